@@ -1,0 +1,1 @@
+"""Networks: finding, verifying and running them, on input of any length."""

@@ -1,0 +1,69 @@
+"""The content network: what is said to how the mouth moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..features import FRAME_RATE
+from ..topology import ARKIT_NAMES, LANDMARK_COUNT
+from .session import Session
+from .windows import aggregate, gather, split
+
+Array = NDArray[np.float32]
+
+#: Window, shared part, distrusted border and cross-fade in motion frames (24, 12, 5 and 2 seconds). The
+#: recurrent network forgets within about two seconds; five leave nothing to see of a window's edge.
+WINDOW: Final = 24 * FRAME_RATE
+OVERLAP: Final = 12 * FRAME_RATE
+BORDER: Final = 5 * FRAME_RATE
+FADE: Final = 2 * FRAME_RATE
+
+_LANDMARK_NUMBERS: Final = LANDMARK_COUNT * 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Articulation:
+    """A stretch of predicted motion at 25 frames per second.
+
+    Attributes
+    ----------
+    offsets : (T, 68, 3) float32
+        Displacements from the resting face, head pose removed, in outer-eye distances.
+    arkit : (T, 52) float32
+        Blendshape weights 0..1 in ARKit order.
+    """
+
+    offsets: Array
+    arkit: Array
+
+
+class ContentNetwork:
+    """Features in, mouth motion out, for sequences of any length."""
+
+    def __init__(self, session: Session) -> None:
+        """Predict with the network behind ``session``."""
+        self._session = session
+
+    def predict(self, features: Array) -> Articulation:
+        """Return the motion for ``features`` (T, 564) in one go; for long sequences use :meth:`stream`."""
+        outputs = self._session({"features": features[None]})
+        offsets = np.asarray(outputs["landmarks"][0], dtype=np.float32).reshape(-1, LANDMARK_COUNT, 3)
+        return Articulation(offsets, np.clip(outputs["arkit"][0], 0, 1).astype(np.float32))
+
+    def stream(self, features: Iterable[Array], frames: int) -> Iterator[Articulation]:
+        """Yield the motion for ``frames`` rows of ``features`` given in pieces; memory is that of one window."""
+        windows = split(frames, WINDOW, OVERLAP)
+        joined = (
+            np.concatenate([motion.offsets.reshape(len(rows), -1), motion.arkit], axis=1)
+            for rows in gather(features, windows)
+            for motion in (self.predict(rows),)
+        )
+        for rows in aggregate(joined, windows, BORDER, FADE):
+            yield Articulation(
+                rows[:, :_LANDMARK_NUMBERS].reshape(-1, LANDMARK_COUNT, 3), rows[:, -len(ARKIT_NAMES) :]
+            )

@@ -1,0 +1,78 @@
+"""The phonetic listener: 16 kHz sound to hidden features of a phone recogniser.
+
+The network (hama, Apache-2.0) pools and attends over everything it is given, so its features depend on
+where a window begins and ends. They are therefore *defined* here as what it hears in windows of twenty
+seconds on a fixed grid, cross-faded: one window up to twenty seconds, and always the same windows for a
+given length. Training uses the same windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..features import (
+    FRAME_RATE,
+    FRAME_SAMPLES,
+    HOPS_PER_FRAME,
+    MARGIN_SAMPLES,
+    RATE,
+    mfcc,
+    stack,
+)
+from .session import Session
+from .windows import Window, aggregate, gather, split
+
+Array = NDArray[np.float32]
+
+#: Window, shared part, distrusted border and cross-fade, in motion frames (20, 4, 1 and 2 seconds).
+WINDOW: Final = 20 * FRAME_RATE
+OVERLAP: Final = 4 * FRAME_RATE
+BORDER: Final = FRAME_RATE
+FADE: Final = 2 * FRAME_RATE
+#: The network refuses sounds of a few milliseconds; it is given at least half a second.
+_LEAST_SAMPLES: Final = RATE // 2
+
+HIDDEN: Final = "/acoustic_model/Transpose_2_output_0"
+
+
+class PhoneticListener:
+    """Turns sound into one feature vector per motion frame."""
+
+    def __init__(self, session: Session) -> None:
+        """Listen with the network behind ``session``."""
+        self._session = session
+
+    def hidden(self, samples: Array) -> Array:
+        """Return the hidden features (about N / 320, 256) at 50 Hz of one window of 16 kHz ``samples`` (N,)."""
+        heard = np.zeros(max(len(samples), _LEAST_SAMPLES), np.float32)
+        heard[: len(samples)] = samples
+        outputs = self._session(
+            {"waveform": heard[None], "waveform_lengths": np.array([len(heard)], dtype=np.int64)}
+        )
+        rows: Array = np.asarray(outputs[HIDDEN][0].T, dtype=np.float32)
+        return rows
+
+    def window_features(self, samples: Array, frames: int) -> Array:
+        """Return the features (frames, 564) of one window; ``samples`` carries a 256-sample margin at both ends."""
+        inner = samples[MARGIN_SAMPLES : MARGIN_SAMPLES + frames * FRAME_SAMPLES]
+        return stack(self.hidden(inner), mfcc(samples, frames * HOPS_PER_FRAME), frames)
+
+    def features(self, blocks: Iterable[Array], frames: int, gain: float = 1.0) -> Iterator[Array]:
+        """Yield the features of a whole sound, (t, 564) at a time, ``frames`` rows in all.
+
+        ``blocks`` are consecutive 16 kHz samples of any length; ``gain`` multiplies them. Memory is that of
+        one window.
+        """
+        windows = split(frames, WINDOW, OVERLAP)
+        spans = [
+            Window(w.start * FRAME_SAMPLES - MARGIN_SAMPLES, w.stop * FRAME_SAMPLES + MARGIN_SAMPLES) for w in windows
+        ]
+        pieces = (
+            self.window_features(heard * np.float32(gain), len(window))
+            for heard, window in zip(gather(blocks, spans), windows, strict=True)
+        )
+        yield from aggregate(pieces, windows, BORDER, FADE)

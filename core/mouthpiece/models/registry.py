@@ -1,0 +1,154 @@
+"""Network files and their sidecars: what is shipped, what it expects, and whether it is intact.
+
+A network ``NAME.onnx`` travels with ``NAME.onnx.json``. Shapes, rates and names come from that sidecar,
+never from code, and the file's SHA-256 must match it. Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from ..topology import ARKIT_NAMES, LANDMARK_COUNT
+from .session import OnnxSession
+
+ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
+
+#: Sidecar layout this version reads.
+SIDECAR_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a network is and expects.
+
+    Attributes
+    ----------
+    name, version : str
+        Identity of the network.
+    kind : str
+        ``"phonetic"`` (waveform to phonetic features) or ``"content"`` (features to mouth motion).
+    sha256 : str
+        Hash of the ``.onnx`` file.
+    inputs, outputs : mapping of str to tuple
+        Tensor names and shapes; a string stands for a free dimension.
+    rate : float
+        Output frames per second.
+    features : int
+        Width of one frame of input (content) or output (phonetic).
+    neutral : (68, 3) nested list or empty
+        Resting face of a content network, in the frame of reference of ``Performance``.
+    arkit_names : tuple of str
+        Names of the blendshape outputs of a content network.
+    licence, data : str
+        Licence of the weights, and what they were trained on.
+    provenance : mapping
+        Anything worth keeping: training command, seed, figures. Not interpreted.
+    """
+
+    name: str
+    version: str
+    kind: str
+    sha256: str
+    inputs: Mapping[str, tuple[int | str, ...]]
+    outputs: Mapping[str, tuple[int | str, ...]]
+    rate: float
+    features: int
+    licence: str
+    data: str
+    neutral: tuple[tuple[float, ...], ...] = ()
+    arkit_names: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def neutral_face(self) -> NDArray[np.float32]:
+        """Return the resting face (68, 3) in outer-eye distances.
+
+        Raises
+        ------
+        ModelError
+            If the sidecar carries none.
+        """
+        face = np.array(self.neutral, dtype=np.float32)
+        if face.shape != (LANDMARK_COUNT, 3):
+            raise ModelError(f"The sidecar of '{self.name}' holds no resting face of 68 points. Export it again.")
+        return face
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A verified network: its sidecar and the bytes the sidecar vouches for."""
+
+    sidecar: Sidecar
+    content: bytes
+
+    def open(self, threads: int = 1) -> OnnxSession:
+        """Return a session running the network."""
+        return OnnxSession(self.content, self.sidecar.name, threads)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Return the sidecar stored at ``path``.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, not JSON, from a newer format, or lacks a field.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The network description '{path}' cannot be read ({error}). Reinstall Mouthpiece.") from error
+    try:
+        if int(raw["format"]) > SIDECAR_FORMAT:
+            raise ModelError(f"'{path.name}' was made for a newer Mouthpiece. Update Mouthpiece to use it.")
+        return Sidecar(
+            name=str(raw["name"]),
+            version=str(raw["version"]),
+            kind=str(raw["kind"]),
+            sha256=str(raw["sha256"]),
+            inputs={key: tuple(shape) for key, shape in raw["inputs"].items()},
+            outputs={key: tuple(shape) for key, shape in raw["outputs"].items()},
+            rate=float(raw["rate"]),
+            features=int(raw["features"]),
+            licence=str(raw["licence"]),
+            data=str(raw["data"]),
+            neutral=tuple(tuple(float(x) for x in point) for point in raw.get("neutral", ())),
+            arkit_names=tuple(raw.get("arkit_names", ())),
+            provenance=dict(raw.get("provenance", {})),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"The network description '{path}' is incomplete ({error!r}). Reinstall Mouthpiece.") from error
+
+
+def find(name: str, folder: Path | None = None) -> Network:
+    """Return the network ``name``, looked for in ``folder`` first and then among those shipped.
+
+    Raises
+    ------
+    ModelError
+        If it is not there, or its file is not the one its sidecar vouches for.
+    """
+    places = [place for place in (folder, ASSETS) if place is not None]
+    for place in places:
+        path = place / f"{name}.onnx"
+        if not path.is_file():
+            continue
+        sidecar = read_sidecar(path.with_name(path.name + ".json"))
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"The network '{path}' cannot be read: {error.strerror}.") from error
+        if hashlib.sha256(content).hexdigest() != sidecar.sha256:
+            raise ModelError(f"The network '{path}' is not the one its description vouches for. Reinstall Mouthpiece.")
+        if sidecar.kind == "content" and sidecar.arkit_names != ARKIT_NAMES:
+            raise ModelError(f"The network '{path}' does not name ARKit's 52 blendshapes. Export it again.")
+        return Network(sidecar, content)
+    raise ModelError(f"There is no network '{name}' in {' or '.join(str(place) for place in places)}.")

@@ -1,0 +1,220 @@
+"""What a face does over time, rig-free: the border between *move* and *retarget*.
+
+A :class:`Performance` is saved as a plain ``.npz`` (never pickled) with a format number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import TakeError
+from .topology import ARKIT_NAMES, LANDMARK_COUNT
+
+FORMAT: Final = 1
+
+Array = NDArray[np.float32]
+
+_SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
+    "landmarks": (LANDMARK_COUNT, 3),
+    "arkit": (len(ARKIT_NAMES),),
+    "head": (6,),
+    "gaze": (2,),
+    "blink": (2,),
+    "activity": (),
+}
+
+
+def _frozen(value: object, shape: tuple[int, ...], name: str) -> Array:
+    array = np.array(value, dtype=np.float32)
+    if array.shape != shape:
+        raise TakeError(f"The take's '{name}' has shape {array.shape}, expected {shape}. Animate the sound again.")
+    if not np.isfinite(array).all():
+        raise TakeError(f"The take's '{name}' holds values that are not numbers. Animate the sound again.")
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Performance:
+    """What a face does, sampled at ``fps`` (frames per second); frame ``i`` is the moment ``i / fps`` seconds.
+
+    Frame of reference: x to the right of the picture, y down, z away from the camera; the unit of
+    length is the distance between the outer eye corners of the neutral face. Arrays are read-only.
+
+    Attributes
+    ----------
+    landmarks : (T, 68, 3) float32
+        iBUG-68 points with head pose removed, on the face given by ``neutral``.
+    neutral : (68, 3) float32
+        The closed, resting face the landmarks are displaced from.
+    arkit : (T, 52) float32
+        ARKit blendshape weights, 0..1, in the order of ``arkit_names``. Eye lids and looks are those
+        of ``blink`` and ``gaze``.
+    head : (T, 6) float32
+        Pitch, yaw, roll in radians (rotation ``Rz(roll) Ry(yaw) Rx(pitch)`` about the axes above,
+        right-handed: positive pitch nods down, positive yaw turns the face to the left of the picture,
+        positive roll tilts the crown to the right of the picture), then x, y, z in eye distances.
+    gaze : (T, 2) float32
+        Horizontal and vertical eye direction in radians relative to the head; positive looks to the
+        right of the picture, and down.
+    blink : (T, 2) float32
+        Lid closure 0..1 of the person's left and right eye.
+    activity : (T,) float32
+        Probability that someone speaks.
+    audio_sha256 : str
+        SHA-256 of the sound as heard: 16 kHz, mono, 16-bit little-endian samples.
+    models : mapping of str to str
+        Name of each network used and the SHA-256 of its file.
+    options : mapping of str to JSON values
+        The options the take was made with, seed included.
+    """
+
+    landmarks: Array
+    neutral: Array
+    arkit: Array
+    head: Array
+    gaze: Array
+    blink: Array
+    activity: Array
+    fps: float
+    audio_sha256: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    arkit_names: tuple[str, ...] = ARKIT_NAMES
+
+    def __post_init__(self) -> None:
+        """Check shapes and finiteness and freeze the arrays.
+
+        Raises
+        ------
+        TakeError
+            If an array has the wrong shape or is not finite, or ``fps`` is not a positive number.
+        """
+        if not np.isfinite(self.fps) or self.fps <= 0:
+            raise TakeError(f"The take's frame rate is {self.fps}; it must be above zero.")
+        if tuple(self.arkit_names) != ARKIT_NAMES:
+            raise TakeError("The take's blendshape names are not ARKit's 52. Animate the sound again.")
+        count = len(self.landmarks)
+        for name, tail in _SHAPES.items():
+            object.__setattr__(self, name, _frozen(getattr(self, name), (count, *tail), name))
+        object.__setattr__(self, "neutral", _frozen(self.neutral, (LANDMARK_COUNT, 3), "neutral"))
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return int(self.landmarks.shape[0])
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds: frame count over ``fps``."""
+        return len(self) / self.fps
+
+    def landmarks_posed(self) -> Array:
+        """Return the landmarks (T, 68, 3) with head motion applied, in the frame of reference of the class."""
+        rotation = rotation_matrices(self.head[:, :3])
+        posed = np.einsum("tij,tpj->tpi", rotation, self.landmarks) + self.head[:, None, 3:]
+        return posed.astype(np.float32)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the take to ``path`` as ``.npz`` and return the path written.
+
+        The file appears whole or not at all: it is written beside its place and moved there.
+
+        Raises
+        ------
+        TakeError
+            If the place cannot be written to.
+        """
+        target = Path(path)
+        meta = {
+            "format": FORMAT,
+            "fps": self.fps,
+            "audio_sha256": self.audio_sha256,
+            "models": dict(self.models),
+            "options": dict(self.options),
+            "arkit_names": list(self.arkit_names),
+        }
+        arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral")}
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as stream:
+                np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+            os.replace(temporary, target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            reason = error.strerror or error
+            raise TakeError(f"The take cannot be written to '{target}': {reason}. Choose another place.") from error
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Performance:
+        """Return the take stored at ``path``.
+
+        Raises
+        ------
+        TakeError
+            If the file is missing, not a take, damaged, pickled, or from a newer format.
+        """
+        source = Path(path)
+        if not source.is_file():
+            raise TakeError(f"There is no take at '{source}'. Check the path.")
+        try:
+            with np.load(source, allow_pickle=False) as stored:
+                meta = json.loads(str(stored["meta"]))
+                _check_format(meta, source)
+                arrays = {name: stored[name] for name in (*_SHAPES, "neutral")}
+        except TakeError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise TakeError(
+                f"'{source}' is not a Mouthpiece take, or it is damaged ({error}). Animate the sound again."
+            ) from error
+        try:
+            return cls(
+                **arrays,
+                fps=float(meta["fps"]),
+                audio_sha256=str(meta["audio_sha256"]),
+                models={str(k): str(v) for k, v in meta["models"].items()},
+                options=dict(meta["options"]),
+                arkit_names=tuple(meta["arkit_names"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise TakeError(f"'{source}' is damaged ({error}). Animate the sound again.") from error
+
+
+def _check_format(meta: object, source: Path) -> None:
+    number = meta.get("format") if isinstance(meta, dict) else None
+    if not isinstance(number, int):
+        raise TakeError(f"'{source}' is not a Mouthpiece take: it carries no format number.")
+    if number > FORMAT:
+        raise TakeError(
+            f"'{source}' was made by a newer Mouthpiece (format {number}, this one reads up to {FORMAT}). "
+            "Update Mouthpiece, or animate the sound again."
+        )
+
+
+def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the matrices (T, 3, 3) ``Rz Ry Rx`` of pitch, yaw, roll ``angles`` (T, 3) in radians."""
+    pitch, yaw, roll = np.asarray(angles, dtype=np.float64).T
+    cx, sx, cy, sy, cz, sz = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
+    rows = [
+        [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
+        [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
+        [-sy, cy * sx, cy * cx],
+    ]
+    return np.moveaxis(np.array(rows), -1, 0)
+
+
+def field_names() -> tuple[str, ...]:
+    """Return the names of a take's fields, in order."""
+    return tuple(item.name for item in fields(Performance))

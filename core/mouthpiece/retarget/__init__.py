@@ -1,0 +1,1 @@
+"""From a performance to the channels of a rig. Pure maths and tables; nothing here knows Blender."""
