@@ -1,0 +1,266 @@
+"""Sound in: any file or array, heard as 16 kHz mono blocks in bounded memory.
+
+soundfile reads wav, flac, ogg, mp3 and their kin; what it cannot read is tried with librosa where the
+extra ``files`` is installed. Inside Blender the add-on decodes and hands over an :class:`Audio`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import AudioError
+from .features import RATE
+from .models.windows import Window, gather
+
+if TYPE_CHECKING:
+    import soundfile
+
+Array = NDArray[np.float32]
+
+#: Seconds of sound decoded at a time.
+BLOCK_SECONDS: Final = 10
+#: Sample rates that can be speech; a header saying otherwise is damaged or not sound.
+RATE_LIMITS: Final = (1_000, 1_000_000)
+#: Size fields a WAV writer leaves in its header when it did not know the length.
+_UNKNOWN_SIZES: Final = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000)
+
+
+class Source(Protocol):
+    """Something that can be listened to, more than once."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message."""
+        ...
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield consecutive mono samples at 16 kHz, from the start, at every call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """A sound held in memory.
+
+    Attributes
+    ----------
+    samples : (N,) float32
+        Mono, full scale at 1.
+    rate : int
+        Samples per second.
+    label : str
+        What to call it in a message.
+    """
+
+    samples: Array
+    rate: int
+    label: str = "The sound"
+
+    def __post_init__(self) -> None:
+        """Check that this is sound.
+
+        Raises
+        ------
+        AudioError
+            If it is empty, not one row of finite numbers, or the rate makes no sense.
+        """
+        samples = np.ascontiguousarray(self.samples, dtype=np.float32)
+        if samples.ndim != 1:
+            raise AudioError(f"{self.label} has shape {samples.shape}; one row of samples is needed. Mix it to mono.")
+        _check_rate(self.rate, self.label)
+        if not len(samples):
+            raise AudioError(f"{self.label} is empty: it holds no samples. Choose another sound.")
+        _check_finite(samples, self.label)
+        object.__setattr__(self, "samples", samples)
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return len(self.samples) / self.rate
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the sound as 16 kHz mono blocks."""
+        step = self.rate * BLOCK_SECONDS
+        pieces = (self.samples[start : start + step] for start in range(0, len(self.samples), step))
+        return resample_blocks(pieces, len(self.samples), self.rate)
+
+
+class SoundFile:
+    """A sound file, decoded block by block."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open ``path`` just long enough to see that it is sound.
+
+        Raises
+        ------
+        AudioError
+            If it is missing, empty, damaged, cut off, or in a format nothing here can read.
+        """
+        self.path = Path(path)
+        self.label = f"'{self.path}'"
+        _check_file(self.path)
+        self._decoded: Audio | None = None
+        try:
+            with _soundfile().SoundFile(self.path) as stream:
+                self.frames, self.rate = int(stream.frames), int(stream.samplerate)
+        except (_soundfile().LibsndfileError, TypeError) as error:
+            self._decoded = _load_with_librosa(self.path, str(error))
+            self.frames, self.rate = len(self._decoded.samples), self._decoded.rate
+        _check_rate(self.rate, self.label)
+        if self.frames <= 0:
+            raise AudioError(f"{self.label} is empty: it holds no samples. Export the sound again.")
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return self.frames / self.rate
+
+    def mono(self) -> Iterator[Array]:
+        """Yield the mean of the channels at the file's own rate, a block at a time.
+
+        Raises
+        ------
+        AudioError
+            If decoding fails half-way, the file ends early or holds values that are not numbers.
+        """
+        if self._decoded is not None:
+            yield self._decoded.samples
+            return
+        library = _soundfile()
+        count = 0
+        try:
+            with library.SoundFile(self.path) as stream:
+                while len(block := stream.read(self.rate * BLOCK_SECONDS, dtype="float32", always_2d=True)):
+                    samples = block.mean(axis=1, dtype=np.float32)
+                    _check_finite(samples, self.label)
+                    count += len(samples)
+                    yield samples
+        except library.LibsndfileError as error:
+            raise AudioError(
+                f"{self.label} is damaged after {count / self.rate:.1f} s ({error}). Export the sound again."
+            ) from error
+        if count < self.frames:
+            raise AudioError(
+                f"{self.label} ends early: {count / self.rate:.1f} of {self.seconds:.1f} s can be read. "
+                "Export or copy the sound again."
+            )
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the sound as 16 kHz mono blocks."""
+        return resample_blocks(self.mono(), self.frames, self.rate)
+
+
+def load(path: str | os.PathLike[str]) -> Audio:
+    """Return the whole sound at ``path``, mono, at its own rate.
+
+    Raises
+    ------
+    AudioError
+        As :class:`SoundFile`.
+    """
+    source = SoundFile(path)
+    return Audio(np.concatenate(list(source.mono())), source.rate, source.label)
+
+
+def resample_blocks(blocks: Iterator[Array], count: int, rate: int) -> Iterator[Array]:
+    """Yield ``count`` samples given in ``blocks`` at ``rate`` as blocks at 16 kHz.
+
+    Equal, to rounding, to polyphase resampling of the whole (``scipy.signal.resample_poly``): each piece is
+    filtered with as much of its neighbours as the filter is long.
+    """
+    if rate == RATE:
+        yield from blocks
+        return
+    from scipy.signal import resample_poly
+
+    common = gcd(rate, RATE)
+    up, down = RATE // common, rate // common
+    step = max(1, rate * BLOCK_SECONDS // down) * down
+    margin = (10 * max(up, down) // up // down + 2) * down
+    starts = range(0, count, step)
+    spans = [Window(start - margin, start + step + margin) for start in starts]
+    total = -(-count * up // down)
+    for start, heard in zip(starts, gather(blocks, spans), strict=True):
+        first = margin * up // down
+        wanted = min(step * up // down, total - start * up // down)
+        piece = resample_poly(heard, up, down)[first : first + wanted]
+        yield np.asarray(piece, dtype=np.float32)
+
+
+def _soundfile() -> Any:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise AudioError(
+            "The package 'soundfile' is missing, so sound files cannot be read here. "
+            "Run: python -m pip install soundfile"
+        ) from error
+    return soundfile
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise AudioError(f"'{path}' is a folder. Choose a sound file in it.")
+    if not path.is_file():
+        raise AudioError(f"There is no sound at '{path}'. Check the path.")
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as stream:
+            head = stream.read(12)
+            declared = _wav_size(stream, head)
+    except OSError as error:
+        raise AudioError(f"'{path}' cannot be read: {error.strerror}. Check its permissions.") from error
+    if not size:
+        raise AudioError(f"'{path}' is an empty file. Export the sound again.")
+    if declared is not None and declared > size:
+        raise AudioError(
+            f"'{path}' is cut off: {declared:,} bytes are announced, {size:,} are there. Export or copy it again."
+        )
+
+
+def _wav_size(stream: Any, head: bytes) -> int | None:
+    """Return where a RIFF file's ``data`` chunk says it ends, or None when it does not say."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return None
+    while len(chunk := stream.read(8)) == 8:
+        name, length = struct.unpack("<4sI", chunk)
+        if name == b"data":
+            return None if length in _UNKNOWN_SIZES else stream.tell() + length
+        stream.seek(length + length % 2, os.SEEK_CUR)
+    return None
+
+
+def _load_with_librosa(path: Path, reason: str) -> Audio:
+    advice = f"'{path}' is not a sound that can be read ({reason}). Export it as WAV, FLAC, OGG or MP3."
+    try:
+        import librosa
+    except ImportError:
+        raise AudioError(advice) from None
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            samples, rate = librosa.load(path, sr=None, mono=True)
+    except Exception as error:  # librosa passes on whatever its decoders raise
+        raise AudioError(advice) from error
+    return Audio(samples, int(rate), f"'{path}'")
+
+
+def _check_rate(rate: float, label: str) -> None:
+    if not RATE_LIMITS[0] <= rate <= RATE_LIMITS[1]:
+        raise AudioError(f"{label} says it has {rate:,} samples per second. Export it at 16,000 to 48,000.")
+
+
+def _check_finite(samples: Array, label: str) -> None:
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{label} holds samples that are not numbers (NaN or infinite). Export it again.")

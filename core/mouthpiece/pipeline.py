@@ -1,0 +1,258 @@
+"""Sound in, performance out: the only file that knows the order of things.
+
+``steps`` is ``animate`` with breath marks: it yields :class:`Progress` and :class:`Warned` as it goes and
+the :class:`~mouthpiece.performance.Performance` last; closing it cancels. Beyond the result itself,
+memory does not grow with the length of the sound when the source streams (:class:`~mouthpiece.audio.SoundFile`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import Source
+from .curves import sample
+from .errors import AudioError, MouthpieceError
+from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
+from .models import registry
+from .models.content import ContentNetwork
+from .models.phonetic import PhoneticListener
+from .motion import living, rest
+from .performance import Performance
+
+Array = NDArray[np.float32]
+
+#: Frame rates a take may have, frames per second.
+FPS_LIMITS: Final = (1.0, 240.0)
+#: Share of samples at full scale from which a sound counts as clipped.
+_CLIPPED_SHARE: Final = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to animate.
+
+    Attributes
+    ----------
+    fps : float
+        Frames per second of the take. The networks work at 25; other rates are interpolated.
+    seed : int
+        Chooses head sway, blinks and gaze. The same seed gives the same take.
+    """
+
+    fps: float = float(FRAME_RATE)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises
+        ------
+        MouthpieceError
+            If the frame rate or seed is out of range.
+        """
+        if not FPS_LIMITS[0] <= self.fps <= FPS_LIMITS[1]:
+            raise MouthpieceError(f"A take cannot have {self.fps} frames per second. Choose between 1 and 240.")
+        if self.seed < 0:
+            raise MouthpieceError(f"The seed is {self.seed}. Choose a whole number from 0 up.")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work has come: ``fraction`` 0..1, and what is being done."""
+
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user should know about a result that was made all the same."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What a first pass over a sound tells.
+
+    Attributes
+    ----------
+    samples : int
+        Length at 16 kHz.
+    rms : (N // 160,) float32
+        Root mean square of each 10 ms.
+    clipped : float
+        Share of samples at full scale.
+    sha256 : str
+        Hash of the 16-bit samples.
+    """
+
+    samples: int
+    rms: Array
+    clipped: float
+    sha256: str
+
+    @property
+    def frames(self) -> int:
+        """Motion frames at 25 Hz that cover the sound; at least one."""
+        return max(1, -(-self.samples // FRAME_SAMPLES))
+
+
+def survey(source: Source) -> Survey:
+    """Return length, loudness and identity of ``source``.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be decoded or holds no samples.
+    """
+    digest = hashlib.sha256()
+    rms: list[Array] = []
+    rest_of_block = np.zeros(0, np.float32)
+    count = clipped = 0
+    for block in source.blocks():
+        digest.update((np.clip(block, -1, 1) * 32767).round().astype("<i2").tobytes())
+        count += len(block)
+        clipped += int((np.abs(block) >= 0.999).sum())
+        joined = np.concatenate([rest_of_block, block])
+        whole = len(joined) // HOP_SAMPLES * HOP_SAMPLES
+        rms.append(hop_rms(joined[:whole]))
+        rest_of_block = joined[whole:]
+    if not count:
+        raise AudioError(f"{source.label} is empty: it holds no samples. Choose another sound.")
+    if len(rest_of_block):
+        rms.append(hop_rms(np.pad(rest_of_block, (0, HOP_SAMPLES - len(rest_of_block)))))
+    return Survey(count, np.concatenate(rms), clipped / count, digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks a take is made with."""
+
+    phonetic: registry.Network
+    content: registry.Network
+
+    @classmethod
+    def find(cls, folder: Path | None = None) -> Networks:
+        """Return the shipped networks, or those of the same name in ``folder``.
+
+        Raises
+        ------
+        ModelError
+            If one is missing or damaged.
+        """
+        return cls(registry.find("phonetic", folder), registry.find("content", folder))
+
+
+def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:
+    """Yield progress and, last, the mouth's offsets (T, 68, 3) and ARKit weights (T, 52) at 25 Hz."""
+    listener = PhoneticListener(networks.phonetic.open())
+    network = ContentNetwork(networks.content.open())
+    frames = heard.frames
+    offsets = np.zeros((frames, 68, 3), np.float32)
+    arkit = np.zeros((frames, 52), np.float32)
+    features = listener.features(source.blocks(), frames, loudness_gain(heard.rms))
+    done = 0
+    for motion in network.stream(features, frames):
+        stop = done + len(motion.offsets)
+        offsets[done:stop], arkit[done:stop] = motion.offsets, motion.arkit
+        done = stop
+        yield Progress(done / frames, "Moving the mouth")
+    yield offsets, arkit
+
+
+def steps(
+    source: Source, options: Options | None = None, models: Path | None = None
+) -> Iterator[Progress | Warned | Performance]:
+    """Yield progress and warnings, and last the performance for ``source``.
+
+    Parameters
+    ----------
+    source
+        What to listen to, in memory or a file.
+    options
+        Frame rate and seed.
+    models
+        Folder whose networks replace the shipped ones of the same name.
+
+    Raises
+    ------
+    MouthpieceError
+        If the sound cannot be used or a network is damaged.
+    """
+    options = options or Options()
+    yield Progress(0.0, "Reading the sound")
+    heard = survey(source)
+    yield from _remarks(source, heard)
+    yield Progress(0.1, "Listening")
+    networks = Networks.find(models)
+    offsets = arkit = np.zeros(0, np.float32)
+    for item in articulate(source, heard, networks):
+        if isinstance(item, Progress):
+            yield Progress(0.1 + 0.8 * item.fraction, item.message)
+        else:
+            offsets, arkit = item
+    yield Progress(0.92, "Bringing the face to life")
+    rest.rest_mouth(offsets, arkit, rest.mouth_gate(heard.rms, heard.frames))
+    yield _perform(offsets, arkit, heard, options, networks)
+
+
+def animate(source: Source, options: Options | None = None, models: Path | None = None) -> Performance:
+    """Return the performance for ``source``; parameters and errors as for :func:`steps`."""
+    result: Performance | None = None
+    for item in steps(source, options, models):
+        if isinstance(item, Performance):
+            result = item
+    assert result is not None
+    return result
+
+
+def _remarks(source: Source, heard: Survey) -> Iterator[Warned]:
+    if speech_rms(heard.rms) <= 0:
+        yield Warned(f"{source.label} is silent from end to end: the face rests, breathes and blinks.")
+    if heard.clipped > _CLIPPED_SHARE:
+        yield Warned(f"{source.label} is clipped ({heard.clipped:.1%} of it at full scale): lips may be less precise.")
+    if heard.samples < RATE // 5:
+        yield Warned(f"{source.label} lasts {heard.samples / RATE * 1000:.0f} ms: too short to hear words in.")
+
+
+def _perform(offsets: Array, arkit: Array, heard: Survey, options: Options, networks: Networks) -> Performance:
+    """Return the take: the mouth at the wanted frame rate, and a living face around it."""
+    activity = rest.speech_activity(heard.rms, heard.frames)
+    fps = options.fps
+    if fps != FRAME_RATE:
+        times = np.arange(max(1, int(np.ceil(heard.frames / FRAME_RATE * fps - 1e-6)))) / fps
+        offsets, arkit, activity = (
+            sample(track, FRAME_RATE, times).astype(np.float32) for track in (offsets, arkit, activity)
+        )
+    rng = np.random.default_rng(options.seed)
+    head = living.head_sway(activity, fps, rng)
+    blink = living.blinks(activity, fps, rng)
+    look = living.gaze(activity, fps, rng)
+    neutral = networks.content.sidecar.neutral_face()
+    landmarks = offsets + neutral
+    living.close_lids(landmarks, blink)
+    living.write_eyes(arkit, blink, look)
+    return Performance(
+        landmarks=landmarks,
+        neutral=neutral,
+        arkit=arkit,
+        head=head,
+        gaze=look,
+        blink=blink,
+        activity=activity,
+        fps=fps,
+        audio_sha256=heard.sha256,
+        models={
+            "phonetic": networks.phonetic.sidecar.sha256,
+            "content": networks.content.sidecar.sha256,
+        },
+        options={**asdict(options), "head": "procedural", "blink": "procedural", "gaze": "procedural"},
+    )
