@@ -22,7 +22,7 @@ from .features import RATE
 from .models.windows import Window, gather
 
 if TYPE_CHECKING:
-    import soundfile
+    pass
 
 Array = NDArray[np.float32]
 

@@ -63,9 +63,7 @@ class FrameGrid:
             )
 
     @classmethod
-    def covering(
-        cls, seconds: float, fps: float, origin: float, offset: float = 0.0, speed: float = 1.0
-    ) -> FrameGrid:
+    def covering(cls, seconds: float, fps: float, origin: float, offset: float = 0.0, speed: float = 1.0) -> FrameGrid:
         """Return the grid of every whole frame at which ``seconds`` of sound, placed at ``origin``, can be heard."""
         length = seconds / speed * fps if speed > 0 and fps > 0 else 0.0
         first = math.ceil(origin - _EDGE)
@@ -79,7 +77,8 @@ class FrameGrid:
     @property
     def times(self) -> NDArray[np.float64]:
         """Second of the take heard at each frame, (F,)."""
-        return self.offset + (self.frames - self.origin) / self.fps * self.speed
+        frames = self.frames.astype(np.float64)
+        return self.offset + (frames - self.origin) / self.fps * self.speed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,10 +137,13 @@ def sample(track: NDArray[np.floating[Any]], fps: float, times: NDArray[np.float
     index = np.minimum(position.astype(np.int64), max(count - 2, 0))
     shape = (-1,) + (1,) * (data.ndim - 1)
     u = (position - index).reshape(shape)
-    p0, p1, p2, p3 = (data[np.clip(index + k, 0, count - 1)] for k in (-1, 0, 1, 2))
+    # One more sample at either end, on the straight line through the last two, gives the ends their slope.
+    wide = np.concatenate([2 * data[:1] - data[1:2], data, 2 * data[-1:] - data[-2:-1]]) if count > 1 else data
+    p0, p1, p2, p3 = (wide[np.minimum(index + k, len(wide) - 1)] for k in range(4))
     m1, m2 = 0.5 * (p2 - p0), 0.5 * (p3 - p1)
     value = (
         (2 * u**3 - 3 * u**2 + 1) * p1 + (u**3 - 2 * u**2 + u) * m1 + (3 * u**2 - 2 * u**3) * p2 + (u**3 - u**2) * m2
     )
     low, high = np.minimum(p1, p2), np.maximum(p1, p2)
-    return np.clip(value, low, high)
+    limited: NDArray[np.float64] = np.clip(value, low, high)
+    return limited

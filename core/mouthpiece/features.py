@@ -76,7 +76,8 @@ def _cosines() -> Array:
     band, order = np.arange(MEL_BANDS)[:, None] + 0.5, np.arange(MFCC_COUNT)[None, :]
     basis = np.cos(np.pi * order * band / MEL_BANDS) * np.sqrt(2 / MEL_BANDS)
     basis[:, 0] = np.sqrt(1 / MEL_BANDS)
-    return basis.astype(np.float32)
+    matrix: Array = basis.astype(np.float32)
+    return matrix
 
 
 def log_mel(samples: Array, count: int) -> Array:
@@ -89,12 +90,14 @@ def log_mel(samples: Array, count: int) -> Array:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
     spectrum = np.fft.rfft(view * window.astype(np.float32), axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    return 10 * np.log10(np.maximum(power @ mel_filters().T, POWER_FLOOR)).astype(np.float32)
+    decibels: Array = 10 * np.log10(np.maximum(power @ mel_filters().T, POWER_FLOOR))
+    return decibels
 
 
 def mfcc(samples: Array, count: int) -> Array:
     """Return ``count`` MFCC frames (count, 13) at 100 Hz; ``samples`` as for :func:`log_mel`."""
-    return log_mel(samples, count) @ _cosines()
+    cepstra: Array = log_mel(samples, count) @ _cosines()
+    return cepstra
 
 
 def stack(hidden: Array, cepstra: Array, frames: int) -> Array:
@@ -118,7 +121,8 @@ def hop_rms(samples: Array) -> Array:
     """Return the root mean square of each whole 10 ms of ``samples`` at 16 kHz, (N // 160,)."""
     whole = len(samples) // HOP_SAMPLES * HOP_SAMPLES
     rows = samples[:whole].reshape(-1, HOP_SAMPLES).astype(np.float64)
-    return np.sqrt((rows**2).mean(axis=1)).astype(np.float32)
+    rms: Array = np.sqrt((rows**2).mean(axis=1)).astype(np.float32)
+    return rms
 
 
 def speech_rms(rms: Array) -> float:

@@ -62,7 +62,7 @@ def describe(take: Performance) -> str:
         [
             f"length     {facts['seconds']:.2f} s, {facts['frames']} frames at {facts['fps']:g} per second",
             f"speech     {facts['speech_share']:.0%} of the time",
-            f"lips       open {facts['lip_gap_mean']:.3f} on average, {facts['lip_gap_max']:.3f} at most (eye distances)",
+            f"lips       {facts['lip_gap_mean']:.3f} eye distances apart, {facts['lip_gap_max']:.3f} at most",
             f"jawOpen    {facts['jaw_open_max']:.2f} at most",
             f"blinks     {facts['blinks']}",
             f"head       pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} degrees (standard deviation)",

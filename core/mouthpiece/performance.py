@@ -10,6 +10,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -121,8 +122,8 @@ class Performance:
     def landmarks_posed(self) -> Array:
         """Return the landmarks (T, 68, 3) with head motion applied, in the frame of reference of the class."""
         rotation = rotation_matrices(self.head[:, :3])
-        posed = np.einsum("tij,tpj->tpi", rotation, self.landmarks) + self.head[:, None, 3:]
-        return posed.astype(np.float32)
+        posed: Array = np.einsum("tij,tpj->tpi", rotation, self.landmarks).astype(np.float32)
+        return posed + self.head[:, None, 3:]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the take to ``path`` as ``.npz`` and return the path written.
@@ -149,9 +150,10 @@ class Performance:
             target.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as stream:
                 np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
-            os.replace(temporary, target)
+            temporary.replace(target)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             reason = error.strerror or error
             raise TakeError(f"The take cannot be written to '{target}': {reason}. Choose another place.") from error
         return target

@@ -106,8 +106,9 @@ ARKIT_NAMES: Final = (
 ARKIT_INDEX: Final = {name: index for index, name in enumerate(ARKIT_NAMES)}
 
 #: Shapes that move lips, jaw, cheeks or tongue: what speech drives and silence puts to rest.
-ARKIT_MOUTH: Final = tuple(
-    name for name in ARKIT_NAMES if name.startswith(("jaw", "mouth", "tongue", "cheekPuff"))
-)
+ARKIT_MOUTH: Final = tuple(name for name in ARKIT_NAMES if name.startswith(("jaw", "mouth", "tongue", "cheekPuff")))
 
 HEAD_CHANNELS: Final = ("pitch", "yaw", "roll", "x", "y", "z")
+
+#: Points speech does not move: brows, nose and eyes.
+UPPER_FACE: Final = RIGHT_BROW + LEFT_BROW + NOSE + RIGHT_EYE + LEFT_EYE

@@ -64,6 +64,4 @@ class ContentNetwork:
             for motion in (self.predict(rows),)
         )
         for rows in aggregate(joined, windows, BORDER, FADE):
-            yield Articulation(
-                rows[:, :_LANDMARK_NUMBERS].reshape(-1, LANDMARK_COUNT, 3), rows[:, -len(ARKIT_NAMES) :]
-            )
+            yield Articulation(rows[:, :_LANDMARK_NUMBERS].reshape(-1, LANDMARK_COUNT, 3), rows[:, -len(ARKIT_NAMES) :])

@@ -50,9 +50,7 @@ class PhoneticListener:
         """Return the hidden features (about N / 320, 256) at 50 Hz of one window of 16 kHz ``samples`` (N,)."""
         heard = np.zeros(max(len(samples), _LEAST_SAMPLES), np.float32)
         heard[: len(samples)] = samples
-        outputs = self._session(
-            {"waveform": heard[None], "waveform_lengths": np.array([len(heard)], dtype=np.int64)}
-        )
+        outputs = self._session({"waveform": heard[None], "waveform_lengths": np.array([len(heard)], dtype=np.int64)})
         rows: Array = np.asarray(outputs[HIDDEN][0].T, dtype=np.float32)
         return rows
 

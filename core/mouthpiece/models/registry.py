@@ -125,7 +125,9 @@ def read_sidecar(path: Path) -> Sidecar:
             provenance=dict(raw.get("provenance", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"The network description '{path}' is incomplete ({error!r}). Reinstall Mouthpiece.") from error
+        raise ModelError(
+            f"The network description '{path}' is incomplete ({error!r}). Reinstall Mouthpiece."
+        ) from error
 
 
 def find(name: str, folder: Path | None = None) -> Network:

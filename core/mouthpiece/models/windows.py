@@ -37,7 +37,7 @@ def split(count: int, size: int, overlap: int) -> tuple[Window, ...]:
     """
     if count <= size:
         return (Window(0, count),)
-    starts = list(range(0, count - size, size - overlap)) + [count - size]
+    starts = [*range(0, count - size, size - overlap), count - size]
     return tuple(Window(start, start + size) for start in starts)
 
 

@@ -59,7 +59,8 @@ def head_sway(activity: Array, fps: float, rng: np.random.Generator) -> Array:
     breath = np.sin(2 * np.pi * (_BREATH_HERTZ * np.arange(count) / fps + rng.uniform()))
     sway[:, 0] += _BREATH[0] * breath
     sway[:, 4] += _BREATH[1] * breath
-    return sway.astype(np.float32)
+    motion: Array = sway.astype(np.float32)
+    return motion
 
 
 def blinks(activity: Array, fps: float, rng: np.random.Generator) -> Array:
@@ -101,7 +102,8 @@ def gaze(activity: Array, fps: float, rng: np.random.Generator) -> Array:
     index = np.searchsorted(moments, times, side="right") - 1
     share = np.clip((times - np.array(moments)[index]) / _SACCADE_SECONDS, 0, 1)[:, None]
     before = held[np.maximum(index - 1, 0)]
-    return (before + (held[index] - before) * share).astype(np.float32)
+    looks_over_time: Array = (before + (held[index] - before) * share).astype(np.float32)
+    return looks_over_time
 
 
 def close_lids(landmarks: Array, blink: Array) -> None:

@@ -33,7 +33,8 @@ def frame_decibels(rms: Array, frames: int) -> Array:
     count = min(len(rms), len(padded))
     padded[:count] = rms[:count]
     power = np.square(padded.reshape(frames, HOPS_PER_FRAME)).mean(axis=1)
-    return (10 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
+    decibels: Array = (10 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
+    return decibels
 
 
 def speech_activity(rms: Array, frames: int) -> Array:
@@ -48,9 +49,10 @@ def speech_activity(rms: Array, frames: int) -> Array:
     loudness = frame_decibels(rms, frames).astype(np.float64)
     speech = 20 * np.log10(level)
     background = float(np.percentile(loudness, 10))
-    threshold = max(speech - _SPEECH_DROP_DB, min(background + _NOISE_RISE_DB, speech - _NOISE_RISE_DB))
+    threshold = max(speech - _SPEECH_DROP_DB, background + _NOISE_RISE_DB)
     smooth = lowpass(loudness, 6.0, FRAME_RATE)
-    return (1 / (1 + np.exp(-(smooth - threshold) / 2.5))).astype(np.float32)
+    activity: Array = (1 / (1 + np.exp(-(smooth - threshold) / 2.5))).astype(np.float32)
+    return activity
 
 
 def mouth_gate(rms: Array, frames: int) -> Array:

@@ -26,13 +26,14 @@ def lowpass(track: NDArray[np.floating], hertz: float, fps: float) -> NDArray[np
 
 def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np.bool_]:
     """Return ``mask`` (T,) widened by ``seconds`` on both sides of everything true in it."""
-    reach = int(round(seconds * fps))
+    reach = round(seconds * fps)
     wide: NDArray[np.bool_] = ndimage.binary_dilation(mask, np.ones(2 * reach + 1, bool))
     return wide
 
 
 def ramped(mask: NDArray[np.bool_], seconds: float, fps: float) -> Array:
     """Return ``mask`` (T,) as 0..1 with soft edges ``seconds`` wide, centred where the mask changes."""
-    width = max(1, int(round(seconds * fps)))
+    width = max(1, round(seconds * fps))
     kernel = signal.windows.hann(width + 2)[1:-1]
-    return ndimage.convolve1d(mask.astype(np.float32), kernel / kernel.sum(), mode="nearest").astype(np.float32)
+    soft: Array = ndimage.convolve1d(mask.astype(np.float32), kernel / kernel.sum(), mode="nearest")
+    return soft

@@ -111,7 +111,7 @@ def match_arkit(key_names: Sequence[str]) -> ShapeMatch:
             f"None of the character's {len(key_names)} shape keys ({shown}) has an ARKit name. "
             "Rename them to ARKit's (jawOpen, mouthSmileLeft, …), in any spelling."
         )
-    shapes = {name: found[name] for name in ARKIT_NAMES if name in found}
+    shapes: dict[str, tuple[str, ...]] = {name: found[name] for name in ARKIT_NAMES if name in found}
     used = {key for keys in shapes.values() for key in keys}
     missing = tuple(name for name in ARKIT_NAMES if name not in found)
     return ShapeMatch(shapes, missing, tuple(key for key in key_names if key not in used))

@@ -1,0 +1,46 @@
+"""Sounds and takes whose answers are known, for several tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from mouthpiece.performance import Performance
+from mouthpiece.topology import ARKIT_INDEX
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+DEMO_LINE = Path(__file__).resolve().parents[1] / "addon" / "assets" / "demo_line.flac"
+
+
+def tone(seconds, rate=16_000, hertz=220.0, amplitude=0.2):
+    """A sine of ``seconds`` at ``rate`` samples per second."""
+    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def babble(seconds, rng, rate=16_000):
+    """Noise that comes and goes four times a second: no speech, but as uneven as speech."""
+    count = round(seconds * rate)
+    envelope = np.clip(np.sin(2 * np.pi * 4 * np.arange(count) / rate), 0, 1) ** 2
+    return (0.1 * envelope * rng.standard_normal(count)).astype(np.float32)
+
+
+def make_take(frames=50, fps=25.0, **changes):
+    """A take in which everything moves in a way a test can work out by hand."""
+    ramp = np.linspace(0, 1, frames, dtype=np.float32)
+    arkit = np.zeros((frames, 52), np.float32)
+    arkit[:, ARKIT_INDEX["jawOpen"]] = ramp
+    neutral = np.random.default_rng(1).standard_normal((68, 3)).astype(np.float32)
+    fields = {
+        "landmarks": neutral + 0.1 * ramp[:, None, None],
+        "neutral": neutral,
+        "arkit": arkit,
+        "head": np.outer(ramp, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        "gaze": np.outer(ramp, [0.1, -0.1]),
+        "blink": np.zeros((frames, 2)),
+        "activity": ramp,
+        "fps": fps,
+        "audio_sha256": "ab" * 32,
+        "models": {"content": "cd" * 32},
+        "options": {"seed": 3},
+    } | changes
+    return Performance(**fields)

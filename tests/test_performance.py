@@ -1,0 +1,152 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from mouthpiece.errors import TakeError
+from mouthpiece.performance import FORMAT, Performance, rotation_matrices
+from mouthpiece.topology import ARKIT_NAMES, LEFT_EYE, MIRROR, RIGHT_EYE
+
+from tests.material import make_take
+
+
+def rewrite(path, **changes):
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    meta = json.loads(str(arrays["meta"]))
+    meta.update({key: value for key, value in changes.items() if key not in arrays})
+    arrays["meta"] = np.array(json.dumps(meta))
+    arrays.update({key: value for key, value in changes.items() if key in arrays and key != "meta"})
+    np.savez(path, **arrays)
+
+
+def test_a_take_comes_back_as_it_was_saved(tmp_path):
+    take = make_take()
+    back = Performance.load(take.save(tmp_path / "grün 話" / "take.npz"))
+    for name in ("landmarks", "neutral", "arkit", "head", "gaze", "blink", "activity"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(take, name))
+    assert (back.fps, back.audio_sha256, back.models, back.options) == (25.0, "ab" * 32, take.models, take.options)
+    assert back.arkit_names == ARKIT_NAMES
+    assert len(back) == 50 and back.seconds == 2.0
+
+
+def test_saving_leaves_no_half_written_file(tmp_path):
+    make_take().save(tmp_path / "take.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["take.npz"]
+
+
+def test_arrays_cannot_be_changed():
+    take = make_take()
+    with pytest.raises(ValueError, match="read-only"):
+        take.arkit[0, 0] = 1
+
+
+def test_a_take_does_not_change_when_its_maker_goes_on_writing():
+    arkit = np.zeros((50, 52), np.float32)
+    take = make_take(arkit=arkit)
+    arkit[:] = 1
+    assert take.arkit.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"arkit": np.zeros((50, 51))}, "arkit"),
+        ({"head": np.zeros((49, 6))}, "head"),
+        ({"blink": np.full((50, 2), np.nan)}, "not numbers"),
+        ({"fps": 0.0}, "frame rate"),
+        ({"arkit_names": ("jawOpen",)}, "blendshape names"),
+    ],
+)
+def test_contradictions_are_refused(changes, says):
+    with pytest.raises(TakeError, match=says):
+        make_take(**changes)
+
+
+def test_positive_pitch_nods_down_yaw_turns_left_roll_tips_right():
+    nose, crown = np.array([0, 0, -1.0]), np.array([0, -1.0, 0])
+    pitch, yaw, roll = rotation_matrices(np.eye(3) * 0.3)
+    assert (pitch @ nose)[1] > 0.29 and (yaw @ nose)[0] < -0.29 and (roll @ crown)[0] > 0.29
+
+
+def test_posed_landmarks_turn_and_move_rigidly():
+    head = np.zeros((50, 6))
+    head[:, 2], head[:, 3] = np.pi / 2, 2.0  # a quarter turn, then two eye distances to the right
+    take = make_take(head=head)
+    x, y, z = np.moveaxis(take.landmarks, -1, 0)
+    np.testing.assert_allclose(take.landmarks_posed(), np.stack([2 - y, x, z], axis=-1), atol=1e-5)
+
+
+def test_mirror_is_its_own_inverse_and_swaps_the_eyes():
+    assert [MIRROR[MIRROR[i]] for i in range(68)] == list(range(68))
+    assert {MIRROR[i] for i in RIGHT_EYE} == set(LEFT_EYE)
+
+
+def test_missing_and_foreign_files_are_named(tmp_path):
+    with pytest.raises(TakeError, match="There is no take"):
+        Performance.load(tmp_path / "none.npz")
+    (tmp_path / "text.npz").write_text("not a zip")
+    with pytest.raises(TakeError, match="not a Mouthpiece take"):
+        Performance.load(tmp_path / "text.npz")
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(TakeError, match="not a Mouthpiece take"):
+        Performance.load(tmp_path / "other.npz")
+
+
+def test_a_newer_format_asks_for_an_update(tmp_path):
+    path = make_take().save(tmp_path / "take.npz")
+    rewrite(path, format=FORMAT + 1)
+    with pytest.raises(TakeError, match="newer Mouthpiece"):
+        Performance.load(path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 400, 0.5, 0.9])
+def test_truncated_takes_are_refused(tmp_path, keep):
+    path = make_take().save(tmp_path / "take.npz")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
+    with pytest.raises(TakeError):
+        Performance.load(path)
+
+
+def test_a_pickled_array_is_never_unpickled(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("the take was unpickled",))
+
+    path = make_take().save(tmp_path / "take.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    arrays["gaze"] = np.array([Bomb()], dtype=object)
+    np.savez(path, **arrays)
+    with pytest.raises(TakeError, match="damaged"):
+        Performance.load(path)
+
+
+@pytest.mark.parametrize(
+    "meta", ["[]", "{}", '{"format": "x"}', '{"format": 1}', '{"format": 1, "fps": "abc"}', "nonsense"]
+)
+def test_hostile_headers_are_refused(tmp_path, meta):
+    path = make_take().save(tmp_path / "take.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(path, **(arrays | {"meta": np.array(meta)}))
+    with pytest.raises(TakeError):
+        Performance.load(path)
+
+
+def test_a_flipped_byte_is_noticed(tmp_path):
+    path = make_take().save(tmp_path / "take.npz")
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo("landmarks.npy").header_offset + 60
+    content = bytearray(path.read_bytes())
+    content[offset + 200] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(TakeError):
+        Performance.load(path)
+
+
+def test_an_unwritable_place_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(TakeError, match="cannot be written"):
+        make_take().save(tmp_path / "file" / "take.npz")

@@ -1,0 +1,88 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES
+from mouthpiece.models import content, phonetic
+from mouthpiece.models.windows import Window, aggregate, gather, split
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 160, 161, 1000, 12_345])
+def test_windows_cover_everything_with_the_promised_overlap(count):
+    windows = split(count, 100, 40)
+    assert windows[0].start == 0 and windows[-1].stop == count
+    for before, after in pairwise(windows):
+        assert before.stop - after.start >= 40 and after.start > before.start
+        assert len(after) == 100
+
+
+@pytest.mark.parametrize("block", [1, 7, 50, 5000])
+def test_gathered_spans_are_slices_padded_with_zeros(rng, block):
+    stream = rng.standard_normal((500, 2)).astype(np.float32)
+    spans = [Window(-10, 60), Window(40, 110), Window(90, 300), Window(450, 520)]
+    padded = np.pad(stream, ((10, 20), (0, 0)))
+    blocks = (stream[i : i + block] for i in range(0, 500, block))
+    for span, piece in zip(spans, gather(blocks, spans), strict=True):
+        np.testing.assert_array_equal(piece, padded[span.start + 10 : span.stop + 10])
+
+
+@pytest.mark.parametrize("count", [50, 100, 130, 161, 777])
+def test_joined_windows_of_a_local_function_are_the_function_of_the_whole(rng, count):
+    track = rng.standard_normal((count, 3)).astype(np.float32)
+    windows = split(count, 100, 40)
+    joined = np.concatenate(list(aggregate((track[w.start : w.stop] for w in windows), windows, 10, 20)))
+    np.testing.assert_allclose(joined, track, atol=1e-6)
+
+
+def test_windows_that_disagree_fade_into_each_other():
+    windows = split(160, 100, 40)
+    joined = np.concatenate(list(aggregate((np.full(100, k, np.float32) for k in range(2)), windows, 10, 20)))
+    assert (joined[:70] == 0).all() and (joined[90:] == 1).all()
+    assert (np.diff(joined[69:91]) > 0).all()
+
+
+class FakeListener:
+    """Stands in for the phonetic network: its features are the loudness of each 20 ms."""
+
+    def __call__(self, inputs):
+        wave = inputs["waveform"][0]
+        rows = np.abs(wave[: len(wave) // 320 * 320]).reshape(-1, 320).mean(axis=1)
+        return {phonetic.HIDDEN: np.repeat(rows[None, None], 256, axis=1)}
+
+
+class LeakyNetwork:
+    """Stands in for the content network: a leaky integrator run both ways, remembering for half a second."""
+
+    def __call__(self, inputs):
+        drive = inputs["features"][0, :, 0]
+        ahead, behind = np.zeros_like(drive), np.zeros_like(drive)
+        for i in range(1, len(drive)):
+            ahead[i] = 0.92 * ahead[i - 1] + drive[i]
+            behind[-1 - i] = 0.92 * behind[-i] + drive[-1 - i]
+        both = (ahead + behind)[None, :, None]
+        return {"landmarks": np.repeat(both, 204, axis=2), "arkit": np.repeat(both, 52, axis=2)}
+
+
+def test_features_do_not_depend_on_how_the_sound_is_cut(rng):
+    listener = phonetic.PhoneticListener(FakeListener())
+    samples = (0.1 * rng.standard_normal(70 * 16_000)).astype(np.float32)
+    frames = len(samples) // FRAME_SAMPLES
+
+    def listen(block):
+        blocks = (samples[i : i + block] for i in range(0, len(samples), block))
+        return np.concatenate(list(listener.features(blocks, frames, gain=0.5)))
+
+    whole = listen(len(samples))
+    assert whole.shape == (frames, FEATURE_SIZE)
+    np.testing.assert_array_equal(listen(12_345), whole)
+    once = listener.window_features(np.pad(0.5 * samples, 256), frames)
+    np.testing.assert_allclose(whole, once, atol=1e-4)
+
+
+def test_a_chunked_network_equals_the_network_in_one_go(rng):
+    network = content.ContentNetwork(LeakyNetwork())
+    features = rng.uniform(size=(4000, FEATURE_SIZE)).astype(np.float32)
+    pieces = list(network.stream((features[i : i + 33] for i in range(0, 4000, 33)), 4000))
+    whole = network.predict(features)
+    np.testing.assert_allclose(np.concatenate([p.offsets for p in pieces]), whole.offsets, atol=1e-3)
+    np.testing.assert_allclose(np.concatenate([p.arkit for p in pieces]), whole.arkit, atol=1e-3)
