@@ -1,14 +1,16 @@
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mouthpiece import cli
 from mouthpiece.performance import Performance
 from mouthpiece.report import Reporter
+
 from tests.material import make_take, tone
 
 
@@ -136,7 +138,8 @@ def test_a_picture_that_cannot_be_written_fails(take, tmp_path, capsys):
 
 def test_the_module_runs_and_its_exit_code_is_true(tmp_path):
     command = [sys.executable, "-m", "mouthpiece", "inspect", str(tmp_path / "none.npz")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1 and "There is no take" in done.stderr and done.stdout == ""
 
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from mouthpiece.features import SILENCE_RMS
 from mouthpiece.motion import living, rest
 from mouthpiece.motion.smooth import hold_near, lowpass, ramped

@@ -2,7 +2,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-
 from mouthpiece.audio import Audio, SoundFile
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_SAMPLES, loudness_gain
@@ -12,6 +11,7 @@ from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Networks, Options, Progress, Warned, animate, articulate, steps, survey
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH, LIPS
+
 from tests.material import babble, tone
 
 MOUTH = [ARKIT_INDEX[name] for name in ARKIT_MOUTH]
@@ -131,7 +131,7 @@ def test_memory_grows_by_no_more_than_the_result(wav, rng):
         tracemalloc.stop()
         return size, sum(getattr(take, n).nbytes for n in ("landmarks", "arkit", "head", "gaze", "blink", "activity"))
 
-    (short, _), (long, result), (_, base) = peak(60, "a.wav"), peak(240, "b.wav"), (0, 0)
+    (short, _), (long, result) = peak(60, "a.wav"), peak(240, "b.wav")
     assert long - short < 5 * result, (short, long, result)
 
 

@@ -2,7 +2,6 @@ import hashlib
 import json
 
 import pytest
-
 from mouthpiece.errors import ModelError
 from mouthpiece.models import registry
 from mouthpiece.models.session import OnnxSession

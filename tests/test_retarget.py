@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.retarget.head import head_curves
 from mouthpiece.retarget.profiles import canonical, match_arkit
 from mouthpiece.retarget.shapes import shape_curves
 from mouthpiece.topology import ARKIT_MOUTH, ARKIT_NAMES, HEAD_CHANNELS
+
 from tests.material import make_take
 
 
