@@ -1,0 +1,188 @@
+"""From a checkpoint to what the core runs: ``python -m training.export CHECKPOINT --out core/mouthpiece/assets``.
+
+Writes ``NAME.onnx`` and its sidecar ``NAME.onnx.json`` after checking that ONNX Runtime and torch agree on random
+and on silent input of several lengths. Exit code 0 when written, 1 when they disagree or the checkpoint is unusable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from mouthpiece.features import FEATURE_SIZE, FRAME_RATE
+from mouthpiece.models.registry import SIDECAR_FORMAT
+from mouthpiece.models.session import OnnxSession
+from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT
+
+from .networks import LANDMARK_NUMBERS, ContentNet, Shape
+
+log = logging.getLogger(__name__)
+
+OPSET = 18
+#: Largest difference between torch and ONNX Runtime that is taken for rounding.
+TOLERANCE = 1e-4
+LICENCE = "GPL-3.0-or-later, as the rest of Mouthpiece"
+DATA = (
+    "Motion and speech features of 113 speakers, 73 minutes, tracked from public talking-head clips (actors' reels, "
+    "samples of research corpora, public pages); 54 of 78 minutes English, 10 Arabic, 5 Portuguese. No identity is "
+    "stored in the weights; the sources' terms limit redistribution of the clips, which are not included."
+)
+
+
+class Exported(nn.Module):
+    """The network as the core calls it: one sequence in, ``tongueOut`` (never labelled) as a last column of zeros."""
+
+    def __init__(self, net: ContentNet) -> None:
+        """Wrap ``net``."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 564)."""
+        landmarks, arkit = self.net(features)
+        return landmarks, nn.functional.pad(arkit, (0, 1))
+
+
+def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
+    """Return the network stored in ``path`` (.safetensors), ready to run, and its notes.
+
+    Raises
+    ------
+    ValueError
+        If it is not a checkpoint of this network.
+    """
+    try:
+        with safe_open(path, "pt") as stored:
+            notes = dict(stored.metadata() or {})
+            net = ContentNet(Shape(**json.loads(notes["shape"])))
+            net.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118 not a dict
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"'{path}' is not a checkpoint of the content network ({error})") from error
+    return net.eval(), notes
+
+
+def to_onnx(net: ContentNet, path: Path) -> None:
+    """Write ``net`` as ONNX with a free number of frames."""
+    example = torch.zeros(1, 50, FEATURE_SIZE)
+    free = {name: {1: "frames"} for name in ("features", "landmarks", "arkit")}
+    with warnings.catch_warnings():
+        # the tracing exporter is deprecated, but the other one unrolls LSTMs to a fixed length
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Exported(net.eval()).eval(),
+            (example,),
+            str(path),
+            input_names=["features"],
+            output_names=["landmarks", "arkit"],
+            dynamic_axes=free,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def disagreement(net: ContentNet, path: Path, lengths: Sequence[int] = (1, 7, 50, 600), seed: int = 0) -> float:
+    """Return the largest absolute difference between torch and ONNX Runtime over random sequences of ``lengths``."""
+    session = OnnxSession(path.read_bytes(), path.name)
+    wrapped, rng, worst = Exported(net.eval()).eval(), np.random.default_rng(seed), 0.0
+    for length in lengths:
+        spread = 1 / net.scale.numpy()
+        features = (net.mean.numpy() + spread * rng.standard_normal((1, length, FEATURE_SIZE))).astype(np.float32)
+        outputs = session({"features": features})
+        with torch.no_grad():
+            expected = wrapped(torch.from_numpy(features))
+        for name, tensor in zip(("landmarks", "arkit"), expected, strict=True):
+            worst = max(worst, float(np.abs(outputs[name] - tensor.numpy()).max()))
+    return worst
+
+
+def sidecar(net: ContentNet, path: Path, name: str, version: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description that travels with the ONNX file at ``path``."""
+    neutral = net.neutral.numpy().astype(float).round(5).tolist()
+    assert len(neutral) == LANDMARK_COUNT
+    return {
+        "format": SIDECAR_FORMAT,
+        "name": name,
+        "version": version,
+        "kind": "content",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "inputs": {"features": [1, "frames", FEATURE_SIZE]},
+        "outputs": {"landmarks": [1, "frames", LANDMARK_NUMBERS], "arkit": [1, "frames", len(ARKIT_NAMES)]},
+        "rate": FRAME_RATE,
+        "features": FEATURE_SIZE,
+        "neutral": neutral,
+        "arkit_names": list(ARKIT_NAMES),
+        "licence": LICENCE,
+        "data": DATA,
+        "provenance": dict(provenance),
+    }
+
+
+def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
+    """Write the network in ``checkpoint`` and its sidecar to the folder ``out``; return the ONNX file's path.
+
+    Raises
+    ------
+    ValueError
+        If torch and ONNX Runtime disagree, or the checkpoint is unusable. Nothing is then written.
+    """
+    net, notes = load_checkpoint(checkpoint)
+    out.mkdir(parents=True, exist_ok=True)
+    path, part = out / f"{name}.onnx", out / f"{name}.onnx.part"
+    try:
+        to_onnx(net, part)
+        difference = disagreement(net, part)
+        if difference > TOLERANCE:
+            raise ValueError(f"torch and ONNX Runtime disagree by {difference:.2g} (at most {TOLERANCE:.2g})")
+        config = json.loads(notes.get("config", "{}"))
+        provenance = {
+            "command": "python -m training.train --config training/configs/content.json --data DATA --out RUN",
+            "features": "two phonetic vectors (256) and four MFCC frames (13) per motion frame",
+            "config": config,
+            "seed": config.get("seed"),
+            "step": int(notes.get("step", 0)),
+            "validation": json.loads(notes.get("validation", "{}")),
+            "torch_onnx_difference": float(f"{difference:.2g}"),
+            "torch": torch.__version__,
+            "opset": OPSET,
+        }
+        described = sidecar(net, part, name, str(config.get("version", "0")), provenance)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    text = json.dumps(described, indent=1) + "\n"
+    path.with_name(path.name + ".json").write_text(text, encoding="utf-8")
+    log.info("%s: %.1f MB, torch and ONNX Runtime agree within %.2g", path, path.stat().st_size / 1e6, difference)
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path, help="best.safetensors of a run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.onnx and NAME.onnx.json")
+    parser.add_argument("--name", default="content")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        export(args.checkpoint, args.out, args.name)
+    except (OSError, ValueError) as error:
+        log.error("not exported: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The content network: features of speech in, mouth motion and ARKit weights out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT
+
+LANDMARK_NUMBERS = 204
+ARKIT_LABELS = 51
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a :class:`ContentNet`; ``basis`` is the number of modes the landmarks move in."""
+
+    projection: int = 160
+    hidden: int = 128
+    layers: int = 2
+    basis: int = 32
+    dropout: float = 0.3
+
+
+class ContentNet(nn.Module):
+    """Projection, convolution, bidirectional LSTM, two heads.
+
+    Landmarks are spoken of in a fixed basis (the principal modes of the training faces): fewer numbers to get
+    right, and no face outside the span of real ones. Input normalisation and basis are buffers, so an exported
+    file needs nothing beside it.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    modes: Tensor
+    centre: Tensor
+    neutral: Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        """Make a network with random weights; see :meth:`fit_buffers`."""
+        super().__init__()
+        self.shape = shape
+        self.register_buffer("mean", torch.zeros(FEATURE_SIZE))
+        self.register_buffer("scale", torch.ones(FEATURE_SIZE))
+        self.register_buffer("modes", torch.zeros(shape.basis, LANDMARK_NUMBERS))
+        self.register_buffer("centre", torch.zeros(LANDMARK_NUMBERS))
+        self.register_buffer("neutral", torch.zeros(LANDMARK_NUMBERS // 3, 3))
+        self.project = nn.Linear(FEATURE_SIZE, shape.projection)
+        self.local = nn.Conv1d(shape.projection, shape.projection, 3, padding=1)
+        self.norm = nn.LayerNorm(shape.projection)
+        self.recurrent = nn.LSTM(
+            shape.projection,
+            shape.hidden,
+            shape.layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=shape.dropout if shape.layers > 1 else 0.0,
+        )
+        self.dropout = nn.Dropout(shape.dropout)
+        self.landmark_head = nn.Linear(2 * shape.hidden, shape.basis)
+        self.arkit_head = nn.Linear(2 * shape.hidden, ARKIT_LABELS)
+        nn.init.constant_(self.arkit_head.bias, -2.5)  # rest is the commonest weight: about 0.08 at the start
+
+    def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
+        """Set normalisation from ``features`` (N, 564), basis from ``landmarks`` (N, 204) and the resting face."""
+        self.mean.copy_(features.mean(dim=0))
+        deviation = features.std(dim=0)
+        # one scale for the phonetic numbers and one for each cepstral order keeps their relative sizes,
+        # so that noise in dead channels is not blown up
+        phonetic = FEATURE_SIZE - HOPS_PER_FRAME * MFCC_COUNT
+        self.scale[:phonetic] = 1 / deviation[:phonetic].square().mean().sqrt()
+        cepstral = deviation[phonetic:].reshape(HOPS_PER_FRAME, MFCC_COUNT).square().mean(dim=0).sqrt()
+        self.scale[phonetic:] = (1 / cepstral.clamp_min(1e-6)).repeat(HOPS_PER_FRAME)
+        self.centre.copy_(landmarks.mean(dim=0))
+        _, values, axes = torch.linalg.svd(landmarks - self.centre, full_matrices=False)
+        count = self.modes.shape[0]
+        self.modes.copy_(axes[:count] * (values[:count, None] / len(landmarks) ** 0.5))
+        self.neutral.copy_(neutral)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 564).
+
+        ``lengths`` (B,) says where padding begins; the recurrent layers do not hear it.
+        """
+        x = (features - self.mean) * self.scale
+        x = nn.functional.gelu(self.project(self.dropout(x)))
+        x = x + nn.functional.gelu(self.local(self.dropout(x).transpose(1, 2)).transpose(1, 2))
+        x = self.dropout(self.norm(x))
+        if lengths is None:
+            x, _ = self.recurrent(x)
+        else:
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            x, _ = nn.utils.rnn.pad_packed_sequence(
+                self.recurrent(packed)[0], batch_first=True, total_length=features.shape[1]
+            )
+        x = self.dropout(x)
+        landmarks = self.landmark_head(x) @ self.modes + self.centre
+        return landmarks, torch.sigmoid(self.arkit_head(x))

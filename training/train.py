@@ -1,0 +1,294 @@
+"""Train the content network: ``python -m training.train --config training/configs/content.json --data DIR --out DIR``.
+
+Seeded and resumable (``--resume``): the run folder holds ``last.pt`` (everything needed to go on), ``best.safetensors``
+(the averaged weights that read the validation speakers' lips best), ``run.json`` (configuration and history).
+Exit code 0 when done, 1 when stopped by an error, 130 when interrupted (resume then).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import logging
+import math
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from mouthpiece.models.phonetic import PhoneticListener
+from mouthpiece.models.registry import find
+
+from .clips import load_split
+from .data import NO_AUGMENTATION, Augmentation, Sampler, Stretch, batch_of, cached_rendition
+from .losses import ContentLoss, Weights, gap_and_width
+from .networks import ContentNet, Shape
+from .targets import canonical_face, make_targets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A training run; read from JSON, unknown keys are errors. ``average`` is the decay of the weights' average."""
+
+    name: str = "content"
+    version: str = "1"
+    seed: int = 0
+    steps: int = 6000
+    window: int = 96
+    batch: int = 32
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    weight_decay: float = 0.01
+    average: float = 0.995
+    evaluate_every: int = 200
+    patience: int = 12
+    renditions: int = 6
+    speaker_power: float = 0.5
+    shape: Shape = field(default_factory=Shape)
+    loss: Weights = field(default_factory=Weights)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @classmethod
+    def read(cls, path: Path) -> Config:
+        """Return the configuration in ``path``.
+
+        Raises
+        ------
+        ValueError
+            If a key is unknown.
+        """
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        parts = {"shape": Shape, "loss": Weights, "augmentation": Augmentation}
+        unknown = set(raw) - {f.name for f in fields(cls)}
+        for key, part in parts.items():
+            own = raw.get(key, {})
+            unknown |= {f"{key}.{name}" for name in set(own) - {f.name for f in fields(part)}}
+            if not unknown:
+                raw[key] = part(**{k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
+        if unknown:
+            raise ValueError(f"{path} has unknown settings: {', '.join(sorted(unknown))}")
+        return cls(**raw)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """Everything a run learns from: the resting face (68, 3), training renditions, validation sequences."""
+
+    neutral: np.ndarray
+    train: list[list[Stretch]]
+    val: list[Stretch]
+
+
+def load_corpus(data: Path, cache: Path, config: Config) -> Corpus:
+    """Return the pack in ``data`` as features and targets; renditions are kept in ``cache``."""
+    network = find("phonetic")
+    listener = PhoneticListener(network.open())
+    clips, val = load_split(data, "train"), load_split(data, "val")
+    log.info("%d training clips, %d validation clips", len(clips), len(val))
+    neutral = canonical_face(clips)
+    targets, val_targets = make_targets(clips, neutral), make_targets(val, neutral)
+    stamp = network.sidecar.sha256
+    renditions = [
+        cached_rendition(
+            cache, clips, targets, listener, config.augmentation if k else NO_AUGMENTATION, config.seed + k, stamp
+        )
+        for k in range(config.renditions)
+    ]
+    return Corpus(neutral, renditions, cached_rendition(cache, val, val_targets, listener, NO_AUGMENTATION, 0, stamp))
+
+
+def _tensors(batch: Any) -> tuple[torch.Tensor, ...]:
+    return tuple(
+        torch.from_numpy(getattr(batch, name)) for name in ("features", "landmarks", "arkit", "weight", "lengths")
+    )
+
+
+@torch.no_grad()
+def validate(net: ContentNet, sequences: Sequence[Stretch]) -> dict[str, float]:
+    """Return r_open and open_ratio as means over clips, r_open as a mean over speakers, and jaw correlation."""
+    net.eval()
+    rows: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for sequence in sequences:
+        features, real, arkit, weight, _ = _tensors(batch_of([sequence], [slice(None)]))
+        predicted, weights = net(features)
+        keep = weight[0] > 0
+        gap = gap_and_width(predicted, net.neutral)[0, keep, 0].numpy()
+        truth = gap_and_width(real, net.neutral)[0, keep, 0].numpy()
+        jaw, real_jaw = weights[0, keep, 24].numpy(), arkit[0, keep, 24].numpy()
+        r = np.corrcoef(gap, truth)[0, 1]
+        jaw_r = np.corrcoef(jaw, real_jaw)[0, 1] if real_jaw.std() > 1e-3 else math.nan
+        rows[sequence.speaker].append((r, gap.std() / truth.std(), jaw_r))
+    every = np.array([row for own in rows.values() for row in own])
+    by_speaker = np.array([np.nanmean(own, axis=0) for own in rows.values()])
+    return {
+        "r_open": float(every[:, 0].mean()),
+        "r_open_speakers": float(by_speaker[:, 0].mean()),
+        "open_ratio": float(every[:, 1].mean()),
+        "r_jaw_speakers": float(np.nanmean(by_speaker[:, 2])),
+    }
+
+
+class Run:
+    """One training run and its state on disk."""
+
+    def __init__(self, config: Config, corpus: Corpus, out: Path) -> None:
+        """Prepare networks and optimiser; nothing is read from ``out`` yet."""
+        torch.manual_seed(config.seed)
+        self.config, self.corpus, self.out = config, corpus, out
+        self.net = ContentNet(config.shape)
+        clean = corpus.train[0]
+        features = np.concatenate([s.features[::3] for s in clean]).astype(np.float32)
+        landmarks = np.concatenate([s.landmarks[::7][s.weight[::7] > 0] for s in clean]).astype(np.float32)
+        neutral = torch.from_numpy(corpus.neutral.astype(np.float32))
+        self.net.fit_buffers(torch.from_numpy(features), torch.from_numpy(landmarks), neutral)
+        self.average = copy.deepcopy(self.net)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.loss = ContentLoss(config.loss, neutral)
+        self.sampler = Sampler(corpus.train, config.window, config.batch, config.speaker_power)
+        self.rng = np.random.default_rng(config.seed)
+        self.step, self.best, self.stale, self.history = 0, -1.0, 0, []
+
+    def resume(self) -> None:
+        """Go on from the run's last state, if it has one."""
+        path = self.out / "last.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["torch_rng"])
+        self.rng.bit_generator.state = json.loads(state["rng"])
+        self.step, self.best, self.stale = state["step"], state["best"], state["stale"]
+        self.history = json.loads(state["history"])
+        log.info("resuming at step %d", self.step)
+
+    def save(self) -> None:
+        """Write the run's state."""
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+            "rng": json.dumps(self.rng.bit_generator.state),
+            "step": self.step,
+            "best": self.best,
+            "stale": self.stale,
+            "history": json.dumps(self.history),
+        }
+        part = self.out / "last.part"
+        torch.save(state, part)
+        part.replace(self.out / "last.pt")
+        record = {"config": asdict(self.config), "best": self.best, "history": self.history}
+        (self.out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def rate(self) -> float:
+        """Return this step's learning rate: a short warm-up, then half a cosine down to a hundredth."""
+        config = self.config
+        if self.step < config.warmup:
+            return config.learning_rate * (self.step + 1) / config.warmup
+        done = (self.step - config.warmup) / max(1, config.steps - config.warmup)
+        return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+    def learn(self) -> dict[str, float]:
+        """Take one step and return the parts of its loss."""
+        self.net.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        features, landmarks, arkit, weight, lengths = _tensors(self.sampler.draw(self.rng))
+        parts = self.loss(*self.net(features, lengths), landmarks, arkit, weight)
+        total: torch.Tensor = torch.stack(list(parts.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        self.optimiser.step()
+        decay = min(self.config.average, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            for mean, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                mean.lerp_(new, 1 - decay)
+        self.step += 1
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    def evaluate(self, parts: dict[str, float]) -> bool:
+        """Validate the averaged weights, keep them if they are the best; return whether to go on."""
+        figures = validate(self.average, self.corpus.val)
+        self.history.append({"step": self.step, **figures, "loss": parts})
+        better = figures["r_open_speakers"] > self.best
+        self.stale = 0 if better else self.stale + 1
+        if better:
+            self.best = figures["r_open_speakers"]
+            weights = {name: value.contiguous() for name, value in self.average.state_dict().items()}
+            note = {"shape": json.dumps(asdict(self.config.shape)), "config": json.dumps(asdict(self.config))}
+            note |= {"step": str(self.step), "validation": json.dumps(figures)}
+            save_file(weights, self.out / "best.safetensors", metadata=note)
+        self.save()
+        return self.stale < self.config.patience
+
+    def train(self) -> None:
+        """Run to the last step or until validation has not improved for ``patience`` evaluations."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        begun, totals = time.monotonic(), defaultdict(float)
+        every = self.config.evaluate_every
+        while self.step < self.config.steps:
+            for name, value in self.learn().items():
+                totals[name] += value / every
+            if self.step % every == 0:
+                going = self.evaluate(dict(totals))
+                last = self.history[-1]
+                log.info(
+                    "step %d/%d  loss %.4f  r_open %.3f  by speaker %.3f (best %.3f)  open_ratio %.2f  jaw %.2f  %.0f s",
+                    self.step, self.config.steps, sum(totals.values()), last["r_open"], last["r_open_speakers"],
+                    self.best, last["open_ratio"], last["r_jaw_speakers"], time.monotonic() - begun,
+                )
+                totals.clear()
+                if not going:
+                    log.info("no better for %d evaluations: stopping", self.config.patience)
+                    break
+        self.save()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="JSON file, see training/configs")
+    parser.add_argument("--data", type=Path, required=True, help="training pack made by training.prepare")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--cache", type=Path, help="where features are kept between runs (default: OUT/cache)")
+    parser.add_argument("--seed", type=int, help="instead of the configuration's")
+    parser.add_argument("--steps", type=int, help="instead of the configuration's")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    torch.set_num_threads(args.threads)
+    changes = {key: getattr(args, key) for key in ("seed", "steps") if getattr(args, key) is not None}
+    try:
+        config = Config(**{f.name: getattr(Config.read(args.config), f.name) for f in fields(Config)} | changes)
+        run = Run(config, load_corpus(args.data, args.cache or args.out / "cache", config), args.out)
+        if args.resume:
+            run.resume()
+        run.train()
+    except KeyboardInterrupt:
+        log.info("interrupted; go on with --resume")
+        return 130
+    except (OSError, ValueError) as error:
+        log.error("training stopped: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
