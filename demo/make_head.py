@@ -65,14 +65,41 @@ PARTS = {
     "helper-r-eyelashes-2": "lashes",
 }
 #: Latitude rings of an eye, in degrees from its front pole, and the material outside each ring.
-EYE_RINGS = ((9.0, "pupil"), (20.0, "iris"), (26.0, "iris"), (29.0, "sclera"), (45.0, "sclera"), (65.0, "sclera"), (90.0, "sclera"))
+EYE_RINGS = (
+    (9.0, "pupil"),
+    (20.0, "iris"),
+    (26.0, "iris"),
+    (29.0, "sclera"),
+    (45.0, "sclera"),
+    (65.0, "sclera"),
+    (90.0, "sclera"),
+)
 EYE_SEGMENTS = 24
 #: Centre line of the left brow relative to the eye's centre, in eye radii: x, y, half height.
-BROW = ((-1.1, 1.04, 0.06), (-0.95, 1.08, 0.17), (-0.7, 1.16, 0.20), (-0.3, 1.30, 0.20), (0.2, 1.45, 0.17), (0.75, 1.48, 0.13), (1.2, 1.34, 0.09), (1.6, 1.08, 0.04))
+BROW = (
+    (-1.1, 1.04, 0.06),
+    (-0.95, 1.08, 0.17),
+    (-0.7, 1.16, 0.20),
+    (-0.3, 1.30, 0.20),
+    (0.2, 1.45, 0.17),
+    (0.75, 1.48, 0.13),
+    (1.2, 1.34, 0.09),
+    (1.6, 1.08, 0.04),
+)
 BROW_STEPS = 15
 BROW_LIFT = 0.016
 #: Hairline, decimetres of the source: height (y) at each depth (z), nape to forehead.
-HAIRLINE = ((-0.5, 6.35), (0.1, 6.5), (0.3, 6.75), (0.62, 6.85), (0.74, 6.88), (0.8, 7.2), (0.9, 7.55), (1.1, 7.68), (1.5, 7.75))
+HAIRLINE = (
+    (-0.5, 6.35),
+    (0.1, 6.5),
+    (0.3, 6.75),
+    (0.62, 6.85),
+    (0.74, 6.88),
+    (0.8, 7.2),
+    (0.9, 7.55),
+    (1.1, 7.68),
+    (1.5, 7.75),
+)
 HAIR_THICKNESS = 0.10
 
 
@@ -163,7 +190,11 @@ def taken(source: Source, faces: Iterable[tuple[tuple[int, ...], str]]) -> Patch
 def skin(source: Source, data: Path) -> Patch:
     """Return head and neck with lips and the inside of the mouth marked."""
     body = [(face, uv) for group, face, uv in source.faces if group == "body"]
-    body = [(face, uv) for face, uv in body if source.vertices[list(face), 1].min() > CUT and abs(source.vertices[list(face), 0]).max() < 1.3]
+    body = [
+        (face, uv)
+        for face, uv in body
+        if source.vertices[list(face), 1].min() > CUT and abs(source.vertices[list(face), 0]).max() < 1.3
+    ]
     middle = np.array([source.uv[list(uv)].mean(axis=0) for _, uv in body])
     names = np.where(painted(data, "lips", middle), "lips", "skin")
     names = np.where(painted(data, "inside-mouth", middle), "mouth", names)
@@ -238,7 +269,7 @@ def brow(source: Source, surface: Patch, group: str, side: float) -> Patch:
     vertices = np.einsum("nk,nkj->nj", weights, surface.vertices[triangles])
     ridge = np.tile([0.35, 1.0, 0.35], BROW_STEPS) * np.repeat(np.minimum(1.0, line[:, 2] / (0.15 * radius)), 3)
     vertices[:, 2] += BROW_LIFT * (0.3 + ridge)
-    polygons = []
+    polygons: list[tuple[tuple[int, ...], str]] = []
     for step in range(BROW_STEPS - 1):
         for row in range(2):
             corner = step * 3 + row
@@ -260,7 +291,8 @@ def normals(patch: Patch) -> Floats:
     for face, _ in patch.polygons:
         ring = patch.vertices[list(face)]
         total[list(face)] += np.cross(ring, np.roll(ring, -1, axis=0)).sum(axis=0)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    unit: Floats = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def trimming(patch: Patch, level: Floats) -> Floats:
@@ -287,7 +319,9 @@ def hair(source: Source, data: Path) -> Patch:
     body = [(face, uv) for group, face, uv in source.faces if group == "body"]
     ears = painted(data, "ears", np.array([source.uv[list(uv)].mean(axis=0) for _, uv in body]))
     level = above_hairline(source.vertices)
-    scalp = [(face, "hair") for (face, _), ear in zip(body, ears, strict=True) if not ear and level[list(face)].max() > 0]
+    scalp = [
+        (face, "hair") for (face, _), ear in zip(body, ears, strict=True) if not ear and level[list(face)].max() > 0
+    ]
     patch = taken(source, scalp)
     matrix = trimming(patch, above_hairline(patch.vertices))
     patch = Patch(matrix @ patch.vertices, patch.polygons, {name: matrix @ unit for name, unit in patch.units.items()})
@@ -346,7 +380,7 @@ def arrays(source: Source, head: Patch) -> dict[str, NDArray[Any]]:
         "head_pivot": to_blender(source.centre("joint-head"), origin),
         "neck_pivot": to_blender(neck, origin),
         "eye_centers": to_blender(eyes, origin),
-        "eye_distance": np.float32(np.ptp(corners) * 0.1),
+        "eye_distance": np.array(np.ptp(corners) * 0.1, dtype=np.float32),
     }
 
 
@@ -388,7 +422,7 @@ def main() -> None:
     eyes = [eye(source, "helper-l-eye"), eye(source, "helper-r-eye")]
     brows = [brow(source, face, "helper-l-eye", 1.0), brow(source, face, "helper-r-eye", -1.0)]
     content = arrays(source, joined([face, parts, *eyes, *brows, hair(source, data)], arkit_names()))
-    np.savez_compressed(options.output, **content)
+    np.savez_compressed(options.output, **content)  # type: ignore[arg-type]  # arrays by name, as documented
     size = options.output.stat().st_size / 1e6
     print(f"{options.output}: {len(content['vertices'])} vertices, {len(content['shape_names'])} shapes, {size:.2f} MB")
 

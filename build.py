@@ -1,0 +1,167 @@
+"""One front door to the project, standard library only: demo, test, zip, lint, bench.
+
+    python build.py demo [--audio FILE] [--out DIR]     a spoken line on the bundled head: take, .blend and preview
+    python build.py test [--ring RING] [-- PYTEST …]    the rings of tests
+    python build.py zip [--all]                         the extension, one zip per platform and Blender line
+    python build.py lint                                ruff and mypy
+    python build.py bench                               the times and sizes the project promises
+
+Environments are made beside this file (`.venv`, `.venv-bpy52`, `.venv-dev`) and kept until what goes into them changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from building.environments import BPY, BPY45, DEBIAN_LIBRARIES, dev, prepare, prepare_bpy
+from building.extension import LINES, PLATFORMS, ZIP_LIMIT, build_zips, host_platform
+from building.processes import BUILD, ROOT, BuildError, check, execute
+from building.rings import RINGS, Outcome
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Bake a line on the bundled head, render a preview, and say where everything is."""
+    started = time.monotonic()
+    out = Path(options.out).resolve()
+    audio = Path(options.audio).resolve() if options.audio else ROOT / "addon" / "assets" / "demo_line.flac"
+    if not audio.is_file():
+        raise BuildError(f"There is no sound at '{audio}'. Check the path.")
+    python = prepare_bpy(BPY45)
+    settings = {"PYTHONPATH": BPY45.core_path}
+    blend, preview = out / "head.blend", out / "preview.mp4"
+    bake: list[str | Path] = [python, ROOT / "demo" / "bake.py", "--audio", audio, "--out", out]
+    check(bake, "The demo could not be baked; see the message above.", settings=settings, timeout=900)
+    render: list[str | Path] = [python, ROOT / "demo" / "render.py", blend, preview]
+    code = 0 if options.no_preview else execute(render, settings=settings, timeout=1800)
+    print(f"\nTake     {out / 'take.npz'}\nScene    {blend}")
+    if code == 0 and not options.no_preview:
+        print(f"Preview  {preview if preview.exists() else out / 'frames'}")
+    elif code:
+        print(
+            "Preview  none: Workbench could not render here. It needs OpenGL, by software where there is no\n"
+            "         graphics card.\n"
+            f"         On Debian and Ubuntu: apt-get install {DEBIAN_LIBRARIES}"
+        )
+    print(f"Done in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def test(options: argparse.Namespace) -> int:
+    """Run the chosen rings, print one table, and fail if any ring did."""
+    (BUILD / "reports").mkdir(parents=True, exist_ok=True)
+    outcomes: list[Outcome] = []
+    for name, ring in RINGS.items():
+        if options.ring in (None, name):
+            try:
+                outcomes += ring(options, options.pytest)
+            except BuildError as error:
+                outcomes.append(Outcome(name, False, str(error)))
+    print("\nring          result")
+    for outcome in outcomes:
+        print(f"{outcome.ring:<13} {'ok    ' if outcome.fine else 'FAILED'} {outcome.words}")
+    return 0 if all(outcome.fine for outcome in outcomes) else 1
+
+
+def zip_command(options: argparse.Namespace) -> int:
+    """Build the zips, print their sizes, and fail if one is too large."""
+    targets = list(PLATFORMS) if options.all else options.platform or [host_platform()]
+    tags = options.python or ["3.11", "3.13"]
+    built = build_zips(targets, tags, Path(options.out).resolve(), prepare(BPY45))
+    print(f"\n{'zip':<60} {'MB':>6}")
+    for package in built:
+        print(f"{package.name:<60} {package.stat().st_size / 1e6:6.1f}")
+    large = [package.name for package in built if package.stat().st_size > ZIP_LIMIT]
+    if large:
+        raise BuildError(f"Larger than {ZIP_LIMIT / 1e6:.0f} MB: {', '.join(large)}")
+    return 0
+
+
+def lint(options: argparse.Namespace) -> int:
+    """Run ruff and mypy; fail if either complains."""
+    python = prepare(dev())
+    fix = ["--fix"] if options.fix else []
+    codes = [execute([python, "-m", "ruff", "check", *fix, "."]), execute([python, "-m", "mypy"])]
+    return 1 if any(codes) else 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure what the project promises and print one table; a measurement that fails fails the command."""
+    standalone, inside = prepare(dev()), prepare_bpy(BPY45)
+    package = build_zips([host_platform()], ["3.11"], BUILD / "zips", inside)[0]
+    runs: tuple[tuple[Path, str, list[Path], dict[str, str]], ...] = (
+        (standalone, "animate_minute.py", [], {}),
+        (inside, "bake_keys.py", [], {"PYTHONPATH": BPY45.core_path}),
+        (inside, "register_addon.py", [package], {"PYTHONPATH": ""}),
+    )
+    rows: list[dict[str, str]] = []
+    for python, script, arguments, settings in runs:
+        result = BUILD / f"{script}.json"
+        command: list[str | Path] = [python, ROOT / "benchmarks" / script, "--json", result, *arguments]
+        check(command, f"The benchmark {script} failed; see above.", settings=settings, timeout=600)
+        rows += json.loads(result.read_text())
+    for built in sorted({package, *(ROOT / "dist").glob("*.zip")}):
+        rows.append({"what": built.name, "value": f"{built.stat().st_size / 1e6:.1f} MB", "promise": "at most 90 MB"})
+    print(f"\n{'measured':<62} {'value':>16}   promise")
+    for row in rows:
+        print(f"{row['what']:<62} {row['value']:>16}   {row['promise']}")
+    return 0
+
+
+# Command line
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    root = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("demo", help="bake a spoken line on the bundled head and render a preview")
+    one.add_argument("--audio", metavar="FILE", help="your own speech instead of the bundled line")
+    one.add_argument("--out", metavar="DIR", default=str(ROOT / "demo"), help="where the results go (default: demo/)")
+    one.add_argument("--no-preview", action="store_true", help="bake only")
+    one.set_defaults(action=demo)
+
+    two = commands.add_parser("test", help="run the rings of tests; pytest's own arguments after --")
+    two.add_argument("--ring", choices=tuple(RINGS), help="one ring only (default: all that can run here)")
+    two.add_argument("--bpy", choices=(*BPY, "all"), help="Blender version; `all` fails if one cannot be had")
+    two.add_argument("--blender", metavar="PATH", help="a real Blender for the ring `real` (or BLENDER=PATH)")
+    two.add_argument("--training", action="store_true", help="install torch and run training's tests as well")
+    two.add_argument("pytest", nargs="*", metavar="PYTEST", help=argparse.SUPPRESS)
+    two.set_defaults(action=test)
+
+    three = commands.add_parser("zip", help="build and validate the extension")
+    three.add_argument("--platform", action="append", choices=tuple(PLATFORMS), help="(default: this machine's)")
+    three.add_argument("--python", action="append", choices=tuple(LINES), help="(default: 3.11 and 3.13)")
+    three.add_argument("--all", action="store_true", help="every platform")
+    three.add_argument("--out", metavar="DIR", default=str(ROOT / "dist"))
+    three.set_defaults(action=zip_command)
+
+    four = commands.add_parser("lint", help="ruff and mypy")
+    four.add_argument("--fix", action="store_true", help="let ruff repair what it can")
+    four.set_defaults(action=lint)
+
+    five = commands.add_parser("bench", help="measure times and sizes")
+    five.set_defaults(action=bench)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if all went well, 1 if not, 2 for wrong arguments."""
+    options = parser().parse_args(argv)
+    try:
+        return int(options.action(options))
+    except BuildError as error:
+        print(f"\nbuild.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nbuild.py: stopped", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

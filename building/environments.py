@@ -1,0 +1,121 @@
+"""The virtual environments beside the checkout, made when needed and kept until what goes into them changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .extension import THIRD_PARTY
+from .processes import ROOT, BuildError, check, execute, output
+
+#: What the core needs besides when it reads sound files itself, outside Blender.
+READS_FILES = ("soundfile", "cffi", "pycparser", "typing_extensions")
+#: Debian's names of the libraries that the bpy module and its Workbench renderer load.
+DEBIAN_LIBRARIES = (
+    "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libice6 libsm6 libx11-6 libxext6 libxfixes3 libxi6 libxkbcommon0 "
+    "libxrender1 libxxf86vm1"
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment: folder, Python version, packages, and packages kept apart in `core-packages`."""
+
+    folder: str
+    python: str
+    packages: tuple[str, ...]
+    apart: tuple[str, ...] = ()
+
+    @property
+    def executable(self) -> Path:
+        """The environment's interpreter."""
+        return ROOT / self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    @property
+    def core_path(self) -> str:
+        """PYTHONPATH of the checkout and of what the core needs; the installed extension is tested without it."""
+        return os.pathsep.join(str(path) for path in (ROOT / "core", ROOT, ROOT / self.folder / "core-packages"))
+
+
+_CORE = (*(f"{name}=={version}" for name, version in THIRD_PARTY.items()), *READS_FILES)
+BPY45 = Environment(".venv", "3.11", ("bpy==4.5.15", "numpy<2", "pytest"), _CORE)
+BPY52 = Environment(".venv-bpy52", "3.13", ("bpy==5.2.3", "pytest"), _CORE)
+BPY = {"4.5": BPY45, "5.2": BPY52}
+
+
+def find_python(version: str) -> str | None:
+    """Return an interpreter of the given `major.minor` version, or None."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
+        return sys.executable
+    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}*/bin/python"))
+    candidates = [[f"python{version}"], *([str(path)] for path in installed), ["py", f"-{version}"]]
+    found = output(["uv", "python", "find", version])
+    if found:
+        candidates.append([found.strip()])
+    for candidate in candidates:
+        answer = output([*candidate, "-c", "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"])
+        if answer and answer.split("\n")[1:3] == version.split("."):
+            return answer.split("\n")[0]
+    return None
+
+
+def dev(training: bool = False) -> Environment:
+    """Return the environment of the pure ring and of lint: this interpreter, the checkout and its developer extras."""
+    extras = "dev,train" if training else "dev"
+    folder = ".venv-train" if training else ".venv-dev"
+    return Environment(folder, f"{sys.version_info.major}.{sys.version_info.minor}", ("--editable", f".[{extras}]"))
+
+
+def fingerprint(environment: Environment) -> str:
+    """Return a hash of all that decides what is in the environment."""
+    digest = hashlib.sha256(repr(environment).encode())
+    if "--editable" in environment.packages:
+        for name in ("pyproject.toml", "blender_manifest.toml"):
+            digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def prepare(environment: Environment) -> Path:
+    """Make the environment, unless it stands already with exactly these packages; return its interpreter."""
+    folder = ROOT / environment.folder
+    marker, stamp = folder / "mouthpiece-stamp", fingerprint(environment)
+    if marker.is_file() and marker.read_text() == stamp and environment.executable.exists():
+        return environment.executable
+    python = find_python(environment.python)
+    if python is None:
+        raise BuildError(
+            f"Python {environment.python}, needed for {environment.packages[0]}, was not found: install it."
+        )
+    print(f"Setting up {environment.folder} with Python {environment.python}", flush=True)
+    hint = "The environment could not be made. On Debian and Ubuntu: apt-get install python3-venv"
+    check([python, "-m", "venv", "--clear", folder], hint)
+    install: list[str | Path] = [
+        environment.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
+    failure = f"Packages for {environment.folder} could not be installed; see pip's message above."
+    check([*install, *environment.packages], failure)
+    if environment.apart:
+        check([*install, "--no-deps", "--target", folder / "core-packages", *environment.apart], failure)
+    marker.write_text(stamp)
+    return environment.executable
+
+
+def prepare_bpy(environment: Environment) -> Path:
+    """Make an environment with bpy and make sure that it can be imported on this machine."""
+    python = prepare(environment)
+    if output([python, "-c", "import bpy, os, sys; sys.stdout.flush(); os._exit(0)"], timeout=120) is None:
+        execute([python, "-c", "import bpy"], timeout=120)
+        raise BuildError(
+            "Blender's module cannot be loaded: a system library is missing (see above). "
+            f"On Debian and Ubuntu: apt-get install {DEBIAN_LIBRARIES}"
+        )
+    return python
