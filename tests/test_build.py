@@ -1,0 +1,102 @@
+"""What build.py decides: staged manifests, names, environments, how a ring's result is read."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import build
+from building import environments, extension, processes, rings
+
+ROOT = Path(__file__).resolve().parent.parent
+MANIFEST = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+REPORT = '<testsuites><testsuite tests="{0}" failures="{1}" errors="{2}" skipped="{3}" time="2.4"/></testsuites>'
+
+
+def test_a_staged_manifest_names_range_platform_and_wheels_and_changes_nothing_else():
+    staged = extension.staged_manifest(MANIFEST, extension.LINES["3.11"], "linux-x64", ["b.whl", "a.whl"])
+    read, plain = tomllib.loads(staged), tomllib.loads(MANIFEST)
+    assert (read["blender_version_min"], read["blender_version_max"]) == ("4.5.0", "5.1.0")
+    assert read["platforms"] == ["linux-x64"]
+    assert read["wheels"] == ["./wheels/a.whl", "./wheels/b.whl"]
+    added = {"blender_version_min", "blender_version_max", "platforms", "wheels"}
+    assert {k: v for k, v in read.items() if k not in added} == {k: v for k, v in plain.items() if k not in added}
+
+
+def test_the_newest_line_is_open_ended():
+    staged = tomllib.loads(extension.staged_manifest(MANIFEST, extension.LINES["3.13"], "windows-x64", []))
+    assert staged["blender_version_min"] == "5.1.0"
+    assert "blender_version_max" not in staged
+
+
+def test_a_manifest_without_a_minimum_is_refused():
+    with pytest.raises(processes.BuildError):
+        extension.staged_manifest('id = "mouthpiece"\n', extension.LINES["3.11"], "linux-x64", [])
+
+
+def test_the_lines_meet_and_begin_with_the_manifests_minimum():
+    assert extension.LINES["3.11"].minimum == tomllib.loads(MANIFEST)["blender_version_min"]
+    assert extension.LINES["3.11"].maximum == extension.LINES["3.13"].minimum
+
+
+def test_every_zip_has_a_name_of_its_own():
+    names = {extension.zip_name("1.2.3", target, tag) for target in extension.PLATFORMS for tag in extension.LINES}
+    assert len(names) == len(extension.PLATFORMS) * len(extension.LINES)
+
+
+def test_sentences_of_the_manifest_obey_blenders_rules():
+    plain = tomllib.loads(MANIFEST)
+    for sentence in [plain["tagline"], *plain["permissions"].values()]:
+        assert len(sentence) <= 64
+        assert sentence[-1].isalnum()
+
+
+def test_this_python_is_found():
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert environments.find_python(version) == sys.executable
+    assert environments.find_python("2.1") is None
+
+
+def test_an_environment_is_made_anew_when_its_packages_change():
+    one = environments.Environment(".venv-x", "3.11", ("numpy<2",))
+    two = environments.Environment(".venv-x", "3.11", ("numpy<3",))
+    assert environments.fingerprint(one) == environments.fingerprint(one)
+    assert environments.fingerprint(one) != environments.fingerprint(two)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "passed", "words"),
+    [
+        ((7, 1, 1, 2), 3, "3 passed, 2 failed, 2 skipped in 2 s"),
+        ((0, 0, 0, 0), 0, "0 passed, 0 failed, 0 skipped in 2 s"),
+    ],
+)
+def test_a_rings_counts_are_read_from_its_report(tmp_path, numbers, passed, words):
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT.format(*numbers))
+    assert rings.counted(report) == (passed, words)
+
+
+def test_a_ring_that_died_has_passed_nothing(tmp_path):
+    assert rings.counted(tmp_path / "none.xml")[0] == 0
+
+
+def test_a_failing_or_hanging_command_is_noticed():
+    assert processes.execute([sys.executable, "-c", "raise SystemExit(7)"]) == 7
+    assert processes.execute([sys.executable, "-c", "import threading; threading.Event().wait()"], timeout=0.5) == 124
+    with pytest.raises(processes.BuildError, match="the sentence"):
+        processes.check([sys.executable, "-c", "raise SystemExit(7)"], "the sentence")
+
+
+def test_wrong_arguments_end_with_2_and_errors_with_1(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        build.main(["fly"])
+    assert stopped.value.code == 2
+    assert build.main(["demo", "--audio", "no such file.wav"]) == 1
+    assert "no such file.wav" in capsys.readouterr().err
+
+
+def test_pytests_arguments_come_after_two_dashes():
+    options = build.parser().parse_args(["test", "--ring", "pure", "--", "-k", "curves"])
+    assert (options.ring, options.pytest) == ("pure", ["-k", "curves"])
