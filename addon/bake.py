@@ -1,0 +1,133 @@
+"""One bake from beginning to end: the same for the panel's button, scripts and the command line.
+
+``Bake`` is a snapshot of everything asked for. ``steps`` may run in any thread; ``write`` must run in the main
+one, and is where the scene changes, all at once or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import keys, sound
+from .planning import Line
+from .targets import Driven, Target
+from .targets.shape_keys import ShapeKeyTarget
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
+    from mouthpiece.performance import Performance
+    from mouthpiece.pipeline import Options, Progress, Warned
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The end of ``Bake.steps``: what the face does, and on which frames."""
+
+    performance: Performance
+    grid: FrameGrid
+
+
+@dataclass(slots=True)
+class Report:
+    """What a bake did, to be worded by whoever asked for it."""
+
+    object: str
+    sound: str
+    matched: int
+    missing: tuple[str, ...]
+    first: int = 0
+    last: int = 0
+    channels: int = 0
+    keys: int = 0
+    clamped: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Return one line."""
+        return f"{self.keys:,} keys on {self.channels} channels of {self.object}, frames {self.first} to {self.last}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Bake:
+    """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets."""
+
+    recording: sound.Recording
+    face: ShapeKeyTarget
+    head: Target | None = None
+    options: Options | None = None
+    models: Path | None = None
+    replace_edited: bool = False
+
+    def steps(self) -> Iterator[Progress | Warned | Heard]:
+        """Yield progress and warnings, and last what was heard. Touches no scene."""
+        from mouthpiece.performance import Performance
+        from mouthpiece.pipeline import Progress, steps
+
+        if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
+            take = Performance.load(self.recording.path)
+            yield Heard(take, self.recording.placement.grid(take.seconds))
+            return
+        yield Progress(0.0, "Reading the sound")
+        audio = sound.decode(self.recording)
+        place = self.recording.placement
+        grid = place.grid(audio.seconds)
+        audio, begin = sound.cut(audio, place)
+        for item in steps(audio, self.options, self.models):
+            yield Heard(item, _from_second(grid, begin)) if isinstance(item, Performance) else item
+
+    def write(self, heard: Heard) -> Report:
+        """Key the performance onto the targets and return what was done.
+
+        Raises RigError, with the scene as it was, if a target is gone or every channel is taken.
+        """
+        parts = [target.drive(heard.performance, heard.grid) for target in (self.face, self.head) if target is not None]
+        line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
+        written = keys.write(_merged(parts), line, f"Mouthpiece {self.face.object_name}", self.replace_edited)
+        report = Report(self.face.object_name, self.recording.label, len(self.face.match.shapes), self.face.match.missing)
+        report.first, report.last = line.first, line.last
+        report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
+        for driven in parts:
+            report.clamped |= driven.clamped
+            report.warnings += driven.warnings
+        report.warnings += written.warnings + _kept_lines(written.kept)
+        return report
+
+
+def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
+    """Return the grid for a take that begins at that second of the sound."""
+    from dataclasses import replace
+
+    return replace(grid, offset=grid.offset - second)
+
+
+def _merged(parts: list[Driven]) -> list[keys.Part]:
+    """Return the parts that have channels."""
+    return [driven.part for driven in parts if driven.part.channels]
+
+
+def _kept_lines(kept: dict[str, str]) -> list[str]:
+    """Return a sentence for each reason channels were kept."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in kept.items():
+        reasons.setdefault(reason, []).append(name)
+    return [f"Kept as they were ({reason}): {', '.join(names)}" for reason, names in reasons.items()]
+
+
+def driven_ids(face: bpy.types.Object | None, head: bpy.types.Object | None) -> list[bpy.types.ID]:
+    """Return the data-blocks of a character that a take may animate."""
+    found: list[bpy.types.ID] = []
+    if face is not None and face.type == "MESH" and face.data.shape_keys is not None:
+        found.append(face.data.shape_keys)
+    if head is not None:
+        found.append(head)
+    return found

@@ -1,0 +1,140 @@
+"""The bundled character: a CC0 head with ARKit's 52 shapes on a small rig, and a line for it to speak."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import bpy
+import numpy as np
+from mathutils import Vector
+from numpy.typing import NDArray
+
+from . import compat
+
+ASSETS: Final = Path(__file__).parent / "assets"
+HEAD: Final = ASSETS / "demo_head.npz"
+LINE: Final = ASSETS / "demo_line.flac"
+
+#: The chin lies lower than the back of the skull: how steeply the seam between head and neck rises backwards,
+#: how far below the head's joint it passes, and over what height the weights blend (metres).
+_SEAM_SLOPE: Final = 0.71
+_SEAM_BELOW: Final = 0.058
+_SEAM_BLEND: Final = (-0.025, 0.02)
+_NECK_BLEND: Final = (0.01, 0.05)
+
+
+def build(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Object]:
+    """Add the head and its rig to the scene; return mesh and armature."""
+    with np.load(HEAD, allow_pickle=False) as data:
+        obj = bpy.data.objects.new("Mouthpiece Head", _mesh(data))
+        context.scene.collection.objects.link(obj)
+        _add_shapes(obj, data)
+        rig = _rig(context, data["neck_pivot"], data["head_pivot"])
+        _add_weights(obj, data["vertices"], data["head_pivot"])
+    obj.parent = rig
+    obj.modifiers.new("Armature", "ARMATURE").object = rig
+    return obj, rig
+
+
+def add_camera_and_light(context: bpy.types.Context) -> None:
+    """Add a camera on the face and a light, where the scene has none."""
+    scene = context.scene
+    if scene.camera is None:
+        camera = bpy.data.objects.new("Mouthpiece Camera", bpy.data.cameras.new("Mouthpiece Camera"))
+        camera.data.lens = 85.0
+        camera.location, camera.rotation_euler = (0.16, -1.02, 0.19), (1.545, 0.0, 0.155)
+        scene.collection.objects.link(camera)
+        scene.camera = camera
+    if not any(obj.type == "LIGHT" for obj in scene.objects):
+        light = bpy.data.objects.new("Mouthpiece Light", bpy.data.lights.new("Mouthpiece Light", "AREA"))
+        light.data.energy, light.data.size = 12.0, 0.6
+        light.location = (0.5, -0.8, 0.8)
+        light.rotation_euler = Vector((-0.5, 0.7, -0.62)).to_track_quat("-Z", "Y").to_euler()
+        scene.collection.objects.link(light)
+
+
+def add_line(scene: bpy.types.Scene, start: int = 1) -> Any:
+    """Put the bundled line into the sequencer if that is empty; return the strip, or None."""
+    if compat.all_strips(scene):
+        return None
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return compat.strips_of(editor).new_sound("Mouthpiece Line", str(LINE), 1, start)
+
+
+def _mesh(data: Any) -> bpy.types.Mesh:
+    mesh = bpy.data.meshes.new("Mouthpiece Head")
+    ends = np.cumsum(data["face_sizes"])[:-1]
+    mesh.from_pydata(data["vertices"].tolist(), [], [face.tolist() for face in np.split(data["face_vertices"], ends)])
+    mesh.polygons.foreach_set("material_index", data["material_index"].astype(np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
+    for name, colour in zip(data["material_names"].tolist(), data["material_colors"].tolist(), strict=True):
+        mesh.materials.append(_material(f"Mouthpiece {name.title()}", colour))
+    mesh.update()
+    return mesh
+
+
+def _material(name: str, colour: list[float]) -> bpy.types.Material:
+    """Return a material that looks alike in Workbench and in the render engines."""
+    material = bpy.data.materials.new(name)
+    material.diffuse_color = colour
+    surface = next((n for n in compat.ensure_material_nodes(material).nodes if n.type == "BSDF_PRINCIPLED"), None)
+    if surface is not None:
+        surface.inputs["Base Color"].default_value = colour
+        surface.inputs["Roughness"].default_value = 0.5
+    return material
+
+
+def _add_shapes(obj: bpy.types.Object, data: Any) -> None:
+    rest: NDArray[np.float32] = data["vertices"]
+    start, index, delta = (data[f"shape_{name}"] for name in ("start", "index", "delta"))
+    obj.shape_key_add(name="Basis", from_mix=False)
+    for number, name in enumerate(data["shape_names"].tolist()):
+        rows = slice(start[number], start[number + 1])
+        moved = rest.copy()
+        moved[index[rows]] += delta[rows]
+        block = obj.shape_key_add(name=name, from_mix=False)
+        block.data.foreach_set("co", moved.ravel())
+        block.value = 0.0  # since 5.0 a new key is fully on
+    obj.data.shape_keys.name = "Mouthpiece Head"
+
+
+def _rig(context: bpy.types.Context, neck: NDArray[np.float32], head: NDArray[np.float32]) -> bpy.types.Object:
+    """Return an armature of chest, neck and head; bones can only be made in Edit Mode, so the selection is borrowed."""
+    rig = bpy.data.objects.new("Mouthpiece Rig", bpy.data.armatures.new("Mouthpiece Rig"))
+    context.scene.collection.objects.link(rig)
+    rig.show_in_front = True
+    active = context.view_layer.objects.active
+    context.view_layer.objects.active = rig
+    with context.temp_override(active_object=rig, object=rig, selected_objects=[rig]):
+        bpy.ops.object.mode_set(mode="EDIT")
+        crown = Vector((0.0, float(head[1]), float(head[2]) + 0.15))
+        parent = None
+        joints = (("chest", Vector((0.0, 0.01, -0.06)), neck), ("neck", neck, head), ("head", head, crown))
+        for name, foot, tip in joints:
+            bone = rig.data.edit_bones.new(name)
+            bone.head, bone.tail, bone.parent = Vector(foot), Vector(tip), parent
+            parent = bone
+        bpy.ops.object.mode_set(mode="OBJECT")
+    context.view_layer.objects.active = active
+    return rig
+
+
+def _add_weights(obj: bpy.types.Object, vertices: NDArray[np.float32], joint: NDArray[np.float32]) -> None:
+    """Bind each vertex to chest, neck and head; the three sum to one."""
+    seam = joint[2] - _SEAM_BELOW + (vertices[:, 1] - joint[1]) * _SEAM_SLOPE
+    head = _smoothstep(vertices[:, 2] - seam, *_SEAM_BLEND)
+    trunk = 1.0 - _smoothstep(vertices[:, 2], *_NECK_BLEND)
+    weights = {"chest": trunk * (1 - head), "neck": (1 - trunk) * (1 - head), "head": head}
+    for name, values in weights.items():
+        group = obj.vertex_groups.new(name=name)
+        steps = np.rint(values * 32).astype(int)
+        for step in range(1, 33):
+            chosen = np.flatnonzero(steps == step)
+            if len(chosen):
+                group.add(chosen.tolist(), step / 32, "REPLACE")
+
+
+def _smoothstep(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    ramp = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return ramp * ramp * (3 - 2 * ramp)

@@ -1,0 +1,229 @@
+"""Bake speech onto the active character, stop doing so, and take it off again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from .. import compat, keys, properties
+from ..bake import Bake, Heard, Report, driven_ids
+from ..jobs import Failed, Finished, Job
+
+#: Seconds between looks at what a worker has sent.
+_TICK = 0.1
+
+
+def disabled_reason(context: bpy.types.Context) -> str:
+    """Return why nothing can be baked now; empty if it can. Cheap: names are looked up, no sound is opened."""
+    if context.window_manager.mouthpiece.running:
+        return "A bake is under way"
+    obj = properties.character(context)
+    if obj is None:
+        return "Click a character: a mesh with shape keys"
+    if obj.type != "MESH":
+        return f"'{obj.name}' is not a mesh with shape keys"
+    if obj.data.shape_keys is None:
+        return f"'{obj.name}' has no shape keys"
+    if not obj.data.shape_keys.is_editable:
+        return f"The mesh of '{obj.name}' is linked: make it local or override it"
+    return _sound_missing(context)
+
+
+def _sound_missing(context: bpy.types.Context) -> str:
+    settings = context.scene.mouthpiece
+    if settings.source == "FILE":
+        return "" if settings.filepath else "Choose a sound file"
+    if settings.source == "SOUND":
+        return "" if settings.sound else "Choose a sound"
+    strips = compat.all_strips(compat.sequencer_scene(context))
+    return "" if any(strip.type == "SOUND" for strip in strips) else "Add a sound strip to the sequencer"
+
+
+class MOUTHPIECE_OT_animate(bpy.types.Operator):
+    """Turn speech into keyframes on the active character"""
+
+    bl_idname = "mouthpiece.animate"
+    bl_label = "Animate"
+    bl_options = {"REGISTER", "UNDO"}
+
+    _bake: Bake
+    _job: Job
+    _timer: Any = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Say why not."""
+        reason = disabled_reason(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Bake and wait for it: scripts and background."""
+        from mouthpiece.errors import MouthpieceError
+
+        try:
+            bake = properties.bake_of(context)
+            for message in bake.steps():
+                if isinstance(message, Heard):
+                    self._tell(context, bake.write(message))
+                else:
+                    self._show(context, message)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Bake in the background of the user interface."""
+        from mouthpiece.errors import MouthpieceError
+
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            self._bake = properties.bake_of(context)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        state = context.window_manager.mouthpiece
+        state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
+        self._job = Job(self._bake.steps())
+        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Look at what the worker has sent; Esc stops it."""
+        if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
+            self.cancel(context)
+            self.report({"WARNING"}, "Stopped: nothing was keyed")
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        for message in self._job.messages():
+            if isinstance(message, (Heard, Failed)):
+                self._put_away(context)
+                return self._end(context, message)
+            if not isinstance(message, Finished):
+                self._show(context, message)
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Stop the worker and tidy up: on Esc, on the panel's button, when another file is opened."""
+        self._job.cancel()
+        self._put_away(context)
+
+    def _end(self, context: bpy.types.Context, message: Heard | Failed) -> set[str]:
+        from mouthpiece.errors import MouthpieceError
+
+        try:
+            if isinstance(message, Failed):
+                raise message.error
+            self._tell(context, self._bake.write(message))
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def _show(self, context: bpy.types.Context, message: Any) -> None:
+        """Show progress; report a warning."""
+        if not hasattr(message, "fraction"):
+            self.report({"WARNING"}, message.message)
+            return
+        state = context.window_manager.mouthpiece
+        state.progress, state.message = message.fraction, message.message
+        if not bpy.app.background:
+            compat.set_status(context, f"Mouthpiece: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
+            compat.redraw(context)
+
+    def _tell(self, context: bpy.types.Context, report: Report) -> None:
+        for warning in report.warnings:
+            self.report({"WARNING"}, warning)
+        self.report({"INFO"}, report.summary())
+        compat.redraw(context)
+
+    def _put_away(self, context: bpy.types.Context) -> None:
+        """Give back the timer, the status bar and the panel."""
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        context.window_manager.mouthpiece.running = False
+        compat.set_status(context, None)
+        compat.redraw(context)
+
+
+class MOUTHPIECE_OT_cancel(bpy.types.Operator):
+    """Stop the bake under way; nothing is keyed"""
+
+    bl_idname = "mouthpiece.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be one."""
+        return bool(context.window_manager.mouthpiece.running)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Leave word for the operator that runs it."""
+        context.window_manager.mouthpiece.cancelled = True
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
+    """Take all of Mouthpiece's keys off the character and its head; keys of your own stay"""
+
+    bl_idname = "mouthpiece.remove_take"
+    bl_label = "Remove Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a take."""
+        found = any(map(keys.has_takes, _owners(context)))
+        if not found:
+            cls.poll_message_set("The active character carries no take")
+        return found and not context.window_manager.mouthpiece.running
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove them."""
+        from mouthpiece.errors import MouthpieceError
+
+        try:
+            gone = keys.remove(_owners(context), context.scene.mouthpiece.replace_edited)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if gone.kept:
+            self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
+        self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")
+        return {"FINISHED"}
+
+
+def _owners(context: bpy.types.Context) -> list[bpy.types.ID]:
+    return driven_ids(properties.character(context), properties.head_object(context.scene.mouthpiece))
+
+
+def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """Make the operators searchable: menus are what the search looks through."""
+    self.layout.separator()
+    self.layout.operator(MOUTHPIECE_OT_animate.bl_idname, text="Animate Speech")
+    self.layout.operator(MOUTHPIECE_OT_remove_take.bl_idname, text="Remove Speech Take")
+
+
+_register_classes, _unregister_classes = register_classes_factory(
+    (MOUTHPIECE_OT_animate, MOUTHPIECE_OT_cancel, MOUTHPIECE_OT_remove_take)
+)
+
+
+def register() -> None:
+    """Add the operators, and put them into Object > Animation."""
+    _register_classes()
+    bpy.types.VIEW3D_MT_object_animation.append(_draw_menu)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    bpy.types.VIEW3D_MT_object_animation.remove(_draw_menu)
+    _unregister_classes()

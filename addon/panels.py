@@ -1,0 +1,109 @@
+"""The sidebar panel: 3D View > N > Mouthpiece."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from . import compat, properties
+from .operators.animate import disabled_reason
+from .targets.shape_keys import key_names, matched
+
+
+class MOUTHPIECE_PT_speech(bpy.types.Panel):
+    """Speech to keyframes"""
+
+    bl_label = "Mouthpiece"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw sound, character, head, motion, and the button."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.mouthpiece
+        running = context.window_manager.mouthpiece.running
+        column = layout.column()
+        column.enabled = not running
+        _draw_sound(column, settings, context)
+        _draw_character(column, context)
+        _draw_head(column, settings)
+        motion = column.column(align=True)
+        motion.prop(settings, "strength", slider=True)
+        motion.prop(settings, "seed")
+        column.prop(settings, "replace_edited")
+        _draw_buttons(layout, context)
+
+
+def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
+    layout.row().prop(settings, "source", expand=True)
+    if settings.source == "STRIP":
+        editor = compat.sequencer_scene(context).sequence_editor
+        if editor is not None:
+            layout.prop_search(settings, "strip", editor, compat.strips_name(editor), icon="SEQ_SEQUENCER")
+        return
+    if settings.source == "SOUND":
+        layout.template_ID(settings, "sound", open="sound.open")
+    else:
+        layout.prop(settings, "filepath", text="File")
+    layout.prop(settings, "start")
+
+
+def _draw_character(layout: Any, context: bpy.types.Context) -> None:
+    from mouthpiece.errors import RigError
+
+    obj = properties.character(context)
+    key = obj.data.shape_keys if obj is not None and obj.type == "MESH" else None
+    if key is None:
+        layout.operator("mouthpiece.add_demo", icon="ADD")
+        return
+    box = layout.box().column(align=True)
+    box.label(text=obj.name, icon="MESH_DATA", translate=False)
+    try:
+        match = matched(key_names(key))
+    except RigError:
+        box.label(text="No shape key has an ARKit name", icon="ERROR")
+        return
+    total = len(match.shapes) + len(match.missing)
+    box.label(text=f"{len(match.shapes)} of {total} ARKit shapes", icon="CHECKMARK")
+    if match.missing:
+        shown = ", ".join(match.missing[:3]) + (f" and {len(match.missing) - 3} more" if len(match.missing) > 3 else "")
+        box.label(text=f"Missing: {shown}", icon="INFO", translate=False)
+
+
+def _draw_head(layout: Any, settings: Any) -> None:
+    column = layout.column()
+    column.prop(settings, "head")
+    if settings.head == "BONE":
+        column.prop(settings, "armature")
+        if settings.armature is not None:
+            column.prop_search(settings, "bone", settings.armature.data, "bones")
+    elif settings.head == "OBJECT":
+        column.prop(settings, "head_object")
+    if settings.head != "NONE":
+        column.prop(settings, "head_translation")
+        if settings.head_translation:
+            column.prop(settings, "eye_distance")
+
+
+def _draw_buttons(layout: Any, context: bpy.types.Context) -> None:
+    state = context.window_manager.mouthpiece
+    if state.running:
+        row = layout.row(align=True)
+        row.progress(factor=state.progress, text=f"{state.message} {state.progress:.0%}")
+        row.operator("mouthpiece.cancel", text="", icon="X")
+        return
+    reason = disabled_reason(context)
+    if reason:
+        layout.box().label(text=reason, icon="INFO")
+    column = layout.column()
+    column.scale_y = 1.4
+    column.operator("mouthpiece.animate", icon="PLAY")
+    layout.operator("mouthpiece.remove_take", icon="TRASH")
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_PT_speech,))

@@ -1,0 +1,225 @@
+"""What baking a line would change: which keys are a take's, which are the user's own, and what stays.
+
+A channel with keys of the user's own (an f-curve Mouthpiece did not make, keys added among a take's, or a
+take's keys changed since) is kept and reported. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import compat, store
+from .keyframes import Keys
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import Curves
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """An animatable property: the name of its column in a :class:`Curves`, and where it lives in its owner."""
+
+    name: str
+    data_path: str
+    index: int = 0
+
+    @property
+    def id(self) -> str:
+        """What the ledger calls it."""
+        return store.channel_id(self.data_path, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Curves for one data-block."""
+
+    owner: bpy.types.ID
+    channels: tuple[Channel, ...]
+    curves: Curves
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is being spoken, and on which frames (both included)."""
+
+    sound: str
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written: keys, channels, channels kept and why, and remarks."""
+
+    keys: int = 0
+    channels: int = 0
+    kept: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The keys an f-curve is to have; none means it goes."""
+
+    data_path: str
+    index: int
+    keys: Keys
+
+
+@dataclass(slots=True)
+class Plan:
+    owner: bpy.types.ID
+    ledger: store.Ledger
+    changes: dict[str, Change] = field(default_factory=dict)
+    takes: list[store.Take] = field(default_factory=list)
+    written: Written = field(default_factory=Written)
+
+
+def _check_editable(owner: bpy.types.ID) -> None:
+    from mouthpiece.errors import RigError
+
+    data, action = owner.animation_data, _action(owner)
+    if action is not None and not action.is_editable:
+        raise RigError(f"The action '{action.name}' is linked and may not be edited. Make it local first.")
+    if data is not None and data.use_tweak_mode:
+        raise RigError(f"An NLA strip of '{owner.name}' is being tweaked. Leave tweak mode (Tab) first.")
+
+
+def plan(part: Part, line: Line, replace: bool) -> Plan:
+    """Return what writing ``part`` would change, changing nothing."""
+    _check_editable(part.owner)
+    ledger = store.read(part.owner)
+    result = Plan(part.owner, ledger)
+    existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(part.owner)}
+    drivers = {(d.data_path, d.array_index) for d in part.owner.animation_data.drivers} if _data(part.owner) else set()
+    sums: dict[str, int] = {}
+    for channel in part.channels:
+        place = (channel.data_path, channel.index)
+        fcurve = existing.get(place)
+        reason = "has a driver" if place in drivers else _reason_to_keep(fcurve, channel.id, ledger, line, replace)
+        if reason:
+            result.written.kept[channel.name] = reason
+            continue
+        fresh = Keys.generated(part.curves.frames, part.curves[channel.name])
+        keys = fresh if fcurve is None else _outside(Keys.read(fcurve), channel.id, ledger, line).joined(fresh)
+        result.changes[channel.id] = Change(*place, keys)
+        sums[channel.id] = fresh.checksum(line.first, line.last)
+        result.written.keys += len(fresh)
+        if fcurve is not None and fcurve.mute:
+            result.written.warnings.append(f"The curve of {channel.name} is muted: unmute it to see the take.")
+    result.written.channels = len(sums)
+    _retire(result, {channel.id for channel in part.channels}, existing, line)
+    result.takes = _takes_after(result, line, sums)
+    _warn_of_nla(result)
+    return result
+
+
+def _data(owner: bpy.types.ID) -> Any:
+    return owner.animation_data
+
+
+def _warn_of_nla(plan: Plan) -> None:
+    data = _data(plan.owner)
+    if data is not None and data.use_nla and any(not track.mute for track in data.nla_tracks) and plan.changes:
+        plan.written.warnings.append(f"'{plan.owner.name}' has NLA tracks: the take plays over them.")
+
+
+def _concerned(channel: str, ledger: store.Ledger, line: Line) -> list[store.Take]:
+    """Return the takes on a channel that a new line replaces: its own earlier ones and those it overlaps."""
+    takes = (take for take in ledger.takes if channel in take.channels)
+    return [take for take in takes if take.sound == line.sound or take.overlaps(line.first, line.last)]
+
+
+def _reason_to_keep(fcurve: Any, channel: str, ledger: store.Ledger, line: Line, replace: bool) -> str:
+    """Return why a channel's keys are not to be touched; empty if they may be."""
+    if fcurve is None:
+        return ""
+    if fcurve.lock:
+        return "locked"
+    if replace:
+        return ""
+    if channel not in ledger.before and not any(channel in take.channels for take in ledger.takes):
+        return "has keys of your own"
+    keys = Keys.read(fcurve)
+    if any(_is_edited(keys, channel, take) for take in _concerned(channel, ledger, line)):
+        return "edited since it was baked"
+    if _outside(keys, channel, ledger, line, keep_line=True).within(line.first, line.last).any():
+        return "has keys of your own"
+    return ""
+
+
+def _is_edited(keys: Keys, channel: str, take: store.Take) -> bool:
+    return keys.checksum(take.first, take.last) != take.channels[channel]
+
+
+def _outside(keys: Keys, channel: str, ledger: store.Ledger, line: Line, keep_line: bool = False) -> Keys:
+    """Return the keys that stay when ``line`` is written; with ``keep_line`` those on its frames as well."""
+    gone = keys.within(line.first, line.last) & (not keep_line)
+    for take in _concerned(channel, ledger, line):
+        first, last = take.first, take.last
+        if take.sound != line.sound:
+            first, last = max(first, line.first), min(last, line.last)
+        gone |= keys.within(first, last)
+    return keys.only(~gone)
+
+
+def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line) -> None:
+    """Plan to take off what an earlier take of the same line wrote on channels the new one does not write."""
+    for take in plan.ledger.takes:
+        for channel in take.channels if take.sound == line.sound else ():
+            place = store.split_id(channel)
+            fcurve = existing.get(place)
+            if channel in written or fcurve is None or fcurve.lock:
+                continue
+            keys = Keys.read(fcurve)
+            if not _is_edited(keys, channel, take):
+                plan.changes[channel] = Change(*place, keys.only(~keys.within(take.first, take.last)))
+
+
+def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.Take]:
+    """Return the takes there will be: untouched ones, what is left of overlapped ones, and the new one."""
+    takes = []
+    for take in plan.ledger.takes:
+        if take.sound != line.sound and not take.overlaps(line.first, line.last):
+            takes.append(take)
+            continue
+        untouched = {channel: crc for channel, crc in take.channels.items() if channel not in plan.changes}
+        if untouched:
+            takes.append(store.Take(take.sound, take.first, take.last, untouched))
+        if take.sound == line.sound:
+            continue
+        cut = [channel for channel in take.channels if channel in plan.changes]
+        for first, last in take.without(line.first, line.last) if cut else ():
+            left = {channel: plan.changes[channel].keys.checksum(first, last) for channel in cut}
+            takes.append(store.Take(take.sound, first, last, left))
+    return [*takes, store.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
+
+
+def plan_removal(owner: bpy.types.ID, replace: bool) -> Plan:
+    """Return what taking every take off ``owner`` would change."""
+    _check_editable(owner)
+    ledger = store.read(owner)
+    result = Plan(owner, store.Ledger(ledger.takes, dict(ledger.before), ledger.made_data))
+    existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(owner)}
+    for channel in {channel for take in ledger.takes for channel in take.channels}:
+        place = store.split_id(channel)
+        fcurve = existing.get(place)
+        takes = [take for take in ledger.takes if channel in take.channels]
+        if fcurve is None:
+            continue
+        keys = Keys.read(fcurve)
+        if not replace and (fcurve.lock or any(_is_edited(keys, channel, take) for take in takes)):
+            result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was baked"
+            result.ledger.before.pop(channel, None)
+            continue
+        stays = keys
+        for take in takes:
+            stays = stays.only(~stays.within(take.first, take.last))
+        result.changes[channel] = Change(*place, stays)
+        result.written.channels += 1
+        result.written.keys += len(keys) - len(stays)
+    return result

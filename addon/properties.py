@@ -1,0 +1,164 @@
+"""Settings kept with the scene, the state of a running job, and the snapshot an operator takes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.utils import register_classes_factory
+
+from . import compat, sound
+from .bake import Bake
+from .targets import target_for
+from .targets.head import HeadTarget, measured_eye_distance
+
+if TYPE_CHECKING:
+    Settings = Any
+
+
+def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
+    return obj.type == "ARMATURE"
+
+
+class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
+    """What to animate, and how"""
+
+    source: EnumProperty(
+        name="Sound",
+        description="Where the speech comes from",
+        items=(
+            ("STRIP", "Strip", "A sound strip of the sequencer, placed, trimmed and sped up as it is heard"),
+            ("SOUND", "Sound", "A sound data-block of this file"),
+            ("FILE", "File", "A sound file, or a take (.npz) made before"),
+        ),
+    )
+    strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
+    sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
+    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
+    head: EnumProperty(
+        name="Head",
+        description="What turns with the head",
+        items=(
+            ("NONE", "None", "The face only"),
+            ("BONE", "Bone", "A bone of an armature"),
+            ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
+        ),
+    )
+    armature: PointerProperty(
+        name="Armature", description="Armature with the head bone", type=bpy.types.Object, poll=_is_armature
+    )
+    bone: StringProperty(name="Bone", description="Bone that turns the head")
+    head_object: PointerProperty(name="Object", description="Object that turns", type=bpy.types.Object)
+    head_translation: BoolProperty(
+        name="Move Head", description="Let the head shift a little as well as turn; suits heads without a neck bone"
+    )
+    eye_distance: FloatProperty(
+        name="Eye Distance",
+        description="Distance of the outer eye corners, the unit of head shifts; 0 measures it on the mesh",
+        min=0.0,
+        subtype="DISTANCE",
+    )
+    strength: FloatProperty(
+        name="Strength", description="Factor on all face and head motion", default=1.0, min=0.0, max=3.0, soft_max=2.0
+    )
+    seed: IntProperty(name="Seed", description="Chooses head sway, blinks and gaze; the same seed, the same take", min=0)
+    replace_edited: BoolProperty(
+        name="Replace Edited Keys",
+        description="Bake over keys of your own, and over takes you have edited, instead of keeping them",
+    )
+
+
+class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
+    """A bake under way"""
+
+    running: BoolProperty()
+    cancelled: BoolProperty()
+    progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
+    message: StringProperty()
+
+
+def character(context: bpy.types.Context) -> bpy.types.Object | None:
+    """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature."""
+    obj = context.active_object
+    if obj is not None and obj.type == "ARMATURE":
+        worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
+        return worn[0] if len(worn) == 1 else obj
+    return obj
+
+
+def head_object(settings: Settings) -> bpy.types.Object | None:
+    """Return the object whose bone or delta transform turns, if any."""
+    return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)
+
+
+def recording(context: bpy.types.Context) -> sound.Recording:
+    """Return the chosen sound; an AudioError says why there is none."""
+    settings, scene = context.scene.mouthpiece, context.scene
+    if settings.source == "FILE":
+        return sound.from_file(settings.filepath, scene, settings.start)
+    if settings.source == "SOUND":
+        return sound.from_sound(settings.sound, scene, settings.start)
+    return sequenced(context)
+
+
+def sequenced(context: bpy.types.Context) -> sound.Recording:
+    """Return the chosen strip's sound, placed on the frames of the scene that gets the keys."""
+    from mouthpiece.errors import AudioError
+
+    source = compat.sequencer_scene(context)
+    if sound.true_fps(source) != sound.true_fps(context.scene):
+        raise AudioError(
+            f"The sequencer shows '{source.name}' at {sound.true_fps(source):g} frames per second, the character's "
+            f"scene runs at {sound.true_fps(context.scene):g}. Give both the same rate, or put the strip in the scene."
+        )
+    return sound.from_strip(sound.find_strip(source, context.scene.mouthpiece.strip), source)
+
+
+def bake_of(context: bpy.types.Context) -> Bake:
+    """Return the settings as a bake, everything checked; a MouthpieceError says what is wrong."""
+    from mouthpiece.pipeline import Options
+
+    settings = context.scene.mouthpiece
+    obj = character(context)
+    face = target_for(obj, settings.strength)
+    return Bake(
+        recording(context),
+        face,
+        head_target(settings, obj),
+        Options(seed=settings.seed),
+        replace_edited=settings.replace_edited,
+    )
+
+
+def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
+    """Return what turns with the head, if anything; a RigError says what is wrong with it."""
+    from mouthpiece.errors import RigError
+
+    if settings.head == "NONE":
+        return None
+    if settings.head == "BONE" and not settings.bone:
+        raise RigError("No head bone is chosen. Pick one, or set Head to None.")
+    distance = 0.0
+    if settings.head_translation:
+        distance = settings.eye_distance or measured_eye_distance(face)
+    bone = settings.bone if settings.head == "BONE" else ""
+    return HeadTarget.of(head_object(settings), bone, settings.strength, distance)
+
+
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))
+
+
+def register() -> None:
+    """Add the settings to scenes and the job to the window manager."""
+    _register_classes()
+    bpy.types.Scene.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_settings)
+    bpy.types.WindowManager.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_job)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    del bpy.types.WindowManager.mouthpiece
+    del bpy.types.Scene.mouthpiece
+    _unregister_classes()

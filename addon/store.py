@@ -1,0 +1,155 @@
+"""What Mouthpiece wrote, remembered in the Action that holds it: takes, checksums, and what was there before."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+#: Custom property of an Action: JSON, one ledger per slot handle.
+PROPERTY = "mouthpiece"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One baked line: its sound, its first and last frame, and a checksum of its keys by channel id."""
+
+    sound: str
+    first: int
+    last: int
+    channels: Mapping[str, int]
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Return whether any frame from ``first`` to ``last`` is the take's."""
+        return self.first <= last and first <= self.last
+
+    def without(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield the frame ranges left of the take when ``first`` to ``last`` is cut out."""
+        if self.first < first:
+            yield self.first, min(self.last, first - 1)
+        if self.last > last:
+            yield max(self.first, last + 1), self.last
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What Mouthpiece did to one data-block.
+
+    ``before`` holds, by channel id, the value of each property whose f-curve Mouthpiece made; ``made_data``
+    whether it made the animation data as well.
+    """
+
+    takes: list[Take] = field(default_factory=list)
+    before: dict[str, float] = field(default_factory=dict)
+    made_data: bool = False
+
+
+def channel_id(data_path: str, index: int) -> str:
+    """Return what a channel is called in a ledger."""
+    return f"{data_path}[{index}]"
+
+
+def split_id(channel: str) -> tuple[str, int]:
+    """Return the data path and index of a channel id."""
+    path, _, index = channel.rpartition("[")
+    return path, int(index[:-1])
+
+
+def checksum(co: NDArray[np.float32], interpolation: NDArray[np.int32]) -> int:
+    """Return a number that changes when a key (frame, value) or how it leads on is changed."""
+    return zlib.crc32(interpolation.tobytes(), zlib.crc32(np.ascontiguousarray(co).tobytes()))
+
+
+def read(owner: bpy.types.ID) -> Ledger:
+    """Return the ledger of ``owner``'s current action and slot; an empty one if there is none."""
+    data = owner.animation_data
+    if data is None or data.action is None or data.action_slot is None:
+        return Ledger()
+    stored = _load(data.action).get("slots", {})
+    return _ledger(stored.get(str(data.action_slot.handle)))
+
+
+def write(owner: bpy.types.ID, ledger: Ledger) -> None:
+    """Remember ``ledger`` in ``owner``'s current action; forget it if it has nothing to say."""
+    data = owner.animation_data
+    stored = _load(data.action)
+    slots = stored.setdefault("slots", {})
+    handle = str(data.action_slot.handle)
+    slots.pop(handle, None)
+    if ledger.takes or ledger.before:
+        slots[handle] = {
+            "takes": [[t.sound, t.first, t.last, dict(t.channels)] for t in ledger.takes],
+            "before": ledger.before,
+            "made_data": ledger.made_data,
+        }
+    data.action[PROPERTY] = json.dumps(stored)
+    if not slots and not stored.get("made"):
+        del data.action[PROPERTY]
+
+
+def mark_made(action: bpy.types.Action) -> None:
+    """Remember that Mouthpiece made this action."""
+    action[PROPERTY] = json.dumps({"made": True, "slots": {}})
+
+
+def was_made(action: bpy.types.Action) -> bool:
+    """Return whether Mouthpiece made this action."""
+    return bool(_load(action).get("made"))
+
+
+def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
+    """Return the property's value before any take: what is remembered, else what it is now."""
+    remembered = read(owner).before.get(channel_id(data_path, index))
+    return get_value(owner, data_path, index) if remembered is None else remembered
+
+
+def get_value(owner: bpy.types.ID, data_path: str, index: int) -> float:
+    """Return the present value of a property."""
+    value = owner.path_resolve(data_path)
+    return float(value[index]) if hasattr(value, "__len__") else float(value)
+
+
+def set_value(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
+    """Set a property."""
+    parent, _, name = data_path.rpartition(".")
+    holder: Any = owner.path_resolve(parent) if parent else owner
+    value = getattr(holder, name)
+    if hasattr(value, "__len__"):
+        value[index] = number
+    else:
+        setattr(holder, name, number)
+
+
+def _load(action: bpy.types.Action) -> dict[str, Any]:
+    """Return what is stored; nothing if a user or another tool made it unreadable."""
+    try:
+        stored = json.loads(str(action.get(PROPERTY, "{}")))
+    except json.JSONDecodeError:
+        return {}
+    return stored if isinstance(stored, dict) and isinstance(stored.get("slots", {}), dict) else {}
+
+
+def _ledger(stored: Any) -> Ledger:
+    """Return the ledger in ``stored``; an empty one, which calls every key the user's, if it makes no sense."""
+    if not isinstance(stored, dict):
+        return Ledger()
+    try:
+        takes = [
+            Take(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
+            for sound, first, last, channels in stored["takes"]
+        ]
+        before = {str(k): float(v) for k, v in stored["before"].items()}
+        for channel in before:
+            split_id(channel)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Ledger()
+    if not all(map(math.isfinite, before.values())):
+        return Ledger()
+    return Ledger(takes, before, bool(stored.get("made_data")))

@@ -1,0 +1,234 @@
+"""Head motion on a bone, or on an object's delta transform.
+
+Performance axes (x right, y down, z away from the camera) become those of a character that looks along its own
+-Y with +Z up: x to +X, y to -Z, z to +Y. A bone's character space is its armature's, an object's its own; what was
+posed before stays, and the performance turns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+from mathutils import Euler, Matrix, Quaternion, Vector
+
+from .. import store
+from ..planning import Channel, Part
+from . import Driven, find_object
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
+    from mouthpiece.performance import Performance
+
+#: Performance axes to those of a character that looks along -Y.
+AXES: Final = Matrix(((1, 0, 0), (0, 0, 1), (0, -1, 0)))
+#: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
+_OUTER_OVER_CENTRES: Final = 1.43
+_OUTER_OVER_WIDTH: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTarget:
+    """A bone (``bone`` named) or an object's delta transform.
+
+    ``eye_distance`` is that of the outer eye corners in Blender units of the world; with 0 the head only turns.
+    """
+
+    object_name: str
+    bone: str = ""
+    strength: float = 1.0
+    eye_distance: float = 0.0
+
+    @classmethod
+    def of(
+        cls, obj: bpy.types.Object | None, bone: str = "", strength: float = 1.0, eye_distance: float = 0.0
+    ) -> HeadTarget:
+        """Return the target; RigError if there is no such bone, or it may not be edited or turned."""
+        from mouthpiece.errors import RigError
+
+        if obj is None:
+            raise RigError("No head is chosen. Pick an armature and a bone, or an object, or set Head to None.")
+        target = cls(obj.name, bone, strength, eye_distance)
+        target._joint()
+        return target
+
+    def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
+        """Return rotation curves (and location curves if there is an eye distance), as rotation mode and locks allow."""
+        import numpy as np
+        from mouthpiece.curves import Curves
+        from mouthpiece.performance import rotation_matrices
+        from mouthpiece.retarget.head import head_curves
+
+        joint = self._joint()
+        motion = head_curves(performance, grid, self.strength).values
+        turns = [AXES @ Matrix(turn.tolist()) @ AXES.transposed() for turn in rotation_matrices(motion[:, :3])]
+        channels, rows, warnings = joint.rotation_channels([joint.left @ turn @ joint.right for turn in turns])
+        if self.eye_distance:
+            step = self.eye_distance / joint.scale
+            shifts = [joint.left @ (AXES @ Vector(move)) * step for move in motion[:, 3:].tolist()]
+            more, extra, remarks = joint.location_channels(shifts)
+            channels, rows, warnings = channels + more, [a + b for a, b in zip(rows, extra)], warnings + remarks
+        values = np.array(rows, np.float32).reshape(len(turns), len(channels))
+        curves = Curves(tuple(channel.name for channel in channels), grid.frames, values)
+        return Driven(Part(joint.owner, tuple(channels), curves), {}, warnings)
+
+    def _joint(self) -> Joint:
+        """Return what turns, checked anew."""
+        from mouthpiece.errors import RigError
+
+        obj = find_object(self.object_name)
+        if not obj.is_editable:
+            raise RigError(f"'{obj.name}' is linked from a library. Make a library override of it, or make it local.")
+        return Joint.of_bone(obj, self.bone) if self.bone else Joint.of_object(obj)
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The properties that turn and shift a head, and how: rotation = ``left @ R @ right`` for a turn R in character space.
+
+    A move m in character space shifts the location by ``left @ m``; ``scale`` is world units in one of the owner's, and
+    ``before`` the resting location.
+    """
+
+    owner: bpy.types.ID
+    holder: Any
+    prefix: str
+    delta: str
+    mode: str
+    left: Matrix
+    right: Matrix
+    scale: float
+    before: Vector
+
+    @classmethod
+    def of_bone(cls, obj: bpy.types.Object, name: str) -> Joint:
+        """Return an armature's bone: its channels are in its own rest orientation, which is taken out."""
+        from mouthpiece.errors import RigError
+
+        if obj.type != "ARMATURE":
+            raise RigError(f"'{obj.name}' is not an armature ({obj.type.title()}). Pick the armature of the head.")
+        bone = obj.pose.bones.get(name)
+        if bone is None:
+            raise RigError(f"The armature '{obj.name}' has no bone '{name}'. Pick one of its bones.")
+        prefix = bone.path_from_id() + "."
+        rest = bone.bone.matrix_local.to_3x3().normalized()
+        posed = _rotation_before(obj, prefix, "", bone.rotation_mode)
+        where = _before(obj, f"{prefix}location", 3)
+        left = rest.transposed()
+        scale = _scale(obj.matrix_world)
+        return cls(obj, bone, prefix, "", bone.rotation_mode, left, rest @ posed, scale, where)
+
+    @classmethod
+    def of_object(cls, obj: bpy.types.Object) -> Joint:
+        """Return an object's delta transform, so that its own stays the user's: world = delta @ own rotation."""
+        from mouthpiece.errors import RigError
+
+        if obj.rotation_mode == "AXIS_ANGLE":
+            raise RigError(f"'{obj.name}' rotates by Axis Angle, which has no delta. Set its rotation to Quaternion or XYZ.")
+        own = _rotation_before(obj, "", "", obj.rotation_mode)
+        delta = _rotation_before(obj, "", "delta_", obj.rotation_mode)
+        where = _before(obj, "delta_location", 3)
+        scale = _scale(obj.parent.matrix_world) if obj.parent else 1.0
+        left = delta @ own
+        return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where)
+
+    def rotation_channels(self, turns: Sequence[Matrix]) -> tuple[list[Channel], list[list[float]], list[str]]:
+        """Return channels, a row of values a frame, and remarks, for the rotations the properties are to have."""
+        attribute, rows = _rotation_rows(turns, self.mode)
+        locks = [] if self.delta else list(self.holder.lock_rotation)
+        width = len(rows[0])
+        if width == 4 and any(locks):
+            return [], [[] for _ in rows], [f"{self.holder.name} has locked rotation: the head does not turn"]
+        return self._unlocked(attribute, rows, locks or [False] * width)
+
+    def location_channels(self, shifts: Sequence[Vector]) -> tuple[list[Channel], list[list[float]], list[str]]:
+        """Return channels, a row of values a frame, and remarks, for shifts from the resting location."""
+        locks = [False] * 3 if self.delta else list(self.holder.lock_location)
+        return self._unlocked("location", [list(self.before + shift) for shift in shifts], locks)
+
+    def _unlocked(
+        self, attribute: str, rows: list[list[float]], locks: Sequence[bool]
+    ) -> tuple[list[Channel], list[list[float]], list[str]]:
+        free = [index for index in range(len(rows[0])) if not (index < len(locks) and locks[index])]
+        path = f"{self.prefix}{self.delta}{attribute}"
+        label = f"{self.holder.name} {self.delta}{attribute}"
+        channels = [Channel(f"{label} {index}", path, index) for index in free]
+        locked = len(rows[0]) - len(free)
+        remarks = [f"{label}: {locked} locked channels are left alone"] if locked else []
+        return channels, [[row[index] for index in free] for row in rows], remarks
+
+
+def measured_eye_distance(obj: bpy.types.Object) -> float:
+    """Return the distance of a character's outer eye corners in world units.
+
+    Read off its blink shapes, which move the lids and nothing else; without them, off its width, taken for a head's.
+    """
+    from mouthpiece.errors import RigError
+
+    from .shape_keys import editable_keys, key_names, matched
+
+    key = editable_keys(obj)
+    try:
+        shapes = matched(key_names(key)).shapes
+    except RigError:
+        shapes = {}
+    if "eyeBlinkLeft" in shapes and "eyeBlinkRight" in shapes:
+        left, right = (_moved_centre(key, shapes[name][0]) for name in ("eyeBlinkLeft", "eyeBlinkRight"))
+        if left is not None and right is not None:
+            return (left - right).length * _scale(obj.matrix_world) * _OUTER_OVER_CENTRES
+    return obj.dimensions[0] * _OUTER_OVER_WIDTH
+
+
+def _moved_centre(key: bpy.types.Key, name: str) -> Vector | None:
+    """Return the mean position of the vertices a shape key moves, weighted by how far; None if it moves none."""
+    import numpy as np
+
+    block = key.key_blocks[name]
+    basis, moved = (np.zeros(3 * len(block.data), np.float32) for _ in range(2))
+    key.reference_key.data.foreach_get("co", basis)
+    block.data.foreach_get("co", moved)
+    far = np.linalg.norm((moved - basis).reshape(-1, 3), axis=1)
+    return Vector(np.average(basis.reshape(-1, 3), axis=0, weights=far).tolist()) if far.sum() > 0 else None
+
+
+def _rotation_rows(turns: Sequence[Matrix], mode: str) -> tuple[str, list[list[float]]]:
+    """Return the property's name and its values, without jumps from one frame to the next."""
+    if mode not in ("QUATERNION", "AXIS_ANGLE"):
+        eulers = [turns[0].to_euler(mode)]
+        for turn in turns[1:]:
+            eulers.append(turn.to_euler(mode, eulers[-1]))
+        return "rotation_euler", [list(euler) for euler in eulers]
+    quaternions = [turns[0].to_quaternion()]
+    for turn in turns[1:]:
+        quaternion = turn.to_quaternion()
+        quaternions.append(-quaternion if quaternion.dot(quaternions[-1]) < 0 else quaternion)
+    if mode == "QUATERNION":
+        return "rotation_quaternion", [list(quaternion) for quaternion in quaternions]
+    pairs: list[tuple[Vector, float]] = []
+    for quaternion in quaternions:
+        axis, angle = quaternion.to_axis_angle()
+        flip = bool(pairs) and axis.dot(pairs[-1][0]) < 0
+        pairs.append((-axis, -angle) if flip else (axis, angle))
+    return "rotation_axis_angle", [[angle, *axis] for axis, angle in pairs]
+
+
+def _before(owner: bpy.types.ID, path: str, width: int) -> Vector:
+    """Return a property's value before any take."""
+    return Vector([store.value_before(owner, path, index) for index in range(width)])
+
+
+def _rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) -> Matrix:
+    """Return the rotation the properties held before any take."""
+    if mode == "QUATERNION":
+        return Quaternion(_before(owner, f"{prefix}{delta}rotation_quaternion", 4)).normalized().to_matrix()
+    if mode == "AXIS_ANGLE":
+        angle, *axis = _before(owner, f"{prefix}rotation_axis_angle", 4)
+        return Quaternion(axis, angle).to_matrix()
+    return Euler(_before(owner, f"{prefix}{delta}rotation_euler", 3), mode).to_matrix()
+
+
+def _scale(matrix: Matrix) -> float:
+    """Return the mean scale of a transform, never zero."""
+    return abs(matrix.determinant()) ** (1 / 3) or 1.0

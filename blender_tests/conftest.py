@@ -1,0 +1,75 @@
+"""An empty file and a registered add-on for every test; the true exit code whatever bpy does on the way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Tests of the packaged extension run Blender in processes of their own and must not see the checkout.
+OUTER = ("test_installed_zip", "test_real_blender")
+
+_exit_code = [0]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--blender", help="path of a Blender executable, for test_real_blender.py")
+
+
+def pytest_configure(config):
+    # Before bpy is imported: nothing of the user's profile is read or written.
+    os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="mouthpiece-tests-")
+    if config.getoption("--blender"):
+        os.environ["BLENDER"] = config.getoption("--blender")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    _exit_code[0] = int(exitstatus)
+
+
+def pytest_unconfigure(config):
+    # bpy 4.5 as a module may hang at interpreter exit if anything is left registered.
+    if "bpy" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_exit_code[0])
+
+
+@pytest.fixture(scope="session")
+def addon():
+    """Give the add-on of this checkout, registered, on the core of this checkout."""
+    for place in (str(ROOT), str(ROOT / "core")):
+        if place in sys.path:
+            sys.path.remove(place)
+        sys.path.insert(0, place)
+    import bpy  # noqa: F401
+
+    import addon
+
+    addon.register()
+    yield addon
+    addon.unregister()
+
+
+@pytest.fixture(autouse=True)
+def empty_file(request):
+    """Start every inner test from an empty factory file."""
+    if request.module.__name__.rpartition(".")[2] in OUTER:
+        return
+    request.getfixturevalue("addon")
+    import bpy
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    if not hasattr(bpy.types.Scene, "mouthpiece"):  # factory settings disable what they did not enable
+        request.getfixturevalue("addon").register()
+
+
+@pytest.fixture
+def context():
+    import bpy
+
+    return bpy.context
