@@ -82,12 +82,12 @@ def last_retiming_index(length: int) -> int:
 
     Measured: the last frame itself in 4.5, the end of it in 5.2.
     """
-    return length if hasattr(bpy.types.SoundStrip, "content_duration") else length - 1
+    return length if "content_duration" in bpy.types.SoundStrip.bl_rna.properties else length - 1
 
 
 def retimed_skip_is_scaled() -> bool:
     """Return whether frames trimmed on loading pass at the strip's retimed speed (5.2) or not (4.5). Measured."""
-    return hasattr(bpy.types.SoundStrip, "content_trim_start")
+    return "content_trim_start" in bpy.types.SoundStrip.bl_rna.properties
 
 
 def fcurves_of(owner: bpy.types.ID) -> Any:

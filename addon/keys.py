@@ -14,7 +14,7 @@ import bpy
 
 from . import compat, store
 from .keyframes import Keys
-from .planning import Change, Line, Part, Plan, Written, plan, plan_removal
+from .planning import Change, Line, Part, Plan, Written, action_of, plan, plan_removal
 
 
 def write(parts: Sequence[Part], line: Line, action_name: str, replace_edited: bool = False) -> Written:
@@ -33,7 +33,7 @@ def write(parts: Sequence[Part], line: Line, action_name: str, replace_edited: b
             f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on Replace Edited Keys."
         )
     with ExitStack() as undo:
-        shared = next((a for a in map(_action, (item.owner for item in plans)) if a and store.was_made(a)), None)
+        shared = next((a for a in map(action_of, (item.owner for item in plans)) if a and store.was_made(a)), None)
         for item in plans:
             if item.changes:
                 shared = _assign_action(item, shared, action_name, undo)
@@ -71,10 +71,6 @@ def _total(plans: Sequence[_Plan]) -> Written:
         total.kept |= item.written.kept
         total.warnings += item.written.warnings
     return total
-
-
-def _action(owner: bpy.types.ID) -> bpy.types.Action | None:
-    return owner.animation_data.action if owner.animation_data else None
 
 
 def _assign_action(

@@ -79,10 +79,15 @@ class Plan:
     written: Written = field(default_factory=Written)
 
 
+def action_of(owner: bpy.types.ID) -> bpy.types.Action | None:
+    """Return the action that animates ``owner``, if any."""
+    return owner.animation_data.action if owner.animation_data else None
+
+
 def _check_editable(owner: bpy.types.ID) -> None:
     from mouthpiece.errors import RigError
 
-    data, action = owner.animation_data, _action(owner)
+    data, action = owner.animation_data, action_of(owner)
     if action is not None and not action.is_editable:
         raise RigError(f"The action '{action.name}' is linked and may not be edited. Make it local first.")
     if data is not None and data.use_tweak_mode:
@@ -95,7 +100,8 @@ def plan(part: Part, line: Line, replace: bool) -> Plan:
     ledger = store.read(part.owner)
     result = Plan(part.owner, ledger)
     existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(part.owner)}
-    drivers = {(d.data_path, d.array_index) for d in part.owner.animation_data.drivers} if _data(part.owner) else set()
+    data = part.owner.animation_data
+    drivers = {(driver.data_path, driver.array_index) for driver in data.drivers} if data else set()
     sums: dict[str, int] = {}
     for channel in part.channels:
         place = (channel.data_path, channel.index)
@@ -118,12 +124,8 @@ def plan(part: Part, line: Line, replace: bool) -> Plan:
     return result
 
 
-def _data(owner: bpy.types.ID) -> Any:
-    return owner.animation_data
-
-
 def _warn_of_nla(plan: Plan) -> None:
-    data = _data(plan.owner)
+    data = plan.owner.animation_data
     if data is not None and data.use_nla and any(not track.mute for track in data.nla_tracks) and plan.changes:
         plan.written.warnings.append(f"'{plan.owner.name}' has NLA tracks: the take plays over them.")
 
