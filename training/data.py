@@ -22,12 +22,14 @@ from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms, loudne
 from mouthpiece.models.phonetic import PhoneticListener
 
 from .clips import Clip
-from .targets import Target
+from .targets import SHORT_FRAMES, Target
 
 log = logging.getLogger(__name__)
 
+#: Frames a piece of a cut clip has at least.
+LEAST_FRAMES = 15
 #: Change it when features or targets are computed differently: old caches are then not used.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Augmentation:
     ----------
     join : chance that a short clip is strung together with others of its speaker.
     join_seconds : a string ends when it is longer than this.
+    cut : chance that a long clip is cut into pieces of ``cut_seconds`` (shortest, longest), each heard alone: the
+        phonetic network pools over all it hears, so a short line sounds different to it than the same words in a
+        long one.
     silence : chance of silence before and after a sequence; between strung clips there always is some.
     silence_seconds : longest silence.
     silent_share : purely silent sequences, as a share of all.
@@ -49,6 +54,8 @@ class Augmentation:
 
     join: float = 0.5
     join_seconds: float = 12.0
+    cut: float = 0.4
+    cut_seconds: tuple[float, float] = (1.0, 5.0)
     silence: float = 0.5
     silence_seconds: float = 1.5
     silent_share: float = 0.02
@@ -61,7 +68,9 @@ class Augmentation:
     gain_db: float = 2.0
 
 
-NO_AUGMENTATION = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, (0, 0), 0, 0, 0)
+NO_AUGMENTATION = Augmentation(
+    join=0, cut=0, silence=0, silent_share=0, speed=0, noise=0, tilt=0, gain_db=0
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,11 +117,13 @@ def render(
     """Return one rendition of ``clips``; the same seed gives the same one."""
     rng = np.random.default_rng(seed)
     result = []
+    takes = [_Take(c.samples, t.landmarks, t.arkit, t.weight) for c, t in zip(clips, targets, strict=True)]
     for speaker, members in _strings(clips, how, rng):
-        take = _string(
-            [_Take(clips[i].samples, targets[i].landmarks, targets[i].arkit, targets[i].weight) for i in members], how, rng
-        )
-        result.append(_heard(speaker, _altered(take, how, rng), listener, how, rng))
+        if len(members) == 1 and len(clips[members[0]]) >= SHORT_FRAMES and rng.random() < how.cut:
+            parts = _cut(takes[members[0]], how, rng)
+        else:
+            parts = [_string([takes[i] for i in members], how, rng)]
+        result += [_heard(speaker, _altered(part, how, rng), listener, how, rng) for part in parts]
     for _ in range(round(how.silent_share * len(clips))):
         frames = int(rng.integers(2, 8)) * FRAME_RATE
         take = _rest(frames)
@@ -125,7 +136,7 @@ def _strings(clips: Sequence[Clip], how: Augmentation, rng: np.random.Generator)
     """Yield (speaker, clips to string together) so that every clip occurs once."""
     short: dict[str, list[int]] = defaultdict(list)
     for index, clip in enumerate(clips):
-        if len(clip) < 5 * FRAME_RATE and rng.random() < how.join:
+        if len(clip) < SHORT_FRAMES and rng.random() < how.join:
             short[clip.speaker].append(index)
         else:
             yield clip.speaker, [index]
@@ -138,6 +149,26 @@ def _strings(clips: Sequence[Clip], how: Augmentation, rng: np.random.Generator)
                 group = []
         if group:
             yield speaker, group
+
+
+def _cut(take: _Take, how: Augmentation, rng: np.random.Generator) -> list[_Take]:
+    """Return pieces of random length that make up ``take``; pieces without a held face are left out."""
+    pieces, start, frames = [], 0, len(take.weight)
+    while start < frames:
+        stop = start + round(rng.uniform(*how.cut_seconds) * FRAME_RATE)
+        if frames - stop < LEAST_FRAMES:
+            stop = frames
+        if take.weight[start:stop].any():
+            pieces.append(
+                _Take(
+                    take.samples[start * FRAME_SAMPLES : stop * FRAME_SAMPLES],
+                    take.landmarks[start:stop],
+                    take.arkit[start:stop],
+                    take.weight[start:stop],
+                )
+            )
+        start = stop
+    return pieces
 
 
 def _rest(frames: int) -> _Take:
