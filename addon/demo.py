@@ -88,7 +88,7 @@ def _material(name: str, colour: list[float]) -> bpy.types.Material:
 def _add_shapes(obj: bpy.types.Object, data: Any) -> None:
     rest: NDArray[np.float32] = data["vertices"]
     start, index, delta = (data[f"shape_{name}"] for name in ("start", "index", "delta"))
-    obj.shape_key_add(name="Basis", from_mix=False)
+    obj.shape_key_add(name="Basis", from_mix=False).value = 0.0
     for number, name in enumerate(data["shape_names"].tolist()):
         rows = slice(start[number], start[number + 1])
         moved = rest.copy()

@@ -196,6 +196,8 @@ def _decode_file(path: str, label: str) -> Audio:
         raise AudioError(
             f"{label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
         ) from error
+    if not len(samples):
+        raise AudioError(f"{label} is empty: it holds no samples. Export the sound again.")
     mono = _full_scale(samples).reshape(len(samples), -1).mean(axis=1, dtype=np.float32)
     return audio.Audio(mono, rate, label)
 

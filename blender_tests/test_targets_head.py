@@ -1,0 +1,188 @@
+"""Head motion on bones and objects, worked out by hand: whatever the rest pose, the head ends up where it should."""
+
+from __future__ import annotations
+
+from math import pi, radians
+
+import bpy
+import numpy as np
+import pytest
+from mathutils import Euler, Matrix, Vector
+from mouthpiece.curves import FrameGrid
+from mouthpiece.errors import RigError
+
+from addon import keys, planning
+from addon.targets.head import HeadTarget, measured_eye_distance
+from blender_tests import scenes
+
+GRID = FrameGrid(25.0, 1.0, 1, 25)
+NOSE, CROWN = Vector((0, -1, 0)), Vector((0, 0, 1))
+PITCH, YAW, ROLL = (0.3, 0, 0, 0, 0, 0), (0, 0.3, 0, 0, 0, 0), (0, 0, 0.3, 0, 0, 0)
+MODES = ["QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
+
+
+def bake(target, motion, replace=False):
+    """Key that head motion at every frame and show frame 10."""
+    driven = target.drive(scenes.performance(head=motion), GRID)
+    keys.write([driven.part], planning.Line("a", 1, 25), "Mouthpiece", replace)
+    bpy.context.scene.frame_set(10)
+    return driven
+
+
+def turned(rig):
+    """Return how the bone has turned from its rest pose, in armature space."""
+    pose = rig.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones["head"]
+    return pose.matrix.to_3x3() @ rig.data.bones["head"].matrix_local.to_3x3().inverted()
+
+
+RESTS = {
+    "upright": {},
+    "rolled": {"roll": 1.1},
+    "leaning": {"head": (0.1, 0.2, 0.3), "tail": (0.5, -0.4, 1.1), "roll": -0.7},
+    "lying": {"head": (0, 0, 1), "tail": (0, -1, 1)},
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rest", RESTS)
+def test_a_nod_a_turn_and_a_tilt_of_a_bone(rest, mode):
+    rig = scenes.armature(**RESTS[rest])
+    rig.pose.bones["head"].rotation_mode = mode
+    target = HeadTarget.of(rig, "head")
+    bake(target, PITCH)
+    assert (turned(rig) @ NOSE).z == pytest.approx(-np.sin(0.3), abs=1e-5)  # nods down
+    bake(target, YAW)
+    assert (turned(rig) @ NOSE).x == pytest.approx(-np.sin(0.3), abs=1e-5)  # to the left of the picture
+    bake(target, ROLL)
+    assert (turned(rig) @ CROWN).x == pytest.approx(np.sin(0.3), abs=1e-5)  # the crown to the right of the picture
+
+
+def test_all_three_angles_together_on_a_leaning_bone():
+    rig = scenes.armature(**RESTS["leaning"])
+    bake(HeadTarget.of(rig, "head"), (0.2, -0.4, 0.3, 0, 0, 0))
+    # Rz(roll) Ry(yaw) Rx(pitch) about x, -z, +y of the character.
+    x, y, z = Vector((1, 0, 0)), Vector((0, 0, -1)), Vector((0, 1, 0))
+    wanted = Matrix.Rotation(0.3, 3, z) @ Matrix.Rotation(-0.4, 3, y) @ Matrix.Rotation(0.2, 3, x)
+    np.testing.assert_allclose(turned(rig), wanted, atol=1e-5)
+
+
+def test_strength_multiplies_angles():
+    rig = scenes.armature()
+    bake(HeadTarget.of(rig, "head", strength=0.5), PITCH)
+    assert (turned(rig) @ NOSE).z == pytest.approx(-np.sin(0.15), abs=1e-5)
+
+
+def test_the_pose_before_stays_and_baking_again_does_not_pile_up():
+    rig = scenes.armature(roll=0.4)
+    bone = rig.pose.bones["head"]
+    bone.rotation_mode = "XYZ"
+    bone.rotation_euler = (0.2, -0.3, 0.1)
+    bpy.context.view_layer.update()
+    before = turned(rig)
+    target = HeadTarget.of(rig, "head")
+    for _ in range(2):
+        bake(target, PITCH)
+        wanted = Matrix.Rotation(0.3, 3, "X") @ before
+        np.testing.assert_allclose(turned(rig), wanted, atol=1e-5)
+    keys.remove([rig])
+    assert tuple(bone.rotation_euler) == pytest.approx((0.2, -0.3, 0.1))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_curves_do_not_jump(mode):
+    rig = scenes.armature(**RESTS["leaning"])
+    rig.pose.bones["head"].rotation_mode = mode
+
+    def swing(time):
+        angles = np.zeros((len(time), 6))
+        angles[:, 0], angles[:, 1] = 0.5 * np.sin(2 * pi * time), 1.2 * np.sin(pi * time)
+        return angles
+
+    driven = HeadTarget.of(rig, "head").drive(scenes.performance(head=swing), GRID)
+    # An angle moves at most 0.13 + 0.15 rad a frame; a flip of sign would be a step of 1 and more.
+    steps = np.abs(np.diff(driven.part.curves.values, axis=0))
+    assert steps.max() < (0.5 if mode != "AXIS_ANGLE" else 1.5)
+
+
+def test_locked_rotation_is_left_alone_and_reported():
+    rig = scenes.armature()
+    bone = rig.pose.bones["head"]
+    bone.lock_rotation[1] = True
+    driven = HeadTarget.of(rig, "head").drive(scenes.performance(), GRID)
+    assert driven.part.channels == () and "locked" in driven.warnings[0]
+    bone.rotation_mode = "XYZ"
+    driven = HeadTarget.of(rig, "head").drive(scenes.performance(), GRID)
+    assert [channel.index for channel in driven.part.channels] == [0, 2]
+    assert "1 locked" in driven.warnings[0]
+
+
+def test_a_bone_moves_in_eye_distances_of_the_world():
+    rig = scenes.armature(**RESTS["leaning"])
+    rig.scale = (2, 2, 2)
+    bpy.context.view_layer.update()
+    bake(HeadTarget.of(rig, "head", eye_distance=0.1), (0, 0, 0, 1.0, 0.5, 0.25))
+    pose = rig.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones["head"]
+    moved = pose.matrix.translation - rig.data.bones["head"].matrix_local.translation
+    # x right -> +X, y down -> -Z, z away -> +Y; halved by the armature's scale.
+    np.testing.assert_allclose(moved, (0.05, 0.0125, -0.025), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "AXIS_ANGLE"])
+def test_an_object_turns_in_its_own_space_by_its_delta(mode):
+    obj = scenes.face(keys=())
+    obj.rotation_mode = mode
+    own = Euler((0.4, -0.8, radians(90))).to_matrix()
+    obj.rotation_euler, obj.rotation_quaternion = own.to_euler("XYZ" if mode == "QUATERNION" else mode), own.to_quaternion()
+    obj.location = (1, 2, 3)
+    held = tuple(obj.rotation_euler), tuple(obj.rotation_quaternion), tuple(obj.location)
+    bake(HeadTarget.of(obj, eye_distance=0.1), (0.3, 0, 0, 1.0, 0, 0))
+    world = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world
+    np.testing.assert_allclose(world.to_3x3(), own @ Matrix.Rotation(0.3, 3, "X"), atol=1e-5)
+    np.testing.assert_allclose(world.translation, Vector((1, 2, 3)) + own @ Vector((0.1, 0, 0)), atol=1e-5)
+    assert (tuple(obj.rotation_euler), tuple(obj.rotation_quaternion), tuple(obj.location)) == held
+
+
+def test_an_object_with_a_delta_of_its_own_keeps_it():
+    obj = scenes.face(keys=())
+    obj.rotation_euler, obj.delta_rotation_euler = (0, 0, 1.0), (0.5, 0, 0)
+    bpy.context.view_layer.update()
+    before = obj.matrix_world.to_3x3()
+    bake(HeadTarget.of(obj), PITCH)
+    world = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world.to_3x3()
+    np.testing.assert_allclose(world, before @ Matrix.Rotation(0.3, 3, "X"), atol=1e-5)
+
+
+def test_the_eye_distance_is_read_off_the_blinks_or_the_width():
+    obj = scenes.face(keys=("eyeBlinkLeft", "eyeBlinkRight"))  # move vertices at x = 0 and x = 1
+    assert measured_eye_distance(obj) == pytest.approx(1.43)
+    other = scenes.face("Other", keys=("jawOpen",))
+    bpy.context.view_layer.update()
+    assert measured_eye_distance(other) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "bone", "words"),
+    [
+        (lambda: None, "", "No head is chosen"),
+        (lambda: scenes.face(), "head", "not an armature"),
+        (lambda: scenes.armature(), "neck", "no bone 'neck'"),
+    ],
+)
+def test_heads_that_cannot_be_driven_say_why(make, bone, words):
+    with pytest.raises(RigError, match=words):
+        HeadTarget.of(make(), bone)
+
+
+def test_an_object_on_axis_and_angle_is_refused():
+    obj = scenes.face()
+    obj.rotation_mode = "AXIS_ANGLE"
+    with pytest.raises(RigError, match="Set its rotation to"):
+        HeadTarget.of(obj)
+
+
+def test_a_bone_deleted_meanwhile():
+    rig = scenes.armature()
+    target = HeadTarget.of(rig, "head")
+    bpy.data.objects.remove(rig)
+    with pytest.raises(RigError, match="deleted or renamed"):
+        target.drive(scenes.performance(), GRID)
