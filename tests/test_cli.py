@@ -35,7 +35,7 @@ def test_rate_and_seed_reach_the_take(wav, tmp_path):
 
 
 def test_one_bad_file_does_not_stop_the_rest(wav, tmp_path, capsys):
-    good, bad = wav(tone(0.3), name="gut.wav"), tmp_path / "bad.wav"
+    good, bad = wav(tone(0.1), name="gut.wav"), tmp_path / "bad.wav"
     bad.write_text("words")
     code = cli.run(
         ["animate", str(bad), str(good), str(tmp_path / "none.wav"), "-o", str(tmp_path / "takes"), "--json"]

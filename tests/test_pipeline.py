@@ -109,13 +109,13 @@ def test_closing_the_steps_stops_the_work(speech):
 
 def test_a_long_sound_in_pieces_equals_the_networks_in_one_go(speech):
     """Features come from one grid of windows; the network over all of them at once is the yardstick."""
-    sound = Audio(np.tile(speech.samples, 12)[: 16_000 * 70], 16_000)
+    sound = Audio(np.tile(speech.samples, 20)[: 16_000 * 130], 16_000)
     heard, networks = survey(sound), Networks.find()
     offsets, arkit = list(articulate(sound, heard, networks))[-1]
     listener = PhoneticListener(networks.phonetic.open())
     features = np.concatenate(list(listener.features([sound.samples], heard.frames, loudness_gain(heard.rms))))
     whole = content.ContentNetwork(networks.content.open()).predict(features)
-    assert len(offsets) == 70 * 25 > content.WINDOW
+    assert len(offsets) == 130 * 25 > 2 * content.WINDOW
     np.testing.assert_allclose(offsets, whole.offsets, atol=1e-3)
     np.testing.assert_allclose(arkit, whole.arkit, atol=1e-3)
 
