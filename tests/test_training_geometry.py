@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("scipy")
-
 from mouthpiece.topology import MIRROR
 
 from training import geometry

@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - imported once it is known that what the module needs is installed
 """Losses, training and the way from torch to ONNX."""
 
 import hashlib
@@ -202,7 +203,7 @@ def test_configuration_is_read_and_checked(tmp_path):
     assert shipped.window > 0
     bad = tmp_path / "bad.json"
     bad.write_text('{"stps": 3, "shape": {"hiden": 2}}')
-    with pytest.raises(ValueError, match="shape.hiden, stps"):
+    with pytest.raises(ValueError, match=r"shape\.hiden, stps"):
         train.Config.read(bad)
 
 

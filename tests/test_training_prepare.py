@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - imported once it is known that what the module needs is installed
 """From videos to a pack, on a video made here: a public-domain portrait moved about, with a spoken line."""
 
 from fractions import Fraction
@@ -6,18 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("scipy")
 av = pytest.importorskip("av")
 cv2 = pytest.importorskip("cv2")
 
 import soundfile
 from mouthpiece.features import FRAME_SAMPLES
 
+from tests.material import DEMO_LINE, SHARED
 from training import clips, prepare, video
 from training.geometry import remove_pose
 from training.tracking import AVERAGE_RIGID, FaceTracker, head_pose
-
-from tests.material import DEMO_LINE, SHARED
 
 FACE = Path(__file__).parent / "test_training_face.jpg"
 RATE = 30  # frames per second of the made videos: not ours, so that they must be resampled
@@ -36,7 +35,11 @@ def tracker():
 
 def shift_at(seconds):
     """Where the portrait is moved to, in pixels, and by how much it is turned, in radians."""
-    return 14 * np.sin(2 * np.pi * 0.5 * seconds), 8 * np.cos(2 * np.pi * 0.5 * seconds), TURNS * np.sin(2 * np.pi * 0.4 * seconds)
+    return (
+        14 * np.sin(2 * np.pi * 0.5 * seconds),
+        8 * np.cos(2 * np.pi * 0.5 * seconds),
+        TURNS * np.sin(2 * np.pi * 0.4 * seconds),
+    )
 
 
 def picture(portrait, seconds):

@@ -5,11 +5,8 @@ import json
 import numpy as np
 import pytest
 
-pytest.importorskip("scipy")
-
-from training import score
-
 from tests.material import SHARED
+from training import score
 
 
 def test_the_selftest_passes(capsys):

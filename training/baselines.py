@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from mouthpiece.features import (
     HOPS_PER_FRAME,
     MARGIN_SAMPLES,
@@ -16,6 +14,7 @@ from mouthpiece.features import (
     log_mel,
     loudness_gain,
 )
+from numpy.typing import NDArray
 
 from .clips import Clip
 from .targets import Target

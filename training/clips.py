@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
-
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
+from numpy.typing import NDArray
 
 INDEX_COLUMNS = ("file", "speaker", "split", "source", "language", "seconds", "face_px", "sync_r", "sync_shift")
 
@@ -91,8 +90,17 @@ def load_clip(path: Path) -> Clip:
         raise ValueError(f"'{path.name}' is not a clip of this format: {rate} Hz, {samples.ndim}-D, {fps} fps")
     whole = len(landmarks) * FRAME_SAMPLES
     samples = np.pad(samples[:whole], (0, max(0, whole - len(samples))))
-    return Clip(path.stem, fields["speaker"], fields["split"], fields["language"], samples, landmarks,
-                np.nan_to_num(blendshapes), pose, valid)
+    return Clip(
+        path.stem,
+        fields["speaker"],
+        fields["split"],
+        fields["language"],
+        samples,
+        landmarks,
+        np.nan_to_num(blendshapes),
+        pose,
+        valid,
+    )
 
 
 def load_split(data: Path, split: str) -> list[Clip]:

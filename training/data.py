@@ -15,11 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import signal
-
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms, loudness_gain
 from mouthpiece.models.phonetic import PhoneticListener
+from numpy.typing import NDArray
+from scipy import signal
 
 from .clips import Clip
 from .targets import SHORT_FRAMES, Target
@@ -68,9 +67,7 @@ class Augmentation:
     gain_db: float = 2.0
 
 
-NO_AUGMENTATION = Augmentation(
-    join=0, cut=0, silence=0, silent_share=0, speed=0, noise=0, tilt=0, gain_db=0
-)
+NO_AUGMENTATION = Augmentation(join=0, cut=0, silence=0, silent_share=0, speed=0, noise=0, tilt=0, gain_db=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +95,9 @@ class _Take:
     weight: NDArray[np.float32]
 
 
-def listen(samples: NDArray[np.float32], frames: int, listener: PhoneticListener, gain_db: float = 0.0) -> NDArray[np.float32]:
+def listen(
+    samples: NDArray[np.float32], frames: int, listener: PhoneticListener, gain_db: float = 0.0
+) -> NDArray[np.float32]:
     """Return the features (frames, 564) of 16 kHz ``samples``, brought to the loudness the core uses.
 
     ``gain_db`` is an error of that loudness.
@@ -232,7 +231,9 @@ def _faster(take: _Take, factor: float) -> _Take:
         return blended
 
     return _Take(
-        samples[: frames * FRAME_SAMPLES], between(take.landmarks), between(take.arkit),
+        samples[: frames * FRAME_SAMPLES],
+        between(take.landmarks),
+        between(take.arkit),
         np.minimum(take.weight[low], take.weight[high]),
     )
 

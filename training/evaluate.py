@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from mouthpiece.audio import Audio
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import RATE
 from mouthpiece.pipeline import animate
 from mouthpiece.topology import ARKIT_INDEX
+from numpy.typing import NDArray
 
 from .baselines import MelRidge
 from .clips import Clip, load_split
@@ -33,8 +32,18 @@ from .targets import canonical_face, make_targets
 
 SMOOTH = 5
 COLUMNS = (
-    "r_open", "r_open_best", "lag", "r_width", "open_ratio", "closure_recall", "closure_precision", "jitter",
-    "D_LL", "D_VL", "D_A", "r_jaw",
+    "r_open",
+    "r_open_best",
+    "lag",
+    "r_width",
+    "open_ratio",
+    "closure_recall",
+    "closure_precision",
+    "jitter",
+    "D_LL",
+    "D_VL",
+    "D_A",
+    "r_jaw",
 )
 Points = NDArray[np.float64]
 
@@ -44,7 +53,9 @@ def judge(clips: Sequence[Clip], predict: Callable[[Clip], tuple[Points, Points 
     rows = []
     for clip in clips:
         landmarks, jaw = predict(clip)
-        row = score({"landmarks": clip.landmarks, "valid": clip.valid}, {"landmarks": landmarks}, "transfer", SMOOTH, False)
+        row = score(
+            {"landmarks": clip.landmarks, "valid": clip.valid}, {"landmarks": landmarks}, "transfer", SMOOTH, False
+        )
         if jaw is not None:
             n = min(len(clip), len(jaw))
             keep = clip.valid[:n]
@@ -123,8 +134,9 @@ def evaluate(data: Path, split: str, models: Path | None, with_floor: bool = Tru
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="training pack")
     parser.add_argument("--split", default="val")
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")

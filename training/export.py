@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
-
 from mouthpiece.features import FEATURE_SIZE, FRAME_RATE
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 
 from .networks import LANDMARK_NUMBERS, ContentNet, Shape
 
@@ -67,7 +66,7 @@ def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
         with safe_open(path, "pt") as stored:
             notes = dict(stored.metadata() or {})
             net = ContentNet(Shape(**json.loads(notes["shape"])))
-            net.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118 not a dict
+            net.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"'{path}' is not a checkpoint of the content network ({error})") from error
     return net.eval(), notes
@@ -169,8 +168,9 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint", type=Path, help="best.safetensors of a run")
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.onnx and NAME.onnx.json")
     parser.add_argument("--name", default="content")

@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import signal
-
 from mouthpiece.topology import (
     INNER_LIP_BOTTOM,
     INNER_LIP_TOP,
@@ -25,6 +22,8 @@ from mouthpiece.topology import (
     RIGHT_EYE_OUTER,
     RIGID,
 )
+from numpy.typing import NDArray
+from scipy import signal
 
 Points = NDArray[np.float64]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-
 from mouthpiece.topology import (
     INNER_LIP_BOTTOM,
     INNER_LIP_TOP,
@@ -15,6 +13,7 @@ from mouthpiece.topology import (
     MOUTH_LEFT_CORNER,
     MOUTH_RIGHT_CORNER,
 )
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)

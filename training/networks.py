@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-
 from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT
+from torch import Tensor, nn
 
 LANDMARK_NUMBERS = 204
 ARKIT_LABELS = 51

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
-
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, RATE
+from numpy.typing import NDArray
 
 from .clips import clip_folder, write_index
 from .sync import Sync, estimate, heard_opening, seen_opening
@@ -166,7 +165,9 @@ def split_speakers(speakers: Sequence[str], share: float, seed: int) -> dict[str
     return {name: "val" if name in chosen else "train" for name in rank}
 
 
-def prepare_video(source: Source, out: Path, split: str, language: str, tracker: FaceTracker, synced: bool = True) -> int:
+def prepare_video(
+    source: Source, out: Path, split: str, language: str, tracker: FaceTracker, synced: bool = True
+) -> int:
     """Write the clips of one video to ``out`` and return how many there are.
 
     Raises
@@ -195,7 +196,14 @@ def _synchronise(found: Track, parts: Sequence[slice], samples: NDArray[np.float
 
 
 def _write_clip(
-    path: Path, source: Source, found: Track, part: slice, samples: NDArray[np.float32], sync: Sync, split: str, language: str
+    path: Path,
+    source: Source,
+    found: Track,
+    part: slice,
+    samples: NDArray[np.float32],
+    sync: Sync,
+    split: str,
+    language: str,
 ) -> None:
     landmarks = found.landmarks[part]
     heard = cut(samples, part.start - sync.shift, part.stop - sync.shift)
@@ -270,8 +278,9 @@ def prepare(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.prepare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("videos", type=Path, help="folder of talking-face videos")
     parser.add_argument("out", type=Path, help="folder of the pack")
     parser.add_argument("--val-share", type=float, default=0.1, help="share of speakers kept for validation")

@@ -311,7 +311,9 @@ def landmark_metrics(reference: Reference, placed: Track) -> Metrics:
     a, b, unit = reference.track[:n, :, :2], placed[:n, :, :2], reference.unit
     result: Metrics = {}
     for tag, points in (("", MOUTH_AND_JAW), ("_lips", LIPS)):
-        result["D_LL" + tag] = float(np.linalg.norm(a[valid][:, points] - b[valid][:, points], axis=-1).mean() / unit * 100)
+        result["D_LL" + tag] = float(
+            np.linalg.norm(a[valid][:, points] - b[valid][:, points], axis=-1).mean() / unit * 100
+        )
         change = np.linalg.norm(np.diff(a[:, points], axis=0) - np.diff(b[:, points], axis=0), axis=-1)
         result["D_VL" + tag] = float(change[valid[1:] & valid[:-1]].mean() / unit * 100)
     area, predicted_area = polygon_area(a[:, INNER])[valid], polygon_area(b[:, INNER])[valid]
@@ -324,7 +326,11 @@ def landmark_metrics(reference: Reference, placed: Track) -> Metrics:
 
 
 def score(
-    recorded: Mapping[str, Any], predicted: Mapping[str, Any], identity: str = "same", smooth: int = 0, pose: bool = True
+    recorded: Mapping[str, Any],
+    predicted: Mapping[str, Any],
+    identity: str = "same",
+    smooth: int = 0,
+    pose: bool = True,
 ) -> Metrics:
     """Return all figures of ``predicted`` against ``recorded``, mappings with ``landmarks`` and perhaps ``valid``."""
     reference = Reference(recorded["landmarks"], recorded.get("valid"), smooth)
@@ -441,8 +447,16 @@ def _check_invariance(check: _Checks, rng: np.random.Generator, track: Track, cl
     scale = 100 * np.exp(slow(0.2))
     recorded = {"landmarks": placed_before_camera(track, turn, shift, scale)}
     same = score(recorded, recorded)
-    zero, one = ("D_LL", "D_VL", "D_A", "lag", "pose_D_Rot"), (
-        "r_open", "closure_recall", "closure_precision", "jitter", "pose_amp_ratio", "open_ratio",
+    zero, one = (
+        ("D_LL", "D_VL", "D_A", "lag", "pose_D_Rot"),
+        (
+            "r_open",
+            "closure_recall",
+            "closure_precision",
+            "jitter",
+            "pose_amp_ratio",
+            "open_ratio",
+        ),
     )
     for key in zero + one:
         check("identical: " + key, same[key], float(key in one), 1e-6)
@@ -538,8 +552,9 @@ def rounded(metrics: Metrics) -> Metrics:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.score", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     one, many = commands.add_parser("score"), commands.add_parser("batch")
     one.add_argument("gt", type=Path)
@@ -552,10 +567,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.command == "selftest":
         return selftest()
-    pairs = [(args.gt, args.pred)] if args.command == "score" else [
-        (Path(gt), Path(pred)) for gt, pred in
-        (line.split("\t") for line in args.list.read_text(encoding="utf-8").splitlines() if line.strip())
-    ]
+    pairs = (
+        [(args.gt, args.pred)]
+        if args.command == "score"
+        else [
+            (Path(gt), Path(pred))
+            for gt, pred in (
+                line.split("\t") for line in args.list.read_text(encoding="utf-8").splitlines() if line.strip()
+            )
+        ]
+    )
     rows = [score(load_track(gt), load_track(pred), args.identity, args.smooth) for gt, pred in pairs]
     if args.command == "score":
         print(json.dumps(rounded(rows[0]), indent=1))

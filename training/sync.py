@@ -1,4 +1,4 @@
-"""Are lips and sound together, and if not, by how many frames?
+"""Whether lips and sound are together, and if not, by how many frames.
 
 The recorded mouth opening is compared with the opening the shipped network hears in the sound: that tells a frame's
 difference where mere loudness cannot (it correlates with real mouths at .3, the network at .7).
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from mouthpiece.audio import Audio
 from mouthpiece.features import RATE
 from mouthpiece.pipeline import animate
+from numpy.typing import NDArray
 
 from .geometry import inner_gap, remove_pose
 from .score import pearson

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from mouthpiece.features import FRAME_RATE
+from numpy.typing import NDArray
 
 from .clips import LABELLED, Clip
 from .geometry import (

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from mouthpiece.models.session import open_session
 from mouthpiece.topology import RIGID
+from numpy.typing import NDArray
 
 from .geometry import similarity
 

@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.models.registry import find
+from safetensors.torch import save_file
 
 from .clips import load_split
 from .data import NO_AUGMENTATION, Augmentation, Sampler, Stretch, batch_of, cached_rendition
@@ -248,9 +247,16 @@ class Run:
                 going = self.evaluate(dict(totals))
                 last = self.history[-1]
                 log.info(
-                    "step %d/%d  loss %.4f  r_open %.3f  by speaker %.3f (best %.3f)  open_ratio %.2f  jaw %.2f  %.0f s",
-                    self.step, self.config.steps, sum(totals.values()), last["r_open"], last["r_open_speakers"],
-                    self.best, last["open_ratio"], last["r_jaw_speakers"], time.monotonic() - begun,
+                    "step %d/%d  loss %.4f  r_open %.3f  by speaker %.3f (best %.3f)  ratio %.2f  jaw %.2f  %.0f s",
+                    self.step,
+                    self.config.steps,
+                    sum(totals.values()),
+                    last["r_open"],
+                    last["r_open_speakers"],
+                    self.best,
+                    last["open_ratio"],
+                    last["r_jaw_speakers"],
+                    time.monotonic() - begun,
                 )
                 totals.clear()
                 if not going:
@@ -261,8 +267,9 @@ class Run:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", type=Path, required=True, help="JSON file, see training/configs")
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.prepare")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
-
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from numpy.typing import NDArray
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 
