@@ -50,7 +50,8 @@ def find_python(version: str) -> str | None:
     """Return an interpreter of the given `major.minor` version, or None."""
     if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
         return sys.executable
-    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}*/bin/python"))
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    installed = sorted((pyenv / "versions").glob(f"{version}.*/bin/python"))
     candidates = [[f"python{version}"], *([str(path)] for path in installed), ["py", f"-{version}"]]
     found = output(["uv", "python", "find", version])
     if found:

@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 
 import addon
-from addon import preview, sound
+from addon import preview, strips
 
 
 def tell(scene: Any, *_: object) -> None:
@@ -40,7 +40,7 @@ def main() -> int:
     bpy.ops.wm.open_mainfile(filepath=str(options.scene))
     addon.register()
     scene = bpy.context.scene
-    line = sound.from_strip(sound.find_strip(scene, "Mouthpiece Line"), scene)
+    line = strips.from_strip(strips.find_strip(scene, "Mouthpiece Line"), scene)
     bpy.app.handlers.render_post.append(tell)
     began = time.monotonic()
     silence()
