@@ -93,7 +93,9 @@ class Bake:
         parts = [target.drive(heard.performance, heard.grid) for target in (self.face, self.head) if target is not None]
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         written = keys.write(_merged(parts), line, f"Mouthpiece {self.face.object_name}", self.replace_edited)
-        report = Report(self.face.object_name, self.recording.label, len(self.face.match.shapes), self.face.match.missing)
+        report = Report(
+            self.face.object_name, self.recording.label, len(self.face.match.shapes), self.face.match.missing
+        )
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
         for driven in parts:

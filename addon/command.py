@@ -1,4 +1,4 @@
-"""``blender -b scene.blend -c mouthpiece …``: bake without a user interface, on the grammar of the core's command line."""
+"""``blender -b scene.blend -c mouthpiece …``: bake without a user interface, on the core's own grammar."""
 
 from __future__ import annotations
 
@@ -160,13 +160,13 @@ def _bake_of(options: argparse.Namespace) -> Bake:
     """Return what to bake, everything checked."""
     from mouthpiece.pipeline import Options
 
-    from . import sound
+    from . import sound, strips
     from .bake import Bake
     from .targets import find_object, target_for
 
     scene = bpy.context.scene
     if options.strip:
-        heard = sound.from_strip(sound.find_strip(scene, options.strip), scene)
+        heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = sound.from_file(str(options.audio), scene, options.start)
     face = target_for(find_object(options.object), options.strength)

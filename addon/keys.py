@@ -73,9 +73,7 @@ def _total(plans: Sequence[_Plan]) -> Written:
     return total
 
 
-def _assign_action(
-    item: Plan, shared: bpy.types.Action | None, name: str, undo: ExitStack
-) -> bpy.types.Action | None:
+def _assign_action(item: Plan, shared: bpy.types.Action | None, name: str, undo: ExitStack) -> bpy.types.Action | None:
     """Give the plan's owner an action if it has none; return the action Mouthpiece made, for others to share."""
     owner = item.owner
     if owner.animation_data is None:

@@ -13,7 +13,7 @@ from .targets.shape_keys import key_names, matched
 
 
 class MOUTHPIECE_PT_speech(bpy.types.Panel):
-    """Speech to keyframes"""
+    """Speech to keyframes."""
 
     bl_label = "Mouthpiece"
     bl_space_type = "VIEW_3D"

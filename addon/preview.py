@@ -25,9 +25,7 @@ def check(scene: bpy.types.Scene) -> None:
         raise RigError(f"The scene '{scene.name}' has no camera. Add one, or leave out --render.")
 
 
-def render(
-    scene: bpy.types.Scene, recording: sound.Recording, first: int, last: int, path: Path
-) -> tuple[Path, str]:
+def render(scene: bpy.types.Scene, recording: sound.Recording, first: int, last: int, path: Path) -> tuple[Path, str]:
     """Render the frames ``first`` to ``last`` and return what was made and a remark.
 
     A build without FFmpeg writes PNG pictures into a folder of the video's name instead, and the remark says so.

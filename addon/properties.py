@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat, sound
+from . import compat, sound, strips
 from .bake import Bake
 from .targets import target_for
 from .targets.head import HeadTarget, measured_eye_distance
@@ -22,7 +22,7 @@ def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
 
 
 class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
-    """What to animate, and how"""
+    """What to animate, and how."""
 
     source: EnumProperty(
         name="Sound",
@@ -63,7 +63,9 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     strength: FloatProperty(
         name="Strength", description="Factor on all face and head motion", default=1.0, min=0.0, max=3.0, soft_max=2.0
     )
-    seed: IntProperty(name="Seed", description="Chooses head sway, blinks and gaze; the same seed, the same take", min=0)
+    seed: IntProperty(
+        name="Seed", description="Chooses head sway, blinks and gaze; the same seed, the same take", min=0
+    )
     replace_edited: BoolProperty(
         name="Replace Edited Keys",
         description="Bake over keys of your own, and over takes you have edited, instead of keeping them",
@@ -71,7 +73,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
-    """A bake under way"""
+    """A bake under way."""
 
     running: BoolProperty()
     cancelled: BoolProperty()
@@ -113,7 +115,7 @@ def sequenced(context: bpy.types.Context) -> sound.Recording:
             f"The sequencer shows '{source.name}' at {sound.true_fps(source):g} frames per second, the character's "
             f"scene runs at {sound.true_fps(context.scene):g}. Give both the same rate, or put the strip in the scene."
         )
-    return sound.from_strip(sound.find_strip(source, context.scene.mouthpiece.strip), source)
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
 
 
 def bake_of(context: bpy.types.Context) -> Bake:

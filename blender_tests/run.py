@@ -1,7 +1,7 @@
 """Run these tests inside Blender or with the bpy module, and pass pytest's exit code on.
 
-    blender -b --factory-startup --python-exit-code 1 --python blender_tests/run.py -- [PYTEST ARGUMENTS]
-    python blender_tests/run.py [PYTEST ARGUMENTS]
+blender -b --factory-startup --python-exit-code 1 --python blender_tests/run.py -- [PYTEST ARGUMENTS]
+python blender_tests/run.py [PYTEST ARGUMENTS]
 """
 
 from __future__ import annotations

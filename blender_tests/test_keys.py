@@ -153,7 +153,11 @@ def test_keys_added_outside_a_take_stay_and_hinder_nothing(key):
     assert written.kept == {}
     assert frames(key, "jawOpen") == [*range(3, 13), 50]
     kept = compat.fcurves_of(key).find(shape_path("jawOpen")).keyframe_points[-1]
-    assert (kept.interpolation, kept.handle_left_type, tuple(kept.handle_left)) == ("BEZIER", "FREE", (45.0, pytest.approx(0.3)))
+    assert (kept.interpolation, kept.handle_left_type, tuple(kept.handle_left)) == (
+        "BEZIER",
+        "FREE",
+        (45.0, pytest.approx(0.3)),
+    )
 
 
 def test_keys_of_the_users_own_on_the_new_frames_are_kept(key):
@@ -280,7 +284,9 @@ def test_names_with_quotes(key):
     assert key.key_blocks[1].value == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("spoilt", ["", "[]", "{", '{"slots": 3}', '{"slots": {"0": 1}}', '{"slots": {"1": {"takes": [[1]]}}}'])
+@pytest.mark.parametrize(
+    "spoilt", ["", "[]", "{", '{"slots": 3}', '{"slots": {"0": 1}}', '{"slots": {"1": {"takes": [[1]]}}}']
+)
 def test_a_spoilt_memory_makes_every_key_the_users(key, spoilt):
     bake(key)
     action = key.animation_data.action

@@ -193,12 +193,18 @@ def test_samples_that_are_not_numbers(ready, tmp_path, context):
     import struct
 
     data = np.full(4000, np.nan, "<f4").tobytes()
-    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 3, 1, 16_000, 64_000, 4, 32) + b"data" + struct.pack("<I", len(data))
-    context.scene.mouthpiece.filepath = write(tmp_path, b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data)
+    head = (
+        b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 3, 1, 16_000, 64_000, 4, 32) + b"data" + struct.pack("<I", len(data))
+    )
+    context.scene.mouthpiece.filepath = write(
+        tmp_path, b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data
+    )
     fails("not numbers")
 
 
-@pytest.mark.parametrize(("seconds", "level"), [(0.02, 0.5), (1.0, 0.0), (1.0, 3.0)], ids=["20 ms", "silent", "clipped"])
+@pytest.mark.parametrize(
+    ("seconds", "level"), [(0.02, 0.5), (1.0, 0.0), (1.0, 3.0)], ids=["20 ms", "silent", "clipped"]
+)
 def test_odd_sounds_are_animated_all_the_same(ready, tmp_path, context, seconds, level):
     samples = level * np.sin(np.arange(int(seconds * 16_000)) / 7)
     context.scene.mouthpiece.filepath = str(scenes.write_wav(tmp_path / "odd.wav", samples, 16_000))
@@ -219,9 +225,7 @@ def test_a_strip_that_is_gone(ready, voice, context):
     fails("no strip 'Other'")
 
 
-@pytest.mark.parametrize(
-    ("head", "words"), [("BONE", "No head bone"), ("OBJECT", "No head is chosen")]
-)
+@pytest.mark.parametrize(("head", "words"), [("BONE", "No head bone"), ("OBJECT", "No head is chosen")])
 def test_a_head_that_is_not_chosen(ready, context, head, words):
     context.scene.mouthpiece.head = head
     fails(words)

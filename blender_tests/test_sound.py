@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mouthpiece.errors import AudioError, RigError
 
-from addon import compat, sound
+from addon import compat, sound, strips
 from blender_tests import scenes
 
 CLICK = 2.0
@@ -44,7 +44,9 @@ def heard_by_blender(folder):
 @pytest.mark.parametrize(("fps", "base"), [(24, 1.0), (25, 1.0), (30, 1.001), (60, 1.0), (24, 0.5)])
 def test_a_strip_at_any_frame_rate(wav, fps, base):
     strip = scenes.sequencer(fps, base).new_sound("a", wav, 1, 10)
-    assert frame_of_click(sound.from_strip(strip, bpy.context.scene)) == pytest.approx(10 + CLICK * fps / base, abs=1e-3)
+    assert frame_of_click(strips.from_strip(strip, bpy.context.scene)) == pytest.approx(
+        10 + CLICK * fps / base, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,9 @@ def test_a_strip_is_heard_where_blender_plays_it(wav, tmp_path, change):
     for name, value in change.items():
         setattr(strip, name, value)
     # One sample of the mixdown is 0.001 frames.
-    assert frame_of_click(sound.from_strip(strip, bpy.context.scene)) == pytest.approx(heard_by_blender(tmp_path), abs=0.002)
+    assert frame_of_click(strips.from_strip(strip, bpy.context.scene)) == pytest.approx(
+        heard_by_blender(tmp_path), abs=0.002
+    )
 
 
 @pytest.mark.parametrize("trim", [0, 5])
@@ -75,7 +79,9 @@ def test_a_strip_trimmed_on_loading(wav, tmp_path, trim):
     strip = scenes.sequencer(24).new_sound("a", wav, 1, 10)
     strip.animation_offset_start, strip.frame_offset_start = 7, trim
     bpy.context.scene.frame_end = 300
-    assert frame_of_click(sound.from_strip(strip, bpy.context.scene)) == pytest.approx(heard_by_blender(tmp_path), abs=0.002)
+    assert frame_of_click(strips.from_strip(strip, bpy.context.scene)) == pytest.approx(
+        heard_by_blender(tmp_path), abs=0.002
+    )
 
 
 def set_speed(strip, percent):
@@ -99,7 +105,7 @@ def test_a_retimed_strip_is_heard_where_blender_plays_it(wav, tmp_path, percent,
     set_speed(strip, percent)
     strip.frame_offset_start = trim
     before = scenes.state()
-    recording = sound.from_strip(strip, bpy.context.scene)
+    recording = strips.from_strip(strip, bpy.context.scene)
     assert scenes.state() == before
     assert recording.placement.speed == pytest.approx(percent / 100, rel=0.03)
     # Blender's resampler wakes up late when it starts retimed: up to 0.8 frames were measured.
@@ -110,7 +116,7 @@ def test_a_strip_trimmed_on_loading_and_retimed(wav, tmp_path):
     strip = scenes.sequencer(24).new_sound("a", wav, 1, 10)
     strip.animation_offset_start = 7
     set_speed(strip, 50.0)
-    recording = sound.from_strip(strip, bpy.context.scene)
+    recording = strips.from_strip(strip, bpy.context.scene)
     assert frame_of_click(recording) == pytest.approx(heard_by_blender(tmp_path), abs=0.85)
 
 
@@ -119,13 +125,13 @@ def test_a_strip_of_several_speeds_is_refused_with_the_remedy(wav):
     strip.frame_offset_start = 7
     set_speed(strip, 50.0)  # leaves the trimmed head at its own speed
     with pytest.raises(AudioError, match="Reset its retiming"):
-        sound.from_strip(strip, bpy.context.scene)
+        strips.from_strip(strip, bpy.context.scene)
 
 
 def test_keys_stay_between_the_handles(wav):
     strip = scenes.sequencer(24).new_sound("a", wav, 1, 10)
     strip.frame_offset_start, strip.frame_offset_end = 7, 20
-    recording = sound.from_strip(strip, bpy.context.scene)
+    recording = strips.from_strip(strip, bpy.context.scene)
     grid = recording.placement.grid(4.0)
     assert (grid.first, grid.last) == (17, 85)
 
@@ -133,7 +139,7 @@ def test_keys_stay_between_the_handles(wav):
 def test_handles_beyond_the_sound_add_no_keys(wav):
     strip = scenes.sequencer(24).new_sound("a", wav, 1, 10)
     strip.frame_offset_start, strip.frame_offset_end = -7, -20
-    grid = sound.from_strip(strip, bpy.context.scene).placement.grid(4.0)
+    grid = strips.from_strip(strip, bpy.context.scene).placement.grid(4.0)
     assert (grid.first, grid.last) == (10, 105)
 
 
@@ -203,13 +209,13 @@ def test_bad_strips_say_what_is_wrong(wav, spoil, words):
     strip = scenes.sequencer().new_sound("Line 7", wav, 1, 10)
     spoil(strip)
     with pytest.raises(AudioError, match=words):
-        sound.from_strip(strip, bpy.context.scene)
+        strips.from_strip(strip, bpy.context.scene)
 
 
 def test_a_strip_that_is_no_sound():
     strip = scenes.sequencer().new_effect(name="Colour", type="COLOR", channel=1, frame_start=1, **end_of_effect())
     with pytest.raises(AudioError, match="not a sound"):
-        sound.from_strip(strip, bpy.context.scene)
+        strips.from_strip(strip, bpy.context.scene)
 
 
 def end_of_effect():
@@ -220,16 +226,16 @@ def end_of_effect():
 def test_finding_a_strip(wav):
     scene = bpy.context.scene
     with pytest.raises(AudioError, match="no sound strip"):
-        sound.find_strip(scene)
-    strips = scenes.sequencer()
-    only = strips.new_sound("only", wav, 1, 10)
-    assert sound.find_strip(scene) == only
-    other = strips.new_sound("other", wav, 2, 10)
+        strips.find_strip(scene)
+    made = scenes.sequencer()
+    only = made.new_sound("only", wav, 1, 10)
+    assert strips.find_strip(scene) == only
+    other = made.new_sound("other", wav, 2, 10)
     with pytest.raises(AudioError, match="2 sound strips"):
-        sound.find_strip(scene)
-    assert sound.find_strip(scene, "other") == other
+        strips.find_strip(scene)
+    assert strips.find_strip(scene, "other") == other
     with pytest.raises(AudioError, match="no strip 'third'"):
-        sound.find_strip(scene, "third")
+        strips.find_strip(scene, "third")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,10 @@ def test_an_object_turns_in_its_own_space_by_its_delta(mode):
     obj = scenes.face(keys=())
     obj.rotation_mode = mode
     own = Euler((0.4, -0.8, radians(90))).to_matrix()
-    obj.rotation_euler, obj.rotation_quaternion = own.to_euler("XYZ" if mode == "QUATERNION" else mode), own.to_quaternion()
+    obj.rotation_euler, obj.rotation_quaternion = (
+        own.to_euler("XYZ" if mode == "QUATERNION" else mode),
+        own.to_quaternion(),
+    )
     obj.location = (1, 2, 3)
     held = tuple(obj.rotation_euler), tuple(obj.rotation_quaternion), tuple(obj.location)
     bake(HeadTarget.of(obj, eye_distance=0.1), (0.3, 0, 0, 1.0, 0, 0))

@@ -116,7 +116,7 @@ def link(path):
 
 
 def test_a_linked_mesh_is_refused_with_the_remedy(library):
-    with pytest.raises(RigError, match="linked from a library.*Make it local"):
+    with pytest.raises(RigError, match=r"linked from a library.*Make it local"):
         target_for(link(library))
 
 

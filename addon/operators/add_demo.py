@@ -8,10 +8,11 @@ from bpy.utils import register_classes_factory
 
 
 class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
-    """Add a head with ARKit shape keys and a rig, and a line for it to speak"""
+    """Add a head with ARKit shape keys and a rig, and a line for it to speak."""
 
     bl_idname = "mouthpiece.add_demo"
     bl_label = "Add Demo Character"
+    bl_description = "Add a head with ARKit shape keys and a rig, and a line for it to speak"
     bl_options = {"REGISTER", "UNDO"}
 
     line: BoolProperty(
@@ -20,7 +21,7 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A rig is built in Edit Mode: nothing else may be."""
+        """Return whether Object Mode is on: the rig is built in Edit Mode."""
         if context.mode != "OBJECT":
             cls.poll_message_set("Go to Object Mode first")
         return context.mode == "OBJECT"

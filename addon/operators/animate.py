@@ -42,10 +42,11 @@ def _sound_missing(context: bpy.types.Context) -> str:
 
 
 class MOUTHPIECE_OT_animate(bpy.types.Operator):
-    """Turn speech into keyframes on the active character"""
+    """Turn speech into keyframes on the active character."""
 
     bl_idname = "mouthpiece.animate"
     bl_label = "Animate"
+    bl_description = "Turn speech into keyframes on the active character"
     bl_options = {"REGISTER", "UNDO"}
 
     _bake: Bake
@@ -155,10 +156,11 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_cancel(bpy.types.Operator):
-    """Stop the bake under way; nothing is keyed"""
+    """Stop the bake under way; nothing is keyed."""
 
     bl_idname = "mouthpiece.cancel"
     bl_label = "Cancel"
+    bl_description = "Stop the bake under way; nothing is keyed"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -172,10 +174,11 @@ class MOUTHPIECE_OT_cancel(bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
-    """Take all of Mouthpiece's keys off the character and its head; keys of your own stay"""
+    """Take all of Mouthpiece's keys off the character and its head; keys of your own stay."""
 
     bl_idname = "mouthpiece.remove_take"
     bl_label = "Remove Take"
+    bl_description = "Take all of Mouthpiece's keys off the character and its head; keys of your own stay"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod

@@ -55,7 +55,7 @@ class HeadTarget:
         return target
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return rotation curves (and location curves if there is an eye distance), as rotation mode and locks allow."""
+        """Return rotation curves, and location curves if there is an eye distance, as mode and locks allow."""
         import numpy as np
         from mouthpiece.curves import Curves
         from mouthpiece.performance import rotation_matrices
@@ -69,7 +69,11 @@ class HeadTarget:
             step = self.eye_distance / joint.scale
             shifts = [joint.left @ (AXES @ Vector(move)) * step for move in motion[:, 3:].tolist()]
             more, extra, remarks = joint.location_channels(shifts)
-            channels, rows, warnings = channels + more, [a + b for a, b in zip(rows, extra)], warnings + remarks
+            channels, rows, warnings = (
+                channels + more,
+                [a + b for a, b in zip(rows, extra, strict=True)],
+                warnings + remarks,
+            )
         values = np.array(rows, np.float32).reshape(len(turns), len(channels))
         curves = Curves(tuple(channel.name for channel in channels), grid.frames, values)
         return Driven(Part(joint.owner, tuple(channels), curves), {}, warnings)
@@ -86,7 +90,7 @@ class HeadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The properties that turn and shift a head, and how: rotation = ``left @ R @ right`` for a turn R in character space.
+    """The properties that turn and shift a head: rotation = ``left @ R @ right`` for a turn R in character space.
 
     A move m in character space shifts the location by ``left @ m``; ``scale`` is world units in one of the owner's, and
     ``before`` the resting location.
@@ -126,7 +130,9 @@ class Joint:
         from mouthpiece.errors import RigError
 
         if obj.rotation_mode == "AXIS_ANGLE":
-            raise RigError(f"'{obj.name}' rotates by Axis Angle, which has no delta. Set its rotation to Quaternion or XYZ.")
+            raise RigError(
+                f"'{obj.name}' rotates by Axis Angle, which has no delta. Set its rotation to Quaternion or XYZ."
+            )
         own = _rotation_before(obj, "", "", obj.rotation_mode)
         delta = _rotation_before(obj, "", "delta_", obj.rotation_mode)
         where = _before(obj, "delta_location", 3)

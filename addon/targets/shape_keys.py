@@ -49,7 +49,9 @@ class ShapeKeyTarget:
         if gone:
             raise RigError(f"'{obj.name}' has lost shape keys meanwhile: {', '.join(gone)}. Animate it again.")
         curves, clamped = shape_curves(performance, self.match, grid, self.limits, self.strength)
-        channels = tuple(Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value') for name in curves.names)
+        channels = tuple(
+            Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value') for name in curves.names
+        )
         return Driven(Part(key, channels, curves), dict(clamped), self._warnings(obj, key, clamped))
 
     def _warnings(self, obj: bpy.types.Object, key: bpy.types.Key, clamped: Mapping[str, int]) -> list[str]:
