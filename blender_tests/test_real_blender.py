@@ -1,0 +1,114 @@
+"""The zip in a real Blender: `blender -b … -c mouthpiece …` and its exit codes. Opt-in: BLENDER=PATH or --blender PATH."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not (os.environ.get("BLENDER") and os.environ.get("MOUTHPIECE_ZIP")),
+    reason="no Blender named by BLENDER (or --blender), or no zip for its Python by MOUTHPIECE_ZIP",
+)
+
+SCENE = """
+import bpy
+bpy.ops.mouthpiece.add_demo(line=False)
+scene = bpy.context.scene
+scene.render.engine = "BLENDER_WORKBENCH"
+scene.render.resolution_x = scene.render.resolution_y = 96
+bpy.ops.wm.save_as_mainfile(filepath={path!r})
+"""
+
+
+class Blender:
+    """A real Blender with the extension installed in a profile of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        self.settings = settings | {"BLENDER_USER_RESOURCES": str(folder / "profile")}
+        (folder / "profile").mkdir()
+
+    def run(self, *arguments):
+        """Run Blender in the background."""
+        command = [os.environ["BLENDER"], "-b", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=self.settings, cwd=self.folder)
+
+
+@pytest.fixture(scope="module")
+def blender(tmp_path_factory):
+    found = Blender(tmp_path_factory.mktemp("real"))
+    done = found.run("-c", "extension", "install-file", "-r", "user_default", "-e", os.environ["MOUTHPIECE_ZIP"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return found
+
+
+@pytest.fixture(scope="module")
+def shot(blender):
+    """Save a scene with the demo character."""
+    path = blender.folder / "shot.blend"
+    program = SCENE.format(path=str(path))
+    done = blender.run("--python-exit-code", "1", "--python-expr", program)
+    assert path.is_file(), done.stdout + done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def line():
+    return Path(__file__).resolve().parent.parent / "addon" / "assets" / "demo_line.flac"
+
+
+def test_help(blender):
+    done = blender.run("-c", "mouthpiece", "--help")
+    assert done.returncode == 0 and "bake" in done.stdout
+
+
+def test_a_bake_exits_with_0_and_reports(blender, shot, line):
+    out = blender.folder / "out.blend"
+    done = blender.run(
+        shot, "-c", "mouthpiece", "bake", "--audio", line, "--object", "Mouthpiece Head",
+        "--armature", "Mouthpiece Rig", "--bone", "head", "--output", out, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(next(text for text in done.stdout.splitlines() if text.startswith("{")))
+    assert report["ok"] and report["matched"] == 52 and out.is_file()
+    count = "import bpy; print('KEYS', sum(len(c.keyframe_points) for c in bpy.data.actions[0].layers[0].strips[0]"
+    shown = blender.run(out, "--python-expr", count + ".channelbags[0].fcurves))")
+    assert f"KEYS {52 * (report['last'] - report['first'] + 1)}" in shown.stdout
+
+
+def test_a_failure_exits_with_1(blender, shot, line):
+    done = blender.run(shot, "-c", "mouthpiece", "bake", "--audio", line, "--object", "Nobody")
+    assert done.returncode == 1 and "no object 'Nobody'" in done.stderr
+
+
+def test_bad_arguments_exit_with_2(blender, shot):
+    assert blender.run(shot, "-c", "mouthpiece", "bake", "--object", "Face").returncode == 2
+
+
+def test_a_render(blender, shot, tmp_path):
+    video = tmp_path / "preview.mp4"
+    done = blender.run(
+        shot, "-c", "mouthpiece", "bake", "--audio", line_of(tmp_path), "--object", "Mouthpiece Head", "--render", video
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert video.is_file() or (tmp_path / "preview").is_dir()
+
+
+def line_of(folder):
+    """Write a quarter of a second of a buzz."""
+    import math
+    import struct
+    import wave
+
+    path = folder / "short.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(b"".join(struct.pack("<h", int(9000 * math.sin(i / 9))) for i in range(4000)))
+    return path
