@@ -104,8 +104,9 @@ def bench(options: argparse.Namespace) -> int:
         command: list[str | Path] = [python, ROOT / "benchmarks" / script, "--json", result, *arguments]
         check(command, f"The benchmark {script} failed; see above.", settings=settings, timeout=600)
         rows += json.loads(result.read_text())
-    for built in sorted({package, *(ROOT / "dist").glob("*.zip")}):
-        rows.append({"what": built.name, "value": f"{built.stat().st_size / 1e6:.1f} MB", "promise": "at most 90 MB"})
+    packages = {built.name: built for built in (*(ROOT / "dist").glob("*.zip"), package)}
+    for name, built in sorted(packages.items()):
+        rows.append({"what": name, "value": f"{built.stat().st_size / 1e6:.1f} MB", "promise": "at most 90 MB"})
     print(f"\n{'measured':<62} {'value':>16}   promise")
     for row in rows:
         print(f"{row['what']:<62} {row['value']:>16}   {row['promise']}")

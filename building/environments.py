@@ -92,7 +92,10 @@ def prepare(environment: Environment) -> Path:
         )
     print(f"Setting up {environment.folder} with Python {environment.python}", flush=True)
     hint = "The environment could not be made. On Debian and Ubuntu: apt-get install python3-venv"
-    check([python, "-m", "venv", "--clear", folder], hint)
+    # The editable checkout's environment is only brought up to date: its packages rarely change, the project often.
+    kept = "--editable" in environment.packages and environment.executable.exists()
+    if not kept:
+        check([python, "-m", "venv", "--clear", folder], hint)
     install: list[str | Path] = [
         environment.executable,
         "-m",
