@@ -76,7 +76,7 @@ def config(**changes):
 
 @pytest.fixture
 def loss():
-    return ContentLoss(Weights(), torch.from_numpy(synthetic_face()).float())
+    return ContentLoss(Weights(), torch.from_numpy(synthetic_face()).float(), torch.full((51,), 0.1))
 
 
 def batch(seed=0):
@@ -122,6 +122,22 @@ def test_timid_openings_cost(loss):
     half = loss(0.5 * landmarks, arkit, landmarks, arkit, weight)
     assert float(half["amplitude"]) == pytest.approx(Weights().amplitude * np.log(2) ** 2, rel=0.05)
     assert float(half["shape"]) < 1e-4  # the shape over time is right all the same
+
+
+def test_softened_motion_costs(loss):
+    landmarks, arkit, weight = batch()
+    soft = landmarks.clone()
+    soft[:, 1:-1] = (landmarks[:, :-2] + landmarks[:, 1:-1] + landmarks[:, 2:]) / 3
+    exact = loss(landmarks, arkit, landmarks, arkit, weight)
+    assert float(loss(soft, arkit, landmarks, arkit, weight)["liveliness"]) > float(exact["liveliness"]) + 1e-4
+
+
+def test_arkit_weights_that_never_move_cost(loss):
+    landmarks, arkit, weight = batch()
+    flat = arkit.mean(dim=1, keepdim=True).expand_as(arkit)
+    parts = loss(landmarks, flat, landmarks, arkit, weight)
+    assert float(parts["arkit_shape"]) > 0.9 * Weights().arkit_shape
+    assert float(parts["arkit_amplitude"]) > Weights().arkit_amplitude
 
 
 def test_correlation_is_pearsons():
@@ -196,6 +212,18 @@ def test_training_stops_when_validation_does_not_improve(corpus, tmp_path):
     run = train.Run(config(steps=100, learning_rate=0.0, evaluate_every=2, patience=2), corpus, tmp_path)
     run.train()
     assert run.step == 6  # the first evaluation is the best there is, then two that are no better
+
+
+def test_training_goes_on_from_a_checkpoint(corpus, tmp_path):
+    stored = checkpoint(corpus, tmp_path / "first")
+    run = train.Run(config(seed=5), corpus, tmp_path / "second")
+    run.start_from(stored)
+    expected, _ = export.load_checkpoint(stored)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(run.net.state_dict()[name], value)
+    (tmp_path / "no.safetensors").write_bytes(b"no")
+    with pytest.raises(ValueError, match="cannot be started from"):
+        run.start_from(tmp_path / "no.safetensors")
 
 
 def test_configuration_is_read_and_checked(tmp_path):

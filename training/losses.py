@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from mouthpiece.topology import (
+    ARKIT_MOUTH,
     INNER_LIP_BOTTOM,
     INNER_LIP_TOP,
     JAW,
@@ -15,6 +16,11 @@ from mouthpiece.topology import (
 )
 from torch import Tensor
 
+from .clips import LABELLED
+
+#: Spread of an ARKit weight below which it counts as resting, in a window or in a whole pack.
+SMALL_SPREAD = 0.03
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -23,12 +29,17 @@ class Weights:
     Attributes
     ----------
     upper, jaw, lips : per point, of the absolute displacement error.
-    closed : lip errors count ``closed / (gap + closed)`` times more, at most twice, as the real lips meet.
+    closed : lip errors count ``1 + 2 closed / (gap + closed)`` times: three times where the real lips meet.
     velocity : of the absolute error of frame-to-frame displacements of mouth and jaw.
     opening : of the absolute errors of inner-lip gap and lip width themselves.
     shape : of one minus the correlation of gap and of width with the real ones.
     amplitude : of the squared log ratio of predicted to real spread of the gap.
-    arkit, arkit_velocity : of the absolute errors of ARKit weights and of their changes.
+    liveliness : of the squared log ratio of predicted to real spread of the changes of gap and width: what an error
+        in absolute terms wants is a mouth that is late to move and early to stop.
+    arkit, arkit_velocity : of the squared errors of ARKit weights and of their changes, each weight in units of its
+        own spread. Squared, because most weights are zero most of the time and an absolute error is least for a
+        face that never leaves zero.
+    arkit_shape, arkit_amplitude : as ``shape`` and ``amplitude``, for each weight of mouth and jaw that moves.
     """
 
     upper: float = 0.3
@@ -39,8 +50,11 @@ class Weights:
     opening: float = 1.0
     shape: float = 0.02
     amplitude: float = 0.004
-    arkit: float = 0.5
-    arkit_velocity: float = 0.5
+    liveliness: float = 0.004
+    arkit: float = 0.02
+    arkit_velocity: float = 0.04
+    arkit_shape: float = 0.02
+    arkit_amplitude: float = 0.004
 
 
 def gap_and_width(landmarks: Tensor, neutral: Tensor) -> Tensor:
@@ -72,9 +86,14 @@ def correlation(predicted: Tensor, real: Tensor, weight: Tensor) -> tuple[Tensor
 class ContentLoss:
     """The loss of the content network."""
 
-    def __init__(self, weights: Weights, neutral: Tensor) -> None:
-        """Weigh the parts by ``weights``; ``neutral`` (68, 3) is the resting face."""
+    def __init__(self, weights: Weights, neutral: Tensor, arkit_spread: Tensor) -> None:
+        """Weigh the parts by ``weights``.
+
+        ``neutral`` (68, 3) is the resting face, ``arkit_spread`` (51,) the standard deviation of each ARKit weight.
+        """
         self._weights, self._neutral = weights, neutral
+        self._arkit_unit = 1 / (arkit_spread + SMALL_SPREAD)
+        self._is_mouth = torch.tensor([float(name in ARKIT_MOUTH) for name in LABELLED])
         points = torch.full((68,), weights.upper)
         points[list(JAW)] = weights.jaw
         points[list(LIPS)] = weights.lips
@@ -98,14 +117,20 @@ class ContentLoss:
         change, moving = _changes(landmarks - real_landmarks, weight)
         alike, spread, real_spread = correlation(opening, real_opening, weight)
         speaks = (real_spread > 0.01).float()  # nothing to correlate with in a still mouth
-        arkit_error = arkit - real_arkit
+        _, speed, real_speed = correlation(opening.diff(dim=1), real_opening.diff(dim=1), moving)
+        arkit_error = (arkit - real_arkit) * self._arkit_unit
         arkit_change, _ = _changes(arkit_error, weight)
+        arkit_alike, arkit_spread, real_arkit_spread = correlation(arkit, real_arkit, weight)
+        moves = (real_arkit_spread > SMALL_SPREAD).float() * self._is_mouth
         return {
             "points": _mean((error * emphasis).mean(dim=-1), weight),
             "velocity": w.velocity * _mean((change.abs() * self._points).mean(dim=-1), moving),
             "opening": w.opening * _mean((opening - real_opening).abs().mean(dim=-1), weight),
             "shape": w.shape * ((1 - alike) * speaks).mean(),
             "amplitude": w.amplitude * ((spread / real_spread).log().square() * speaks)[:, 0].mean(),
-            "arkit": w.arkit * _mean(arkit_error.abs().mean(dim=-1), weight),
-            "arkit_velocity": w.arkit_velocity * _mean(arkit_change.abs().mean(dim=-1), moving),
+            "liveliness": w.liveliness * ((speed / real_speed).log().square() * speaks).mean(),
+            "arkit": w.arkit * _mean(arkit_error.square().mean(dim=-1), weight),
+            "arkit_velocity": w.arkit_velocity * _mean(arkit_change.square().mean(dim=-1), moving),
+            "arkit_shape": w.arkit_shape * _mean(1 - arkit_alike, moves),
+            "arkit_amplitude": w.arkit_amplitude * _mean((arkit_spread / real_arkit_spread).log().square(), moves),
         }

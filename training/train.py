@@ -14,6 +14,7 @@ import logging
 import math
 import sys
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -24,15 +25,21 @@ import numpy as np
 import torch
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.models.registry import find
-from safetensors.torch import save_file
+from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
-from .clips import load_split
+from .clips import LABELLED, load_split
 from .data import NO_AUGMENTATION, Augmentation, Sampler, Stretch, batch_of, cached_rendition
-from .losses import ContentLoss, Weights, gap_and_width
+from .losses import SMALL_SPREAD, ContentLoss, Weights, gap_and_width
 from .networks import ContentNet, Shape
+from .score import pearson
 from .targets import canonical_face, make_targets
 
 log = logging.getLogger(__name__)
+
+JAW_OPEN = ARKIT_INDEX["jawOpen"]
+MOUTH_COLUMNS = [k for k, name in enumerate(LABELLED) if name in ARKIT_MOUTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +121,44 @@ def _tensors(batch: Any) -> tuple[torch.Tensor, ...]:
 
 @torch.no_grad()
 def validate(net: ContentNet, sequences: Sequence[Stretch]) -> dict[str, float]:
-    """Return r_open and open_ratio as means over clips, r_open as a mean over speakers, and jaw correlation."""
+    """Return means over clips and over speakers: how lips and ARKit weights follow the real ones."""
     net.eval()
-    rows: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for sequence in sequences:
-        features, real, arkit, weight, _ = _tensors(batch_of([sequence], [slice(None)]))
-        predicted, weights = net(features)
-        keep = weight[0] > 0
-        gap = gap_and_width(predicted, net.neutral)[0, keep, 0].numpy()
-        truth = gap_and_width(real, net.neutral)[0, keep, 0].numpy()
-        jaw, real_jaw = weights[0, keep, 24].numpy(), arkit[0, keep, 24].numpy()
-        r = np.corrcoef(gap, truth)[0, 1]
-        jaw_r = np.corrcoef(jaw, real_jaw)[0, 1] if real_jaw.std() > 1e-3 else math.nan
-        rows[sequence.speaker].append((r, gap.std() / truth.std(), jaw_r))
-    every = np.array([row for own in rows.values() for row in own])
-    by_speaker = np.array([np.nanmean(own, axis=0) for own in rows.values()])
+        rows[sequence.speaker].append(_clip_figures(net, sequence))
+    every = np.nanmean(np.array([row for own in rows.values() for row in own]), axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a speaker in none of whose clips a jaw moves
+        by_speaker = np.nanmean([np.nanmean(own, axis=0) for own in rows.values()], axis=0)
     return {
-        "r_open": float(every[:, 0].mean()),
-        "r_open_speakers": float(by_speaker[:, 0].mean()),
-        "open_ratio": float(every[:, 1].mean()),
-        "r_jaw_speakers": float(np.nanmean(by_speaker[:, 2])),
+        "r_open": float(every[0]),
+        "r_open_speakers": float(by_speaker[0]),
+        "open_ratio": float(every[1]),
+        "r_jaw_speakers": float(by_speaker[2]),
+        "r_arkit_speakers": float(by_speaker[3]),
+        "arkit_ratio_speakers": float(by_speaker[4]),
     }
+
+
+def _clip_figures(net: ContentNet, sequence: Stretch) -> tuple[float, ...]:
+    """Return r_open, open_ratio, and of ARKit's mouth weights that move: jawOpen's r, mean r, mean spread ratio."""
+    features, real, arkit, weight, _ = _tensors(batch_of([sequence], [slice(None)]))
+    predicted, weights = net(features)
+    keep = weight[0] > 0
+    gap = gap_and_width(predicted, net.neutral)[0, keep, 0].numpy()
+    truth = gap_and_width(real, net.neutral)[0, keep, 0].numpy()
+    heard, seen = weights[0, keep].numpy(), arkit[0, keep].numpy()
+    moving = [k for k in MOUTH_COLUMNS if seen[:, k].std() > SMALL_SPREAD]
+    r = [pearson(seen[:, k], heard[:, k]) for k in moving]
+    ratio = [heard[:, k].std() / seen[:, k].std() for k in moving]
+    jaw = r[moving.index(JAW_OPEN)] if JAW_OPEN in moving else math.nan
+    return (
+        pearson(truth, gap),
+        float(gap.std() / max(truth.std(), 1e-9)),
+        jaw,
+        float(np.mean(r)) if r else math.nan,
+        float(np.mean(ratio)) if ratio else math.nan,
+    )
 
 
 class Run:
@@ -154,7 +178,8 @@ class Run:
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.loss = ContentLoss(config.loss, neutral)
+        arkit = np.concatenate([s.arkit for s in clean]).astype(np.float32)
+        self.loss = ContentLoss(config.loss, neutral, torch.from_numpy(arkit.std(axis=0)))
         self.sampler = Sampler(corpus.train, config.window, config.batch, config.speaker_power)
         self.rng = np.random.default_rng(config.seed)
         self.step, self.best, self.stale, self.history = 0, -1.0, 0, []
@@ -173,6 +198,21 @@ class Run:
         self.step, self.best, self.stale = state["step"], state["best"], state["stale"]
         self.history = json.loads(state["history"])
         log.info("resuming at step %d", self.step)
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Begin with the weights, normalisation and face basis of ``checkpoint`` (.safetensors).
+
+        Raises
+        ------
+        ValueError
+            If it is not a checkpoint of a network of this shape.
+        """
+        try:
+            weights = load_file(checkpoint)
+            self.net.load_state_dict(weights)
+            self.average.load_state_dict(weights)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise ValueError(f"'{checkpoint}' cannot be started from: {error}") from error
 
     def save(self) -> None:
         """Write the run's state."""
@@ -247,7 +287,7 @@ class Run:
                 going = self.evaluate(dict(totals))
                 last = self.history[-1]
                 log.info(
-                    "step %d/%d  loss %.4f  r_open %.3f  by speaker %.3f (best %.3f)  ratio %.2f  jaw %.2f  %.0f s",
+                    "%d/%d  loss %.4f  r_open %.3f  by speaker %.3f, best %.3f  ratio %.2f  ARKit %.2f %.2f  %.0f s",
                     self.step,
                     self.config.steps,
                     sum(totals.values()),
@@ -255,7 +295,8 @@ class Run:
                     last["r_open_speakers"],
                     self.best,
                     last["open_ratio"],
-                    last["r_jaw_speakers"],
+                    last["r_arkit_speakers"],
+                    last["arkit_ratio_speakers"],
                     time.monotonic() - begun,
                 )
                 totals.clear()
@@ -277,6 +318,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start-from", type=Path, help="checkpoint (.safetensors) whose weights to begin with")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -285,6 +327,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = Config(**{f.name: getattr(Config.read(args.config), f.name) for f in fields(Config)} | changes)
         run = Run(config, load_corpus(args.data, args.cache or args.out / "cache", config), args.out)
+        if args.start_from:
+            run.start_from(args.start_from)
         if args.resume:
             run.resume()
         run.train()
