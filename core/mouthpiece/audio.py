@@ -107,7 +107,7 @@ class SoundFile:
         """
         self.path = Path(path)
         self.label = f"'{self.path}'"
-        _check_file(self.path)
+        check_file(self.path)
         self._decoded: Audio | None = None
         try:
             with _soundfile().SoundFile(self.path) as stream:
@@ -207,7 +207,14 @@ def _soundfile() -> Any:
     return soundfile
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what no decoder need be asked about, and what decoders pass over in silence.
+
+    Raises
+    ------
+    AudioError
+        If ``path`` is missing, a folder, empty, unreadable, or a WAV file cut off before its end.
+    """
     if path.is_dir():
         raise AudioError(f"'{path}' is a folder. Choose a sound file in it.")
     if not path.is_file():
