@@ -3,7 +3,8 @@
 Prints a table: *static* (a closed mouth), *floor* (clips of ``faces/SPLIT`` tracked again by our own tracker:
 what the tracker's noise alone costs; other clips than the rest), *ridge* (log-mel regression fitted on ``train``) and
 *ours* (the shipped ONNX file through the core's own pipeline), then ours by speaker and by language. Recorded tracks
-are filtered over five frames, predicted ones never. Exit code 0, or 1 with ``--at-least`` when ours reads lips worse.
+are filtered over five frames, predicted ones never. Exit code 0, or 1 with ``--at-least`` when our
+r_open is lower, every speaker counting once: in the pack at hand 80 of 90 validation clips are single words of 1.2 s.
 """
 
 from __future__ import annotations
@@ -93,14 +94,7 @@ def grouped(rows: Sequence[Metrics], key: str) -> dict[str, Metrics]:
     groups: dict[str, list[Metrics]] = defaultdict(list)
     for row in rows:
         groups[row[key]].append(row)
-    return {name: average(own) | {"clips": len(own)} for name, own in sorted(groups.items())}
-
-
-def average(rows: Sequence[Metrics]) -> Metrics:
-    """Return :func:`training.score.mean_rows` including figures only some rows have."""
-    result = mean_rows(rows)
-    jaws = [row["r_jaw"] for row in rows if "r_jaw" in row]
-    return result | ({"r_jaw": float(np.mean(jaws))} if jaws else {})
+    return {name: mean_rows(own) | {"clips": len(own)} for name, own in sorted(groups.items())}
 
 
 def table(rows: dict[str, Metrics], first: str) -> str:
@@ -118,17 +112,18 @@ def evaluate(data: Path, split: str, models: Path | None, with_floor: bool = Tru
     canonical = canonical_face(train)
     ridge = MelRidge.fit(train, make_targets(train, canonical))
     systems: dict[str, Metrics] = {
-        "static": average(judge(clips, lambda clip: (np.repeat(canonical[None], len(clip), 0), None)))
+        "static": mean_rows(judge(clips, lambda clip: (np.repeat(canonical[None], len(clip), 0), None)))
     }
     faces = data / "faces" / split
     if with_floor and faces.is_dir():
         rows = floor_rows(faces)
-        systems[f"floor ({len(rows)} other clips, re-tracked)"] = average(rows)
-    systems["log-mel ridge"] = average(judge(clips, lambda clip: (canonical + ridge.predict(clip), None)))
+        systems[f"floor ({len(rows)} other clips, re-tracked)"] = mean_rows(rows)
+    by_ridge = judge(clips, lambda clip: (canonical + ridge.predict(clip), None))
     own = judge(clips, ours(models))
-    systems["ours"] = average(own)
+    for name, rows in (("log-mel ridge", by_ridge), ("ours", own)):
+        systems[name] = mean_rows(rows)
+        systems[f"{name}, every speaker once"] = mean_rows(list(grouped(rows, "speaker").values()))
     by_speaker = grouped(own, "speaker")
-    systems["ours, every speaker once"] = average(list(by_speaker.values()))
     return {"clips": len(clips), "systems": systems, "speakers": by_speaker, "languages": grouped(own, "language")}
 
 
@@ -141,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", default="val")
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")
     parser.add_argument("--no-floor", action="store_true", help="leave out the slow row of re-tracked videos")
-    parser.add_argument("--at-least", type=float, help="exit with 1 if ours has a lower r_open")
+    parser.add_argument("--at-least", type=float, help="exit with 1 if our r_open, every speaker once, is lower")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     args = parser.parse_args(argv)
     try:
@@ -156,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(table(result["systems"], "system") + "\n")
         print(table({f"{k} ({v['clips']})": v for k, v in result["speakers"].items()}, "ours, speaker (clips)") + "\n")
         print(table({f"{k} ({v['clips']})": v for k, v in result["languages"].items()}, "ours, language (clips)"))
-    r_open = result["systems"]["ours"]["r_open"]
+    r_open = result["systems"]["ours, every speaker once"]["r_open"]
     if args.at_least is not None and r_open < args.at_least:
         print(f"r_open is {r_open:.3f}, below {args.at_least}", file=sys.stderr)
         return 1

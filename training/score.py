@@ -346,15 +346,16 @@ def score(
 
 
 def mean_rows(rows: Sequence[Metrics]) -> Metrics:
-    """Return the mean of each figure over clips; closures are pooled, since short clips hold few."""
+    """Return the mean of each figure over the clips that have it; closures are pooled, since short clips hold few."""
     result: Metrics = {}
-    for key in rows[0]:
+    for key in dict.fromkeys(key for row in rows for key in row):
         values = [row[key] for row in rows if isinstance(row.get(key), (int, float))]
         if values:
             result[key] = float(np.mean(values))
-    total = sum(row.get("closure_n", 0) for row in rows)
-    if total:
-        result["closure_recall"] = sum((row["closure_recall"] or 0) * row["closure_n"] for row in rows) / total
+    with_closures = [row for row in rows if row.get("closure_recall") is not None]
+    if with_closures:
+        total = sum(row["closure_n"] for row in with_closures)
+        result["closure_recall"] = sum(row["closure_recall"] * row["closure_n"] for row in with_closures) / total
         result["closure_n"] = total
     return result
 

@@ -1,0 +1,76 @@
+"""The table of figures, on a small made-up pack."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+
+import soundfile
+from mouthpiece.features import FRAME_SAMPLES
+
+from training import baselines, clips, evaluate
+from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.targets import Target
+
+
+@pytest.fixture
+def pack(tmp_path, rng):
+    """Noise that is loud where the mouth is open: nine clips to train, three to validate."""
+    (tmp_path / "clips").mkdir()
+    rows = []
+    for number in range(12):
+        frames = 100
+        opening = np.clip(0.3 * np.sin(np.arange(frames) / rng.uniform(3, 5) + number), 0, 1)
+        still = np.zeros((frames, 3))
+        face = placed_before_camera(synthetic_track(opening, synthetic_face()), still, still, np.full(frames, 80.0))
+        shapes = np.zeros((frames, 52), np.float16)
+        shapes[:, 25] = opening
+        sound = np.repeat(opening + 0.01, FRAME_SAMPLES) * 0.3 * rng.standard_normal(frames * FRAME_SAMPLES)
+        name, split = f"person-{number}__0000", "val" if number > 8 else "train"
+        soundfile.write(tmp_path / "clips" / f"{name}.flac", sound, 16_000, format="FLAC")
+        np.savez(
+            tmp_path / "clips" / f"{name}.npz", landmarks=face.astype(np.float32), blendshapes=shapes,
+            pose=np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1)), valid=np.ones(frames, bool), fps=25.0,
+            speaker=f"person-{number}", split=split, language="noise",
+        )  # fmt: skip
+        rows.append(dict.fromkeys(clips.INDEX_COLUMNS, "") | {"file": f"{name}.npz", "split": split})
+    clips.write_index(tmp_path, rows)
+    return tmp_path
+
+
+def test_all_systems_are_judged_on_the_same_clips(pack, capsys):
+    assert evaluate.main(["--data", str(pack), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["clips"] == 3
+    assert sorted(result["speakers"]) == ["person-10", "person-11", "person-9"]
+    static, ridge = result["systems"]["static"], result["systems"]["log-mel ridge"]
+    assert static["r_open"] == 0
+    assert static["D_LL"] > ridge["D_LL"]
+    assert ridge["r_open"] > 0.9  # loudness tells all in this world
+    assert {"ours", "ours, every speaker once"} <= result["systems"].keys()
+
+
+def test_the_gate_and_the_table(pack, capsys):
+    assert evaluate.main(["--data", str(pack), "--at-least", "1.5"]) == 1
+    told = capsys.readouterr()
+    assert "| ours, every speaker once |" in told.out
+    assert "below 1.5" in told.err
+
+
+def test_a_missing_pack_is_an_error_not_a_traceback(tmp_path, capsys):
+    assert evaluate.main(["--data", str(tmp_path)]) == 1
+    assert "index.tsv" in capsys.readouterr().err
+
+
+def test_the_ridge_finds_a_linear_relation(rng):
+    sound = (0.1 * rng.standard_normal(80 * FRAME_SAMPLES)).astype(np.float32)
+    rows = baselines.mel_context(sound, 80)
+    truth = rng.standard_normal((rows.shape[1], 204)) * 0.01
+    target = Target((rows @ truth).astype(np.float32), np.zeros((80, 51), np.float32), np.ones(80, np.float32))
+    clip = clips.Clip("x", "x", "train", "", sound, np.zeros((80, 68, 3)), np.zeros((80, 52), np.float32),
+                      np.zeros((80, 4, 4), np.float32), np.ones(80, bool))  # fmt: skip
+    ridge = baselines.MelRidge.fit([clip], [target], penalty=1e-6)
+    np.testing.assert_allclose(ridge.predict(clip).reshape(80, 204), target.landmarks, atol=1e-3)
