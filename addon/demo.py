@@ -103,7 +103,7 @@ def _rig(context: bpy.types.Context, neck: NDArray[np.float32], head: NDArray[np
     """Return an armature of chest, neck and head; bones can only be made in Edit Mode, so the selection is borrowed."""
     rig = bpy.data.objects.new("Mouthpiece Rig", bpy.data.armatures.new("Mouthpiece Rig"))
     context.scene.collection.objects.link(rig)
-    rig.show_in_front = True
+    rig.show_in_front, rig.data.display_type = True, "STICK"
     active = context.view_layer.objects.active
     context.view_layer.objects.active = rig
     with context.temp_override(active_object=rig, object=rig, selected_objects=[rig]):

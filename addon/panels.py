@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
+from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
@@ -10,6 +11,11 @@ from bpy.utils import register_classes_factory
 from . import compat, properties
 from .operators.animate import disabled_reason
 from .targets.shape_keys import key_names, matched
+
+#: Remarks on the last bake that are shown; all of them are in the Info editor.
+_REMARKS: Final = 4
+#: Mean width of a letter, in unscaled pixels.
+_LETTER: Final = 6.5
 
 
 class MOUTHPIECE_PT_speech(bpy.types.Panel):
@@ -99,11 +105,21 @@ def _draw_buttons(layout: Any, context: bpy.types.Context) -> None:
         return
     reason = disabled_reason(context)
     if reason:
-        layout.box().label(text=reason, icon="INFO")
+        _draw_text(layout.box(), reason, "INFO", context)
     column = layout.column()
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
+    for remark in state.remarks.splitlines()[:_REMARKS]:
+        _draw_text(layout.box(), remark, "ERROR", context)
+
+
+def _draw_text(layout: Any, text: str, icon: str, context: bpy.types.Context) -> None:
+    """Draw a sentence on as many lines as the sidebar's width asks for."""
+    width = context.region.width / context.preferences.system.ui_scale
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, max(16, int(width / _LETTER) - 6))):
+        column.label(text=line, icon="BLANK1" if number else icon, translate=False)
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_PT_speech,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
@@ -79,6 +80,7 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     cancelled: BoolProperty()
     progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
     message: StringProperty()
+    remarks: StringProperty()
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -149,6 +151,13 @@ def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None
     return HeadTarget.of(head_object(settings), bone, settings.strength, distance)
 
 
+@persistent
+def _forget_job(*_: Any) -> None:
+    """Clear the state of a job that was under way when the file now opened was saved."""
+    for manager in bpy.data.window_managers:
+        manager.mouthpiece.running = False
+
+
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))
 
 
@@ -157,10 +166,12 @@ def register() -> None:
     _register_classes()
     bpy.types.Scene.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_settings)
     bpy.types.WindowManager.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_job)
+    bpy.app.handlers.load_post.append(_forget_job)
 
 
 def unregister() -> None:
     """Take them away again."""
+    bpy.app.handlers.load_post.remove(_forget_job)
     del bpy.types.WindowManager.mouthpiece
     del bpy.types.Scene.mouthpiece
     _unregister_classes()

@@ -147,7 +147,7 @@ def _decode_file(path: str, label: str) -> Audio:
         return audio.load(path)
     import aud
 
-    audio._check_file(Path(path))  # Blender's decoder takes cut-off files for shorter ones
+    audio.check_file(Path(path))  # Blender's decoder takes cut-off files for shorter ones
     try:
         source = aud.Sound.file(path)
         rate, samples = int(source.specs[0]), source.data()

@@ -67,3 +67,13 @@ def test_asking_never_waits():
     assert list(job.messages()) == []
     go.set()
     job.wait(10)
+
+
+def test_a_file_saved_during_a_bake_opens_without_one(tmp_path):
+    import bpy
+
+    bpy.context.window_manager.mouthpiece.running = True
+    path = str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path, load_ui=True)
+    assert not bpy.context.window_manager.mouthpiece.running

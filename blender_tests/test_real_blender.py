@@ -1,4 +1,4 @@
-"""The zip in a real Blender: `blender -b … -c mouthpiece …` and its exit codes. Opt-in: BLENDER=PATH or --blender PATH."""
+"""The zip in a real Blender: `blender -b … -c mouthpiece …`. Opt-in: BLENDER=PATH or --blender PATH, and a zip."""
 
 from __future__ import annotations
 

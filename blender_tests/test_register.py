@@ -22,6 +22,7 @@ def ours():
     names = [name for name in dir(bpy.types) if name.startswith("MOUTHPIECE_")]
     names += [name for name in ("Scene", "WindowManager") if hasattr(getattr(bpy.types, name), "mouthpiece")]
     menu = getattr(bpy.types.VIEW3D_MT_object_animation.draw, "_draw_funcs", [])
+    names += [f.__module__ for f in bpy.app.handlers.load_post if f.__module__.startswith("addon")]
     return names + [draw.__module__ for draw in menu if draw.__module__.startswith("addon")]
 
 

@@ -90,6 +90,7 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
             return {"CANCELLED"}
         state = context.window_manager.mouthpiece
         state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
+        state.remarks = ""
         self._job = Job(self._bake.steps())
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
@@ -130,10 +131,11 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
 
     def _show(self, context: bpy.types.Context, message: Any) -> None:
         """Show progress; report a warning."""
+        state = context.window_manager.mouthpiece
         if not hasattr(message, "fraction"):
             self.report({"WARNING"}, message.message)
+            state.remarks += message.message + "\n"
             return
-        state = context.window_manager.mouthpiece
         state.progress, state.message = message.fraction, message.message
         if not bpy.app.background:
             compat.set_status(context, f"Mouthpiece: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
@@ -142,6 +144,7 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
     def _tell(self, context: bpy.types.Context, report: Report) -> None:
         for warning in report.warnings:
             self.report({"WARNING"}, warning)
+            context.window_manager.mouthpiece.remarks += warning + "\n"
         self.report({"INFO"}, report.summary())
         compat.redraw(context)
 
