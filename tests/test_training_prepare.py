@@ -174,6 +174,15 @@ def test_no_face_is_no_face(tracker, rng):
     assert list(tracker.follow([noise, np.zeros((64, 64, 3), np.uint8)])) == [None, None]
 
 
+def test_a_telephones_pictures_are_turned_upright():
+    picture = np.zeros((4, 6, 3), np.uint8)
+    picture[0, 5] = 255  # top right
+    assert video.turned(picture, 0)[0, 5].all()
+    assert video.turned(picture, 90)[0, 0].all()
+    assert video.turned(picture, -90)[5, 3].all()
+    assert video.turned(picture, -180)[3, 0].all()
+
+
 def test_sound_starts_with_the_picture(folder, line):
     heard = video.sound(folder / "Anna" / "first take.mov")
     np.testing.assert_allclose(heard, line[: 2 * 16_000], atol=1e-3)

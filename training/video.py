@@ -50,17 +50,26 @@ def _at_frame_rate(container: av.container.InputContainer, stream: av.VideoStrea
         if shown is not None:
             picture = None
             while (count + 0.5) * step < moment - begin - 1e-6:
-                picture = shown.to_ndarray(format="rgb24") if picture is None else picture
+                picture = _upright(shown) if picture is None else picture
                 yield picture
                 count += 1
         shown = frame
         end = moment + (float(frame.duration * stream.time_base) if frame.duration else step)
     if shown is None or begin is None:
         return
-    picture = shown.to_ndarray(format="rgb24")
+    picture = _upright(shown)
     while (count + 0.5) * step < end - begin - 1e-6:
         yield picture
         count += 1
+
+
+def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    return turned(frame.to_ndarray(format="rgb24"), frame.rotation)
+
+
+def turned(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    """Return a picture turned anticlockwise by a multiple of 90 ``degrees``: telephones store theirs lying down."""
+    return np.ascontiguousarray(np.rot90(picture, round(degrees / 90) % 4))
 
 
 def sound(path: Path) -> NDArray[np.float32]:
