@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from . import keys, sound
-from .planning import Line
+from .planning import Line, Part
 from .targets import Driven, Target
 from .targets.shape_keys import ShapeKeyTarget
 
@@ -112,7 +112,7 @@ def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
     return replace(grid, offset=grid.offset - second)
 
 
-def _merged(parts: list[Driven]) -> list[keys.Part]:
+def _merged(parts: list[Driven]) -> list[Part]:
     """Return the parts that have channels."""
     return [driven.part for driven in parts if driven.part.channels]
 

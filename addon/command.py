@@ -132,7 +132,7 @@ def run_bake(options: argparse.Namespace) -> int:
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
         return int(cli.FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
-    teller.result(result, "\n".join([report.summary(), *result["outputs"]]))
+    teller.result(result, "\n".join([report.summary(), bake.face.match.summary(), *result["outputs"]]))
     return int(cli.DONE)
 
 

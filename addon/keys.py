@@ -63,7 +63,7 @@ def has_takes(owner: bpy.types.ID) -> bool:
     return bool(store.read(owner).takes)
 
 
-def _total(plans: Sequence[_Plan]) -> Written:
+def _total(plans: Sequence[Plan]) -> Written:
     total = Written()
     for item in plans:
         total.keys += item.written.keys
@@ -115,7 +115,7 @@ def _apply(item: Plan, undo: ExitStack) -> None:
     for channel, change in item.changes.items():
         fcurve = existing.get((change.data_path, change.index))
         if len(change.keys):
-            undo.callback(_put, owner, change, None if fcurve is None else Keys.read(fcurve))
+            undo.callback(_put, owner, change, change.before)
             if fcurve is None:
                 before.setdefault(channel, store.get_value(owner, change.data_path, change.index))
             _put(owner, change, change.keys, fcurve)
@@ -143,7 +143,7 @@ def _take_off(
     owner: bpy.types.ID, channel: str, change: Change, fcurve: Any, before: dict[str, float], undo: ExitStack
 ) -> None:
     """Empty a curve; one that Mouthpiece made goes, and the value it drove comes back."""
-    undo.callback(_put, owner, change, Keys.read(fcurve))
+    undo.callback(_put, owner, change, change.before)
     if channel not in before:
         change.keys.put(fcurve)
         return

@@ -64,7 +64,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> None:
 
     obj = properties.character(context)
     key = obj.data.shape_keys if obj is not None and obj.type == "MESH" else None
-    if key is None:
+    if obj is None or key is None:
         layout.operator("mouthpiece.add_demo", icon="ADD")
         return
     box = layout.box().column(align=True)

@@ -63,11 +63,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The keys an f-curve is to have; none means it goes."""
+    """The keys an f-curve is to have (none: it goes), and those it had, if it was there."""
 
     data_path: str
     index: int
     keys: Keys
+    before: Keys | None = None
 
 
 @dataclass(slots=True)
@@ -106,13 +107,16 @@ def plan(part: Part, line: Line, replace: bool) -> Plan:
     for channel in part.channels:
         place = (channel.data_path, channel.index)
         fcurve = existing.get(place)
-        reason = "has a driver" if place in drivers else _reason_to_keep(fcurve, channel.id, ledger, line, replace)
+        held = None if fcurve is None else Keys.read(fcurve)
+        reason = (
+            "has a driver" if place in drivers else _reason_to_keep(fcurve, held, channel.id, ledger, line, replace)
+        )
         if reason:
             result.written.kept[channel.name] = reason
             continue
         fresh = Keys.generated(part.curves.frames, part.curves[channel.name])
-        keys = fresh if fcurve is None else _outside(Keys.read(fcurve), channel.id, ledger, line).joined(fresh)
-        result.changes[channel.id] = Change(*place, keys)
+        keys = fresh if held is None else _outside(held, channel.id, ledger, line).joined(fresh)
+        result.changes[channel.id] = Change(*place, keys, held)
         sums[channel.id] = fresh.checksum(line.first, line.last)
         result.written.keys += len(fresh)
         if fcurve is not None and fcurve.mute:
@@ -136,9 +140,11 @@ def _concerned(channel: str, ledger: store.Ledger, line: Line) -> list[store.Tak
     return [take for take in takes if take.sound == line.sound or take.overlaps(line.first, line.last)]
 
 
-def _reason_to_keep(fcurve: Any, channel: str, ledger: store.Ledger, line: Line, replace: bool) -> str:
+def _reason_to_keep(
+    fcurve: Any, keys: Keys | None, channel: str, ledger: store.Ledger, line: Line, replace: bool
+) -> str:
     """Return why a channel's keys are not to be touched; empty if they may be."""
-    if fcurve is None:
+    if keys is None:
         return ""
     if fcurve.lock:
         return "locked"
@@ -146,7 +152,6 @@ def _reason_to_keep(fcurve: Any, channel: str, ledger: store.Ledger, line: Line,
         return ""
     if channel not in ledger.before and not any(channel in take.channels for take in ledger.takes):
         return "has keys of your own"
-    keys = Keys.read(fcurve)
     if any(_is_edited(keys, channel, take) for take in _concerned(channel, ledger, line)):
         return "edited since it was baked"
     if _outside(keys, channel, ledger, line, keep_line=True).within(line.first, line.last).any():
@@ -179,7 +184,10 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
                 continue
             keys = Keys.read(fcurve)
             if not _is_edited(keys, channel, take):
-                plan.changes[channel] = Change(*place, keys.only(~keys.within(take.first, take.last)))
+                # A take that another cut in two is met twice.
+                stays = plan.changes[channel].keys if channel in plan.changes else keys
+                stays = stays.only(~stays.within(take.first, take.last))
+                plan.changes[channel] = Change(*place, stays, keys)
 
 
 def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.Take]:
@@ -221,7 +229,7 @@ def plan_removal(owner: bpy.types.ID, replace: bool) -> Plan:
         stays = keys
         for take in takes:
             stays = stays.only(~stays.within(take.first, take.last))
-        result.changes[channel] = Change(*place, stays)
+        result.changes[channel] = Change(*place, stays, keys)
         result.written.channels += 1
         result.written.keys += len(keys) - len(stays)
     return result

@@ -73,7 +73,8 @@ def test_a_bake_reports_and_saves(face, voice, tmp_path, capsys):
 def test_words_on_stdout_and_progress_on_stderr(face, voice, capsys):
     assert bake(voice) == 0
     told = capsys.readouterr()
-    assert "keys on 52 channels of Face" in told.out and "[" in told.err
+    assert "keys on 52 channels of Face" in told.out and "52 of 52 ARKit shapes" in told.out
+    assert "[" in told.err
     assert bake(voice, "--quiet") == 0
     assert "[" not in capsys.readouterr().err
 
@@ -143,7 +144,8 @@ def test_the_cores_own_commands_are_there(voice, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["frames"] == 20
 
 
-def test_a_render_has_the_takes_frames_and_gives_settings_back(face, voice, tmp_path):
+def stage():
+    """Make a scene that renders in no time."""
     scene = bpy.context.scene
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     camera.location, camera.rotation_euler = (0, -5, 0), (np.pi / 2, 0, 0)
@@ -151,6 +153,21 @@ def test_a_render_has_the_takes_frames_and_gives_settings_back(face, voice, tmp_
     scene.camera = camera
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.render.resolution_x = scene.render.resolution_y = 64
+    return scene
+
+
+def test_without_video_pictures_are_written_and_it_is_said(face, voice, tmp_path, capsys, monkeypatch):
+    from addon import compat
+
+    stage()
+    monkeypatch.setattr(compat, "use_video_output", lambda settings: False)
+    assert bake(voice, "--render", tmp_path / "preview.mp4") == 0
+    assert len(list((tmp_path / "preview").iterdir())) == 20
+    assert "cannot write video" in capsys.readouterr().err
+
+
+def test_a_render_has_the_takes_frames_and_gives_settings_back(face, voice, tmp_path):
+    scene = stage()
     scene.render.filepath = "//mine_"
     settings = scene.render.image_settings.file_format, scene.frame_start, scene.frame_end, scene.render.filepath
     sounds, video = len(bpy.data.sounds), tmp_path / "preview.mp4"

@@ -208,6 +208,13 @@ def test_an_earlier_channel_that_is_no_longer_baked_goes(key):
     assert key.key_blocks["mouthClose"].value == pytest.approx(0.4)
 
 
+def test_a_channel_cut_in_two_by_another_line_goes_altogether(key):
+    bake(key, 1, 20)
+    bake(key, 8, 12, sound="b")
+    bake(key, names=("jawOpen",))
+    assert frames(key, "mouthClose") == list(range(8, 13))
+
+
 def test_removing_restores_what_was_there(key):
     key.key_blocks["jawOpen"].value = 0.3
     before = scenes.state()
@@ -304,3 +311,16 @@ def test_the_memory_survives_saving(key, tmp_path):
     assert keys.has_takes(key)
     assert bake(key, 101, 120).kept == {}
     assert frames(key, "jawOpen") == list(range(101, 121))
+
+
+def test_nla_tracks_are_mentioned_and_tweaking_is_refused(key):
+    insert(key, "mouthFunnel", 3, 0.7)
+    data = key.animation_data
+    strip = data.nla_tracks.new().strips.new("Mine", 1, data.action)
+    strip.action_slot = data.action_slot
+    data.action = None
+    assert "NLA" in bake(key).warnings[0]
+    data.action = None
+    data.use_tweak_mode = True
+    with pytest.raises(RigError, match="tweak mode"):
+        bake(key)

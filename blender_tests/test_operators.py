@@ -213,6 +213,31 @@ def test_odd_sounds_are_animated_all_the_same(ready, tmp_path, context, seconds,
     assert jaw and (level > 0 or max(jaw) < 0.05)
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(192_000, 8), (3_000, 1)])
+def test_odd_formats_are_animated(ready, tmp_path, context, rate, channels):
+    path = tmp_path / "Odd name – 声.wav"
+    samples = 0.3 * np.sin(np.arange(rate // 2) / 3)
+    context.scene.mouthpiece.filepath = str(scenes.write_wav(path, samples, rate, channels))
+    assert animate() == {"FINISHED"}
+    assert len(scenes.values(ready.data.shape_keys, scenes.shape_path("jawOpen"))) == 12
+
+
+def test_strips_of_another_scene_at_another_rate_are_refused(ready, voice, context):
+    other = bpy.data.scenes.new("Edit")
+    other.render.fps = 50
+    from addon import compat, properties
+
+    compat.strips_of(other.sequence_editor_create()).new_sound("Line", voice, 1, 41)
+    context.scene.mouthpiece.source = "STRIP"
+    if hasattr(context.workspace, "sequencer_scene"):
+        context.workspace.sequencer_scene = other
+        fails("50 frames per second")
+        other.render.fps = context.scene.render.fps
+        assert properties.recording(context).placement.origin == 41
+    else:
+        assert compat.sequencer_scene(context) == context.scene
+
+
 def test_a_muted_strip(ready, voice, context):
     scenes.sequencer().new_sound("Line", voice, 1, 1).mute = True
     context.scene.mouthpiece.source = "STRIP"

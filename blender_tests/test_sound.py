@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import sys
 
 import bpy
 import numpy as np
@@ -269,3 +271,13 @@ def test_a_truncated_file(tmp_path):
 def test_a_placement_without_a_frame():
     with pytest.raises(RigError, match="handles"):
         sound.Placement(25.0, 1.0, 0.0, 1.0, 500, 510).grid(1.0)
+
+
+def test_without_blenders_decoder_the_cores_is_used_or_named(wav, monkeypatch):
+    monkeypatch.setattr(compat, "has_aud", lambda: False)
+    recording = sound.from_file(wav, bpy.context.scene, 1)
+    if importlib.util.find_spec("soundfile"):
+        assert np.argmax(sound.decode(recording).samples) == CLICK * scenes.RATE
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(AudioError, match="soundfile"):
+        sound.decode(recording)
