@@ -50,7 +50,7 @@ class Weights:
     opening: float = 1.0
     shape: float = 0.02
     amplitude: float = 0.004
-    liveliness: float = 0.004
+    liveliness: float = 0.012
     arkit: float = 0.02
     arkit_velocity: float = 0.04
     arkit_shape: float = 0.02
