@@ -111,16 +111,15 @@ def evaluate(data: Path, split: str, models: Path | None, with_floor: bool = Tru
     clips, train = load_split(data, split), load_split(data, "train")
     canonical = canonical_face(train)
     ridge = MelRidge.fit(train, make_targets(train, canonical))
-    systems: dict[str, Metrics] = {
-        "static": mean_rows(judge(clips, lambda clip: (np.repeat(canonical[None], len(clip), 0), None)))
-    }
+    still = judge(clips, lambda clip: (np.repeat(canonical[None], len(clip), 0), None))
+    by_ridge = judge(clips, lambda clip: (canonical + ridge.predict(clip), None))
+    own = judge(clips, ours(models))
+    systems: dict[str, Metrics] = {}
     faces = data / "faces" / split
     if with_floor and faces.is_dir():
         rows = floor_rows(faces)
         systems[f"floor ({len(rows)} other clips, re-tracked)"] = mean_rows(rows)
-    by_ridge = judge(clips, lambda clip: (canonical + ridge.predict(clip), None))
-    own = judge(clips, ours(models))
-    for name, rows in (("log-mel ridge", by_ridge), ("ours", own)):
+    for name, rows in (("static", still), ("log-mel ridge", by_ridge), ("ours", own)):
         systems[name] = mean_rows(rows)
         systems[f"{name}, every speaker once"] = mean_rows(list(grouped(rows, "speaker").values()))
     by_speaker = grouped(own, "speaker")
