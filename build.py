@@ -36,11 +36,12 @@ def demo(options: argparse.Namespace) -> int:
     blend, preview = out / "head.blend", out / "preview.mp4"
     bake: list[str | Path] = [python, ROOT / "demo" / "bake.py", "--audio", audio, "--out", out]
     check(bake, "The demo could not be baked; see the message above.", settings=settings, timeout=900)
+    preview.unlink(missing_ok=True)
     render: list[str | Path] = [python, ROOT / "demo" / "render.py", blend, preview]
     code = 0 if options.no_preview else execute(render, settings=settings, timeout=1800)
     print(f"\nTake     {out / 'take.npz'}\nScene    {blend}")
     if code == 0 and not options.no_preview:
-        print(f"Preview  {preview if preview.exists() else out / 'frames'}")
+        print(f"Preview  {preview if preview.exists() else preview.with_suffix('')}")
     elif code:
         print(
             "Preview  none: Workbench could not render here. It needs OpenGL, by software where there is no\n"
@@ -58,7 +59,8 @@ def test(options: argparse.Namespace) -> int:
     for name, ring in RINGS.items():
         if options.ring in (None, name):
             try:
-                outcomes += ring(options, options.pytest)
+                for outcome in ring(options, options.pytest):
+                    outcomes.append(outcome)
             except BuildError as error:
                 outcomes.append(Outcome(name, False, str(error)))
     print("\nring          result")
@@ -123,7 +125,12 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("demo", help="bake a spoken line on the bundled head and render a preview")
     one.add_argument("--audio", metavar="FILE", help="your own speech instead of the bundled line")
-    one.add_argument("--out", metavar="DIR", default=str(ROOT / "demo"), help="where the results go (default: demo/)")
+    one.add_argument(
+        "--out",
+        metavar="DIR",
+        default=str(ROOT / "demo"),
+        help="where the results go, replacing an earlier demo's (default: demo/)",
+    )
     one.add_argument("--no-preview", action="store_true", help="bake only")
     one.set_defaults(action=demo)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ BPY = {"4.5": BPY45, "5.2": BPY52}
 def find_python(version: str) -> str | None:
     """Return an interpreter of the given `major.minor` version, or None."""
     if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
-        return sys.executable
+        # Of a virtual environment, the Python it was made with: it may be about to be made anew.
+        return str(getattr(sys, "_base_executable", None) or sys.executable)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     installed = sorted((pyenv / "versions").glob(f"{version}.*/bin/python"))
     candidates = [[f"python{version}"], *([str(path)] for path in installed), ["py", f"-{version}"]]
@@ -72,11 +74,24 @@ def dev(training: bool = False) -> Environment:
 
 def fingerprint(environment: Environment) -> str:
     """Return a hash of all that decides what is in the environment."""
-    digest = hashlib.sha256(repr(environment).encode())
+    digest = hashlib.sha256(f"{environment} {ROOT}".encode())
     if "--editable" in environment.packages:
         for name in ("pyproject.toml", "blender_manifest.toml"):
             digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
+
+
+def make(folder: Path, marker: Path, python: str) -> None:
+    """Make an empty environment in place of one made earlier; a folder without our marker is somebody else's."""
+    if folder.exists() and not marker.is_file():
+        raise BuildError(f"'{folder}' exists and was not made by build.py. Move it away, or delete it.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    marker.touch()
+    check(
+        [python, "-m", "venv", folder],
+        "The environment could not be made. On Debian and Ubuntu: apt-get install python3-venv",
+    )
 
 
 def prepare(environment: Environment) -> Path:
@@ -91,20 +106,11 @@ def prepare(environment: Environment) -> Path:
             f"Python {environment.python}, needed for {environment.packages[0]}, was not found: install it."
         )
     print(f"Setting up {environment.folder} with Python {environment.python}", flush=True)
-    hint = "The environment could not be made. On Debian and Ubuntu: apt-get install python3-venv"
     # The editable checkout's environment is only brought up to date: its packages rarely change, the project often.
-    kept = "--editable" in environment.packages and environment.executable.exists()
-    if not kept:
-        check([python, "-m", "venv", "--clear", folder], hint)
-    install: list[str | Path] = [
-        environment.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
+    if not ("--editable" in environment.packages and environment.executable.exists() and marker.is_file()):
+        make(folder, marker, python)
+    pip: list[str | Path] = [environment.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [*pip, "--no-input"]
     failure = f"Packages for {environment.folder} could not be installed; see pip's message above."
     check([*install, *environment.packages], failure)
     if environment.apart:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -50,10 +50,10 @@ def run_pytest(ring: str, python: Path, arguments: Sequence[str | Path], setting
     return Outcome(ring, code == 0 and passed > 0, words if code in (0, 1) else f"{words}; exit code {code}")
 
 
-def ring_pure(options: argparse.Namespace, extra: list[str]) -> list[Outcome]:
+def ring_pure(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
     """Run tests/ without Blender, and training's tests with torch if asked for."""
     python = prepare(dev(options.training))
-    return [run_pytest("pure", python, ["tests", *extra], {})]
+    yield run_pytest("pure", python, ["tests", *extra], {})
 
 
 def _bpy_versions(options: argparse.Namespace) -> tuple[list[str], list[Outcome]]:
@@ -70,49 +70,43 @@ def _bpy_versions(options: argparse.Namespace) -> tuple[list[str], list[Outcome]
     return wanted, left_out
 
 
-def ring_bpy(options: argparse.Namespace, extra: list[str]) -> list[Outcome]:
+def ring_bpy(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
     """Run blender_tests/ in the bpy modules."""
-    versions, outcomes = _bpy_versions(options)
+    versions, left_out = _bpy_versions(options)
+    yield from left_out
+    outer = [f"--ignore=blender_tests/test_{name}.py" for name in ("installed_zip", "real_blender")]
     for version in versions:
-        python = prepare_bpy(BPY[version])
-        outer = [f"--ignore=blender_tests/test_{name}.py" for name in ("installed_zip", "real_blender")]
-        outcomes.append(
-            run_pytest(
-                f"bpy {version}", python, ["blender_tests", *outer, *extra], {"PYTHONPATH": BPY[version].core_path}
-            )
-        )
-    return outcomes
+        settings = {"PYTHONPATH": BPY[version].core_path}
+        yield run_pytest(f"bpy {version}", prepare_bpy(BPY[version]), ["blender_tests", *outer, *extra], settings)
 
 
-def ring_zip(options: argparse.Namespace, extra: list[str]) -> list[Outcome]:
+def ring_zip(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
     """Build the zip for this machine and test it installed, for each Blender line."""
-    outcomes = []
     for version in _bpy_versions(options)[0]:
         python = prepare_bpy(BPY[version])
         package = build_zips([host_platform()], [BPY[version].python], BUILD / "zips", python)[0]
         settings = {"MOUTHPIECE_ZIP": str(package), "PYTHONPATH": ""}
         arguments = ["-o", "pythonpath=", "blender_tests/test_installed_zip.py", *extra]
-        outcomes.append(run_pytest(f"zip {version}", python, arguments, settings))
-    return outcomes
+        yield run_pytest(f"zip {version}", python, arguments, settings)
 
 
-def ring_real(options: argparse.Namespace, extra: list[str]) -> list[Outcome]:
+def ring_real(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
     """Build a zip for the Python of a real Blender and test it there."""
     blender = options.blender or os.environ.get("BLENDER")
     if not blender:
-        return [Outcome("real Blender", options.ring != "real", "left out: no --blender PATH and no BLENDER=PATH")]
+        yield Outcome("real Blender", options.ring != "real", "left out: no --blender PATH and no BLENDER=PATH")
+        return
     mark = "mouthpiece-python"
     probe = f"import sys; print('{mark}', '%d.%d' % sys.version_info[:2])"
-    answer = re.search(
-        mark + r" (\d+\.\d+)", output([blender, "-b", "--factory-startup", "--python-expr", probe], 120) or ""
-    )
+    said = output([blender, "-b", "--factory-startup", "--python-expr", probe], 120) or ""
+    answer = re.search(mark + r" (\d+\.\d+)", said)
     if answer is None:
         raise BuildError(f"'{blender}' does not start as Blender. Check the path.")
     python = prepare_bpy(BPY45)
     package = build_zips([host_platform()], [answer[1]], BUILD / "zips", python)[0]
     settings = {"BLENDER": str(Path(blender).resolve()), "MOUTHPIECE_ZIP": str(package), "PYTHONPATH": ""}
     arguments = ["-o", "pythonpath=", "blender_tests/test_real_blender.py", *extra]
-    return [run_pytest("real Blender", python, arguments, settings)]
+    yield run_pytest("real Blender", python, arguments, settings)
 
 
 RINGS = {"pure": ring_pure, "bpy": ring_bpy, "zip": ring_zip, "real": ring_real}

@@ -54,8 +54,19 @@ def test_sentences_of_the_manifest_obey_blenders_rules():
 
 def test_this_python_is_found():
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert environments.find_python(version) == sys.executable
+    found = environments.find_python(version)
+    assert found is not None
+    assert processes.output([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip() == version
     assert environments.find_python("2.1") is None
+
+
+def test_an_environment_somebody_else_made_is_left_alone(tmp_path):
+    folder = tmp_path / ".venv"
+    folder.mkdir()
+    (folder / "precious").touch()
+    with pytest.raises(processes.BuildError, match="not made by build"):
+        environments.make(folder, folder / "mouthpiece-stamp", sys.executable)
+    assert (folder / "precious").exists()
 
 
 def test_an_environment_is_made_anew_when_its_packages_change():
