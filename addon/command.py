@@ -71,9 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_motion_arguments(bake)
     cli.add_report_arguments(bake)
     bake.set_defaults(command=run_bake)
-    cli.add_commands(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
-    parser.set_defaults(open_sound=sound.open_file)
+    cli.add_commands(commands, open_sound=sound.open_file)
     return parser
 
 

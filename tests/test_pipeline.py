@@ -145,3 +145,10 @@ def test_the_survey_identifies_the_sound_not_the_file(wav):
     samples = (tone(1.0) * 32767).round() / 32768
     assert survey(SoundFile(wav(samples, name="a.wav"))).sha256 == survey(SoundFile(wav(samples, name="b.flac"))).sha256
     assert survey(Audio(samples * 0.99, 16_000)).sha256 != survey(Audio(samples, 16_000)).sha256
+
+
+@pytest.mark.parametrize("name", ["none", "empty"])
+def test_a_folder_without_networks_is_refused(speech, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MouthpieceError, match="not a folder with networks"):
+        animate(speech, models=tmp_path / name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import MouthpieceError, TakeError
 from .report import Reporter
+
+if TYPE_CHECKING:
+    from .audio import Source
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,8 +63,11 @@ def _whole(text: str) -> int:
     return value
 
 
-def add_commands(commands: Any) -> None:
-    """Add the ``animate`` and ``inspect`` commands to ``parser.add_subparsers()``."""
+def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
+    """Add the ``animate`` and ``inspect`` commands to ``parser.add_subparsers()``.
+
+    ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
+    """
     text = argparse.RawDescriptionHelpFormatter
     animate = commands.add_parser(
         "animate",
@@ -78,7 +84,7 @@ def add_commands(commands: Any) -> None:
     animate.add_argument("--force", action="store_true", help="replace files that are not takes")
     add_motion_arguments(animate)
     add_report_arguments(animate)
-    animate.set_defaults(command=run_animate)
+    animate.set_defaults(command=run_animate, open_sound=open_sound)
 
     inspect = commands.add_parser(
         "inspect",
@@ -174,7 +180,8 @@ def _animate_one(sound: Path, place: Path, options: argparse.Namespace, teller: 
     began = perf_counter()
     warnings: list[str] = []
     take: Performance | None = None
-    for item in steps(SoundFile(sound), Options(fps=options.fps, seed=options.seed), options.models):
+    source = (options.open_sound or SoundFile)(sound)
+    for item in steps(source, Options(fps=options.fps, seed=options.seed), options.models):
         if isinstance(item, Progress):
             teller.progress(str(sound), item.fraction, item.message)
         elif isinstance(item, Warned):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .audio import Source
 from .curves import sample
-from .errors import AudioError, MouthpieceError
+from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
 from .models import registry
 from .models.content import ContentNetwork
@@ -146,8 +146,10 @@ class Networks:
         Raises
         ------
         ModelError
-            If one is missing or damaged.
+            If ``folder`` is not a folder with a network in it, or a network is missing or damaged.
         """
+        if folder is not None and not any(folder.glob("*.onnx")):
+            raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
         return cls(registry.find("phonetic", folder), registry.find("content", folder))
 
 
