@@ -46,7 +46,7 @@ MACROS = {
 MATERIALS = {
     "skin": (0.62, 0.36, 0.25, 1.0),
     "lips": (0.48, 0.17, 0.15, 1.0),
-    "mouth": (0.16, 0.03, 0.03, 1.0),
+    "mouth": (0.07, 0.012, 0.012, 1.0),
     "teeth": (0.82, 0.78, 0.70, 1.0),
     "tongue": (0.36, 0.10, 0.10, 1.0),
     "sclera": (0.86, 0.84, 0.80, 1.0),
@@ -78,9 +78,9 @@ EYE_SEGMENTS = 24
 #: How teeth and tongue are fitted behind the lips: factors on width, height and depth, the point of their box (0 to 1
 #: along each axis) that stays where it is, and how steeply they are made to fall towards the back.
 MOUTH_FIT = {
-    "upper teeth": ((0.82, 0.9, 0.85), (0.5, 1.0, 0.0), 0.0),
+    "upper teeth": ((0.88, 1.26, 0.9), (0.5, 1.0, 0.0), 0.0),
     "lower teeth": ((0.82, 0.8, 0.85), (0.5, 0.0, 0.0), 0.22),
-    "tongue": ((0.95, 0.75, 0.82), (0.5, 0.0, 0.0), 0.0),
+    "tongue": ((0.8, 0.45, 0.72), (0.5, 0.0, 0.0), 0.12),
 }
 #: Centre line of the left brow relative to the eye's centre, in eye radii: x, y, half height.
 BROW = (
@@ -392,7 +392,7 @@ def arrays(source: Source, head: Patch) -> dict[str, NDArray[Any]]:
 
 
 def set_back(parts: Patch) -> Patch:
-    """Return teeth and tongue smaller and further back: as delivered they pierce the lips and show when these meet."""
+    """Return teeth and tongue fitted into the mouth: as delivered they pierce the lips, and the tongue hides the teeth."""
     vertices = parts.vertices.copy()
     for material, (scale, fixed, fall) in MOUTH_FIT.items():
         ids = sorted({i for face, name in parts.polygons if name == material for i in face})
