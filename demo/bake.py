@@ -33,7 +33,7 @@ def light(scene: Any) -> None:
     """Set the scene up for a quick, clear picture: the face close, Workbench, one level of subdivision."""
     subdivision = bpy.data.objects[HEAD].modifiers.new("Subdivision", "SUBSURF")
     subdivision.levels = subdivision.render_levels = 1
-    scene.camera.data.lens = 122.0
+    scene.camera.data.lens = 127.0
     scene.camera.location, scene.camera.rotation_euler = (0.17, -1.02, 0.165), (1.568, 0.0, 0.165)
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.render.resolution_x = scene.render.resolution_y = SIZE
