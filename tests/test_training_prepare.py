@@ -15,8 +15,8 @@ from mouthpiece.features import FRAME_SAMPLES
 
 from tests.material import DEMO_LINE, SHARED
 from training import clips, prepare, video
-from training.geometry import remove_pose
-from training.tracking import AVERAGE_RIGID, FaceTracker, head_pose
+from training.geometry import AVERAGE_RIGID, remove_pose
+from training.tracking import FaceTracker, head_pose
 
 FACE = Path(__file__).parent / "test_training_face.jpg"
 RATE = 30  # frames per second of the made videos: not ours, so that they must be resampled

@@ -33,6 +33,12 @@ _INNER = np.array(INNER_LIPS)
 _MOUTH_AND_JAW = np.array(MOUTH_AND_JAW)
 _EYE_CORNERS = np.array([36, 39, 42, 45])
 
+#: Rigid points (9, 3) of an average face, canonical: the order is that of ``topology.RIGID``.
+AVERAGE_RIGID = np.array([
+    [0.0, -0.051, -0.216], [0.0, 0.114, -0.328], [0.0, 0.256, -0.459], [0.0, 0.346, -0.489], [0.0, 0.502, -0.295],
+    [-0.5, -0.007, 0.03], [-0.198, 0.007, -0.03], [0.198, 0.007, -0.03], [0.5, -0.007, 0.03],
+])  # fmt: skip
+
 #: Frames and order of the zero-phase filter that takes the tracker's noise out of a track.
 SMOOTH_FRAMES = 5
 SMOOTH_ORDER = 2

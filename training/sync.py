@@ -15,9 +15,8 @@ from mouthpiece.features import RATE
 from mouthpiece.pipeline import animate
 from numpy.typing import NDArray
 
-from .geometry import inner_gap, remove_pose
+from .geometry import AVERAGE_RIGID, inner_gap, remove_pose
 from .score import pearson
-from .tracking import AVERAGE_RIGID
 
 Series = NDArray[np.float64]
 

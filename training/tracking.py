@@ -17,7 +17,7 @@ from mouthpiece.models.session import open_session
 from mouthpiece.topology import RIGID
 from numpy.typing import NDArray
 
-from .geometry import similarity
+from .geometry import AVERAGE_RIGID, similarity
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float64]
@@ -54,12 +54,7 @@ DETECTION_SCORE, PRESENCE = 0.3, 0.5
 #: Overlapping detections with at least this share of the best score are averaged.
 _BLEND_SHARE = 0.6
 
-#: Rigid points (9, 3) of an average face, upright and facing the camera, in outer-eye distances (x right, y down,
-#: z away), and what that distance measures in centimetres on the generic head pose matrices refer to.
-AVERAGE_RIGID = np.array([
-    [0.0, -0.051, -0.216], [0.0, 0.114, -0.328], [0.0, 0.256, -0.459], [0.0, 0.346, -0.489], [0.0, 0.502, -0.295],
-    [-0.5, -0.007, 0.03], [-0.198, 0.007, -0.03], [0.198, 0.007, -0.03], [0.5, -0.007, 0.03],
-])  # fmt: skip
+#: What the distance of the outer eye corners measures, in centimetres, on the face pose matrices refer to.
 EYE_DISTANCE_CM = 8.9
 #: Vertical field of view in radians assumed when the face's distance is read off its size.
 FIELD_OF_VIEW = np.radians(63.0)
