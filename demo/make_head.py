@@ -392,7 +392,7 @@ def arrays(source: Source, head: Patch) -> dict[str, NDArray[Any]]:
 
 
 def set_back(parts: Patch) -> Patch:
-    """Return teeth and tongue fitted into the mouth: as delivered they pierce the lips, and the tongue hides the teeth."""
+    """Return teeth and tongue fitted into the mouth: as delivered they pierce the lips and hide each other."""
     vertices = parts.vertices.copy()
     for material, (scale, fixed, fall) in MOUTH_FIT.items():
         ids = sorted({i for face, name in parts.polygons if name == material for i in face})
