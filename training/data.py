@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 #: Frames a piece of a cut clip has at least.
 LEAST_FRAMES = 15
 #: Change it when features or targets are computed differently: old caches are then not used.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
