@@ -15,7 +15,8 @@ pytest.importorskip("onnx")
 from mouthpiece.features import FEATURE_SIZE
 from mouthpiece.models.content import ContentNetwork
 from mouthpiece.models.registry import ASSETS, find
-from mouthpiece.topology import ARKIT_NAMES
+from mouthpiece.models.session import OnnxSession
+from mouthpiece.topology import ARKIT_NAMES, MIRROR
 
 from training import export, train
 from training.data import Stretch
@@ -263,6 +264,17 @@ def test_an_export_is_what_the_core_expects(corpus, tmp_path):
     motion = ContentNetwork(network.open()).predict(np.zeros((9, FEATURE_SIZE), np.float32))
     assert motion.offsets.shape == (9, 68, 3)
     assert motion.arkit[:, -1].max() == 0  # tongueOut
+
+
+def test_an_exported_face_is_even(net, tmp_path, rng):
+    export.to_onnx(net, tmp_path / "tiny.onnx")
+    features = rng.standard_normal((1, 20, FEATURE_SIZE)).astype(np.float32)
+    outputs = OnnxSession((tmp_path / "tiny.onnx").read_bytes(), "tiny")({"features": features})
+    points = outputs["landmarks"].reshape(20, 68, 3)
+    np.testing.assert_allclose(points, points[:, MIRROR] * [-1, 1, 1], atol=1e-6)
+    left, right = (outputs["arkit"][0, :, ARKIT_NAMES.index(f"mouthSmile{side}")] for side in ("Left", "Right"))
+    np.testing.assert_allclose(left, right, atol=1e-6)
+    assert points.std() > 0 and left.std() > 0
 
 
 def test_exporting_twice_gives_the_same_file(corpus, tmp_path):

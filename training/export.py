@@ -21,10 +21,11 @@ import torch
 from mouthpiece.features import FEATURE_SIZE, FRAME_RATE
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
-from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT
+from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from .clips import LABELLED
 from .networks import LANDMARK_NUMBERS, ContentNet, Shape
 
 log = logging.getLogger(__name__)
@@ -41,17 +42,38 @@ DATA = (
 
 
 class Exported(nn.Module):
-    """The network as the core calls it: one sequence in, ``tongueOut`` (never labelled) as a last column of zeros."""
+    """The network as the core calls it: one sequence in, ``tongueOut`` (never labelled) as a last column of zeros.
+
+    Both halves of the face do the same: nobody hears which side a mouth is drawn to, so what difference the network
+    makes is the average crookedness of its tracker and speakers. It is what training on mirrored faces would give.
+    """
+
+    mirror: Tensor
+    turned: Tensor
+    swap: Tensor
 
     def __init__(self, net: ContentNet) -> None:
         """Wrap ``net``."""
         super().__init__()
         self.net = net
+        points = np.array(MIRROR)[:, None] * 3 + np.arange(3)
+        self.register_buffer("mirror", torch.from_numpy(points.ravel()))
+        self.register_buffer("turned", torch.tensor([-1.0, 1.0, 1.0]).repeat(LANDMARK_COUNT))
+        self.register_buffer("swap", torch.tensor([LABELLED.index(_other_side(name)) for name in LABELLED]))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 564)."""
         landmarks, arkit = self.net(features)
+        landmarks = 0.5 * (landmarks + landmarks[..., self.mirror] * self.turned)
+        arkit = 0.5 * (arkit + arkit[..., self.swap])
         return landmarks, nn.functional.pad(arkit, (0, 1))
+
+
+def _other_side(name: str) -> str:
+    """Return the ARKit name of a shape's mirror image."""
+    if name.endswith("Left"):
+        return name.removesuffix("Left") + "Right"
+    return name.removesuffix("Right") + "Left" if name.endswith("Right") else name
 
 
 def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
