@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 Array = NDArray[np.float32]
 
 
-def lowpass(track: NDArray[np.floating], hertz: float, fps: float) -> NDArray[np.float64]:
-    """Return ``track`` (T, ...) of rate ``fps`` without what is faster than ``hertz``, not delayed.
+def lowpass(track: NDArray[np.floating[Any]], hertz: float, fps: float) -> NDArray[np.float64]:
+    """Return ``track`` (T, ...) of rate ``fps`` without what is much faster than ``hertz``, not delayed.
 
-    Second-order Butterworth run both ways. A track too short to filter, or a corner above the Nyquist
-    frequency, leaves the track as it is.
+    A Gaussian, half power at ``hertz``: it neither rings nor overshoots, and bears tracks of any length; beyond the
+    ends the first and last values hold.
     """
-    data = np.asarray(track, dtype=np.float64)
-    if hertz >= 0.5 * fps or len(data) < 2:
-        return data
-    sections = signal.butter(2, hertz, fs=fps, output="sos")
-    pad = min(len(data) - 1, int(3 * fps / hertz))
-    filtered: NDArray[np.float64] = signal.sosfiltfilt(sections, data, axis=0, padlen=pad)
-    return filtered
+    sigma = np.sqrt(np.log(2)) / (2 * np.pi * hertz) * fps
+    smooth: NDArray[np.float64] = ndimage.gaussian_filter1d(
+        np.asarray(track, dtype=np.float64), sigma, axis=0, mode="nearest"
+    )
+    return smooth
 
 
 def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np.bool_]:
@@ -34,6 +34,6 @@ def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np
 def ramped(mask: NDArray[np.bool_], seconds: float, fps: float) -> Array:
     """Return ``mask`` (T,) as 0..1 with soft edges ``seconds`` wide, centred where the mask changes."""
     width = max(1, round(seconds * fps))
-    kernel = signal.windows.hann(width + 2)[1:-1]
+    kernel = np.hanning(width + 2)[1:-1]
     soft: Array = ndimage.convolve1d(mask.astype(np.float32), kernel / kernel.sum(), mode="nearest")
     return soft
