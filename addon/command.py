@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -31,19 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the arguments after ``-c mouthpiece`` and return the exit code."""
     from mouthpiece import cli
 
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold what the terminal's encoding does not.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        options = build_parser().parse_args(argv)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    try:
-        return int(options.command(options))
-    except KeyboardInterrupt:
-        cli.reporter(options).error("", "Stopped. Nothing was written.")
-        return int(cli.INTERRUPTED)
+    return int(cli.run(argv, build_parser()))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -121,20 +121,23 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Run the command line ``argv`` (default: the process's own) and return its exit code."""
+def run(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
+    """Run the command line ``argv`` (default: the process's own) and return its exit code.
+
+    ``parser`` (default: :func:`build_parser`'s) sets ``command``, a function from the parsed options to the exit code.
+    """
     for stream in (sys.stdout, sys.stderr):
         # File names may hold what the terminal's encoding does not.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        options = build_parser().parse_args(argv)
+        options = (parser or build_parser()).parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
         return int(options.command(options))
     except KeyboardInterrupt:
-        Reporter(as_json=options.json).error("", "Stopped. Takes finished before are kept.")
+        Reporter(as_json=options.json).error("", "Stopped. What was finished before is kept.")
         return INTERRUPTED
 
 
