@@ -31,6 +31,9 @@ OUTPUT = ROOT / "addon" / "assets" / "demo_head.npz"
 
 #: Lowest point of the neck kept, in decimetres of the source.
 CUT = 5.3
+#: Half width of the bust, and the height from which its outline rounds off, decimetres.
+BUST_WIDTH = 1.3
+SHOULDER = 6.2
 #: A displacement shorter than this (decimetres) is rounding in the source and is dropped.
 SMALLEST = 2e-4
 #: Macro shapes blended into the base mesh: what makes the neutral mannequin a young adult.
@@ -197,15 +200,20 @@ def taken(source: Source, faces: Iterable[tuple[tuple[int, ...], str]]) -> Patch
 def skin(source: Source, data: Path) -> Patch:
     """Return head and neck with lips and the inside of the mouth marked."""
     body = [(face, uv) for group, face, uv in source.faces if group == "body"]
-    body = [
-        (face, uv)
-        for face, uv in body
-        if source.vertices[list(face), 1].min() > CUT and abs(source.vertices[list(face), 0]).max() < 1.3
-    ]
+    level = above_bust(source.vertices)
+    body = [(face, uv) for face, uv in body if level[list(face)].max() > 0]
     middle = np.array([source.uv[list(uv)].mean(axis=0) for _, uv in body])
     names = np.where(painted(data, "lips", middle), "lips", "skin")
     names = np.where(painted(data, "inside-mouth", middle), "mouth", names)
-    return taken(source, [(face, str(name)) for (face, _), name in zip(body, names, strict=True)])
+    patch = taken(source, [(face, str(name)) for (face, _), name in zip(body, names, strict=True)])
+    matrix = trimming(patch, above_bust(patch.vertices))
+    return Patch(matrix @ patch.vertices, patch.polygons, {name: matrix @ unit for name, unit in patch.units.items()})
+
+
+def above_bust(points: Floats) -> Floats:
+    """Return how far inside the rounded outline of the bust ``points`` (N, 3) are; below 0 outside."""
+    width, drop = abs(points[:, 0]) / BUST_WIDTH, np.maximum(0, SHOULDER - points[:, 1]) / (SHOULDER - CUT)
+    return np.asarray(1 - width**4 - drop**4)
 
 
 def rotation_between(before: Floats, after: Floats) -> Floats:
