@@ -1,4 +1,4 @@
-"""How well the shipped network moves mouths: ``python -m training.evaluate --data DIR [--split val]``.
+"""How well the shipped network moves mouths: ``python -m training.evaluate [--data DIR] [--split val]``.
 
 Prints a table: *static* (a closed mouth), *floor* (clips of ``faces/SPLIT`` tracked again by our own tracker:
 what the tracker's noise alone costs; other clips than the rest), *ridge* (log-mel regression fitted on ``train``) and
@@ -31,6 +31,8 @@ from .prepare import retrack
 from .score import Metrics, load_track, mean_rows, pearson, score
 from .targets import canonical_face, make_targets
 
+#: Where the training pack lies beside a checkout, unless ``--data`` names another.
+PACK = Path(__file__).resolve().parents[2] / "shared" / "data"
 SMOOTH = 5
 COLUMNS = (
     "r_open",
@@ -131,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="training pack")
+    parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
     parser.add_argument("--split", default="val")
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")
     parser.add_argument("--no-floor", action="store_true", help="leave out the slow row of re-tracked videos")
