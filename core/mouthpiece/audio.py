@@ -251,7 +251,8 @@ def _load_with_librosa(path: Path, reason: str) -> Audio:
     try:
         import librosa
     except ImportError:
-        raise AudioError(advice) from None
+        more = "(More formats are read after: python -m pip install 'mouthpiece[files]')"
+        raise AudioError(f"{advice} {more}") from None
     import warnings
 
     try:
