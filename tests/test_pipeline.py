@@ -120,8 +120,11 @@ def test_a_long_sound_in_pieces_equals_the_networks_in_one_go(speech):
     np.testing.assert_allclose(arkit, whole.arkit, atol=1e-3)
 
 
-def test_memory_grows_by_no_more_than_the_result(wav, rng):
-    """A file four times as long may cost four takes, not four sounds or feature tables."""
+def test_memory_grows_by_the_result_and_not_by_the_sound(wav, rng):
+    """Growth was measured at 1.07 results; keeping all of the sound or of its features makes it 3.4 or more.
+
+    Both sounds are longer than the longest window, so that only what grows with length differs.
+    """
 
     def peak(seconds, name):
         source = SoundFile(wav(babble(seconds, rng), name=name))
@@ -131,8 +134,8 @@ def test_memory_grows_by_no_more_than_the_result(wav, rng):
         tracemalloc.stop()
         return size, sum(getattr(take, n).nbytes for n in ("landmarks", "arkit", "head", "gaze", "blink", "activity"))
 
-    (short, _), (long, result) = peak(60, "a.wav"), peak(240, "b.wav")
-    assert long - short < 5 * result, (short, long, result)
+    (short, least), (long, most) = peak(180, "a.wav"), peak(420, "b.wav")
+    assert long - short < 2.2 * (most - least)
 
 
 @pytest.mark.parametrize("options", [{"fps": 0}, {"fps": 1000.0}, {"seed": -1}])

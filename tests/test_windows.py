@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -109,3 +110,28 @@ def test_a_sound_of_some_length_is_heard_once(rng):
     samples = rng.uniform(size=phonetic.SHORT_SAMPLES).astype(np.float32)
     rows = phonetic.PhoneticListener(FakeListener()).hidden(samples)
     assert len(rows) == phonetic.SHORT_SAMPLES // 320
+
+
+class QuickNetwork:
+    """Stands in for the content network at no cost in time or memory worth naming."""
+
+    def __call__(self, inputs):
+        frames = inputs["features"].shape[1]
+        return {"landmarks": np.zeros((1, frames, 204), np.float32), "arkit": np.zeros((1, frames, 52), np.float32)}
+
+
+def test_streams_hold_windows_however_long_the_sound(rng):
+    network, listener = content.ContentNetwork(QuickNetwork()), phonetic.PhoneticListener(FakeListener())
+
+    def peak(seconds):
+        blocks = (rng.uniform(size=16_000).astype(np.float32) for _ in range(seconds))
+        tracemalloc.start()
+        frames = sum(
+            len(piece.offsets) for piece in network.stream(listener.features(blocks, seconds * 25), seconds * 25)
+        )
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert frames == seconds * 25
+        return size
+
+    assert peak(600) < 1.05 * peak(200)

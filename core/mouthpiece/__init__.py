@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .audio import Audio, SoundFile, load
     from .curves import Curves, FrameGrid
-    from .errors import AudioError, CancelledError, ModelError, MouthpieceError, RigError, TakeError
+    from .errors import AudioError, ModelError, MouthpieceError, RigError, TakeError
     from .performance import Performance
     from .pipeline import Options, Progress, Warned, animate, steps
 
@@ -22,7 +22,6 @@ _HOME = {
     "Curves": "curves",
     "FrameGrid": "curves",
     "AudioError": "errors",
-    "CancelledError": "errors",
     "ModelError": "errors",
     "MouthpieceError": "errors",
     "RigError": "errors",
@@ -38,7 +37,6 @@ _HOME = {
 __all__ = [
     "Audio",
     "AudioError",
-    "CancelledError",
     "Curves",
     "FrameGrid",
     "ModelError",

@@ -25,7 +25,3 @@ class ModelError(MouthpieceError):
 
 class RigError(MouthpieceError):
     """The character cannot be driven: nothing matches, or it may not be edited."""
-
-
-class CancelledError(MouthpieceError):
-    """The user stopped the work; nothing was written."""

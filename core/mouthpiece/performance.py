@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,8 +215,3 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         [-sy, cy * sx, cy * cx],
     ]
     return np.moveaxis(np.array(rows), -1, 0)
-
-
-def field_names() -> tuple[str, ...]:
-    """Return the names of a take's fields, in order."""
-    return tuple(item.name for item in fields(Performance))

@@ -239,7 +239,9 @@ def _perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netw
     blink = living.blinks(activity, fps, rng)
     look = living.gaze(activity, fps, rng)
     neutral = networks.content.sidecar.neutral_face()
-    landmarks = offsets + neutral
+    # In place, here and below: of a long sound's motion there is one copy at work and one in the take.
+    landmarks = offsets
+    landmarks += neutral
     living.close_lids(landmarks, blink)
     living.write_eyes(arkit, blink, look)
     return Performance(

@@ -76,8 +76,8 @@ def aggregate(pieces: Iterable[Array], windows: Sequence[Window], border: int, f
     """Yield the joined sequence, piece by piece, from one result per window.
 
     Each window is trusted up to ``border`` frames before its end; over the ``fade`` frames before that the
-    next window takes over linearly. ``border + fade`` must not exceed half the overlap by more than the
-    network's own context allows; it must not exceed the overlap at all.
+    next window takes over linearly. The next window is thus used from ``overlap - border - fade`` frames
+    after its own start: choose the overlap so that this is enough for the network as well.
     """
     kept: Array | None = None
     done = 0
