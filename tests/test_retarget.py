@@ -22,6 +22,10 @@ def spelled(name, way):
         "side letter": name.replace("Left", "_L").replace("Right", "_R") if name not in SIDEWAYS else name,
         "dotted side": name.replace("Left", ".l").replace("Right", ".r") if name not in SIDEWAYS else name,
         "prefixed": f"Face.{name}",
+        "labelled": f"BlendShape_{name}",
+        "of a deformer": f"blendShape1.{name}",
+        "of a mesh": f"Wolf3D_Head.{name}",
+        "in a namespace": f"actor01:{name}",
         "copied": f"{name}.003",
     }[way]
 
@@ -41,7 +45,22 @@ def canonical_words(name):
 
 @pytest.mark.parametrize(
     "way",
-    ["camel", "pascal", "snake", "spaced", "lower", "shout", "side letter", "dotted side", "prefixed", "copied"],
+    [
+        "camel",
+        "pascal",
+        "snake",
+        "spaced",
+        "lower",
+        "shout",
+        "side letter",
+        "dotted side",
+        "prefixed",
+        "labelled",
+        "of a deformer",
+        "of a mesh",
+        "in a namespace",
+        "copied",
+    ],
 )
 def test_all_52_shapes_are_found_in_any_spelling(way):
     names = ["Basis", *(spelled(name, way) for name in ARKIT_NAMES)]
@@ -69,7 +88,12 @@ def test_halves_stand_in_for_a_whole():
     assert match.keys == ("browInnerUp_L", "browInnerUp_R", "cheekPuff")
 
 
-@pytest.mark.parametrize("names", [[], ["Basis"], ["A", "I", "U"], ["Key 1", "話す"]])
+def test_names_that_only_resemble_are_left_alone():
+    names = ["jawOpen", "tongue", "mouthOpen", "jawOpen2", "eyeBlink", "head", "left", "_L", "...", "mouth"]
+    assert match_arkit(names).shapes == {"jawOpen": ("jawOpen",)}
+
+
+@pytest.mark.parametrize("names", [[], [""], ["Basis"], ["A", "I", "U"], ["Key 1", "話す"]])
 def test_nothing_that_matches_is_refused_with_the_remedy(names):
     with pytest.raises(RigError, match="ARKit"):
         match_arkit(names)

@@ -11,7 +11,7 @@ from ..errors import RigError
 from ..topology import ARKIT_NAMES
 
 #: Beginnings that tools put before every name, and that say nothing.
-_PREFIXES: Final = ("arkit", "blendshape1", "blendshapes", "blendshape", "shapes", "shape", "head", "face", "bs", "key")
+_PREFIXES: Final = ("arkit", "blendshapes", "blendshape", "shapes", "shape", "head", "face", "bs", "key")
 _SIDES: Final = {"l": "left", "r": "right", "lf": "left", "rt": "right", "lft": "left", "rgt": "right"}
 
 #: Spellings that are more than a matter of capitals, separators and side letters.
@@ -23,11 +23,10 @@ _SYNONYMS: Final[Mapping[str, str]] = {
     "browinnerupcenter": "browInnerUp",
     "mouthclosed": "mouthClose",
     "mouthlipsclose": "mouthClose",
-    "tongue": "tongueOut",
 }
 
 _HALVES: Final[Mapping[str, tuple[str, ...]]] = {
-    # One-sided originals some tools split in two, and the other way round.
+    # Shapes of both sides that some tools split in two.
     "browInnerUp": ("browinnerupleft", "browinnerupright"),
     "cheekPuff": ("cheekpuffleft", "cheekpuffright"),
 }
@@ -81,7 +80,15 @@ def canonical(name: str) -> str:
     return "".join(words)
 
 
+_HALF_NAMES: Final = frozenset(half for halves in _HALVES.values() for half in halves)
 _TARGETS: Final[Mapping[str, str]] = {canonical(name): name for name in ARKIT_NAMES} | dict(_SYNONYMS)
+
+
+def _meaning(key: str) -> str:
+    """Return what a key's name comes to: a shape's canonical name if it is one, also behind ``Mesh.`` or ``ns:``."""
+    whole = canonical(key)
+    behind = (canonical(key[mark.end() :]) for mark in re.finditer(r"[.:|]", key))
+    return next((name for name in (whole, *behind) if name in _TARGETS or name in _HALF_NAMES), whole)
 
 
 def match_arkit(key_names: Sequence[str]) -> ShapeMatch:
@@ -98,10 +105,10 @@ def match_arkit(key_names: Sequence[str]) -> ShapeMatch:
         raise RigError("The character has no shape keys. Add ARKit shape keys (jawOpen, mouthSmileLeft, …) first.")
     found: dict[str, tuple[str, ...]] = {}
     for key in sorted(key_names, key=lambda key: (key not in ARKIT_NAMES, list(key_names).index(key))):
-        name = _TARGETS.get(canonical(key))
+        name = _TARGETS.get(_meaning(key))
         if name is not None:
             found.setdefault(name, (key,))
-    by_spelling = {canonical(key): key for key in key_names}
+    by_spelling = {_meaning(key): key for key in key_names}
     for name, halves in _HALVES.items():
         if name not in found and all(half in by_spelling for half in halves):
             found[name] = tuple(by_spelling[half] for half in halves)
