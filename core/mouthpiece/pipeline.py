@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .audio import Source
-from .curves import sample
 from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
 from .models import registry
 from .models.content import ContentNetwork
 from .models.phonetic import PhoneticListener
-from .motion import living, rest
+from .motion import rest
 from .performance import Performance
+from .performing import perform
 
 Array = NDArray[np.float32]
 
@@ -203,7 +203,7 @@ def steps(
             offsets, arkit = item
     yield Progress(0.92, "Bringing the face to life")
     rest.rest_mouth(offsets, arkit, rest.mouth_gate(heard.rms, heard.frames))
-    yield _perform(offsets, arkit, heard, options, networks)
+    yield perform(offsets, arkit, heard, options, networks)
 
 
 def animate(source: Source, options: Options | None = None, models: Path | None = None) -> Performance:
@@ -223,40 +223,3 @@ def _remarks(source: Source, heard: Survey) -> Iterator[Warned]:
         yield Warned(f"{source.label} is clipped ({heard.clipped:.1%} of it at full scale): lips may be less precise.")
     if heard.samples < RATE // 5:
         yield Warned(f"{source.label} lasts {heard.samples / RATE * 1000:.0f} ms: too short to hear words in.")
-
-
-def _perform(offsets: Array, arkit: Array, heard: Survey, options: Options, networks: Networks) -> Performance:
-    """Return the take: the mouth at the wanted frame rate, and a living face around it."""
-    activity = rest.speech_activity(heard.rms, heard.frames)
-    fps = options.fps
-    if fps != FRAME_RATE:
-        times = np.arange(max(1, int(np.ceil(heard.frames / FRAME_RATE * fps - 1e-6)))) / fps
-        offsets, arkit, activity = (
-            sample(track, FRAME_RATE, times).astype(np.float32) for track in (offsets, arkit, activity)
-        )
-    rng = np.random.default_rng(options.seed)
-    head = living.head_sway(activity, fps, rng)
-    blink = living.blinks(activity, fps, rng)
-    look = living.gaze(activity, fps, rng)
-    neutral = networks.content.sidecar.neutral_face()
-    # In place, here and below: of a long sound's motion there is one copy at work and one in the take.
-    landmarks = offsets
-    landmarks += neutral
-    living.close_lids(landmarks, blink)
-    living.write_eyes(arkit, blink, look)
-    return Performance(
-        landmarks=landmarks,
-        neutral=neutral,
-        arkit=arkit,
-        head=head,
-        gaze=look,
-        blink=blink,
-        activity=activity,
-        fps=fps,
-        audio_sha256=heard.sha256,
-        models={
-            "phonetic": networks.phonetic.sidecar.sha256,
-            "content": networks.content.sidecar.sha256,
-        },
-        options={**asdict(options), "head": "procedural", "blink": "procedural", "gaze": "procedural"},
-    )
