@@ -54,7 +54,7 @@ FORBIDDEN = {
 #: Folder of the core -> what of the core it may import, by first word.
 CORE_LAYERS = {
     "models": ("errors", "models", "topology", "features"),
-    "motion": ("errors", "topology", "motion", "performance", "features"),
+    "motion": ("errors", "topology", "motion", "performance", "curves", "features"),
     "retarget": ("errors", "topology", "curves", "performance", "retarget"),
 }
 MODULE_LINES = {"core": 300, "addon": 250}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mouthpiece.features import SILENCE_RMS
-from mouthpiece.motion import living, rest
+from mouthpiece.motion import eyes, living, rest
 from mouthpiece.motion.smooth import hold_near, lowpass, ramped
 from mouthpiece.topology import ARKIT_INDEX, LEFT_LID_PAIRS, LIPS, RIGHT_LID_PAIRS, UPPER_FACE
 
@@ -116,7 +116,7 @@ def test_the_head_is_calmer_in_silence_and_slow():
 def test_a_blink_brings_the_lids_together(rng):
     landmarks = rng.standard_normal((3, 68, 3)).astype(np.float32)
     before = landmarks.copy()
-    living.close_lids(landmarks, np.array([[1, 0], [0, 1], [0, 0]], np.float32))
+    eyes.close_lids(landmarks, np.array([[1, 0], [0, 1], [0, 0]], np.float32))
     for upper, lower in LEFT_LID_PAIRS:
         np.testing.assert_allclose(landmarks[0, upper], landmarks[0, lower], atol=1e-6)
     for upper, lower in RIGHT_LID_PAIRS:
@@ -127,6 +127,6 @@ def test_a_blink_brings_the_lids_together(rng):
 
 def test_looking_right_in_the_picture_is_out_for_the_left_eye():
     arkit = np.zeros((1, 52), np.float32)
-    living.write_eyes(arkit, np.zeros((1, 2), np.float32), np.array([[0.3, -0.2]], np.float32))
+    eyes.write_eyes(arkit, np.zeros((1, 2), np.float32), np.array([[0.3, -0.2]], np.float32))
     on = {name for name, index in ARKIT_INDEX.items() if arkit[0, index] > 0}
     assert on == {"eyeLookOutLeft", "eyeLookInRight", "eyeLookUpLeft", "eyeLookUpRight"}

@@ -30,6 +30,56 @@ def test_a_take_comes_back_as_it_was_saved(tmp_path):
     assert len(back) == 50 and back.seconds == 2.0
 
 
+def layered(**changes):
+    rng = np.random.default_rng(2)
+    layer = {
+        "style": rng.standard_normal((50, 3)),
+        "style_landmarks": 0.01 * rng.standard_normal((3, 68, 3)),
+        "style_arkit": 0.1 * rng.standard_normal((3, 52)),
+    }
+    return make_take(**(layer | {"dials": {"lips": 1.2, "emotion": "happy"}} | changes))
+
+
+def test_style_layer_and_dials_come_back_as_saved(tmp_path):
+    take = layered()
+    back = Performance.load(take.save(tmp_path / "take.npz"))
+    for name in ("style", "style_landmarks", "style_arkit"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(take, name))
+    assert back.dials == {"lips": 1.2, "emotion": "happy"}
+
+
+def test_a_take_of_the_first_format_has_no_style_and_no_dials(tmp_path):
+    path = make_take().save(tmp_path / "take.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files if not name.startswith("style")}
+    meta = json.loads(str(arrays["meta"])) | {"format": 1}
+    del meta["dials"]
+    np.savez(path, **(arrays | {"meta": np.array(json.dumps(meta))}))
+    back = Performance.load(path)
+    assert back.style.shape == (50, 0) and back.dials == {} and back.final() is back
+    np.testing.assert_array_equal(back.arkit, make_take().arkit)
+
+
+def test_what_is_seen_has_style_and_dials_in_it_and_neither_left():
+    seen = layered(dials={}).final()
+    assert seen.style.shape == (50, 0) and seen.dials == {}
+    assert np.abs(seen.landmarks - make_take().landmarks).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"style": np.zeros((49, 3))},
+        {"style": np.zeros((50, 2))},
+        {"style_arkit": np.zeros((3, 51))},
+        {"style_landmarks": np.full((3, 68, 3), np.inf)},
+    ],
+)
+def test_a_style_layer_that_does_not_fit_is_refused(changes):
+    with pytest.raises(TakeError, match="style"):
+        layered(**changes)
+
+
 def test_saving_leaves_no_half_written_file(tmp_path):
     make_take().save(tmp_path / "take.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["take.npz"]
@@ -124,7 +174,16 @@ def test_a_pickled_array_is_never_unpickled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "meta", ["[]", "{}", '{"format": "x"}', '{"format": 1}', '{"format": 1, "fps": "abc"}', "nonsense"]
+    "meta",
+    [
+        "[]",
+        "{}",
+        '{"format": 2, "dials": 3}',
+        '{"format": "x"}',
+        '{"format": 1}',
+        '{"format": 1, "fps": "abc"}',
+        "nonsense",
+    ],
 )
 def test_hostile_headers_are_refused(tmp_path, meta):
     path = make_take().save(tmp_path / "take.npz")

@@ -33,7 +33,8 @@ def lip_width(take: Performance) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def summarise(take: Performance) -> dict[str, Any]:
-    """Return the figures of ``take`` as JSON values; units are in the keys or those of ``Performance``."""
+    """Return the figures of ``take``, dials applied, as JSON values; units as in the keys or ``Performance``."""
+    given, take = take, take.final()
     gap = lip_gap(take)
     shut = take.blink[:, 0] > _BLINK
     return {
@@ -49,6 +50,7 @@ def summarise(take: Performance) -> dict[str, Any]:
         "audio_sha256": take.audio_sha256,
         "models": dict(take.models),
         "options": dict(take.options),
+        "dials": dict(given.dials),
     }
 
 
@@ -57,6 +59,7 @@ def describe(take: Performance) -> str:
     facts = summarise(take)
     models = ", ".join(f"{name} {digest[:12]}" for name, digest in facts["models"].items()) or "none recorded"
     options = ", ".join(f"{name} {value}" for name, value in facts["options"].items()) or "none recorded"
+    dials = ", ".join(f"{name} {value}" for name, value in facts["dials"].items()) or "as inferred"
     pitch, yaw, roll = facts["head_degrees_std"]
     return "\n".join(
         [
@@ -67,6 +70,7 @@ def describe(take: Performance) -> str:
             f"blinks     {facts['blinks']}",
             f"head       pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} degrees (standard deviation)",
             f"options    {options}",
+            f"dials      {dials}",
             f"networks   {models}",
             f"sound      {facts['audio_sha256'][:16] or 'not recorded'}",
         ]
@@ -87,6 +91,7 @@ def plot(take: Performance, path: str | os.PathLike[str]) -> Path:
         raise TakeError(
             "Drawing needs the package 'matplotlib'. Run: python -m pip install 'mouthpiece[plot]'"
         ) from error
+    take = take.final()
     times = np.arange(len(take)) / take.fps
     figure = Figure(figsize=(max(8.0, min(40.0, take.seconds * 1.2)), 8), layout="constrained")
     rows = figure.subplots(4, 1, sharex=True)

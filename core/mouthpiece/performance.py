@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from .errors import TakeError
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
-FORMAT: Final = 1
+#: Format 2 added the style layer and the dials; takes of format 1 have neither.
+FORMAT: Final = 2
 
 Array = NDArray[np.float32]
 
@@ -33,6 +34,8 @@ _SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
     "blink": (2,),
     "activity": (),
 }
+#: The style layer's arrays: one row a coefficient, but for ``style`` itself, which has one column.
+_STYLE: Final = ("style", "style_landmarks", "style_arkit")
 
 
 def _frozen(value: object, shape: tuple[int, ...], name: str) -> Array:
@@ -72,6 +75,15 @@ class Performance:
         Lid closure 0..1 of the person's left and right eye.
     activity : (T,) float32
         Probability that someone speaks.
+    style : (T, K) float32
+        Coefficients over time of the speaker's style, a layer not yet added to the motion; K may be 0.
+    style_landmarks : (K, 68, 3) float32
+        What one unit of each coefficient adds to ``landmarks``.
+    style_arkit : (K, 52) float32
+        What one unit of each coefficient adds to ``arkit``.
+    dials : mapping of str to JSON values
+        How the motion is to be dialled (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as
+        inferred: :meth:`final` returns the take with style and dials applied.
     audio_sha256 : str
         SHA-256 of the sound as heard: 16 kHz, mono, 16-bit little-endian samples.
     models : mapping of str to str
@@ -92,6 +104,10 @@ class Performance:
     models: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     arkit_names: tuple[str, ...] = ARKIT_NAMES
+    style: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    style_landmarks: Array = field(default_factory=lambda: np.zeros((0, LANDMARK_COUNT, 3), np.float32))
+    style_arkit: Array = field(default_factory=lambda: np.zeros((0, len(ARKIT_NAMES)), np.float32))
+    dials: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check shapes and finiteness and freeze the arrays.
@@ -109,6 +125,13 @@ class Performance:
         for name, tail in _SHAPES.items():
             object.__setattr__(self, name, _frozen(getattr(self, name), (count, *tail), name))
         object.__setattr__(self, "neutral", _frozen(self.neutral, (LANDMARK_COUNT, 3), "neutral"))
+        width = len(self.style_landmarks)
+        if not width and not np.size(self.style):
+            object.__setattr__(self, "style", np.zeros((count, 0), np.float32))
+        for name, shape in zip(
+            _STYLE, ((count, width), (width, LANDMARK_COUNT, 3), (width, len(ARKIT_NAMES))), strict=True
+        ):
+            object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -118,6 +141,20 @@ class Performance:
     def seconds(self) -> float:
         """Duration in seconds: frame count over ``fps``."""
         return len(self) / self.fps
+
+    def final(self) -> Performance:
+        """Return the take to be seen: style layer and dials applied, and none left to apply.
+
+        Raises
+        ------
+        MouthpieceError
+            If a dial is unknown or out of range.
+        """
+        if not self.dials and not self.style.shape[1]:
+            return self
+        from .motion.dials import Dials, apply  # which works on takes
+
+        return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
         """Return the landmarks (T, 68, 3) with head motion applied, in the frame of reference of the class."""
@@ -142,9 +179,10 @@ class Performance:
             "audio_sha256": self.audio_sha256,
             "models": dict(self.models),
             "options": dict(self.options),
+            "dials": dict(self.dials),
             "arkit_names": list(self.arkit_names),
         }
-        arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral")}
+        arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE)}
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +212,8 @@ class Performance:
             with np.load(source, allow_pickle=False) as stored:
                 meta = json.loads(str(stored["meta"]))
                 _check_format(meta, source)
-                arrays = {name: stored[name] for name in (*_SHAPES, "neutral")}
+                layer = _STYLE if meta["format"] > 1 else ()
+                arrays = {name: stored[name] for name in (*_SHAPES, "neutral", *layer)}
         except TakeError:
             raise
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -189,6 +228,7 @@ class Performance:
                 models={str(k): str(v) for k, v in meta["models"].items()},
                 options=dict(meta["options"]),
                 arkit_names=tuple(meta["arkit_names"]),
+                dials=dict(meta["dials"] if meta["format"] > 1 else {}),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TakeError(f"'{source}' is damaged ({error}). Animate the sound again.") from error

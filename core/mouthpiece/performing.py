@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .curves import sample
 from .features import FRAME_RATE
-from .motion import living, rest
+from .motion import eyes, living, rest
 from .performance import Performance
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
     # In place, here and below: of a long sound's motion there is one copy at work and one in the take.
     landmarks = offsets
     landmarks += neutral
-    living.close_lids(landmarks, blink)
-    living.write_eyes(arkit, blink, look)
+    eyes.close_lids(landmarks, blink)
+    eyes.write_eyes(arkit, blink, look)
     return Performance(
         landmarks=landmarks,
         neutral=neutral,

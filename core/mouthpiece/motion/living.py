@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import ARKIT_INDEX, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
 from .smooth import lowpass
 
 Array = NDArray[np.float32]
@@ -38,11 +37,6 @@ _LOOK_MEAN: Final = 1.4
 _LOOK_LEAST: Final = 0.3
 _LOOK_SPREAD: Final = (0.07, 0.035)
 _SACCADE_SECONDS: Final = 0.06
-
-#: Eye rotation, in radians, at which an eyeLook shape is fully on.
-_LOOK_FULL: Final = (0.61, 0.44)
-#: How far lids follow the eye down, in share of a blink per radian.
-_LID_FOLLOW: Final = 0.35
 
 
 def head_sway(activity: Array, fps: float, rng: np.random.Generator) -> Array:
@@ -104,33 +98,3 @@ def gaze(activity: Array, fps: float, rng: np.random.Generator) -> Array:
     before = held[np.maximum(index - 1, 0)]
     looks_over_time: Array = (before + (held[index] - before) * share).astype(np.float32)
     return looks_over_time
-
-
-def close_lids(landmarks: Array, blink: Array) -> None:
-    """Bring the lids of ``landmarks`` (T, 68, 3) together by ``blink`` (T, 2), in place."""
-    for column, pairs in enumerate((LEFT_LID_PAIRS, RIGHT_LID_PAIRS)):
-        for upper, lower in pairs:
-            seam = 0.15 * landmarks[:, upper] + 0.85 * landmarks[:, lower]
-            share = blink[:, column, None]
-            landmarks[:, upper] += share * (seam - landmarks[:, upper])
-            landmarks[:, lower] += share * (seam - landmarks[:, lower])
-
-
-def write_eyes(arkit: Array, blink: Array, look: Array) -> None:
-    """Set the eyeBlink and eyeLook weights of ``arkit`` (T, 52) from ``blink`` and ``look`` (T, 2), in place."""
-    right, down = np.clip(look / np.array(_LOOK_FULL, np.float32), -1, 1).T
-    follow = np.clip(look[:, 1] * _LID_FOLLOW, 0, 1)
-    weights = {
-        "eyeBlinkLeft": np.maximum(blink[:, 0], follow),
-        "eyeBlinkRight": np.maximum(blink[:, 1], follow),
-        "eyeLookOutLeft": np.maximum(right, 0),
-        "eyeLookInRight": np.maximum(right, 0),
-        "eyeLookInLeft": np.maximum(-right, 0),
-        "eyeLookOutRight": np.maximum(-right, 0),
-        "eyeLookDownLeft": np.maximum(down, 0),
-        "eyeLookDownRight": np.maximum(down, 0),
-        "eyeLookUpLeft": np.maximum(-down, 0),
-        "eyeLookUpRight": np.maximum(-down, 0),
-    }
-    for name, values in weights.items():
-        arkit[:, ARKIT_INDEX[name]] = values

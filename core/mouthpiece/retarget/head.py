@@ -14,5 +14,5 @@ def head_curves(performance: Performance, grid: FrameGrid, strength: float = 1.0
 
     Axes and signs as in ``Performance.head``; ``strength`` multiplies all six.
     """
-    values = sample(performance.head, performance.fps, grid.times) * strength
+    values = sample(performance.final().head, performance.fps, grid.times) * strength
     return Curves(HEAD_CHANNELS, grid.frames, values.astype(np.float32))

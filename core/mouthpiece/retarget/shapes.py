@@ -46,7 +46,7 @@ def shape_curves(
         Frames clamped by key; keys never clamped are left out.
     """
     times = grid.times
-    weights = sample(performance.arkit, performance.fps, times) * strength
+    weights = sample(performance.final().arkit, performance.fps, times) * strength
     columns, names = [], []
     clamped: dict[str, int] = {}
     for shape, keys in match.shapes.items():

@@ -1,0 +1,268 @@
+"""Dials: what an artist turns after inference, on a finished take, without any network.
+
+A take's arrays stay as they were inferred; :func:`apply` makes what is seen from them. Landmarks, ARKit weights,
+head, gaze and blinks are changed alike, and lips that meet in the take meet in the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TakeError
+from ..performance import Performance
+from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
+from . import closures, eyes, timing
+from .smooth import lowpass
+
+Array = NDArray[np.float32]
+
+EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised")
+
+#: Least and greatest value of each dial.
+LIMITS: Final[Mapping[str, tuple[float, float]]] = {
+    "lips": (0.0, 2.0),
+    "jaw": (0.0, 2.0),
+    "brows": (0.0, 2.0),
+    "blink": (0.0, 2.0),
+    "head": (0.0, 2.0),
+    "gaze": (0.0, 2.0),
+    "expression": (0.0, 2.0),
+    "style": (0.0, 1.5),
+    "intensity": (0.0, 1.0),
+    "smoothing": (0.0, 1.0),
+    "offset": (-5.0, 5.0),
+}
+
+#: What the standard deviation of the smoothing Gaussian is at its strongest, seconds.
+_SMOOTH_SECONDS: Final = 0.12
+#: How far the jaw parts the lips, as a multiple of the chin's own drop: contour points slide on the chin.
+_LIPS_OVER_CHIN: Final = 1.5
+_CHIN: Final = 8
+
+_JAW_COLUMNS: Final = tuple(
+    ARKIT_INDEX[name] for name in ("jawOpen", "jawForward", "jawLeft", "jawRight", "mouthClose")
+)
+_LIP_COLUMNS: Final = tuple(
+    index
+    for name, index in ARKIT_INDEX.items()
+    if (name.startswith(("mouth", "tongue")) and index not in _JAW_COLUMNS) or name == "cheekPuff"
+)
+_BROW_COLUMNS: Final = tuple(index for name, index in ARKIT_INDEX.items() if name.startswith("brow"))
+_EXPRESSION_COLUMNS: Final = tuple(
+    index
+    for name, index in ARKIT_INDEX.items()
+    if name.startswith(("cheekSquint", "eyeSquint", "eyeWide", "noseSneer"))
+)
+_BROWS: Final = (*RIGHT_BROW, *LEFT_BROW)
+_EYES_AND_NOSE: Final = (*RIGHT_EYE, *LEFT_EYE, *NOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dials:
+    """How a take is to be changed; as built, not at all.
+
+    Attributes
+    ----------
+    lips, jaw, brows, blink, head, gaze, expression : float
+        Amounts, 0 (none) to 2 (twice). ``expression`` is that of cheeks, nose and the eyes' surroundings, and of
+        the emotion.
+    style : float
+        0 is nobody in particular, 1 the speaker, up to 1.5 the speaker and more.
+    emotion : str
+        One of ``EMOTIONS``.
+    intensity : float
+        How strong the emotion is, 0 to 1.
+    smoothing : float
+        0 to 1; closures of the lips stay sharp.
+    offset : float
+        Seconds by which the motion comes later; negative: earlier. Not tied to frames.
+    """
+
+    lips: float = 1.0
+    jaw: float = 1.0
+    brows: float = 1.0
+    blink: float = 1.0
+    head: float = 1.0
+    gaze: float = 1.0
+    expression: float = 1.0
+    style: float = 1.0
+    emotion: str = "neutral"
+    intensity: float = 1.0
+    smoothing: float = 0.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises
+        ------
+        TakeError
+            If a dial is not a number, or out of range, or there is no such emotion.
+        """
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise TakeError(f"The dial '{name}' is {value!r}; it must be a number from {low:g} to {high:g}.")
+            if not low <= value <= high:
+                raise TakeError(f"The dial '{name}' is {value:g}. Choose a number from {low:g} to {high:g}.")
+        if self.emotion not in EMOTIONS:
+            raise TakeError(f"There is no emotion '{self.emotion}'. Choose one of: {', '.join(EMOTIONS)}.")
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Dials:
+        """Return the dials saved in ``Performance.dials``; what is not named is as built.
+
+        Raises
+        ------
+        TakeError
+            If a name is no dial, or its value out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(saved) - known)
+        if unknown:
+            raise TakeError(f"There is no dial '{unknown[0]}'. The dials are: {', '.join(sorted(known))}.")
+        return cls(**saved)
+
+    def saved(self) -> dict[str, Any]:
+        """Return the dials that are turned, by name, as ``Performance.dials`` holds them."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+
+def dialled(take: Performance, dials: Dials) -> Performance:
+    """Return ``take`` with ``dials`` stored in place of those it had; its motion stays as inferred."""
+    return replace(take, dials=dials.saved())
+
+
+@dataclass(slots=True, eq=False)
+class Motion:
+    """A take's motion under construction; arrays as in ``Performance``, landmarks as ``offsets`` from ``neutral``.
+
+    ``contact`` (T,) is how nearly the lips meet in the take.
+    """
+
+    fps: float
+    neutral: Array
+    offsets: Array
+    arkit: Array
+    head: Array
+    gaze: Array
+    blink: Array
+    activity: Array
+    contact: Array
+
+
+def apply(take: Performance, dials: Dials) -> Performance:
+    """Return ``take`` with its style layer and ``dials`` applied; ``take.dials`` does not count.
+
+    The result has no style layer and no dials of its own. Memory and time grow with the take alone.
+    """
+    motion = Motion(
+        take.fps,
+        take.neutral,
+        take.landmarks - take.neutral,
+        take.arkit.copy(),
+        take.head.copy(),
+        take.gaze.copy(),
+        take.blink.copy(),
+        take.activity.copy(),
+        closures.contact(take.landmarks),
+    )
+    eyes.open_lids(motion.offsets, motion.neutral, motion.blink)
+    _add_style(motion, take, dials.style)
+    _smooth(motion, dials.smoothing)
+    if dials.offset:
+        timing.shift(motion, dials.offset)
+    _amounts(motion, dials)
+    np.clip(motion.arkit, 0, 1, out=motion.arkit)
+    motion.offsets += take.neutral
+    eyes.close_lids(motion.offsets, motion.blink)
+    eyes.write_eyes(motion.arkit, motion.blink, motion.gaze)
+    return replace(
+        take,
+        landmarks=motion.offsets,
+        arkit=motion.arkit,
+        head=motion.head,
+        gaze=motion.gaze,
+        blink=motion.blink,
+        activity=motion.activity,
+        style=np.zeros((len(take), 0), np.float32),
+        style_landmarks=np.zeros((0, 68, 3), np.float32),
+        style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
+        dials={},
+    )
+
+
+def _add_style(motion: Motion, take: Performance, amount: float) -> None:
+    """Add the style layer; where lips meet they go on meeting."""
+    if not take.style.shape[1] or not amount:
+        return
+    apart, parting = closures.gaps(motion.offsets), motion.arkit[:, closures.PARTING]
+    for column, (points, weights) in enumerate(zip(take.style_landmarks, take.style_arkit, strict=True)):
+        # One coefficient at a time: a long take's layer is never there twice.
+        share = amount * take.style[:, column]
+        motion.offsets += share[:, None, None] * points
+        motion.arkit += share[:, None] * weights
+    np.clip(motion.arkit, 0, 1, out=motion.arkit)
+    closures.hold(motion.offsets, apart, motion.contact)
+    kept = motion.contact[:, None]
+    motion.arkit[:, closures.PARTING] = kept * parting + (1 - kept) * motion.arkit[:, closures.PARTING]
+
+
+def _smooth(motion: Motion, amount: float) -> None:
+    """Smooth face and head; where lips meet, and in proportion where they nearly do, the mouth stays as it is.
+
+    Lids and looks are left alone: smoothing would only make blinks shallow and saccades slow.
+    """
+    if not amount:
+        return
+    hertz = math.sqrt(math.log(2)) / (2 * math.pi * _SMOOTH_SECONDS * amount)
+    for point in range(motion.offsets.shape[1]):
+        track = motion.offsets[:, point]
+        if point in _EYES_AND_NOSE:
+            continue
+        smooth = lowpass(track, hertz, motion.fps).astype(np.float32)
+        kept = motion.contact[:, None] if point in LIPS or point in JAW else 0.0
+        motion.offsets[:, point] = kept * track + (1 - kept) * smooth
+    for column, name in enumerate(ARKIT_NAMES):
+        if name.startswith(("eyeBlink", "eyeLook")):
+            continue
+        kept = motion.contact if column in _JAW_COLUMNS or column in _LIP_COLUMNS else 0.0
+        smooth = lowpass(motion.arkit[:, column], hertz, motion.fps).astype(np.float32)
+        motion.arkit[:, column] = kept * motion.arkit[:, column] + (1 - kept) * smooth
+    motion.head = lowpass(motion.head, hertz, motion.fps).astype(np.float32)
+
+
+def _amounts(motion: Motion, dials: Dials) -> None:
+    """Scale what each amount is about."""
+    _scale_mouth(motion, dials.lips, dials.jaw)
+    motion.offsets[:, _BROWS] *= dials.brows
+    motion.arkit[:, _BROW_COLUMNS] *= dials.brows
+    motion.arkit[:, _EXPRESSION_COLUMNS] *= dials.expression
+    motion.offsets[:, _EYES_AND_NOSE] *= dials.expression
+    motion.blink = np.clip(motion.blink * dials.blink, 0, 1)
+    # What the eyes do against the head's turn goes with the head, and only the rest is a look.
+    looks = motion.gaze - eyes.steadying(motion.head)
+    motion.head *= dials.head
+    motion.gaze = looks * np.float32(dials.gaze) + eyes.steadying(motion.head)
+
+
+def _scale_mouth(motion: Motion, lips: float, jaw: float) -> None:
+    """Scale the jaw's part of the mouth's motion by ``jaw`` and the rest by ``lips``.
+
+    The jaw's part is as much of the lips' parting as the chin's drop accounts for: nothing where lips meet, so that
+    no dial opens or crosses them there.
+    """
+    apart = np.maximum(closures.gaps(motion.offsets), 0)
+    drop = _LIPS_OVER_CHIN * np.maximum(motion.offsets[:, _CHIN, 1], 0)
+    by_jaw = np.minimum(drop / np.maximum(apart[:, 1], 1e-6), 1)[:, None] * apart
+    motion.offsets[:, LIPS] *= lips
+    motion.offsets[:, :, 1] += (jaw - lips) * closures.spread_lower(by_jaw)
+    motion.offsets[:, JAW] *= jaw
+    motion.arkit[:, _LIP_COLUMNS] *= lips
+    motion.arkit[:, _JAW_COLUMNS] *= jaw
