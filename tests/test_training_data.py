@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import soundfile
-from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_SIZE
-from mouthpiece.models.phonetic import HIDDEN, PhoneticListener
+from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS
+from mouthpiece.models.phonetic import PhoneticListener
 
 from training import clips, data, sync, targets
 from training.data import NO_AUGMENTATION, Augmentation
@@ -12,10 +12,13 @@ from training.score import placed_before_camera, synthetic_face, synthetic_track
 
 
 def energy_session(inputs):
-    """A stand-in for the phonetic network: 256 copies of each 20 ms' loudness."""
+    """A stand-in for the phonetic network: each part is copies of each 20 ms' loudness, the last part a step short."""
     samples = inputs["waveform"][0]
     rows = samples[: len(samples) // 320 * 320].reshape(-1, 320)
-    return {HIDDEN: np.repeat(np.sqrt((rows**2).mean(axis=1))[None, None], PHONETIC_SIZE, axis=1)}
+    loudness = np.sqrt((rows**2).mean(axis=1))
+    parts = {str(k): np.repeat(loudness[None, :, None], size, axis=2) for k, size in enumerate(PHONETIC_PARTS)}
+    parts[str(len(PHONETIC_PARTS) - 1)] = parts[str(len(PHONETIC_PARTS) - 1)][:, :-1]
+    return parts
 
 
 @pytest.fixture

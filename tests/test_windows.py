@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES
+from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS
 from mouthpiece.models import content, phonetic
 from mouthpiece.models.windows import Window, aggregate, gather, split
 
@@ -48,7 +48,7 @@ class FakeListener:
     def __call__(self, inputs):
         wave = inputs["waveform"][0]
         rows = np.abs(wave[: len(wave) // 320 * 320]).reshape(-1, 320).mean(axis=1)
-        return {phonetic.HIDDEN: np.repeat(rows[None, None], 256, axis=1)}
+        return {str(k): np.repeat(rows[None, :, None], size, axis=2) for k, size in enumerate(PHONETIC_PARTS)}
 
 
 class LeakyNetwork:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import librosa
 import numpy as np
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms, loudness_gain
 from mouthpiece.models.phonetic import PhoneticListener
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 #: Frames a piece of a cut clip has at least.
 LEAST_FRAMES = 15
 #: Change it when features or targets are computed differently: old caches are then not used.
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ class Augmentation:
     silence_seconds : longest silence.
     silent_share : purely silent sequences, as a share of all.
     speed : chance and largest relative change of speed (pitch moves along).
+    pitch : chance and largest change of pitch, semitones, at the same speed.
+    room : chance of a room around the voice: echoes that die away by 60 dB in ``room_seconds`` (shortest, longest).
     noise : chance of noise; its level lies ``noise_db`` (low, high) below the speech.
+    codec : chance of a lossy codec: a telephone, or one that drops what it thinks nobody hears.
     tilt : chance of a duller or brighter sound, up to ``tilt_db`` at the ends of the spectrum.
     gain_db : standard deviation of the error of the loudness estimate.
     """
@@ -60,19 +64,26 @@ class Augmentation:
     silent_share: float = 0.02
     speed: float = 0.6
     speed_change: float = 0.12
+    pitch: float = 0.25
+    pitch_semitones: float = 3.0
+    room: float = 0.3
+    room_seconds: tuple[float, float] = (0.15, 0.7)
     noise: float = 0.5
     noise_db: tuple[float, float] = (12.0, 45.0)
+    codec: float = 0.2
     tilt: float = 0.4
     tilt_db: float = 8.0
     gain_db: float = 2.0
 
 
-NO_AUGMENTATION = Augmentation(join=0, cut=0, silence=0, silent_share=0, speed=0, noise=0, tilt=0, gain_db=0)
+NO_AUGMENTATION = Augmentation(
+    join=0, cut=0, silence=0, silent_share=0, speed=0, pitch=0, room=0, noise=0, codec=0, tilt=0, gain_db=0
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """A stretch of features (T, 564), targets (T, 204) and (T, 51), and how much each frame counts (T,)."""
+    """A stretch of features (T, F), targets (T, 204) and (T, 51), and how much each frame counts (T,)."""
 
     speaker: str
     features: NDArray[np.float16]
@@ -98,7 +109,7 @@ class _Take:
 def listen(
     samples: NDArray[np.float32], frames: int, listener: PhoneticListener, gain_db: float = 0.0
 ) -> NDArray[np.float32]:
-    """Return the features (frames, 564) of 16 kHz ``samples``, brought to the loudness the core uses.
+    """Return the features (frames, F) of 16 kHz ``samples``, brought to the loudness the core uses.
 
     ``gain_db`` is an error of that loudness.
     """
@@ -208,11 +219,19 @@ def _altered(take: _Take, how: Augmentation, rng: np.random.Generator) -> _Take:
     if rng.random() < how.speed:
         take = _faster(take, 1 + rng.uniform(-how.speed_change, how.speed_change))
     samples = take.samples
+    if rng.random() < how.pitch:
+        samples = librosa.effects.pitch_shift(
+            samples, sr=RATE, n_steps=rng.uniform(-how.pitch_semitones, how.pitch_semitones)
+        )
+    if rng.random() < how.room:
+        samples = _in_a_room(samples, rng.uniform(*how.room_seconds), rng)
     if rng.random() < how.tilt:
         samples = _tilted(samples, rng.uniform(-how.tilt_db, how.tilt_db))
     if rng.random() < how.noise:
         level = float(np.sqrt(np.mean(samples**2))) * 10 ** (-rng.uniform(*how.noise_db) / 20)
         samples = samples + level * _noise(len(samples), rng)
+    if rng.random() < how.codec:
+        samples = _telephoned(samples) if rng.random() < 0.4 else _compressed(samples, rng)
     return _Take(samples.astype(np.float32), take.landmarks, take.arkit, take.weight)
 
 
@@ -236,6 +255,39 @@ def _faster(take: _Take, factor: float) -> _Take:
         between(take.arkit),
         np.minimum(take.weight[low], take.weight[high]),
     )
+
+
+def _in_a_room(samples: NDArray[np.float32], seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the sound with echoes that die away by 60 dB in ``seconds``; the direct sound is not delayed."""
+    count = int(seconds * RATE)
+    tail = rng.standard_normal(count) * 10 ** (-3 * np.arange(count) / count)
+    tail[: int(rng.uniform(0.001, 0.01) * RATE)] = 0  # the way to the nearest wall and back
+    tail *= 10 ** (-rng.uniform(0, 12) / 20) / max(float(np.linalg.norm(tail)), 1e-9)
+    tail[0] = 1.0
+    echoing: NDArray[np.float32] = signal.fftconvolve(samples, tail)[: len(samples)].astype(np.float32)
+    return echoing
+
+
+def _telephoned(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sound as a telephone gives it: 300 to 3400 Hz, 8 bits of mu-law."""
+    sos = signal.butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
+    band = signal.sosfiltfilt(sos, samples)
+    top = max(float(np.abs(band).max()), 1e-9)
+    squeezed = np.sign(band) * np.log1p(255 * np.abs(band) / top) / np.log(256)
+    steps = np.round(squeezed * 127) / 127
+    heard: NDArray[np.float32] = (np.sign(steps) * np.expm1(np.abs(steps) * np.log(256)) / 255 * top).astype(np.float32)
+    return heard
+
+
+def _compressed(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the sound without its top, and without what is far below the loudest part of its moment."""
+    _, _, spectrum = signal.stft(samples, RATE, nperseg=512)
+    level = np.abs(spectrum)
+    audible = level > level.max(axis=0, keepdims=True) * 10 ** (-rng.uniform(25, 45) / 20)
+    audible[int(rng.uniform(3500, 8000) / RATE * 512) :] = False
+    _, restored = signal.istft(spectrum * audible, RATE, nperseg=512)
+    heard: NDArray[np.float32] = np.pad(restored, (0, max(0, len(samples) - len(restored))))[: len(samples)]
+    return heard.astype(np.float32)
 
 
 def _tilted(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float32]:
@@ -325,7 +377,7 @@ def _unpacked(arrays: dict[str, NDArray[np.float16]]) -> list[Stretch]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Padded windows: features (B, T, 564), targets (B, T, 204), (B, T, 51), weight (B, T), lengths (B,)."""
+    """Padded windows: features (B, T, F), targets (B, T, 204), (B, T, 51), weight (B, T), lengths (B,)."""
 
     features: NDArray[np.float32]
     landmarks: NDArray[np.float32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT
+from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT, PHONETIC_PARTS, PHONETIC_PER_FRAME
 from torch import Tensor, nn
 
 LANDMARK_NUMBERS = 204
@@ -63,13 +63,16 @@ class ContentNet(nn.Module):
         nn.init.constant_(self.arkit_head.bias, -2.5)  # rest is the commonest weight: about 0.08 at the start
 
     def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 564), basis from ``landmarks`` (N, 204) and the resting face."""
+        """Set normalisation from ``features`` (N, 1844), basis from ``landmarks`` (N, 204) and the resting face."""
         self.mean.copy_(features.mean(dim=0))
         deviation = features.std(dim=0)
-        # one scale for the phonetic numbers and one for each cepstral order keeps their relative sizes,
+        # one scale for each source of phonetic numbers and one for each cepstral order keeps their relative sizes,
         # so that noise in dead channels is not blown up
+        start = 0
+        for size in PHONETIC_PARTS * PHONETIC_PER_FRAME:
+            self.scale[start : start + size] = 1 / deviation[start : start + size].square().mean().sqrt()
+            start += size
         phonetic = FEATURE_SIZE - HOPS_PER_FRAME * MFCC_COUNT
-        self.scale[:phonetic] = 1 / deviation[:phonetic].square().mean().sqrt()
         cepstral = deviation[phonetic:].reshape(HOPS_PER_FRAME, MFCC_COUNT).square().mean(dim=0).sqrt()
         self.scale[phonetic:] = (1 / cepstral.clamp_min(1e-6)).repeat(HOPS_PER_FRAME)
         self.centre.copy_(landmarks.mean(dim=0))
@@ -79,7 +82,7 @@ class ContentNet(nn.Module):
         self.neutral.copy_(neutral)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 564).
+        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1844).
 
         ``lengths`` (B,) says where padding begins; the recurrent layers do not hear it.
         """

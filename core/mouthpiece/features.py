@@ -31,9 +31,10 @@ MFCC_COUNT: Final = 13
 #: Power below which a mel band counts as silent. Far above librosa's default, so that the bit noise under
 #: a silent passage is silence to the networks as well.
 POWER_FLOOR: Final = 1e-6
-#: Phonetic features per second and per vector.
+#: Phonetic features per second, and numbers in a vector: hama's last and middle layers, Whisper's second.
 PHONETIC_RATE: Final = 50
-PHONETIC_SIZE: Final = 256
+PHONETIC_PARTS: Final = (256, 256, 384)
+PHONETIC_SIZE: Final = sum(PHONETIC_PARTS)
 PHONETIC_PER_FRAME: Final = PHONETIC_RATE // FRAME_RATE
 #: Numbers per motion frame.
 FEATURE_SIZE: Final = PHONETIC_PER_FRAME * PHONETIC_SIZE + HOPS_PER_FRAME * MFCC_COUNT
@@ -101,17 +102,18 @@ def mfcc(samples: Array, count: int) -> Array:
 
 
 def stack(hidden: Array, cepstra: Array, frames: int) -> Array:
-    """Return one vector per motion frame (frames, 564): two phonetic vectors, then four MFCC frames.
+    """Return one vector per motion frame (frames, 2 P + 52): two phonetic vectors, then four MFCC frames.
 
-    ``hidden`` (H, 256) at 50 Hz and ``cepstra`` (C, 13) at 100 Hz may be short or long by a frame or two;
+    ``hidden`` (H, P) at 50 Hz and ``cepstra`` (C, 13) at 100 Hz may be short or long by a frame or two;
     their last frame is held, or what is too much dropped.
     """
-    phonetic = _fit(hidden, frames * PHONETIC_PER_FRAME).reshape(frames, -1)
-    energy = _fit(cepstra, frames * HOPS_PER_FRAME).reshape(frames, -1)
+    phonetic = fit(hidden, frames * PHONETIC_PER_FRAME).reshape(frames, -1)
+    energy = fit(cepstra, frames * HOPS_PER_FRAME).reshape(frames, -1)
     return np.concatenate([phonetic, energy], axis=1).astype(np.float32, copy=False)
 
 
-def _fit(rows: Array, count: int) -> Array:
+def fit(rows: Array, count: int) -> Array:
+    """Return ``count`` of ``rows`` (N, F): the last one is held, or what is too much dropped."""
     if len(rows) >= count:
         return rows[:count]
     return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])
