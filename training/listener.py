@@ -113,7 +113,7 @@ class Layer(nn.Module):
 
 
 class HalfWhisper(nn.Module):
-    """Whisper's log-mel front end and the first layers of its encoder (Radford et al. 2022): waveform to (1, T, 384)."""
+    """Whisper's log-mel front end and first encoder layers (Radford et al. 2022): waveform to features (1, T, 384)."""
 
     waves: Tensor
     bands: Tensor
