@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import ARKIT_INDEX
+from ..topology import ARKIT_INDEX, LANDMARK_COUNT
 
 Array = NDArray[np.float32]
 
@@ -79,19 +79,24 @@ def contact(points: NDArray[np.floating]) -> Array:
     return nearness
 
 
-def spread_lower(apart: NDArray[np.floating]) -> Array:
-    """Return what (T, 68) the points of the lower lip move by when its pairs move by ``apart`` (T, 3)."""
-    return _spread(apart, _FOLLOW_LOWER)
+def lower_followers() -> Array:
+    """Return how far (68, 3) each landmark goes along with the lower lip at each of the three pairs."""
+    return _followers(_FOLLOW_LOWER)
 
 
-def _spread(apart: NDArray[np.floating], follow: dict[int, tuple[float, float, float]]) -> Array:
-    moved = np.zeros((len(apart), 68), np.float32)
-    moved[:, list(follow)] = apart @ np.array(list(follow.values()), np.float32).T
-    return moved
+def upper_followers() -> Array:
+    """Return the same for the upper lip."""
+    return _followers(_FOLLOW_UPPER)
+
+
+def _followers(follow: dict[int, tuple[float, float, float]]) -> Array:
+    shares = np.zeros((LANDMARK_COUNT, 3), np.float32)
+    shares[list(follow)] = list(follow.values())
+    return shares
 
 
 def hold(points: Array, wanted: Array, weight: Array) -> None:
     """Bring the lips of ``points`` (T, 68, 3) to the gaps ``wanted`` (T, 3) by ``weight`` (T,), in place."""
     change = weight[:, None] * (wanted - gaps(points))
-    points[:, :, 1] += _LOWER_SHARE * _spread(change, _FOLLOW_LOWER)
-    points[:, :, 1] -= (1 - _LOWER_SHARE) * _spread(change, _FOLLOW_UPPER)
+    points[:, :, 1] += _LOWER_SHARE * change @ lower_followers().T
+    points[:, :, 1] -= (1 - _LOWER_SHARE) * change @ upper_followers().T

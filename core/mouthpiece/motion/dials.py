@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from ..errors import TakeError
 from ..performance import Performance
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
-from . import closures, eyes, timing
+from . import closures, emotions, eyes, mouth, timing
 from .smooth import lowpass
 
 Array = NDArray[np.float32]
-
-EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised")
 
 #: Least and greatest value of each dial.
 LIMITS: Final[Mapping[str, tuple[float, float]]] = {
@@ -41,18 +39,6 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
 
 #: What the standard deviation of the smoothing Gaussian is at its strongest, seconds.
 _SMOOTH_SECONDS: Final = 0.12
-#: How far the jaw parts the lips, as a multiple of the chin's own drop: contour points slide on the chin.
-_LIPS_OVER_CHIN: Final = 1.5
-_CHIN: Final = 8
-
-_JAW_COLUMNS: Final = tuple(
-    ARKIT_INDEX[name] for name in ("jawOpen", "jawForward", "jawLeft", "jawRight", "mouthClose")
-)
-_LIP_COLUMNS: Final = tuple(
-    index
-    for name, index in ARKIT_INDEX.items()
-    if (name.startswith(("mouth", "tongue")) and index not in _JAW_COLUMNS) or name == "cheekPuff"
-)
 _BROW_COLUMNS: Final = tuple(index for name, index in ARKIT_INDEX.items() if name.startswith("brow"))
 _EXPRESSION_COLUMNS: Final = tuple(
     index
@@ -75,7 +61,7 @@ class Dials:
     style : float
         0 is nobody in particular, 1 the speaker, up to 1.5 the speaker and more.
     emotion : str
-        One of ``EMOTIONS``.
+        One of ``emotions.NAMES``.
     intensity : float
         How strong the emotion is, 0 to 1.
     smoothing : float
@@ -111,8 +97,8 @@ class Dials:
                 raise TakeError(f"The dial '{name}' is {value!r}; it must be a number from {low:g} to {high:g}.")
             if not low <= value <= high:
                 raise TakeError(f"The dial '{name}' is {value:g}. Choose a number from {low:g} to {high:g}.")
-        if self.emotion not in EMOTIONS:
-            raise TakeError(f"There is no emotion '{self.emotion}'. Choose one of: {', '.join(EMOTIONS)}.")
+        if self.emotion not in emotions.NAMES:
+            raise TakeError(f"There is no emotion '{self.emotion}'. Choose one of: {', '.join(emotions.NAMES)}.")
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Dials:
@@ -179,6 +165,9 @@ def apply(take: Performance, dials: Dials) -> Performance:
     if dials.offset:
         timing.shift(motion, dials.offset)
     _amounts(motion, dials)
+    seed = take.options.get("seed", 0)
+    rng = np.random.default_rng(seed if isinstance(seed, int) and seed >= 0 else 0)
+    emotions.add(motion, dials.emotion, dials.intensity * dials.expression, rng)
     np.clip(motion.arkit, 0, 1, out=motion.arkit)
     motion.offsets += take.neutral
     eyes.close_lids(motion.offsets, motion.blink)
@@ -232,7 +221,7 @@ def _smooth(motion: Motion, amount: float) -> None:
     for column, name in enumerate(ARKIT_NAMES):
         if name.startswith(("eyeBlink", "eyeLook")):
             continue
-        kept = motion.contact if column in _JAW_COLUMNS or column in _LIP_COLUMNS else 0.0
+        kept = motion.contact if column in mouth.COLUMNS else 0.0
         smooth = lowpass(motion.arkit[:, column], hertz, motion.fps).astype(np.float32)
         motion.arkit[:, column] = kept * motion.arkit[:, column] + (1 - kept) * smooth
     motion.head = lowpass(motion.head, hertz, motion.fps).astype(np.float32)
@@ -240,7 +229,7 @@ def _smooth(motion: Motion, amount: float) -> None:
 
 def _amounts(motion: Motion, dials: Dials) -> None:
     """Scale what each amount is about."""
-    _scale_mouth(motion, dials.lips, dials.jaw)
+    mouth.scale(motion.offsets, motion.arkit, dials.lips, dials.jaw)
     motion.offsets[:, _BROWS] *= dials.brows
     motion.arkit[:, _BROW_COLUMNS] *= dials.brows
     motion.arkit[:, _EXPRESSION_COLUMNS] *= dials.expression
@@ -250,19 +239,3 @@ def _amounts(motion: Motion, dials: Dials) -> None:
     looks = motion.gaze - eyes.steadying(motion.head)
     motion.head *= dials.head
     motion.gaze = looks * np.float32(dials.gaze) + eyes.steadying(motion.head)
-
-
-def _scale_mouth(motion: Motion, lips: float, jaw: float) -> None:
-    """Scale the jaw's part of the mouth's motion by ``jaw`` and the rest by ``lips``.
-
-    The jaw's part is as much of the lips' parting as the chin's drop accounts for: nothing where lips meet, so that
-    no dial opens or crosses them there.
-    """
-    apart = np.maximum(closures.gaps(motion.offsets), 0)
-    drop = _LIPS_OVER_CHIN * np.maximum(motion.offsets[:, _CHIN, 1], 0)
-    by_jaw = np.minimum(drop / np.maximum(apart[:, 1], 1e-6), 1)[:, None] * apart
-    motion.offsets[:, LIPS] *= lips
-    motion.offsets[:, :, 1] += (jaw - lips) * closures.spread_lower(by_jaw)
-    motion.offsets[:, JAW] *= jaw
-    motion.arkit[:, _LIP_COLUMNS] *= lips
-    motion.arkit[:, _JAW_COLUMNS] *= jaw
