@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .dialling import add_dial_arguments, add_dial_command, dials_of
 from .errors import MouthpieceError, TakeError
 from .report import Reporter
 
@@ -21,6 +22,7 @@ examples:
   mouthpiece animate line.wav                       writes line.npz beside it
   mouthpiece animate line.wav -o take.npz --seed 3  another head, other blinks, the same lips
   mouthpiece animate scene/*.flac -o takes          one take a file; a bad file does not stop the rest
+  mouthpiece dial take.npz --lips 1.2 --emotion happy   turn it afterwards: no network runs again
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture
 
 In Blender, with the add-on enabled:
@@ -64,7 +66,7 @@ def _whole(text: str) -> int:
 
 
 def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
-    """Add the ``animate`` and ``inspect`` commands to ``parser.add_subparsers()``.
+    """Add the ``animate``, ``dial`` and ``inspect`` commands to ``parser.add_subparsers()``.
 
     ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
     """
@@ -83,8 +85,11 @@ def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = No
     animate.add_argument("--fps", type=float, default=25.0, metavar="F", help="frames per second (default 25)")
     animate.add_argument("--force", action="store_true", help="replace files that are not takes")
     add_motion_arguments(animate)
+    add_dial_arguments(animate)
     add_report_arguments(animate)
     animate.set_defaults(command=run_animate, open_sound=open_sound)
+
+    add_report_arguments(add_dial_command(commands))
 
     inspect = commands.add_parser(
         "inspect",
@@ -176,6 +181,7 @@ def _animate_one(sound: Path, place: Path, options: argparse.Namespace, teller: 
     from time import perf_counter
 
     from .audio import SoundFile
+    from .motion.dials import dialled
     from .performance import Performance
     from .pipeline import Options, Progress, Warned, steps
 
@@ -191,7 +197,7 @@ def _animate_one(sound: Path, place: Path, options: argparse.Namespace, teller: 
             warnings.append(item.message)
             teller.warning(str(sound), item.message)
         else:
-            take = item
+            take = dialled(item, dials_of(options))
     assert take is not None
     written = take.save(place)
     return {
