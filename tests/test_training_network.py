@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ from mouthpiece.topology import ARKIT_NAMES, MIRROR
 from training import export, train
 from training.data import Stretch
 from training.losses import ContentLoss, Weights, correlation, gap_and_width
-from training.networks import ContentNet, Shape
+from training.networks import ContentNet, Finish, Shape
 from training.score import synthetic_face
 
-TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.1)
+TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.1, deafness=0.0)
 CHECKPOINT = Path(train.__file__).parent / "checkpoints" / "content.safetensors"
 
 
@@ -173,6 +174,41 @@ def test_normalisation_keeps_dead_channels_quiet():
     assert float(((features - net.mean) * net.scale)[:, 7].abs().max()) < 1e-3
 
 
+def test_a_network_is_now_and_then_deaf_to_a_source_in_training_only():
+    net, heard = ContentNet(replace(TINY, deafness=0.25)), []
+    net.project.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0].detach()))
+    features = net.mean + torch.ones(64, 5, FEATURE_SIZE) / net.scale
+    net.train()
+    net.dropout.p = 0.0
+    net(features)
+    rows = heard[0][:, 0]
+    per_source = torch.stack([rows[:, net.source == k].amax(dim=1) for k in range(int(net.source.max()) + 1)], dim=1)
+    assert ((per_source == 0) | (per_source > 0.99)).all()
+    assert (per_source > 0).any(dim=1).all() and 0.1 < float((per_source == 0).float().mean()) < 0.4
+    torch.testing.assert_close(rows, per_source[:, net.source])
+    net.eval()
+    net(features)
+    assert (heard[1] > 0.99).all()
+
+
+def test_the_finish_gives_back_what_is_quick_and_leaves_what_is_slow(net, tmp_path):
+    taps = np.array(Finish(detail=2.0, sigma=0.7).kernel())
+    assert taps.sum() == pytest.approx(1) and (taps == taps[::-1]).all()
+    wave = np.exp(2j * np.pi * np.outer([0.5, 10.0], np.arange(len(taps)) - len(taps) // 2) / 25) @ taps
+    assert wave[0].real == pytest.approx(1, abs=0.02) and wave[1].real > 2
+    features = torch.randn(1, 40, FEATURE_SIZE)
+    with torch.no_grad():
+        plain, _ = export.Exported(net)(features)
+        twice, _ = export.Exported(net, Finish(amplitude=2.0))(features)
+        lively, weights = export.Exported(net, Finish(detail=2.0))(features)
+    torch.testing.assert_close(twice, 2 * plain)
+    expected = np.apply_along_axis(np.convolve, 0, np.pad(plain[0].numpy(), ((3, 3), (0, 0)), "edge"), taps, "valid")
+    np.testing.assert_allclose(lively[0], expected, atol=1e-5)
+    assert float(weights.min()) >= 0 and float(weights.max()) <= 1
+    export.to_onnx(net, tmp_path / "tiny.onnx", Finish(detail=2.0, amplitude=0.9))
+    assert export.disagreement(net, tmp_path / "tiny.onnx", Finish(detail=2.0, amplitude=0.9)) < 1e-5
+
+
 # ---- training
 
 
@@ -252,7 +288,7 @@ def checkpoint(corpus, folder):
 
 def test_torch_and_onnx_agree_at_any_length(net, tmp_path):
     export.to_onnx(net, tmp_path / "tiny.onnx")
-    assert export.disagreement(net, tmp_path / "tiny.onnx", (1, 2, 33, 400)) < 1e-5
+    assert export.disagreement(net, tmp_path / "tiny.onnx", lengths=(1, 2, 33, 400)) < 1e-5
 
 
 def test_an_export_is_what_the_core_expects(corpus, tmp_path):
@@ -291,7 +327,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 def test_the_shipped_network_is_the_checkpoint():
     net, notes = export.load_checkpoint(CHECKPOINT)
-    assert export.disagreement(net, ASSETS / "content.onnx") < export.TOLERANCE
+    assert export.disagreement(net, ASSETS / "content.onnx", export.finish_of(notes)) < export.TOLERANCE
     sidecar = find("content").sidecar
     np.testing.assert_allclose(sidecar.neutral_face(), net.neutral.numpy(), atol=1e-5)
     assert sidecar.provenance["validation"] == json.loads(notes["validation"])

@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from .clips import LABELLED
-from .networks import LANDMARK_NUMBERS, ContentNet, Shape
+from .networks import LANDMARK_NUMBERS, ContentNet, Finish, Shape
 
 log = logging.getLogger(__name__)
 
@@ -51,22 +51,34 @@ class Exported(nn.Module):
     mirror: Tensor
     turned: Tensor
     swap: Tensor
+    taps: Tensor
 
-    def __init__(self, net: ContentNet) -> None:
-        """Wrap ``net``."""
+    def __init__(self, net: ContentNet, finish: Finish | None = None) -> None:
+        """Wrap ``net``; ``finish`` (default: none) is done to what it predicts."""
         super().__init__()
         self.net = net
+        finish = finish or Finish()
+        self.amplitude = finish.amplitude
+        self.register_buffer("taps", torch.tensor(finish.kernel()))
         points = np.array(MIRROR)[:, None] * 3 + np.arange(3)
         self.register_buffer("mirror", torch.from_numpy(points.ravel()))
         self.register_buffer("turned", torch.tensor([-1.0, 1.0, 1.0]).repeat(LANDMARK_COUNT))
         self.register_buffer("swap", torch.tensor([LABELLED.index(_other_side(name)) for name in LABELLED]))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 564)."""
+        """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 1844)."""
         landmarks, arkit = self.net(features)
+        landmarks = self.amplitude * self._livened(landmarks)
+        arkit = self._livened(arkit).clamp(0, 1)
         landmarks = 0.5 * (landmarks + landmarks[..., self.mirror] * self.turned)
         arkit = 0.5 * (arkit + arkit[..., self.swap])
         return landmarks, nn.functional.pad(arkit, (0, 1))
+
+    def _livened(self, motion: Tensor) -> Tensor:
+        """Return ``motion`` (1, T, C) filtered over time; beyond the ends the first and last frames hold."""
+        reach = len(self.taps) // 2
+        held = nn.functional.pad(motion.transpose(1, 2), (reach, reach), mode="replicate")
+        return nn.functional.conv1d(held.transpose(0, 1), self.taps[None, None]).permute(1, 2, 0)
 
 
 def _other_side(name: str) -> str:
@@ -74,6 +86,11 @@ def _other_side(name: str) -> str:
     if name.endswith("Left"):
         return name.removesuffix("Left") + "Right"
     return name.removesuffix("Right") + "Left" if name.endswith("Right") else name
+
+
+def finish_of(notes: Mapping[str, str]) -> Finish:
+    """Return the finish a checkpoint's ``notes`` ask for."""
+    return Finish(**json.loads(notes.get("config", "{}")).get("finish", {}))
 
 
 def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
@@ -94,7 +111,7 @@ def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
     return net.eval(), notes
 
 
-def to_onnx(net: ContentNet, path: Path) -> None:
+def to_onnx(net: ContentNet, path: Path, finish: Finish | None = None) -> None:
     """Write ``net`` as ONNX with a free number of frames."""
     example = torch.zeros(1, 50, FEATURE_SIZE)
     free = {name: {1: "frames"} for name in ("features", "landmarks", "arkit")}
@@ -102,7 +119,7 @@ def to_onnx(net: ContentNet, path: Path) -> None:
         # the tracing exporter is deprecated, but the other one unrolls LSTMs to a fixed length
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Exported(net.eval()).eval(),
+            Exported(net.eval(), finish).eval(),
             (example,),
             str(path),
             input_names=["features"],
@@ -113,10 +130,12 @@ def to_onnx(net: ContentNet, path: Path) -> None:
         )
 
 
-def disagreement(net: ContentNet, path: Path, lengths: Sequence[int] = (1, 7, 50, 600), seed: int = 0) -> float:
+def disagreement(
+    net: ContentNet, path: Path, finish: Finish | None = None, lengths: Sequence[int] = (1, 7, 50, 600), seed: int = 0
+) -> float:
     """Return the largest absolute difference between torch and ONNX Runtime over random sequences of ``lengths``."""
     session = OnnxSession(path.read_bytes(), path.name)
-    wrapped, rng, worst = Exported(net.eval()).eval(), np.random.default_rng(seed), 0.0
+    wrapped, rng, worst = Exported(net.eval(), finish).eval(), np.random.default_rng(seed), 0.0
     for length in lengths:
         spread = 1 / net.scale.numpy()
         features = (net.mean.numpy() + spread * rng.standard_normal((1, length, FEATURE_SIZE))).astype(np.float32)
@@ -159,17 +178,18 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
         If torch and ONNX Runtime disagree, or the checkpoint is unusable. Nothing is then written.
     """
     net, notes = load_checkpoint(checkpoint)
+    finish = finish_of(notes)
     out.mkdir(parents=True, exist_ok=True)
     path, part = out / f"{name}.onnx", out / f"{name}.onnx.part"
     try:
-        to_onnx(net, part)
-        difference = disagreement(net, part)
+        to_onnx(net, part, finish)
+        difference = disagreement(net, part, finish)
         if difference > TOLERANCE:
             raise ValueError(f"torch and ONNX Runtime disagree by {difference:.2g} (at most {TOLERANCE:.2g})")
         config = json.loads(notes.get("config", "{}"))
         provenance = {
             "command": "python -m training.train --config training/configs/content.json --data DATA --out RUN",
-            "features": "two phonetic vectors (256) and four MFCC frames (13) per motion frame",
+            "features": "two phonetic vectors (256 + 256 + 384) and four MFCC frames (13) per motion frame",
             "config": config,
             "seed": config.get("seed"),
             "step": int(notes.get("step", 0)),

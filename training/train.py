@@ -32,7 +32,7 @@ from safetensors.torch import load_file, save_file
 from .clips import LABELLED, load_split
 from .data import NO_AUGMENTATION, Augmentation, Sampler, Stretch, batch_of, cached_rendition
 from .losses import SMALL_SPREAD, ContentLoss, Weights, gap_and_width
-from .networks import ContentNet, Shape
+from .networks import ContentNet, Finish, Shape
 from .score import pearson
 from .targets import canonical_face, make_targets
 
@@ -63,6 +63,7 @@ class Config:
     shape: Shape = field(default_factory=Shape)
     loss: Weights = field(default_factory=Weights)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    finish: Finish = field(default_factory=Finish)
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -74,7 +75,7 @@ class Config:
             If a key is unknown.
         """
         raw = json.loads(path.read_text(encoding="utf-8"))
-        parts = {"shape": Shape, "loss": Weights, "augmentation": Augmentation}
+        parts = {"shape": Shape, "loss": Weights, "augmentation": Augmentation, "finish": Finish}
         unknown = set(raw) - {f.name for f in fields(cls)}
         for key, part in parts.items():
             own = raw.get(key, {})

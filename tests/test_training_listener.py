@@ -1,0 +1,102 @@
+"""The listener: reading Whisper, its front end, weights as bytes, and the shipped graph."""
+
+import struct
+
+import librosa
+import numpy as np
+import onnx
+import pytest
+import torch
+from mouthpiece.features import PHONETIC_PARTS, RATE
+from mouthpiece.models.registry import find
+from mouthpiece.models.session import OnnxSession
+from onnx import TensorProto, helper, numpy_helper
+
+from training import listener
+
+
+def stored(variables):
+    """The bytes of a CTranslate2 model with these float32 variables."""
+    text = lambda name: struct.pack("<H", len(name) + 1) + name.encode() + b"\0"  # noqa: E731 - one line, used twice
+    parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(variables))]
+    for name, value in variables.items():
+        parts += [text(name), struct.pack("<B", value.ndim), struct.pack(f"<{value.ndim}I", *value.shape)]
+        parts += [struct.pack("<BI", 0, value.nbytes), value.tobytes()]
+    return b"".join(parts)
+
+
+def test_variables_are_read_as_they_were_stored(tmp_path, rng):
+    wanted = {
+        "encoder/a/weight": rng.standard_normal((3, 4)).astype(np.float32),
+        "encoder/b/bias": rng.standard_normal(5).astype(np.float32),
+    }
+    (tmp_path / "model.bin").write_bytes(stored(wanted))
+    found = listener.read_ctranslate2(tmp_path / "model.bin")
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x06\0\0\0", b"RIFF" + bytes(40), stored({"x": np.ones(9, np.float32)})[:-8]]
+)
+def test_other_files_are_no_models(tmp_path, content):
+    (tmp_path / "model.bin").write_bytes(content)
+    with pytest.raises(ValueError, match="CTranslate2"):
+        listener.read_ctranslate2(tmp_path / "model.bin")
+
+
+def test_a_model_without_whispers_weights_is_refused(rng):
+    with pytest.raises(ValueError, match="not a Whisper"):
+        listener.HalfWhisper().load({})
+    with pytest.raises(ValueError, match="shape"):
+        listener.HalfWhisper().load({"encoder/conv1/weight": np.ones((2, 2, 2), np.float16)})
+
+
+def test_the_front_end_is_whispers(rng):
+    sound = (0.1 * rng.standard_normal(RATE)).astype(np.float32)
+    power = np.abs(librosa.stft(sound, n_fft=400, hop_length=160, pad_mode="reflect"))[:, :-1] ** 2
+    level = np.log10(np.maximum(librosa.filters.mel(sr=RATE, n_fft=400, n_mels=80) @ power, 1e-10))
+    expected = (np.maximum(level, level.max() - 8) + 4) / 4
+    found = listener.HalfWhisper().log_mel(torch.from_numpy(sound[None]))[0].numpy()
+    assert found.shape == (80, 100)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_weights_as_bytes_are_within_half_a_step(rng):
+    weight = rng.standard_normal((96, 64)).astype(np.float32) * np.linspace(0.01, 10, 64, dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [96, 96])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [96, 64])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    small = listener.as_bytes(model)
+    found = OnnxSession(small.SerializeToString(), "one")({"x": np.eye(96, dtype=np.float32)})["y"]
+    step = np.abs(weight).max(axis=0) / 127
+    assert (np.abs(found - weight) <= 0.5001 * step).all() and not np.array_equal(found, weight)
+
+
+def test_what_nothing_depends_on_is_left_out():
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Add", ["x", "w"], ["z"])],
+        "two",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+        [numpy_helper.from_array(np.ones(2, np.float32), "w")],
+    )
+    listener._drop_unused(graph)
+    assert [node.op_type for node in graph.node] == ["Relu"] and not graph.initializer
+
+
+def test_the_shipped_listener_hears_what_its_description_says(rng):
+    network = find("phonetic")
+    sound = (0.05 * rng.standard_normal(3 * RATE)).astype(np.float32)
+    outputs = network.open()({"waveform": sound[None], "waveform_lengths": np.array([len(sound)], np.int64)})
+    assert list(outputs) == list(network.sidecar.outputs)
+    assert tuple(rows.shape[2] for rows in outputs.values()) == PHONETIC_PARTS
+    assert all(abs(rows.shape[1] - 150) <= 2 and np.isfinite(rows).all() for rows in outputs.values())
+    assert network.sidecar.features == sum(PHONETIC_PARTS)
+    assert onnx.load_from_string(network.content).graph.output[0].name == "hama"
