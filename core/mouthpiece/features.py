@@ -31,7 +31,7 @@ MFCC_COUNT: Final = 13
 #: Power below which a mel band counts as silent. Far above librosa's default, so that the bit noise under
 #: a silent passage is silence to the networks as well.
 POWER_FLOOR: Final = 1e-6
-#: Phonetic features per second, and numbers in a vector: hama's last and middle layers, Whisper's second.
+#: Phonetic features per second, and numbers in a vector: two layers of hama, one of Whisper.
 PHONETIC_RATE: Final = 50
 PHONETIC_PARTS: Final = (256, 256, 384)
 PHONETIC_SIZE: Final = sum(PHONETIC_PARTS)
