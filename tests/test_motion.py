@@ -74,35 +74,6 @@ def test_a_gated_mouth_rests_and_the_rest_of_the_face_does_not(rng):
     np.testing.assert_array_equal(arkit[:, brow], shapes[:, brow])
 
 
-@pytest.mark.parametrize("make", [living.head_sway, living.blinks, living.gaze])
-@pytest.mark.parametrize("count", [1, 3, 1500])
-def test_the_same_seed_gives_the_same_life_and_another_seed_another(make, count):
-    activity = np.tile(np.repeat([0.0, 1.0], 50), 15)[:count].astype(np.float32)
-    one, two, three = (make(activity, 25.0, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(one, two)
-    assert len(one) == count and np.isfinite(one).all()
-    if count == 1500:
-        assert np.abs(one - three).max() > 1e-3
-
-
-@pytest.mark.parametrize("fps", [12.0, 25.0, 60.0])
-def test_blinks_come_as_often_as_peoples_and_shut_the_eye(fps):
-    activity = np.ones(int(120 * fps), np.float32)
-    lid = living.blinks(activity, fps, np.random.default_rng(0))[:, 0]
-    shut = lid > 0.5
-    per_minute = (shut[1:] & ~shut[:-1]).sum() / 2
-    assert 10 <= per_minute <= 26
-    assert lid.max() > 0.9 and shut.mean() < 0.12
-
-
-def test_blinks_wait_for_the_end_of_a_phrase():
-    activity = np.tile(np.r_[np.ones(50), np.zeros(12)], 40).astype(np.float32)
-    lid = living.blinks(activity, 25.0, np.random.default_rng(3))[:, 0]
-    starts = np.flatnonzero((lid[1:] > 0) & (lid[:-1] == 0)) % 62
-    at_pause = ((starts >= 48) & (starts <= 52)).mean()
-    assert at_pause > 2 * 5 / 62  # more than twice chance
-
-
 def test_the_head_is_calmer_in_silence_and_slow():
     loud = living.head_sway(np.ones(5000, np.float32), 25.0, np.random.default_rng(0))
     calm = living.head_sway(np.zeros(5000, np.float32), 25.0, np.random.default_rng(0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .curves import sample
 from .features import FRAME_RATE
-from .motion import eyes, living, rest
+from .motion import eyes, living, prosody, rest
 from .performance import Performance
 
 if TYPE_CHECKING:
@@ -36,20 +36,19 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
         What the take is made with.
     """
     activity = rest.speech_activity(heard.rms, heard.frames)
+    states = prosody.rhythm(activity, rest.frame_decibels(heard.rms, heard.frames), FRAME_RATE)
     fps = options.fps
     if fps != FRAME_RATE:
-        times = np.arange(max(1, int(np.ceil(heard.frames / FRAME_RATE * fps - 1e-6)))) / fps
-        offsets, arkit, activity = (
-            sample(track, FRAME_RATE, times).astype(np.float32) for track in (offsets, arkit, activity)
-        )
+        offsets, arkit, activity = (_at(fps, heard.frames, track) for track in (offsets, arkit, activity))
     rng = np.random.default_rng(options.seed)
     head = living.head_sway(activity, fps, rng)
-    blink = living.blinks(activity, fps, rng)
-    look = living.gaze(activity, fps, rng)
+    # Generators of their own: how one of them draws changes none of the others.
+    lids, looks, brows = rng.spawn(3)
+    blink = living.blinks(states, len(activity), fps, lids)
+    look = living.gaze(states, head, fps, looks)
     neutral = networks.content.sidecar.neutral_face()
-    # In place, here and below: of a long sound's motion there is one copy at work and one in the take.
-    landmarks = offsets
-    landmarks += neutral
+    landmarks = np.add(offsets, neutral, out=offsets)  # in place: of a long sound's motion one copy is at work
+    living.raise_brows(landmarks, arkit, living.brows(states, len(activity), fps, brows))
     eyes.close_lids(landmarks, blink)
     eyes.write_eyes(arkit, blink, look)
     return Performance(
@@ -66,5 +65,17 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
             "phonetic": networks.phonetic.sidecar.sha256,
             "content": networks.content.sidecar.sha256,
         },
-        options={**asdict(options), "head": "procedural", "blink": "procedural", "gaze": "procedural"},
+        options={
+            **asdict(options),
+            "head": "procedural",
+            "blink": "statistics",
+            "gaze": "statistics",
+            "brows": "statistics",
+        },
     )
+
+
+def _at(fps: float, frames: int, track: Array) -> Array:
+    """Return ``track`` (``frames``, ...) of 25 Hz at ``fps``, to the end of its last frame."""
+    times = np.arange(max(1, int(np.ceil(frames / FRAME_RATE * fps - 1e-6)))) / fps
+    return sample(track, FRAME_RATE, times).astype(np.float32)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..topology import ARKIT_INDEX
 from . import mouth
-from .shapes import displacement, weights_of
+from .shapes import alone, weights_of
 from .smooth import lowpass
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _raise(motion: Motion, column: int, amount: Array) -> None:
     before = motion.arkit[:, column].copy()
     motion.arkit[:, column] = np.clip(before + amount, 0, 1)
     gained = motion.arkit[:, column] - before
-    points = displacement(np.eye(len(ARKIT_INDEX), dtype=np.float32)[column])
+    points = alone(column)
     for point in np.flatnonzero(np.abs(points).max(axis=1) > 0):
         motion.offsets[:, point] += gained[:, None] * points[point]
 

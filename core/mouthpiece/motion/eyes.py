@@ -17,7 +17,9 @@ _LOOK_FULL: Final = (0.61, 0.44)
 _LID_FOLLOW: Final = 0.35
 #: Where the lids meet, between upper (0) and lower (1): the upper does nearly all of the way.
 _SEAM: Final = 0.85
-#: Share of the head's turn that the eyes make up for by turning the other way.
+#: Share of the head's turn that the eyes make up for by turning the other way. Measured on tracked speakers: 0.2 to
+#: 0.3 in yaw and pitch alike, too little, for irises of a few pixels seem to move less than they do; people who look
+#: at something come near 1 (the vestibulo-ocular reflex). Between the two, by eye.
 _STEADYING: Final = 0.6
 
 

@@ -1,19 +1,32 @@
-"""A living face around the mouth: head sway, blinks and gaze, drawn from a seeded generator.
+"""A living face around the mouth: blinks, looks and brows as real speakers have them, drawn from a seeded generator.
 
-These are procedural, not learned: plausible, tied to speech and pauses, the same for the same seed, and
-marked ``"procedural"`` in a take's options.
+How often, how long and how far was measured on tracked speakers (``training/living_statistics.py``) and lies in
+``assets/living.json``; here it is drawn from, in step with the speech. Head sway is procedural.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelError
+from ..features import FRAME_RATE
+from . import eyes
+from .prosody import STATES
+from .shapes import alone, weights_of
 from .smooth import lowpass
 
 Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "living.json"
 
 #: Standard deviation of head motion while speaking: pitch, yaw, roll (rad), x, y, z (eye distances).
 SWAY: Final = (0.035, 0.045, 0.02, 0.03, 0.02, 0.02)
@@ -27,16 +40,41 @@ _NOD_RADIANS: Final = 0.02
 _BREATH_HERTZ: Final = 0.25
 _BREATH: Final = (0.006, 0.012)
 
-#: Seconds between blinks: mean and least. Closing, held shut, opening.
-_BLINK_MEAN: Final = 3.6
-_BLINK_LEAST: Final = 0.7
-_BLINK_PHASES: Final = (0.08, 0.05, 0.16)
+#: Seconds lids stay shut; the rest of a blink's course is measured.
+_SHUT_SECONDS: Final = 0.04
+#: Least seconds from open to shut, and back.
+_LEAST_CLOSING: Final = 0.06
+#: Seconds a saccade takes, and seconds more a radian (Bahill, Clark & Stark 1975: 21 ms, and 2.2 ms a degree). The
+#: measured clips have 25 frames a second, too few to see it.
+_SACCADE: Final = (0.021, 0.126)
+_AXES: Final = ("horizontal", "vertical")
+#: How much of the difference between looks at home and away goes into how long they are held; the measured intervals
+#: they are drawn from have the rest in them already.
+_HOLDING: Final = 0.9
+#: Share of the spread of looks that is drawn: that those too near the last are drawn anew makes up for the rest.
+_NARROWED: Final = 0.9
+#: Looks drawn until one is far enough from the last to be a jump.
+_TRIES: Final = 8
+#: How unlike each other the outer brows' shares of two raises are (standard deviation of the logarithm).
+_OUTER_SPREAD: Final = 0.4
 
-#: Seconds a look is held (mean, least), and its spread in radians (horizontal, vertical).
-_LOOK_MEAN: Final = 1.4
-_LOOK_LEAST: Final = 0.3
-_LOOK_SPREAD: Final = (0.07, 0.035)
-_SACCADE_SECONDS: Final = 0.06
+
+@cache
+def statistics() -> Mapping[str, Any]:
+    """Return what was measured: ``blink``, ``gaze`` and ``brow``, as ``training/living_statistics.py`` describes.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged.
+    """
+    try:
+        measured: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+        if not all(set(STATES) < set(measured[name]["rate"]) for name in ("blink", "gaze", "brow")):
+            raise ValueError("rates are missing")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"'{_FILE.name}' is missing or damaged ({error}). Install Mouthpiece again.") from error
+    return measured
 
 
 def head_sway(activity: Array, fps: float, rng: np.random.Generator) -> Array:
@@ -57,44 +95,132 @@ def head_sway(activity: Array, fps: float, rng: np.random.Generator) -> Array:
     return motion
 
 
-def blinks(activity: Array, fps: float, rng: np.random.Generator) -> Array:
-    """Return lid closure (T, 2), left and right eye, for speech ``activity`` (T,) at ``fps``.
+def moments(name: str, states: NDArray[np.int8], rng: np.random.Generator, lengths: Floats | None = None) -> Floats:
+    """Return the seconds at which events ``name`` (``blink``, ``gaze``, ``brow``) happen, ascending.
 
-    Blinks come irregularly, about 17 a minute, and wait for the end of a phrase when one is near.
+    Intervals come from the measured distribution, on a clock that runs as much faster in each state of speech
+    (``states`` (T,) at 25 Hz) as such events are more frequent in it; the n-th is made ``lengths[n]`` times as long.
     """
-    count = len(activity)
-    times = np.arange(count) / fps
-    close, shut, reopen = _BLINK_PHASES
-    track = np.zeros(count)
-    moment = rng.uniform(0.5, _BLINK_MEAN)
-    while moment < count / fps:
-        moment = _nearest_pause(activity, fps, moment)
-        phase = times - moment
-        lid = np.clip(np.minimum(phase / close, 1 - (phase - close - shut) / reopen), 0, 1)
-        track = np.maximum(track, lid * lid * (3 - 2 * lid) * rng.uniform(0.92, 1.0))
-        moment += close + shut + reopen + _BLINK_LEAST + rng.gamma(2.0, (_BLINK_MEAN - _BLINK_LEAST) / 2)
-    return np.repeat(track[:, None], 2, axis=1).astype(np.float32)
+    measured = statistics()[name]
+    rate = measured["rate"]
+    pace = np.array([rate[state] for state in STATES]) / rate["all"]
+    clock = np.concatenate([[0.0], np.cumsum(pace[states])]) / FRAME_RATE
+    spans = _drawn(measured["interval"], rng, most_events(name, states) if lengths is None else len(lengths))
+    spans = spans if lengths is None else spans * lengths
+    # The first interval began before the sound did.
+    beat = np.cumsum(spans) - rng.uniform() * spans[0]
+    found: Floats = np.interp(beat[beat < clock[-1]], clock, np.arange(len(clock)) / FRAME_RATE)
+    return found
 
 
-def _nearest_pause(activity: Array, fps: float, moment: float, within: float = 0.6) -> float:
-    """Return the next moment within ``within`` seconds at which speech stops, or ``moment`` if there is none."""
-    first = int(moment * fps)
-    ahead = activity[first : first + int(within * fps) + 1] < 0.5
-    ends = np.flatnonzero(ahead[1:] & ~ahead[:-1])
-    return (first + int(ends[0]) + 1) / fps if len(ends) else moment
+def most_events(name: str, states: NDArray[np.int8]) -> int:
+    """Return more events ``name`` than ever happen in as much speech as ``states`` (T,)."""
+    measured = statistics()[name]
+    fastest = max(measured["rate"].values()) / measured["rate"]["all"]
+    return 20 + int(2 * fastest * len(states) / FRAME_RATE / float(np.mean(measured["interval"])))
 
 
-def gaze(activity: Array, fps: float, rng: np.random.Generator) -> Array:
-    """Return eye direction (T, 2) as in ``Performance.gaze``: held looks near the camera, joined by saccades."""
-    count = len(activity)
-    moments, looks = [0.0], [np.zeros(2)]
-    while moments[-1] < count / fps:
-        moments.append(moments[-1] + _LOOK_LEAST + rng.gamma(1.5, (_LOOK_MEAN - _LOOK_LEAST) / 1.5))
-        away = rng.uniform() < 0.6
-        looks.append(rng.normal(0, _LOOK_SPREAD) if away else rng.normal(0, 0.008, 2))
-    held, times = np.stack(looks), np.arange(count) / fps
-    index = np.searchsorted(moments, times, side="right") - 1
-    share = np.clip((times - np.array(moments)[index]) / _SACCADE_SECONDS, 0, 1)[:, None]
+def _drawn(table: Sequence[float] | Floats, rng: np.random.Generator, count: int) -> Floats:
+    """Return ``count`` values of a distribution whose quantiles, evenly spaced, are ``table``."""
+    values: Floats = np.interp(rng.uniform(0, len(table) - 1, count), np.arange(len(table)), table)
+    return values
+
+
+def blinks(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Generator) -> Array:
+    """Return lid closure (frames, 2), left and right eye, at ``fps`` for ``states`` (T,) of speech at 25 Hz."""
+    measured = statistics()["blink"]
+    lid = np.zeros(frames)
+    when = moments("blink", states, rng)
+    rise, fall, height = (_drawn(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    for moment, closing, opening, top in zip(when, 2 * rise, 2 * fall, height, strict=True):
+        up, down = (max(lasts - _SHUT_SECONDS, _LEAST_CLOSING) for lasts in (closing, opening))
+        _bump(lid, fps, moment, (up, _SHUT_SECONDS, down), top)
+    return np.repeat(lid[:, None], 2, axis=1).astype(np.float32)
+
+
+def _bump(track: Floats, fps: float, moment: float, phases: tuple[float, float, float], top: float) -> None:
+    """Raise ``track`` (T,) to ``top`` around ``moment``, in ``phases`` up, held and down (seconds), in place."""
+    up, held, down = phases
+    first = max(0, math.ceil((moment - up - held / 2) * fps))
+    last = min(len(track), math.floor((moment + down + held / 2) * fps) + 1)
+    phase = np.arange(first, last) / fps - moment
+    share = np.clip(np.minimum((phase + held / 2 + up) / up, (down + held / 2 - phase) / down), 0, 1)
+    track[first:last] = np.maximum(track[first:last], top * share * share * (3 - 2 * share))
+
+
+def gaze(states: NDArray[np.int8], head: Array, fps: float, rng: np.random.Generator) -> Array:
+    """Return eye direction (T, 2) as in ``Performance.gaze``: held looks joined by saccades, steady under ``head``.
+
+    Parameters
+    ----------
+    states : (N,) int8
+        Speech at 25 Hz.
+    head : (T, 6) float32
+        Head motion at ``fps``, which the eyes make up for.
+    fps : float
+        Frames per second of the result.
+    rng
+        Decides when and where.
+    """
+    measured = statistics()["gaze"]
+    held = _looks(most_events("gaze", states), rng)
+    hold = measured["hold"]
+    home = np.linalg.norm(held, axis=1) < hold["radius"]
+    lengths = np.where(home, hold["home"], hold["away"]) ** _HOLDING
+    when = moments("gaze", states, rng, lengths / lengths.mean())
+    return (_joined(when, held, len(head), fps) + eyes.steadying(head)).astype(np.float32)
+
+
+def _looks(count: int, rng: np.random.Generator) -> Floats:
+    """Return where ``count`` looks in a row go (count, 2), radians; from one to the next the eyes really jump."""
+    measured = statistics()["gaze"]
+    # A Gaussian chain whose ranks depend on each other as those of successive looks do (Spearman's rho to Pearson's).
+    keep = 2 * math.sin(math.pi * measured["persistence"] / 6)
+    fresh = rng.standard_normal((count, _TRIES, 2)) * (_NARROWED * math.sqrt(1 - keep * keep))
+    deviate, held = np.zeros(2), np.zeros((count, 2))
+    for index in range(1, count):
+        tried = keep * deviate + fresh[index]
+        looks = np.stack(
+            [np.interp(tried[:, k], measured["deviates"], measured[axis]) for k, axis in enumerate(_AXES)], axis=1
+        )
+        far = np.linalg.norm(looks - held[index - 1], axis=1)
+        best = int(np.argmax(far >= measured["least"])) if far.max() >= measured["least"] else int(far.argmax())
+        deviate, held[index] = tried[best], looks[best]
+    return held
+
+
+def _joined(when: Floats, held: Floats, frames: int, fps: float) -> Floats:
+    """Return the looks ``held`` (N + 1, 2) over time (frames, 2), each beginning ``when`` (N,) its saccade does."""
+    times = np.arange(frames) / fps
+    index = np.searchsorted(when, times, side="right")  # looks begun by then
     before = held[np.maximum(index - 1, 0)]
-    looks_over_time: Array = (before + (held[index] - before) * share).astype(np.float32)
-    return looks_over_time
+    way = held[index] - before
+    lasts = _SACCADE[0] + _SACCADE[1] * np.linalg.norm(way, axis=1)
+    begun = np.where(index > 0, when[np.maximum(index - 1, 0)] if len(when) else 0.0, -1.0)
+    share = np.clip((times - begun) / lasts, 0, 1)
+    looks: Floats = before + way * (share * share * (3 - 2 * share))[:, None]
+    return looks
+
+
+def brows(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Generator) -> Array:
+    """Return how far (frames, 2) inner and outer brows are raised, 0..1, for ``states`` (T,) of speech at 25 Hz."""
+    measured = statistics()["brow"]
+    inner, outer = np.zeros(frames), np.zeros(frames)
+    when = moments("brow", states, rng)
+    rise, fall, height = (_drawn(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    shares = measured["outer"] * np.exp(_OUTER_SPREAD * rng.standard_normal(len(when)) - _OUTER_SPREAD**2 / 2)
+    for moment, up, down, top, share in zip(when, 2 * rise, 2 * fall, height, shares, strict=True):
+        _bump(inner, fps, moment, (up, 0.0, down), top)
+        _bump(outer, fps, moment, (up, 0.0, down), min(top * share, 1.0))
+    return np.stack([inner, outer], axis=1).astype(np.float32)
+
+
+def raise_brows(landmarks: Array, arkit: Array, raised: Array) -> None:
+    """Add ``raised`` (T, 2) to the brows of ``landmarks`` (T, 68, 3) and ``arkit`` (T, 52) alike, in place."""
+    for course, name in zip(raised.T, ("browInnerUp", "browOuterUp"), strict=True):
+        for column in np.flatnonzero(weights_of({name: 1.0})):
+            gained = np.minimum(course, 1 - arkit[:, column])
+            arkit[:, column] += gained
+            points = alone(column)
+            for point in np.flatnonzero(np.abs(points).max(axis=1) > 0):
+                landmarks[:, point] += gained[:, None] * points[point]

@@ -52,3 +52,11 @@ def displacement(weights: Array) -> Array:
     moved += np.tensordot(closures.upper_followers(), closing[0], axes=(1, 0))
     moved += np.tensordot(closures.lower_followers(), closing[1], axes=(1, 0))
     return moved
+
+
+@cache
+def alone(column: int) -> Array:
+    """Return the :func:`displacement` (68, 3) by one whole unit of the shape ``column``; read-only."""
+    moved = displacement(np.eye(len(ARKIT_NAMES), dtype=np.float32)[column])
+    moved.setflags(write=False)
+    return moved
