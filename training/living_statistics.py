@@ -42,6 +42,8 @@ BASELINE = 3.0
 BLINK_HEIGHT, BROW_HEIGHT = 0.2, 0.12
 #: Least turn of the eyes, in radians over three frames, that is a saccade and no noise.
 SACCADE = np.radians(4.0)
+#: Seconds at half height beyond which a lid that is down is no blink.
+LONGEST_BLINK = 0.4
 EYEBALL = 0.41
 #: Frames eyes hold still at least, and how far from its median a look is still at home, radians.
 LEAST_HOLD, HOME = 4, 0.06
@@ -165,7 +167,7 @@ def rates(faces: Sequence[Face], frames: Sequence[Sequence[int]]) -> dict[str, f
 
 def measure_blinks(faces: Sequence[Face]) -> dict[str, Any]:
     """Return rates, intervals, shape and heights (relative to the speaker's own full blink) of blinks."""
-    found = [peaks(face.lid, BLINK_HEIGHT) for face in faces]
+    found = [[e for e in peaks(face.lid, BLINK_HEIGHT) if e.rise + e.fall < LONGEST_BLINK] for face in faces]
     full: dict[str, float] = {}
     for speaker in {face.speaker for face in faces}:
         heights = [e.height for f, own in zip(faces, found, strict=True) if f.speaker == speaker for e in own]

@@ -107,7 +107,9 @@ def moments(name: str, states: NDArray[np.int8], rng: np.random.Generator, lengt
     clock = np.concatenate([[0.0], np.cumsum(pace[states])]) / FRAME_RATE
     spans = _drawn(measured["interval"], rng, most_events(name, states) if lengths is None else len(lengths))
     spans = spans if lengths is None else spans * lengths
-    # The first interval began before the sound did.
+    # The first interval began before the sound did; a long one is the likelier to be under way.
+    table = np.array(measured["interval"])
+    spans[0] = rng.choice(table, p=table / table.sum())
     beat = np.cumsum(spans) - rng.uniform() * spans[0]
     found: Floats = np.interp(beat[beat < clock[-1]], clock, np.arange(len(clock)) / FRAME_RATE)
     return found
