@@ -16,7 +16,7 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -165,11 +165,22 @@ def _clip_figures(net: ContentNet, sequence: Stretch) -> tuple[float, ...]:
 class Run:
     """One training run and its state on disk."""
 
-    def __init__(self, config: Config, corpus: Corpus, out: Path) -> None:
-        """Prepare networks and optimiser; nothing is read from ``out`` yet."""
+    def __init__(
+        self,
+        config: Config,
+        corpus: Corpus,
+        out: Path,
+        make: Callable[[Shape], Any] = ContentNet,
+        loss: Callable[[torch.Tensor], Any] | None = None,
+    ) -> None:
+        """Prepare networks and optimiser; nothing is read from ``out`` yet.
+
+        ``make`` returns another network than ours, ``loss`` another loss, given the resting face (68, 3): for
+        comparisons.
+        """
         torch.manual_seed(config.seed)
         self.config, self.corpus, self.out = config, corpus, out
-        self.net = ContentNet(config.shape)
+        self.net = make(config.shape)
         clean = corpus.train[0]
         features = np.concatenate([s.features[::3] for s in clean]).astype(np.float32)
         landmarks = np.concatenate([s.landmarks[::7][s.weight[::7] > 0] for s in clean]).astype(np.float32)
@@ -180,7 +191,8 @@ class Run:
             self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         arkit = np.concatenate([s.arkit for s in clean]).astype(np.float32)
-        self.loss = ContentLoss(config.loss, neutral, torch.from_numpy(arkit.std(axis=0)))
+        ours = ContentLoss(config.loss, neutral, torch.from_numpy(arkit.std(axis=0)))
+        self.loss = loss(neutral) if loss else ours
         self.sampler = Sampler(corpus.train, config.window, config.batch, config.speaker_power)
         self.rng = np.random.default_rng(config.seed)
         self.step, self.best, self.stale, self.history = 0, -1.0, 0, []
