@@ -217,8 +217,9 @@ def as_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
         if values.dtype != np.float32 or values.size < SMALL or values.ndim < 2 or tensor.name in EXACT:
             kept.append(tensor)
             continue
-        # a matrix multiplied from the right has its outputs in the last axis, a convolution in the first
-        axis = values.ndim - 1 if values.ndim == 2 else 0
+        # a matrix multiplied from the right has its outputs in the last axis, a convolution in the first, an LSTM in
+        # the second, after that of its directions
+        axis = 1 if values.ndim == 2 or len(values) == 1 else 0
         others = tuple(k for k in range(values.ndim) if k != axis)
         scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / 127
         name = tensor.name

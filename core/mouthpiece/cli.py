@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +15,7 @@ from .report import Reporter
 
 if TYPE_CHECKING:
     from .audio import Source
+    from .styles import Style
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
@@ -39,8 +41,38 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=_whole, default=0, metavar="N", help="choose head motion, blinks and gaze (default 0)"
     )
     group.add_argument(
+        "--style",
+        default="speaker",
+        metavar="NAME",
+        help="manner of moving: speaker (as in the sound, the default), neutral, calm, energetic, reserved or cheerful",
+    )
+    group.add_argument(
+        "--style-from", type=Path, metavar="SOUND", help="move in the manner of whoever speaks in this sound"
+    )
+    group.add_argument(
         "--models", type=Path, metavar="DIR", help="use the networks in DIR in place of the shipped ones of that name"
     )
+
+
+def style_asked(options: argparse.Namespace) -> Style | None:
+    """Return the style asked for by :func:`add_motion_arguments`; None for the sound's own.
+
+    Raises
+    ------
+    MouthpieceError
+        If there is no such style, two are asked for, or the sound it is to come from cannot be used.
+    """
+    from . import styles
+
+    if options.style_from is None:
+        return styles.named(options.style)
+    if options.style != styles.SPEAKER:
+        raise MouthpieceError("Both --style and --style-from are given. Choose one of them.")
+    from .audio import SoundFile
+    from .pipeline import style_of
+
+    reader = getattr(options, "open_sound", None) or SoundFile
+    return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,12 +182,17 @@ def run_animate(options: argparse.Namespace) -> int:
     """Animate every sound; a bad one does not stop the rest. Return 0 if all succeeded, else 1."""
     teller = reporter(options)
     results: list[dict[str, Any]] = []
+    try:
+        style = style_asked(options)
+    except MouthpieceError as error:
+        teller.error(str(options.style_from or options.style), str(error))
+        return FAILED
     places = _places(options.sounds, options.output)
     for sound, place in zip(options.sounds, places, strict=True):
         try:
             if places.count(place) > 1:
                 raise TakeError(f"Several of the sounds would be written to '{place}'. Animate them one by one.")
-            results.append(_animate_one(sound, place, options, teller))
+            results.append(_animate_one(sound, place, options, style, teller))
         except MouthpieceError as error:
             teller.error(str(sound), str(error))
             results.append({"input": str(sound), "ok": False, "error": str(error)})
@@ -177,7 +214,9 @@ def _places(sounds: Sequence[Path], output: Path | None) -> list[Path]:
     return [output if output.suffix.lower() == ".npz" else output.with_name(output.name + ".npz")]
 
 
-def _animate_one(sound: Path, place: Path, options: argparse.Namespace, teller: Reporter) -> dict[str, Any]:
+def _animate_one(
+    sound: Path, place: Path, options: argparse.Namespace, style: Style | None, teller: Reporter
+) -> dict[str, Any]:
     from time import perf_counter
 
     from .audio import SoundFile
@@ -190,7 +229,7 @@ def _animate_one(sound: Path, place: Path, options: argparse.Namespace, teller: 
     warnings: list[str] = []
     take: Performance | None = None
     source = (options.open_sound or SoundFile)(sound)
-    for item in steps(source, Options(fps=options.fps, seed=options.seed), options.models):
+    for item in steps(source, Options(options.fps, options.seed, style), options.models):
         if isinstance(item, Progress):
             teller.progress(str(sound), item.fraction, item.message)
         elif isinstance(item, Warned):

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import styles
 from .curves import sample
 from .features import FRAME_RATE
-from .motion import eyes, living, prosody, rest
+from .motion import eyes, head, living, prosody, rest
 from .performance import Performance
 
 if TYPE_CHECKING:
     from .pipeline import Networks, Options, Survey
 
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rhythm:
+    """What a face keeps time with, at 25 Hz: speech probability (T,) and states (T,); ``features`` are at 12.5 Hz."""
+
+    activity: Array
+    states: NDArray[np.int8]
+    features: Array
+
+
+def rhythm_of(heard: Survey) -> Rhythm:
+    """Return the rhythm of a sound that was surveyed."""
+    activity, decibels = rest.speech_activity(heard.rms, heard.frames), rest.frame_decibels(heard.rms, heard.frames)
+    states = prosody.rhythm(activity, decibels, FRAME_RATE)
+    return Rhythm(activity, states, head.rhythm_features(activity, decibels, states))
 
 
 def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, networks: Networks) -> Performance:
@@ -31,43 +48,51 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
     heard
         What the first pass over the sound told.
     options
-        Frame rate and seed.
+        Frame rate, seed and style.
     networks
         What the take is made with.
     """
-    activity = rest.speech_activity(heard.rms, heard.frames)
-    states = prosody.rhythm(activity, rest.frame_decibels(heard.rms, heard.frames), FRAME_RATE)
+    rhythm = rhythm_of(heard)
+    activity, states = rhythm.activity, rhythm.states
+    style = options.style or styles.Style()
     fps = options.fps
     if fps != FRAME_RATE:
         offsets, arkit, activity = (_at(fps, heard.frames, track) for track in (offsets, arkit, activity))
     rng = np.random.default_rng(options.seed)
-    head = living.head_sway(activity, fps, rng)
+    tilt = style.amplitude, style.quickness
+    turned = head.at(head.sway(rhythm.features, tilt, networks.head.open(), rng), len(activity), fps)
     # Generators of their own: how one of them draws changes none of the others.
     lids, looks, brows = rng.spawn(3)
     blink = living.blinks(states, len(activity), fps, lids)
-    look = living.gaze(states, head, fps, looks)
+    look = living.gaze(states, turned, fps, looks)
     neutral = networks.content.sidecar.neutral_face()
     landmarks = np.add(offsets, neutral, out=offsets)  # in place: of a long sound's motion one copy is at work
     living.raise_brows(landmarks, arkit, living.brows(states, len(activity), fps, brows))
+    layer = styles.layer(style, landmarks, arkit, activity, fps)
     eyes.close_lids(landmarks, blink)
     eyes.write_eyes(arkit, blink, look)
     return Performance(
         landmarks=landmarks,
         neutral=neutral,
         arkit=arkit,
-        head=head,
+        head=turned,
         gaze=look,
         blink=blink,
         activity=activity,
+        style=layer[0],
+        style_landmarks=layer[1],
+        style_arkit=layer[2],
         fps=fps,
         audio_sha256=heard.sha256,
         models={
             "phonetic": networks.phonetic.sidecar.sha256,
             "content": networks.content.sidecar.sha256,
+            "voice": networks.voice.sidecar.sha256,
+            "head": networks.head.sidecar.sha256,
         },
         options={
             **asdict(options),
-            "head": "procedural",
+            "head": "learned",
             "blink": "statistics",
             "gaze": "statistics",
             "brows": "statistics",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import styles
 from .audio import Source
 from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
@@ -24,7 +25,9 @@ from .models.content import ContentNetwork
 from .models.phonetic import PhoneticListener
 from .motion import rest
 from .performance import Performance
-from .performing import perform
+from .performing import perform, rhythm_of
+from .speaker import voice_print
+from .styles import Style
 
 Array = NDArray[np.float32]
 
@@ -43,11 +46,14 @@ class Options:
     fps : float
         Frames per second of the take. The networks work at 25; other rates are interpolated.
     seed : int
-        Chooses head sway, blinks and gaze. The same seed gives the same take.
+        Chooses head motion, blinks and gaze. The same seed gives the same take.
+    style : Style, optional
+        The manner of moving; None takes the speaker's own, from the sound.
     """
 
     fps: float = float(FRAME_RATE)
     seed: int = 0
+    style: Style | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -138,6 +144,8 @@ class Networks:
 
     phonetic: registry.Network
     content: registry.Network
+    voice: registry.Network
+    head: registry.Network
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Networks:
@@ -150,7 +158,7 @@ class Networks:
         """
         if folder is not None and not any(folder.glob("*.onnx")):
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
-        return cls(registry.find("phonetic", folder), registry.find("content", folder))
+        return cls(*(registry.find(name, folder) for name in ("phonetic", "content", "voice", "head")))
 
 
 def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:
@@ -203,7 +211,27 @@ def steps(
             offsets, arkit = item
     yield Progress(0.92, "Bringing the face to life")
     rest.rest_mouth(offsets, arkit, rest.mouth_gate(heard.rms, heard.frames))
-    yield perform(offsets, arkit, heard, options, networks)
+    style = options.style or _style(source, heard, networks)
+    yield perform(offsets, arkit, heard, replace(options, style=style), networks)
+
+
+def style_of(source: Source, models: Path | None = None) -> Style:
+    """Return the manner of whoever speaks in ``source``, for another sound's :class:`Options`.
+
+    Raises
+    ------
+    MouthpieceError
+        If the sound cannot be used, or nobody speaks in it.
+    """
+    heard = survey(source)
+    if speech_rms(heard.rms) <= 0:
+        raise AudioError(f"Nobody speaks in {source.label}: there is no style to take from it. Choose another sound.")
+    return _style(source, heard, Networks.find(models))
+
+
+def _style(source: Source, heard: Survey, networks: Networks) -> Style:
+    voice = voice_print(source.blocks(), heard.rms, networks.voice.open())
+    return styles.heard(voice, rhythm_of(heard).features)
 
 
 def animate(source: Source, options: Options | None = None, models: Path | None = None) -> Performance:

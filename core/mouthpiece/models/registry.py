@@ -35,7 +35,8 @@ class Sidecar:
     name, version : str
         Identity of the network.
     kind : str
-        ``"phonetic"`` (waveform to phonetic features) or ``"content"`` (features to mouth motion).
+        ``"phonetic"`` (waveform to phonetic features), ``"content"`` (those to mouth motion), ``"voice"`` (waveform to
+        voice print) or ``"head"`` (rhythm and manner to head motion).
     sha256 : str
         Hash of the ``.onnx`` file.
     inputs, outputs : mapping of str to tuple

@@ -1,0 +1,114 @@
+"""Head motion drawn from what real speakers do: a generative model, seeded.
+
+Head pose is a sum of octave bands. A network (``assets/head.onnx``, trained by ``training/train_speaker.py``) says for
+every moment of the speech what each band does on average and how widely it varies there; a generator draws from that.
+The same seed gives the same head, another seed another one as likely. Nothing is carried from one moment to the next,
+so the head cannot drift, however long the sound.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curves import sample
+from ..features import FRAME_RATE
+from ..models.session import Session
+from .prosody import STATES
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+#: Rate of the model, per second, and the lower edges of its bands, hertz; the first band has none.
+HEAD_RATE: Final = FRAME_RATE / 2
+EDGES: Final = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+BANDS: Final = len(EDGES)
+#: Place of each band from -1/2 (slowest) to 1/2: what quickness tilts.
+STEPS: Final = np.linspace(-0.5, 0.5, BANDS)
+AXES: Final = 6
+#: Numbers a moment of rhythm is told in: loudness, its change, speech, and one for each state.
+RHYTHM_SIZE: Final = 3 + len(STATES)
+#: Samples of noise beyond both ends, so that bands are at full strength where the sound begins.
+_MARGIN: Final = 256
+
+
+def rhythm_features(activity: Array, decibels: Array, states: NDArray[np.int8]) -> Array:
+    """Return what the network hears (T / 2, 7) at 12.5 Hz of activity, loudness in dB and states (T,) at 25 Hz."""
+    speech = float(np.average(decibels, weights=np.maximum(activity, 1e-6)))
+    loudness = np.clip((decibels - speech) / 10, -4, 2)
+    change = np.gradient(loudness) if len(loudness) > 1 else np.zeros_like(loudness)
+    columns = [loudness, change, activity, *(states == k for k in range(len(STATES)))]
+    rows = np.stack(columns, axis=1).astype(np.float32)
+    if len(rows) % 2:
+        rows = np.concatenate([rows, rows[-1:]])
+    halved: Array = rows.reshape(-1, 2, RHYTHM_SIZE).mean(axis=1)
+    return halved
+
+
+def shares(count: int) -> Floats:
+    """Return how much (7, ``count`` // 2 + 1) of each frequency belongs to each band; the shares add up to one.
+
+    Neighbours hand over within half an octave around their edge.
+    """
+    place = np.log2(np.maximum(np.fft.rfftfreq(count, 1 / HEAD_RATE), 1e-6))
+    above = np.stack([np.ones_like(place), *(np.clip((place - np.log2(e)) / 0.5 + 0.5, 0, 1) for e in EDGES[1:])])
+    above = np.sin(np.pi / 2 * above) ** 2
+    belongs: Floats = above - np.concatenate([above[1:], np.zeros_like(above[:1])])
+    return belongs
+
+
+def bands(track: Floats) -> Floats:
+    """Return the octave bands (7, T, C) of ``track`` (T, C) at 12.5 Hz; they add up to it."""
+    spectrum = np.fft.rfft(track, axis=0)
+    return np.stack([np.fft.irfft(spectrum * share[:, None], len(track), axis=0) for share in shares(len(track))])
+
+
+def noise_bands(count: int, rng: np.random.Generator) -> Floats:
+    """Return independent noise (7, ``count``, 6) at 12.5 Hz, each band with a variance of one."""
+    length = count + 2 * _MARGIN
+    # the root of the shares: it is power that independent bands add up to
+    filters = np.sqrt(shares(length))
+    power = (filters[:, 1:] ** 2).sum(axis=1) * 2 / length
+    spectrum = np.fft.rfft(rng.standard_normal((BANDS, length, AXES)), axis=1)
+    spectrum[:, 0] = 0
+    drawn = np.fft.irfft(spectrum * filters[:, :, None], length, axis=1)
+    noise: Floats = drawn[:, _MARGIN : _MARGIN + count] / np.sqrt(power)[:, None, None]
+    return noise
+
+
+def sway(rhythm: Array, tilt: tuple[float, float], session: Session, rng: np.random.Generator) -> Array:
+    """Return head motion (R, 6) at 12.5 Hz, as in ``Performance.head``.
+
+    Parameters
+    ----------
+    rhythm : (R, 7) float32
+        What :func:`rhythm_features` returns.
+    tilt : (float, float)
+        The speaker's manner: logarithms of amplitude and of quickness, 0 for the average speaker.
+    session
+        The head network.
+    rng
+        Draws the head.
+    """
+    outputs = session({"rhythm": rhythm[None]})
+    mean, spread = (np.asarray(outputs[name][0], np.float64).transpose(1, 0, 2) for name in ("mean", "spread"))
+    mixing = np.asarray(outputs["mixing"], np.float64)
+    moved = mean + spread * np.einsum("kab,ktb->kta", mixing, noise_bands(len(rhythm), rng))
+    motion: Array = (strengths(*tilt)[:, None, None] * moved).sum(axis=0).astype(np.float32)
+    return motion
+
+
+def strengths(amplitude: float, quickness: float) -> Floats:
+    """Return the factor (7,) on each band of a speaker of that manner (logarithms; 0 for the average speaker)."""
+    factors: Floats = np.exp(amplitude + quickness * STEPS)
+    return factors
+
+
+def at(motion: Array, frames: int, fps: float) -> Array:
+    """Return ``motion`` (R, 6) of 12.5 Hz as ``frames`` frames at ``fps``."""
+    # a sample stands for the middle of the two frames it was made from
+    times = np.maximum(np.arange(frames) / fps - 0.5 / FRAME_RATE, 0)
+    sampled: Array = sample(motion, HEAD_RATE, times).astype(np.float32)
+    return sampled

@@ -1,0 +1,173 @@
+"""Manners of speaking with the whole face: whose they are, what they are called, and what they add to a take.
+
+A style is five numbers relative to the average speaker. They come from a sound (its voice print and its rhythm, by a
+regression fitted on tracked speakers) or from a name, which stands for the average of a group of speakers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelError, MouthpieceError
+from .motion.shapes import alone, landmark_shapes, weights_of
+from .motion.smooth import lowpass
+from .topology import ARKIT_INDEX, ARKIT_NAMES, INNER_LIP_BOTTOM, INNER_LIP_TOP
+
+Array = NDArray[np.float32]
+
+#: The numbers of a style, in order.
+MANNER: Final = ("amplitude", "quickness", "opening", "smile", "brows")
+#: The sound's own speaker.
+SPEAKER: Final = "speaker"
+#: Named styles; the first is the default.
+NAMES: Final = (SPEAKER, "neutral", "calm", "energetic", "reserved", "cheerful")
+#: How far a style may go from the average speaker.
+_LIMITS: Final = {"amplitude": 1.2, "quickness": 1.2, "opening": 0.35, "smile": 0.3, "brows": 0.8}
+#: Corner frequency, hertz, with which a smile comes and goes, and what of it remains in pauses.
+_SMILE_HERTZ: Final = 0.4
+_SMILE_AT_REST: Final = 0.5
+
+_FILE: Final = Path(__file__).resolve().parent / "assets" / "styles.json"
+_BROWS: Final = ("browInnerUp", "browOuterUp")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A manner of speaking, relative to the average speaker.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    amplitude, quickness : float
+        Natural logarithms of the factor on head motion, and of that between its fastest and slowest part.
+    opening : float
+        Natural logarithm of the factor on the opening of the lips; closed lips stay closed.
+    smile : float
+        What is added to both mouthSmile weights.
+    brows : float
+        Natural logarithm of the factor on raised brows.
+    """
+
+    name: str = "neutral"
+    amplitude: float = 0.0
+    quickness: float = 0.0
+    opening: float = 0.0
+    smile: float = 0.0
+    brows: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check that the numbers are numbers, and bring them within bounds.
+
+        Raises
+        ------
+        MouthpieceError
+            If one is not finite.
+        """
+        for key in MANNER:
+            value = float(getattr(self, key))
+            if not np.isfinite(value):
+                raise MouthpieceError(f"The style's {key} is not a number. Choose another style.")
+            object.__setattr__(self, key, float(np.clip(value, -_LIMITS[key], _LIMITS[key])))
+
+
+@cache
+def _measured() -> dict[str, Any]:
+    """Return what ``training/train_speaker.py`` found out: named styles, and the regression from voices."""
+    try:
+        known: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+        if tuple(known["manner"]) != MANNER or not set(NAMES[2:]) <= set(known["named"]):
+            raise ValueError("styles are missing")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"'{_FILE.name}' is missing or damaged ({error}). Install Mouthpiece again.") from error
+    return known
+
+
+def named(name: str) -> Style | None:
+    """Return the style called ``name``; None for ``"speaker"``, the sound's own.
+
+    Raises
+    ------
+    MouthpieceError
+        If there is no such style.
+    """
+    if name == SPEAKER:
+        return None
+    if name == "neutral":
+        return Style()
+    if name not in NAMES:
+        raise MouthpieceError(f"There is no style '{name}'. Choose one of {', '.join(NAMES)}.")
+    return Style(name, **{key: float(_measured()["named"][name][key]) for key in MANNER})
+
+
+def heard(voice: Array | None, rhythm: Array) -> Style:
+    """Return the style of a speaker with that voice print (256,) and rhythm (R, 7) of speech.
+
+    Without a voice print (too little speech) the rhythm alone decides.
+    """
+    model = _measured()["regression"]
+    axes = np.array(model["voice_axes"])
+    voiced = np.zeros(len(axes)) if voice is None else axes @ (voice - np.array(model["voice_mean"]))
+    spoken = (delivery(rhythm) - model["delivery_mean"]) / model["delivery_spread"]
+    manner = np.concatenate([voiced, np.clip(spoken, -3, 3)]) @ np.array(model["weights"])
+    return Style(SPEAKER, **dict(zip(MANNER, manner.tolist(), strict=True)))
+
+
+def delivery(rhythm: Array) -> NDArray[np.float64]:
+    """Return how a line is delivered, from its rhythm (R, 7) at 12.5 Hz.
+
+    Spread of loudness in speech (tens of dB), its mean change, share of pauses, of accents and of phrase ends.
+    """
+    loudness, change, activity = rhythm[:, 0], rhythm[:, 1], rhythm[:, 2]
+    speech = activity > 0.5
+    spread = float(loudness[speech].std()) if speech.sum() > 1 else 0.0
+    pace = float(np.abs(change[speech]).mean()) if speech.any() else 0.0
+    pause, _, end, accent = rhythm[:, 3:].mean(axis=0)
+    return np.array([spread, pace, pause, accent, end], dtype=np.float64)
+
+
+def layer(style: Style, landmarks: Array, arkit: Array, activity: Array, fps: float) -> tuple[Array, Array, Array]:
+    """Return the style layer of a take: coefficients (T, 3) and what one unit of each adds to points and weights.
+
+    Parameters
+    ----------
+    style
+        The manner.
+    landmarks : (T, 68, 3) float32
+        As in ``Performance``, before the layer.
+    arkit : (T, 52) float32
+        The weights, before the layer.
+    activity : (T,) float32
+        Probability of speech.
+    fps : float
+        Frames per second of all three.
+    """
+    jaw, shapes = ARKIT_INDEX["jawOpen"], landmark_shapes()
+    per_unit = float(shapes[jaw, INNER_LIP_BOTTOM, 1] - shapes[jaw, INNER_LIP_TOP, 1])
+    gap = np.maximum(landmarks[:, INNER_LIP_BOTTOM, 1] - landmarks[:, INNER_LIP_TOP, 1], 0)
+    speaking = lowpass(np.clip(activity, 0, 1), _SMILE_HERTZ, fps)
+    coefficients = np.stack(
+        [
+            (np.exp(style.opening) - 1) * gap / per_unit,
+            style.smile * (_SMILE_AT_REST + (1 - _SMILE_AT_REST) * speaking),
+            (np.exp(style.brows) - 1) * arkit[:, ARKIT_INDEX["browInnerUp"]],
+        ],
+        axis=1,
+    ).astype(np.float32)
+    smile, brows = (weights_of(dict.fromkeys(names, 1.0)) for names in (("mouthSmile",), _BROWS))
+    points = [shapes[jaw], _displaced(smile), _displaced(brows)]
+    weights = [np.eye(len(ARKIT_NAMES), dtype=np.float32)[jaw], smile, brows]
+    return coefficients, np.stack(points).astype(np.float32), np.stack(weights).astype(np.float32)
+
+
+def _displaced(weights: Array) -> Array:
+    """Return what ``weights`` (52,) of 0 or 1 add to the landmarks without parting the lips."""
+    total: Array = sum((alone(int(k)) for k in np.flatnonzero(weights)), np.zeros((68, 3), np.float32))
+    return total
