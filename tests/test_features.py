@@ -39,16 +39,17 @@ def test_digital_silence_is_the_floor():
 
 
 def test_stack_lays_out_two_phonetic_and_four_cepstral_rows():
-    hidden = np.arange(4)[:, None] * np.ones((1, 256), np.float32)
+    width = sum(features.PHONETIC_PARTS)
+    hidden = np.arange(4)[:, None] * np.ones((1, width), np.float32)
     energy = 100 + np.arange(8)[:, None] * np.ones((1, 13), np.float32)
     rows = features.stack(hidden, energy, 2)
     assert rows.shape == (2, features.FEATURE_SIZE)
-    assert rows[1, 0] == 2 and rows[1, 256] == 3
-    assert rows[1, 512] == 104 and rows[1, -1] == 107
+    assert rows[1, 0] == 2 and rows[1, width] == 3
+    assert rows[1, 2 * width] == 104 and rows[1, -1] == 107
 
 
 def test_stack_holds_the_last_row_when_a_frame_is_short():
-    rows = features.stack(np.ones((3, 256), np.float32), np.ones((7, 13), np.float32), 2)
+    rows = features.stack(np.ones((3, sum(features.PHONETIC_PARTS)), np.float32), np.ones((7, 13), np.float32), 2)
     assert rows.shape == (2, features.FEATURE_SIZE) and (rows == 1).all()
 
 

@@ -25,8 +25,10 @@ def test_a_take_has_the_sounds_length_and_provenance(speech, spoken):
     assert len(spoken) == -(-len(speech.samples) // FRAME_SAMPLES)
     assert spoken.fps == 25
     assert spoken.audio_sha256 == survey(speech).sha256
-    assert spoken.models == {name: registry.find(name).sidecar.sha256 for name in ("phonetic", "content")}
-    assert spoken.options["seed"] == 0 and spoken.options["head"] == "procedural"
+    assert spoken.models == {
+        name: registry.find(name).sidecar.sha256 for name in ("phonetic", "content", "voice", "head")
+    }
+    assert spoken.options["seed"] == 0 and spoken.options["head"] == "learned"
 
 
 def test_speech_opens_and_shuts_the_mouth(spoken):

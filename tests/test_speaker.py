@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 from mouthpiece import styles
-from mouthpiece.audio import Audio
 from mouthpiece.cli import run
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import RATE
 from mouthpiece.models.registry import find
 from mouthpiece.motion import head
+from mouthpiece.motion.prosody import STATES
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Options, animate, style_of
 from mouthpiece.speaker import MOST_PARTS, PART_SAMPLES, speech_parts, voice_print
@@ -143,6 +143,21 @@ def test_seeds_choose_heads_and_nothing_drifts():
     thirds = [part.std(axis=0) for part in np.array_split(one, 3)]
     assert (np.abs(np.log(thirds[0] / thirds[2])) < 0.5).all()
     assert np.abs(one[:, :3]).max() < 1.0
+
+
+def test_the_head_is_slow_and_calmer_in_silence():
+    session = find("head").open()
+    spoken, silent = np.zeros((2, 3000, head.RHYTHM_SIZE), np.float32)
+    spoken[:, 2] = spoken[:, 3 + STATES.index("speech")] = 1
+    silent[:, 0], silent[:, 3 + STATES.index("pause")] = -3, 1
+    loud, calm = (
+        head.sway(rhythm, (0, 0), session, np.random.default_rng(0)).astype(float) for rhythm in (spoken, silent)
+    )
+    assert np.abs(np.diff(calm[:, :3], axis=0)).mean() < 0.95 * np.abs(np.diff(loud[:, :3], axis=0)).mean()
+    assert calm.std(axis=0).min() > 0  # it is never frozen
+    power = np.abs(np.fft.rfft(loud[:, 1] - loud[:, 1].mean())) ** 2
+    assert power[: round(3000 / head.HEAD_RATE)].sum() / power.sum() > 0.75  # below one hertz
+    assert np.abs(np.degrees(loud[:, :3])).max() < 40
 
 
 @pytest.mark.parametrize("name", styles.NAMES[2:])

@@ -198,56 +198,87 @@ def mixing(net: HeadNet, heads: Sequence[HeadClip], rows: Sequence[Tensor]) -> T
     return torch.from_numpy(np.stack(found)).float()
 
 
+def named_manners(names: Sequence[str], rows: Floats) -> dict[str, dict[str, float]]:
+    """Return the average manner of each group of speakers; ``rows`` (N, 5) are relative to the average speaker."""
+    unit = rows.std(axis=0)
+    named = {}
+    for group, (share, ranks) in GROUPS.items():
+        places = {key: styles.MANNER.index(key) for key in ranks}
+        rank = sum(weight * rows[:, places[key]] / unit[places[key]] for key, weight in ranks.items())
+        top = np.argsort(rank)[-max(5, round(share * len(names))) :]
+        named[group] = dict(zip(styles.MANNER, rows[top].mean(axis=0).round(4).tolist(), strict=True))
+    return named
+
+
+def deliveries(clips: Sequence[Clip], names: Sequence[str]) -> Floats:
+    """Return how each speaker delivers lines (N, 5), the mean over clips of three seconds and more."""
+    delivered: dict[str, list[Floats]] = {name: [] for name in names}
+    for clip in clips:
+        if clip.speaker in delivered and len(clip) >= 75:
+            delivered[clip.speaker].append(styles.delivery(heard_rhythm(clip)))
+    return np.array([np.mean(delivered[name], axis=0) for name in names])
+
+
+def ridge(x: Floats, y: Floats, penalty: float) -> Floats:
+    """Return the coefficients (F, K) of ``y`` (N, K) on ``x`` (N, F)."""
+    solved: Floats = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
+    return solved
+
+
+def explained(x: Floats, y: Floats, penalty: float) -> dict[str, float]:
+    """Return the share of each number of the manner's variance that is told of speakers left out one by one."""
+    told = np.array([x[k] @ ridge(np.delete(x, k, 0), np.delete(y, k, 0), penalty) for k in range(len(x))])
+    shares = 1 - ((y - told) ** 2).sum(axis=0) / (y**2).sum(axis=0)
+    return dict(zip(styles.MANNER, shares.round(3).tolist(), strict=True))
+
+
 def fit_manners(
     clips: Sequence[Clip], own: dict[str, Floats], prints: dict[str, Floats], config: Config
 ) -> dict[str, Any]:
     """Return ``styles.json``: named styles, and the regression from voice print and delivery to a manner."""
     names = sorted(own)
     rows = np.array([own[name] for name in names])
-    average = rows.mean(axis=0)
-    rows = rows - average
-    unit = rows.std(axis=0)
-    named = {}
-    for group, (share, ranks) in GROUPS.items():
-        rank = sum(w * rows[:, styles.MANNER.index(key)] / unit[styles.MANNER.index(key)] for key, w in ranks.items())
-        top = np.argsort(rank)[-max(5, round(share * len(names))) :]
-        named[group] = dict(zip(styles.MANNER, rows[top].mean(axis=0).round(4).tolist(), strict=True))
-    delivered: dict[str, list[Floats]] = {}
-    for clip in clips:
-        if clip.speaker in own and len(clip) >= 75:
-            delivered.setdefault(clip.speaker, []).append(styles.delivery(heard_rhythm(clip)))
-    spoken = np.array([np.mean(delivered[name], axis=0) for name in names])
+    rows = rows - rows.mean(axis=0)
     known = np.array([prints[name] for name in names if name in prints])
     voice_mean = known.mean(axis=0)
     axes = np.linalg.svd(known - voice_mean, full_matrices=False)[2][: config.voice_axes]
     voiced = np.array([axes @ (prints[n] - voice_mean) if n in prints else np.zeros(len(axes)) for n in names])
     voice_unit = np.maximum(voiced.std(axis=0), 1e-6)
-    delivery_mean, delivery_spread = spoken.mean(axis=0), np.maximum(spoken.std(axis=0), 1e-6)
-    design = np.concatenate([voiced / voice_unit, (spoken - delivery_mean) / delivery_spread], axis=1)
-
-    def ridge(x: Floats, y: Floats) -> Floats:
-        solved: Floats = np.linalg.solve(x.T @ x + config.penalty * np.eye(x.shape[1]), x.T @ y)
-        return solved
-
-    left_out = np.array([design[k] @ ridge(np.delete(design, k, 0), np.delete(rows, k, 0)) for k in range(len(names))])
-    explained = 1 - ((rows - left_out) ** 2).sum(axis=0) / (rows**2).sum(axis=0)
+    spoken = deliveries(clips, names)
+    mean, spread = spoken.mean(axis=0), np.maximum(spoken.std(axis=0), 1e-6)
+    design = np.concatenate([voiced / voice_unit, (spoken - mean) / spread], axis=1)
+    unseen = explained(design, rows, config.penalty)
     log.info("manner of unseen speakers explained by voice and delivery (R2): %s",
-             ", ".join(f"{k} {v:.2f}" for k, v in zip(styles.MANNER, explained, strict=True)))  # fmt: skip
+             ", ".join(f"{key} {share:.2f}" for key, share in unseen.items()))  # fmt: skip
     return {
         "manner": list(styles.MANNER),
         "speakers": len(names),
         "voices": len(known),
-        "explained": dict(zip(styles.MANNER, explained.round(3).tolist(), strict=True)),
-        "spread": dict(zip(styles.MANNER, unit.round(4).tolist(), strict=True)),
-        "named": named,
+        "explained": unseen,
+        "spread": dict(zip(styles.MANNER, rows.std(axis=0).round(4).tolist(), strict=True)),
+        "named": named_manners(names, rows),
         "regression": {
             "voice_mean": voice_mean.round(5).tolist(),
             "voice_axes": (axes / voice_unit[:, None]).round(4).tolist(),
-            "delivery_mean": delivery_mean.round(5).tolist(),
-            "delivery_spread": delivery_spread.round(5).tolist(),
-            "weights": ridge(design, rows).round(5).tolist(),
+            "delivery_mean": mean.round(5).tolist(),
+            "delivery_spread": spread.round(5).tolist(),
+            "weights": ridge(design, rows, config.penalty).round(5).tolist(),
         },
     }
+
+
+def traced(wrapped: ExportedHead) -> bytes:
+    """Return the network as ONNX."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter, as in training.export
+        part = Path(folder) / "head.onnx"
+        torch.onnx.export(
+            wrapped, (torch.zeros(1, 50, RHYTHM_SIZE),), str(part), input_names=["rhythm"],
+            output_names=["mean", "spread", "mixing"],
+            dynamic_axes={name: {1: "frames"} for name in ("rhythm", "mean", "spread")},
+            opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+        return part.read_bytes()
 
 
 def export_head(net: HeadNet, out: Path, config: Config) -> Path:
@@ -259,16 +290,7 @@ def export_head(net: HeadNet, out: Path, config: Config) -> Path:
         If torch and ONNX Runtime disagree.
     """
     wrapped = ExportedHead(net).eval()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracing exporter, as in training.export
-        part = Path(folder) / "head.onnx"
-        torch.onnx.export(
-            wrapped, (torch.zeros(1, 50, RHYTHM_SIZE),), str(part), input_names=["rhythm"],
-            output_names=["mean", "spread", "mixing"],
-            dynamic_axes={name: {1: "frames"} for name in ("rhythm", "mean", "spread")},
-            opset_version=OPSET, dynamo=False,
-        )  # fmt: skip
-        content = part.read_bytes()
+    content = traced(wrapped)
     rhythm = torch.randn(1, 333, RHYTHM_SIZE)
     with torch.no_grad():
         expected = wrapped(rhythm)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 
+#: Where what is not the mouth's comes from, for the take's record.
+_MADE = {"head": "learned", "blink": "statistics", "gaze": "statistics", "brows": "statistics"}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rhythm:
     """What a face keeps time with, at 25 Hz: speech probability (T,) and states (T,); ``features`` are at 12.5 Hz."""
@@ -84,19 +88,8 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
         style_arkit=layer[2],
         fps=fps,
         audio_sha256=heard.sha256,
-        models={
-            "phonetic": networks.phonetic.sidecar.sha256,
-            "content": networks.content.sidecar.sha256,
-            "voice": networks.voice.sidecar.sha256,
-            "head": networks.head.sidecar.sha256,
-        },
-        options={
-            **asdict(options),
-            "head": "learned",
-            "blink": "statistics",
-            "gaze": "statistics",
-            "brows": "statistics",
-        },
+        models=networks.hashes(),
+        options=asdict(options) | _MADE,
     )
 
 

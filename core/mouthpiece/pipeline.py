@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -158,7 +158,11 @@ class Networks:
         """
         if folder is not None and not any(folder.glob("*.onnx")):
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
-        return cls(*(registry.find(name, folder) for name in ("phonetic", "content", "voice", "head")))
+        return cls(*(registry.find(field.name, folder) for field in fields(cls)))
+
+    def hashes(self) -> dict[str, str]:
+        """Return the sha256 of each network by its name."""
+        return {field.name: getattr(self, field.name).sidecar.sha256 for field in fields(self)}
 
 
 def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:

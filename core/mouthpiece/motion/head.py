@@ -8,15 +8,17 @@ so the head cannot drift, however long the sound.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..curves import sample
 from ..features import FRAME_RATE
-from ..models.session import Session
 from .prosody import STATES
+
+if TYPE_CHECKING:
+    from ..models.session import Session
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]

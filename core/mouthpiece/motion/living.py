@@ -1,7 +1,7 @@
 """A living face around the mouth: blinks, looks and brows as real speakers have them, drawn from a seeded generator.
 
 How often, how long and how far was measured on tracked speakers (``training/living_statistics.py``) and lies in
-``assets/living.json``; here it is drawn from, in step with the speech. Head sway is procedural.
+``assets/living.json``; here it is drawn from, in step with the speech.
 """
 
 from __future__ import annotations
@@ -21,24 +21,11 @@ from ..features import FRAME_RATE
 from . import eyes
 from .prosody import STATES
 from .shapes import alone, weights_of
-from .smooth import lowpass
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 _FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "living.json"
-
-#: Standard deviation of head motion while speaking: pitch, yaw, roll (rad), x, y, z (eye distances).
-SWAY: Final = (0.035, 0.045, 0.02, 0.03, 0.02, 0.02)
-#: Share of it that remains while silent.
-_IDLE: Final = 0.45
-#: Corner frequency of the sway, hertz, and of the nods that follow loudness.
-_SWAY_HERTZ: Final = 0.45
-_NOD_HERTZ: Final = 1.6
-_NOD_RADIANS: Final = 0.02
-#: Breaths per second, and what one does to pitch (rad) and height (eye distances).
-_BREATH_HERTZ: Final = 0.25
-_BREATH: Final = (0.006, 0.012)
 
 #: Seconds lids stay shut; the rest of a blink's course is measured.
 _SHUT_SECONDS: Final = 0.04
@@ -75,24 +62,6 @@ def statistics() -> Mapping[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"'{_FILE.name}' is missing or damaged ({error}). Install Mouthpiece again.") from error
     return measured
-
-
-def head_sway(activity: Array, fps: float, rng: np.random.Generator) -> Array:
-    """Return head motion (T, 6) as in ``Performance.head`` for speech ``activity`` (T,) at ``fps``."""
-    count = len(activity)
-    pad = int(8 * fps)
-    noise = lowpass(rng.standard_normal((count + 2 * pad, 6)), _SWAY_HERTZ, fps)
-    deviation = noise.std(axis=0)
-    sway = (noise / np.where(deviation > 0, deviation, 1))[pad : pad + count] * np.array(SWAY)
-    energy = lowpass(activity.astype(np.float64), 0.7, fps)
-    sway *= (_IDLE + (1 - _IDLE) * np.clip(energy, 0, 1))[:, None]
-    accents = lowpass(activity, _NOD_HERTZ, fps) - energy
-    sway[:, 0] += _NOD_RADIANS * 2 * accents * rng.uniform(0.7, 1.3)
-    breath = np.sin(2 * np.pi * (_BREATH_HERTZ * np.arange(count) / fps + rng.uniform()))
-    sway[:, 0] += _BREATH[0] * breath
-    sway[:, 4] += _BREATH[1] * breath
-    motion: Array = sway.astype(np.float32)
-    return motion
 
 
 def moments(name: str, states: NDArray[np.int8], rng: np.random.Generator, lengths: Floats | None = None) -> Floats:
