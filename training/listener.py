@@ -39,6 +39,8 @@ from torch import Tensor, nn
 log = logging.getLogger(__name__)
 
 OPSET = 18
+#: Domain of the operators that ONNX Runtime adds to the standard.
+RUNTIME = "com.microsoft"
 #: Tensors of hama's graph that are listened to (after eleven and after six of its blocks), and their width.
 HAMA_TENSORS = tuple(f"/acoustic_model/backbone/backbone.{block}/Add_output_0" for block in (10, 5))
 HAMA_SIZE = 256
@@ -93,6 +95,23 @@ def read_ctranslate2(path: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
+class Attention(torch.autograd.Function):
+    """Attention of six heads; in ONNX it is ONNX Runtime's own operator, which never holds all of its table at once."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return what each step (1, T, 384) takes from all others."""
+        heads = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (query, key, value))
+        return nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def symbolic(g: Any, query: Any, key: Any, value: Any) -> Any:
+        """Return the operator in the graph ``g``."""
+        found = g.op(f"{RUNTIME}::MultiHeadAttention", query, key, value, num_heads_i=HEADS)
+        found.setType(query.type())
+        return found
+
+
 class Layer(nn.Module):
     """One pre-norm transformer layer of Whisper's encoder."""
 
@@ -105,10 +124,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the next layer's input (1, T, 384)."""
-        parts = self.mix(self.attention_norm(x)).chunk(3, dim=-1)
-        query, key, value = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in parts)
-        share = torch.softmax(query @ key.transpose(-1, -2) / (WIDTH // HEADS) ** 0.5, dim=-1)
-        x = x + self.out((share @ value).transpose(1, 2).flatten(2))
+        x = x + self.out(Attention.apply(*self.mix(self.attention_norm(x)).chunk(3, dim=-1)))
         y: Tensor = x + self.narrow(nn.functional.gelu(self.widen(self.norm(x))))
         return y
 
@@ -200,6 +216,7 @@ def half_whisper_onnx(net: HalfWhisper, path: Path) -> onnx.ModelProto:
             output_names=["whisper"],
             dynamic_axes={"waveform": {1: "samples"}, "whisper": {1: "steps"}},
             opset_version=OPSET,
+            custom_opsets={RUNTIME: 1},
             dynamo=False,
         )
     return onnx.load(path)

@@ -22,7 +22,7 @@ Array = NDArray[np.float32]
 VOICE_SIZE: Final = 256
 PART_SAMPLES: Final = 159 * HOP_SAMPLES + 400
 #: Pieces listened to, however long the sound is.
-MOST_PARTS: Final = 12
+MOST_PARTS: Final = 8
 #: Loudness the network expects at least, root mean square of full scale (-30 dB).
 _LOUDNESS: Final = 10 ** (-30 / 20)
 #: Share of a piece's 10 ms frames that must be speech for it to be listened to.
@@ -30,7 +30,7 @@ _LEAST_SPEECH: Final = 0.5
 
 
 def speech_parts(rms: Array) -> tuple[Window, ...]:
-    """Return up to twelve pieces of 25,840 samples, spread evenly over the speech in 10 ms root mean squares ``rms``.
+    """Return up to eight pieces of 25,840 samples, spread evenly over the speech in 10 ms root mean squares ``rms``.
 
     Empty if there is no speech of that length.
     """

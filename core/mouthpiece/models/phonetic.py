@@ -2,8 +2,8 @@
 
 The networks (hama and the first half of Whisper's encoder, in one graph) pool and attend over everything they are
 given, so their features depend on where a window begins and ends. They are therefore *defined* here as what is heard
-in windows of twenty seconds on a fixed grid, cross-faded: one window up to twenty seconds, and always the same
-windows for a given length. Training uses the same windows.
+in windows on a fixed grid, cross-faded: one window up to twenty seconds, else the fewest equal ones, always the same
+for a given length. Training uses the same windows.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from .windows import Window, aggregate, gather, split
 
 Array = NDArray[np.float32]
 
-#: Window, shared part, distrusted border and cross-fade, in motion frames (20, 4, 1 and 2 seconds).
+#: Longest window, shared part, distrusted border and cross-fade, in motion frames (20, 3, 0.5 and 2 seconds).
 WINDOW: Final = 20 * FRAME_RATE
-OVERLAP: Final = 4 * FRAME_RATE
-BORDER: Final = FRAME_RATE
+OVERLAP: Final = 3 * FRAME_RATE
+BORDER: Final = FRAME_RATE // 2
 FADE: Final = 2 * FRAME_RATE
 #: Sounds shorter than this are heard three times over, with pauses between, and the middle one is used.
 SHORT_SAMPLES: Final = 5 * RATE

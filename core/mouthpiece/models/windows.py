@@ -29,16 +29,17 @@ class Window:
 
 
 def split(count: int, size: int, overlap: int) -> tuple[Window, ...]:
-    """Return the windows of at most ``size`` frames that cover ``count`` frames.
+    """Return the fewest windows of at most ``size`` frames that cover ``count`` frames, all equally long.
 
     Neighbours share at least ``overlap`` frames, because a network that looks both ways knows too
-    little near its window's borders. The last window is as long as the others and ends with the
-    sequence: a short one would hear too little. A sequence of up to ``size`` frames is one window.
+    little near its window's borders. A sequence of up to ``size`` frames is one window.
     """
     if count <= size:
         return (Window(0, count),)
-    starts = [*range(0, count - size, size - overlap), count - size]
-    return tuple(Window(start, start + size) for start in starts)
+    number = -(-(count - overlap) // (size - overlap))
+    length = -(-(count + (number - 1) * overlap) // number)
+    starts = (round(k * (count - length) / (number - 1)) for k in range(number))
+    return tuple(Window(start, start + length) for start in starts)
 
 
 def gather(blocks: Iterable[NDArray[Any]], spans: Sequence[Window]) -> Iterator[NDArray[Any]]:
