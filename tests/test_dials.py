@@ -146,6 +146,19 @@ def test_a_style_layer_is_blended_and_cannot_open_shut_lips(mouth):
         assert lip_gap(seen)[12] == pytest.approx(lip_gap(mouth)[12] + 0.1 * amount, abs=1e-5)
 
 
+def test_a_speakers_manner_of_the_head_is_blended_and_the_eyes_stay_where_they_look(mouth):
+    manner = np.linspace(0, 1, 175)[:, None] * np.array([0.1, -0.2, 0.05, 0.02, 0.01, 0.0], np.float32)
+    take = replace(mouth, style_head=manner)
+    for amount in (0.0, 0.5, 1.5):
+        seen = apply(take, Dials(style=amount))
+        np.testing.assert_allclose(seen.head, take.head + amount * manner, atol=1e-6)
+        np.testing.assert_allclose(
+            seen.gaze - eyes.steadying(seen.head), take.gaze - eyes.steadying(take.head), atol=1e-6
+        )
+        assert not seen.style_head.any()
+    assert take.final() is not take
+
+
 def test_smoothing_calms_the_mouth_and_keeps_its_closures(mouth):
     noisy = mouth.landmarks.copy()
     noisy[:, 57, 1] += 0.01 * np.random.default_rng(0).standard_normal(175)

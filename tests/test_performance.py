@@ -36,6 +36,7 @@ def layered(**changes):
         "style": rng.standard_normal((50, 3)),
         "style_landmarks": 0.01 * rng.standard_normal((3, 68, 3)),
         "style_arkit": 0.1 * rng.standard_normal((3, 52)),
+        "style_head": 0.1 * rng.standard_normal((50, 6)),
     }
     return make_take(**(layer | {"dials": {"lips": 1.2, "emotion": "happy"}} | changes))
 
@@ -43,7 +44,7 @@ def layered(**changes):
 def test_style_layer_and_dials_come_back_as_saved(tmp_path):
     take = layered()
     back = Performance.load(take.save(tmp_path / "take.npz"))
-    for name in ("style", "style_landmarks", "style_arkit"):
+    for name in ("style", "style_landmarks", "style_arkit", "style_head"):
         np.testing.assert_array_equal(getattr(back, name), getattr(take, name))
     assert back.dials == {"lips": 1.2, "emotion": "happy"}
 
@@ -72,6 +73,7 @@ def test_what_is_seen_has_style_and_dials_in_it_and_neither_left():
         {"style": np.zeros((49, 3))},
         {"style": np.zeros((50, 2))},
         {"style_arkit": np.zeros((3, 51))},
+        {"style_head": np.zeros((49, 6))},
         {"style_landmarks": np.full((3, 68, 3), np.inf)},
     ],
 )

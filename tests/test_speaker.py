@@ -118,7 +118,7 @@ def test_amplitude_and_quickness_do_what_they_say():
     rhythm = np.zeros((4000, head.RHYTHM_SIZE), np.float32)
 
     def made(*tilt):
-        return head.sway(rhythm, tilt, Steady(), np.random.default_rng(0)).astype(float)
+        return sum(head.sway(rhythm, tilt, Steady(), np.random.default_rng(0))).astype(float)
 
     plain, wide, quick = made(0, 0), made(np.log(2), 0), made(0, 1)
     np.testing.assert_allclose(wide, 2 * plain, rtol=1e-5)
@@ -137,7 +137,7 @@ def test_seeds_choose_heads_and_nothing_drifts():
     session = find("head").open()
     rhythm = np.zeros((12 * 6000 // 8, head.RHYTHM_SIZE), np.float32)
     rhythm[:, 4] = rhythm[:, 2] = 1  # speech, on and on, for twelve minutes
-    one, same, other = (head.sway(rhythm, (0, 0), session, np.random.default_rng(s)) for s in (1, 1, 2))
+    one, same, other = (head.sway(rhythm, (0, 0), session, np.random.default_rng(s))[0] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(np.corrcoef(one[:, 0], other[:, 0])[0, 1]) < 0.3
     thirds = [part.std(axis=0) for part in np.array_split(one, 3)]
@@ -151,7 +151,7 @@ def test_the_head_is_slow_and_calmer_in_silence():
     spoken[:, 2] = spoken[:, 3 + STATES.index("speech")] = 1
     silent[:, 0], silent[:, 3 + STATES.index("pause")] = -3, 1
     loud, calm = (
-        head.sway(rhythm, (0, 0), session, np.random.default_rng(0)).astype(float) for rhythm in (spoken, silent)
+        head.sway(rhythm, (0, 0), session, np.random.default_rng(0))[0].astype(float) for rhythm in (spoken, silent)
     )
     assert np.abs(np.diff(calm[:, :3], axis=0)).mean() < 0.95 * np.abs(np.diff(loud[:, :3], axis=0)).mean()
     assert calm.std(axis=0).min() > 0  # it is never frozen

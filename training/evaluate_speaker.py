@@ -54,7 +54,7 @@ def learned(clip: Clip, seed: int) -> Floats:
     own = style_of(Audio(clip.samples, RATE, clip.name))
     rng = np.random.default_rng(seed)
     drawn = head.sway(heard_rhythm(clip), (own.amplitude, own.quickness), find("head").open(), rng)
-    return head.at(drawn, len(clip), FRAME_RATE).astype(float)
+    return head.at(sum(drawn), len(clip), FRAME_RATE).astype(float)
 
 
 def head_figures(clip: Clip, motion: Floats, face: Floats) -> Metrics:

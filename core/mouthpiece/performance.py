@@ -34,8 +34,8 @@ _SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
     "blink": (2,),
     "activity": (),
 }
-#: The style layer's arrays: one row a coefficient, but for ``style`` itself, which has one column.
-_STYLE: Final = ("style", "style_landmarks", "style_arkit")
+#: The style layer's arrays: frames by coefficients, two with a row for each coefficient, and frames by head pose.
+_STYLE: Final = ("style", "style_landmarks", "style_arkit", "style_head")
 
 
 def _frozen(value: object, shape: tuple[int, ...], name: str) -> Array:
@@ -81,6 +81,8 @@ class Performance:
         What one unit of each coefficient adds to ``landmarks``.
     style_arkit : (K, 52) float32
         What one unit of each coefficient adds to ``arkit``.
+    style_head : (T, 6) float32
+        What the speaker's style adds to ``head``.
     dials : mapping of str to JSON values
         How the motion is to be dialled (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as
         inferred: :meth:`final` returns the take with style and dials applied.
@@ -107,6 +109,7 @@ class Performance:
     style: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     style_landmarks: Array = field(default_factory=lambda: np.zeros((0, LANDMARK_COUNT, 3), np.float32))
     style_arkit: Array = field(default_factory=lambda: np.zeros((0, len(ARKIT_NAMES)), np.float32))
+    style_head: Array = field(default_factory=lambda: np.zeros((0, 6), np.float32))
     dials: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,9 +131,10 @@ class Performance:
         width = len(self.style_landmarks)
         if not width and not np.size(self.style):
             object.__setattr__(self, "style", np.zeros((count, 0), np.float32))
-        for name, shape in zip(
-            _STYLE, ((count, width), (width, LANDMARK_COUNT, 3), (width, len(ARKIT_NAMES))), strict=True
-        ):
+        if not np.size(self.style_head):
+            object.__setattr__(self, "style_head", np.zeros((count, 6), np.float32))
+        shapes = (count, width), (width, LANDMARK_COUNT, 3), (width, len(ARKIT_NAMES)), (count, 6)
+        for name, shape in zip(_STYLE, shapes, strict=True):
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
 
     def __len__(self) -> int:
@@ -150,7 +154,7 @@ class Performance:
         MouthpieceError
             If a dial is unknown or out of range.
         """
-        if not self.dials and not self.style.shape[1]:
+        if not self.dials and not self.style.shape[1] and not self.style_head.any():
             return self
         from .motion.dials import Dials, apply  # which works on takes
 

@@ -64,7 +64,8 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
         offsets, arkit, activity = (_at(fps, heard.frames, track) for track in (offsets, arkit, activity))
     rng = np.random.default_rng(options.seed)
     tilt = style.amplitude, style.quickness
-    turned = head.at(head.sway(rhythm.features, tilt, networks.head.open(), rng), len(activity), fps)
+    swayed = head.sway(rhythm.features, tilt, networks.head.open(), rng)
+    turned, manner = (head.at(motion, len(activity), fps) for motion in swayed)
     # Generators of their own: how one of them draws changes none of the others.
     lids, looks, brows = rng.spawn(3)
     blink = living.blinks(states, len(activity), fps, lids)
@@ -86,6 +87,7 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
         style=layer[0],
         style_landmarks=layer[1],
         style_arkit=layer[2],
+        style_head=manner,
         fps=fps,
         audio_sha256=heard.sha256,
         models=networks.hashes(),

@@ -183,13 +183,19 @@ def apply(take: Performance, dials: Dials) -> Performance:
         style=np.zeros((len(take), 0), np.float32),
         style_landmarks=np.zeros((0, 68, 3), np.float32),
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
+        style_head=np.zeros((len(take), 6), np.float32),
         dials={},
     )
 
 
 def _add_style(motion: Motion, take: Performance, amount: float) -> None:
-    """Add the style layer; where lips meet they go on meeting."""
-    if not take.style.shape[1] or not amount:
+    """Add the style layer; where lips meet they go on meeting, and the eyes hold on to what they look at."""
+    if not amount:
+        return
+    motion.gaze -= eyes.steadying(motion.head)
+    motion.head += np.float32(amount) * take.style_head
+    motion.gaze += eyes.steadying(motion.head)
+    if not take.style.shape[1]:
         return
     apart, parting = closures.gaps(motion.offsets), motion.arkit[:, closures.PARTING]
     for column, (points, weights) in enumerate(zip(take.style_landmarks, take.style_arkit, strict=True)):

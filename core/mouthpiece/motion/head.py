@@ -80,8 +80,8 @@ def noise_bands(count: int, rng: np.random.Generator) -> Floats:
     return noise
 
 
-def sway(rhythm: Array, tilt: tuple[float, float], session: Session, rng: np.random.Generator) -> Array:
-    """Return head motion (R, 6) at 12.5 Hz, as in ``Performance.head``.
+def sway(rhythm: Array, tilt: tuple[float, float], session: Session, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return the average speaker's head (R, 6) at 12.5 Hz, as in ``Performance.head``, and what the manner adds.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def sway(rhythm: Array, tilt: tuple[float, float], session: Session, rng: np.ran
     mean, spread = (np.asarray(outputs[name][0], np.float64).transpose(1, 0, 2) for name in ("mean", "spread"))
     mixing = np.asarray(outputs["mixing"], np.float64)
     moved = mean + spread * np.einsum("kab,ktb->kta", mixing, noise_bands(len(rhythm), rng))
-    motion: Array = (strengths(*tilt)[:, None, None] * moved).sum(axis=0).astype(np.float32)
-    return motion
+    more = strengths(*tilt)[:, None, None] - 1
+    return moved.sum(axis=0).astype(np.float32), (more * moved).sum(axis=0).astype(np.float32)
 
 
 def strengths(amplitude: float, quickness: float) -> Floats:
