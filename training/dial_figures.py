@@ -1,7 +1,8 @@
 """What dials do to the lips' articulation: ``python -m training.dial_figures [--data DIR] [--split val]``.
 
 Every clip is animated once; then each setting of the dials is applied to the same takes and judged against the
-recorded faces, beside a plain low-pass as strong as the smoothing dial. Exit code 0.
+recorded faces, beside a plain low-pass as strong as the smoothing dial. With ``--picture PNG`` the demo head is drawn
+in every emotion instead, at an open and at a closed moment of the demo line. Exit code 0.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from mouthpiece.audio import Audio
+from mouthpiece.audio import Audio, load
 from mouthpiece.features import RATE
 from mouthpiece.inspection import lip_gap
 from mouthpiece.motion import closures
@@ -23,9 +24,11 @@ from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 
 from .clips import load_split
+from .demo_face import HEAD, DemoFace, picture
 from .evaluate import PACK, SMOOTH
 from .score import mean_rows, score
 
+LINE = HEAD.with_name("demo_line.flac")
 SETTINGS = {
     "as inferred": Dials(),
     **{f"smoothing {value}": Dials(smoothing=value) for value in (0.25, 0.5, 1.0)},
@@ -46,12 +49,43 @@ def plain(hertz: float) -> Callable[[Performance], Performance]:
     return lambda take: replace(take, landmarks=lowpass(take.landmarks, hertz, take.fps).astype(np.float32))
 
 
+def draw(path: Path) -> None:
+    """Write the demo head in every emotion, lips apart and lips together, to ``path``."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    take = animate(load(LINE))
+    gap = lip_gap(take.final())
+    # blinks would hide what the eyes show
+    awake = take.blink.max(axis=1) < 0.05
+    moments = (
+        int(np.argmax(np.where(awake, gap, -1))),
+        int(np.argmin(np.where(awake & (take.activity > 0.9), gap, 9))),
+    )
+    face = DemoFace.load()
+    figure, axes = plt.subplots(2, len(NAMES), figsize=(3 * len(NAMES), 6.2), facecolor="black")
+    for column, name in enumerate(NAMES):
+        seen = apply(take, Dials(emotion=name))
+        for row, moment in enumerate(moments):
+            axes[row, column].imshow(picture(face, seen.arkit[moment], 400))
+            axes[row, column].axis("off")
+        axes[0, column].set_title(name, color="white")
+    figure.tight_layout(pad=0.4)
+    figure.savefig(path, dpi=80, facecolor="black")
+
+
 def main() -> int:
-    """Print the table."""
+    """Print the table, or draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
     parser.add_argument("--split", default="val")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the emotions and judge nothing")
     options = parser.parse_args()
+    if options.picture is not None:
+        draw(options.picture)
+        return 0
     clips = load_split(options.data, options.split)
     takes = [animate(Audio(clip.samples, RATE, clip.name)) for clip in clips]
     shut = [closures.contact(take.landmarks) == 1 for take in takes]
