@@ -31,8 +31,8 @@ from .windows import Window, aggregate, gather, split
 Array = NDArray[np.float32]
 
 #: Longest window, shared part, distrusted border and cross-fade, in motion frames (28, 3, 0.5 and 2 seconds). Both
-#: networks were made for up to thirty seconds; they make more of a long window than of two short ones (on clips of 21 to
-#: 28 s the correlation of the lips' opening is .828 in windows of twenty seconds and more, .821 in ones of fourteen).
+#: networks were made for up to thirty seconds; they make more of a long window than of two short ones (on clips of 21
+#: to 28 s the correlation of the lips' opening is .828 in windows of 20 s and more, .821 in ones of 14 s).
 WINDOW: Final = 28 * FRAME_RATE
 OVERLAP: Final = 3 * FRAME_RATE
 BORDER: Final = FRAME_RATE // 2
