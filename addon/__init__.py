@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import command, panels, properties
-from .operators import add_demo, animate
+from . import command, dials, panels, panels_dials, properties
+from .operators import add_demo, animate, redial
 
-MODULES = (properties, animate, add_demo, panels, command)
+MODULES = (properties, dials, animate, redial, add_demo, panels, panels_dials, command)
 
 
 def register() -> None:

@@ -7,19 +7,20 @@ one, and is where the scene changes, all at once or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import keys, sound
+from . import keys, redialling, sound, store, takes
 from .planning import Line, Part
 from .targets import Driven, Target
 from .targets.shape_keys import ShapeKeyTarget
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
+    from mouthpiece.motion.dials import Dials
     from mouthpiece.performance import Performance
     from mouthpiece.pipeline import Options, Progress, Warned
 
@@ -59,7 +60,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Bake:
-    """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets."""
+    """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets.
+
+    The style is that of ``options``, or of whoever speaks in the sound at ``style_from``. Dials left as built are those
+    saved with a finished take.
+    """
 
     recording: sound.Recording
     face: ShapeKeyTarget
@@ -67,6 +72,8 @@ class Bake:
     options: Options | None = None
     models: Path | None = None
     replace_edited: bool = False
+    dials: Dials | None = None
+    style_from: str = ""
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last what was heard. Touches no scene."""
@@ -74,7 +81,7 @@ class Bake:
         from mouthpiece.pipeline import Progress, steps
 
         if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
-            take = Performance.load(self.recording.path)
+            take = self._dialled(Performance.load(self.recording.path))
             yield Heard(take, self.recording.placement.grid(take.seconds))
             return
         yield Progress(0.0, "Reading the sound")
@@ -82,17 +89,37 @@ class Bake:
         place = self.recording.placement
         grid = place.grid(audio.seconds)
         audio, begin = sound.cut(audio, place)
-        for item in steps(audio, self.options, self.models):
-            yield Heard(item, _from_second(grid, begin)) if isinstance(item, Performance) else item
+        for item in steps(audio, self._options(), self.models):
+            if isinstance(item, Performance):
+                yield Heard(self._dialled(item), _from_second(grid, begin))
+            else:
+                yield item
+
+    def _options(self) -> Options | None:
+        """Return the options with the style heard in another sound, if one is named."""
+        from mouthpiece.pipeline import Options, style_of
+
+        if not self.style_from:
+            return self.options
+        source = sound.open_file(self.style_from)
+        style = replace(style_of(source, self.models), name=f"from {Path(self.style_from).name}")
+        return replace(self.options or Options(), style=style)
+
+    def _dialled(self, take: Performance) -> Performance:
+        from mouthpiece.motion.dials import Dials, dialled
+
+        return dialled(take, Dials.of({**take.dials, **(self.dials.saved() if self.dials else {})}))
 
     def write(self, heard: Heard) -> Report:
         """Key the performance onto the targets and return what was done.
 
         Raises RigError, with the scene as it was, if a target is gone or every channel is taken.
         """
-        parts = [target.drive(heard.performance, heard.grid) for target in (self.face, self.head) if target is not None]
+        seen = heard.performance.final()
+        parts = [target.drive(seen, heard.grid) for target in (self.face, self.head) if target is not None]
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         written = keys.write(_merged(parts), line, f"Mouthpiece {self.face.object_name}", self.replace_edited)
+        self._keep(parts[0].part, heard)
         report = Report(
             self.face.object_name, self.recording.label, len(self.face.match.shapes), self.face.match.missing
         )
@@ -104,11 +131,20 @@ class Bake:
         report.warnings += written.warnings + _kept_lines(written.kept)
         return report
 
+    def _keep(self, face: Part, heard: Heard) -> None:
+        """Keep the motion as inferred with the keys, so that it can be dialled again; without keys there is no need."""
+        if not any(take.sound == self.recording.identity for take in store.read(face.owner).takes):
+            return
+        head = redialling.head_settings(self.head)
+        line = takes.Kept(
+            self.recording.identity, self.recording.label, asdict(heard.grid), self.face.strength, head,
+            heard.performance.dials,
+        )  # fmt: skip
+        takes.keep(face.owner, line, heard.performance)
+
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
     """Return the grid for a take that begins at that second of the sound."""
-    from dataclasses import replace
-
     return replace(grid, offset=grid.offset - second)
 
 

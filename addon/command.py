@@ -19,7 +19,9 @@ examples:
   blender -b shot.blend -c mouthpiece bake --audio line.wav --object Face --output baked.blend
   blender -b shot.blend -c mouthpiece bake --audio line.wav --object Face --armature Rig --bone head \\
           --start 101 --output baked.blend --render preview.mp4
-  blender -b shot.blend -c mouthpiece bake --strip "Line 7" --object Face --json --output baked.blend
+  blender -b shot.blend -c mouthpiece bake --strip "Line 7" --object Face --style calm --emotion sad \\
+          --output baked.blend
+  blender -b baked.blend -c mouthpiece redial --object Face --lips 1.2 --output dialled.blend
   blender -b -c mouthpiece animate line.wav -o take.npz
 
 exit codes: 0 done, 1 failed, 2 bad arguments
@@ -35,9 +37,9 @@ def main(argv: Sequence[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
-    from mouthpiece import cli
+    from mouthpiece import cli, dialling
 
-    from . import sound
+    from . import command_redial, sound
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -56,8 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_bake_arguments(bake)
     cli.add_motion_arguments(bake)
+    dialling.add_dial_arguments(bake)
     cli.add_report_arguments(bake)
-    bake.set_defaults(command=run_bake)
+    bake.set_defaults(command=run_bake, open_sound=sound.open_file)
+    command_redial.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     cli.add_commands(commands, open_sound=sound.open_file)
     return parser
@@ -144,20 +148,28 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 def _bake_of(options: argparse.Namespace) -> Bake:
     """Return what to bake, everything checked."""
+    from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from . import sound, strips
+    from . import dials, sound, strips
     from .bake import Bake
     from .targets import find_object, target_for
 
-    scene = bpy.context.scene
+    scene, obj = bpy.context.scene, find_object(options.object)
     if options.strip:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = sound.from_file(str(options.audio), scene, options.start)
-    face = target_for(find_object(options.object), options.strength)
-    head = _head(options)
-    return Bake(heard, face, head, Options(seed=options.seed), options.models, options.replace)
+    face, head = target_for(obj, options.strength), _head(options)
+    # what is not named on the command line is as the character's own settings have it
+    style, style_from = dials.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")
+    turned = dialling.dials_of(options, dials.dials_of(obj.mouthpiece).saved())
+    asked = Options(seed=options.seed, style=style)
+    return Bake(heard, face, head, asked, options.models, options.replace, turned, style_from)
+
+
+def _no_style(options: argparse.Namespace) -> bool:
+    return options.style is None and options.style_from is None
 
 
 def _head(options: argparse.Namespace) -> Any:

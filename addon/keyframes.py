@@ -30,7 +30,7 @@ _TYPES: Final[Mapping[str, tuple[type[np.generic], int]]] = {
     "period": (np.float32, 1),
 }
 #: Slack, in frames, when deciding whether a key lies in a range.
-_SLACK: Final = 1e-3
+SLACK: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Keys:
     def within(self, first: int, last: int) -> NDArray[np.bool_]:
         """Return which keys lie on the frames ``first`` to ``last``."""
         frames = self.arrays["co"][:, 0]
-        return (frames >= first - _SLACK) & (frames <= last + _SLACK)
+        return (frames >= first - SLACK) & (frames <= last + SLACK)
 
     def only(self, mask: NDArray[np.bool_]) -> Keys:
         """Return the keys chosen by ``mask``."""

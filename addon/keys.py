@@ -157,17 +157,10 @@ def _value(owner: bpy.types.ID, change: Change) -> float:
 
 
 def _remember(owner: bpy.types.ID) -> Callable[[], None]:
-    """Return what puts the action's ledger back as it is now."""
+    """Return what puts the action's ledger and kept takes back as they are now."""
     action = owner.animation_data.action
-    value = action.get(store.PROPERTY)
-
-    def put_back() -> None:
-        if value is None:
-            action.pop(store.PROPERTY, None)
-        else:
-            action[store.PROPERTY] = value
-
-    return put_back
+    before = store.snapshot(action)
+    return lambda: store.restore(action, before)
 
 
 def _tidy(item: Plan) -> None:

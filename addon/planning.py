@@ -85,7 +85,8 @@ def action_of(owner: bpy.types.ID) -> bpy.types.Action | None:
     return owner.animation_data.action if owner.animation_data else None
 
 
-def _check_editable(owner: bpy.types.ID) -> None:
+def check_editable(owner: bpy.types.ID) -> None:
+    """Raise RigError if the keys of ``owner`` may not be changed now."""
     from mouthpiece.errors import RigError
 
     data, action = owner.animation_data, action_of(owner)
@@ -97,7 +98,7 @@ def _check_editable(owner: bpy.types.ID) -> None:
 
 def plan(part: Part, line: Line, replace: bool) -> Plan:
     """Return what writing ``part`` would change, changing nothing."""
-    _check_editable(part.owner)
+    check_editable(part.owner)
     ledger = store.read(part.owner)
     result = Plan(part.owner, ledger)
     existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(part.owner)}
@@ -211,7 +212,7 @@ def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.
 
 def plan_removal(owner: bpy.types.ID, replace: bool) -> Plan:
     """Return what taking every take off ``owner`` would change."""
-    _check_editable(owner)
+    check_editable(owner)
     ledger = store.read(owner)
     result = Plan(owner, store.Ledger(ledger.takes, dict(ledger.before), ledger.made_data))
     existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(owner)}

@@ -9,7 +9,7 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat, sound, strips
+from . import compat, dials, sound, strips
 from .bake import Bake
 from .targets import target_for
 from .targets.head import HeadTarget, measured_eye_distance
@@ -127,12 +127,16 @@ def bake_of(context: bpy.types.Context) -> Bake:
     settings = context.scene.mouthpiece
     obj = character(context)
     face = target_for(obj, settings.strength)
+    assert obj is not None  # target_for has refused
+    style, style_from = dials.style_of(obj.mouthpiece)
     return Bake(
         recording(context),
         face,
         head_target(settings, obj),
-        Options(seed=settings.seed),
+        Options(seed=settings.seed, style=style),
         replace_edited=settings.replace_edited,
+        dials=dials.dials_of(obj.mouthpiece),
+        style_from=style_from,
     )
 
 

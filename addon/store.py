@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 #: Custom property of an Action: JSON, one ledger per slot handle.
 PROPERTY = "mouthpiece"
+#: Custom properties of an Action that hold the motion of its lines begin with this.
+TAKE_PREFIX = "mouthpiece_take_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,64 @@ def write(owner: bpy.types.ID, ledger: Ledger) -> None:
             "before": ledger.before,
             "made_data": ledger.made_data,
         }
+    _drop_lines(data.action, stored)
     data.action[PROPERTY] = json.dumps(stored)
     if not slots and not stored.get("made"):
         del data.action[PROPERTY]
+
+
+def lines(owner: bpy.types.ID) -> dict[str, dict[str, Any]]:
+    """Return what is noted of the lines kept for ``owner``'s slot, by number."""
+    data = owner.animation_data
+    if data is None or data.action is None or data.action_slot is None:
+        return {}
+    slot = str(data.action_slot.handle)
+    return {number: entry for number, (of, entry) in _lines(data.action).items() if of == slot}
+
+
+def put_line(owner: bpy.types.ID, number: str, entry: Mapping[str, Any]) -> None:
+    """Note something of a line that is kept for ``owner``'s slot."""
+    data = owner.animation_data
+    stored = _load(data.action)
+    stored["lines"] = _lines(data.action) | {number: [str(data.action_slot.handle), dict(entry)]}
+    data.action[PROPERTY] = json.dumps(stored)
+
+
+def _lines(action: bpy.types.Action) -> dict[str, Any]:
+    found = _load(action).get("lines", {})
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 2 and isinstance(v[1], dict)}
+
+
+def _drop_lines(action: bpy.types.Action, stored: dict[str, Any]) -> None:
+    """Forget the lines that their slot's ledger names no more, and their motion."""
+    played = {(slot, take.sound) for slot, entry in stored["slots"].items() for take in _ledger(entry).takes}
+    known = _lines(action)
+    stored["lines"] = {n: [slot, entry] for n, (slot, entry) in known.items() if (slot, entry.get("sound")) in played}
+    for number in known.keys() - stored["lines"].keys():
+        action.pop(TAKE_PREFIX + number, None)
+    if not stored["lines"]:
+        del stored["lines"]
+
+
+def snapshot(action: bpy.types.Action) -> dict[str, Any]:
+    """Return everything of Mouthpiece's in an action, for :func:`restore`."""
+    return {key: action[key] for key in action.keys() if key == PROPERTY or key.startswith(TAKE_PREFIX)}
+
+
+def restore(action: bpy.types.Action, before: Mapping[str, Any]) -> None:
+    """Make an action hold again what it held at :func:`snapshot`."""
+    for key in snapshot(action).keys() - before.keys():
+        del action[key]
+    for key, value in before.items():
+        put_bytes(action, key, value)
+
+
+def put_bytes(action: bpy.types.Action, key: str, value: Any) -> None:
+    """Set a custom property that may hold bytes: over others, 4.5 copies them only up to the first zero."""
+    action.pop(key, None)
+    action[key] = value
 
 
 def mark_made(action: bpy.types.Action) -> None:

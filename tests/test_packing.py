@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from mouthpiece.errors import TakeError
-from mouthpiece.packing import notes_of, pack, unpack
+from mouthpiece.packing import pack, unpack
 from mouthpiece.performance import Performance
 
 TRACKS = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
@@ -26,8 +26,7 @@ def take(rng):
 
 
 def test_a_take_comes_back_within_half_a_step(take):
-    back, notes = unpack(pack(take, {"sound": "line.wav", "first": 11}))
-    assert notes == {"sound": "line.wav", "first": 11}
+    back = unpack(pack(take))
     for name in TRACKS:
         before, after = getattr(take, name), getattr(back, name)
         rest = take.neutral if name == "landmarks" else 0
@@ -40,34 +39,31 @@ def test_a_take_comes_back_within_half_a_step(take):
 
 
 def test_packing_what_was_unpacked_changes_nothing(take):
-    once, _ = unpack(pack(take))
-    twice, _ = unpack(pack(once))
+    once = unpack(pack(take))
+    twice = unpack(pack(once))
     for name in TRACKS:
         np.testing.assert_array_equal(getattr(twice, name), getattr(once, name))
 
 
-def test_notes_are_read_alone_and_a_take_without_style_is_small(take):
-    content = pack(take, {"sound": "a"})
-    assert notes_of(content) == {"sound": "a"}
+def test_a_still_take_without_style_is_small():
     still = Performance(
         np.zeros((1500, 68, 3)), np.zeros((68, 3)), np.zeros((1500, 52)), np.zeros((1500, 6)), np.zeros((1500, 2)),
         np.zeros((1500, 2)), np.zeros(1500), 25.0,
     )  # fmt: skip
     assert len(pack(still)) < 20_000
-    assert unpack(pack(still))[0].style.shape == (1500, 0)
+    assert unpack(pack(still)).style.shape == (1500, 0)
 
 
 def newer():
     stream = io.BytesIO()
-    np.savez(stream, meta=np.array(json.dumps({"format": 99, "notes": {}})))
+    np.savez(stream, meta=np.array(json.dumps({"format": 99})))
     return stream.getvalue()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a take", b"PK\x03\x04 broken", newer()])
 def test_what_is_no_take_is_refused(content):
-    for read in (unpack, notes_of):
-        with pytest.raises(TakeError, match="nimate the sound again"):
-            read(content)
+    with pytest.raises(TakeError, match="nimate the sound again"):
+        unpack(content)
 
 
 def test_a_cut_take_is_refused(take):

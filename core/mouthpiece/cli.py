@@ -35,14 +35,13 @@ exit codes: 0 all done, 1 something failed, 2 bad arguments
 
 
 def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what decides how a face moves: ``--seed`` and ``--models``."""
+    """Add what decides how a face moves: ``--seed``, ``--style``, ``--style-from`` and ``--models``."""
     group = parser.add_argument_group("motion")
     group.add_argument(
         "--seed", type=_whole, default=0, metavar="N", help="choose head motion, blinks and gaze (default 0)"
     )
     group.add_argument(
         "--style",
-        default="speaker",
         metavar="NAME",
         help="manner of moving: speaker (as in the sound, the default), neutral, calm, energetic, reserved or cheerful",
     )
@@ -65,8 +64,8 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     from . import styles
 
     if options.style_from is None:
-        return styles.named(options.style)
-    if options.style != styles.SPEAKER:
+        return styles.named(options.style or styles.SPEAKER)
+    if options.style is not None:
         raise MouthpieceError("Both --style and --style-from are given. Choose one of them.")
     from .audio import SoundFile
     from .pipeline import style_of

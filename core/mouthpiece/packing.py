@@ -11,7 +11,6 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -30,8 +29,8 @@ _EXACT: Final = ("neutral", "style_landmarks", "style_arkit")
 _TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
 
 
-def pack(take: Performance, notes: Mapping[str, Any] | None = None) -> bytes:
-    """Return ``take`` as bytes; ``notes`` (JSON values) travel with it."""
+def pack(take: Performance) -> bytes:
+    """Return ``take`` as bytes."""
     arrays: dict[str, Any] = {name: getattr(take, name) for name in _EXACT}
     for name in _TRACKS:
         track = getattr(take, name) - take.neutral if name == "landmarks" else getattr(take, name)
@@ -48,15 +47,14 @@ def pack(take: Performance, notes: Mapping[str, Any] | None = None) -> bytes:
         "models": dict(take.models),
         "options": dict(take.options),
         "dials": dict(take.dials),
-        "notes": dict(notes or {}),
     }
     stream = io.BytesIO()
     np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
     return stream.getvalue()
 
 
-def unpack(content: bytes) -> tuple[Performance, dict[str, Any]]:
-    """Return the take in ``content`` and its notes.
+def unpack(content: bytes) -> Performance:
+    """Return the take in ``content``.
 
     Raises
     ------
@@ -72,24 +70,8 @@ def unpack(content: bytes) -> tuple[Performance, dict[str, Any]]:
         count = len(arrays["head"])
         arrays["landmarks"] = arrays["landmarks"].reshape(count, -1, 3) + arrays["neutral"]
         arrays["activity"] = arrays["activity"][:, 0]
-        notes = dict(meta.pop("notes"))
-        return Performance(**arrays, **meta), notes
+        return Performance(**arrays, **meta)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise TakeError(f"The take kept in this scene is damaged ({error}). Animate the sound again.") from error
-
-
-def notes_of(content: bytes) -> dict[str, Any]:
-    """Return the notes of a packed take without unpacking its motion.
-
-    Raises
-    ------
-    TakeError
-        As :func:`unpack`.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return dict(_meta(stored["meta"])["notes"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TakeError(f"The take kept in this scene is damaged ({error}). Animate the sound again.") from error
 
 
@@ -99,7 +81,7 @@ def _track(differences: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
 
 
 def _meta(stored: NDArray[Any]) -> dict[str, Any]:
-    """Return what ``Performance`` takes besides arrays, and the notes."""
+    """Return what ``Performance`` takes besides arrays."""
     meta: dict[str, Any] = json.loads(str(stored))
     number = meta.pop("format")
     if number > FORMAT:
