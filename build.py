@@ -98,6 +98,7 @@ def bench(options: argparse.Namespace) -> int:
     runs: tuple[tuple[Path, str, list[Path], dict[str, str]], ...] = (
         (standalone, "animate_minute.py", [], {}),
         (inside, "bake_keys.py", [], {"PYTHONPATH": BPY45.core_path}),
+        (inside, "redial_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "register_addon.py", [package], {"PYTHONPATH": ""}),
     )
     rows: list[dict[str, str]] = []
