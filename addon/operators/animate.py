@@ -75,6 +75,8 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        finally:
+            compat.set_status(context, None)
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
