@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -24,6 +25,7 @@ _STYLES = (
     ("RESERVED", "Reserved", "Hardly any head motion, brows or smile"),
     ("CHEERFUL", "Cheerful", "A smile, and lively brows and head"),
     ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
+    ("FILE", "From File", "An actor's manner, as training.adapt wrote it (style.json)"),
 )
 _EMOTIONS = (
     ("NEUTRAL", "Neutral", "As the words want it"),
@@ -68,6 +70,9 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     )
     style_sound: StringProperty(
         name="Sound", description="Sound whose speaker's manner is taken", subtype="FILE_PATH", override=_OVERRIDE
+    )
+    style_file: StringProperty(
+        name="Style File", description="style.json of an actor", subtype="FILE_PATH", override=_OVERRIDE
     )
     style_blend: _amount("Style Blend", "0 nobody in particular, 1 the speaker, more for more of it", 1.5)
     emotion: EnumProperty(
@@ -137,11 +142,13 @@ def take_over(settings: Any, saved: dict[str, Any]) -> None:
 def style_of(settings: Any) -> tuple[Any, str]:
     """Return the named style (None for the speaker's own), and the path of the sound it is to come from, if any.
 
-    Raises MouthpieceError if a sound is wanted and none is chosen.
+    Raises MouthpieceError if a sound or file is wanted and none is chosen, or the file is no style.
     """
     from mouthpiece import styles
     from mouthpiece.errors import AudioError
 
+    if settings.style == "FILE":
+        return styles.read(Path(bpy.path.abspath(settings.style_file))), ""
     if settings.style != "SOUND":
         return styles.named(settings.style.lower()), ""
     if not settings.style_sound.strip():

@@ -46,6 +46,8 @@ class MOUTHPIECE_PT_style(_OfCharacter, bpy.types.Panel):
         column.prop(settings, "style")
         if settings.style == "SOUND":
             column.prop(settings, "style_sound")
+        if settings.style == "FILE":
+            column.prop(settings, "style_file")
         column.prop(settings, "style_blend", slider=True)
         column.separator()
         column.prop(settings, "emotion")

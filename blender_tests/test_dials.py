@@ -287,6 +287,23 @@ def test_a_style_from_no_sound_is_refused(ready, sound, words):
     assert scenes.state() == before
 
 
+def test_a_style_from_a_file(ready, tmp_path):
+    from mouthpiece import styles
+
+    path = tmp_path / "style.json"
+    path.write_text(json.dumps({"name": "ann"} | dict.fromkeys(styles.MANNER, 0.1)))
+    turn(ready, style="FILE", style_file=str(path))
+    bpy.ops.mouthpiece.animate()
+    (line,) = takes.lines(ready.data.shape_keys)
+    assert takes.motion(ready.data.shape_keys, line).options["style"]["name"] == "ann"
+    for text in ("{}", "[1]"):
+        path.write_text(text)
+        before = scenes.state()
+        with pytest.raises(RuntimeError, match="is not a style"):
+            bpy.ops.mouthpiece.animate()
+        assert scenes.state() == before
+
+
 def test_a_failure_half_way_puts_everything_back(ready, monkeypatch):
     from mouthpiece.motion.dials import Dials
 

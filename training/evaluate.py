@@ -29,6 +29,7 @@ from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, RATE, hop_rms
 from mouthpiece.motion.smooth import lowpass
 from mouthpiece.pipeline import Options, animate
+from mouthpiece.styles import Style
 from mouthpiece.topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP
 from numpy.typing import NDArray
 
@@ -127,11 +128,11 @@ def floor_rows(faces: Path) -> list[Metrics]:
     return rows
 
 
-def ours(models: Path | None) -> Callable[[Clip], Predicted]:
-    """Return a predictor that runs the core's pipeline, dials and all."""
+def ours(models: Path | None, style: Style | None = None) -> Callable[[Clip], Predicted]:
+    """Return a predictor that runs the core's pipeline, style and all (default: that of whoever speaks)."""
 
     def predict(clip: Clip) -> Predicted:
-        take = animate(Audio(clip.samples, RATE, clip.name), models=models).final()
+        take = animate(Audio(clip.samples, RATE, clip.name), Options(style=style), models).final()
         return Predicted(take.landmarks.astype(float), take.arkit.astype(float), take.landmarks_posed().astype(float))
 
     return predict

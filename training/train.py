@@ -127,9 +127,9 @@ def validate(net: ContentNet, sequences: Sequence[Stretch]) -> dict[str, float]:
     rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for sequence in sequences:
         rows[sequence.speaker].append(_clip_figures(net, sequence))
-    every = np.nanmean(np.array([row for own in rows.values() for row in own]), axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a speaker in none of whose clips a jaw moves
+        every = np.nanmean(np.array([row for own in rows.values() for row in own]), axis=0)
         by_speaker = np.nanmean([np.nanmean(own, axis=0) for own in rows.values()], axis=0)
     return {
         "r_open": float(every[0]),

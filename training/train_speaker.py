@@ -238,7 +238,8 @@ def fit_manners(
     """Return ``styles.json``: named styles, and the regression from voice print and delivery to a manner."""
     names = sorted(own)
     rows = np.array([own[name] for name in names])
-    rows = rows - rows.mean(axis=0)
+    average = rows.mean(axis=0)
+    rows = rows - average
     known = np.array([prints[name] for name in names if name in prints])
     voice_mean = known.mean(axis=0)
     axes = np.linalg.svd(known - voice_mean, full_matrices=False)[2][: config.voice_axes]
@@ -255,6 +256,7 @@ def fit_manners(
         "speakers": len(names),
         "voices": len(known),
         "explained": unseen,
+        "average": average.round(5).tolist(),
         "spread": dict(zip(styles.MANNER, rows.std(axis=0).round(4).tolist(), strict=True)),
         "named": named_manners(names, rows),
         "regression": {

@@ -43,7 +43,8 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--style",
         metavar="NAME",
-        help="manner of moving: speaker (as in the sound, the default), neutral, calm, energetic, reserved or cheerful",
+        help="manner of moving: speaker (as in the sound, the default), neutral, calm, energetic, reserved, cheerful, "
+        "or a style.json of an actor",
     )
     group.add_argument(
         "--style-from", type=Path, metavar="SOUND", help="move in the manner of whoever speaks in this sound"
@@ -64,7 +65,8 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     from . import styles
 
     if options.style_from is None:
-        return styles.named(options.style or styles.SPEAKER)
+        name = options.style or styles.SPEAKER
+        return styles.read(Path(name)) if name.lower().endswith(".json") else styles.named(name)
     if options.style is not None:
         raise MouthpieceError("Both --style and --style-from are given. Choose one of them.")
     from .audio import SoundFile

@@ -107,6 +107,24 @@ def named(name: str) -> Style | None:
     return Style(name, **{key: float(_measured()["named"][name][key]) for key in MANNER})
 
 
+def read(path: Path) -> Style:
+    """Return the style in a file that ``training.adapt`` wrote.
+
+    Raises
+    ------
+    MouthpieceError
+        If there is none, or it is not a style.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Style(str(stored["name"]), **{key: float(stored[key]) for key in MANNER})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MouthpieceError(
+            f"'{path}' is not a style ({error}). Choose a style.json made by training.adapt, or one of "
+            f"{', '.join(NAMES)}."
+        ) from error
+
+
 def heard(voice: Array | None, rhythm: Array) -> Style:
     """Return the style of a speaker with that voice print (256,) and rhythm (R, 7) of speech.
 
