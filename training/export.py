@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mouthpiece.features import FEATURE_SIZE, FRAME_RATE
+from mouthpiece.features import FRAME_RATE
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
 
 def to_onnx(net: ContentNet, path: Path, finish: Finish | None = None) -> None:
     """Write ``net`` as ONNX with a free number of frames."""
-    example = torch.zeros(1, 50, FEATURE_SIZE)
+    example = torch.zeros(1, 50, len(net.mean))
     free = {name: {1: "frames"} for name in ("features", "landmarks", "arkit")}
     with warnings.catch_warnings():
         # the tracing exporter is deprecated, but the other one unrolls LSTMs to a fixed length
@@ -138,7 +138,7 @@ def disagreement(
     wrapped, rng, worst = Exported(net.eval(), finish).eval(), np.random.default_rng(seed), 0.0
     for length in lengths:
         spread = 1 / net.scale.numpy()
-        features = (net.mean.numpy() + spread * rng.standard_normal((1, length, FEATURE_SIZE))).astype(np.float32)
+        features = (net.mean.numpy() + spread * rng.standard_normal((1, length, len(net.mean)))).astype(np.float32)
         outputs = session({"features": features})
         with torch.no_grad():
             expected = wrapped(torch.from_numpy(features))
@@ -147,8 +147,10 @@ def disagreement(
     return worst
 
 
-def sidecar(net: ContentNet, path: Path, name: str, version: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description that travels with the ONNX file at ``path``."""
+def sidecar(
+    net: ContentNet, path: Path, name: str, version: str, provenance: Mapping[str, Any], encoder: str = ""
+) -> dict[str, Any]:
+    """Return the description that travels with the ONNX file at ``path``; ``encoder`` is the hash of one it needs."""
     neutral = net.neutral.numpy().astype(float).round(5).tolist()
     assert len(neutral) == LANDMARK_COUNT
     return {
@@ -157,10 +159,11 @@ def sidecar(net: ContentNet, path: Path, name: str, version: str, provenance: Ma
         "version": version,
         "kind": "content",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "inputs": {"features": [1, "frames", FEATURE_SIZE]},
+        "inputs": {"features": [1, "frames", len(net.mean)]},
         "outputs": {"landmarks": [1, "frames", LANDMARK_NUMBERS], "arkit": [1, "frames", len(ARKIT_NAMES)]},
         "rate": FRAME_RATE,
-        "features": FEATURE_SIZE,
+        "features": len(net.mean),
+        **({"encoder": encoder} if encoder else {}),
         "neutral": neutral,
         "arkit_names": list(ARKIT_NAMES),
         "licence": LICENCE,
@@ -198,7 +201,7 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
             "torch": torch.__version__,
             "opset": OPSET,
         }
-        described = sidecar(net, part, name, str(config.get("version", "0")), provenance)
+        described = sidecar(net, part, name, str(config.get("version", "0")), provenance, notes.get("encoder", ""))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ class Shape:
     projection, hidden, layers : widths of projection and LSTM, number of LSTM layers.
     basis : number of modes the landmarks move in.
     dropout : share of numbers dropped between layers in training.
+    extra : features a frame besides the shipped listener's, from an encoder; a run finds out by itself.
     deafness : chance that a sequence is learned without one of the sources of features (each recogniser's layer, the
         MFCCs). A network that cannot count on any one of them is less lost where one is: in another language.
     """
@@ -32,6 +33,7 @@ class Shape:
     basis: int = 32
     dropout: float = 0.3
     deafness: float = 0.25
+    extra: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,11 @@ class Finish:
         return taps
 
 
-def sources() -> Tensor:
-    """Return for each of the 1844 features the number of the source it comes from; the last source is the MFCCs."""
+def sources(extra: int = 0) -> Tensor:
+    """Return for each feature the number of the source it comes from: recognisers, MFCCs, an encoder's ``extra``."""
     phonetic = [k for _ in range(PHONETIC_PER_FRAME) for k, size in enumerate(PHONETIC_PARTS) for _ in range(size)]
-    return torch.tensor(phonetic + [len(PHONETIC_PARTS)] * (HOPS_PER_FRAME * MFCC_COUNT))
+    cepstral = [len(PHONETIC_PARTS)] * (HOPS_PER_FRAME * MFCC_COUNT)
+    return torch.tensor(phonetic + cepstral + [len(PHONETIC_PARTS) + 1] * extra)
 
 
 class ContentNet(nn.Module):
@@ -86,13 +89,13 @@ class ContentNet(nn.Module):
         """Make a network with random weights; see :meth:`fit_buffers`."""
         super().__init__()
         self.shape = shape
-        self.register_buffer("mean", torch.zeros(FEATURE_SIZE))
-        self.register_buffer("scale", torch.ones(FEATURE_SIZE))
+        self.register_buffer("mean", torch.zeros(FEATURE_SIZE + shape.extra))
+        self.register_buffer("scale", torch.ones(FEATURE_SIZE + shape.extra))
         self.register_buffer("modes", torch.zeros(shape.basis, LANDMARK_NUMBERS))
         self.register_buffer("centre", torch.zeros(LANDMARK_NUMBERS))
         self.register_buffer("neutral", torch.zeros(LANDMARK_NUMBERS // 3, 3))
-        self.register_buffer("source", sources(), persistent=False)
-        self.project = nn.Linear(FEATURE_SIZE, shape.projection)
+        self.register_buffer("source", sources(shape.extra), persistent=False)
+        self.project = nn.Linear(FEATURE_SIZE + shape.extra, shape.projection)
         self.local = nn.Conv1d(shape.projection, shape.projection, 3, padding=1)
         self.norm = nn.LayerNorm(shape.projection)
         self.recurrent = nn.LSTM(
@@ -119,8 +122,10 @@ class ContentNet(nn.Module):
             self.scale[start : start + size] = 1 / deviation[start : start + size].square().mean().sqrt()
             start += size
         phonetic = FEATURE_SIZE - HOPS_PER_FRAME * MFCC_COUNT
-        cepstral = deviation[phonetic:].reshape(HOPS_PER_FRAME, MFCC_COUNT).square().mean(dim=0).sqrt()
-        self.scale[phonetic:] = (1 / cepstral.clamp_min(1e-6)).repeat(HOPS_PER_FRAME)
+        cepstral = deviation[phonetic:FEATURE_SIZE].reshape(HOPS_PER_FRAME, MFCC_COUNT).square().mean(dim=0).sqrt()
+        self.scale[phonetic:FEATURE_SIZE] = (1 / cepstral.clamp_min(1e-6)).repeat(HOPS_PER_FRAME)
+        if self.shape.extra:
+            self.scale[FEATURE_SIZE:] = 1 / deviation[FEATURE_SIZE:].square().mean().sqrt().clamp_min(1e-6)
         self.centre.copy_(landmarks.mean(dim=0))
         _, values, axes = torch.linalg.svd(landmarks - self.centre, full_matrices=False)
         count = self.modes.shape[0]
@@ -134,7 +139,7 @@ class ContentNet(nn.Module):
         """
         x = (features - self.mean) * self.scale
         if self.training and self.shape.deafness:
-            heard = torch.rand(len(x), len(PHONETIC_PARTS) + 1) >= self.shape.deafness
+            heard = torch.rand(len(x), int(self.source[-1]) + 1) >= self.shape.deafness
             heard |= ~heard.any(dim=1, keepdim=True)  # nobody learns from nothing
             x = x * heard.float()[:, self.source][:, None]
         x = nn.functional.gelu(self.project(self.dropout(x)))

@@ -17,12 +17,14 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mouthpiece.features import FEATURE_SIZE
+from mouthpiece.models.encoder import Encoder
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.models.registry import find
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH
@@ -44,7 +46,11 @@ MOUTH_COLUMNS = [k for k, name in enumerate(LABELLED) if name in ARKIT_MOUTH]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A training run; read from JSON, unknown keys are errors. ``average`` is the decay of the weights' average."""
+    """A training run; read from JSON, unknown keys are errors.
+
+    ``average`` is the decay of the weights' average, ``encoder`` a folder with ``encoder.onnx`` and its sidecar to hear
+    with besides the shipped listener (see ``training.encoders``).
+    """
 
     name: str = "content"
     version: str = "1"
@@ -59,6 +65,7 @@ class Config:
     evaluate_every: int = 200
     patience: int = 12
     renditions: int = 6
+    encoder: str = ""
     speaker_power: float = 0.5
     shape: Shape = field(default_factory=Shape)
     loss: Weights = field(default_factory=Weights)
@@ -89,29 +96,36 @@ class Config:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
-    """Everything a run learns from: the resting face (68, 3), training renditions, validation sequences."""
+    """Everything a run learns from: the resting face (68, 3), training renditions, validation sequences.
+
+    ``encoder`` is the hash of the encoder that was heard with, if any.
+    """
 
     neutral: np.ndarray
     train: list[list[Stretch]]
     val: list[Stretch]
+    encoder: str = ""
 
 
 def load_corpus(data: Path, cache: Path, config: Config) -> Corpus:
     """Return the pack in ``data`` as features and targets; renditions are kept in ``cache``."""
     network = find("phonetic")
-    listener = PhoneticListener(network.open())
+    encoder = find("encoder", Path(config.encoder)) if config.encoder else None
+    listener = PhoneticListener(network.open(), encoder and Encoder(encoder))
     clips, val = load_split(data, "train"), load_split(data, "val")
     log.info("%d training clips, %d validation clips", len(clips), len(val))
     neutral = canonical_face(clips)
     targets, val_targets = make_targets(clips, neutral), make_targets(val, neutral)
-    stamp = network.sidecar.sha256
+    heard_with = encoder.sidecar.sha256 if encoder else ""
+    stamp = network.sidecar.sha256 + heard_with
     renditions = [
         cached_rendition(
             cache, clips, targets, listener, config.augmentation if k else NO_AUGMENTATION, config.seed + k, stamp
         )
         for k in range(config.renditions)
     ]
-    return Corpus(neutral, renditions, cached_rendition(cache, val, val_targets, listener, NO_AUGMENTATION, 0, stamp))
+    validation = cached_rendition(cache, val, val_targets, listener, NO_AUGMENTATION, 0, stamp)
+    return Corpus(neutral, renditions, validation, heard_with)
 
 
 def _tensors(batch: Any) -> tuple[torch.Tensor, ...]:
@@ -179,6 +193,8 @@ class Run:
         comparisons.
         """
         torch.manual_seed(config.seed)
+        extra = corpus.train[0][0].features.shape[1] - FEATURE_SIZE
+        config = replace(config, shape=replace(config.shape, extra=extra))
         self.config, self.corpus, self.out = config, corpus, out
         self.net = make(config.shape)
         clean = corpus.train[0]
@@ -283,7 +299,7 @@ class Run:
             self.best = figures["r_open_speakers"]
             weights = {name: value.contiguous() for name, value in self.average.state_dict().items()}
             note = {"shape": json.dumps(asdict(self.config.shape)), "config": json.dumps(asdict(self.config))}
-            note |= {"step": str(self.step), "validation": json.dumps(figures)}
+            note |= {"step": str(self.step), "validation": json.dumps(figures), "encoder": self.corpus.encoder}
             save_file(weights, self.out / "best.safetensors", metadata=note)
         self.save()
         return self.stale < self.config.patience

@@ -22,6 +22,7 @@ from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
 from .models import registry
 from .models.content import ContentNetwork
+from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
 from .motion import rest
 from .performance import Performance
@@ -140,12 +141,13 @@ def survey(source: Source) -> Survey:
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The networks a take is made with."""
+    """The networks a take is made with; ``encoder`` is a user's own, for a content network trained with one."""
 
     phonetic: registry.Network
     content: registry.Network
     voice: registry.Network
     head: registry.Network
+    encoder: registry.Network | None = None
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Networks:
@@ -154,20 +156,34 @@ class Networks:
         Raises
         ------
         ModelError
-            If ``folder`` is not a folder with a network in it, or a network is missing or damaged.
+            If ``folder`` is not a folder with a network in it, or a network is missing or damaged, or the encoder the
+            content network was trained with is not there.
         """
         if folder is not None and not any(folder.glob("*.onnx")):
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
-        return cls(*(registry.find(field.name, folder) for field in fields(cls)))
+        phonetic, content, voice, head = (registry.find(n, folder) for n in ("phonetic", "content", "voice", "head"))
+        wanted = content.sidecar.encoder
+        encoder = registry.find("encoder", folder) if wanted else None
+        if encoder is not None and encoder.sidecar.sha256 != wanted:
+            raise ModelError(
+                f"The content network in '{folder}' was trained with another encoder than the one beside it "
+                f"('{encoder.sidecar.name}'). Put the encoder there it was trained with."
+            )
+        return cls(phonetic, content, voice, head, encoder)
+
+    def listener(self) -> PhoneticListener:
+        """Return what hears for the content network."""
+        return PhoneticListener(self.phonetic.open(), Encoder(self.encoder) if self.encoder else None)
 
     def hashes(self) -> dict[str, str]:
         """Return the sha256 of each network by its name."""
-        return {field.name: getattr(self, field.name).sidecar.sha256 for field in fields(self)}
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: network.sidecar.sha256 for name, network in known.items() if network is not None}
 
 
 def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:
     """Yield progress and, last, the mouth's offsets (T, 68, 3) and ARKit weights (T, 52) at 25 Hz."""
-    listener = PhoneticListener(networks.phonetic.open())
+    listener = networks.listener()
     network = ContentNetwork(networks.content.open())
     frames = heard.frames
     offsets = np.zeros((frames, 68, 3), np.float32)

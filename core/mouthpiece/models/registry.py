@@ -35,8 +35,9 @@ class Sidecar:
     name, version : str
         Identity of the network.
     kind : str
-        ``"phonetic"`` (waveform to phonetic features), ``"content"`` (those to mouth motion), ``"voice"`` (waveform to
-        voice print) or ``"head"`` (rhythm and manner to head motion).
+        ``"phonetic"`` (waveform to phonetic features), ``"encoder"`` (waveform to more of them, a user's own),
+        ``"content"`` (those to mouth motion), ``"voice"`` (waveform to voice print) or ``"head"`` (rhythm and manner to
+        head motion).
     sha256 : str
         Hash of the ``.onnx`` file.
     inputs, outputs : mapping of str to tuple
@@ -49,6 +50,12 @@ class Sidecar:
         Resting face of a content network, in the frame of reference of ``Performance``.
     arkit_names : tuple of str
         Names of the blendshape outputs of a content network.
+    encoder : str
+        SHA-256 of the encoder a content network hears with besides the listener; empty for none.
+    normalise : bool
+        Whether an encoder's waveform is to have zero mean and unit variance.
+    window : int
+        Samples an encoder needs for its first vector, which is the middle's; 0 if it pads by itself.
     licence, data : str
         Licence of the weights, and what they were trained on.
     provenance : mapping
@@ -67,6 +74,9 @@ class Sidecar:
     data: str
     neutral: tuple[tuple[float, ...], ...] = ()
     arkit_names: tuple[str, ...] = ()
+    encoder: str = ""
+    normalise: bool = False
+    window: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def neutral_face(self) -> NDArray[np.float32]:
@@ -123,6 +133,9 @@ def read_sidecar(path: Path) -> Sidecar:
             data=str(raw["data"]),
             neutral=tuple(tuple(float(x) for x in point) for point in raw.get("neutral", ())),
             arkit_names=tuple(raw.get("arkit_names", ())),
+            encoder=str(raw.get("encoder", "")),
+            normalise=bool(raw.get("normalise", False)),
+            window=int(raw.get("window", 0)),
             provenance=dict(raw.get("provenance", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
