@@ -3,8 +3,9 @@
 Three tables. *Heads*: distribution figures of the yardstick (ratios of amplitude and speed, roughness, share of power
 below 1 Hz, distance of the distributions of speed) for clips of five seconds and more of the validation speakers: a
 real head of another speaker, the procedural sway of early versions, and ours with several seeds. *Pauses*: how fast
-heads turn while nobody speaks, as a share of how fast they turn in speech. *Styles*: the same line in every style and
-in another speaker's: head motion, smile and brows differ, and the lips say the same. Exit code 0.
+heads turn while nobody speaks, as a share of how fast they turn in speech. *Styles*: the same line in every style:
+head motion, smile and brows differ, and the lips say the same. Then every line in the manner of every other speaker.
+Exit code 0.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ Floats = NDArray[np.float64]
 
 HEAD_COLUMNS = (*POSE_COLUMNS, "pose_speed_wasserstein")
 STYLE_COLUMNS = ("head_degrees", "degrees_per_second", "opening", "smile", "brows", "r_open", "closures")
+CHANGED = ("head_degrees", "degrees_per_second", "opening", "smile", "brows")
 #: The procedural sway of early versions: spreads (rad, eye distances), corner in hertz.
 SWAY, SWAY_HERTZ = (0.035, 0.045, 0.02, 0.03, 0.02, 0.02), 0.45
 
@@ -110,17 +112,30 @@ def style_figures(take: Performance, plain: Performance) -> Metrics:
 
 
 def style_rows(clips: Sequence[Clip]) -> dict[str, Metrics]:
-    """Return mean figures over ``clips`` of every named style, and of the style of the next clip's speaker."""
+    """Return mean figures over ``clips`` of every named style."""
     rows: dict[str, list[Metrics]] = {}
-    for number, clip in enumerate(clips):
+    for clip in clips:
         sound = Audio(clip.samples, RATE, clip.name)
-        other = clips[(number + 1) % len(clips)]
         wanted = {name: styles.named(name) for name in styles.NAMES}
-        wanted["from another speaker's sound"] = style_of(Audio(other.samples, RATE, other.name))
         plain = animate(sound, Options(style=styles.Style()))
         for name, style in wanted.items():
             rows.setdefault(name, []).append(style_figures(animate(sound, Options(style=style)), plain))
     return {name: mean_rows(own) for name, own in rows.items()}
+
+
+def exchanged(clips: Sequence[Clip]) -> dict[str, Metrics]:
+    """Return how every line moves in the manner of each other speaker of ``clips``, against its own speaker's."""
+    sounds = [Audio(clip.samples, RATE, clip.name) for clip in clips]
+    manner = [style_of(sound) for sound in sounds]
+    rows = []
+    for number, sound in enumerate(sounds):
+        own = animate(sound, Options(style=manner[number]))
+        before = style_figures(own, own)
+        for other in (style for k, style in enumerate(manner) if clips[k].speaker != clips[number].speaker):
+            after = style_figures(animate(sound, Options(style=other)), own)
+            changed = {f"{name} changed by": abs(after[name] / max(before[name], 1e-6) - 1) for name in CHANGED}
+            rows.append(changed | {name: after[name] for name in ("r_open", "closures")})
+    return {"another speaker's manner": mean_rows(rows)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,6 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     real, made = pause_share(clips, head_pose), pause_share(clips, lambda clip: learned(clip, 0))
     print(f"\nspeed in pauses over speed in speech: recorded {real:.2f}, ours {made:.2f}\n")
     print(table(style_rows(clips[:4]), "styles", STYLE_COLUMNS))
+    print()
+    names = (*(f"{name} changed by" for name in CHANGED), "r_open", "closures")
+    print(table(exchanged(clips[:4]), "the same lines", names))
     return 0
 
 
