@@ -1,6 +1,7 @@
-"""One front door to the project, standard library only: demo, test, zip, lint, bench.
+"""One front door to the project, standard library only: demo, samples, test, zip, lint, bench.
 
     python build.py demo [--audio FILE] [--out DIR]     a spoken line on the bundled head: take, .blend and preview
+    python build.py samples [NAME …] [--out DIR]        sample characters of every kind, animated, with contact sheets
     python build.py test [--ring RING] [-- PYTEST …]    the rings of tests
     python build.py zip [--all]                         the extension, one zip per platform and Blender line
     python build.py lint                                ruff and mypy
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from building.environments import BPY, BPY45, DEBIAN_LIBRARIES, dev, prepare, prepare_bpy
 from building.extension import LINES, PLATFORMS, ZIP_LIMIT, build_zips, host_platform
@@ -49,6 +51,38 @@ def demo(options: argparse.Namespace) -> int:
             f"         On Debian and Ubuntu: apt-get install {DEBIAN_LIBRARIES}"
         )
     print(f"Done in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def sample_names() -> tuple[str, ...]:
+    """Return the names of the sample characters, one module each."""
+    return tuple(sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py")))
+
+
+def samples(options: argparse.Namespace) -> int:
+    """Build sample characters, each in a Blender of its own, and say where they are; fail if one could not be made."""
+    known, out = sample_names(), Path(options.out).resolve()
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        raise BuildError(f"There is no sample '{unknown[0]}'. There are: {', '.join(known)}")
+    python = prepare_bpy(BPY[options.bpy])
+    settings = {"PYTHONPATH": BPY[options.bpy].core_path}
+    lines, failed = [], []
+    for name in options.names or known:
+        made = [out / f"{name}.blend", out / f"{name}.png"]
+        for path in made:
+            path.unlink(missing_ok=True)
+        script: list[str | Path] = [python, ROOT / "demo" / "sheets.py", name, "--out", out]
+        code = execute([*script, "--frames", str(options.frames)], settings=settings, timeout=900)
+        failed += [name] if code else []
+        there = [str(path) for path in made if path.exists()]
+        lines.append(f"{name:<16} {'FAILED ' if code else ''}{'  '.join(there) or 'left out, see above'}")
+    print("\n" + "\n".join(lines))
+    if failed:
+        raise BuildError(
+            f"Not made: {', '.join(failed)}; see the messages above. If rendering failed, Workbench needs OpenGL, by "
+            f"software where there is no graphics card. On Debian and Ubuntu: apt-get install {DEBIAN_LIBRARIES}"
+        )
     return 0
 
 
@@ -119,6 +153,16 @@ def bench(options: argparse.Namespace) -> int:
 # Command line
 
 
+def add_samples(commands: Any) -> None:
+    """Add the command `samples`."""
+    command = commands.add_parser("samples", help="sample characters of every kind, animated, with contact sheets")
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"(default: all) {', '.join(sample_names())}")
+    command.add_argument("--out", metavar="DIR", default=str(ROOT / "demo" / "out"), help="(default: demo/out)")
+    command.add_argument("--frames", type=int, default=8, metavar="N", help="frames on a sheet (default: 8)")
+    command.add_argument("--bpy", choices=tuple(BPY), default="4.5", help="Blender version (default: 4.5)")
+    command.set_defaults(action=samples)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     root = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -135,6 +179,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--no-preview", action="store_true", help="bake only")
     one.set_defaults(action=demo)
 
+    add_samples(commands)
     two = commands.add_parser("test", help="run the rings of tests; pytest's own arguments after --")
     two.add_argument("--ring", choices=tuple(RINGS), help="one ring only (default: all that can run here)")
     two.add_argument("--bpy", choices=(*BPY, "all"), help="Blender version; `all` fails if one cannot be had")

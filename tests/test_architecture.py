@@ -19,7 +19,7 @@ IMPORTERS = {
     "bpy": ("addon/*", "blender_tests/*", "benchmarks/*", "demo/*"),
     "bmesh": ("addon/*", "blender_tests/*"),
     "bpy_extras": ("addon/*", "blender_tests/*"),
-    "mathutils": ("addon/*", "blender_tests/*"),
+    "mathutils": ("addon/*", "blender_tests/*", "demo/*"),
     "aud": ("addon/sound.py", "addon/compat.py", "blender_tests/*"),
     "addon": ("blender_tests/*", "benchmarks/*", "demo/*"),
     "training": ("training/*", "tests/*"),

@@ -111,3 +111,47 @@ def test_wrong_arguments_end_with_2_and_errors_with_1(capsys):
 def test_pytests_arguments_come_after_two_dashes():
     options = build.parser().parse_args(["test", "--ring", "pure", "--", "-k", "curves"])
     assert (options.ring, options.pytest) == ("pure", ["-k", "curves"])
+
+
+def test_samples_are_named_by_their_modules_and_unknown_ones_are_refused(capsys):
+    names = build.sample_names()
+    assert "shape_keys" in names
+    assert "__init__" not in names
+    options = build.parser().parse_args(["samples", "shape_keys", "--frames", "4"])
+    assert (options.names, options.frames, Path(options.out)) == (["shape_keys"], 4, ROOT / "demo" / "out")
+    assert build.main(["samples", "shape_keys", "no such sample"]) == 1
+    said = capsys.readouterr().err
+    assert "no such sample" in said and "shape_keys" in said
+
+
+def fake_sheets(monkeypatch, codes):
+    """Let `samples` run no Blender: each sample ends with its code, and those that end with 0 leave their files."""
+    monkeypatch.setattr(build, "prepare_bpy", lambda environment: Path(sys.executable))
+
+    def execute(command, settings, timeout):
+        name, out = str(command[2]), Path(command[command.index("--out") + 1])
+        if codes[name] == 0:
+            (out / f"{name}.blend").touch()
+            (out / f"{name}.png").touch()
+        return codes[name]
+
+    monkeypatch.setattr(build, "execute", execute)
+    monkeypatch.setattr(build, "sample_names", lambda: tuple(codes))
+
+
+def test_samples_say_where_they_are(monkeypatch, tmp_path, capsys):
+    fake_sheets(monkeypatch, {"one": 0, "two": 0})
+    assert build.main(["samples", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    for name in ("one.blend", "one.png", "two.blend", "two.png"):
+        assert str(tmp_path / name) in shown
+
+
+def test_a_sample_that_cannot_be_made_does_not_stop_the_others_and_fails_the_command(monkeypatch, tmp_path, capsys):
+    (tmp_path / "one.png").touch()
+    fake_sheets(monkeypatch, {"one": 1, "two": 0})
+    assert build.main(["samples", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert not (tmp_path / "one.png").exists(), "a sheet of an earlier run would be taken for this one's"
+    assert (tmp_path / "two.png").exists()
+    assert "Not made: one;" in said.err
