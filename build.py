@@ -131,6 +131,7 @@ def bench(options: argparse.Namespace) -> int:
     package = build_zips([host_platform()], ["3.11"], BUILD / "zips", inside)[0]
     runs: tuple[tuple[Path, str, list[Path], dict[str, str]], ...] = (
         (standalone, "animate_minute.py", [], {}),
+        (standalone, "warp_drawing.py", [], {}),
         (inside, "bake_keys.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "redial_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "register_addon.py", [package], {"PYTHONPATH": ""}),
