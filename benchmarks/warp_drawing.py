@@ -1,4 +1,4 @@
-"""Time a drawing of 500 points warped over a minute of frames, triangles and folds included. Run by `build.py bench`."""
+"""Time a drawing of 500 points warped over a minute, triangles and folds included. Run by `build.py bench`."""
 
 from __future__ import annotations
 

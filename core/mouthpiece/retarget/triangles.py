@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,20 @@ Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]
 
 
+#: Area, in those of the square around all vertices, below which a triangle counts as flat.
+FLAT: Final = 1e-9
+
+
+def cross(u: NDArray[Any], v: NDArray[Any]) -> Points:
+    """Return the cross products (...,) of vectors (..., 2); y down, positive is clockwise from ``u``."""
+    result: Points = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+    return result
+
+
 def areas(vertices: NDArray[Any], triangles: Triangles) -> Points:
     """Return the signed areas (..., K) of ``triangles`` (K, 3) of the ``vertices`` (..., V, 2)."""
     a, b, c = (np.take(vertices, triangles[:, k], axis=-2) for k in range(3))
-    u, v = b - a, c - a
-    result: Points = (u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]) / 2
+    result: Points = cross(b - a, c - a) / 2
     return result
 
 

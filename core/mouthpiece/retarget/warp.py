@@ -13,29 +13,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, LEFT_LID_PAIRS, RIGHT_EYE, RIGHT_LID_PAIRS
-from .triangles import Edges, areas, inside
+from ..topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
+from .folds import CORNERS, LIP_PAIRS, LOWER, PAIRS, UPPER, flipped, gap, repaired
+from .triangles import FLAT, Edges, areas, cross, inside
+
+__all__ = [
+    "LIP_PAIRS", "LOOPS", "PAIRS", "Warp", "box", "flipped", "parted", "region", "repaired", "ring", "triangulate",
+]  # fmt: skip
 
 Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]
 
 #: Closed lines of landmarks that part what is inside from what is outside: their sides are always edges.
 LOOPS: Final[tuple[tuple[int, ...], ...]] = (INNER_LIPS, RIGHT_EYE, LEFT_EYE)
-#: Upper and lower points that meet when lips or lids shut.
-LIP_PAIRS: Final = ((61, 67), (62, 66), (63, 65))
-PAIRS: Final = LIP_PAIRS + RIGHT_LID_PAIRS + LEFT_LID_PAIRS
-#: Corners (towards x = 0 first) of the mouth and of the eyes: the pairs are parted across the line between them.
-_CORNERS: Final = {**dict.fromkeys(LIP_PAIRS, (60, 64)), **dict.fromkeys(RIGHT_LID_PAIRS, (36, 39)),
-                   **dict.fromkeys(LEFT_LID_PAIRS, (42, 45))}  # fmt: skip
-#: Points of the upper side of those lines.
-UPPER: Final = tuple(upper for upper, _ in PAIRS)
-LOWER: Final = tuple(lower for _, lower in PAIRS)
 #: How far a shut pair is held apart while triangles are sought, in distances between the corners.
 _PARTED: Final = 0.02
-#: Area, in those of the square around all vertices, below which a triangle holds no point and counts as flat.
-_FLAT: Final = 1e-9
-#: Rounds of limiting folds before a frame is scaled back as a whole.
-_ROUNDS: Final = 40
 
 
 def ring(points: Points, margin: float = 0.6, count: int = 24) -> Points:
@@ -104,13 +96,13 @@ def parted(vertices: Points, count: int) -> Points:
     moved = vertices.copy()
     for pair in PAIRS if count >= LANDMARK_COUNT else ():
         upper, lower = pair
-        start, end = (moved[corner] for corner in _CORNERS[pair])
+        start, end = (moved[corner] for corner in CORNERS[pair])
         across = np.array([-(end - start)[1], (end - start)[0]])  # down, where the first corner is on the left
         width = float(np.hypot(*across))
         if not width:
             continue
         across /= width
-        short = _PARTED * width - float(_gap(moved, pair))
+        short = _PARTED * width - float(gap(moved, pair))
         if short > 0:
             moved[upper] -= across * short / 2
             moved[lower] += across * short / 2
@@ -174,7 +166,7 @@ class Warp:
         points = np.asarray(points, np.float64).reshape(-1, 2)
         neutral = np.asarray(neutral, np.float64)
         scale = float(np.ptp(neutral, axis=0).max()) ** 2
-        solid = triangles[areas(neutral, triangles) > _FLAT * scale]
+        solid = triangles[areas(neutral, triangles) > FLAT * scale]
         sides = np.broadcast_to(np.asarray(side, np.int64), len(points))
         corners = np.zeros((len(points), 3), np.int64)
         weights = np.zeros((len(points), 3))
@@ -208,9 +200,9 @@ def _located(
     if not len(triangles):
         return np.zeros((len(points), 3), np.int64), np.zeros((len(points), 3))
     a, b, c = (neutral[triangles[:, k]] for k in range(3))
-    whole = _cross(b - a, c - a)
+    whole = cross(b - a, c - a)
     p = points[:, None]
-    weights = np.stack([_cross(b - p, c - p), _cross(c - p, a - p), _cross(a - p, b - p)], axis=-1) / whole[:, None]
+    weights = np.stack([cross(b - p, c - p), cross(c - p, a - p), cross(a - p, b - p)], axis=-1) / whole[:, None]
     depth = weights.min(axis=-1)
     belongs = np.isin(triangles, LOWER).any(axis=1).astype(np.int64) - np.isin(triangles, UPPER).any(axis=1)
     wanted = (side[:, None] * belongs[None] > 0) & (depth > -1e-6)
@@ -220,98 +212,3 @@ def _located(
     chosen /= chosen.sum(axis=1, keepdims=True)
     chosen[depth[rows, best] < -1e-3] = 0
     return triangles[best], chosen
-
-
-def _cross(u: Points, v: Points) -> Points:
-    result: Points = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
-    return result
-
-
-def flipped(triangles: Triangles, moved: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which of the ``triangles`` (K, 3) are turned over when the vertices are at ``moved`` (T, V, 2), (T, K)."""
-    moved = np.asarray(moved, np.float64)
-    size = np.ptp(moved, axis=-2).max(axis=-1, keepdims=True)
-    result: NDArray[np.bool_] = areas(moved, triangles) < -_FLAT * size**2
-    return result
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Repaired:
-    """Vertices (T, V, 2) that fold no triangle; how many triangles of how many frames had been folded."""
-
-    moved: Points
-    folds: int
-    frames: int
-
-
-def repaired(triangles: Triangles, neutral: Points, moved: NDArray[Any]) -> Repaired:
-    """Return ``moved`` (T, N or V, 2) with displacements cut short wherever a triangle would turn over.
-
-    Lips and lids that cross meet half way. Of other triangles the corners are held back, and only as far as it takes:
-    to the point at which the triangle is flat. ``neutral`` (V, 2) is where nothing is folded; triangles that are at
-    rest already stay out of it.
-    """
-    neutral = np.asarray(neutral, np.float64)
-    offsets = np.zeros((len(moved), *neutral.shape))
-    offsets[:, : moved.shape[1]] = np.asarray(moved, np.float64) - neutral[: moved.shape[1]]
-    checked = triangles[~flipped(triangles, neutral[None])[0]]
-    folded = flipped(checked, neutral + offsets)
-    rows = np.flatnonzero(folded.any(axis=1))
-    folds, frames = int(folded.sum()), len(rows)
-    offsets[rows] = met(neutral + offsets[rows], neutral) - neutral
-    folded[rows] = flipped(checked, neutral + offsets[rows])
-    rows = rows[folded[rows].any(axis=1)]
-    for _ in range(_ROUNDS):
-        if not len(rows):
-            break
-        offsets[rows] *= _kept(checked, neutral, offsets[rows], folded[rows])[..., None]
-        folded[rows] = flipped(checked, neutral + offsets[rows])
-        rows = rows[folded[rows].any(axis=1)]
-    for row in rows:  # never seen on faces; scaled back as a whole, a frame always comes to rest
-        while flipped(checked, (neutral + offsets[row])[None]).any():
-            offsets[row] *= 0.8
-            if np.abs(offsets[row]).max() < 1e-9:
-                offsets[row] = 0
-                break
-    return Repaired(neutral + offsets, folds, frames)
-
-
-def met(moved: NDArray[Any], neutral: Points) -> Points:
-    """Return the vertices ``moved`` (T, V, 2) with lips and lids that cross brought together half way.
-
-    What crosses in ``neutral`` (V, 2) already may go on crossing as far as it does there.
-    """
-    result = np.array(moved, np.float64)
-    for pair in PAIRS if len(neutral) >= LANDMARK_COUNT else ():
-        upper, lower = pair
-        crossed = _gap(result, pair) < np.minimum(_gap(neutral, pair), 0)
-        middle = (result[crossed, upper] + result[crossed, lower]) / 2
-        result[crossed, upper] = result[crossed, lower] = middle
-    return result
-
-
-def _gap(vertices: Points, pair: tuple[int, int]) -> Points:
-    """Return how far a pair is apart (...,), across the line between its corners."""
-    start, end = (vertices[..., corner, :] for corner in _CORNERS[pair])
-    along = end - start
-    result: Points = _cross(along, vertices[..., pair[1], :] - vertices[..., pair[0], :])
-    return result / np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-12)
-
-
-def _kept(triangles: Triangles, neutral: Points, offsets: Points, folded: NDArray[np.bool_]) -> Points:
-    """Return the share (T, V) of each vertex's displacement at which the triangles it folds are just flat."""
-    first, second, third = (neutral[triangles[:, k]] for k in range(3))
-    d1, d2, d3 = (offsets[:, triangles[:, k]] for k in range(3))
-    # Twice the area when a share t of the displacement is done is a polynomial in t.
-    base = _cross(second - first, third - first)
-    linear = _cross(second - first, d3 - d1) + _cross(d2 - d1, third - first)
-    square = _cross(d2 - d1, d3 - d1)
-    root = np.sqrt(np.maximum(linear**2 - 4 * square * base, 0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # the smaller positive root, written so that a vanishing square term does no harm
-        share = np.where(folded, 2 * base / np.where(-linear + root > 0, -linear + root, np.inf), 1.0)
-    share = np.clip(share, 0, 1) * np.where(folded, 1 - 1e-3, 1)
-    kept = np.ones(offsets.shape[:2])
-    for k in range(3):
-        np.minimum.at(kept.T, triangles[:, k], share.T)
-    return kept
