@@ -127,7 +127,7 @@ def region(points: Points, triangles: Triangles, loop: Sequence[int] = INNER_LIP
 
     ``points`` (V, 2) are the vertices, or as many as the loop needs; shut loops are told apart as well.
     """
-    among = np.isin(triangles, loop).all(axis=1)
+    among: NDArray[np.bool_] = np.all(np.isin(triangles, loop), axis=1)
     opened = parted(np.asarray(points, np.float64), len(points))
     among[among] = inside(opened[triangles[among]].mean(axis=1), opened[list(loop)])
     return among
@@ -204,7 +204,8 @@ def _located(
     p = points[:, None]
     weights = np.stack([cross(b - p, c - p), cross(c - p, a - p), cross(a - p, b - p)], axis=-1) / whole[:, None]
     depth = weights.min(axis=-1)
-    belongs = np.isin(triangles, LOWER).any(axis=1).astype(np.int64) - np.isin(triangles, UPPER).any(axis=1)
+    lower, upper = (np.any(np.isin(triangles, line), axis=1) for line in (LOWER, UPPER))
+    belongs: Triangles = np.subtract(lower, upper, dtype=np.int64)
     wanted = (side[:, None] * belongs[None] > 0) & (depth > -1e-6)
     best = np.where(wanted, depth + 1e3, depth).argmax(axis=1)
     rows = np.arange(len(points))
