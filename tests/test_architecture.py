@@ -38,7 +38,7 @@ IMPORTERS = {
         "benchmarks/*",
     ),
     "matplotlib": ("core/mouthpiece/inspection.py", "training/*", "tests/*"),
-    "face_alignment": ("core/mouthpiece/portrait/detect.py", "training/*"),
+    "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
     "PIL": ("core/mouthpiece/portrait/images.py",),
 }
@@ -56,6 +56,7 @@ CORE_LAYERS = {
     "models": ("errors", "models", "topology", "features"),
     "motion": ("errors", "topology", "motion", "performance", "curves", "features"),
     "retarget": ("errors", "topology", "curves", "performance", "retarget"),
+    "portrait": ("errors", "topology", "models", "portrait"),
 }
 MODULE_LINES = {"core": 300, "addon": 250}
 FUNCTION_LINES = 40

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from mouthpiece.portrait.networks import IBUG_68
 from mouthpiece.topology import (
     ARKIT_INDEX,
     ARKIT_NAMES,
@@ -24,7 +25,7 @@ from mouthpiece.topology import (
 from numpy.typing import NDArray
 
 from .demo_face import HEAD, DemoFace, picture, rasterise, to_pixels
-from .tracking import IBUG_68, FaceTracker
+from .tracking import FaceTracker
 
 OUTPUT = Path(__file__).resolve().parents[1] / "core" / "mouthpiece" / "assets" / "face_shapes.npz"
 SIZE = 1024

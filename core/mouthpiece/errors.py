@@ -25,3 +25,7 @@ class ModelError(MouthpieceError):
 
 class RigError(MouthpieceError):
     """The character cannot be driven: nothing matches, or it may not be edited."""
+
+
+class PictureError(MouthpieceError):
+    """A picture cannot be used: missing, unreadable, too large, or without the face that is asked for."""

@@ -36,16 +36,16 @@ class Sidecar:
         Identity of the network.
     kind : str
         ``"phonetic"`` (waveform to phonetic features), ``"encoder"`` (waveform to more of them, a user's own),
-        ``"content"`` (those to mouth motion), ``"voice"`` (waveform to voice print) or ``"head"`` (rhythm and manner to
-        head motion).
+        ``"content"`` (those to mouth motion), ``"voice"`` (waveform to voice print), ``"head"`` (rhythm and manner to
+        head motion), ``"faces"`` (picture to places of faces) or ``"landmarks"`` (picture of a face to its points).
     sha256 : str
         Hash of the ``.onnx`` file.
     inputs, outputs : mapping of str to tuple
         Tensor names and shapes; a string stands for a free dimension.
     rate : float
-        Output frames per second.
+        Output frames per second; 0 for networks that look at still pictures.
     features : int
-        Width of one frame of input (content) or output (phonetic).
+        Width of one frame of input (content) or output (phonetic); 0 for networks that look at pictures.
     neutral : (68, 3) nested list or empty
         Resting face of a content network, in the frame of reference of ``Performance``.
     arkit_names : tuple of str
