@@ -1,7 +1,8 @@
-"""One front door to the project, standard library only: demo, samples, test, zip, lint, bench.
+"""One front door to the project, standard library only: demo, samples, screenshots, test, zip, lint, bench.
 
     python build.py demo [--audio FILE] [--out DIR]     a spoken line on the bundled head: take, .blend and preview
     python build.py samples [NAME …] [--out DIR]        sample characters of every kind, animated, with contact sheets
+    python build.py screenshots --blender PATH [NAME …] the panel in a real Blender, on a virtual screen
     python build.py test [--ring RING] [-- PYTEST …]    the rings of tests
     python build.py zip [--all]                         the extension, one zip per platform and Blender line
     python build.py lint                                ruff and mypy
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ from typing import Any
 from building.environments import BPY, BPY45, DEBIAN_LIBRARIES, dev, prepare, prepare_bpy
 from building.extension import LINES, PLATFORMS, ZIP_LIMIT, build_zips, host_platform
 from building.processes import BUILD, ROOT, BuildError, check, execute
-from building.rings import RINGS, Outcome
+from building.rings import RINGS, Outcome, blenders_python
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -83,6 +85,21 @@ def samples(options: argparse.Namespace) -> int:
             f"Not made: {', '.join(failed)}; see the messages above. If rendering failed, Workbench needs OpenGL, by "
             f"software where there is no graphics card. On Debian and Ubuntu: apt-get install {DEBIAN_LIBRARIES}"
         )
+    return 0
+
+
+def screenshots(options: argparse.Namespace) -> int:
+    """Build the samples and the zip, and take a picture of the panel with each sample in a real Blender."""
+    if shutil.which("Xvfb") is None:
+        raise BuildError("There is no Xvfb to draw on. On Debian and Ubuntu: apt-get install xvfb")
+    tag = blenders_python(options.blender)
+    if samples(options):
+        return 1
+    package = build_zips([host_platform()], [tag], BUILD / "zips", prepare_bpy(BPY45))[0]
+    names = [name for name in options.names or sample_names() if (Path(options.out) / f"{name}.blend").is_file()]
+    script: list[str | Path] = [sys.executable, ROOT / "demo" / "screenshots.py", "--blender", options.blender]
+    script += ["--zip", package, "--samples", Path(options.out).resolve(), "--out", Path(options.images).resolve()]
+    check([*script, *names], "No pictures were taken; see the message above.", timeout=60 + 240 * len(names))
     return 0
 
 
@@ -155,13 +172,22 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def add_samples(commands: Any) -> None:
-    """Add the command `samples`."""
-    command = commands.add_parser("samples", help="sample characters of every kind, animated, with contact sheets")
+    """Add the commands `samples` and `screenshots`."""
+    one = commands.add_parser("samples", help="sample characters of every kind, animated, with contact sheets")
+    two = commands.add_parser("screenshots", help="the panel in a real Blender on a virtual screen, with each sample")
+    for command, action in ((one, samples), (two, screenshots)):
+        add_sample_choices(command)
+        command.set_defaults(action=action)
+    two.add_argument("--blender", required=True, metavar="PATH", help="a real Blender, not the bpy module")
+    two.add_argument("--images", metavar="DIR", default=str(ROOT / "docs" / "images"), help="(default: docs/images)")
+
+
+def add_sample_choices(command: argparse.ArgumentParser) -> None:
+    """Add which samples are built, where, and how."""
     command.add_argument("names", nargs="*", metavar="NAME", help=f"(default: all) {', '.join(sample_names())}")
     command.add_argument("--out", metavar="DIR", default=str(ROOT / "demo" / "out"), help="(default: demo/out)")
     command.add_argument("--frames", type=int, default=8, metavar="N", help="frames on a sheet (default: 8)")
     command.add_argument("--bpy", choices=tuple(BPY), default="4.5", help="Blender version (default: 4.5)")
-    command.set_defaults(action=samples)
 
 
 def parser() -> argparse.ArgumentParser:

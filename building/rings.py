@@ -92,20 +92,25 @@ def ring_zip(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]
         yield run_pytest(f"zip {version}", python, arguments, settings)
 
 
-def ring_real(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
-    """Build a zip for the Python of a real Blender and test it there."""
-    blender = options.blender or os.environ.get("BLENDER")
-    if not blender:
-        yield Outcome("real Blender", options.ring != "real", "left out: no --blender PATH and no BLENDER=PATH")
-        return
+def blenders_python(blender: str) -> str:
+    """Return the `major.minor` version of a Blender's own Python."""
     mark = "mouthpiece-python"
     probe = f"import sys; print('{mark}', '%d.%d' % sys.version_info[:2])"
     said = output([blender, "-b", "--factory-startup", "--python-expr", probe], 120) or ""
     answer = re.search(mark + r" (\d+\.\d+)", said)
     if answer is None:
         raise BuildError(f"'{blender}' does not start as Blender. Check the path.")
+    return answer[1]
+
+
+def ring_real(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
+    """Build a zip for the Python of a real Blender and test it there."""
+    blender = options.blender or os.environ.get("BLENDER")
+    if not blender:
+        yield Outcome("real Blender", options.ring != "real", "left out: no --blender PATH and no BLENDER=PATH")
+        return
     python = prepare_bpy(BPY45)
-    package = build_zips([host_platform()], [answer[1]], BUILD / "zips", python)[0]
+    package = build_zips([host_platform()], [blenders_python(blender)], BUILD / "zips", python)[0]
     settings = {"BLENDER": str(Path(blender).resolve()), "MOUTHPIECE_ZIP": str(package), "PYTHONPATH": ""}
     arguments = ["-o", "pythonpath=", "blender_tests/test_real_blender.py", *extra]
     yield run_pytest("real Blender", python, arguments, settings)

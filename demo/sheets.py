@@ -157,7 +157,8 @@ def make(sample: samples.Sample, out: Path, count: int) -> None:
         raise RuntimeError(f"The sample '{sample.name}' has no camera.")
     moments = telling(animate(character), count)
     blend, sheet = out / f"{sample.name}.blend", out / f"{sample.name}.png"
-    scene.frame_set(frame_of(moments[0]))
+    widest = next((moment for moment in moments if moment.words == "wide open"), moments[0])
+    scene.frame_set(frame_of(widest))
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), compress=True)
     with tempfile.TemporaryDirectory() as folder:
         pictures = render(scene, moments, Path(folder))

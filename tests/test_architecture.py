@@ -18,7 +18,7 @@ FOLDERS = ("addon", "benchmarks", "blender_tests", "building", "core", "demo", "
 IMPORTERS = {
     "bpy": ("addon/*", "blender_tests/*", "benchmarks/*", "demo/*"),
     "bmesh": ("addon/*", "blender_tests/*"),
-    "bpy_extras": ("addon/*", "blender_tests/*"),
+    "bpy_extras": ("addon/*", "blender_tests/*", "demo/*"),
     "mathutils": ("addon/*", "blender_tests/*", "demo/*"),
     "aud": ("addon/sound.py", "addon/compat.py", "blender_tests/*"),
     "addon": ("blender_tests/*", "benchmarks/*", "demo/*"),

@@ -155,3 +155,22 @@ def test_a_sample_that_cannot_be_made_does_not_stop_the_others_and_fails_the_com
     assert not (tmp_path / "one.png").exists(), "a sheet of an earlier run would be taken for this one's"
     assert (tmp_path / "two.png").exists()
     assert "Not made: one;" in said.err
+
+
+def test_screenshots_want_a_blender(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        build.main(["screenshots"])
+    assert stopped.value.code == 2
+    assert "--blender" in capsys.readouterr().err
+
+
+def test_something_that_is_no_blender_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(build.shutil, "which", lambda name: "/usr/bin/Xvfb")
+    assert build.main(["screenshots", "--blender", sys.executable]) == 1
+    assert "does not start as Blender" in capsys.readouterr().err
+
+
+def test_screenshots_need_a_virtual_screen(monkeypatch, capsys):
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
+    assert build.main(["screenshots", "--blender", "blender"]) == 1
+    assert "Xvfb" in capsys.readouterr().err

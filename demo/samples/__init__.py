@@ -5,7 +5,8 @@ A sample is a module ``demo/samples/NAME.py`` with
 * a docstring whose first line is the title of its contact sheet,
 * ``build() -> str``: makes the character in the open, empty file, with a camera and all settings the panel would
   have, and returns the name of the object to animate,
-* if it needs something that is not in the repository, ``missing() -> str``: what that is; empty if it is there.
+* if it needs something that is not in the repository, ``missing() -> str``: what that is; empty if it is there,
+* ``PANELS``, class names of the sub-panels that its screenshot shows open (default: none).
 
 ``demo/sheets.py`` opens an empty file, puts the line on frame 1 of the sequencer, calls ``build``, makes the object
 active and presses *Animate*. The functions below give all samples the same light and framing.
@@ -32,11 +33,12 @@ BACKDROP = (0.05, 0.06, 0.08)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample: its name, the title of its sheet, what is missing to build it (empty: nothing), and how it is built."""
+    """A sample: name, title of its sheet, what is missing to build it (empty: nothing), open sub-panels, and how."""
 
     name: str
     title: str
     missing: str
+    panels: tuple[str, ...]
     build: Callable[[], str]
 
 
@@ -51,7 +53,8 @@ def load(name: str) -> Sample:
         raise LookupError(f"There is no sample '{name}'. There are: {', '.join(names())}")
     module = importlib.import_module(f"{__name__}.{name}")
     title = (module.__doc__ or name).strip().splitlines()[0].rstrip(".")
-    return Sample(name, title, module.missing() if hasattr(module, "missing") else "", module.build)
+    missing = module.missing() if hasattr(module, "missing") else ""
+    return Sample(name, title, missing, tuple(getattr(module, "PANELS", ())), module.build)
 
 
 def studio(colour: str = "MATERIAL", light: str = "STUDIO", backdrop: Sequence[float] = BACKDROP) -> None:
