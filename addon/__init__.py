@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import command, dials, panels, panels_dials, properties
-from .operators import add_demo, animate, redial
+from .operators import add_demo, also, animate, redial
 
-MODULES = (properties, dials, animate, redial, add_demo, panels, panels_dials, command)
+MODULES = (properties, dials, animate, also, redial, add_demo, panels, panels_dials, command)
 
 
 def register() -> None:

@@ -6,17 +6,16 @@ one, and is where the scene changes, all at once or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import keys, redialling, sound, store, takes
+from . import keys, sound, store, takes
 from .planning import Line, Part
-from .targets import Driven, Target
-from .targets.shape_keys import ShapeKeyTarget
+from .targets import Target
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -35,12 +34,14 @@ class Heard:
 
 @dataclass(slots=True)
 class Report:
-    """What a bake did, to be worded by whoever asked for it."""
+    """What a bake did, to be worded by whoever asked for it.
+
+    ``targets`` tells of each thing driven, the character first: object, kind, and a line on how it fits.
+    """
 
     object: str
     sound: str
-    matched: int
-    missing: tuple[str, ...]
+    targets: list[dict[str, str]] = field(default_factory=list)
     first: int = 0
     last: int = 0
     channels: int = 0
@@ -60,15 +61,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Bake:
-    """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets.
+    """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets, the character first.
 
     The style is that of ``options``, or of whoever speaks in the sound at ``style_from``. Dials left as built are those
     saved with a finished take.
     """
 
     recording: sound.Recording
-    face: ShapeKeyTarget
-    head: Target | None = None
+    targets: tuple[Target, ...]
     options: Options | None = None
     models: Path | None = None
     replace_edited: bool = False
@@ -116,31 +116,35 @@ class Bake:
         Raises RigError, with the scene as it was, if a target is gone or every channel is taken.
         """
         seen = heard.performance.final()
-        parts = [target.drive(seen, heard.grid) for target in (self.face, self.head) if target is not None]
+        driven = [target.drive(seen, heard.grid) for target in self.targets]
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
-        written = keys.write(_merged(parts), line, f"Mouthpiece {self.face.object_name}", self.replace_edited)
-        self._keep(parts[0].part, heard)
-        report = Report(
-            self.face.object_name, self.recording.label, len(self.face.match.shapes), self.face.match.missing
-        )
+        parts = _distinct(part for one in driven for part in one.parts if part.channels)
+        drawings = [one.drawings for one in driven if one.drawings is not None]
+        name = self.targets[0].object_name
+        written = keys.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings)
+        self._keep([part.owner for part in parts], [drawing.owner for drawing in drawings], heard)
+        report = Report(name, self.recording.label, [_told(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
-        for driven in parts:
-            report.clamped |= driven.clamped
-            report.warnings += driven.warnings
+        for one in driven:
+            report.clamped |= one.clamped
+            report.warnings += one.warnings
         report.warnings += written.warnings + _kept_lines(written.kept)
         return report
 
-    def _keep(self, face: Part, heard: Heard) -> None:
-        """Keep the motion as inferred with the keys, so that it can be dialled again; without keys there is no need."""
-        if not any(take.sound == self.recording.identity for take in store.read(face.owner).takes):
+    def _keep(self, keyed: list[bpy.types.ID], drawn: list[bpy.types.ID], heard: Heard) -> None:
+        """Keep the motion as inferred with the keys, so that it can be dialled again; without any there is no need."""
+        played = [
+            owner for owner in keyed if any(t.sound == self.recording.identity for t in store.read(owner).takes)
+        ]
+        homes = [store.homes(owner)[0] for owner in played] + [store.Home(owner) for owner in drawn]
+        if not homes:
             return
-        head = redialling.head_settings(self.head)
+        saved = tuple(target.saved() for target in self.targets)
         line = takes.Kept(
-            self.recording.identity, self.recording.label, asdict(heard.grid), self.face.strength, head,
-            heard.performance.dials,
-        )  # fmt: skip
-        takes.keep(face.owner, line, heard.performance)
+            self.recording.identity, self.recording.label, asdict(heard.grid), saved, heard.performance.dials
+        )
+        takes.keep(homes[0], line, heard.performance)
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
@@ -148,9 +152,16 @@ def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
     return replace(grid, offset=grid.offset - second)
 
 
-def _merged(parts: list[Driven]) -> list[Part]:
-    """Return the parts that have channels."""
-    return [driven.part for driven in parts if driven.part.channels]
+def _told(target: Target) -> dict[str, str]:
+    return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
+
+
+def _distinct(parts: Iterable[Part]) -> list[Part]:
+    """Return parts so that each data-block is keyed once: objects may share theirs."""
+    found: dict[bpy.types.ID, Part] = {}
+    for part in parts:
+        found[part.owner] = found[part.owner].joined(part) if part.owner in found else part
+    return list(found.values())
 
 
 def _kept_lines(kept: dict[str, str]) -> list[str]:
@@ -159,13 +170,3 @@ def _kept_lines(kept: dict[str, str]) -> list[str]:
     for name, reason in kept.items():
         reasons.setdefault(reason, []).append(name)
     return [f"Kept as they were ({reason}): {', '.join(names)}" for reason, names in reasons.items()]
-
-
-def driven_ids(face: bpy.types.Object | None, head: bpy.types.Object | None) -> list[bpy.types.ID]:
-    """Return the data-blocks of a character that a take may animate."""
-    found: list[bpy.types.ID] = []
-    if face is not None and face.type == "MESH" and face.data.shape_keys is not None:
-        found.append(face.data.shape_keys)
-    if head is not None:
-        found.append(head)
-    return found

@@ -92,7 +92,7 @@ def retimed_skip_is_scaled() -> bool:
 
 def fcurves_of(owner: bpy.types.ID) -> Any:
     """Return the f-curves that animate ``owner``; an empty tuple if nothing does."""
-    data = owner.animation_data
+    data = getattr(owner, "animation_data", None)
     if data is None or data.action is None or data.action_slot is None:
         return ()
     bag = anim_utils.action_get_channelbag_for_slot(data.action, data.action_slot)

@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 from bpy.utils import register_classes_factory
 
 from . import redialling
+from .targets import kind_items
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -59,9 +68,30 @@ def _amount(name: str, text: str, most: float = 2.0, default: float = 1.0, least
     )
 
 
+class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
+    """A further object that plays the same performance."""
+
+    object: PointerProperty(
+        name="Object", description="Object that plays the same performance", type=bpy.types.Object, override=_OVERRIDE
+    )
+
+
 class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     """How a character moves beyond what it says."""
 
+    target: EnumProperty(
+        name="Target",
+        description="What of the object plays the performance",
+        items=kind_items(),
+        override=_OVERRIDE,
+    )
+    also: CollectionProperty(
+        type=MOUTHPIECE_PG_also,
+        name="Also",
+        description="Further objects that play the same performance: teeth, tongue, lashes",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    also_index: IntProperty(name="Active", description="Chosen further object", override=_OVERRIDE)
     style: EnumProperty(
         name="Style",
         description="Manner of moving; it draws the head, so a change shows when the sound is animated again",
@@ -161,7 +191,7 @@ def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:
     return scene.frame_current if settings.scope == "PLAYHEAD" else None
 
 
-_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_dials,))
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_also, MOUTHPIECE_PG_dials))
 
 
 def register() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from . import store
 
 #: Numbers of Blender's enums, as bulk access speaks them.
+CONSTANT: Final = 0
 LINEAR: Final = 1
 AUTO_CLAMPED: Final = 4
 GENERATED: Final = 5
@@ -55,16 +56,19 @@ class Keys:
         return cls(arrays)
 
     @classmethod
-    def generated(cls, frames: NDArray[np.int64], values: NDArray[np.float32]) -> Keys:
-        """Return one key a frame, marked as generated.
+    def generated(cls, frames: NDArray[np.int64], values: NDArray[np.float32], stepped: bool = False) -> Keys:
+        """Return one key a frame, or if ``stepped`` a holding one wherever the value changes, marked as generated.
 
         Linear: with a key on every frame it is exact, never overshoots, and half as much for Blender to evaluate.
         """
+        if stepped:
+            new = np.append(True, values[1:] != values[:-1])
+            frames, values = frames[new], values[new]
         count = len(frames)
         return cls(
             {
                 "co": np.stack([frames.astype(np.float32), values], axis=1),
-                "interpolation": np.full(count, LINEAR, np.int32),
+                "interpolation": np.full(count, CONSTANT if stepped else LINEAR, np.int32),
                 "type": np.full(count, GENERATED, np.int32),
             }
         )
@@ -77,6 +81,22 @@ class Keys:
     def only(self, mask: NDArray[np.bool_]) -> Keys:
         """Return the keys chosen by ``mask``."""
         return Keys({name: array[mask] for name, array in self.arrays.items()})
+
+    def filled(self, edge: int, step: int, first: int, last: int, value: Callable[[float], float]) -> Keys:
+        """Return what gives ``edge`` a key when the keys on its other side go, none if it has one.
+
+        ``step`` leads into what stays, between ``first`` and ``last``: a key a frame up to the next one there, or a
+        single one where the curve holds. ``value`` is what the curve is at a frame.
+        """
+        frames = self.arrays["co"][:, 0]
+        before = int(np.searchsorted(frames, edge + SLACK)) - 1
+        holds = before >= 0 and self.arrays["interpolation"][before] == CONSTANT
+        if (np.abs(frames - edge) <= SLACK).any() or (holds and step < 0):
+            return self.only(np.zeros(len(self), bool))
+        there = frames[(frames > edge) & (frames <= last)] if step > 0 else frames[(frames < edge) & (frames >= first)]
+        end = (there.min() if step > 0 else there.max()) if len(there) else edge + step
+        missing = np.arange(edge, edge + step if holds else end, step)[::step].astype(np.int64)
+        return Keys.generated(missing, np.array([value(frame) for frame in missing], np.float32), bool(holds))
 
     def joined(self, fresh: Keys) -> Keys:
         """Return these and the ``fresh`` keys in order of time."""

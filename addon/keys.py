@@ -12,64 +12,78 @@ from typing import Any
 
 import bpy
 
-from . import compat, store
+from . import compat, store, values
 from .keyframes import Keys
 from .planning import Change, Line, Part, Plan, Written, action_of, plan, plan_removal
+from .targets import Drawings, drawers
 
 
-def write(parts: Sequence[Part], line: Line, action_name: str, replace_edited: bool = False) -> Written:
+def write(
+    parts: Sequence[Part],
+    line: Line,
+    action_name: str,
+    replace_edited: bool = False,
+    drawings: Sequence[Drawings] = (),
+) -> Written:
     """Write a take and return what was done.
 
     Parts without an Action share a new one called ``action_name``. Raises RigError, with nothing
-    changed, if an Action may not be edited or every channel holds keys of the user's own.
+    changed, if an Action may not be edited, drawings may not be made, or every channel holds keys of the user's own.
     """
     from mouthpiece.errors import RigError
 
     plans = [plan(part, line, replace_edited) for part in parts]
     total = _total(plans)
-    if not total.channels:
+    if not total.channels and not drawings:
         reasons = ", ".join(sorted(set(total.kept.values())))
         raise RigError(
             f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on Replace Edited Keys."
         )
+    for drawing in drawings:
+        drawing.check()
     with ExitStack() as undo:
         shared = next((a for a in map(action_of, (item.owner for item in plans)) if a and store.was_made(a)), None)
         for item in plans:
             if item.changes:
                 shared = _assign_action(item, shared, action_name, undo)
                 _apply(item, undo)
+        for drawing in drawings:
+            total.add(drawing.write(line, undo))
         undo.pop_all()
     return total
 
 
 def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Written:
-    """Take every take off ``owners``: keys, curves and actions Mouthpiece made go, earlier values come back.
+    """Take every take off ``owners``: keys, curves, drawings and actions Mouthpiece made go, earlier values come back.
 
     Keys changed since stay, and are the user's from then on, unless ``replace_edited``.
     """
     plans = [plan_removal(owner, replace_edited) for owner in owners]
+    total = _total(plans)
+    drawn = [(owner, kind) for owner in owners for kind in drawers(owner)]
     with ExitStack() as undo:
         for item in plans:
             if item.ledger.takes:
                 _apply(item, undo)
+        for owner, kind in drawn:
+            total.add(kind.erase(owner, undo))
         undo.pop_all()
     for item in plans:
         _tidy(item)
-    return _total(plans)
+    for owner, _ in drawn:
+        store.forget_lines(owner)
+    return total
 
 
 def has_takes(owner: bpy.types.ID) -> bool:
-    """Return whether a take of Mouthpiece's animates ``owner``."""
-    return bool(store.read(owner).takes)
+    """Return whether a take of Mouthpiece's animates ``owner``, or is drawn in it."""
+    return bool(store.read(owner).takes) or bool(drawers(owner))
 
 
 def _total(plans: Sequence[Plan]) -> Written:
     total = Written()
     for item in plans:
-        total.keys += item.written.keys
-        total.channels += item.written.channels
-        total.kept |= item.written.kept
-        total.warnings += item.written.warnings
+        total.add(item.written)
     return total
 
 
@@ -117,7 +131,7 @@ def _apply(item: Plan, undo: ExitStack) -> None:
         if len(change.keys):
             undo.callback(_put, owner, change, change.before)
             if fcurve is None:
-                before.setdefault(channel, store.get_value(owner, change.data_path, change.index))
+                before.setdefault(channel, values.get(owner, change.data_path, change.index))
             _put(owner, change, change.keys, fcurve)
         elif fcurve is not None:
             _take_off(owner, channel, change, fcurve, before, undo)
@@ -147,13 +161,13 @@ def _take_off(
     if channel not in before:
         change.keys.put(fcurve)
         return
-    undo.callback(store.set_value, owner, change.data_path, change.index, _value(owner, change))
+    undo.callback(values.put, owner, change.data_path, change.index, _value(owner, change))
     compat.fcurves_of(owner).remove(fcurve)
-    store.set_value(owner, change.data_path, change.index, before.pop(channel))
+    values.put(owner, change.data_path, change.index, before.pop(channel))
 
 
 def _value(owner: bpy.types.ID, change: Change) -> float:
-    return store.get_value(owner, change.data_path, change.index)
+    return values.get(owner, change.data_path, change.index)
 
 
 def _remember(owner: bpy.types.ID) -> Callable[[], None]:

@@ -10,10 +10,12 @@ from bpy.utils import register_classes_factory
 
 from . import compat, properties
 from .operators.animate import disabled_reason
-from .targets.shape_keys import key_names, matched
+from .targets import DRIVABLE, target_for
 
 #: Remarks on the last bake that are shown; all of them are in the Info editor.
 _REMARKS: Final = 4
+#: Parts of a target's summary that are shown.
+_ITEMS: Final = 4
 #: Mean width of a letter, in unscaled pixels.
 _LETTER: Final = 6.5
 
@@ -62,23 +64,38 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
 def _draw_character(layout: Any, context: bpy.types.Context) -> None:
     from mouthpiece.errors import RigError
 
-    obj = properties.character(context)
-    key = obj.data.shape_keys if obj is not None and obj.type == "MESH" else None
-    if obj is None or key is None:
+    obj: Any = properties.character(context)
+    if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
         layout.operator("mouthpiece.add_demo", icon="ADD")
         return
     box = layout.box().column(align=True)
-    box.label(text=obj.name, icon="MESH_DATA", translate=False)
+    box.label(text=obj.name, icon="OBJECT_DATA", translate=False)
+    box.prop(obj.mouthpiece, "target")
     try:
-        match = matched(key_names(key))
-    except RigError:
-        box.label(text="No shape key has an ARKit name", icon="ERROR")
+        target = target_for(obj, 1.0, obj.mouthpiece.target)
+    except RigError as error:
+        _draw_text(box, str(error), "ERROR", context)
+        if obj.type == "MESH" and obj.data.shape_keys is None:
+            layout.operator("mouthpiece.add_demo", icon="ADD")
         return
-    total = len(match.shapes) + len(match.missing)
-    box.label(text=f"{len(match.shapes)} of {total} ARKit shapes", icon="CHECKMARK")
-    if match.missing:
-        shown = ", ".join(match.missing[:3]) + (f" and {len(match.missing) - 3} more" if len(match.missing) > 3 else "")
-        box.label(text=f"Missing: {shown}", icon="INFO", translate=False)
+    _draw_text(box, _short(target.summary()), "CHECKMARK", context)
+    _draw_also(layout, obj)
+
+
+def _draw_also(layout: Any, obj: Any) -> None:
+    """Draw the objects that play along."""
+    column = layout.column(align=True)
+    for index, entry in enumerate(obj.mouthpiece.also):
+        row = column.row(align=True)
+        row.prop(entry, "object", text="Also")
+        row.operator("mouthpiece.remove_also", text="", icon="X").index = index
+    column.operator("mouthpiece.add_also", icon="ADD")
+
+
+def _short(text: str) -> str:
+    """Return a summary that fits the sidebar: of a long list only the beginning."""
+    items = text.split(", ")
+    return text if len(items) <= _ITEMS else f"{', '.join(items[:_ITEMS])} and {len(items) - _ITEMS} more"
 
 
 def _draw_head(layout: Any, settings: Any) -> None:

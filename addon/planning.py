@@ -8,57 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 
 from . import compat, store
+from .channels import LAYERS, Channel, Line, Part, Written
 from .keyframes import Keys
 
-if TYPE_CHECKING:
-    from mouthpiece.curves import Curves
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """An animatable property: the name of its column in a :class:`Curves`, and where it lives in its owner."""
-
-    name: str
-    data_path: str
-    index: int = 0
-
-    @property
-    def id(self) -> str:
-        """What the ledger calls it."""
-        return store.channel_id(self.data_path, self.index)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Curves for one data-block."""
-
-    owner: bpy.types.ID
-    channels: tuple[Channel, ...]
-    curves: Curves
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is being spoken, and on which frames (both included)."""
-
-    sound: str
-    first: int
-    last: int
-
-
-@dataclass(slots=True)
-class Written:
-    """What was written: keys, channels, channels kept and why, and remarks."""
-
-    keys: int = 0
-    channels: int = 0
-    kept: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+__all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Written", "action_of", "check_editable", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +40,22 @@ class Plan:
 
 def action_of(owner: bpy.types.ID) -> bpy.types.Action | None:
     """Return the action that animates ``owner``, if any."""
-    return owner.animation_data.action if owner.animation_data else None
+    data = getattr(owner, "animation_data", None)
+    return None if data is None else data.action
 
 
 def check_editable(owner: bpy.types.ID) -> None:
     """Raise RigError if the keys of ``owner`` may not be changed now."""
     from mouthpiece.errors import RigError
 
-    data, action = owner.animation_data, action_of(owner)
+    data, action = getattr(owner, "animation_data", None), action_of(owner)
     if action is not None and not action.is_editable:
         raise RigError(f"The action '{action.name}' is linked and may not be edited. Make it local first.")
     if data is not None and data.use_tweak_mode:
         raise RigError(f"An NLA strip of '{owner.name}' is being tweaked. Leave tweak mode (Tab) first.")
 
 
-def plan(part: Part, line: Line, replace: bool) -> Plan:
+def plan(part: Part, line: Line, over: bool) -> Plan:
     """Return what writing ``part`` would change, changing nothing."""
     check_editable(part.owner)
     ledger = store.read(part.owner)
@@ -110,13 +69,13 @@ def plan(part: Part, line: Line, replace: bool) -> Plan:
         fcurve = existing.get(place)
         held = None if fcurve is None else Keys.read(fcurve)
         reason = (
-            "has a driver" if place in drivers else _reason_to_keep(fcurve, held, channel.id, ledger, line, replace)
+            "has a driver" if place in drivers else _reason_to_keep(fcurve, held, channel.id, ledger, line, over)
         )
         if reason:
             result.written.kept[channel.name] = reason
             continue
-        fresh = Keys.generated(part.curves.frames, part.curves[channel.name])
-        keys = fresh if held is None else _outside(held, channel.id, ledger, line).joined(fresh)
+        fresh = part.keys(channel)
+        keys = fresh if held is None else _around(fcurve, held, channel.id, ledger, line).joined(fresh)
         result.changes[channel.id] = Change(*place, keys, held)
         sums[channel.id] = fresh.checksum(line.first, line.last)
         result.written.keys += len(fresh)
@@ -142,14 +101,14 @@ def _concerned(channel: str, ledger: store.Ledger, line: Line) -> list[store.Tak
 
 
 def _reason_to_keep(
-    fcurve: Any, keys: Keys | None, channel: str, ledger: store.Ledger, line: Line, replace: bool
+    fcurve: Any, keys: Keys | None, channel: str, ledger: store.Ledger, line: Line, over: bool
 ) -> str:
     """Return why a channel's keys are not to be touched; empty if they may be."""
     if keys is None:
         return ""
     if fcurve.lock:
         return "locked"
-    if replace:
+    if over:
         return ""
     if channel not in ledger.before and not any(channel in take.channels for take in ledger.takes):
         return "has keys of your own"
@@ -173,6 +132,18 @@ def _outside(keys: Keys, channel: str, ledger: store.Ledger, line: Line, keep_li
             first, last = max(first, line.first), min(last, line.last)
         gone |= keys.within(first, last)
     return keys.only(~gone)
+
+
+def _around(fcurve: Any, held: Keys, channel: str, ledger: store.Ledger, line: Line) -> Keys:
+    """Return the keys that stay, and those that keep what is left of a cut take in shape where it has none."""
+    stays = _outside(held, channel, ledger, line)
+    for take in _concerned(channel, ledger, line):
+        if take.sound == line.sound:
+            continue
+        for edge, step in ((line.first - 1, -1), (line.last + 1, 1)):
+            if take.first <= edge <= take.last:
+                stays = stays.joined(held.filled(edge, step, take.first, take.last, fcurve.evaluate))
+    return stays
 
 
 def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line) -> None:
@@ -210,7 +181,7 @@ def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.
     return [*takes, store.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
 
 
-def plan_removal(owner: bpy.types.ID, replace: bool) -> Plan:
+def plan_removal(owner: bpy.types.ID, over: bool) -> Plan:
     """Return what taking every take off ``owner`` would change."""
     check_editable(owner)
     ledger = store.read(owner)
@@ -223,7 +194,7 @@ def plan_removal(owner: bpy.types.ID, replace: bool) -> Plan:
         if fcurve is None:
             continue
         keys = Keys.read(fcurve)
-        if not replace and (fcurve.lock or any(_is_edited(keys, channel, take) for take in takes)):
+        if not over and (fcurve.lock or any(_is_edited(keys, channel, take) for take in takes)):
             result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was baked"
             result.ledger.before.pop(channel, None)
             continue

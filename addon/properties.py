@@ -11,8 +11,9 @@ from bpy.utils import register_classes_factory
 
 from . import compat, dials, sound, strips
 from .bake import Bake
-from .targets import target_for
-from .targets.head import HeadTarget, measured_eye_distance
+from .targets import Target, owners_of, target_for
+from .targets.eye_distance import measured_eye_distance
+from .targets.head import HeadTarget
 
 if TYPE_CHECKING:
     Settings = Any
@@ -84,9 +85,12 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature."""
+    """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature.
+
+    An armature that is to play the face itself (its target says Bones) stands for nobody.
+    """
     obj = context.active_object
-    if obj is not None and obj.type == "ARMATURE":
+    if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
         worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
         return worn[0] if len(worn) == 1 else obj
     return obj
@@ -126,18 +130,41 @@ def bake_of(context: bpy.types.Context) -> Bake:
 
     settings = context.scene.mouthpiece
     obj = character(context)
-    face = target_for(obj, settings.strength)
-    assert obj is not None  # target_for has refused
+    driven = targets_of(obj, settings.strength)
+    assert obj is not None  # targets_of has refused
+    head = head_target(settings, obj)
     style, style_from = dials.style_of(obj.mouthpiece)
     return Bake(
         recording(context),
-        face,
-        head_target(settings, obj),
+        driven if head is None else (*driven, head),
         Options(seed=settings.seed, style=style),
         replace_edited=settings.replace_edited,
         dials=dials.dials_of(obj.mouthpiece),
         style_from=style_from,
     )
+
+
+def also(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the further objects that play a character's performance, each once."""
+    found = dict.fromkeys(entry.object for entry in obj.mouthpiece.also)
+    return [other for other in found if other is not None and other != obj]
+
+
+def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") -> tuple[Target, ...]:
+    """Return what plays a character's face: itself as ``kind`` or its own settings have it, and what plays along.
+
+    Raises RigError if any of them cannot.
+    """
+    first = target_for(obj, strength, kind or ("AUTO" if obj is None else obj.mouthpiece.target))
+    assert obj is not None  # target_for has refused
+    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+
+
+def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
+    """Return the data-blocks a take of the active character may be in."""
+    obj = character(context)
+    characters = [] if obj is None else [obj, *also(obj)]
+    return owners_of(characters, head_object(context.scene.mouthpiece))
 
 
 def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
@@ -152,7 +179,7 @@ def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None
     if settings.head_translation:
         distance = settings.eye_distance or measured_eye_distance(face)
     bone = settings.bone if settings.head == "BONE" else ""
-    return HeadTarget.of(head_object(settings), bone, settings.strength, distance)
+    return HeadTarget.of(head_object(settings), settings.strength, bone, distance)
 
 
 @persistent

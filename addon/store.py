@@ -13,6 +13,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import values
+
 #: Custom property of an Action: JSON, one ledger per slot handle.
 PROPERTY = "mouthpiece"
 #: Custom properties of an Action that hold the motion of its lines begin with this.
@@ -71,7 +73,7 @@ def checksum(co: NDArray[np.float32], interpolation: NDArray[np.int32]) -> int:
 
 def read(owner: bpy.types.ID) -> Ledger:
     """Return the ledger of ``owner``'s current action and slot; an empty one if there is none."""
-    data = owner.animation_data
+    data = getattr(owner, "animation_data", None)
     if data is None or data.action is None or data.action_slot is None:
         return Ledger()
     stored = _load(data.action).get("slots", {})
@@ -97,24 +99,41 @@ def write(owner: bpy.types.ID, ledger: Ledger) -> None:
         del data.action[PROPERTY]
 
 
-def lines(owner: bpy.types.ID) -> dict[str, dict[str, Any]]:
-    """Return what is noted of the lines kept for ``owner``'s slot, by number."""
-    data = owner.animation_data
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where lines are kept: an action, for one of its slots, or with an empty slot a data-block without keys."""
+
+    holder: bpy.types.ID
+    slot: str = ""
+
+
+def homes(owner: bpy.types.ID) -> list[Home]:
+    """Return where lines of ``owner`` may be kept: its action and slot, and the data-block itself."""
+    data = getattr(owner, "animation_data", None)
     if data is None or data.action is None or data.action_slot is None:
-        return {}
-    slot = str(data.action_slot.handle)
-    return {number: entry for number, (of, entry) in _lines(data.action).items() if of == slot}
+        return [Home(owner)]
+    return [Home(data.action, str(data.action_slot.handle)), Home(owner)]
 
 
-def put_line(owner: bpy.types.ID, number: str, entry: Mapping[str, Any]) -> None:
-    """Note something of a line that is kept for ``owner``'s slot."""
-    data = owner.animation_data
-    stored = _load(data.action)
-    stored["lines"] = _lines(data.action) | {number: [str(data.action_slot.handle), dict(entry)]}
-    data.action[PROPERTY] = json.dumps(stored)
+def lines(home: Home) -> dict[str, dict[str, Any]]:
+    """Return what is noted of the lines kept there, by number."""
+    return {number: entry for number, (of, entry) in _lines(home.holder).items() if of == home.slot}
 
 
-def _lines(action: bpy.types.Action) -> dict[str, Any]:
+def put_line(home: Home, number: str, entry: Mapping[str, Any]) -> None:
+    """Note something of a line that is kept there."""
+    stored = _load(home.holder)
+    stored["lines"] = _lines(home.holder) | {number: [home.slot, dict(entry)]}
+    home.holder[PROPERTY] = json.dumps(stored)
+
+
+def forget_lines(holder: bpy.types.ID) -> None:
+    """Forget the lines kept with a data-block itself, and their motion."""
+    for key in snapshot(holder):
+        del holder[key]
+
+
+def _lines(action: bpy.types.ID) -> dict[str, Any]:
     found = _load(action).get("lines", {})
     if not isinstance(found, dict):
         return {}
@@ -132,12 +151,12 @@ def _drop_lines(action: bpy.types.Action, stored: dict[str, Any]) -> None:
         del stored["lines"]
 
 
-def snapshot(action: bpy.types.Action) -> dict[str, Any]:
+def snapshot(action: bpy.types.ID) -> dict[str, Any]:
     """Return everything of Mouthpiece's in an action, for :func:`restore`."""
     return {key: action[key] for key in action.keys() if key == PROPERTY or key.startswith(TAKE_PREFIX)}
 
 
-def restore(action: bpy.types.Action, before: Mapping[str, Any]) -> None:
+def restore(action: bpy.types.ID, before: Mapping[str, Any]) -> None:
     """Make an action hold again what it held at :func:`snapshot`."""
     for key in snapshot(action).keys() - before.keys():
         del action[key]
@@ -145,7 +164,7 @@ def restore(action: bpy.types.Action, before: Mapping[str, Any]) -> None:
         put_bytes(action, key, value)
 
 
-def put_bytes(action: bpy.types.Action, key: str, value: Any) -> None:
+def put_bytes(action: bpy.types.ID, key: str, value: Any) -> None:
     """Set a custom property that may hold bytes: over others, 4.5 copies them only up to the first zero."""
     action.pop(key, None)
     action[key] = value
@@ -164,27 +183,10 @@ def was_made(action: bpy.types.Action) -> bool:
 def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """Return the property's value before any take: what is remembered, else what it is now."""
     remembered = read(owner).before.get(channel_id(data_path, index))
-    return get_value(owner, data_path, index) if remembered is None else remembered
+    return values.get(owner, data_path, index) if remembered is None else remembered
 
 
-def get_value(owner: bpy.types.ID, data_path: str, index: int) -> float:
-    """Return the present value of a property."""
-    value = owner.path_resolve(data_path)
-    return float(value[index]) if hasattr(value, "__len__") else float(value)
-
-
-def set_value(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
-    """Set a property."""
-    parent, _, name = data_path.rpartition(".")
-    holder: Any = owner.path_resolve(parent) if parent else owner
-    value = getattr(holder, name)
-    if hasattr(value, "__len__"):
-        value[index] = number
-    else:
-        setattr(holder, name, number)
-
-
-def _load(action: bpy.types.Action) -> dict[str, Any]:
+def _load(action: bpy.types.ID) -> dict[str, Any]:
     """Return what is stored; nothing if a user or another tool made it unreadable."""
     try:
         stored = json.loads(str(action.get(PROPERTY, "{}")))

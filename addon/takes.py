@@ -1,14 +1,16 @@
 """Takes kept in the Action that plays them, so that they can be dialled again without being heard again.
 
 The motion as inferred lies in a custom property of its own a line (bytes, see :mod:`mouthpiece.packing`); what it was
-baked onto lies with the ledger (:mod:`store`). Both leave with the Action: into other files, copies and libraries.
+baked onto lies with the ledger (:mod:`store`). Both leave with the Action: into other files, copies and libraries. What
+is drawn instead of keyed is kept with the drawing's data-block in the same way.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +25,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A line that can be dialled: its sound, where it lies, what turned with the head, strength and dials.
+    """A line that can be dialled: its sound, where it lies, what it was baked onto, and how it is dialled.
 
-    ``grid`` holds the numbers of a :class:`FrameGrid`, ``head`` those of a head target, or nothing.
+    ``grid`` holds the numbers of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` says, the character
+    first; ``home`` is where all of this is kept.
     """
 
     sound: str
     label: str
     grid: Mapping[str, Any]
-    strength: float = 1.0
-    head: Mapping[str, Any] = field(default_factory=dict)
+    targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
+    home: store.Home | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], home: store.Home) -> Kept:
+        """Return the line noted as ``entry``; ValueError if that makes no sense."""
+        try:
+            items = entry["targets"] if "targets" in entry else _targets_before(entry)
+            targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
+            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, home)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no line: {error}") from error
+
+    def entry(self) -> dict[str, Any]:
+        """Return what is noted."""
+        return {
+            "sound": self.sound,
+            "label": self.label,
+            "grid": dict(self.grid),
+            "targets": [dict(item) for item in self.targets],
+            "dials": dict(self.dials),
+        }
 
     def frames(self) -> FrameGrid:
         """Return where it lies."""
@@ -42,40 +65,40 @@ class Kept:
         return FrameGrid(**self.grid)
 
 
-def keep(owner: bpy.types.ID, line: Kept, take: Performance) -> None:
-    """Keep a line with the action and slot that animate ``owner``, in place of an earlier one of the same sound."""
+def keep(home: store.Home, line: Kept, take: Performance) -> None:
+    """Keep a line and its motion, in place of an earlier one of the same sound."""
     from mouthpiece.packing import pack
 
-    action, number = owner.animation_data.action, _number(owner, line)
-    store.put_line(owner, number, asdict(line))
-    store.put_bytes(action, store.TAKE_PREFIX + number, pack(take))
+    number = _number(home, line)
+    store.put_line(home, number, line.entry())
+    store.put_bytes(home.holder, store.TAKE_PREFIX + number, pack(take))
 
 
 def lines(owner: bpy.types.ID) -> list[Kept]:
     """Return the lines kept for ``owner``; what cannot be read is left out."""
     found = []
-    for entry in store.lines(owner).values():
-        try:
-            found.append(Kept(**entry))
-        except TypeError:
-            continue
+    for home in store.homes(owner):
+        for entry in store.lines(home).values():
+            with suppress(ValueError):
+                found.append(Kept.of(entry, home))
     return found
 
 
-def motion(owner: bpy.types.ID, line: Kept) -> Performance:
+def motion(line: Kept) -> Performance:
     """Return a kept line's motion as inferred; TakeError if it is gone or damaged."""
     from mouthpiece.errors import TakeError
 
-    action = owner.animation_data.action
-    content = action.get(store.TAKE_PREFIX + _number(owner, line))
+    home = _home(line)
+    content = home.holder.get(store.TAKE_PREFIX + _number(home, line))
     if not isinstance(content, bytes):
-        raise TakeError(f"The motion of {line.label} is not in the action '{action.name}'. Animate the sound again.")
+        raise TakeError(f"The motion of {line.label} is not in '{home.holder.name}'. Animate the sound again.")
     return _unpacked(content)
 
 
-def remember_dials(owner: bpy.types.ID, line: Kept, dials: Mapping[str, Any]) -> None:
+def remember_dials(line: Kept, dials: Mapping[str, Any]) -> None:
     """Note how a line is dialled now."""
-    store.put_line(owner, _number(owner, line), asdict(line) | {"dials": dict(dials)})
+    home = _home(line)
+    store.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
 
 
 @lru_cache(maxsize=4)
@@ -85,6 +108,17 @@ def _unpacked(content: bytes) -> Performance:
     return unpack(content)
 
 
-def _number(owner: bpy.types.ID, line: Kept) -> str:
+def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the targets of a line noted when there were named shape keys and a head only."""
+    face = {"kind": "NAMES", "object_name": "", "strength": entry["strength"]}
+    return [face, {"kind": "HEAD", **entry["head"]}] if entry["head"] else [face]
+
+
+def _home(line: Kept) -> store.Home:
+    assert line.home is not None  # only what :func:`lines` found is asked for
+    return line.home
+
+
+def _number(home: store.Home, line: Kept) -> str:
     """Return what a line's motion is filed under: two characters may share an action, not a slot."""
-    return hashlib.sha256(f"{owner.animation_data.action_slot.handle} {line.sound}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{home.slot} {line.sound}".encode()).hexdigest()[:16]

@@ -43,7 +43,7 @@ def main() -> int:
     bpy.context.scene.render.fps = 25
     head, rig = demo.build(bpy.context)
     take = sound.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
-    bake = Bake(take, target_for(head), HeadTarget.of(rig, "head"))
+    bake = Bake(take, (target_for(head), HeadTarget.of(rig, bone="head")))
     for message in bake.steps():
         assert isinstance(message, Heard)  # a finished take needs no work
         bake.write(message)

@@ -62,7 +62,8 @@ def test_a_bake_reports_and_saves(face, voice, tmp_path, capsys):
     told = capsys.readouterr()
     report = json.loads(told.out.strip().splitlines()[-1])
     assert code == 0 and report["ok"] and report["outputs"] == [str(out)]
-    assert (report["object"], report["matched"], report["missing"]) == ("Face", 52, [])
+    assert report["object"] == "Face"
+    assert report["targets"][0] == {"object": "Face", "kind": "NAMES", "summary": "52 of 52 ARKit shapes matched"}
     assert (report["first"], report["last"], report["keys"]) == (101, 120, (52 + 4) * 20)
     events = [json.loads(line) for line in told.err.splitlines() if line.startswith("{")]
     assert any(event["event"] == "progress" for event in events)

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import compat, demo, dials, keys, redialling, store, takes
+from addon import compat, demo, dials, keys, moving, redialling, store, takes
 from blender_tests import scenes
 
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
@@ -295,7 +295,7 @@ def test_a_style_from_a_file(ready, tmp_path):
     turn(ready, style="FILE", style_file=str(path))
     bpy.ops.mouthpiece.animate()
     (line,) = takes.lines(ready.data.shape_keys)
-    assert takes.motion(ready.data.shape_keys, line).options["style"]["name"] == "ann"
+    assert takes.motion(line).options["style"]["name"] == "ann"
     for text in ("{}", "[1]"):
         path.write_text(text)
         before = scenes.state()
@@ -317,7 +317,7 @@ def test_a_failure_half_way_puts_everything_back(ready, monkeypatch):
         fcurve.keyframe_points.foreach_set("co", co.ravel())
         fcurve.update()
 
-    monkeypatch.setattr(redialling, "_put_values", fails_later)
+    monkeypatch.setattr(moving, "put_values", fails_later)
     with pytest.raises(RuntimeError, match="no more"):
         redialling.redial(ready, Dials(lips=0.2))
     assert scenes.state() == before
@@ -360,10 +360,10 @@ def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
     assert command.main([*common, "--style", "calm", "--emotion", "sad", "--jaw", "0.9"]) == 0
     (line,) = takes.lines(obj.data.shape_keys)
     assert line.dials == {"lips": 0.5, "jaw": 0.9, "emotion": "sad"}
-    assert takes.motion(obj.data.shape_keys, line).options["style"]["name"] == "calm"
+    assert takes.motion(line).options["style"]["name"] == "calm"
     assert command.main([*common, "--style-from", voice]) == 0
     (line,) = takes.lines(obj.data.shape_keys)
-    assert takes.motion(obj.data.shape_keys, line).options["style"]["name"] == "from line.wav"
+    assert takes.motion(line).options["style"]["name"] == "from line.wav"
     before = scenes.state()
     assert command.main([*common, "--style", "grumpy"]) == 1
     assert "grumpy" in capfd.readouterr().err

@@ -12,7 +12,8 @@ from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 
 from addon import keys, planning
-from addon.targets.head import HeadTarget, measured_eye_distance
+from addon.targets.eye_distance import measured_eye_distance
+from addon.targets.head import HeadTarget
 from blender_tests import scenes
 
 GRID = FrameGrid(25.0, 1.0, 1, 25)
@@ -24,7 +25,7 @@ MODES = ["QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
 def bake(target, motion, replace=False):
     """Key that head motion at every frame and show frame 10."""
     driven = target.drive(scenes.performance(head=motion), GRID)
-    keys.write([driven.part], planning.Line("a", 1, 25), "Mouthpiece", replace)
+    keys.write([driven.parts[0]], planning.Line("a", 1, 25), "Mouthpiece", replace)
     bpy.context.scene.frame_set(10)
     return driven
 
@@ -48,7 +49,7 @@ RESTS = {
 def test_a_nod_a_turn_and_a_tilt_of_a_bone(rest, mode):
     rig = scenes.armature(**RESTS[rest])
     rig.pose.bones["head"].rotation_mode = mode
-    target = HeadTarget.of(rig, "head")
+    target = HeadTarget.of(rig, bone="head")
     bake(target, PITCH)
     assert (turned(rig) @ NOSE).z == pytest.approx(-np.sin(0.3), abs=1e-5)  # nods down
     bake(target, YAW)
@@ -59,7 +60,7 @@ def test_a_nod_a_turn_and_a_tilt_of_a_bone(rest, mode):
 
 def test_all_three_angles_together_on_a_leaning_bone():
     rig = scenes.armature(**RESTS["leaning"])
-    bake(HeadTarget.of(rig, "head"), (0.2, -0.4, 0.3, 0, 0, 0))
+    bake(HeadTarget.of(rig, bone="head"), (0.2, -0.4, 0.3, 0, 0, 0))
     # Rz(roll) Ry(yaw) Rx(pitch) about x, -z, +y of the character.
     x, y, z = Vector((1, 0, 0)), Vector((0, 0, -1)), Vector((0, 1, 0))
     wanted = Matrix.Rotation(0.3, 3, z) @ Matrix.Rotation(-0.4, 3, y) @ Matrix.Rotation(0.2, 3, x)
@@ -68,7 +69,7 @@ def test_all_three_angles_together_on_a_leaning_bone():
 
 def test_strength_multiplies_angles():
     rig = scenes.armature()
-    bake(HeadTarget.of(rig, "head", strength=0.5), PITCH)
+    bake(HeadTarget.of(rig, bone="head", strength=0.5), PITCH)
     assert (turned(rig) @ NOSE).z == pytest.approx(-np.sin(0.15), abs=1e-5)
 
 
@@ -79,7 +80,7 @@ def test_the_pose_before_stays_and_baking_again_does_not_pile_up():
     bone.rotation_euler = (0.2, -0.3, 0.1)
     bpy.context.view_layer.update()
     before = turned(rig)
-    target = HeadTarget.of(rig, "head")
+    target = HeadTarget.of(rig, bone="head")
     for _ in range(2):
         bake(target, PITCH)
         wanted = Matrix.Rotation(0.3, 3, "X") @ before
@@ -98,9 +99,9 @@ def test_curves_do_not_jump(mode):
         angles[:, 0], angles[:, 1] = 0.5 * np.sin(2 * pi * time), 1.2 * np.sin(pi * time)
         return angles
 
-    driven = HeadTarget.of(rig, "head").drive(scenes.performance(head=swing), GRID)
+    driven = HeadTarget.of(rig, bone="head").drive(scenes.performance(head=swing), GRID)
     # An angle moves at most 0.13 + 0.15 rad a frame; a flip of sign would be a step of 1 and more.
-    steps = np.abs(np.diff(driven.part.curves.values, axis=0))
+    steps = np.abs(np.diff(driven.parts[0].curves.values, axis=0))
     assert steps.max() < (0.5 if mode != "AXIS_ANGLE" else 1.5)
 
 
@@ -108,11 +109,11 @@ def test_locked_rotation_is_left_alone_and_reported():
     rig = scenes.armature()
     bone = rig.pose.bones["head"]
     bone.lock_rotation[1] = True
-    driven = HeadTarget.of(rig, "head").drive(scenes.performance(), GRID)
-    assert driven.part.channels == () and "locked" in driven.warnings[0]
+    driven = HeadTarget.of(rig, bone="head").drive(scenes.performance(), GRID)
+    assert driven.parts[0].channels == () and "locked" in driven.warnings[0]
     bone.rotation_mode = "XYZ"
-    driven = HeadTarget.of(rig, "head").drive(scenes.performance(), GRID)
-    assert [channel.index for channel in driven.part.channels] == [0, 2]
+    driven = HeadTarget.of(rig, bone="head").drive(scenes.performance(), GRID)
+    assert [channel.index for channel in driven.parts[0].channels] == [0, 2]
     assert "1 locked" in driven.warnings[0]
 
 
@@ -120,7 +121,7 @@ def test_a_bone_moves_in_eye_distances_of_the_world():
     rig = scenes.armature(**RESTS["leaning"])
     rig.scale = (2, 2, 2)
     bpy.context.view_layer.update()
-    bake(HeadTarget.of(rig, "head", eye_distance=0.1), (0, 0, 0, 1.0, 0.5, 0.25))
+    bake(HeadTarget.of(rig, bone="head", eye_distance=0.1), (0, 0, 0, 1.0, 0.5, 0.25))
     pose = rig.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones["head"]
     moved = pose.matrix.translation - rig.data.bones["head"].matrix_local.translation
     # x right -> +X, y down -> -Z, z away -> +Y; halved by the armature's scale.
@@ -173,7 +174,7 @@ def test_the_eye_distance_is_read_off_the_blinks_or_the_width():
 )
 def test_heads_that_cannot_be_driven_say_why(make, bone, words):
     with pytest.raises(RigError, match=words):
-        HeadTarget.of(make(), bone)
+        HeadTarget.of(make(), bone=bone)
 
 
 def test_an_object_on_axis_and_angle_is_refused():
@@ -185,7 +186,7 @@ def test_an_object_on_axis_and_angle_is_refused():
 
 def test_a_bone_deleted_meanwhile():
     rig = scenes.armature()
-    target = HeadTarget.of(rig, "head")
+    target = HeadTarget.of(rig, bone="head")
     bpy.data.objects.remove(rig)
     with pytest.raises(RigError, match="deleted or renamed"):
         target.drive(scenes.performance(), GRID)

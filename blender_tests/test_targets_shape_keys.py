@@ -18,9 +18,9 @@ GRID = FrameGrid(25.0, 1.0, 1, 50)
 def test_any_spelling_is_matched_and_the_rigs_own_name_is_keyed(spelling):
     obj = scenes.face(keys=(spelling, "unrelated"))
     driven = target_for(obj).drive(scenes.performance(jawOpen=0.5), GRID)
-    assert [channel.data_path for channel in driven.part.channels] == [scenes.shape_path(spelling)]
-    assert driven.part.owner == obj.data.shape_keys
-    np.testing.assert_allclose(driven.part.curves.values, 0.5)
+    assert [channel.data_path for channel in driven.parts[0].channels] == [scenes.shape_path(spelling)]
+    assert driven.parts[0].owner == obj.data.shape_keys
+    np.testing.assert_allclose(driven.parts[0].curves.values, 0.5)
 
 
 def test_missing_shapes_are_reported():
@@ -39,7 +39,7 @@ def test_values_are_clamped_to_the_slider_and_counted():
     obj = scenes.face(keys=("jawOpen",))
     take = scenes.performance(jawOpen=lambda time: time / 2)  # reaches 0.5 after 25 frames
     driven = target_for(obj, strength=2.0).drive(take, GRID)
-    assert driven.part.curves.values.max() == 1.0
+    assert driven.parts[0].curves.values.max() == 1.0
     assert driven.clamped == {"jawOpen": 24}
     assert driven.warnings == ["jawOpen was clamped on 24 frames; raise its slider maximum or lower Strength"]
 
@@ -48,7 +48,7 @@ def test_a_raised_slider_lets_more_through():
     obj = scenes.face(keys=("jawOpen",))
     obj.data.shape_keys.key_blocks["jawOpen"].slider_max = 2.0
     driven = target_for(obj, strength=2.0).drive(scenes.performance(jawOpen=0.75), GRID)
-    assert driven.part.curves.values.max() == pytest.approx(1.5)
+    assert driven.parts[0].curves.values.max() == pytest.approx(1.5)
     assert driven.clamped == {} and driven.warnings == []
 
 
@@ -128,7 +128,7 @@ def test_an_overridden_object_is_refused_until_its_mesh_is_overridden_too(librar
         target_for(obj)
     obj.data.override_create(remap_local_usages=True)
     driven = target_for(obj).drive(scenes.performance(jawOpen=0.5), GRID)
-    keys.write([driven.part], planning.Line("a", 1, 50), "Mouthpiece Face")
+    keys.write([driven.parts[0]], planning.Line("a", 1, 50), "Mouthpiece Face")
     path = str(tmp_path / "shot.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)

@@ -8,7 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from .. import compat, keys, properties
-from ..bake import Bake, Heard, Report, driven_ids
+from ..bake import Bake, Heard, Report
 from ..jobs import Failed, Finished, Job
 
 #: Seconds between looks at what a worker has sent.
@@ -16,18 +16,15 @@ _TICK = 0.1
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why nothing can be baked now; empty if it can. Cheap: names are looked up, no sound is opened."""
+    """Return why nothing can be baked now; empty if it can. Cheap: targets are asked, no sound is opened."""
     if context.window_manager.mouthpiece.running:
         return "A bake is under way"
-    obj = properties.character(context)
-    if obj is None:
-        return "Click a character: a mesh with shape keys"
-    if obj.type != "MESH":
-        return f"'{obj.name}' is not a mesh with shape keys"
-    if obj.data.shape_keys is None:
-        return f"'{obj.name}' has no shape keys"
-    if not obj.data.shape_keys.is_editable:
-        return f"The mesh of '{obj.name}' is linked: make it local or override it"
+    from mouthpiece.errors import RigError
+
+    try:
+        properties.targets_of(properties.character(context), 1.0)
+    except RigError as error:
+        return str(error)
     return _sound_missing(context)
 
 
@@ -189,7 +186,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a take."""
-        found = any(map(keys.has_takes, _owners(context)))
+        found = any(map(keys.has_takes, properties.owners(context)))
         if not found:
             cls.poll_message_set("The active character carries no take")
         return found and not context.window_manager.mouthpiece.running
@@ -199,7 +196,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            gone = keys.remove(_owners(context), context.scene.mouthpiece.replace_edited)
+            gone = keys.remove(properties.owners(context), context.scene.mouthpiece.replace_edited)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -207,10 +204,6 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
             self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
         self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")
         return {"FINISHED"}
-
-
-def _owners(context: bpy.types.Context) -> list[bpy.types.ID]:
-    return driven_ids(properties.character(context), properties.head_object(context.scene.mouthpiece))
 
 
 def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:

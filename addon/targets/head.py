@@ -7,9 +7,9 @@ posed before stays, and the performance turns it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 from mathutils import Euler, Matrix, Quaternion, Vector
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 #: Performance axes to those of a character that looks along -Y.
 AXES: Final = Matrix(((1, 0, 0), (0, 0, 1), (0, -1, 0)))
-#: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
-_OUTER_OVER_CENTRES: Final = 1.43
-_OUTER_OVER_WIDTH: Final = 0.5
+#: What makes a target again.
+_SAVED: Final = ("object_name", "strength", "bone", "eye_distance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,8 @@ class HeadTarget:
     ``eye_distance`` is that of the outer eye corners in Blender units of the world; with 0 the head only turns.
     """
 
+    kind: ClassVar[str] = "HEAD"
+
     object_name: str
     bone: str = ""
     strength: float = 1.0
@@ -43,8 +44,8 @@ class HeadTarget:
 
     @classmethod
     def of(
-        cls, obj: bpy.types.Object | None, bone: str = "", strength: float = 1.0, eye_distance: float = 0.0
-    ) -> HeadTarget:
+        cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0
+    ) -> Self:
         """Return the target; RigError if there is no such bone, or it may not be edited or turned."""
         from mouthpiece.errors import RigError
 
@@ -76,7 +77,25 @@ class HeadTarget:
             )
         values = np.array(rows, np.float32).reshape(len(turns), len(channels))
         curves = Curves(tuple(channel.name for channel in channels), grid.frames, values)
-        return Driven(Part(joint.owner, tuple(channels), curves), {}, warnings)
+        return Driven((Part(joint.owner, tuple(channels), curves),), {}, warnings)
+
+    def saved(self) -> Mapping[str, Any]:
+        """Return what makes it again."""
+        return {"kind": self.kind, **{name: getattr(self, name) for name in _SAVED}}
+
+    @classmethod
+    def from_saved(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the target for the object that was saved."""
+        return cls.of(find_object(saved["object_name"]), **{name: saved[name] for name in _SAVED[1:]})
+
+    def summary(self) -> str:
+        """Return what turns."""
+        return f"bone '{self.bone}' of {self.object_name}" if self.bone else f"delta transform of {self.object_name}"
+
+    @classmethod
+    def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
+        """Return the object: bones are animated in it."""
+        return [obj]
 
     def _joint(self) -> Joint:
         """Return what turns, checked anew."""
@@ -121,7 +140,7 @@ class Joint:
         posed = _rotation_before(obj, prefix, "", bone.rotation_mode)
         where = _before(obj, f"{prefix}location", 3)
         left = rest.transposed()
-        scale = _scale(obj.matrix_world)
+        scale = scale_of(obj.matrix_world)
         return cls(obj, bone, prefix, "", bone.rotation_mode, left, rest @ posed, scale, where)
 
     @classmethod
@@ -136,7 +155,7 @@ class Joint:
         own = _rotation_before(obj, "", "", obj.rotation_mode)
         delta = _rotation_before(obj, "", "delta_", obj.rotation_mode)
         where = _before(obj, "delta_location", 3)
-        scale = _scale(obj.parent.matrix_world) if obj.parent else 1.0
+        scale = scale_of(obj.parent.matrix_world) if obj.parent else 1.0
         left = delta @ own
         return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where)
 
@@ -160,43 +179,10 @@ class Joint:
         free = [index for index in range(len(rows[0])) if not (index < len(locks) and locks[index])]
         path = f"{self.prefix}{self.delta}{attribute}"
         label = f"{self.holder.name} {self.delta}{attribute}"
-        channels = [Channel(f"{label} {index}", path, index) for index in free]
+        channels = [Channel(f"{label} {index}", path, index, "head") for index in free]
         locked = len(rows[0]) - len(free)
         remarks = [f"{label}: {locked} locked channels are left alone"] if locked else []
         return channels, [[row[index] for index in free] for row in rows], remarks
-
-
-def measured_eye_distance(obj: bpy.types.Object) -> float:
-    """Return the distance of a character's outer eye corners in world units.
-
-    Read off its blink shapes, which move the lids and nothing else; without them, off its width, taken for a head's.
-    """
-    from mouthpiece.errors import RigError
-
-    from .shape_keys import editable_keys, key_names, matched
-
-    key = editable_keys(obj)
-    try:
-        shapes = matched(key_names(key)).shapes
-    except RigError:
-        shapes = {}
-    if "eyeBlinkLeft" in shapes and "eyeBlinkRight" in shapes:
-        left, right = (_moved_centre(key, shapes[name][0]) for name in ("eyeBlinkLeft", "eyeBlinkRight"))
-        if left is not None and right is not None:
-            return (left - right).length * _scale(obj.matrix_world) * _OUTER_OVER_CENTRES
-    return obj.dimensions[0] * _OUTER_OVER_WIDTH
-
-
-def _moved_centre(key: bpy.types.Key, name: str) -> Vector | None:
-    """Return the mean position of the vertices a shape key moves, weighted by how far; None if it moves none."""
-    import numpy as np
-
-    block = key.key_blocks[name]
-    basis, moved = (np.zeros(3 * len(block.data), np.float32) for _ in range(2))
-    key.reference_key.data.foreach_get("co", basis)
-    block.data.foreach_get("co", moved)
-    far = np.linalg.norm((moved - basis).reshape(-1, 3), axis=1)
-    return Vector(np.average(basis.reshape(-1, 3), axis=0, weights=far).tolist()) if far.sum() > 0 else None
 
 
 def _rotation_rows(turns: Sequence[Matrix], mode: str) -> tuple[str, list[list[float]]]:
@@ -235,6 +221,6 @@ def _rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) ->
     return Euler(_before(owner, f"{prefix}{delta}rotation_euler", 3), mode).to_matrix()
 
 
-def _scale(matrix: Matrix) -> float:
+def scale_of(matrix: Matrix) -> float:
     """Return the mean scale of a transform, never zero."""
     return abs(matrix.determinant()) ** (1 / 3) or 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class ShapeKeyTarget:
     """A mesh's shape keys: which play what, how far each may go, and the strength to play them at."""
 
+    kind: ClassVar[str] = "NAMES"
+
     object_name: str
     match: ShapeMatch
     limits: Mapping[str, tuple[float, float]]
     strength: float = 1.0
 
     @classmethod
-    def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> ShapeKeyTarget:
+    def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a mesh.
 
         Raises RigError if it has no shape keys, none matches, or they may not be edited.
@@ -49,10 +51,31 @@ class ShapeKeyTarget:
         if gone:
             raise RigError(f"'{obj.name}' has lost shape keys meanwhile: {', '.join(gone)}. Animate it again.")
         curves, clamped = shape_curves(performance, self.match, grid, self.limits, self.strength)
+        layers = {key: layer_of(shape) for shape, keys in self.match.shapes.items() for key in keys}
         channels = tuple(
-            Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value') for name in curves.names
+            Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', layer=layers[name])
+            for name in curves.names
         )
-        return Driven(Part(key, channels, curves), dict(clamped), self._warnings(obj, key, clamped))
+        return Driven((Part(key, channels, curves),), dict(clamped), self._warnings(obj, key, clamped))
+
+    def saved(self) -> Mapping[str, Any]:
+        """Return what makes it again."""
+        return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
+
+    @classmethod
+    def from_saved(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the target for the object that was saved."""
+        return cls.of(find_object(saved["object_name"]), saved["strength"])
+
+    def summary(self) -> str:
+        """Return how many shapes were matched, and which are missing."""
+        return self.match.summary()
+
+    @classmethod
+    def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
+        """Return the mesh's shape keys."""
+        key = obj.data.shape_keys if obj.type == "MESH" else None
+        return [] if key is None else [key]
 
     def _warnings(self, obj: bpy.types.Object, key: bpy.types.Key, clamped: Mapping[str, int]) -> list[str]:
         found = [
@@ -67,11 +90,22 @@ class ShapeKeyTarget:
         return found
 
 
+def layer_of(shape: str) -> str:
+    """Return the layer an ARKit shape belongs to."""
+    if shape.startswith(("eyeBlink", "eyeLook")):
+        return "eyes"
+    if shape.startswith(("brow", "cheekSquint", "eyeSquint", "eyeWide", "noseSneer")):
+        return "expression"
+    return "lips"
+
+
 def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
     """Return the mesh's shape-key data-block; RigError if it has none, or it may not be edited."""
     from mouthpiece.errors import RigError
 
-    key = obj.data.shape_keys if obj.type == "MESH" else None
+    if obj.type != "MESH":
+        raise RigError(f"'{obj.name}' is not a mesh ({obj.type.title()}). Click the mesh with the shape keys.")
+    key = obj.data.shape_keys
     if key is None:
         raise RigError(f"'{obj.name}' has no shape keys. Add ARKit shape keys (jawOpen, mouthSmileLeft, …) first.")
     if not key.use_relative:

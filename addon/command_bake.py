@@ -1,0 +1,100 @@
+"""What ``bake`` takes on the command line, and what it comes to."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+if TYPE_CHECKING:
+    from .bake import Bake
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add sound, character, keys and output."""
+    heard = parser.add_argument_group("sound").add_mutually_exclusive_group(required=True)
+    heard.add_argument("--audio", metavar="PATH", help="sound file, or a take (.npz) made by animate")
+    heard.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, placed as it is heard")
+    scene = parser.add_argument_group("character")
+    scene.add_argument(
+        "--object", required=True, action="append", metavar="NAME",
+        help="the character; given again, further objects that play the same performance (teeth, tongue, lashes)",
+    )  # fmt: skip
+    scene.add_argument(
+        "--target", metavar="KIND", help="what of the character plays it (default: as its own settings have it)"
+    )
+    scene.add_argument("--armature", metavar="NAME", help="armature whose --bone turns with the head")
+    scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
+    scene.add_argument("--head-object", metavar="NAME", help="object that turns with the head, by its delta transform")
+    scene.add_argument("--head-translation", action="store_true", help="let the head shift as well as turn")
+    keys = parser.add_argument_group("keys")
+    keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
+    keys.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
+    keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
+    out = parser.add_argument_group("output")
+    out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
+    out.add_argument("--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4 or .mkv")
+    out.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _strength(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 3.0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 3")
+    return value
+
+
+def contradiction(options: argparse.Namespace) -> str:
+    """Return what is wrong with the options as a whole; empty if nothing is."""
+    if bool(options.armature) != bool(options.bone):
+        return "--armature and --bone belong together: name both, or neither"
+    if options.armature and options.head_object:
+        return "The head is either a bone or an object: give --armature and --bone, or --head-object"
+    return ""
+
+
+def bake_of(options: argparse.Namespace) -> Bake:
+    """Return what to bake, everything checked."""
+    from mouthpiece import cli, dialling
+    from mouthpiece.pipeline import Options
+
+    from . import dials, properties, sound, strips
+    from .bake import Bake
+    from .targets import find_object
+
+    scene, obj = bpy.context.scene, find_object(options.object[0])
+    for name in options.object[1:]:
+        if find_object(name) not in properties.also(obj):
+            obj.mouthpiece.also.add().object = find_object(name)
+    if options.strip:
+        heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
+    else:
+        heard = sound.from_file(str(options.audio), scene, options.start)
+    driven, head = properties.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
+    # what is not named on the command line is as the character's own settings have it
+    style, style_from = dials.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")
+    turned = dialling.dials_of(options, dials.dials_of(obj.mouthpiece).saved())
+    asked = Options(seed=options.seed, style=style)
+    targets = driven if head is None else (*driven, head)
+    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from)
+
+
+def _no_style(options: argparse.Namespace) -> bool:
+    return options.style is None and options.style_from is None
+
+
+def _head(options: argparse.Namespace) -> Any:
+    from .targets import find_object
+    from .targets.eye_distance import measured_eye_distance
+    from .targets.head import HeadTarget
+
+    name = options.armature or options.head_object
+    if not name:
+        return None
+    distance = measured_eye_distance(find_object(options.object[0])) if options.head_translation else 0.0
+    return HeadTarget.of(find_object(name), options.strength, options.bone or "", distance)

@@ -1,0 +1,38 @@
+"""Properties read and set by data path: numbers, switches and custom properties alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import bpy
+
+#: A path's last step: an attribute, or a custom property in quotes.
+_LAST: Final = re.compile(r'^(?P<holder>.*?)(?:\.?(?P<name>[A-Za-z_]\w*)|\["(?P<own>(?:[^"\\]|\\.)*)"\])$')
+
+
+def get(owner: bpy.types.ID, data_path: str, index: int = 0) -> float:
+    """Return the present value of a property."""
+    value = owner.path_resolve(data_path)
+    return float(value[index]) if hasattr(value, "__len__") else float(value)
+
+
+def put(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
+    """Set a property; whole numbers and switches get the nearest they can hold."""
+    match = _LAST.match(data_path)
+    if match is None:
+        raise ValueError(f"'{data_path}' is no path of a property")
+    place = match["holder"]
+    holder: Any = owner.path_resolve(place) if place else owner
+    value = owner.path_resolve(data_path)
+    if hasattr(value, "__len__"):
+        value[index] = _as(value[index], number)
+    elif match["own"] is not None:
+        holder[bpy.utils.unescape_identifier(match["own"])] = _as(value, number)
+    else:
+        setattr(holder, match["name"], _as(value, number))
+
+
+def _as(value: Any, number: float) -> Any:
+    """Return ``number`` as what ``value`` is."""
+    return number if isinstance(value, float) else type(value)(round(number))
