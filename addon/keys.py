@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import compat, store, values
+from . import compat, sharing, store, values
 from .keyframes import Keys
 from .planning import Change, Line, Part, Plan, Written, action_of, plan, plan_removal
 from .targets import Drawings, drawers
@@ -32,16 +32,19 @@ def write(
     """
     from mouthpiece.errors import RigError
 
-    plans = [plan(part, line, replace_edited) for part in parts]
-    total = _total(plans)
-    if not total.channels and not drawings:
-        reasons = ", ".join(sorted(set(total.kept.values())))
-        raise RigError(
-            f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on Replace Edited Keys."
-        )
-    for drawing in drawings:
-        drawing.check()
     with ExitStack() as undo:
+        remarks = sharing.separate([part.owner for part in parts], undo)
+        plans = [plan(part, line, replace_edited) for part in parts]
+        total = _total(plans)
+        total.warnings += remarks
+        if not total.channels and not drawings:
+            reasons = ", ".join(sorted(set(total.kept.values())))
+            raise RigError(
+                f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on "
+                "Replace Edited Keys."
+            )
+        for drawing in drawings:
+            drawing.check()
         shared = next((a for a in map(action_of, (item.owner for item in plans)) if a and store.was_made(a)), None)
         for item in plans:
             if item.changes:
@@ -58,10 +61,11 @@ def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Writ
 
     Keys changed since stay, and are the user's from then on, unless ``replace_edited``.
     """
-    plans = [plan_removal(owner, replace_edited) for owner in owners]
-    total = _total(plans)
     drawn = [(owner, kind) for owner in owners for kind in drawers(owner)]
     with ExitStack() as undo:
+        sharing.separate([owner for owner in owners if store.read(owner).takes], undo)
+        plans = [plan_removal(owner, replace_edited) for owner in owners]
+        total = _total(plans)
         for item in plans:
             if item.ledger.takes:
                 _apply(item, undo)

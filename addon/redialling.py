@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import compat, store, takes
+from . import compat, sharing, store, takes
 from .keyframes import Keys
 from .moving import Held, Step
 from .planning import Line, Part, Written, check_editable
@@ -49,9 +49,12 @@ def redial(obj: bpy.types.Object, dials: Dials, frame: int | None = None, replac
     With ``frame``, only the lines heard at it. Raises RigError or TakeError, with nothing changed, if there is no
     such line, or its keys may not be edited.
     """
-    changes = [_changes(obj, line, dials, replace_edited) for line in _chosen(obj, frame)]
     total = Written()
     with ExitStack() as undo:
+        changes = [_changes(obj, line, dials, replace_edited) for line in _chosen(obj, frame)]
+        total.warnings += sharing.separate([changed.owner for change in changes for changed in change.keyed], undo)
+        if total.warnings:  # their curves and their lines are those of other actions now
+            changes = [_changes(obj, line, dials, replace_edited) for line in _chosen(obj, frame)]
         for change in changes:
             for changed in change.keyed:
                 _carry_out(changed, undo)
@@ -156,7 +159,18 @@ def _name_now(obj: bpy.types.Object, line: takes.Kept, number: int) -> str:
     place = number - 1
     if saved["kind"] != "HEAD" and place < len(also):
         return also[place].name
-    return str(saved["object_name"])
+    playing = [one.name for one in _kin(obj) if any(take.sound == line.sound for take in store.read(one).takes)]
+    named = str(saved["object_name"])
+    return named if saved["kind"] != "HEAD" or named in playing or not playing else playing[0]
+
+
+def _kin(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the objects that hang together with a character: what it is parented to, and what deforms it."""
+    top = obj
+    while top.parent is not None:
+        top = top.parent
+    rigs = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE" and modifier.object]
+    return [*rigs, top, *top.children_recursive]
 
 
 def _replanned(part: Part, sound: str, replace: bool) -> _Changed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import values
+from . import compat, renaming, values
 
 #: Custom property of an Action: JSON, one ledger per slot handle.
 PROPERTY = "mouthpiece"
@@ -54,6 +54,11 @@ class Ledger:
     before: dict[str, float] = field(default_factory=dict)
     made_data: bool = False
 
+    def renamed(self, names: Mapping[str, str]) -> Ledger:
+        """Return the ledger with channels under other ids."""
+        takes = [Take(t.sound, t.first, t.last, renaming.renamed(t.channels, names)) for t in self.takes]
+        return Ledger(takes, renaming.renamed(self.before, names), self.made_data)
+
 
 def channel_id(data_path: str, index: int) -> str:
     """Return what a channel is called in a ledger."""
@@ -72,12 +77,14 @@ def checksum(co: NDArray[np.float32], interpolation: NDArray[np.int32]) -> int:
 
 
 def read(owner: bpy.types.ID) -> Ledger:
-    """Return the ledger of ``owner``'s current action and slot; an empty one if there is none."""
+    """Return the ledger of ``owner``'s current action and slot, by the names of now; an empty one if there is none."""
     data = getattr(owner, "animation_data", None)
     if data is None or data.action is None or data.action_slot is None:
         return Ledger()
     stored = _load(data.action).get("slots", {})
-    return _ledger(stored.get(str(data.action_slot.handle)))
+    ledger = _ledger(stored.get(str(data.action_slot.handle)))
+    names = renaming.names_now(ledger, compat.fcurves_of(owner)) if ledger.takes else {}
+    return ledger.renamed(names) if names else ledger
 
 
 def write(owner: bpy.types.ID, ledger: Ledger) -> None:
@@ -97,6 +104,16 @@ def write(owner: bpy.types.ID, ledger: Ledger) -> None:
     data.action[PROPERTY] = json.dumps(stored)
     if not slots and not stored.get("made"):
         del data.action[PROPERTY]
+
+
+def forget_slots(action: bpy.types.Action, handles: Sequence[str]) -> None:
+    """Forget what is noted of slots that are about to go."""
+    stored = _load(action)
+    if not stored:
+        return
+    stored["slots"] = {handle: entry for handle, entry in stored.get("slots", {}).items() if handle not in handles}
+    _drop_lines(action, stored)
+    action[PROPERTY] = json.dumps(stored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,24 @@ def empty_file(request):
         request.getfixturevalue("addon").register()
 
 
+def pytest_generate_tests(metafunc):
+    # Tests of a baked character's life run for every sample that can be built here.
+    if "character" in metafunc.fixturenames:
+        names = sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py"))
+        metafunc.parametrize("character", names, indirect=True)
+
+
+@pytest.fixture
+def character(request, addon):
+    """Return a sample, baked and saved; an empty file is open."""
+    from blender_tests import life
+    from demo import samples
+
+    if samples.load(request.param).missing:
+        pytest.skip(samples.load(request.param).missing)
+    return life.character(request.param)
+
+
 @pytest.fixture
 def context():
     import bpy
