@@ -32,6 +32,7 @@ IMPORTERS = {
         "core/mouthpiece/audio.py",
         "core/mouthpiece/motion/smooth.py",
         "core/mouthpiece/retarget/blendshapes.py",
+        "core/mouthpiece/retarget/fitting.py",
         "core/mouthpiece/retarget/warp.py",
         "training/*",
         "tests/*",

@@ -1,0 +1,113 @@
+"""What of a shape key's motion the pins cannot judge: tongues, eyeballs, cheeks, ears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+#: A vertex this near to a pin, in eye distances, and on the same piece of mesh, is in the pin's sight.
+_NEAR: Final = 0.25
+#: A shape that moves something else so many times further than the pinned skin is about that something.
+_ELSEWHERE: Final = 4.0
+#: An eyeball: a piece of this size, in widths of the eye's opening, about as deep as it is wide, ...
+_BALL: Final = (0.5, 2.0)
+_ROUND: Final = 0.6
+#: ... that turns by so much of its radius.
+_TURNS: Final = 0.05
+
+
+def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]]) -> Indices:
+    """Return the number (V,) of the connected piece each vertex belongs to.
+
+    Vertices at the same place count as connected: importers split meshes at seams of texture and normals.
+
+    Parameters
+    ----------
+    vertices : (V, 3)
+        Places at rest.
+    edges : (E, 2)
+        Indices of vertices.
+    """
+    _, same = np.unique(np.round(np.asarray(vertices, np.float64), 6), axis=0, return_inverse=True)
+    same = np.ravel(same)
+    joined = same[np.asarray(edges, np.int64).reshape(-1, 2)]
+    label = np.arange(int(same.max(initial=-1)) + 1)
+    while True:
+        low = np.minimum(label[joined[:, 0]], label[joined[:, 1]])
+        before = label.copy()
+        np.minimum.at(label, joined[:, 0], low)
+        np.minimum.at(label, joined[:, 1], low)
+        # Labels are followed to where they point, so that long strips need few rounds.
+        label = np.minimum(label, label[label])
+        if np.array_equal(label, before):
+            result: Indices = label[same]
+            return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """Which vertices (V,) are on pinned pieces of the mesh, which of them near a pin, and the eyeballs among the rest.
+
+    Each ball is the indices of its vertices, and its radius.
+    """
+
+    skin: NDArray[np.bool_]
+    near: NDArray[np.bool_]
+    balls: tuple[tuple[Indices, float], ...]
+
+    @classmethod
+    def of(
+        cls,
+        vertices: NDArray[np.floating[Any]],
+        edges: NDArray[np.integer[Any]],
+        pins: Indices,
+        eyes: NDArray[np.floating[Any]],
+    ) -> Sight:
+        """Return what the ``pins`` (N indices of vertices) see; ``eyes`` (2, 2, 3) are each eye's corners."""
+        points = np.asarray(vertices, np.float64)
+        piece = pieces(points, edges)
+        distance = float(np.linalg.norm(eyes[0, 0] - eyes[1, 1]))
+        near = np.zeros(len(points), bool)
+        for pin in pins:
+            close = ((points - points[pin]) ** 2).sum(axis=1) < (_NEAR * distance) ** 2
+            near |= close & (piece == piece[pin])
+        skin = np.isin(piece, piece[pins])
+        return cls(skin, near, _balls(points, piece, skin, eyes))
+
+    def unseen(self, delta: NDArray[np.floating[Any]]) -> float:
+        """Return which share, 0 to 1, of the motion ``delta`` (V, 3), squared, the pins cannot judge.
+
+        All of it, where an eyeball turns or something beside the pinned skin moves much further than that.
+        """
+        size = np.linalg.norm(np.asarray(delta, np.float64), axis=1)
+        most = float(size[self.skin].max(initial=0.0))
+        if most <= 0 or size.max() > _ELSEWHERE * most:
+            return 1.0
+        if any(size[ball].max() > _TURNS * radius for ball, radius in self.balls):
+            return 1.0
+        energy = size**2
+        return float(energy[self.skin & ~self.near].sum() / energy[self.skin].sum())
+
+
+def _balls(
+    points: Floats, piece: Indices, skin: NDArray[np.bool_], eyes: NDArray[np.floating[Any]]
+) -> tuple[tuple[Indices, float], ...]:
+    """Return the pieces that can only be eyeballs: round, as large as an eye, and behind one's opening."""
+    found = []
+    for number in np.unique(piece[~skin]):
+        members = np.flatnonzero(piece == number)
+        low, high = points[members].min(axis=0), points[members].max(axis=0)
+        size, middle = high - low, (low + high) / 2
+        for corners in eyes:
+            width = float(np.linalg.norm(corners[1] - corners[0]))
+            away = float(np.linalg.norm(middle - corners.mean(axis=0)))
+            if away < width and _BALL[0] * width < size.max() < _BALL[1] * width and size.min() > _ROUND * size.max():
+                found.append((members, float(size.max()) / 2))
+                break
+    return tuple(found)

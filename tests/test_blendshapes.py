@@ -1,0 +1,359 @@
+"""Shape keys by geometry: the solver against scipy's, faces of other proportions, pairs, products, and a real rig."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mouthpiece.errors import RigError
+from mouthpiece.motion.shapes import landmark_shapes
+from mouthpiece.retarget import boxed
+from mouthpiece.retarget.blendshapes import Shapes, Solver
+from mouthpiece.retarget.combinations import combinations, pairs, products
+from mouthpiece.retarget.pinned import PinnedFace, stance
+from mouthpiece.retarget.transfer import LIP_PAIRS, evened, transferred
+from mouthpiece.retarget.unseen import Sight, pieces
+from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LIPS, MIRROR
+from scipy.optimize import lsq_linear
+from scipy.spatial.transform import Rotation
+
+from tests.material import SHARED
+
+#: Takes landmarks' axes (x right, y down, z away) to Blender's of a character facing -y (x right, y away, z up).
+TO_RIG = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+
+
+@pytest.fixture(scope="module")
+def neutral(spoken):
+    return spoken.neutral.astype(float)
+
+
+def rig(neutral, size=0.09, names=ARKIT_NAMES, shapes=None, **changes):
+    """A rig that is the performance's own face in Blender's axes, with ARKit's shapes as measured on the demo head."""
+    deltas = landmark_shapes().astype(float) if shapes is None else shapes
+    fields = {
+        "names": tuple(names),
+        "deltas": deltas @ TO_RIG.T * size,
+        "low": np.zeros(len(names)),
+        "high": np.ones(len(names)),
+        "unseen": np.zeros(len(names)),
+    } | changes
+    return PinnedFace(neutral @ TO_RIG.T * size + np.array([0, 0.1, 1.6])), Shapes(**fields)
+
+
+def landmarks(solver, solution):
+    seen = solver.stance.seen(solver.shapes.deltas)
+    index = {name: k for k, name in enumerate(solver.shapes.names)}
+    return np.tensordot(solution.weights, seen[[index[name] for name in solution.names]], axes=1)
+
+
+def gaps(points):
+    return np.stack([points[..., low, 1] - points[..., up, 1] for up, low in LIP_PAIRS], axis=-1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bounded_solver_agrees_with_scipys(seed):
+    rng = np.random.default_rng(seed)
+    count, columns = 24, 40
+    rows = rng.standard_normal((60, count)) @ np.diag(np.logspace(0, -1.5, count)) @ rng.standard_normal((count, count))
+    hessian = rows.T @ rows + 1e-3 * np.eye(count)
+    low, high = -rng.uniform(0, 1, count), rng.uniform(0, 2, count)
+    low[3] = high[3] = 0.25  # a weight that may not move at all
+    linear = rows.T @ rng.standard_normal((60, columns)) * 3
+    ours = boxed.solve(hessian, linear, low, high)
+    root = np.linalg.cholesky(hessian)
+    high[3] += 1e-9  # scipy wants room
+    for column in range(0, columns, 5):
+        target = np.linalg.solve(root, linear[:, column])
+        theirs = lsq_linear(root.T, target, (low, high), method="bvls", tol=1e-14, max_iter=999)
+        np.testing.assert_allclose(ours[:, column], theirs.x, atol=1e-6)
+
+
+def test_a_start_does_not_change_the_answer(rng):
+    rows = rng.standard_normal((30, 8))
+    hessian, linear = rows.T @ rows, rng.standard_normal((8, 20))
+    low, high = np.zeros(8), np.ones(8)
+    cold = boxed.solve(hessian, linear, low, high)
+    warm = boxed.solve(hessian, linear, low, high, start=rng.uniform(-1, 2, (8, 20)))
+    np.testing.assert_allclose(cold, warm, atol=1e-7)
+    assert boxed.solve(hessian, linear[:, :0], low, high).shape == (8, 0)
+
+
+@pytest.mark.parametrize("turn", [(0, 0, 0), (90, 0, 0), (0, 0, 180), (20, -50, 130)])
+def test_any_stance_of_the_rig_gives_the_same_weights(neutral, spoken, turn):
+    face, shapes = rig(neutral)
+    solver = Solver.of(face, shapes, neutral)
+    straight = solver.solve(solver.wanted(spoken).displacements, spoken.fps)
+    rotation = Rotation.from_euler("xyz", turn, degrees=True).as_matrix()
+    turned_face = PinnedFace(face.points @ rotation.T * 17.0 - [3, 2, 1])
+    turned = replace(shapes, deltas=shapes.deltas @ rotation.T * 17.0)
+    solver = Solver.of(turned_face, turned, neutral)
+    again = solver.solve(solver.wanted(spoken).displacements, spoken.fps)
+    np.testing.assert_allclose(again.weights, straight.weights, atol=1e-5)
+
+
+def test_poses_the_rig_can_express_are_reproduced(neutral, rng):
+    face, shapes = rig(neutral)
+    solver = Solver.of(face, shapes, neutral)
+    free = list(solver.free)
+    weights = np.zeros((60, len(shapes.names)))
+    for row in weights:
+        chosen = rng.choice(free, rng.integers(1, 7), replace=False)
+        row[chosen] = rng.uniform(0, 1, len(chosen))
+    wanted = np.tensordot(weights, solver.stance.seen(shapes.deltas), axes=1)
+    solution = solver.solve(wanted, fps=1e-3)  # frames so far apart that none smooths another
+    error = np.linalg.norm(landmarks(solver, solution) - wanted, axis=2)
+    assert error.mean() < 0.004 and np.percentile(error, 95) < 0.02
+    assert solution.error.max() < 0.02
+    assert solution.weights.min() >= 0 and solution.weights.max() <= 1
+
+
+def test_lips_meet_on_the_rig_where_the_performances_do(neutral, spoken):
+    face, shapes = rig(neutral)
+    solver = Solver.of(face, shapes, neutral)
+    got = gaps(landmarks(solver, solver.solve(solver.wanted(spoken).displacements, spoken.fps)))
+    heard = gaps(spoken.landmarks)
+    shut = heard.max(axis=1) < 0.015
+    assert shut.sum() > 5
+    assert got[shut].max() < 0.01
+    assert got.min() > -0.01
+    for pair in range(3):
+        assert np.corrcoef(got[:, pair], heard[:, pair])[0, 1] > 0.98
+
+
+def test_a_mouth_open_at_rest_closes_where_lips_meet(neutral, spoken):
+    parted = neutral.copy()
+    parted[[65, 66, 67, 55, 56, 57, 58, 59], 1] += 0.1
+    shape = parted - neutral
+    face, shapes = rig(parted, names=(*ARKIT_NAMES, "close"), shapes=np.concatenate([landmark_shapes(), [-shape]]))
+    solver = Solver.of(face, shapes, neutral)
+    got = 0.1 + gaps(landmarks(solver, solver.solve(solver.wanted(spoken).displacements, spoken.fps)))[:, 1]
+    shut = gaps(spoken.landmarks).max(axis=1) < 0.015
+    assert got[shut].max() < 0.015
+    assert got.max() > 0.15
+
+
+def test_regions_are_scaled_by_their_own_size(neutral):
+    moved = np.repeat(neutral[None], 2, axis=0)
+    moved[1, list(LIPS), 0] *= 1.2  # lips spread
+    moved[1, [65, 66, 67], 1] += 0.1
+    wide = neutral.copy()
+    wide[list(LIPS), 0] *= 2.0
+    wanted = transferred(moved, neutral, wide).displacements
+    np.testing.assert_allclose(wanted[0], 0, atol=1e-9)
+    np.testing.assert_allclose(wanted[1, 54, 0], 2 * 0.2 * neutral[54, 0], rtol=1e-6)
+    np.testing.assert_allclose(gaps(wanted[1])[1], 0.1 * np.sqrt(2.0), rtol=0.05)
+
+
+def test_lids_meet_on_larger_eyes(neutral):
+    large = neutral.copy()
+    lids = [37, 38, 40, 41, 43, 44, 46, 47]
+    large[lids, 1] = 2.5 * large[lids, 1]
+    shut = neutral.copy()
+    for up, low in ((37, 41), (38, 40), (43, 47), (44, 46)):
+        shut[up] = shut[low]
+    moved = transferred(shut[None], neutral, large).displacements[0]
+    after = large + moved
+    for up, low in ((37, 41), (38, 40), (43, 47), (44, 46)):
+        assert abs(after[up, 1] - after[low, 1]) < 0.2 * abs(large[up, 1] - large[low, 1])
+
+
+def test_motion_that_is_even_but_for_chance_is_made_even(rng):
+    one = rng.standard_normal((5, 68, 3))
+    even = (one + one[:, list(MIRROR)] * [-1, 1, 1]) / 2
+    np.testing.assert_allclose(evened(even + 0.02 * rng.standard_normal(even.shape))[:, list(MIRROR)] * [-1, 1, 1],
+                               evened(even + 0.0), atol=0.1)  # fmt: skip
+    mirrored = evened(even + 0.02 * rng.standard_normal(even.shape))
+    np.testing.assert_allclose(mirrored, mirrored[:, list(MIRROR)] * [-1, 1, 1], atol=1e-12)
+    wink = np.zeros((1, 68, 3))
+    wink[0, 37:39, 1] = 1.0
+    np.testing.assert_allclose(evened(wink), wink)
+
+
+def test_both_sides_share_even_motion(neutral, spoken):
+    face, shapes = rig(neutral)
+    solver = Solver.of(face, shapes, neutral)
+    found = pairs(solver.stance.seen(shapes.deltas))
+    named = {(shapes.names[a], shapes.names[b]) for a, b in found}
+    assert ("mouthSmileLeft", "mouthSmileRight") in named and ("browDownLeft", "browDownRight") in named
+    assert not any("jawOpen" in pair or "mouthPucker" in pair for pair in named)
+    solution = solver.solve(solver.wanted(spoken).displacements, spoken.fps)
+    for left, right in (("mouthSmileLeft", "mouthSmileRight"), ("mouthLowerDownLeft", "mouthLowerDownRight")):
+        a, b = (solution.weights[:, solution.names.index(name)] for name in (left, right))
+        np.testing.assert_allclose(a, b, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("jawOpen", "smile", "jawOpen_smile"), {"jawOpen_smile": ("jawOpen", "smile")}),
+        (("jawOpen", "smile", "JawOpen + Smile"), {"JawOpen + Smile": ("jawOpen", "smile")}),
+        (("a_L", "b", "corr_a_L_x_b"), {"corr_a_L_x_b": ("a_L", "b")}),
+        (("a", "b", "c3", "a_b", "a_b_c3"), {"a_b": ("a", "b"), "a_b_c3": ("a", "b", "c3")}),
+        (("mouthSmile_L", "mouthSmile_R", "mouth_smile"), {}),
+        (("a", "a_a"), {}),
+        ((), {}),
+    ],
+)
+def test_products_are_known_by_their_names(names, found):
+    assert dict(combinations(names)) == found
+
+
+def test_a_combination_is_the_product_and_is_counted_with(neutral):
+    """Two shapes and their corrective: the weights that made a pose come back, the corrective's as their product."""
+    base = landmark_shapes()
+    chosen = [base[ARKIT_INDEX["jawOpen"]], base[ARKIT_INDEX["mouthPucker"]]]
+    corrective = np.zeros((68, 3))
+    corrective[list(LIPS), 1] = 0.05
+    face, shapes = rig(neutral, names=("a", "b", "a_b"), shapes=np.stack([*chosen, corrective]))
+    solver = Solver.of(face, shapes, neutral)
+    assert solver.combined == {"a_b": ("a", "b")}
+    truth = np.array([[0.8, 0.6], [0.3, 0.9], [0.0, 0.5], [1.0, 1.0]])
+    full = np.column_stack([truth, truth.prod(axis=1)])
+    solution = solver.solve(np.tensordot(full, solver.stance.seen(shapes.deltas), axes=1), fps=1e-3)
+    assert solution.names == ("a", "b")
+    np.testing.assert_allclose(solution.weights, truth, atol=0.03)
+    np.testing.assert_allclose(products(truth.T, [(0, 1)])[0], truth.prod(axis=1))
+    driven = replace(shapes, made={"a_b": ("a", "b")})
+    assert Solver.of(face, driven, neutral).combined == {}
+
+
+def test_sliders_that_go_both_ways_are_used_both_ways(neutral):
+    """One key "open/pucker" from -1 to 1 stands for jawOpen only; negative limits close what is open."""
+    base = landmark_shapes()
+    face, shapes = rig(
+        neutral, names=("x", "y"), shapes=base[[ARKIT_INDEX["mouthLeft"], ARKIT_INDEX["jawOpen"]]],
+        low=np.array([-1.0, 0.0]), high=np.array([1.0, 0.5]),
+    )  # fmt: skip
+    solver = Solver.of(face, shapes, neutral)
+    truth = np.array([[-0.7, 0.2], [0.6, 0.4], [0.0, 0.62]])
+    solution = solver.solve(np.tensordot(truth, solver.stance.seen(shapes.deltas), axes=1), fps=1e-3)
+    np.testing.assert_allclose(solution.weights[:2], truth[:2], atol=0.02)
+    assert solution.weights[2, 1] == 0.5
+    assert solution.clamped == {"y": 1}
+
+
+def test_a_known_name_decides_between_shapes_that_do_the_same(neutral, spoken):
+    base = landmark_shapes()[[ARKIT_INDEX["jawOpen"]] * 2]
+    arkit = np.zeros((len(spoken), 52))
+    arkit[:, ARKIT_INDEX["jawOpen"]] = 0.25
+    face, shapes = rig(neutral, names=("left alone", "jawOpen"), shapes=base, known={"jawOpen": "jawOpen"})
+    solver = Solver.of(face, shapes, neutral)
+    wanted = np.tensordot(np.full((len(spoken), 1), 0.25), solver.stance.seen(shapes.deltas[:1]), axes=1)
+    weights = solver.solve(wanted, spoken.fps, arkit).weights
+    assert weights[:, 1].min() > 2 * weights[:, 0].max()
+    np.testing.assert_allclose(weights.sum(axis=1), 0.25, atol=0.02)
+
+
+def test_jitter_between_shapes_that_stand_in_for_each_other_is_calmed(neutral, rng):
+    """Noise of a hundredth of an eye distance flips between two nearly equal shapes; the pull in time holds it."""
+    base = landmark_shapes()
+    twin = base[ARKIT_INDEX["mouthSmileLeft"]] + 0.002 * rng.standard_normal((68, 3))
+    face, shapes = rig(neutral, names=("one", "two"), shapes=np.stack([base[ARKIT_INDEX["mouthSmileLeft"]], twin]))
+    solver = Solver.of(face, shapes, neutral)
+    wanted = 0.5 * solver.stance.seen(shapes.deltas[:1]) + 0.004 * rng.standard_normal((80, 68, 3))
+    together = solver.solve(wanted, 25.0).weights
+    apart = solver.solve(wanted, 1e-3).weights
+    assert np.abs(np.diff(together, axis=0)).mean() < 0.6 * np.abs(np.diff(apart, axis=0)).mean()
+
+
+def test_shapes_no_pin_can_judge_are_left_alone(neutral):
+    names = ("jawOpen", "ears", "tongue")
+    shapes = np.stack([landmark_shapes()[ARKIT_INDEX["jawOpen"]], np.zeros((68, 3)), np.full((68, 3), 0.01)])
+    face, shapes = rig(neutral, names=names, shapes=shapes, unseen=np.array([0.1, 1.0, 0.95]))
+    assert Solver.of(face, shapes, neutral).free == (0,)
+    still = replace(shapes, deltas=0 * shapes.deltas)
+    with pytest.raises(RigError, match="None of the shape keys moves"):
+        Solver.of(face, still, neutral)
+
+
+def test_layers_follow_what_a_shape_moves_most(neutral):
+    face, shapes = rig(neutral)
+    layers = Solver.of(face, shapes, neutral).layers()
+    assert {layers[name] for name in ("jawOpen", "mouthSmileLeft", "mouthPucker")} == {"lips"}
+    assert {layers[name] for name in ("browInnerUp", "browDownLeft", "noseSneerLeft")} == {"expression"}
+    assert {layers[name] for name in ("eyeBlinkRight", "eyeWideLeft")} == {"eyes"}
+
+
+def test_few_pins_will_do_but_not_too_few(neutral, spoken):
+    face, shapes = rig(neutral)
+    some = np.full((68, 3), np.nan)
+    kept = [30, 33, 36, 39, 42, 45, 48, 54, 62, 66, 51, 57, 8]
+    some[kept] = face.points[kept]
+    seen = replace(shapes, deltas=np.where(np.isfinite(some), shapes.deltas, np.nan))
+    solver = Solver.of(PinnedFace(some), seen, neutral)
+    got = gaps(landmarks(solver, solver.solve(solver.wanted(spoken).displacements, spoken.fps)))[:, 1]
+    assert np.corrcoef(got, gaps(spoken.landmarks)[:, 1])[0, 1] > 0.97
+    some[[62, 36]] = np.nan
+    with pytest.raises(RigError, match="outer corner of the right eye; middle of the upper lip"):
+        PinnedFace(some)
+
+
+def test_pins_that_make_no_face_are_refused(neutral):
+    face, _ = rig(neutral)
+    stacked = face.points.copy()
+    stacked[48] = stacked[54]
+    with pytest.raises(RigError, match="pinned to the same place"):
+        PinnedFace(stacked)
+    with pytest.raises(RigError, match="Left and right"):
+        stance(PinnedFace(face.points[list(MIRROR)]), neutral)
+    line = np.outer(np.arange(68.0), [1.0, 0, 0])
+    with pytest.raises(RigError, match="on a line"):
+        stance(PinnedFace(line), neutral)
+    with pytest.raises(RigError, match="no face"):
+        stance(face, np.zeros((68, 3)))
+
+
+def test_pieces_and_eyeballs():
+    """A strip of skin, a far strip, and a ball behind an eye whose turning is nothing pins can judge."""
+    theta, phi = np.meshgrid(np.linspace(0, np.pi, 7), np.linspace(0, 2 * np.pi, 9)[:-1])
+    around = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
+    ball = 0.12 * around.reshape(-1, 3) + np.array([-0.4, 0.1, 0.0])
+    skin = np.array([[x, 0.0, 0.0] for x in np.linspace(-0.5, 0.5, 21)])
+    points = np.concatenate([skin, ball])
+    grid = np.arange(56).reshape(8, 7) + 21
+    edges = np.concatenate([
+        np.stack([np.arange(20), np.arange(1, 21)], 1),
+        np.stack([grid[:, :-1].ravel(), grid[:, 1:].ravel()], 1),
+        np.stack([grid.ravel(), np.roll(grid, 1, axis=0).ravel()], 1),
+    ])  # fmt: skip
+    assert len(np.unique(pieces(points, edges))) == 2
+    eyes = np.array([[[-0.5, 0, 0], [-0.3, 0, 0]], [[0.3, 0, 0], [0.5, 0, 0]]])
+    sight = Sight.of(points, edges, np.array([0, 4, 16, 20]), eyes)
+    assert len(sight.balls) == 1 and sight.skin.sum() == 21
+    delta = np.zeros_like(points)
+    delta[:6, 1] = 0.01
+    assert sight.unseen(delta) == 0.0
+    delta[21:, 1] = 0.02
+    assert sight.unseen(delta) == 1.0
+    middle = np.zeros_like(points)
+    middle[10, 1] = 0.01
+    assert sight.unseen(middle) == 1.0
+    assert sight.unseen(np.zeros_like(points)) == 1.0
+
+
+def test_ict_poses_are_reproduced_within_two_hundredths_of_the_eye_distance(neutral):
+    """Random sparse poses of a rig with 53 expressions made elsewhere, from their 68 landmarks alone."""
+    if not (SHARED / "rigs" / "ict_facekit_light.npz").is_file():
+        pytest.skip("needs the shared rigs")
+    pins = json.loads((SHARED / "rigs" / "ict_vertex_indices.json").read_text())["idx_to_landmark_verts"]
+    with np.load(SHARED / "rigs" / "ict_facekit_light.npz") as stored:
+        deltas, names = stored["expr"][:, pins].astype(float), stored["expr_names"].tolist()
+        points = stored["neutral"][pins].astype(float)
+    count = len(names)
+    shapes = Shapes(tuple(names), deltas, np.zeros(count), np.ones(count), np.zeros(count))
+    solver = Solver.of(PinnedFace(points), shapes, neutral)
+    rng = np.random.default_rng(5)
+    weights = np.zeros((200, count))
+    for row in weights:
+        chosen = rng.choice(solver.free, rng.integers(1, 7), replace=False)
+        row[chosen] = rng.uniform(0, 1, len(chosen))
+    wanted = np.tensordot(weights, solver.stance.seen(deltas), axes=1)
+    solution = solver.solve(wanted, fps=1e-3)
+    error = np.linalg.norm(landmarks(solver, solution) - wanted, axis=2)
+    print(f"mean {error.mean():.4f}, p95 {np.percentile(error, 95):.4f}, max {error.max():.4f}")
+    inner = np.delete(error, JAW, axis=1)
+    assert error.mean() < 0.005 and np.percentile(error, 95) < 0.02 and solution.error.max() < 0.02
+    assert inner.max() < 0.06
