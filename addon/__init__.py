@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from . import command, dials, panels, panels_dials, properties
-from .operators import add_demo, also, animate, redial
+from . import command, dials, mapping_table, panels, panels_dials, panels_mapping, properties
+from .operators import add_demo, also, animate, mapping, mapping_files, redial
 
-MODULES = (properties, dials, animate, also, redial, add_demo, panels, panels_dials, command)
+MODULES = (
+    properties, dials, mapping_table, animate, also, redial, mapping, mapping_files, add_demo, panels,
+    panels_mapping, panels_dials, command,
+)  # fmt: skip
 
 
 def register() -> None:

@@ -25,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scene.add_argument(
         "--target", metavar="KIND", help="what of the character plays it (default: as its own settings have it)"
     )
+    scene.add_argument(
+        "--mapping", type=Path, metavar="FILE",
+        help="shape-key mapping (.json) exported from the panel: what drives which key; it becomes the character's own",
+    )  # fmt: skip
     scene.add_argument("--armature", metavar="NAME", help="armature whose --bone turns with the head")
     scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
     scene.add_argument("--head-object", metavar="NAME", help="object that turns with the head, by its delta transform")
@@ -71,6 +75,8 @@ def bake_of(options: argparse.Namespace) -> Bake:
     for name in options.object[1:]:
         if find_object(name) not in properties.also(obj):
             obj.mouthpiece.also.add().object = find_object(name)
+    if options.mapping is not None:
+        _map(obj, options.mapping)
     if options.strip:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
@@ -82,6 +88,15 @@ def bake_of(options: argparse.Namespace) -> Bake:
     asked = Options(seed=options.seed, style=style)
     targets = driven if head is None else (*driven, head)
     return Bake(heard, targets, asked, options.models, options.replace, turned, style_from)
+
+
+def _map(obj: bpy.types.Object, path: Path) -> None:
+    """Give the character the table in a file, as far as it has the keys."""
+    from mouthpiece.retarget import mapping
+
+    from . import mapping_presets, mapping_table
+
+    mapping_table.fill(obj, mapping_presets.fitted(obj, mapping.load(path)))
 
 
 def _no_style(options: argparse.Namespace) -> bool:

@@ -171,3 +171,11 @@ def redraw(context: bpy.types.Context) -> None:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 area.tag_redraw()
+
+
+def user_folder(package: str) -> str:
+    """Return the folder an extension may write to; where it runs from a checkout, one in the user's scripts."""
+    try:
+        return bpy.utils.extension_path_user(package)
+    except ValueError:
+        return bpy.utils.user_resource("SCRIPTS", path="presets/mouthpiece")

@@ -47,16 +47,21 @@ _EMOTIONS = (
 
 def _turned(self: Any, context: bpy.types.Context) -> None:
     """Follow a dial at once, where that is wanted."""
-    if not self.live or context.window_manager.mouthpiece.running:
+    follow(self.id_data, context)
+
+
+def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
+    """Dial an object's lines again as its settings now are, if it has any and is set to follow them at once."""
+    settings = obj.mouthpiece
+    if not settings.live or context.window_manager.mouthpiece.running:
         return
     from mouthpiece.errors import MouthpieceError
 
-    obj = self.id_data
     if not redialling.dialled_lines(obj):
         return
     state = context.window_manager.mouthpiece
     try:
-        done = redialling.redial(obj, dials_of(self), playhead(self, context.scene))
+        done = redialling.redial(obj, dials_of(settings), playhead(settings, context.scene))
         state.remarks = "\n".join(done.warnings)
     except MouthpieceError as error:
         state.remarks = str(error)

@@ -40,7 +40,7 @@ def fails(words):
 def test_the_operator_gives_what_the_api_gives(ready, voice, context):
     from mouthpiece import Options, pipeline
     from mouthpiece.curves import FrameGrid
-    from mouthpiece.retarget.profiles import match_arkit
+    from mouthpiece.retarget.matching import detect
     from mouthpiece.retarget.shapes import shape_curves
 
     from addon import sound
@@ -51,7 +51,7 @@ def test_the_operator_gives_what_the_api_gives(ready, voice, context):
     audio = sound.open_file(voice)
     take = pipeline.animate(audio, Options(seed=5))
     grid = FrameGrid.covering(audio.seconds, 30.0, 11)
-    curves, _ = shape_curves(take, match_arkit([b.name for b in ready.data.shape_keys.key_blocks[1:]]), grid)
+    curves, _ = shape_curves(take, detect([b.name for b in ready.data.shape_keys.key_blocks[1:]]), grid)
     for name in curves.names:
         found = np.array(scenes.values(ready.data.shape_keys, scenes.shape_path(name)))
         np.testing.assert_array_equal(found[:, 0], grid.frames)
@@ -143,7 +143,7 @@ def test_without_a_character_or_a_sound_it_says_why_not(context, voice):
 def test_shape_keys_that_match_nothing(ready):
     for block in ready.data.shape_keys.key_blocks[1:]:
         block.name = "wobble"
-    fails("ARKit name")
+    fails("a name Mouthpiece knows")
 
 
 def write(folder, content):

@@ -24,15 +24,15 @@ def test_any_spelling_is_matched_and_the_rigs_own_name_is_keyed(spelling):
 
 
 def test_missing_shapes_are_reported():
-    match = target_for(scenes.face(keys=("jawOpen", "extra"))).match
-    assert "mouthClose" in match.missing and len(match.missing) == 51
-    assert match.unused == ("extra",)
+    table = target_for(scenes.face(keys=("jawOpen", "extra"))).table
+    assert len(table.missing) == 51 and table.missing["mouthClose"] == "jawOpen" and table.missing["tongueOut"] == ""
+    assert table.unused == ("extra",)
 
 
 def test_the_basis_is_never_driven():
     obj = scenes.face(keys=("mouthClose",))
     obj.data.shape_keys.reference_key.name = "jawOpen"
-    assert target_for(obj).match.keys == ("mouthClose",)
+    assert target_for(obj).table.keys == ("mouthClose",)
 
 
 def test_values_are_clamped_to_the_slider_and_counted():
@@ -88,7 +88,7 @@ def absolute():
         (lambda: None, "No character is active"),
         (empty, "not a mesh"),
         (cube, "no shape keys"),
-        (stranger, "ARKit name"),
+        (stranger, "a name Mouthpiece knows"),
         (absolute, "Turn on Relative"),
     ],
     ids=["none", "empty", "no keys", "no match", "absolute"],

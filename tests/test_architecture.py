@@ -56,7 +56,7 @@ FORBIDDEN = {
 CORE_LAYERS = {
     "models": ("errors", "models", "topology", "features"),
     "motion": ("errors", "topology", "motion", "performance", "curves", "features"),
-    "retarget": ("errors", "topology", "curves", "performance", "retarget"),
+    "retarget": ("errors", "topology", "curves", "performance", "motion", "retarget"),
     "portrait": ("errors", "topology", "models", "portrait"),
 }
 MODULE_LINES = {"core": 300, "addon": 250}

@@ -22,15 +22,15 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
     """
     from mouthpiece.errors import RigError
 
-    from .shape_keys import editable_keys, key_names, matched
+    from .shape_keys import editable_keys, table_of
 
     key = editable_keys(obj)
     try:
-        shapes = matched(key_names(key)).shapes
+        blinks = [table_of(obj).playing(driver)[:1] for driver in ("eyeBlinkLeft", "eyeBlinkRight")]
     except RigError:
-        shapes = {}
-    if "eyeBlinkLeft" in shapes and "eyeBlinkRight" in shapes:
-        left, right = (_moved_centre(key, shapes[name][0]) for name in ("eyeBlinkLeft", "eyeBlinkRight"))
+        blinks = []
+    if all(blinks) and len(set(blinks)) == 2:
+        left, right = (_moved_centre(key, names[0]) for names in blinks)
         if left is not None and right is not None:
             return (left - right).length * scale_of(obj.matrix_world) * _OUTER_OVER_CENTRES
     return obj.dimensions[0] * _OUTER_OVER_WIDTH

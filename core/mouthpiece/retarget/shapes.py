@@ -1,4 +1,4 @@
-"""Blendshape weights onto a rig's own shape keys."""
+"""A performance onto a rig's own shape keys, by its table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from ..curves import Curves, FrameGrid, sample
 from ..performance import Performance
-from ..topology import ARKIT_INDEX
-from .profiles import ShapeMatch
+from . import drivers, opening
+from .mapping import ShapeMap
 
 #: What counts as beyond a limit, so that rounding is not reported.
 _SLACK = 1e-4
@@ -17,46 +17,56 @@ _SLACK = 1e-4
 
 def shape_curves(
     performance: Performance,
-    match: ShapeMatch,
+    table: ShapeMap,
     grid: FrameGrid,
     limits: Mapping[str, tuple[float, float]] | None = None,
     strength: float = 1.0,
+    lips: opening.Lips | None = None,
 ) -> tuple[Curves, Mapping[str, int]]:
-    """Return the value of every matched shape key on every frame, and how often each had to be clamped.
+    """Return the value of every driven shape key on every frame, and how often each had to be clamped.
 
     Parameters
     ----------
     performance
         What the face does.
-    match
-        Which keys play which shapes.
+    table
+        What drives which key.
     grid
         The scene's frames.
     limits
         Least and greatest value each key accepts (Blender: ``slider_min``, ``slider_max``); 0 to 1 for
         keys not named.
     strength
-        Factor on every weight.
+        Factor on what drives each key.
+    lips
+        The character's lips as measured on it, on this mesh or on the one it belongs to; with them the mouth opens as
+        the take's lips do (:mod:`.opening`).
 
     Returns
     -------
     Curves
         Channels named by the rig's keys, values within their limits.
     mapping of str to int
-        Frames clamped by key; keys never clamped are left out.
+        Frames clamped by key; keys never clamped are left out. A key that is at 0 anyway is not clamped by its
+        formula going below.
+
+    Raises
+    ------
+    RigError
+        If a formula is none.
     """
-    times = grid.times
-    weights = sample(performance.final().arkit, performance.fps, times) * strength
-    columns, names = [], []
+    seen, times = performance.final(), grid.times
+    tracks = drivers.tracks(seen, times, table.drivers() | (lips.table.drivers() if lips else set()))
+    if lips is not None:
+        tracks = opening.matched(lips, tracks, sample(drivers.lip_gap(seen), seen.fps, times))
+    columns = np.zeros((len(times), len(table.driven)), np.float32)
     clamped: dict[str, int] = {}
-    for shape, keys in match.shapes.items():
-        for key in keys:
-            low, high = (limits or {}).get(key, (0.0, 1.0))
-            wanted = weights[:, ARKIT_INDEX[shape]]
-            beyond = int(((wanted > high + _SLACK) | (wanted < low - _SLACK)).sum())
-            if beyond:
-                clamped[key] = beyond
-            columns.append(np.clip(wanted, low, high))
-            names.append(key)
-    values = np.stack(columns, axis=1).astype(np.float32)
-    return Curves(tuple(names), grid.frames, values), clamped
+    for column, entry in enumerate(table.driven):
+        low, high = (limits or {}).get(entry.key, (0.0, 1.0))
+        wanted = np.broadcast_to(entry.value(tracks, strength), len(times))
+        # A difference such as jawOpen - mouthClose is meant to end at 0.
+        beyond = int(((wanted > high + _SLACK) | ((wanted < low - _SLACK) & (low != 0))).sum())
+        if beyond:
+            clamped[entry.key] = beyond
+        columns[:, column] = np.clip(wanted, low, high)
+    return Curves(table.keys, grid.frames, columns), clamped

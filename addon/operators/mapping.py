@@ -1,0 +1,172 @@
+"""Fill and edit the table of which shape key is driven by what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from .. import mapping_table, properties
+
+
+def face_of(context: bpy.types.Context) -> Any:
+    """Return the active character if it is a mesh with shape keys, else None."""
+    obj = properties.character(context)
+    return obj if obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None else None
+
+
+class OnFace:
+    """What is done to the table of the active character."""
+
+    bl_options = {"REGISTER", "UNDO"}
+    needs_table = True
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a mesh with shape keys, and mostly a table."""
+        obj = face_of(context)
+        if obj is None:
+            cls.poll_message_set("Click a mesh with shape keys")  # type: ignore[attr-defined]
+            return False
+        if cls.needs_table and not obj.mouthpiece_names.entries:
+            cls.poll_message_set("There is no table yet: Detect makes one")  # type: ignore[attr-defined]
+            return False
+        return True
+
+    def execute(self: Any, context: bpy.types.Context) -> set[str]:
+        """Do it, and let the lines that are there follow."""
+        from mouthpiece.errors import MouthpieceError
+
+        from .. import dials
+
+        obj = face_of(context)
+        try:
+            told = self.change(obj)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if told:
+            self.report({"INFO"}, told)
+        dials.follow(obj, context)
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_detect_shape_keys(OnFace, bpy.types.Operator):
+    """Fill the table from what the shape keys are called, in place of what it holds."""
+
+    bl_idname = "mouthpiece.detect_shape_keys"
+    bl_label = "Detect"
+    bl_description = "Fill the table from what the shape keys are called, in place of what it holds"
+    needs_table = False
+
+    def change(self, obj: Any) -> str:
+        """Fill it."""
+        from ..targets.shape_keys import detected, editable_keys, key_names
+
+        table = detected(key_names(editable_keys(obj)))
+        mapping_table.fill(obj, table)
+        return table.summary()
+
+
+class MOUTHPIECE_OT_clear_shape_key_table(OnFace, bpy.types.Operator):
+    """Delete the table: the shape keys are driven by what they are called again."""
+
+    bl_idname = "mouthpiece.clear_shape_key_table"
+    bl_label = "Clear Table"
+    bl_description = "Delete the table: the shape keys are driven by what they are called again"
+
+    def change(self, obj: Any) -> str:
+        """Delete it."""
+        mapping_table.clear(obj)
+        return ""
+
+
+class MOUTHPIECE_OT_add_shape_key_entry(OnFace, bpy.types.Operator):
+    """Add an entry: for the active shape key, if nothing drives that yet."""
+
+    bl_idname = "mouthpiece.add_shape_key_entry"
+    bl_label = "Add"
+    bl_description = "Add an entry: for the active shape key if nothing drives that yet, else for the next such one"
+    needs_table = False
+
+    def change(self, obj: Any) -> str:
+        """Add it, and make it the active one."""
+        from mouthpiece.errors import RigError
+
+        settings = obj.mouthpiece_names
+        known = {item.key for item in settings.entries}
+        free = [block.name for block in mapping_table.movers(obj.data.shape_keys) if block.name not in known]
+        if not free:
+            raise RigError(f"Every shape key of '{obj.name}' has an entry.")
+        active = obj.active_shape_key
+        name = active.name if active is not None and active.name in free else free[0]
+        mapping_table.add(obj, name)
+        return ""
+
+
+class MOUTHPIECE_OT_remove_shape_key_entry(OnFace, bpy.types.Operator):
+    """Remove the chosen entry; its shape key is no longer driven."""
+
+    bl_idname = "mouthpiece.remove_shape_key_entry"
+    bl_label = "Remove"
+    bl_description = "Remove the chosen entry; its shape key is no longer driven"
+
+    def change(self, obj: Any) -> str:
+        """Remove it."""
+        settings = obj.mouthpiece_names
+        settings.entries.remove(min(settings.active, len(settings.entries) - 1))
+        settings.active = max(0, min(settings.active, len(settings.entries) - 1))
+        return ""
+
+
+def _driver_items(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
+    """Return every driver, for a search."""
+    from mouthpiece.retarget import drivers
+
+    if not _ITEMS:
+        for group, names in drivers.GROUPS.items():
+            _ITEMS.extend((name, name, drivers.NOTES.get(name, group)) for name in names)
+    return _ITEMS
+
+
+#: Kept: Blender does not hold on to the texts of an enumeration made by a function.
+_ITEMS: list[tuple[str, str, str]] = []
+
+
+class MOUTHPIECE_OT_pick_driver(OnFace, bpy.types.Operator):
+    """Choose what drives the shape key, from all there is."""
+
+    bl_idname = "mouthpiece.pick_driver"
+    bl_label = "Pick Driver"
+    bl_description = "Choose what drives the shape key: an ARKit shape, a viseme, eyes or head"
+    bl_property = "driver"
+
+    index: bpy.props.IntProperty(name="Entry", options={"HIDDEN", "SKIP_SAVE"})
+    driver: bpy.props.EnumProperty(name="Driver", description="What drives the key", items=_driver_items)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Search."""
+        context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def change(self, obj: Any) -> str:
+        """Write it into the entry."""
+        from mouthpiece.errors import RigError
+
+        entries = obj.mouthpiece_names.entries
+        if not 0 <= self.index < len(entries):
+            raise RigError("There is no such entry in the table.")
+        entries[self.index].formula = self.driver
+        return ""
+
+
+register, unregister = register_classes_factory(
+    (
+        MOUTHPIECE_OT_detect_shape_keys,
+        MOUTHPIECE_OT_clear_shape_key_table,
+        MOUTHPIECE_OT_add_shape_key_entry,
+        MOUTHPIECE_OT_remove_shape_key_entry,
+        MOUTHPIECE_OT_pick_driver,
+    )
+)
