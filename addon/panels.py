@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import compat, properties
+from . import compat, paragraphs, properties
 from .operators.animate import disabled_reason
 from .targets import DRIVABLE, target_for
 
@@ -16,8 +15,6 @@ from .targets import DRIVABLE, target_for
 _REMARKS: Final = 4
 #: Parts of a target's summary that are shown.
 _ITEMS: Final = 4
-#: Mean width of a letter, in unscaled pixels.
-_LETTER: Final = 6.5
 
 
 class MOUTHPIECE_PT_speech(bpy.types.Panel):
@@ -29,7 +26,7 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
     bl_category = "Mouthpiece"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw sound, character, head, motion, and the button."""
+        """Draw sound, character and the buttons; everything else is in sub-panels."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -38,13 +35,8 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
         column = layout.column()
         column.enabled = not running
         _draw_sound(column, settings, context)
-        _draw_character(column, context)
-        _draw_head(column, settings)
-        motion = column.column(align=True)
-        motion.prop(settings, "strength", slider=True)
-        motion.prop(settings, "seed")
-        column.prop(settings, "replace_edited")
-        _draw_buttons(layout, context)
+        told = _draw_character(column, context)
+        _draw_buttons(layout, context, told)
 
 
 def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
@@ -61,35 +53,26 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     layout.prop(settings, "start")
 
 
-def _draw_character(layout: Any, context: bpy.types.Context) -> None:
+def _draw_character(layout: Any, context: bpy.types.Context) -> str:
+    """Draw who is animated and by what; return what is wrong with that, if anything."""
     from mouthpiece.errors import RigError
 
     obj: Any = properties.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
         layout.operator("mouthpiece.add_demo", icon="ADD")
-        return
+        return ""
     box = layout.box().column(align=True)
     box.label(text=obj.name, icon="OBJECT_DATA", translate=False)
     box.prop(obj.mouthpiece, "target")
     try:
         target = target_for(obj, 1.0, obj.mouthpiece.target)
     except RigError as error:
-        _draw_text(box, str(error), "ERROR", context)
+        paragraphs.draw(box, str(error), "ERROR", context)
         if obj.type == "MESH" and obj.data.shape_keys is None:
             layout.operator("mouthpiece.add_demo", icon="ADD")
-        return
-    _draw_text(box, _short(target.summary()), "CHECKMARK", context)
-    _draw_also(layout, obj)
-
-
-def _draw_also(layout: Any, obj: Any) -> None:
-    """Draw the objects that play along."""
-    column = layout.column(align=True)
-    for index, entry in enumerate(obj.mouthpiece.also):
-        row = column.row(align=True)
-        row.prop(entry, "object", text="Also")
-        row.operator("mouthpiece.remove_also", text="", icon="X").index = index
-    column.operator("mouthpiece.add_also", icon="ADD")
+        return str(error)
+    paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
+    return ""
 
 
 def _short(text: str) -> str:
@@ -98,22 +81,8 @@ def _short(text: str) -> str:
     return text if len(items) <= _ITEMS else f"{', '.join(items[:_ITEMS])} and {len(items) - _ITEMS} more"
 
 
-def _draw_head(layout: Any, settings: Any) -> None:
-    column = layout.column()
-    column.prop(settings, "head")
-    if settings.head == "BONE":
-        column.prop(settings, "armature")
-        if settings.armature is not None:
-            column.prop_search(settings, "bone", settings.armature.data, "bones")
-    elif settings.head == "OBJECT":
-        column.prop(settings, "head_object")
-    if settings.head != "NONE":
-        column.prop(settings, "head_translation")
-        if settings.head_translation:
-            column.prop(settings, "eye_distance")
-
-
-def _draw_buttons(layout: Any, context: bpy.types.Context) -> None:
+def _draw_buttons(layout: Any, context: bpy.types.Context, told: str) -> None:
+    """Draw what can be done, or why it cannot, unless that has been ``told``."""
     state = context.window_manager.mouthpiece
     if state.running:
         row = layout.row(align=True)
@@ -121,22 +90,14 @@ def _draw_buttons(layout: Any, context: bpy.types.Context) -> None:
         row.operator("mouthpiece.cancel", text="", icon="X")
         return
     reason = disabled_reason(context)
-    if reason:
-        _draw_text(layout.box(), reason, "INFO", context)
+    if reason and reason != told:
+        paragraphs.draw(layout.box(), reason, "INFO", context)
     column = layout.column()
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
     for remark in state.remarks.splitlines()[:_REMARKS]:
-        _draw_text(layout.box(), remark, "ERROR", context)
-
-
-def _draw_text(layout: Any, text: str, icon: str, context: bpy.types.Context) -> None:
-    """Draw a sentence on as many lines as the sidebar's width asks for."""
-    width = context.region.width / context.preferences.system.ui_scale
-    column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, max(16, int(width / _LETTER) - 6))):
-        column.label(text=line, icon="BLANK1" if number else icon, translate=False)
+        paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_PT_speech,))

@@ -8,9 +8,10 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from . import properties, redialling
+from .targets import DRIVABLE
 
 
-class _OfCharacter:
+class OfCharacter:
     """A part of the Mouthpiece panel that belongs to the active character."""
 
     bl_space_type = "VIEW_3D"
@@ -21,8 +22,9 @@ class _OfCharacter:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a character."""
-        return properties.character(context) is not None
+        """Need a character, or what may become one."""
+        obj: Any = properties.character(context)
+        return obj is not None and (obj.type in DRIVABLE or obj.mouthpiece.target != "AUTO")
 
     def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
         """Return where to draw, and the character's settings."""
@@ -35,10 +37,11 @@ class _OfCharacter:
         return column, character.mouthpiece
 
 
-class MOUTHPIECE_PT_style(_OfCharacter, bpy.types.Panel):
+class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
     """Who moves, and what is felt."""
 
     bl_label = "Style & Emotion"
+    bl_order = 30
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw style and emotion."""
@@ -56,10 +59,11 @@ class MOUTHPIECE_PT_style(_OfCharacter, bpy.types.Panel):
         row.prop(settings, "intensity", slider=True)
 
 
-class MOUTHPIECE_PT_dials(_OfCharacter, bpy.types.Panel):
+class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
     """How much of what."""
 
     bl_label = "Dials"
+    bl_order = 31
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the dials, and what follows them."""

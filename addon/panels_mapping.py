@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import mapping_presets, properties
+from . import mapping_presets, paragraphs, properties
 
 _NONE = "Nothing: the key stays as it is"
 
@@ -110,7 +110,7 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
         else:
             _draw_table(layout, obj, settings)
         layout.prop(settings, "match_lips")
-        _draw_missing(layout, obj)
+        _draw_missing(layout, obj, context)
 
 
 def _draw_table(layout: Any, obj: Any, settings: Any) -> None:
@@ -136,7 +136,7 @@ def _draw_table(layout: Any, obj: Any, settings: Any) -> None:
         box.prop(item, name)
 
 
-def _draw_missing(layout: Any, obj: Any) -> None:
+def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw what the rig does not have, and what stands in for it."""
     from mouthpiece.errors import RigError
 
@@ -151,7 +151,7 @@ def _draw_missing(layout: Any, obj: Any) -> None:
         column.label(text=f"Missing: {len(missing)}", icon="INFO")
         for name, stands_in in missing.items():
             text = f"{name}: {stands_in} stands in" if stands_in else f"{name}: nothing stands in"
-            column.label(text=text, icon="BLANK1", translate=False)
+            paragraphs.draw(column, text, "BLANK1", context)
 
 
 def _wrong(formula: str) -> str:

@@ -68,8 +68,11 @@ def main() -> int:
         raise SystemExit(f"'{options.samples}' has no scene of {', '.join(absent) or 'any sample'}: make it first.")
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, screen(Path(temporary)) as settings:
-        profile = {"BLENDER_USER_RESOURCES": f"{temporary}/profile", **settings}
-        Path(profile["BLENDER_USER_RESOURCES"]).mkdir()
+        # Mesa's shader cache is mapped into memory: another program that rewrites a shared one takes Blender down.
+        private = {"BLENDER_USER_RESOURCES": "profile", "MESA_SHADER_CACHE_DIR": "shaders", "XDG_RUNTIME_DIR": "run"}
+        profile = settings | {name: f"{temporary}/{folder}" for name, folder in private.items()}
+        for folder in private.values():
+            Path(temporary, folder).mkdir(mode=0o700)
         install = ["-b", "-c", "extension", "install-file", "-r", "user_default", "-e", str(options.zip.resolve())]
         run([options.blender, *install], profile)
         window = ["--window-geometry", "0", "0", *map(str, SCREEN), "--python", str(ROOT / "demo" / "interface.py")]

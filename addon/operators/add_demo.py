@@ -42,6 +42,8 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
             other.select_set(False)
         obj.select_set(True)
         context.view_layer.objects.active = obj
+        if context.area is not None and context.area.type == "VIEW_3D" and bpy.ops.view3d.view_selected.poll():
+            bpy.ops.view3d.view_selected()  # a head is small beside what Blender starts with
         return {"FINISHED"}
 
 

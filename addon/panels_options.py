@@ -1,0 +1,72 @@
+"""Sub-panels of the sidebar: what turns with the head, what plays along, and how a take is baked.
+
+Sub-panels are ordered by ``bl_order``: those of a target come first (0 to 19), then these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from . import properties
+from .panels_dials import OfCharacter
+
+
+class MOUTHPIECE_PT_head(OfCharacter, bpy.types.Panel):
+    """What turns with the head."""
+
+    bl_label = "Head Motion"
+    bl_order = 20
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the choice of a bone or an object."""
+        column, _ = self.column(context)
+        settings: Any = context.scene.mouthpiece
+        column.prop(settings, "head", text="Turns")
+        if settings.head == "BONE":
+            column.prop(settings, "armature")
+            if settings.armature is not None:
+                column.prop_search(settings, "bone", settings.armature.data, "bones")
+        elif settings.head == "OBJECT":
+            column.prop(settings, "head_object")
+        if settings.head != "NONE":
+            column.prop(settings, "head_translation")
+            if settings.head_translation:
+                column.prop(settings, "eye_distance")
+
+
+class MOUTHPIECE_PT_also(OfCharacter, bpy.types.Panel):
+    """What plays along."""
+
+    bl_label = "Teeth, Tongue & Lashes"
+    bl_order = 21
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the objects that play the same performance."""
+        column, _ = self.column(context)
+        obj: Any = properties.character(context)
+        for index, entry in enumerate(obj.mouthpiece.also):
+            row = column.row(align=True)
+            row.prop(entry, "object", text="Also")
+            row.operator("mouthpiece.remove_also", text="", icon="X").index = index
+        column.operator("mouthpiece.add_also", icon="ADD")
+
+
+class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
+    """How a take is baked."""
+
+    bl_label = "Options"
+    bl_order = 50
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw strength, seed, and what happens to keys of the user's own."""
+        column, _ = self.column(context)
+        settings: Any = context.scene.mouthpiece
+        column.prop(settings, "strength", slider=True)
+        column.prop(settings, "seed")
+        column.prop(settings, "replace_edited")
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_PT_head, MOUTHPIECE_PT_also, MOUTHPIECE_PT_options))
