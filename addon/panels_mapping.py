@@ -108,12 +108,12 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
         if not settings.entries:
             layout.label(text="Driven by what the keys are called", icon="INFO")
         else:
-            _draw_table(layout, obj, settings)
+            _draw_table(layout, obj, settings, context)
         layout.prop(settings, "match_lips")
         _draw_missing(layout, obj, context)
 
 
-def _draw_table(layout: Any, obj: Any, settings: Any) -> None:
+def _draw_table(layout: Any, obj: Any, settings: Any, context: bpy.types.Context) -> None:
     row = layout.row()
     row.template_list("MOUTHPIECE_UL_shape_keys", "", settings, "entries", settings, "active", rows=6)
     side = row.column(align=True)
@@ -131,7 +131,7 @@ def _draw_table(layout: Any, obj: Any, settings: Any) -> None:
     line.operator("mouthpiece.pick_driver", text="", icon="DOWNARROW_HLT").index = settings.active
     problem = _wrong(item.formula)
     if problem:
-        box.label(text=problem, icon="ERROR", translate=False)
+        paragraphs.draw(box, problem, "ERROR", context)
     for name in ("gain", "offset", "invert", "layer"):
         box.prop(item, name)
 
