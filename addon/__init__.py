@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from . import command, dials, mapping_table, panels, panels_dials, panels_mapping, panels_options, properties
-from .operators import add_demo, also, animate, mapping, mapping_files, redial
+from . import (
+    bone_mapping,
+    command,
+    dials,
+    mapping_table,
+    panels,
+    panels_bones,
+    panels_dials,
+    panels_mapping,
+    panels_options,
+    properties,
+)
+from .operators import add_demo, also, animate, bones, mapping, mapping_files, redial
 
 MODULES = (
-    properties, dials, mapping_table, animate, also, redial, mapping, mapping_files, add_demo, panels,
-    panels_mapping, panels_dials, panels_options, command,
+    properties, dials, mapping_table, bone_mapping, animate, also, redial, mapping, mapping_files, bones, add_demo,
+    panels, panels_mapping, panels_bones, panels_dials, panels_options, command,
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     scene.add_argument(
         "--mapping", type=Path, metavar="FILE",
-        help="shape-key mapping (.json) exported from the panel: what drives which key; it becomes the character's own",
+        help="mapping (.json) saved from the panel: what drives which key or bone; it becomes the character's own",
     )  # fmt: skip
     scene.add_argument("--armature", metavar="NAME", help="armature whose --bone turns with the head")
     scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
@@ -91,11 +91,14 @@ def bake_of(options: argparse.Namespace) -> Bake:
 
 
 def _map(obj: bpy.types.Object, path: Path) -> None:
-    """Give the character the table in a file, as far as it has the keys."""
+    """Give the character the table in a file, as far as it has the keys or bones."""
     from mouthpiece.retarget import mapping
 
-    from . import mapping_presets, mapping_table
+    from . import bone_mapping, mapping_presets, mapping_table
 
+    if obj.type == "ARMATURE":
+        bone_mapping.load(obj, path)
+        return
     mapping_table.fill(obj, mapping_presets.fitted(obj, mapping.load(path)))
 
 

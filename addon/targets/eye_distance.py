@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .head import scale_of
+from .joints import scale_of
 
 #: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
 _OUTER_OVER_CENTRES: Final = 1.43
@@ -24,6 +24,8 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
 
     from .shape_keys import editable_keys, table_of
 
+    if obj.type == "ARMATURE":
+        return _between_bones(obj)
     key = editable_keys(obj)
     try:
         blinks = [table_of(obj).playing(driver)[:1] for driver in ("eyeBlinkLeft", "eyeBlinkRight")]
@@ -34,6 +36,20 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
         if left is not None and right is not None:
             return (left - right).length * scale_of(obj.matrix_world) * _OUTER_OVER_CENTRES
     return obj.dimensions[0] * _OUTER_OVER_WIDTH
+
+
+def _between_bones(rig: bpy.types.Object) -> float:
+    """Return the distance as an armature's face bones have it; RigError if it has none."""
+    from mouthpiece.models.registry import find
+
+    from .bone_frame import frame_of
+    from .bones import mapped
+
+    own: float = rig.mouthpiece_bones.eye_distance
+    if own:
+        return own
+    found = frame_of(rig, mapped(rig).links, find("content").sidecar.neutral_face())
+    return found.eye_distance * scale_of(rig.matrix_world)
 
 
 def _moved_centre(key: bpy.types.Key, name: str) -> Vector | None:

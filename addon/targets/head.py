@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
-from mathutils import Euler, Matrix, Quaternion, Vector
+from mathutils import Matrix, Vector
 
-from .. import store
 from ..planning import Channel, Part
 from . import Driven, find_object
+from .joints import before, rotation_before, rotation_rows, scale_of
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -137,8 +137,8 @@ class Joint:
             raise RigError(f"The armature '{obj.name}' has no bone '{name}'. Pick one of its bones.")
         prefix = bone.path_from_id() + "."
         rest = bone.bone.matrix_local.to_3x3().normalized()
-        posed = _rotation_before(obj, prefix, "", bone.rotation_mode)
-        where = _before(obj, f"{prefix}location", 3)
+        posed = rotation_before(obj, prefix, "", bone.rotation_mode)
+        where = before(obj, f"{prefix}location", 3)
         left = rest.transposed()
         scale = scale_of(obj.matrix_world)
         return cls(obj, bone, prefix, "", bone.rotation_mode, left, rest @ posed, scale, where)
@@ -152,16 +152,16 @@ class Joint:
             raise RigError(
                 f"'{obj.name}' rotates by Axis Angle, which has no delta. Set its rotation to Quaternion or XYZ."
             )
-        own = _rotation_before(obj, "", "", obj.rotation_mode)
-        delta = _rotation_before(obj, "", "delta_", obj.rotation_mode)
-        where = _before(obj, "delta_location", 3)
+        own = rotation_before(obj, "", "", obj.rotation_mode)
+        delta = rotation_before(obj, "", "delta_", obj.rotation_mode)
+        where = before(obj, "delta_location", 3)
         scale = scale_of(obj.parent.matrix_world) if obj.parent else 1.0
         left = delta @ own
         return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where)
 
     def rotation_channels(self, turns: Sequence[Matrix]) -> tuple[list[Channel], list[list[float]], list[str]]:
         """Return channels, a row of values a frame, and remarks, for the rotations the properties are to have."""
-        attribute, rows = _rotation_rows(turns, self.mode)
+        attribute, rows = rotation_rows(turns, self.mode)
         locks = [] if self.delta else list(self.holder.lock_rotation)
         width = len(rows[0])
         if width == 4 and any(locks):
@@ -183,44 +183,3 @@ class Joint:
         locked = len(rows[0]) - len(free)
         remarks = [f"{label}: {locked} locked channels are left alone"] if locked else []
         return channels, [[row[index] for index in free] for row in rows], remarks
-
-
-def _rotation_rows(turns: Sequence[Matrix], mode: str) -> tuple[str, list[list[float]]]:
-    """Return the property's name and its values, without jumps from one frame to the next."""
-    if mode not in ("QUATERNION", "AXIS_ANGLE"):
-        eulers = [turns[0].to_euler(mode)]
-        for turn in turns[1:]:
-            eulers.append(turn.to_euler(mode, eulers[-1]))
-        return "rotation_euler", [list(euler) for euler in eulers]
-    quaternions = [turns[0].to_quaternion()]
-    for turn in turns[1:]:
-        quaternion = turn.to_quaternion()
-        quaternions.append(-quaternion if quaternion.dot(quaternions[-1]) < 0 else quaternion)
-    if mode == "QUATERNION":
-        return "rotation_quaternion", [list(quaternion) for quaternion in quaternions]
-    pairs: list[tuple[Vector, float]] = []
-    for quaternion in quaternions:
-        axis, angle = quaternion.to_axis_angle()
-        flip = bool(pairs) and axis.dot(pairs[-1][0]) < 0
-        pairs.append((-axis, -angle) if flip else (axis, angle))
-    return "rotation_axis_angle", [[angle, *axis] for axis, angle in pairs]
-
-
-def _before(owner: bpy.types.ID, path: str, width: int) -> Vector:
-    """Return a property's value before any take."""
-    return Vector([store.value_before(owner, path, index) for index in range(width)])
-
-
-def _rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) -> Matrix:
-    """Return the rotation the properties held before any take."""
-    if mode == "QUATERNION":
-        return Quaternion(_before(owner, f"{prefix}{delta}rotation_quaternion", 4)).normalized().to_matrix()
-    if mode == "AXIS_ANGLE":
-        angle, *axis = _before(owner, f"{prefix}rotation_axis_angle", 4)
-        return Quaternion(axis, angle).to_matrix()
-    return Euler(_before(owner, f"{prefix}{delta}rotation_euler", 3), mode).to_matrix()
-
-
-def scale_of(matrix: Matrix) -> float:
-    """Return the mean scale of a transform, never zero."""
-    return abs(matrix.determinant()) ** (1 / 3) or 1.0

@@ -1,0 +1,232 @@
+"""What a rig's face bones hold on each frame: controls, brought through the rig's own answers into channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from mouthpiece.retarget import bone_response as response
+from mouthpiece.retarget.bones import (
+    CONTROLS,
+    FaceMotion,
+    control_points,
+    face_motion,
+    is_number,
+)
+from numpy.typing import NDArray
+
+from ..planning import Channel
+from . import bone_channels
+from .bone_answer import Answer, answer_of, basis_turn, place_of
+from .bone_frame import frame_of, in_face
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
+    from mouthpiece.performance import Performance
+    from mouthpiece.retarget.bone_profiles import Link
+
+Floats = NDArray[np.float64]
+
+#: How much larger or smaller than a person's a rig's eyes may open; beyond that its lids are not where they seem.
+_LID_SCALES: Final = (0.2, 6.0)
+_AXIS: Final = {"X": 0, "Y": 1, "Z": 2}
+
+
+@dataclass(slots=True)
+class Moved:
+    """Channels with their values (F, C), frames clamped by channel, remarks."""
+
+    channels: list[Channel] = field(default_factory=list)
+    columns: list[Floats] = field(default_factory=list)
+    clamped: dict[str, int] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Return the values of all channels."""
+        return np.stack(self.columns, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A rig measured, with a face's motion on it: axes of the face in the rig's space, its eye distance in its unit."""
+
+    rig: bpy.types.Object
+    answer: Answer
+    motion: FaceMotion
+    axes: Floats
+    eye_distance: float
+
+    @property
+    def to_rig(self) -> Floats:
+        """Return the character's axes (X to its left, Y backwards, Z up) in the rig's space, columns."""
+        return self.axes @ response.LOOKS_ALONG_MINUS_Y.T
+
+
+def moved(
+    rig: bpy.types.Object,
+    links: Sequence[Link],
+    performance: Performance,
+    grid: FrameGrid,
+    strength: float,
+    eye_distance: float,
+) -> Moved:
+    """Return the channels of an armature's face for a performance on the scene's frames."""
+    frame = frame_of(rig, links, performance.neutral, eye_distance)
+    answer = answer_of(rig, links, frame.axes)
+    result = Moved()
+    links = _what_works(rig, links, answer, result)
+    has_lips = any(link.source.startswith("lip_lower") and in_face(link) for link in links)
+    motion = face_motion(performance, grid, strength, has_lips)
+    stage = Staging(rig, answer, motion, frame.axes, frame.eye_distance)
+    wanted = _lids_closing(stage, links, performance.neutral, {link: _wanted(stage, link) for link in links})
+    jaw = _jaw(stage, links)
+    handles, places = _shifts(stage, links, wanted, jaw)
+    turns = _turns(stage, links, wanted, jaw, places)
+    bone_channels.write(stage, links, handles, turns, result)
+    return result
+
+
+def _what_works(rig: bpy.types.Object, links: Sequence[Link], answer: Answer, result: Moved) -> list[Link]:
+    """Return the links that can be followed; what cannot shift because it is connected turns instead."""
+    working = []
+    for link in links:
+        name = link.bone
+        if link.space == "FACE" and link.channel == "LOCATION" and name in answer.still:
+            bone = rig.pose.bones[name]
+            turned = any(other.bone == name and other.channel == "ROTATION" for other in links)
+            if bone.bone.use_connect and bone.parent and not turned and not link.watch:
+                result.remarks.append(f"{name} is connected to its parent and cannot shift: it turns towards instead")
+                working.append(replace(link, channel="ROTATION", point="TAIL"))
+            else:
+                result.remarks.append(f"{name} does not follow {link.source}: {_why(rig, name, 'location')}")
+        elif link.channel == "ROTATION" and name in answer.stiff:
+            result.remarks.append(f"{name} does not follow {link.source}: {_why(rig, name, 'rotation')}")
+        else:
+            working.append(link)
+    return working
+
+
+def _why(rig: bpy.types.Object, name: str, what: str) -> str:
+    """Return why a bone does not answer one of its channels."""
+    bone = rig.pose.bones[name]
+    acting = [c.name for c in bone.constraints if not c.mute and c.influence > 0]
+    if all(getattr(bone, f"lock_{what}")):
+        return f"its {what} is locked"
+    if what == "location" and bone.bone.use_connect and bone.parent:
+        return "it is connected to its parent"
+    if acting:
+        return f"its constraints override its {what} ({', '.join(acting)})"
+    return f"its {what} moves nothing"
+
+
+def _wanted(stage: Staging, link: Link) -> Floats:
+    """Return the displacement (F, 3) a link asks for, in the rig's space and unit."""
+    end = place_of(link)
+    if end == (link.watch, "TAIL") and link.source in stage.motion.turns:
+        arm = stage.answer.tails[link.watch] - stage.answer.heads[link.watch]
+        return (turned_by(stage, link) - np.eye(3)) @ arm
+    return _vectors(stage, link, stage.motion.moves) @ stage.to_rig.T * stage.eye_distance
+
+
+def turned_by(stage: Staging, link: Link) -> Floats:
+    """Return the rotations (F, 3, 3) in the rig's space by which a link's control turns."""
+    return response.rotation_vectors_to_matrices(_vectors(stage, link, stage.motion.turns) @ stage.to_rig.T)
+
+
+def _vectors(stage: Staging, link: Link, of: Mapping[str, Floats]) -> Floats:
+    """Return a link's moves or turns (F, 3) along the character's axes: gain in, other axes out."""
+    counts = np.ones(3)
+    if link.axis != "ALL":
+        counts[:] = 0.0
+        counts[_AXIS[link.axis]] = 1.0
+    if is_number(link.source):
+        return stage.motion.numbers[link.source][:, None] * (counts * link.gain)
+    return of[link.source] @ response.LOOKS_ALONG_MINUS_Y.T * (counts * link.gain)
+
+
+def _lids_closing(
+    stage: Staging, links: Sequence[Link], neutral: NDArray[np.floating], wanted: dict[Link, Floats]
+) -> dict[Link, Floats]:
+    """Return ``wanted`` with lids that close the rig's eyes when the performance's close, however large they are."""
+    face = control_points(neutral)
+    up = -stage.axes[:, 1]
+    for side in "LR":
+        lids = {link.source: link for link in links if link.source in (f"lid_upper.{side}", f"lid_lower.{side}")}
+        if len(lids) < 2 or not all(in_face(link) for link in lids.values()):
+            continue
+        upper, lower = (lids[f"{name}.{side}"] for name in ("lid_upper", "lid_lower"))
+        rests = [stage.answer.resting(*place_of(link)) for link in (upper, lower)]
+        own = float((rests[0] - rests[1]) @ up)
+        theirs = float(face[lower.source][1] - face[upper.source][1]) * stage.eye_distance
+        if theirs > 0 and _LID_SCALES[0] * theirs < own < _LID_SCALES[1] * theirs:
+            for link in (upper, lower):
+                wanted[link] = wanted[link] * (own / theirs)
+    return wanted
+
+
+def _jaw(stage: Staging, links: Sequence[Link]) -> Floats:
+    """Return the rotation vectors (F, 3), in the performance's axes, that the rig's jaw gets; zero without a jaw.
+
+    Locks and limits may hold it back: the lips must know.
+    """
+    for link in links:
+        if link.source == "jaw" and link.channel == "ROTATION" and in_face(link):
+            axes, held = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
+            asked = [basis_turn(axes, turn, held) for turn in turned_by(stage, link)]
+            given = bone_channels.kept_back(stage.rig.pose.bones[link.bone], asked, held)
+            free = axes @ np.array(held).T
+            turns = free @ np.array([np.array(turn) for turn in given]) @ axes.T
+            return response.rotation_vectors(turns) @ stage.axes
+    return np.zeros_like(stage.motion.turns["jaw"])
+
+
+def _shifts(
+    stage: Staging, links: Sequence[Link], wanted: dict[Link, Floats], jaw: Floats
+) -> tuple[Floats, tuple[Floats, Floats]]:
+    """Return the handles' values (F, H), and where they bring every place: positions and turns by the jaw."""
+    answer = stage.answer
+    carried, turned = answer.carried.at(jaw)
+    follows = [link for link in links if link.channel == "LOCATION" and in_face(link)]
+    places = [answer.place(*place_of(link)) for link in follows]
+    goals = [answer.resting(*place_of(link)) + wanted[link] for link in follows]
+    used = {link.bone for link in follows}
+    columns = [index for index, handle in enumerate(answer.handles) if handle.bone in used]
+    values = np.zeros((len(jaw), len(answer.handles)))
+    if follows:
+        values[:, columns] = response.solve(
+            answer.jacobian[places][:, :, columns],
+            np.stack(goals, axis=1),
+            carried[:, places],
+            turned[:, places],
+            [answer.bones.index(answer.handles[index].bone) for index in columns],
+        )
+    shifted = np.tensordot(values, answer.jacobian, axes=(1, 2))
+    moved = carried + np.einsum("fpij,fpj->fpi", turned, shifted)
+    return values, (moved, turned)
+
+
+def _turns(
+    stage: Staging, links: Sequence[Link], wanted: dict[Link, Floats], jaw: Floats, places: tuple[Floats, Floats]
+) -> dict[Link, list[Matrix]]:
+    """Return the rotations each rotating link's bone must hold, one a frame."""
+    found = {}
+    for link in links:
+        if link.channel != "ROTATION" or not in_face(link):
+            continue
+        axes, held = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
+        if is_number(link.source) or CONTROLS[link.source].turns:
+            found[link] = [basis_turn(axes, turn, held) for turn in turned_by(stage, link)]
+            continue
+        positions, turned = places
+        head = stage.answer.place(link.bone, "HEAD")
+        carries = turned[:, head]
+        resting = carries @ (stage.answer.tails[link.bone] - stage.answer.heads[link.bone])
+        goal = stage.answer.tails[link.bone] + wanted[link]
+        towards = response.turns_towards(resting, goal - positions[:, head])
+        found[link] = [basis_turn(carry @ axes, turn, held) for carry, turn in zip(carries, towards, strict=True)]
+    return found

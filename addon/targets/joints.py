@@ -1,0 +1,64 @@
+"""Rotations, locations and scales as properties hold them: what they were before a take, and rows without jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import pi
+from typing import Final
+
+import bpy
+from mathutils import Euler, Matrix, Quaternion, Vector
+
+from .. import store
+
+#: Below this angle, in radians, a rotation's axis means nothing.
+_NO_TURN: Final = 1e-5
+
+def rotation_rows(turns: Sequence[Matrix], mode: str) -> tuple[str, list[list[float]]]:
+    """Return the property's name and its values, without jumps from one frame to the next."""
+    if mode not in ("QUATERNION", "AXIS_ANGLE"):
+        eulers = [turns[0].to_euler(mode)]
+        for turn in turns[1:]:
+            eulers.append(turn.to_euler(mode, eulers[-1]))
+        return "rotation_euler", [list(euler) for euler in eulers]
+    quaternions = [turns[0].to_quaternion()]
+    for turn in turns[1:]:
+        quaternion = turn.to_quaternion()
+        quaternions.append(-quaternion if quaternion.dot(quaternions[-1]) < 0 else quaternion)
+    if mode == "QUATERNION":
+        return "rotation_quaternion", [list(quaternion) for quaternion in quaternions]
+    return "rotation_axis_angle", [[angle, *axis] for axis, angle in _axes_and_angles(quaternions)]
+
+
+def _axes_and_angles(quaternions: Sequence[Quaternion]) -> list[tuple[Vector, float]]:
+    """Return axes and angles that follow on each other: no turn at all has the axis of the turn next to it."""
+    found = [quaternion.to_axis_angle() for quaternion in quaternions]
+    axis = next((axis for axis, angle in found if abs(angle) > _NO_TURN), Vector((1.0, 0.0, 0.0)))
+    pairs: list[tuple[Vector, float]] = []
+    for own, angle in found:
+        angle = (angle + pi) % (2 * pi) - pi
+        if abs(angle) > _NO_TURN:
+            own, angle = (-own, -angle) if own.dot(axis) < 0 else (own, angle)
+            axis = own
+        pairs.append((axis, angle))
+    return pairs
+
+
+def before(owner: bpy.types.ID, path: str, width: int) -> Vector:
+    """Return a property's value before any take."""
+    return Vector([store.value_before(owner, path, index) for index in range(width)])
+
+
+def rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) -> Matrix:
+    """Return the rotation the properties held before any take."""
+    if mode == "QUATERNION":
+        return Quaternion(before(owner, f"{prefix}{delta}rotation_quaternion", 4)).normalized().to_matrix()
+    if mode == "AXIS_ANGLE":
+        angle, *axis = before(owner, f"{prefix}rotation_axis_angle", 4)
+        return Quaternion(axis, angle).to_matrix()
+    return Euler(before(owner, f"{prefix}{delta}rotation_euler", 3), mode).to_matrix()
+
+
+def scale_of(matrix: Matrix) -> float:
+    """Return the mean scale of a transform, never zero."""
+    return abs(matrix.determinant()) ** (1 / 3) or 1.0

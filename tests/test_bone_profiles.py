@@ -1,0 +1,149 @@
+"""Bones found by name, and mappings as files."""
+
+import json
+
+import pytest
+from mouthpiece.errors import RigError
+from mouthpiece.retarget.bone_profiles import (
+    Link,
+    folded,
+    links_of,
+    match_bones,
+    profile_names,
+    read,
+    to_json,
+)
+from mouthpiece.retarget.bones import CONTROLS
+
+RIGIFY = [
+    "jaw_master", "lips.L", "lips.R", "lip.T", "lip.B", "lip.T.L.001", "lip.T.R.001", "lip.B.L.001", "lip.B.R.001",
+    "brow.T.L.001", "brow.T.L.002", "brow.T.L.003", "brow.T.R.001", "brow.T.R.002", "brow.T.R.003", "lid.T.L.002",
+    "lid.B.L.002", "lid.T.R.002", "lid.B.R.002", "eyes", "cheek.B.L.001", "cheek.B.R.001", "nose.L.001", "nose.R.001",
+]  # fmt: skip
+ARP = [
+    "c_jawbone.x", "c_lips_smile.l", "c_lips_smile.r", "c_lips_top.x", "c_lips_bot.x", "c_eyebrow_01_end.l",
+    "c_eyebrow_01_end.r", "c_eyelid_top.l", "c_eyelid_top.r", "eyelid_top.l", "eyelid_top.r", "c_eye_target.x",
+    "c_eye.l",
+]  # fmt: skip
+
+
+def test_every_profile_is_sound():
+    for name in profile_names():
+        with pytest.raises(RigError, match="None of the 1 bones"):
+            match_bones(["hips"], profile=name)
+
+
+def test_rigify_is_found_whole():
+    match = match_bones([*RIGIFY, "hips", "MCH-eye.L"], locked=["MCH-eye.L"])
+    assert match.profile == "Rigify face" and match.missing == ()
+    assert {link.source: link.bone for link in match.links}["lip_corner.R"] == "lips.R"
+    eyes = next(link for link in match.links if link.source == "eyes")
+    assert (eyes.channel, eyes.bone, eyes.watch) == ("LOCATION", "eyes", "MCH-eye.L")
+
+
+def test_the_modular_rigify_face_is_told_from_the_old_one():
+    names = [name for name in RIGIFY if name not in ("lips.L", "lips.R", "eyes")]
+    match = match_bones([*names, "lip_end.L.001", "lip_end.R.001", "eye_common"])
+    assert match.profile == "Rigify modular face" and match.missing == ()
+
+
+def test_locked_bones_are_never_keyed():
+    deform = [f"DEF-{name}" for name in RIGIFY]
+    assert match_bones([*RIGIFY, *deform], locked=deform).profile == "Rigify face"
+    assert match_bones(deform).profile == "Rigify deform bones"
+
+
+def test_sides_in_small_letters_and_bones_that_watch():
+    match = match_bones(ARP)
+    assert match.profile == "Auto-Rig Pro"
+    by_source = {link.source: link for link in match.links}
+    assert by_source["lip_corner.L"].bone == "c_lips_smile.l"
+    assert (by_source["lid_upper.R"].bone, by_source["lid_upper.R"].watch) == ("c_eyelid_top.r", "eyelid_top.r")
+    assert "eye.L" not in by_source and "lip_upper.L" in match.missing  # the look-at target goes first
+    assert "of" in match.summary() and "missing" in match.summary()
+
+
+def test_plain_names_in_any_spelling():
+    bones = ["Jaw", "Upper Lip", "LIP-LOWER", "Mouth_Corner.L", "Mouth_Corner.R", "Brow.L", "Brow.R"]
+    match = match_bones(bones)
+    assert {link.bone for link in match.links} == set(bones)
+    assert not {"brow_inner.L", "brow_mid.L"} & set(match.missing)
+
+
+def test_namespaces_and_separators_do_not_count():
+    assert folded("mixamorig:LeftEye") == folded("LeftEye") == "lefteye"
+    match = match_bones(["mixamorig:Jaw", "mixamorig:LeftEye", "mixamorig:RightEye"])
+    assert len(match.links) == 3
+    assert all(link.channel == "ROTATION" for link in match.links)
+
+
+def test_eyes_and_jaw_of_a_vrm():
+    match = match_bones(["J_Bip_C_Head", "J_Adj_L_FaceEye", "J_Adj_R_FaceEye"])
+    assert [link.bone for link in match.links] == ["J_Adj_L_FaceEye", "J_Adj_R_FaceEye"] and match.missing == ("jaw",)
+
+
+def test_no_face_says_what_was_looked_for():
+    with pytest.raises(RigError, match=r"jaw_master.*c_jawbone\.x.*lowerJaw.*lips\.L"):
+        match_bones(["hips", "spine", "head"])
+    with pytest.raises(RigError, match="no bone profile 'Maya'"):
+        match_bones(["jaw"], profile="Maya")
+
+
+def test_a_mapping_survives_its_file(tmp_path):
+    links = (
+        Link("jaw", "chin_ctrl", "ROTATION", gain=0.5),
+        Link("mouthSmileLeft", "board.L", axis="X", gain=-0.25, space="LOCAL"),
+        Link("lid_upper.L", "ctrl", point="TAIL", watch="lid"),
+    )
+    path = tmp_path / "mapping.json"
+    path.write_text(to_json(links, "Mine"), encoding="utf-8")
+    assert read(path) == links
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"source": "elbow", "bone": "a"}, "nothing a bone can follow"),
+        ({"source": "jaw", "bone": ""}, "No bone is named"),
+        ({"source": "jaw", "bone": "a", "channel": "COLOUR"}, "channel of 'a'"),
+        ({"source": "jaw", "bone": "a", "gain": float("nan")}, "must be a number"),
+        ({"source": "jaw", "bone": "a", "gain": "much"}, "must be a number"),
+        ({"source": "jawOpen", "bone": "a"}, "choose its axis"),
+    ],
+)
+def test_links_that_make_no_sense_are_refused(fields, words):
+    with pytest.raises(RigError, match=words):
+        Link(**fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "not a mapping of bones"),
+        ('{"kind": "mouthpiece bones", "format": 9, "links": []}', "newer"),
+        ('{"kind": "mouthpiece bones", "format": 1, "links": 3}', "no list"),
+        ('{"kind": "mouthpiece bones", "format": 1, "links": [{"source": "jaw", "bone": "a", "colour": 1}]}', "colour"),
+        ('{"kind": "mouthpiece bones", "format": 1, "links": [{"source": "jaw"}]}', "lacks"),
+    ],
+)
+def test_files_that_are_no_mapping_are_refused(tmp_path, text, words):
+    path = tmp_path / "mapping.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RigError, match=words):
+        read(path)
+    with pytest.raises(RigError, match="cannot be read"):
+        read(tmp_path / "nowhere.json")
+
+
+def test_links_from_a_take_are_links_again():
+    stored = json.loads(to_json([Link("eye.L", "eye.L", "ROTATION")]))["links"]
+    assert links_of(stored, "the take") == (Link("eye.L", "eye.L", "ROTATION"),)
+
+
+def test_all_controls_of_all_profiles_are_known():
+    from mouthpiece.retarget import bone_profiles
+
+    for profile in bone_profiles._profiles():
+        for key in profile["links"]:
+            assert key.replace("{S}", "L") in CONTROLS
