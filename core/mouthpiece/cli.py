@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .cueing import add_cues_command
 from .dialling import add_dial_arguments, add_dial_command, dials_of
 from .errors import MouthpieceError, TakeError
 from .report import Reporter
@@ -25,6 +26,7 @@ examples:
   mouthpiece animate line.wav -o take.npz --seed 3  another head, other blinks, the same lips
   mouthpiece animate scene/*.flac -o takes          one take a file; a bad file does not stop the rest
   mouthpiece dial take.npz --lips 1.2 --emotion happy   turn it afterwards: no network runs again
+  mouthpiece cues take.npz --set rhubarb -o cues.tsv    which drawn mouth when, on twos
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture
 
 In Blender, with the add-on enabled:
@@ -99,7 +101,7 @@ def _whole(text: str) -> int:
 
 
 def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
-    """Add the ``animate``, ``dial`` and ``inspect`` commands to ``parser.add_subparsers()``.
+    """Add the ``animate``, ``dial``, ``cues`` and ``inspect`` commands to ``parser.add_subparsers()``.
 
     ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
     """
@@ -123,6 +125,7 @@ def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = No
     animate.set_defaults(command=run_animate, open_sound=open_sound)
 
     add_report_arguments(add_dial_command(commands))
+    add_report_arguments(add_cues_command(commands))
 
     inspect = commands.add_parser(
         "inspect",
