@@ -4,22 +4,43 @@ from __future__ import annotations
 
 from . import (
     bone_mapping,
+    chart_settings,
     command,
     dials,
     mapping_table,
     panels,
     panels_bones,
+    panels_chart,
     panels_dials,
     panels_mapping,
     panels_options,
     properties,
 )
-from .operators import add_demo, also, animate, bones, mapping, mapping_files, redial
+from .operators import add_demo, also, animate, bones, chart, mapping, mapping_files, redial
 
+#: Settings first, the panel before its parts.
 MODULES = (
-    properties, dials, mapping_table, bone_mapping, animate, also, redial, mapping, mapping_files, bones, add_demo,
-    panels, panels_mapping, panels_bones, panels_dials, panels_options, command,
-)  # fmt: skip
+    properties,
+    dials,
+    mapping_table,
+    chart_settings,
+    bone_mapping,
+    animate,
+    also,
+    redial,
+    mapping,
+    mapping_files,
+    chart,
+    bones,
+    add_demo,
+    panels,
+    panels_mapping,
+    panels_chart,
+    panels_bones,
+    panels_dials,
+    panels_options,
+    command,
+)
 
 
 def register() -> None:

@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mapping", type=Path, metavar="FILE",
         help="mapping (.json) saved from the panel: what drives which key or bone; it becomes the character's own",
     )  # fmt: skip
+    scene.add_argument(
+        "--chart", type=Path, metavar="JSON", help="set the character's mouth chart up as this file says (target CHART)"
+    )
     scene.add_argument("--armature", metavar="NAME", help="armature whose --bone turns with the head")
     scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
     scene.add_argument("--head-object", metavar="NAME", help="object that turns with the head, by its delta transform")
@@ -67,7 +70,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from . import dials, properties, sound, strips
+    from . import chart_files, dials, properties, sound, strips
     from .bake import Bake
     from .targets import find_object
 
@@ -77,6 +80,8 @@ def bake_of(options: argparse.Namespace) -> Bake:
             obj.mouthpiece.also.add().object = find_object(name)
     if options.mapping is not None:
         _map(obj, options.mapping)
+    if options.chart is not None:
+        chart_files.apply(obj, chart_files.read(options.chart), scene)
     if options.strip:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:

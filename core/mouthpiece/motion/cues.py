@@ -9,7 +9,7 @@ where there is room. No mouth is shown for less than the hold. Lips that meet ar
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -154,13 +154,25 @@ def cue_track(performance: Performance, chart: MouthChart, timing: Timing | None
     return CueTrack(chart, starts, tuple(chart.names[shown[k]] for k in changes), performance.seconds)
 
 
-def choose(performance: Performance, chart: MouthChart, starts: Floats, timing: Timing) -> Numbers:
-    """Return which shape (K,) of ``chart`` to show in each cell, given when (seconds, K) the cells of a take begin."""
+def choose(
+    performance: Performance, chart: MouthChart, starts: Floats, timing: Timing, strength: float = 1.0
+) -> Numbers:
+    """Return which shape (K,) of ``chart`` to show in each cell, given when (seconds, K) the cells of a take begin.
+
+    ``strength`` is a factor on how far the mouth moves; it opens no lips that meet.
+    """
     weights = viseme_weights(performance)
-    costs = _cell_costs(weights, performance.fps, chart, starts, timing)
+    moved = weights if strength == 1 else viseme_weights(_scaled(performance, strength))
+    costs = _cell_costs(moved, performance.fps, chart, starts, timing)
     for met in closures(weights, performance.fps, chart):
         _require(costs, met, starts, timing)
     return cheapest(costs, change_costs(chart), timing.cells)
+
+
+def _scaled(performance: Performance, strength: float) -> Performance:
+    offsets = performance.landmarks - performance.neutral
+    arkit = np.clip(strength * performance.arkit, 0, 1)
+    return replace(performance, landmarks=performance.neutral + strength * offsets, arkit=arkit)
 
 
 def shape_costs(chart: MouthChart) -> Array:
