@@ -35,7 +35,7 @@ _ALIKE: Final = 0.15
 _INTO_REST: Final = 0.8
 #: Distance from which a change is a jump, and what it costs per unit beyond.
 _JUMP: Final = 0.9
-_JUMPING: Final = 0.8
+_JUMPING: Final = 1.2
 #: What it costs not to show lips that meet, and not to show a lip at the teeth.
 _MUST: Final = 1000.0
 _SHOULD: Final = 2.0

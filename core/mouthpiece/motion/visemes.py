@@ -40,6 +40,8 @@ _ROUNDS: Final = 40
 #: How sharply FF and PP are told apart where lips meet, and by how much PP is favoured where they shut wholly.
 _SURE: Final = 4.0
 _FAVOUR: Final = 0.25
+#: By how much FF, the rarest of the mouths one can tell, must be likelier than others: a false f is seen at once.
+_RARE: Final = 0.5
 #: Share that goes by chances alone where nothing but PP fitted and the lips are apart.
 _LEAST: Final = 1e-3
 #: Probability of speech from which on someone speaks, and seconds before and after in which lips still belong to it.
@@ -122,6 +124,7 @@ def log_chances(measures: Array, fps: float) -> Array:
     times = np.arange(len(measures)) / fps
     around = np.concatenate([sample(measures, fps, times + moment) for moment in CONTEXT], axis=1)
     scores = around.astype(np.float32) @ found.linear + found.constant
+    scores[:, _FF] -= _RARE
     scores -= scores.max(axis=1, keepdims=True)
     scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
     chances: Array = np.maximum(scores, _UNLIKELY).astype(np.float32)
