@@ -7,7 +7,7 @@ from typing import Any, Final
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import chart_settings
+from . import chart_settings, paragraphs
 
 #: What a row's number is.
 _NUMBERED: Final = {"DRAWINGS": "Frame", "IMAGE": "Picture", "CELLS": "Cell", "PROPERTY": "Value"}
@@ -48,14 +48,18 @@ class MOUTHPIECE_PT_chart(bpy.types.Panel):
     bl_category = "Mouthpiece"
     bl_parent_id = "MOUTHPIECE_PT_speech"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 8
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need an object that could have a chart: it has one, or nothing else suits it."""
+        """Need a character that plays a chart, or one that nothing else suits better."""
         obj: Any = context.object
         if obj is None:
             return False
-        return bool(obj.mouthpiece_chart.rows) or obj.type in ("GREASEPENCIL", "MESH", "EMPTY", "ARMATURE", "CURVE")
+        if obj.mouthpiece.target != "AUTO":
+            return bool(obj.mouthpiece.target == "CHART")
+        bare = obj.type == "MESH" and obj.data.shape_keys is None
+        return bare or obj.type in ("GREASEPENCIL", "EMPTY") or len(obj.mouthpiece_chart.rows) > 0
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw set, what shows it, table and timing."""
@@ -74,7 +78,7 @@ class MOUTHPIECE_PT_chart(bpy.types.Panel):
         _draw_place(column, obj, settings)
         column.operator("mouthpiece.set_up_chart", icon="TOOL_SETTINGS")
         if settings.rows:
-            _draw_table(column, settings)
+            _draw_table(column, settings, context)
         timing = column.column(align=True)
         timing.prop(settings, "exposure")
         timing.prop(settings, "hold")
@@ -100,12 +104,12 @@ def _draw_place(layout: Any, obj: Any, settings: Any) -> None:
         layout.prop(settings, "material")
 
 
-def _draw_table(layout: Any, settings: Any) -> None:
+def _draw_table(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     layout.template_list("MOUTHPIECE_UL_mouths", "", settings, "rows", settings, "index", rows=6)
     if 0 <= settings.index < len(settings.rows):
         row = settings.rows[settings.index]
         box = layout.box().column(align=True)
-        box.label(text=f"{row.shape}: {row.label}", translate=False)
+        paragraphs.draw(box, f"{row.shape}: {row.label}", "OUTLINER_DATA_FONT", context)
         if settings.how == "OBJECTS":
             box.prop(row, "object")
             box.prop(row, "collection")

@@ -33,6 +33,8 @@ _COLOURS: Final[dict[str, tuple[tuple[float, float, float] | None, tuple[float, 
     "Tongue": ((0.60, 0.15, 0.16), None),
 }
 _MOUTH_AT: Final = -0.62
+#: Sub-panels that a screenshot of it shows open.
+PANELS: Final = ("MOUTHPIECE_PT_chart",)
 
 
 @dataclass(frozen=True, slots=True)
