@@ -547,3 +547,42 @@ def test_the_headless_command_bakes_a_chart(tmp_path):
     assert points and {value for _, value in points} <= {1, 4}
     path.write_text("[]")
     assert command.main(arguments) == 1
+
+
+def test_a_chart_is_dialled_and_its_take_removed():
+    from addon import demo
+
+    obj = drawing()
+    chart(obj, "DRAWINGS")
+    settings = bpy.context.scene.mouthpiece
+    settings.source, settings.filepath = "FILE", str(Path(demo.__file__).parent / "assets" / "demo_line.flac")
+    bpy.context.scene.render.fps = 24
+    path = f'modifiers["{MODIFIER}"].offset'
+    obj.mouthpiece.live = False
+    assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
+    plain = scenes.values(obj, path)
+    obj.mouthpiece.jaw = obj.mouthpiece.lips = 0.4
+    assert bpy.ops.mouthpiece.redial() == {"FINISHED"}
+    calm = scenes.values(obj, path)
+    assert sum(value == 4 for _, value in calm) < sum(value == 4 for _, value in plain)  # D, wide open
+    assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
+    assert scenes.values(obj, path) == calm
+    obj.mouthpiece.jaw = obj.mouthpiece.lips = 1.0
+    bpy.ops.mouthpiece.redial()
+    assert scenes.values(obj, path) == plain
+    assert bpy.ops.mouthpiece.remove_take() == {"FINISHED"}
+    assert not scenes.values(obj, path) and obj.modifiers[MODIFIER].offset == 9
+
+
+def test_keys_of_the_users_own_stay():
+    from addon import demo
+
+    obj = drawing()
+    chart(obj, "DRAWINGS")
+    path = f'modifiers["{MODIFIER}"].offset'
+    obj.modifiers[MODIFIER].keyframe_insert("offset", frame=5)
+    settings = bpy.context.scene.mouthpiece
+    settings.source, settings.filepath = "FILE", str(Path(demo.__file__).parent / "assets" / "demo_line.flac")
+    with pytest.raises(RuntimeError, match="Nothing was keyed"):
+        bpy.ops.mouthpiece.animate()
+    assert scenes.values(obj, path) == [(5.0, 9.0)]
