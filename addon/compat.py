@@ -173,6 +173,20 @@ def redraw(context: bpy.types.Context) -> None:
                 area.tag_redraw()
 
 
+def allow_overrides(obj: bpy.types.Object | None) -> None:
+    """Make Mouthpiece's settings of an overridden object last.
+
+    From 5.0 on, settings that its linked original has none of are lost on saving, unless the original has been asked
+    for them before: asking makes them.
+    """
+    if obj is None or obj.override_library is None or obj.override_library.reference is None:
+        return
+    for name in bpy.types.Object.bl_rna.properties.keys():
+        if name.startswith("mouthpiece"):
+            group = getattr(obj.override_library.reference, name)
+            getattr(group, group.bl_rna.properties.keys()[-1])
+
+
 def user_folder(package: str) -> str:
     """Return the folder an extension may write to; where it runs from a checkout, one in the user's scripts."""
     try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
-import numpy as np
+from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
+
+from . import compat
+from .shape_marks import mark, movers, names_now
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.mapping import ShapeMap
@@ -89,7 +91,7 @@ def read(obj: bpy.types.Object) -> ShapeMap | None:
     settings = obj.mouthpiece_names
     if not settings.entries:
         return None
-    names = _names_now(obj, settings)
+    names = names_now(obj, settings)
     entries = tuple(
         _entry(item, names[item.key]) for item in settings.entries if item.key in names and item.formula.strip()
     )
@@ -106,12 +108,20 @@ def _entry(item: Any, key: str) -> Any:
 
 
 def fill(obj: bpy.types.Object, table: ShapeMap) -> None:
-    """Make ``table`` the object's own, in place of what it had."""
+    """Make ``table`` the object's own, in place of what it had.
+
+    Of an override, entries that come from the library cannot go: those of keys the table does not have are switched
+    off.
+    """
+    compat.allow_overrides(obj)
     settings = obj.mouthpiece_names
     with _quietly():
-        settings.entries.clear()
+        for index in reversed(range(len(settings.entries))):
+            if not _removed(settings, index):
+                settings.entries[index].enabled = False
+        known = {item.key: item for item in settings.entries}
         for entry in table.entries:
-            item = settings.entries.add()
+            item = known.get(entry.key) or settings.entries.add()
             item.key, item.formula, item.layer = entry.key, entry.formula, entry.layer
             item.gain, item.offset = entry.gain, entry.offset
             item.enabled, item.invert = entry.enabled, entry.invert
@@ -122,6 +132,7 @@ def fill(obj: bpy.types.Object, table: ShapeMap) -> None:
 
 def add(obj: bpy.types.Object, name: str) -> None:
     """Add an entry for a shape key that nothing drives yet, and make it the active one."""
+    compat.allow_overrides(obj)
     settings = obj.mouthpiece_names
     with _quietly():
         item = settings.entries.add()
@@ -129,12 +140,37 @@ def add(obj: bpy.types.Object, name: str) -> None:
         settings.active = len(settings.entries) - 1
 
 
-def clear(obj: bpy.types.Object) -> None:
-    """Go by the keys' names again."""
+def remove(obj: bpy.types.Object, index: int) -> None:
+    """Remove an entry; RigError if it comes from the library of an override."""
+    from mouthpiece.errors import RigError
+
+    settings = obj.mouthpiece_names
     with _quietly():
-        obj.mouthpiece_names.entries.clear()
-        obj.mouthpiece_names.active = 0
-        obj.mouthpiece_names.match_lips = True
+        if not _removed(settings, index):
+            raise RigError("The entry comes from the library the character is linked from. Switch it off instead.")
+        settings.active = max(0, min(settings.active, len(settings.entries) - 1))
+
+
+def clear(obj: bpy.types.Object) -> None:
+    """Go by the keys' names again; RigError, with nothing changed, if entries come from the library of an override."""
+    from mouthpiece.errors import RigError
+
+    original = obj.override_library.reference if obj.override_library else None
+    if original is not None and original.mouthpiece_names.entries:
+        raise RigError("The table comes from the library the character is linked from. Detect fills it anew.")
+    settings = obj.mouthpiece_names
+    with _quietly():
+        settings.entries.clear()
+        settings.active, settings.match_lips = 0, True
+
+
+def _removed(settings: Any, index: int) -> bool:
+    """Remove an entry and return whether that was possible: what an override has from its library stays."""
+    try:
+        settings.entries.remove(index)
+    except TypeError:
+        return False
+    return True
 
 
 @contextmanager
@@ -147,45 +183,34 @@ def _quietly() -> Iterator[None]:
         _filling.pop()
 
 
-def movers(key: bpy.types.Key) -> list[bpy.types.ShapeKey]:
-    """Return the shape keys that move something: all but the basis."""
-    return [block for block in key.key_blocks if block != key.reference_key]
-
-
-def mark(key: bpy.types.Key, name: str) -> str:
-    """Return the checksum of a key's shape; empty if there is no such key."""
-    block = key.key_blocks.get(name)
-    if block is None:
-        return ""
-    places = np.zeros(3 * len(block.data), np.float32)
-    block.data.foreach_get("co", places)
-    return f"{zlib.crc32(places.tobytes()):08x}"
-
-
-def _names_now(obj: bpy.types.Object, settings: Any) -> dict[str, str]:
-    """Return what each key of the table is called now: as noted, or, where that is gone, what has its shape."""
-    key = obj.data.shape_keys
-    names = {item.key: item.key for item in settings.entries if item.key in key.key_blocks}
-    if len(names) == len(settings.entries):
-        return names
-    marks: dict[str, list[str]] = {}
-    for block in movers(key):
-        marks.setdefault(mark(key, block.name), []).append(block.name)
-    # Shapes that are all alike, such as empty ones, tell nothing.
-    alone = {item.key: marks[item.mark][0] for item in settings.entries if len(marks.get(item.mark, ())) == 1}
-    taken = set(alone.values())
-    return {name: now for name, now in names.items() if now not in taken} | alone
-
-
 def refresh(obj: bpy.types.Object) -> None:
     """Write down what keys of the table are called now, and what they look like."""
     key = obj.data.shape_keys
     settings = obj.mouthpiece_names
-    names = _names_now(obj, settings)
+    names = names_now(obj, settings)
     with _quietly():
         for item in settings.entries:
             item.key = names.get(item.key, item.key)
             item.mark = mark(key, item.key) or item.mark
+
+
+#: Whose the subscription to renames is.
+_LISTENER: Final = object()
+
+
+def follow_renames() -> None:
+    """Let every table go along with shape keys that were renamed."""
+    for obj in bpy.data.objects:
+        key = obj.data.shape_keys if obj.type == "MESH" and obj.is_editable else None
+        if key is not None and any(item.key not in key.key_blocks for item in obj.mouthpiece_names.entries):
+            refresh(obj)
+
+
+@persistent
+def _listen(*_: Any) -> None:
+    """Hear of renames: opening a file ends all subscriptions."""
+    bpy.msgbus.clear_by_owner(_LISTENER)
+    bpy.msgbus.subscribe_rna(key=(bpy.types.ShapeKey, "name"), owner=_LISTENER, args=(), notify=follow_renames)
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_shape_entry, MOUTHPIECE_PG_names))
@@ -195,9 +220,13 @@ def register() -> None:
     """Give every object a table."""
     _register_classes()
     bpy.types.Object.mouthpiece_names = bpy.props.PointerProperty(type=MOUTHPIECE_PG_names, override=_OVERRIDE)
+    bpy.app.handlers.load_post.append(_listen)
+    _listen()
 
 
 def unregister() -> None:
     """Take it away again."""
+    bpy.app.handlers.load_post.remove(_listen)
+    bpy.msgbus.clear_by_owner(_LISTENER)
     del bpy.types.Object.mouthpiece_names
     _unregister_classes()

@@ -23,17 +23,11 @@ class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
         there = keys is None or item.key in keys.key_blocks
         row = layout.row(align=True)
         row.prop(item, "enabled", text="")
-        names = row.split(factor=0.42, align=True)
+        names = row.split(factor=0.5)
         names.active = item.enabled
-        names.label(text=item.key, icon="SHAPEKEY_DATA" if there else "ERROR", translate=False)
-        right = names.row(align=True)
-        field = right.row(align=True)
-        field.alert = bool(_wrong(item.formula))
-        field.prop(item, "formula", text="")
-        right.operator("mouthpiece.pick_driver", text="", icon="DOWNARROW_HLT").index = index
-        gain = right.row(align=True)
-        gain.ui_units_x = 2.6
-        gain.prop(item, "gain", text="")
+        wrong = bool(_wrong(item.formula))
+        names.label(text=item.key, icon="NONE" if there else "ERROR", translate=False)
+        names.label(text=_told(item), icon="ERROR" if wrong else "NONE", translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
         """Find keys, and what drives them, by a part of their name."""
@@ -136,6 +130,15 @@ def _draw_table(layout: Any, obj: Any, settings: Any, context: bpy.types.Context
         box.prop(item, name)
 
 
+def _told(item: Any) -> str:
+    """Return what drives a key, gain and offset included."""
+    formula = f"({item.formula})" if any(sign in item.formula for sign in "+-") else item.formula
+    text = f"1 - {formula}" if item.invert else item.formula
+    if item.gain != 1:
+        text = f"{item.gain:.3g} * {f'(1 - {formula})' if item.invert else formula}"
+    return f"{text} {item.offset:+.3g}" if item.offset else text
+
+
 def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw what the rig does not have, and what stands in for it."""
     from mouthpiece.errors import RigError
@@ -143,15 +146,11 @@ def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     from .targets.shape_keys import detected, key_names
 
     try:
-        missing = detected(key_names(obj.data.shape_keys)).missing
+        lines = detected(key_names(obj.data.shape_keys)).missing_lines()
     except RigError:
         return
-    if missing:
-        column = layout.column(align=True)
-        column.label(text=f"Missing: {len(missing)}", icon="INFO")
-        for name, stands_in in missing.items():
-            text = f"{name}: {stands_in} stands in" if stands_in else f"{name}: nothing stands in"
-            paragraphs.draw(column, text, "BLANK1", context)
+    for line in lines:
+        paragraphs.draw(layout, line, "INFO", context)
 
 
 def _wrong(formula: str) -> str:

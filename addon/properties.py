@@ -90,6 +90,7 @@ def character(context: bpy.types.Context) -> bpy.types.Object | None:
     An armature that is to play the face itself (its target says Bones) stands for nobody.
     """
     obj = context.active_object
+    compat.allow_overrides(obj)
     if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
         worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
         return worn[0] if len(worn) == 1 else obj

@@ -13,7 +13,7 @@ from mouthpiece.motion.visemes import VISEMES
 from mouthpiece.retarget import mapping
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import command, mapping_presets, mapping_table
+from addon import command, mapping_presets, mapping_table, properties, shape_marks
 from addon.targets import target_for
 from blender_tests import scenes
 
@@ -122,7 +122,7 @@ def test_detect_fills_the_table_and_the_table_decides():
     driven = target_for(obj).drive(scenes.performance(jawOpen=0.6), GRID)
     assert driven.parts[0].curves.names == ("Jaw_Open",)
     np.testing.assert_allclose(driven.parts[0].curves.values, 0.4, atol=1e-6)
-    assert target_for(obj).summary() == "1 shape keys mapped by hand"
+    assert target_for(obj).summary() == "1 shape keys driven by the table"
 
 
 def test_an_unknown_key_can_be_driven_by_anything():
@@ -168,7 +168,7 @@ def test_an_edit_is_followed_at_once_by_lines_that_are_there(tmp_path):
 
 def test_a_renamed_key_is_found_again_by_its_shape():
     obj = scenes.face(keys=("jawOpen", "mouthPucker", "cheekPuff"))
-    for index, block in enumerate(mapping_table.movers(obj.data.shape_keys)):
+    for index, block in enumerate(shape_marks.movers(obj.data.shape_keys)):
         block.data[0].co.z = 0.1 * (index + 1)
     ops.detect_shape_keys()
     obj.data.shape_keys.key_blocks["jawOpen"].name = "Kiefer"
@@ -176,7 +176,7 @@ def test_a_renamed_key_is_found_again_by_its_shape():
     keys = {entry.key: entry.formula for entry in target_for(obj).table.entries}
     assert keys["Kiefer"] == "jawOpen - mouthClose" and keys["jawOpen"] == "cheekPuff"
     obj.data.shape_keys.key_blocks["jawOpen"].name = "Backe"
-    mapping_table.refresh(obj)
+    mapping_table.follow_renames()  # what Blender calls when a key was renamed, which in background it does not
     assert [item.key for item in obj.mouthpiece_names.entries] == ["Kiefer", "mouthPucker", "Backe"]
 
 
@@ -264,7 +264,7 @@ def test_a_line_is_baked_by_a_mapping_from_a_file(tmp_path, capsys):
     arguments = ["bake", "--audio", str(take), "--object", "Face", "--json"]
     assert command.main([*arguments, "--mapping", str(path)]) == 0
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert report["targets"][0]["summary"] == "1 shape keys mapped by hand" and report["channels"] == 1
+    assert report["targets"][0]["summary"] == "1 shape keys driven by the table" and report["channels"] == 1
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("smirk"))
     np.testing.assert_allclose([value for _, value in found], 0.25, atol=1e-6)
     assert command.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1
@@ -290,3 +290,48 @@ def test_what_cannot_be_done_says_why(context):
         assert not operator.poll()
     scenes.face("Other", keys=("jawOpen",))
     assert ops.detect_shape_keys.poll() and not ops.remove_shape_key_entry.poll()
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped in the library"])
+def test_an_override_has_a_table_of_its_own(tmp_path, mapped, context):
+    library, shot = str(tmp_path / "face.blend"), str(tmp_path / "shot.blend")
+    face = scenes.face(keys=("jawOpen", "mouthPucker"))
+    if mapped:
+        ops.detect_shape_keys()
+    bpy.data.libraries.write(library, {face}, fake_user=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(library, link=True) as (there, here):
+        here.objects = there.objects
+    context.scene.collection.objects.link(here.objects[0])
+    obj = here.objects[0].override_create(remap_local_usages=True)
+    obj.data.override_create(remap_local_usages=True)
+    context.view_layer.objects.active = obj
+    assert ops.detect_shape_keys() == {"FINISHED"}
+    obj.mouthpiece_names.entries[0].gain = 0.5
+    obj.mouthpiece_names.match_lips = False
+    if mapped:
+        with pytest.raises(RuntimeError, match="Switch it off instead"):
+            ops.remove_shape_key_entry()
+        with pytest.raises(RuntimeError, match="comes from the library"):
+            ops.clear_shape_key_table()
+    bpy.ops.wm.save_as_mainfile(filepath=shot)
+    bpy.ops.wm.open_mainfile(filepath=shot)
+    table = target_for(bpy.data.objects["Face", None]).table
+    assert [(entry.key, entry.gain) for entry in table.entries] == [("jawOpen", 0.5), ("mouthPucker", 1.0)]
+    assert not table.match_lips
+
+
+def test_the_dials_of_an_override_last_as_well(tmp_path, context):
+    library, shot = str(tmp_path / "face.blend"), str(tmp_path / "shot.blend")
+    bpy.data.libraries.write(library, {scenes.face(keys=("jawOpen",))}, fake_user=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(library, link=True) as (there, here):
+        here.objects = there.objects
+    context.scene.collection.objects.link(here.objects[0])
+    obj = here.objects[0].override_create(remap_local_usages=True)
+    context.view_layer.objects.active = obj
+    assert properties.character(context) == obj  # as the panel asks
+    obj.mouthpiece.lips = 0.5
+    bpy.ops.wm.save_as_mainfile(filepath=shot)
+    bpy.ops.wm.open_mainfile(filepath=shot)
+    assert bpy.data.objects["Face", None].mouthpiece.lips == 0.5

@@ -1,6 +1,7 @@
 """Shape keys of every family, in any spelling: who plays what, what is missing, and what stands in."""
 
 import json
+from pathlib import Path
 
 import pytest
 from mouthpiece.errors import RigError
@@ -9,6 +10,8 @@ from mouthpiece.retarget.mapping import Entry, ShapeMap
 from mouthpiece.retarget.matching import detect, with_keys
 from mouthpiece.retarget.profiles import FOLDER, LAYERS, canonical, families, family, read
 from mouthpiece.topology import ARKIT_NAMES
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def spelled(name, way):
@@ -224,9 +227,17 @@ def test_the_nearest_stands_in_for_what_is_missing(gone, on, added):
 def test_what_nothing_can_stand_in_for_is_said():
     table = without("tongueOut", "mouthFunnel")
     assert table.missing == {"mouthFunnel": "mouthPucker", "tongueOut": ""}
+    assert table.missing_lines() == ["mouthFunnel: mouthPucker stands in", "Not played: tongueOut"]
+
+
+def test_what_both_sides_miss_is_told_once():
+    table = without("mouthDimpleLeft", "mouthDimpleRight", "jawLeft", "jawRight", "noseSneerLeft", "browDownRight")
     assert table.missing_lines() == [
-        "Missing, played by others: mouthFunnel (mouthPucker)",
-        "Missing, not played: tongueOut",
+        "jawLeft: mouthLeft stands in",
+        "jawRight: mouthRight stands in",
+        "mouthDimple: mouthSmile stands in",
+        "noseSneerLeft: mouthUpperUpLeft stands in",
+        "Not played: browDownRight",
     ]
 
 
@@ -290,3 +301,8 @@ def test_a_file_that_is_no_json_is_refused(tmp_path):
     with pytest.raises(RigError, match="damaged"):
         read(tmp_path / "odd.json")
     assert FOLDER.is_dir()
+
+
+def test_the_documentation_names_every_family():
+    page = (ROOT / "docs" / "targets" / "shape-keys.md").read_text("utf-8")
+    assert not [one.label for one in families() if f"| {one.label} |" not in page]

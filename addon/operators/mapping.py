@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import mapping_table, properties
+from .. import mapping_table, properties, shape_marks
 
 
 def face_of(context: bpy.types.Context) -> Any:
@@ -96,7 +96,7 @@ class MOUTHPIECE_OT_add_shape_key_entry(OnFace, bpy.types.Operator):
 
         settings = obj.mouthpiece_names
         known = {item.key for item in settings.entries}
-        free = [block.name for block in mapping_table.movers(obj.data.shape_keys) if block.name not in known]
+        free = [block.name for block in shape_marks.movers(obj.data.shape_keys) if block.name not in known]
         if not free:
             raise RigError(f"Every shape key of '{obj.name}' has an entry.")
         active = obj.active_shape_key
@@ -115,8 +115,7 @@ class MOUTHPIECE_OT_remove_shape_key_entry(OnFace, bpy.types.Operator):
     def change(self, obj: Any) -> str:
         """Remove it."""
         settings = obj.mouthpiece_names
-        settings.entries.remove(min(settings.active, len(settings.entries) - 1))
-        settings.active = max(0, min(settings.active, len(settings.entries) - 1))
+        mapping_table.remove(obj, min(settings.active, len(settings.entries) - 1))
         return ""
 
 

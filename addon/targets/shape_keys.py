@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 
-from .. import mapping_table
+from .. import mapping_table, shape_marks
 from ..planning import Channel, Part
 from . import Driven, find_object, lips
 
@@ -122,7 +122,7 @@ def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
 
 def key_names(key: bpy.types.Key) -> tuple[str, ...]:
     """Return the names of the keys that move something: all but the basis."""
-    return tuple(block.name for block in mapping_table.movers(key))
+    return tuple(block.name for block in shape_marks.movers(key))
 
 
 @lru_cache(maxsize=64)

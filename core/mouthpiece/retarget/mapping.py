@@ -107,20 +107,33 @@ class ShapeMap:
     def summary(self) -> str:
         """Return one line for a panel or a report."""
         if not self.families:
-            return f"{len(self.keys)} shape keys mapped by hand"
+            return f"{len(self.keys)} shape keys driven by the table"
         if self.families == ("ARKit",):
             text = f"{len(ARKIT_NAMES) - len(self.missing)} of {len(ARKIT_NAMES)} ARKit shapes matched"
         else:
             text = f"{' + '.join(self.families)}: {len(self.keys)} shape keys matched"
-        missing = [f"{name} ({by} stands in)" if by else name for name, by in self.missing.items()]
+        missing = [f"{name} ({by} stands in)" if by else name for name, by in _paired(self.missing)]
         return f"{text}, missing: {', '.join(missing)}" if missing else text
 
     def missing_lines(self) -> list[str]:
-        """Return a sentence for what stands in, and one for what nothing stands in for."""
-        stands = [f"{name} ({by})" for name, by in self.missing.items() if by]
-        lost = [name for name, by in self.missing.items() if not by]
-        lines = [f"Missing, played by others: {', '.join(stands)}"] if stands else []
-        return lines + ([f"Missing, not played: {', '.join(lost)}"] if lost else [])
+        """Return a line for each that something stands in for, and one for all that nothing stands in for."""
+        lines = [f"{name}: {by} stands in" for name, by in _paired(self.missing) if by]
+        lost = [name for name, by in _paired(self.missing) if not by]
+        return lines + ([f"Not played: {', '.join(lost)}"] if lost else [])
+
+
+def _paired(missing: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what is missing and what stands in, a shape of both sides once, without its side."""
+    found: dict[str, str] = {}
+    for name, by in missing.items():
+        other = name.replace("Left", "Right") if name.endswith("Left") else name.replace("Right", "Left")
+        whole = name.removesuffix("Left").removesuffix("Right")
+        # Going left and going right (jaw, mouth) are two things, no pair.
+        if whole not in ("jaw", "mouth") and other != name and other in missing and bool(missing[other]) == bool(by):
+            found[whole] = by.replace("Left", "").replace("Right", "")
+        else:
+            found[name] = by
+    return list(found.items())
 
 
 def save(path: str | os.PathLike[str], table: ShapeMap, name: str = "") -> Path:
