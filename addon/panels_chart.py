@@ -21,10 +21,11 @@ class MOUTHPIECE_UL_mouths(bpy.types.UIList):
         index: int = 0, flt_flag: int = 0,
     ) -> None:  # fmt: skip
         """Draw a row."""
+        layout.use_property_split = False
         row = layout.row(align=True)
         row.operator("mouthpiece.show_mouth", text="", icon="HIDE_OFF", emboss=False).shape = item.shape
         row.prop(item, "used", text="")
-        split = row.split(factor=0.45, align=True)
+        split = row.split(factor=0.5 if data.how in _NUMBERED else 0.3, align=True)
         split.label(text=item.shape, translate=False)
         field = split.row(align=True)
         field.enabled = item.used
