@@ -211,6 +211,14 @@ def test_a_jump_passes_by_what_lies_between_where_there_is_room():
     assert [names[k] for k in shown[np.r_[True, shown[1:] != shown[:-1]]]] == ["A", "D"]
 
 
+def test_opening_far_at_once_costs_more_than_shutting():
+    chart = charts()["rhubarb"]
+    costs = cues.change_costs(chart)
+    a, b, c, d = (chart.names.index(name) for name in "ABCD")
+    assert costs[a, d] > costs[a, c] + costs[c, d] and costs[d, a] < costs[a, d] / 2
+    assert costs[b, c] == pytest.approx(costs[c, b]) and not costs.diagonal().any()
+
+
 def test_alike_mouths_do_not_flicker():
     chart = charts()["oculus"]
     weights = np.zeros((50, 15), np.float32)

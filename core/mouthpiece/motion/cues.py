@@ -2,8 +2,8 @@
 
 Time is cut into cells, the exposures of limited animation (on ones, twos, threes). Over all cells the best sequence of
 mouths is found at once (dynamic programming): mouths cost as much as they are unlike the face, changes cost something,
-changes between similar mouths more (they would flicker), big jumps more again, so that a mouth in between is shown
-where there is room. No mouth is shown for less than the hold. Lips that meet are never left out.
+changes between similar mouths more (they would flicker), and so does opening far at once, so that a mouth in between is
+shown where there is room. No mouth is shown for less than the hold. Lips that meet are never left out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..curves import sample
 from ..errors import MouthpieceError
 from ..performance import Performance
 from .charts import MouthChart
+from .measures import MEASURES
 from .visemes import VISEMES, viseme_weights
 
 Array = NDArray[np.float32]
@@ -33,7 +34,7 @@ _FLICKER: Final = 0.7
 _ALIKE: Final = 0.15
 #: What a change into rest costs besides: the mouth rests in pauses, not between words.
 _INTO_REST: Final = 0.8
-#: Distance from which a change is a jump, and what it costs per unit beyond.
+#: Distance from which opening is a jump, and what it costs per unit beyond.
 _JUMP: Final = 0.9
 _JUMPING: Final = 1.2
 #: What it costs not to show lips that meet, and not to show a lip at the teeth.
@@ -204,7 +205,9 @@ class VisemeMouths(NamedTuple):
 def change_costs(chart: MouthChart) -> Array:
     """Return what a change (S, S) from one shape (row) to another costs."""
     between = VisemeMouths.of(chart).between
-    costs = _CHANGE * (1 + _FLICKER * np.exp(-between / _ALIKE)) + _JUMPING * np.maximum(between - _JUMP, 0)
+    gap = chart.mouths()[:, MEASURES.index("gap")]
+    jumps = np.maximum(between - _JUMP, 0) * (gap[None] > gap[:, None])  # lips open by and by, and shut at once
+    costs = _CHANGE * (1 + _FLICKER * np.exp(-between / _ALIKE)) + _JUMPING * jumps
     if chart.rest not in chart.closed:
         costs[:, chart.rest] += _INTO_REST
     np.fill_diagonal(costs, 0)
