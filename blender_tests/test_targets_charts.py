@@ -361,7 +361,7 @@ def test_an_image_sequence_is_turned_page_by_page(take, tmp_path):
         assert node.image_user.frame_duration == 1
     settings.rows["C"].number = 44
     with pytest.raises(RigError, match=r"no pictures for C \(44\)"):
-        ChartTarget.of(obj)
+        driven(obj, take)
     settings.rows["C"].number = 3
     node.image_user.frame_duration = 9
     with pytest.raises(RigError, match="runs by itself"):

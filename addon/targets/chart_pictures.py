@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import bpy
 
-from .chart_setup import Entry, Setup, Switch, Switches, check_editable, numbers_of, refused
+from .chart_setup import Setup, Switch, Switches, check_editable, numbers_of, refused
 
 _NUMBER: Final = re.compile(r"(\d+)(?=\D*$)")
 
@@ -21,7 +20,6 @@ def images(obj: bpy.types.Object, setup: Setup) -> Switches:
         raise refused("The picture is not an image sequence. Load the mouths as an Image Sequence, then press Set Up.")
     if user.frame_duration != 1:
         raise refused(f"The image sequence '{image.name}' runs by itself. Press Set Up, so that the chart turns it.")
-    _check_files(image, setup.entries)
     values = tuple(value - 1 for value in numbers_of(setup.entries))  # one frame long, it shows 1 + offset
     return Switches([Switch(owner, "Picture", f"{prefix}image_user.frame_offset", 0, values)])
 
@@ -57,9 +55,11 @@ def picture_numbers(image: Any) -> list[int]:
     return sorted({int(m[1]) for file in path.parent.iterdir() if (m := same.fullmatch(file.name))})
 
 
-def _check_files(image: Any, entries: Sequence[Entry]) -> None:
+def check_pictures(obj: bpy.types.Object, setup: Setup) -> None:
+    """Raise RigError if pictures of the sequence are not on the disk; for that it looks there, as no panel should."""
+    image = _image_user(obj, setup)[2]
     there = picture_numbers(image)
-    gone = [f"{e.shape} ({e.number})" for e in entries if e.used and e.number not in there]
+    gone = [f"{e.shape} ({e.number})" for e in setup.entries if e.used and e.number not in there]
     if gone and not image.packed_file:
         raise refused(f"The image sequence '{image.name}' has no pictures for {', '.join(gone)}. Correct the table.")
 

@@ -11,6 +11,7 @@ import bpy
 from .. import values
 from ..planning import Channel, Part
 from . import Driven, find_object
+from .chart_pictures import check_pictures
 from .chart_setup import Entry, Setup, Switches, refused
 from .chart_switches import SWITCHES
 
@@ -113,7 +114,10 @@ class ChartTarget:
         import numpy as np
         from mouthpiece.curves import Curves
 
-        found = self._switches(find_object(self.object_name))
+        obj = find_object(self.object_name)
+        found = self._switches(obj)
+        if self.setup.how == "IMAGE":
+            check_pictures(obj, self.setup)
         shown = self._instead()[self._shapes(performance, grid)]
         parts: dict[bpy.types.ID, list[tuple[Channel, NDArray[np.float32]]]] = {}
         for switch in found.switches:
