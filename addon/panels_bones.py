@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
+from . import paragraphs
 from .operators.bones import rig_of
 
 
@@ -44,6 +45,7 @@ class MOUTHPIECE_PT_bones(bpy.types.Panel):
     bl_category = "Mouthpiece"
     bl_parent_id = "MOUTHPIECE_PT_speech"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 3
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -62,7 +64,7 @@ class MOUTHPIECE_PT_bones(bpy.types.Panel):
         if settings.links:
             self._draw_table(layout, settings)
         else:
-            layout.label(text="Matched by name; Detect lists every bone", icon="INFO")
+            paragraphs.draw(layout, "Matched by the names of the bones; Detect lists them", "INFO", context)
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "eye_distance")
@@ -99,7 +101,7 @@ def _draw_entry(layout: Any, rig: bpy.types.Object, entry: Any) -> None:
         layout.prop(entry, "point")
         layout.prop_search(entry, "watch", rig.data, "bones")
     if entry.source not in CONTROLS and entry.space == "FACE" and entry.axis == "ALL":
-        layout.label(text="A single number needs an axis", icon="ERROR")
+        layout.label(text="Choose an axis", icon="ERROR")
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_UL_bone_links, MOUTHPIECE_PT_bones))

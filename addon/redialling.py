@@ -25,10 +25,13 @@ _HEAD_DIALS: Final = ("head", "style", "smoothing", "offset")
 
 @dataclass(slots=True)
 class _Changed:
-    """What dialling changes in one data-block: how to carry it out, and how to take it back."""
+    """What dialling changes in one data-block: how to carry it out, and how to take it back.
+
+    ``sums`` holds the new checksums, by the number of the take and the channel's id.
+    """
 
     owner: bpy.types.ID
-    ledger: store.Ledger
+    sums: dict[tuple[int, str], int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     written: Written = field(default_factory=Written)
 
@@ -75,7 +78,13 @@ def _carry_out(changed: _Changed, undo: ExitStack) -> None:
     for do, take_back in changed.steps:
         undo.callback(take_back)
         do()
-    store.write(changed.owner, changed.ledger)
+    # read anew: a line before, or another target on the same data-block (a head bone), may have changed it meanwhile
+    ledger, sums = store.read(changed.owner), changed.sums
+    kept = [
+        store.Take(t.sound, t.first, t.last, {c: sums.get((k, c), own) for c, own in t.channels.items()})
+        for k, t in enumerate(ledger.takes)
+    ]
+    store.write(changed.owner, store.Ledger(kept, ledger.before, ledger.made_data))
     changed.owner.update_tag()
 
 
@@ -177,8 +186,7 @@ def _replanned(part: Part, sound: str, replace: bool) -> _Changed:
     """Return new values for the keys a line has in one data-block."""
     check_editable(part.owner)
     ledger = store.read(part.owner)
-    sums = [dict(take.channels) for take in ledger.takes]
-    changed = _Changed(part.owner, ledger)
+    changed = _Changed(part.owner)
     curves = {(f.data_path, f.array_index): f for f in compat.fcurves_of(part.owner)}
     for channel in part.channels:
         mine = [k for k, take in enumerate(ledger.takes) if take.sound == sound and channel.id in take.channels]
@@ -188,7 +196,9 @@ def _replanned(part: Part, sound: str, replace: bool) -> _Changed:
         fresh = part.keys(channel)
         ranges = [(ledger.takes[k].first, ledger.takes[k].last) for k in mine]
         held = Held.read(fcurve)
-        edited = any(held.checksum(*ranges[n]) != sums[k][channel.id] for n, k in enumerate(mine))
+        edited = any(
+            held.checksum(*ranges[n]) != ledger.takes[k].channels[channel.id] for n, k in enumerate(mine)
+        )
         if fcurve.lock or (edited and not replace):
             changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was baked"
             continue
@@ -197,11 +207,9 @@ def _replanned(part: Part, sound: str, replace: bool) -> _Changed:
         else:
             changed.steps += held.moved(fcurve, fresh, ranges)
         for n, k in enumerate(mine):
-            sums[k][channel.id] = fresh.checksum(*ranges[n])
+            changed.sums[k, channel.id] = fresh.checksum(*ranges[n])
         changed.written.channels += 1
         changed.written.keys += sum(last - first + 1 for first, last in ranges)
-    kept = [store.Take(t.sound, t.first, t.last, s) for t, s in zip(ledger.takes, sums, strict=True)]
-    changed.ledger = store.Ledger(kept, ledger.before, ledger.made_data)
     return changed
 
 

@@ -138,6 +138,37 @@ def test_locations_in_the_parents_axes():
         np.testing.assert_allclose(heads(rig, name), wanted(name)[on()], atol=CLOSE, err_msg=name)
 
 
+@pytest.mark.parametrize("turn", [Matrix.Rotation(1.5708, 4, "Z"), Matrix.Rotation(-1.5708, 4, "X")])
+def test_a_rig_that_looks_another_way(turn):
+    """As files from elsewhere have it: along X, or with Y up and the object turned back."""
+    rig = face_rigs.face(seed=13)
+    rig.data.transform(turn)
+    bpy.context.view_layer.update()
+    bake(rig)
+    for name in ("lip_lower", "brow.L", "lip_corner.R"):
+        goal = [turn @ Vector(place.tolist()) for place in wanted(name)[on()]]
+        np.testing.assert_allclose(heads(rig, name), goal, atol=CLOSE, err_msg=name)
+
+
+def test_a_rig_is_measured_once_and_again_when_it_changes(monkeypatch):
+    from addon.targets import bone_answer
+
+    asked = []
+    measured = bone_answer._measured
+    monkeypatch.setattr(bone_answer, "_measured", lambda *a: asked.append(1) or measured(*a))
+    rig = face_rigs.face(seed=14)
+    bake(rig)
+    bake(rig)
+    assert len(asked) == 1
+    follow = rig.pose.bones["lip_lower"].constraints.new("CHILD_OF")
+    follow.target, follow.subtarget, follow.influence = rig, "jaw", 0.5
+    follow.inverse_matrix = rig.data.bones["jaw"].matrix_local.inverted()
+    bpy.context.view_layer.update()
+    bake(rig)
+    assert len(asked) == 2
+    np.testing.assert_allclose(heads(rig, "lip_lower"), wanted("lip_lower")[on()], atol=CLOSE)
+
+
 def test_lids_shut_whatever_the_size_of_the_eye():
     rig = face_rigs.face(seed=9)
     bpy.context.view_layer.objects.active = rig
@@ -163,8 +194,8 @@ def test_lids_that_turn_about_the_eye():
         lid.head, lid.tail, lid.roll = at(f"eye.{name[-1]}"), at(name), 0.7
         lid.parent = rig.data.edit_bones["head"]
     bpy.ops.object.mode_set(mode="OBJECT")
-    lids = [Link(name, name, "ROTATION", point="TAIL") for name in LIDS]
-    bone_mapping.fill(rig, [*lids, Link("eye.L", "eye.L", "ROTATION")], "")
+    found = {link.bone: link for link in BonesTarget.of(rig).links}
+    assert {(found[name].channel, found[name].point) for name in LIDS} == {("ROTATION", "TAIL")}
     bake(rig)
     tails = [followed(rig, lambda bones, n=n: tuple(bones[n].tail)) for n in ("lid_upper.L", "lid_lower.L")]
     gap = (tails[0] - tails[1])[:, 2]
@@ -421,6 +452,13 @@ def test_a_bone_deleted_meanwhile_and_one_that_never_was():
     bpy.data.objects.remove(rig)
     with pytest.raises(RigError, match="deleted or renamed"):
         target.drive(speech(), GRID)
+
+
+def test_a_rig_held_in_its_rest_position():
+    rig = face_rigs.face()
+    rig.data.pose_position = "REST"
+    with pytest.raises(RigError, match="Rest Position"):
+        BonesTarget.of(rig)
 
 
 def test_two_entries_for_one_channel():

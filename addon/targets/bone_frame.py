@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from mouthpiece.retarget.bone_response import FaceFrame, face_frame
@@ -16,10 +16,30 @@ from .joints import scale_of
 if TYPE_CHECKING:
     from mouthpiece.retarget.bone_profiles import Link
 
+#: A lid that begins this near to the eye's centre, in its own length, turns about it.
+_AT_EYE: Final = 0.5
+
 
 def in_face(link: Link) -> bool:
     """Return whether a link asks for motion of the face, to be brought into the bone's channels."""
     return link.space == "FACE" and link.channel != "SCALE"
+
+
+def turning_lids(rig: bpy.types.Object, links: Sequence[Link]) -> tuple[Link, ...]:
+    """Return ``links`` with lids that lie about the eye's centre turning about it, rather than shifting.
+
+    A name does not tell; where the bone begins does: at the eye, or at the edge of the lid.
+    """
+    bones = rig.data.bones
+    eyes = {link.source[-1]: bones[link.bone].head_local for link in links if link.source in ("eye.L", "eye.R")}
+    found = []
+    for link in links:
+        if link.source.startswith("lid_") and link.channel == "LOCATION" and link.point == "HEAD" and not link.watch:
+            bone, eye = bones[link.bone], eyes.get(link.source[-1])
+            if eye is not None and (bone.head_local - eye).length < _AT_EYE * bone.length:
+                link = replace(link, channel="ROTATION", point="TAIL")
+        found.append(link)
+    return tuple(found)
 
 
 def frame_of(

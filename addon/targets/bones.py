@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -151,6 +151,8 @@ def check_rig(rig: bpy.types.Object) -> None:
         raise RigError(f"'{rig.name}' is linked from a library. Make a library override of it, or make it local.")
     if rig.mode == "EDIT":
         raise RigError(f"'{rig.name}' is in Edit Mode. Leave it (Tab) and animate again.")
+    if rig.data.pose_position == "REST":
+        raise RigError(f"'{rig.name}' is held in Rest Position. Set it to Pose Position in its Data properties.")
 
 
 def check_links(rig: bpy.types.Object, links: Sequence[Link]) -> None:
@@ -186,8 +188,10 @@ def mapped(rig: bpy.types.Object) -> BoneMatch:
 def detected(rig: bpy.types.Object, profile: str = "") -> BoneMatch:
     """Return what the names of an armature's bones say; RigError if nothing."""
     from ..bone_mapping import locked_bones
+    from .bone_frame import turning_lids
 
-    return _matched(tuple(rig.data.bones.keys()), locked_bones(rig), profile)
+    match = _matched(tuple(rig.data.bones.keys()), locked_bones(rig), profile)
+    return replace(match, links=turning_lids(rig, match.links))
 
 
 @lru_cache(maxsize=32)
