@@ -131,14 +131,14 @@ def place_of(link: Link) -> tuple[str, str]:
     return link.watch or link.bone, "TAIL" if looks else link.point
 
 
-def basis_turn(axes: Floats, turn: Floats, held: Matrix) -> Matrix:
-    """Return the rotation a bone's channels must hold to be turned by ``turn`` (3, 3) in the armature's space.
+def basis_turns(axes: Floats, turns: Floats, held: Matrix) -> list[Matrix]:
+    """Return the rotations a bone's channels must hold to be turned by ``turns`` (F, 3, 3) in the armature's space.
 
-    ``axes`` (3, 3) is how the bone is oriented while its channels hold the rotation ``held``.
+    ``axes`` (3, 3), or one a frame (F, 3, 3), is how the bone is oriented while its channels hold ``held``.
     """
     # at rest the pose is A held, with A what parent and rest pose make of it; the turn goes before both
     free = axes @ np.array(held).T
-    return Matrix((free.T @ turn @ axes).tolist())
+    return [Matrix(rows) for rows in (np.swapaxes(free, -1, -2) @ turns @ axes).tolist()]
 
 
 def _turns(double: Double, name: str, axes: Floats) -> bool:
@@ -167,7 +167,7 @@ def _carried(
     for vector in vectors:
         turn = jaw_axes @ rotation_vectors_to_matrices(np.array([vector]))[0] @ jaw_axes.T
         for name in jaws:
-            double.put(name, turn=basis_turn(axes[name], turn, double.before[name][1]))
+            double.put(name, turn=basis_turns(axes[name], turn[None], double.before[name][1])[0])
         now = double.measure(bones)
         positions.append(_places(now, bones))
         turned.append(np.array([now[name][2] @ axes[name].T for _ in range(2) for name in bones]))

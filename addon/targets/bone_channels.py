@@ -123,7 +123,7 @@ def kept_back(bone: Any, turns: list[Matrix], held: Matrix) -> list[Matrix]:
     """Return the rotations a bone really gets of those asked for: within its limits, and but for its locks."""
     turns, _ = _within_limits(bone, turns)
     if not any(bone.lock_rotation):
-        return turns
+        return turns  # as asked
     mode = bone.rotation_mode
     if mode in ("QUATERNION", "AXIS_ANGLE"):
         return [held] * len(turns)

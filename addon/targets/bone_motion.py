@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..planning import Channel
 from . import bone_channels
-from .bone_answer import Answer, answer_of, basis_turn, place_of
+from .bone_answer import Answer, answer_of, basis_turns, place_of
 from .bone_frame import frame_of, in_face
 
 if TYPE_CHECKING:
@@ -177,10 +177,11 @@ def _jaw(stage: Staging, links: Sequence[Link]) -> Floats:
     for link in links:
         if link.source == "jaw" and link.channel == "ROTATION" and in_face(link):
             axes, held = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
-            asked = [basis_turn(axes, turn, held) for turn in turned_by(stage, link)]
+            turns = turned_by(stage, link)
+            asked = basis_turns(axes, turns, held)
             given = bone_channels.kept_back(stage.rig.pose.bones[link.bone], asked, held)
-            free = axes @ np.array(held).T
-            turns = free @ np.array([np.array(turn) for turn in given]) @ axes.T
+            if given is not asked:
+                turns = axes @ np.array(held).T @ np.array([np.array(turn) for turn in given]) @ axes.T
             return response.rotation_vectors(turns) @ stage.axes
     return np.zeros_like(stage.motion.turns["jaw"])
 
@@ -220,7 +221,7 @@ def _turns(
             continue
         axes, held = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
         if is_number(link.source) or CONTROLS[link.source].turns:
-            found[link] = [basis_turn(axes, turn, held) for turn in turned_by(stage, link)]
+            found[link] = basis_turns(axes, turned_by(stage, link), held)
             continue
         positions, turned = places
         head = stage.answer.place(link.bone, "HEAD")
@@ -228,5 +229,5 @@ def _turns(
         resting = carries @ (stage.answer.tails[link.bone] - stage.answer.heads[link.bone])
         goal = stage.answer.tails[link.bone] + wanted[link]
         towards = response.turns_towards(resting, goal - positions[:, head])
-        found[link] = [basis_turn(carry @ axes, turn, held) for carry, turn in zip(carries, towards, strict=True)]
+        found[link] = basis_turns(carries @ axes, towards, held)
     return found

@@ -61,7 +61,16 @@ class Carried:
         positions = (1 - share) * self.positions[after - 1] + share * self.positions[after]
         turned = (1 - share)[..., None] * self.turned[after - 1] + share[..., None] * self.turned[after]
         positions = positions + jaw[:, 1, None, None] * self.sideways
-        return positions, nearest_rotations(turned)
+        return positions, _squared(turned)
+
+
+def _squared(matrices: Floats) -> Floats:
+    """Return rotations (..., 3, 3) near ``matrices`` that are nearly rotations: their columns made square and unit."""
+    first, second = matrices[..., :, 0], matrices[..., :, 1]
+    first = first / np.linalg.norm(first, axis=-1, keepdims=True)
+    third = np.cross(first, second)
+    third = third / np.linalg.norm(third, axis=-1, keepdims=True)
+    return np.stack([first, np.cross(third, first), third], axis=-1)
 
 
 def nearest_rotations(matrices: Floats) -> Floats:
