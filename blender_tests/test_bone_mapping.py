@@ -162,3 +162,65 @@ def test_the_eye_distance_of_a_rig_is_measured_for_the_head():
     assert measured_eye_distance(rig) == pytest.approx(2 * SIZE, rel=0.02)
     rig.mouthpiece_bones.eye_distance = 0.5
     assert measured_eye_distance(rig) == 0.5
+
+
+class Pen:
+    """A layout that notes what is drawn, and knows only properties and operators that there are."""
+
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def prop(self, data, name, **_):
+        assert hasattr(data, name), name
+        self.drawn.append(name)
+
+    def prop_search(self, data, name, where, items, **_):
+        assert hasattr(where, items)
+        self.prop(data, name)
+
+    def template_list(self, kind, _, data, items, active, index, **__):
+        assert hasattr(bpy.types, kind) and hasattr(active, index)
+        for entry in getattr(data, items):
+            getattr(bpy.types, kind).draw_item(None, bpy.context, self, data, entry, 0, active, index)
+
+    def operator(self, name, **_):
+        assert getattr(bpy.ops.mouthpiece, name.split(".")[1]).idname()
+        self.drawn.append(name)
+        return self
+
+    def operator_menu_enum(self, name, *_, **__):
+        return self.operator(name)
+
+    def label(self, text="", **_):
+        self.drawn.append(text)
+
+    def separator(self):
+        pass
+
+    def row(self, **_):
+        return self
+
+    column = box = row
+
+
+def test_the_panel_draws_the_table_and_the_active_entry(rig):
+    import types
+
+    from addon import panels_bones
+
+    def drawn():
+        notes = []
+        panel = types.SimpleNamespace(layout=Pen(notes))
+        panel._draw_table = types.MethodType(panels_bones.MOUTHPIECE_PT_bones._draw_table, panel)
+        panels_bones.MOUTHPIECE_PT_bones.draw(panel, bpy.context)
+        return notes
+
+    assert panels_bones.MOUTHPIECE_PT_bones.poll(bpy.context)
+    empty = drawn()
+    assert "mouthpiece.detect_bones" in empty and "eye_distance" in empty and "gain" not in empty
+    bpy.ops.mouthpiece.detect_bones()
+    full = drawn()
+    assert {"source", "bone", "channel", "axis", "gain", "space"} <= set(full)
+    assert full.count("use") == 15 and "lip_corner.L" in full
+    rig.mouthpiece_bones.links[0].source = "jawOpen"  # a number, and its axis is still All
+    assert "Choose an axis" in drawn()

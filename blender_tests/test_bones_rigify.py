@@ -129,8 +129,7 @@ def check_eyes(kind, rig, target, take):
         gaps.append((ends[0] - ends[1]).z / (rests[0] - rests[1]).z)
         looks.append(tuple((posed[eye].tail - posed[eye].head).normalized()))
     rows = [number - 1 for number in FRAMES]
-    # the modular lids slide on the eyeball and follow the look besides, which is no straight line
-    np.testing.assert_allclose(gaps, 1 - take.blink[rows, 0], atol=0.15 if kind == "modular" else 0.05)
+    np.testing.assert_allclose(gaps, 1 - take.blink[rows, 0], atol=0.06)
     rest = (rig.data.bones[eye].tail_local - rig.data.bones[eye].head_local).normalized()
     np.testing.assert_allclose(np.array(looks)[:, 0] - rest.x, np.sin(take.gaze[rows, 0]), atol=0.05)
     np.testing.assert_allclose(np.array(looks)[:, 2] - rest.z, -np.sin(take.gaze[rows, 1]), atol=0.05)

@@ -406,6 +406,33 @@ def test_a_look_at_target_leads_the_eyes():
     np.testing.assert_allclose(look[:, 2] - rest.z, -np.sin(gaze[:, 1]), atol=0.04)
 
 
+def test_a_control_that_moves_a_lid_through_a_constraint():
+    """As Auto-Rig Pro has it: the control shifts, the lid it steers turns about the eye."""
+    rig = face_rigs.face(names=LIPS)
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    for name in LIDS:
+        lid, knob = rig.data.edit_bones.new(f"skin_{name}"), rig.data.edit_bones.new(f"knob_{name}")
+        lid.head, lid.tail = at(f"eye.{name[-1]}"), at(name)
+        lid.align_roll(Vector((0, 0, 1)))
+        knob.head, knob.tail = at(name) + Vector((0, -0.1, 0)), at(name) + Vector((0, -0.1, 0.02))
+        lid.parent = knob.parent = rig.data.edit_bones["head"]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for name in LIDS:
+        turn = rig.pose.bones[f"skin_{name}"].constraints.new("TRANSFORM")
+        turn.target, turn.subtarget, turn.target_space, turn.owner_space = rig, f"knob_{name}", "LOCAL", "LOCAL"
+        turn.map_to, turn.map_to_x_from, turn.use_motion_extrapolate = "ROTATION", "Y", True
+        turn.from_min_y, turn.from_max_y, turn.to_min_x_rot, turn.to_max_x_rot = -0.1, 0.1, -4.0, 4.0
+    bpy.context.view_layer.update()
+    links = [Link(name, f"knob_{name}", point="TAIL", watch=f"skin_{name}") for name in LIDS]
+    bone_mapping.fill(rig, [*links, Link("eye.L", "eye.L", "ROTATION"), Link("eye.R", "eye.R", "ROTATION")], "")
+    driven = bake(rig)
+    assert {channel.name for channel in driven.parts[0].channels} >= {"knob_lid_upper.L location 1"}
+    tails = [followed(rig, lambda bones, n=n: tuple(bones[n].tail)) for n in ("skin_lid_upper.L", "skin_lid_lower.L")]
+    gap = (tails[0] - tails[1])[:, 2]
+    np.testing.assert_allclose(gap / gap.max(), 1 - speech().blink[on(), 0], atol=0.05)
+
+
 def test_a_jaw_alone_opens_with_the_lips():
     rig = face_rigs.face(seed=3, names=())
     skin = face_rigs.skin(rig, ("jaw",))

@@ -28,6 +28,8 @@ _ANSWERS: Final = 0.05
 #: Least motion of a place for one unit of a location.
 _REACH: Final = 0.005
 _TURN: Final = 0.3
+#: How far bones are shifted to see what answers, in the size of the face: little, as lids slide on curved eyes.
+_STEP: Final = 0.005
 _REMEMBERED: Final = 8
 
 
@@ -59,6 +61,10 @@ class Answer:
         Bones whose location does not answer.
     stiff : frozenset of str
         Bones whose rotation does not answer.
+    before : mapping
+        Location, rotation and scale every keyed bone held before any take.
+    stretch : mapping
+        By how much the handles of a lid must be exaggerated so that shut lids meet: they slide on curved eyes.
     """
 
     bones: tuple[str, ...]
@@ -71,6 +77,7 @@ class Answer:
     still: frozenset[str] = frozenset()
     stiff: frozenset[str] = frozenset()
     before: dict[str, tuple[Vector, Matrix, Vector]] = field(default_factory=dict)
+    stretch: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def _order(self) -> dict[str, int]:
@@ -118,9 +125,14 @@ def _measured(obj: bpy.types.Object, links: Sequence[Link], keyed: tuple[str, ..
         stiff = frozenset(name for name in turning if not _turns(double, name, axes[name]))
         moving = [name for name in jaws if name not in stiff]
         carried = _carried(double, watched, axes, moving, jaw_axes)
-        handles, jacobian = _handles(double, obj, watched, shifting, max(_size(heads), 1e-6) * 0.02)
+        handles, jacobian = _handles(double, obj, watched, shifting, max(_size(heads), 1e-6) * _STEP)
         still = frozenset(shifting) - {handle.bone for handle in handles}
-        return Answer(watched, heads, tails, axes, carried, handles, jacobian, still, stiff, dict(double.before))
+        from .bone_lids import lid_pairs, stretched
+
+        answer = Answer(watched, heads, tails, axes, carried, handles, jacobian, still, stiff, dict(double.before))
+        for pair in lid_pairs(links):
+            answer.stretch.update(stretched(double, answer, pair, -jaw_axes[:, 1]))
+        return answer
 
 
 def place_of(link: Link) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from ..planning import Channel
 from . import bone_channels
 from .bone_answer import Answer, answer_of, basis_turns, place_of
 from .bone_frame import frame_of, in_face
+from .bone_lids import lid_pairs
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -155,11 +156,7 @@ def _lids_closing(
     """Return ``wanted`` with lids that close the rig's eyes when the performance's close, however large they are."""
     face = control_points(neutral)
     up = -stage.axes[:, 1]
-    for side in "LR":
-        lids = {link.source: link for link in links if link.source in (f"lid_upper.{side}", f"lid_lower.{side}")}
-        if len(lids) < 2 or not all(in_face(link) for link in lids.values()):
-            continue
-        upper, lower = (lids[f"{name}.{side}"] for name in ("lid_upper", "lid_lower"))
+    for upper, lower in lid_pairs(links):
         rests = [stage.answer.resting(*place_of(link)) for link in (upper, lower)]
         own = float((rests[0] - rests[1]) @ up)
         theirs = float(face[lower.source][1] - face[upper.source][1]) * stage.eye_distance
@@ -206,8 +203,8 @@ def _shifts(
             turned[:, places],
             [answer.bones.index(answer.handles[index].bone) for index in columns],
         )
-    shifted = np.tensordot(values, answer.jacobian, axes=(1, 2))
-    moved = carried + np.einsum("fpij,fpj->fpi", turned, shifted)
+    moved = carried + np.einsum("fpij,fpj->fpi", turned, np.tensordot(values, answer.jacobian, axes=(1, 2)))
+    values *= [answer.stretch.get(handle.bone, 1.0) for handle in answer.handles]
     return values, (moved, turned)
 
 
