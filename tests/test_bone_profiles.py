@@ -141,6 +141,21 @@ def test_links_from_a_take_are_links_again():
     assert links_of(stored, "the take") == (Link("eye.L", "eye.L", "ROTATION"),)
 
 
+@pytest.mark.parametrize("name", profile_names())
+def test_no_profile_gives_one_channel_to_two_controls(name):
+    from mouthpiece.retarget import bone_profiles
+
+    profile = next(one for one in bone_profiles._profiles() if one["name"] == name)
+    sided = [pair for key, value in profile["links"].items() for pair in bone_profiles._sided(key, value)]
+    specs = dict(sided)
+    first = [next(bone_profiles._alternatives(spec))["bone"] for spec in specs.values()]
+    bones = [bone if isinstance(bone, str) else bone[0] for bone in first]
+    match = match_bones(bones, profile=name)
+    channels = [(link.bone, link.channel) for link in match.links]
+    assert len(set(channels)) == len(channels) and match.missing == ()
+    assert len(match.links) >= len(specs) - 4  # some are there only instead of others
+
+
 def test_all_controls_of_all_profiles_are_known():
     from mouthpiece.retarget import bone_profiles
 

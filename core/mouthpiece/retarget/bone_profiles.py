@@ -171,7 +171,7 @@ def _tried(profile: Mapping[str, Any], every: _Names, free: _Names) -> BoneMatch
     specs = {source: spec for key, value in profile["links"].items() for source, spec in _sided(key, value)}
     for source, spec in specs.items():
         link = _found(source, spec, every, free)
-        if link is not None:
+        if link is not None and (link.bone, link.channel) not in {(one.bone, one.channel) for one in found.values()}:
             found[source] = link
         elif not any(option.get("optional") for option in _alternatives(spec)):
             lacking.append(source)
