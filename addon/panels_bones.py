@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
 
 from . import paragraphs
 from .operators.bones import rig_of
+
+#: Width of a sidebar, in unscaled pixels, in which a row has room for two names.
+_WIDE: Final = 400
+
+
+def _scale(context: Any) -> float:
+    """Return how many pixels an unscaled one is."""
+    return float(context.preferences.system.ui_scale)
 
 
 class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
@@ -20,11 +28,13 @@ class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
         """Draw one entry."""
         row = layout.row(align=True)
         row.prop(item, "use", text="")
-        row.label(text=item.source or "?", translate=False)
         missing = item.bone not in data.id_data.data.bones
-        row.label(text=item.bone or "?", icon="ERROR" if missing else "BONE_DATA", translate=False)
+        row.label(text=item.bone or "?", icon="ERROR" if missing else "NONE", translate=False)
+        # in a sidebar of default width two names would be cut; the chosen entry tells below what it follows
+        if item.source != item.bone and (context.region is None or context.region.width >= _WIDE * _scale(context)):
+            row.label(text=item.source or "?", translate=False)
         sub = row.row(align=True)
-        sub.ui_units_x = 3.2
+        sub.ui_units_x = 2.4
         sub.prop(item, "gain", text="", emboss=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:

@@ -58,9 +58,8 @@ def build() -> str:
     studio()
     camera((0.0, 0.0, -0.08), 3.1, side=0.22, above=0.04)
     bpy.context.view_layer.objects.active = rig
-    rig.hide_set(False)
-    rig.show_in_front = False
     rig.data.display_type = "STICK"
+    bpy.ops.mouthpiece.detect_bones()
     return rig.name
 
 
