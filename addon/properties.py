@@ -87,14 +87,26 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
     """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature.
 
-    An armature that is to play the face itself (its target says Bones) stands for nobody.
+    An armature that is to play the face itself (its target says Bones) stands for nobody; nor does one with face bones
+    if those shape keys play nothing, as correctives do.
     """
     obj = context.active_object
     compat.allow_overrides(obj)
     if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
         worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
-        return worn[0] if len(worn) == 1 else obj
+        return worn[0] if len(worn) == 1 and (_plays(worn[0]) or not _plays(obj)) else obj
     return obj
+
+
+def _plays(obj: bpy.types.Object) -> bool:
+    """Return whether an object can play a face as it is."""
+    from mouthpiece.errors import RigError
+
+    try:
+        target_for(obj)
+    except RigError:
+        return False
+    return True
 
 
 def head_object(settings: Settings) -> bpy.types.Object | None:

@@ -11,7 +11,7 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.bone_profiles import Link
 from mouthpiece.retarget.bones import face_motion
 
-from addon import bone_mapping, channels, keys
+from addon import bone_mapping, channels, keys, properties
 from addon.targets import KINDS, made_again, target_for
 from addon.targets.bones import BonesTarget
 from blender_tests import face_rigs, scenes
@@ -516,6 +516,17 @@ def test_a_mesh_stands_for_the_armature_it_wears():
         target_for(skin, kind="BONES")
     with pytest.raises(RigError, match="wears none"):
         target_for(scenes.face(), kind="BONES")
+
+
+def test_a_face_rig_is_the_character_unless_its_mesh_has_shape_keys_that_play(context):
+    rig, body = face_rigs.face(), scenes.face("Body", keys=("elbow_fix", "knee_fix"))
+    body.parent = rig
+    context.view_layer.objects.active = rig
+    assert properties.character(context) == rig
+    body.data.shape_keys.key_blocks["elbow_fix"].name = "jawOpen"
+    assert properties.character(context) == body
+    rig.mouthpiece.target = "BONES"
+    assert properties.character(context) == rig
 
 
 @pytest.fixture
