@@ -14,15 +14,19 @@ from . import (
     panels_dials,
     panels_mapping,
     panels_options,
+    panels_pins,
+    pins,
+    pins_overlay,
     properties,
 )
-from .operators import add_demo, also, animate, bones, chart, mapping, mapping_files, redial
+from .operators import add_demo, also, animate, bones, chart, mapping, mapping_files, pick_pins, redial
+from .operators import pins as pin_operators
 
-#: Settings first, the panel before its parts.
 MODULES = (
     properties,
     dials,
     mapping_table,
+    pins,
     chart_settings,
     bone_mapping,
     animate,
@@ -30,15 +34,19 @@ MODULES = (
     redial,
     mapping,
     mapping_files,
+    pin_operators,
+    pick_pins,
     chart,
     bones,
     add_demo,
     panels,
     panels_mapping,
+    panels_pins,
     panels_chart,
     panels_bones,
     panels_dials,
     panels_options,
+    pins_overlay,
     command,
 )
 

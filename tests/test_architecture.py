@@ -33,6 +33,7 @@ IMPORTERS = {
         "core/mouthpiece/motion/smooth.py",
         "core/mouthpiece/retarget/blendshapes.py",
         "core/mouthpiece/retarget/fitting.py",
+        "core/mouthpiece/retarget/proposal.py",
         "core/mouthpiece/retarget/warp.py",
         "training/*",
         "tests/*",

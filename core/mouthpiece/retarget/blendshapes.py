@@ -26,7 +26,7 @@ _STILL: Final = 0.004
 #: A shape with more of its motion than this out of the pins' sight (tongue, eyeballs) is none of their business; up to
 #: that it is the dearer the more of it they do not see: by this factor if it were all.
 _UNSEEN: Final = 0.9
-_UNSEEN_COST: Final = 12.0
+_BORNE, _UNSEEN_COST = 0.2, 150.0
 #: Where a shape's largest motion puts it.
 _LAYERS: Final = (
     ("lips", LIPS + JAW[4:13]),
@@ -164,7 +164,7 @@ class Solver:
         """
         free = list(self.free)
         seen = self.stance.seen(self.shapes.deltas)
-        cost = 1 + _UNSEEN_COST * self.shapes.unseen[free] ** 2
+        cost = 1 + _UNSEEN_COST * np.maximum(self.shapes.unseen[free] - _BORNE, 0) ** 2
         basis = Basis(seen[free], self.shapes.low[free], self.shapes.high[free], cost)
         prior, named = self._prior(arkit, len(wanted))
         place = {k: row for row, k in enumerate(free)}

@@ -15,9 +15,10 @@ Indices = NDArray[np.int64]
 _NEAR: Final = 0.25
 #: A shape that moves something else so many times further than the pinned skin is about that something.
 _ELSEWHERE: Final = 4.0
-#: An eyeball: a piece of this size, in widths of the eye's opening, about as deep as it is wide, ...
+#: An eyeball or the front half of one: a piece of this size, in widths of the eye's opening, nearly as high as wide,
+#: and not flat, ...
 _BALL: Final = (0.5, 2.0)
-_ROUND: Final = 0.6
+_ROUND, _DEEP = 0.75, 0.4
 #: ... that turns by so much of its radius.
 _TURNS: Final = 0.05
 
@@ -52,13 +53,14 @@ def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """Which vertices (V,) are on pinned pieces of the mesh, which of them near a pin, and the eyeballs among the rest.
+    """Which vertices (V,) are on pinned pieces of the mesh, which of them near a pin, the pins' own, and eyeballs.
 
     Each ball is the indices of its vertices, and its radius.
     """
 
     skin: NDArray[np.bool_]
     near: NDArray[np.bool_]
+    pins: Indices
     balls: tuple[tuple[Indices, float], ...]
 
     @classmethod
@@ -78,12 +80,13 @@ class Sight:
             close = ((points - points[pin]) ** 2).sum(axis=1) < (_NEAR * distance) ** 2
             near |= close & (piece == piece[pin])
         skin = np.isin(piece, piece[pins])
-        return cls(skin, near, _balls(points, piece, skin, eyes))
+        return cls(skin, near, np.asarray(pins, np.int64), _balls(points, piece, skin, eyes))
 
     def unseen(self, delta: NDArray[np.floating[Any]]) -> float:
         """Return which share, 0 to 1, of the motion ``delta`` (V, 3), squared, the pins cannot judge.
 
-        All of it, where an eyeball turns or something beside the pinned skin moves much further than that.
+        That which is far from all pins, or by which skin moves further than any pin. All of it, where an eyeball turns
+        or something beside the pinned skin moves much further than that.
         """
         size = np.linalg.norm(np.asarray(delta, np.float64), axis=1)
         most = float(size[self.skin].max(initial=0.0))
@@ -92,7 +95,8 @@ class Sight:
         if any(size[ball].max() > _TURNS * radius for ball, radius in self.balls):
             return 1.0
         energy = size**2
-        return float(energy[self.skin & ~self.near].sum() / energy[self.skin].sum())
+        far = float(energy[self.skin & ~self.near].sum() / energy[self.skin].sum())
+        return max(far, 1 - min(float(size[self.pins].max()) / most, 1.0) ** 2)
 
 
 def _balls(
@@ -107,7 +111,9 @@ def _balls(
         for corners in eyes:
             width = float(np.linalg.norm(corners[1] - corners[0]))
             away = float(np.linalg.norm(middle - corners.mean(axis=0)))
-            if away < width and _BALL[0] * width < size.max() < _BALL[1] * width and size.min() > _ROUND * size.max():
+            least, middling, most = np.sort(size)
+            round_enough = middling > _ROUND * most and least > _DEEP * most
+            if away < width and _BALL[0] * width < most < _BALL[1] * width and round_enough:
                 found.append((members, float(size.max()) / 2))
                 break
     return tuple(found)

@@ -1,0 +1,90 @@
+"""Sub-panel of the sidebar: the pins of a mesh whose shape keys are solved for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from . import pins
+from .operators.pins import pinnable
+
+
+class MOUTHPIECE_UL_pins(bpy.types.UIList):
+    """The 68 landmarks, what each is called, and its vertex."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active: Any, active_name: Any, index: int = 0
+    ) -> None:
+        """Draw a landmark: number, name, whether it is pinned, and buttons to pin it again and to unpin it."""
+        from mouthpiece.retarget.landmarks import name_of
+
+        row = layout.row(align=True)
+        pinned = item.vertex >= 0
+        row.label(text=f"{index}  {name_of(index)}", icon="PINNED" if pinned else "UNPINNED", translate=False)
+        row.operator("mouthpiece.pick_pins", text="", icon="EYEDROPPER", emboss=False).only = index
+        side = row.row()
+        side.enabled = pinned
+        side.operator("mouthpiece.unpin", text="", icon="X", emboss=False).point = index
+
+    def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
+        """Show the landmarks whose names hold what is searched for."""
+        from mouthpiece.retarget.landmarks import name_of
+
+        words = self.filter_name.lower()
+        shown = [self.bitflag_filter_item if words in name_of(p).lower() else 0 for p in range(len(data.points))]
+        return shown, []
+
+
+class MOUTHPIECE_PT_pins(bpy.types.Panel):
+    """Pins."""
+
+    bl_label = "Shape Keys by Geometry"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+    bl_parent_id = "MOUTHPIECE_PT_speech"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a mesh with shape keys."""
+        obj = context.active_object
+        return obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw how many pins there are, how to get more, and the list."""
+        layout = self.layout
+        obj: Any = context.active_object
+        stored = obj.mouthpiece_pins
+        reason = pinnable(context)
+        if reason:
+            layout.label(text=reason, icon="INFO")
+        _draw_state(layout, obj)
+        column = layout.column(align=True)
+        column.operator("mouthpiece.propose_pins", icon="VIEWZOOM")
+        column.operator("mouthpiece.pick_pins", icon="EYEDROPPER")
+        row = layout.row(align=True)
+        row.prop(stored, "mirror", toggle=True)
+        row.prop(stored, "show", toggle=True)
+        if len(stored.points):
+            layout.template_list("MOUTHPIECE_UL_pins", "", stored, "points", stored, "active", rows=6)
+            layout.operator("mouthpiece.mirror_pins", icon="MOD_MIRROR")
+        row = layout.row(align=True)
+        row.operator("mouthpiece.import_pins", text="Import", icon="IMPORT")
+        row.operator("mouthpiece.export_pins", text="Export", icon="EXPORT")
+        row.operator("mouthpiece.clear_pins", text="", icon="TRASH")
+
+
+def _draw_state(layout: Any, obj: Any) -> None:
+    found = pins.pins_of(obj)
+    box = layout.column(align=True)
+    box.label(text=f"{found.set} of {pins.COUNT} landmarks pinned", icon="PINNED" if found.set else "UNPINNED")
+    if found.lost:
+        box.label(text=f"The mesh changed: {len(found.lost)} pins are lost", icon="ERROR")
+    elif found.found:
+        box.label(text=f"The mesh changed: {found.found} pins found again", icon="INFO")
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins))
