@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import pins
+from . import paragraphs, pins
 from .operators.pins import pinnable
 
 
@@ -46,12 +46,14 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
     bl_category = "Mouthpiece"
     bl_parent_id = "MOUTHPIECE_PT_speech"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 5
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a mesh with shape keys."""
-        obj = context.active_object
-        return obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None
+        """Need a mesh with shape keys that is to be solved, or may be."""
+        obj: Any = context.active_object
+        keyed = obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None
+        return keyed and obj.mouthpiece.target in ("AUTO", "SOLVED")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw how many pins there are, how to get more, and the list."""
@@ -60,8 +62,8 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
         stored = obj.mouthpiece_pins
         reason = pinnable(context)
         if reason:
-            layout.label(text=reason, icon="INFO")
-        _draw_state(layout, obj)
+            paragraphs.draw(layout, reason, "INFO", context)
+        _draw_state(layout, obj, context)
         column = layout.column(align=True)
         column.operator("mouthpiece.propose_pins", icon="VIEWZOOM")
         column.operator("mouthpiece.pick_pins", icon="EYEDROPPER")
@@ -77,14 +79,14 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
         row.operator("mouthpiece.clear_pins", text="", icon="TRASH")
 
 
-def _draw_state(layout: Any, obj: Any) -> None:
+def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     found = pins.pins_of(obj)
     box = layout.column(align=True)
     box.label(text=f"{found.set} of {pins.COUNT} landmarks pinned", icon="PINNED" if found.set else "UNPINNED")
     if found.lost:
-        box.label(text=f"The mesh changed: {len(found.lost)} pins are lost", icon="ERROR")
+        paragraphs.draw(box, f"The mesh changed: {len(found.lost)} pins lost their vertices", "ERROR", context)
     elif found.found:
-        box.label(text=f"The mesh changed: {found.found} pins found again", icon="INFO")
+        paragraphs.draw(box, f"The mesh changed: {found.found} pins were found again", "INFO", context)
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import keyed_mesh, pins
+from .targets.shape_keys import detected
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.blendshapes import Solver
@@ -110,12 +111,13 @@ def _unseen(question: _Question, points: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _names(names: tuple[str, ...]) -> dict[str, str]:
-    """Return ARKit's names of the keys that have one in any spelling."""
+    """Return ARKit's names of the keys that have one, in any spelling, and of those a rig family has for the same."""
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget.profiles import match_arkit
+    from mouthpiece.topology import ARKIT_INDEX
 
     try:
-        match = match_arkit(names)
+        table = detected(names)
     except RigError:
         return {}
-    return {keys[0]: shape for shape, keys in match.shapes.items() if len(keys) == 1}
+    plain = [entry for entry in table.driven if entry.formula in ARKIT_INDEX and not entry.invert and not entry.offset]
+    return {entry.key: entry.formula for entry in plain if entry.gain == 1.0}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import keyed_mesh, pins, solving
 from ..planning import Channel, Part
 from . import Driven, find_object
-from .shape_keys import editable_keys, layer_of
+from .shape_keys import editable_keys
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
@@ -70,7 +70,7 @@ class SolvedTarget:
         solution = solver.solve(wanted, performance.fps, arkit)
         tracks = dict(zip(solution.names, solution.weights.T, strict=True)) | looks
         curves = _curves(key, tracks, solver.combined, performance.fps, grid)
-        layers = {**solver.layers(), **{name: layer_of(shape) for name, shape in named.items()}}
+        layers = {**solver.layers(), **dict.fromkeys((n for n, s in named.items() if s.startswith("eyeLook")), "eyes")}
         channels = tuple(
             Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', layer=layers[name])
             for name in curves.names
