@@ -221,6 +221,26 @@ def test_it_can_be_made_again_and_says_what_it_is(head):
     assert target_for(head).kind == "SOLVED"  # names say nothing, but there are pins
 
 
+def test_teeth_of_the_same_keys_play_along(head):
+    nameless(head)
+    teeth = scenes.face("Teeth", keys=("key 24", "key 25", "other"))
+    teeth.data.shape_keys.key_blocks["key 25"].slider_max = 0.01
+    with pytest.raises(RigError, match="not pinned yet"):
+        target_for(teeth, 1.0, "SOLVED")
+    head.mouthpiece.also.add().object = teeth
+    target = target_for(teeth)
+    assert target.kind == "SOLVED" and "Plays along with Mouthpiece Head: 2 shape keys" in target.summary()
+    assert made_again(target.saved()) == target
+    ours, (part,) = target_for(head).drive(spoken(), GRID).parts[0].curves, target.drive(spoken(), GRID).parts
+    assert part.owner == teeth.data.shape_keys and set(part.curves.names) <= {"key 24", "key 25"}
+    np.testing.assert_array_equal(part.curves["key 24"], ours["key 24"])
+    assert part.curves.values[:, 1:].max(initial=0.0) <= 0.01 + 1e-6
+    stranger = scenes.face("Lashes", keys=("wave",))
+    head.mouthpiece.also.add().object = stranger
+    with pytest.raises(RigError, match="no shape key with a name that 'Mouthpiece Head' has"):
+        target_for(stranger, 1.0, "SOLVED")
+
+
 def unpinned():
     obj = scenes.face(keys=("smirk",))
     return obj

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import keyed_mesh, pins, solving
 from ..planning import Channel, Part
 from . import Driven, find_object
-from .shape_keys import editable_keys
+from .shape_keys import editable_keys, leader
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
@@ -26,7 +26,7 @@ _MISSED: Final = 0.03
 
 @dataclass(frozen=True, slots=True)
 class SolvedTarget:
-    """A mesh with shape keys and pins, and the strength to play it at."""
+    """A mesh with shape keys and pins, and the strength to play it at; or one that plays along with such a face."""
 
     kind: ClassVar[str] = "SOLVED"
 
@@ -34,10 +34,11 @@ class SolvedTarget:
     pinned: int
     keys: int
     strength: float = 1.0
+    face: str = ""
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target for a mesh.
+        """Return the target for a mesh: by its own pins, or by those of the face it belongs to (teeth, lashes).
 
         Raises RigError if it has no shape keys that can be keyed, or too few pins.
         """
@@ -46,6 +47,12 @@ class SolvedTarget:
 
         key = editable_keys(obj)
         found = pins.pins_of(obj)
+        face = leader(obj) if not found.set else None
+        if face is not None:
+            shared = [name for name in _playable(key) if name in face.data.shape_keys.key_blocks]
+            if not shared:
+                raise RigError(f"'{obj.name}' has no shape key with a name that '{face.name}' has, to play along with.")
+            return cls(obj.name, cls.of(face, strength).pinned, len(shared), strength, face.name)
         if not found.set and not found.lost:
             raise RigError(f"'{obj.name}' is not pinned yet. Press Propose Pins under Shape Keys by Geometry.")
         PinnedFace(solving.places(keyed_mesh.rest_of(obj.data), found))
@@ -59,6 +66,8 @@ class SolvedTarget:
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every key that moves pinned points, on the mesh's shape-key data-block."""
+        if self.face:
+            return self._alongside(performance, grid)
         obj = find_object(self.object_name)
         key = editable_keys(obj)
         solver, named = solving.solver_of(obj, performance.neutral)
@@ -78,6 +87,20 @@ class SolvedTarget:
         remarks = _remarks(obj, key, solution)
         return Driven((Part(key, channels, curves),), dict(solution.clamped), remarks)
 
+    def _alongside(self, performance: Performance, grid: FrameGrid) -> Driven:
+        """Return the face's curves for the keys that both meshes have."""
+        from mouthpiece.curves import Curves
+
+        key = editable_keys(find_object(self.object_name))
+        (part,) = SolvedTarget.of(find_object(self.face), self.strength).drive(performance, grid).parts
+        own = {name: key.key_blocks[name] for name in _playable(key)}
+        channels = tuple(channel for channel in part.channels if channel.name in own)
+        names = tuple(channel.name for channel in channels)
+        values = [np.clip(part.curves[name], own[name].slider_min, own[name].slider_max) for name in names]
+        shape = (len(part.curves.frames), len(names))
+        curves = Curves(names, part.curves.frames, np.stack(values, axis=1) if names else np.zeros(shape, np.float32))
+        return Driven((Part(key, channels, curves),))
+
     def saved(self) -> Mapping[str, Any]:
         """Return what makes it again."""
         return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
@@ -89,6 +112,8 @@ class SolvedTarget:
 
     def summary(self) -> str:
         """Return how many points are pinned and keys there are."""
+        if self.face:
+            return f"Plays along with {self.face}: {self.keys} shape keys of the same names"
         return f"{self.pinned} of {pins.COUNT} landmarks pinned, {self.keys} shape keys to solve for"
 
     @classmethod
