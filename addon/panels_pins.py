@@ -17,15 +17,16 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active: Any, active_name: Any, index: int = 0
     ) -> None:
-        """Draw a landmark: number, name, whether it is pinned, and buttons to pin it again and to unpin it."""
+        """Draw a landmark: number, name, whether it is pinned, and buttons to pin it again, to see it, to unpin it."""
         from mouthpiece.retarget.landmarks import name_of
 
         row = layout.row(align=True)
         pinned = item.vertex >= 0
         row.label(text=f"{index}  {name_of(index)}", icon="PINNED" if pinned else "UNPINNED", translate=False)
         row.operator("mouthpiece.pick_pins", text="", icon="EYEDROPPER", emboss=False).only = index
-        side = row.row()
+        side = row.row(align=True)
         side.enabled = pinned
+        side.operator("mouthpiece.view_pin", text="", icon="VIEWZOOM", emboss=False).point = index
         side.operator("mouthpiece.unpin", text="", icon="X", emboss=False).point = index
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:

@@ -86,7 +86,7 @@ def _draw() -> None:
     for point, place in found.items():
         at = location_3d_to_region_2d(context.region, view.region_3d, place)
         if at is not None:
-            size = _BIG if point == _asked[0] else _DOT
+            size = _BIG if point in (_asked[0], stored.active) else _DOT
             discs.setdefault(colour_of(point, True), []).extend(disc(at.x, at.y, size * scale))
     if _asked[0] is not None:
         for colour, corners in _diagram(set(found), scale):

@@ -191,6 +191,25 @@ def test_the_overlay_follows_the_mesh_as_it_is_shown(grid):
     pins_overlay.ask(None)
 
 
+def test_pins_of_a_linked_head_are_read_and_of_an_override_changed(grid, tmp_path):
+    library, shot = str(tmp_path / "head.blend"), str(tmp_path / "shot.blend")
+    bpy.data.libraries.write(library, {grid}, fake_user=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(library, link=True) as (there, here):
+        here.objects = there.objects
+    linked = here.objects[0]
+    bpy.context.scene.collection.objects.link(linked)
+    bpy.context.view_layer.objects.active = linked
+    assert pins.pins_of(linked).vertices.tolist() == list(range(68))
+    assert "linked from a library" in pin_operators.pinnable(bpy.context)
+    own = linked.override_create(remap_local_usages=True)
+    pins.set_pins(own, {5: 300})
+    bpy.ops.wm.save_as_mainfile(filepath=shot)
+    bpy.ops.wm.open_mainfile(filepath=shot)
+    own = next(obj for obj in bpy.data.objects if obj.override_library is not None)
+    assert pins.pins_of(own).vertices.tolist() == [0, 1, 2, 3, 4, 300, *range(6, 68)]
+
+
 def test_undo_takes_pins_back(grid):
     bpy.ops.ed.undo_push(message="pinned")
     bpy.ops.mouthpiece.clear_pins()

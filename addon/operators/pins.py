@@ -10,7 +10,7 @@ from bpy.props import IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import compat, pins, proposing
+from .. import compat, pins, pins_overlay, proposing
 
 
 def pinnable(context: bpy.types.Context) -> str:
@@ -98,12 +98,12 @@ class MOUTHPIECE_OT_mirror_pins(_OnPins, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mirror; landmarks without a vertex at the mirrored place keep theirs."""
+        from mouthpiece.retarget.landmarks import DIAGRAM
         from mouthpiece.topology import MIRROR
 
         obj: Any = context.active_object
         now = pins.pins_of(obj).vertices
-        right = [p for p in range(pins.COUNT) if p < MIRROR[p] or p in (48, 49, 50, 58, 59, 60, 61, 67)]
-        right = [p for p in right if p not in (52, 53, 54, 55, 56, 63, 64, 65) and MIRROR[p] != p]
+        right = [point for point, (x, _) in enumerate(DIAGRAM) if x < 0]
         images = {MIRROR[p]: pins.mirrored(obj, int(now[p])) for p in right if now[p] >= 0}
         pins.set_pins(obj, {p: v for p, v in images.items() if v >= 0})
         missed = sum(v < 0 for v in images.values())
@@ -127,6 +127,29 @@ class MOUTHPIECE_OT_unpin(_OnPins, bpy.types.Operator):
         """Unpin."""
         pins.set_pins(context.active_object, {self.point: -1})
         compat.redraw(context)
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_view_pin(_OnPins, bpy.types.Operator):
+    """Turn the view to a pin."""
+
+    bl_idname = "mouthpiece.view_pin"
+    bl_label = "View Pin"
+    bl_description = "Move the view so that this pin is in its middle"
+    bl_options = {"INTERNAL"}
+
+    point: IntProperty(name="Landmark", min=0, max=pins.COUNT - 1)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Move the 3D View the button is in."""
+        obj: Any = context.active_object
+        place = pins_overlay.places(obj, context.evaluated_depsgraph_get()).get(self.point)
+        view = context.space_data
+        if place is None or view is None or view.type != "VIEW_3D":
+            self.report({"ERROR"}, "There is no pin to see, or no 3D View to see it in")
+            return {"CANCELLED"}
+        obj.mouthpiece_pins.active = self.point
+        view.region_3d.view_location = place
         return {"FINISHED"}
 
 
@@ -183,6 +206,7 @@ register, unregister = register_classes_factory(
         MOUTHPIECE_OT_clear_pins,
         MOUTHPIECE_OT_mirror_pins,
         MOUTHPIECE_OT_unpin,
+        MOUTHPIECE_OT_view_pin,
         MOUTHPIECE_OT_export_pins,
         MOUTHPIECE_OT_import_pins,
     )
