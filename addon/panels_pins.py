@@ -17,17 +17,11 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active: Any, active_name: Any, index: int = 0
     ) -> None:
-        """Draw a landmark: number, name, whether it is pinned, and buttons to pin it again, to see it, to unpin it."""
+        """Draw a landmark: whether it is pinned, its number, and its name."""
         from mouthpiece.retarget.landmarks import name_of
 
-        row = layout.row(align=True)
-        pinned = item.vertex >= 0
-        row.label(text=f"{index}  {name_of(index)}", icon="PINNED" if pinned else "UNPINNED", translate=False)
-        row.operator("mouthpiece.pick_pins", text="", icon="EYEDROPPER", emboss=False).only = index
-        side = row.row(align=True)
-        side.enabled = pinned
-        side.operator("mouthpiece.view_pin", text="", icon="VIEWZOOM", emboss=False).point = index
-        side.operator("mouthpiece.unpin", text="", icon="X", emboss=False).point = index
+        pin = "PINNED" if item.vertex >= 0 else "UNPINNED"
+        layout.label(text=f"{index}  {name_of(index)}", icon=pin, translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
         """Show the landmarks whose names hold what is searched for."""
@@ -73,6 +67,7 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
         row.prop(stored, "show", toggle=True)
         if len(stored.points):
             layout.template_list("MOUTHPIECE_UL_pins", "", stored, "points", stored, "active", rows=6)
+            _draw_active(layout, stored, context)
             layout.operator("mouthpiece.mirror_pins", icon="MOD_MIRROR")
         row = layout.row(align=True)
         row.operator("mouthpiece.import_pins", text="Import", icon="IMPORT")
@@ -88,6 +83,21 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
         paragraphs.draw(box, f"The mesh changed: {len(found.lost)} pins lost their vertices", "ERROR", context)
     elif found.found:
         paragraphs.draw(box, f"The mesh changed: {found.found} pins were found again", "INFO", context)
+
+
+def _draw_active(layout: Any, stored: Any, context: bpy.types.Context) -> None:
+    """Draw the chosen landmark's name in full, and what can be done with it."""
+    from mouthpiece.retarget.landmarks import name_of
+
+    point = min(max(stored.active, 0), len(stored.points) - 1)
+    column = layout.column(align=True)
+    paragraphs.draw(column, name_of(point).capitalize(), "DOT", context)
+    row = column.row(align=True)
+    row.operator("mouthpiece.pick_pins", text="Pick", icon="EYEDROPPER").only = point
+    side = row.row(align=True)
+    side.enabled = stored.points[point].vertex >= 0
+    side.operator("mouthpiece.view_pin", text="View", icon="VIEWZOOM").point = point
+    side.operator("mouthpiece.unpin", text="", icon="X").point = point
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins))

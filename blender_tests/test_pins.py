@@ -154,6 +154,9 @@ def test_operators_say_what_they_need():
     obj = scenes.face()
     assert pin_operators.pinnable(bpy.context) == ""
     assert bpy.ops.mouthpiece.propose_pins.poll() and not bpy.ops.mouthpiece.clear_pins.poll()
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert "Object Mode" in pin_operators.pinnable(bpy.context)
+    bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(RuntimeError, match="3 vertices: too few"):
         bpy.ops.mouthpiece.propose_pins()
     with pytest.raises(RuntimeError, match="Name a landmark and a vertex"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,22 @@ def pinnable(context: bpy.types.Context) -> str:
         return "Click the mesh with the face first"
     if obj.library is not None and obj.override_library is None:
         return "The object is linked from a library: make it local or override it"
+    if obj.mode != "OBJECT":
+        return "Go to Object Mode first"
     return ""
+
+
+@contextmanager
+def _busy(context: bpy.types.Context) -> Iterator[None]:
+    """Show that Blender is at work while something takes a few seconds."""
+    window = None if bpy.app.background else context.window
+    if window is not None:
+        window.cursor_modal_set("WAIT")
+    try:
+        yield
+    finally:
+        if window is not None:
+            window.cursor_modal_restore()
 
 
 class _OnMesh:
@@ -62,7 +79,8 @@ class MOUTHPIECE_OT_propose_pins(_OnMesh, bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            done = proposing.propose(context.active_object)
+            with _busy(context):
+                done = proposing.propose(context.active_object)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
