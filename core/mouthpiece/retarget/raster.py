@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .unseen import together
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
@@ -157,8 +159,7 @@ def _normals(points: Floats, triangles: Indices) -> Floats:
     """Return each vertex's normal (V, 3); vertices at the same place share theirs, so that seams do not show."""
     a, b, c = (points[triangles[:, k]] for k in range(3))
     facet = np.cross(b - a, c - a)
-    _, same = np.unique(np.round(points, 6), axis=0, return_inverse=True)
-    same = np.ravel(same)
+    same = together(points)
     total = np.zeros((int(same.max(initial=-1)) + 1, 3))
     for k in range(3):
         np.add.at(total, same[triangles[:, k]], facet)

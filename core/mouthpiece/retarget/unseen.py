@@ -23,6 +23,14 @@ _ROUND, _DEEP = 0.75, 0.4
 _TURNS: Final = 0.05
 
 
+def together(points: Floats) -> Indices:
+    """Return the number (V,) of the place each of ``points`` (V, 3) is at: the same for points at the same place."""
+    size = max(float(np.ptp(points, axis=0).max()), 1e-300) if len(points) else 1.0
+    _, same = np.unique(np.round(points / size, 6), axis=0, return_inverse=True)
+    numbers: Indices = np.ravel(same)
+    return numbers
+
+
 def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]]) -> Indices:
     """Return the number (V,) of the connected piece each vertex belongs to.
 
@@ -35,8 +43,7 @@ def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]])
     edges : (E, 2)
         Indices of vertices.
     """
-    _, same = np.unique(np.round(np.asarray(vertices, np.float64), 6), axis=0, return_inverse=True)
-    same = np.ravel(same)
+    same = together(np.asarray(vertices, np.float64))
     joined = same[np.asarray(edges, np.int64).reshape(-1, 2)]
     label = np.arange(int(same.max(initial=-1)) + 1)
     while True:
