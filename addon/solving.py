@@ -16,6 +16,8 @@ from .targets.shape_keys import detected
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.blendshapes import Solver
+    from mouthpiece.retarget.looks import Looks
+    from mouthpiece.retarget.unseen import Sight
 
 #: ARKit's shapes of what pins cannot see; keys named so play by name.
 BY_NAME: Final = ("eyeLook", "tongueOut")
@@ -29,8 +31,17 @@ def places(rest: NDArray[np.float64], found: pins.Pins) -> NDArray[np.float64]:
     return places
 
 
-def solver_of(obj: bpy.types.Object, neutral: NDArray[np.float32]) -> tuple[Solver, Mapping[str, str]]:
-    """Return the solver for a mesh as it is, and ARKit's names of keys whose names are known.
+@dataclass(frozen=True, slots=True, eq=False)
+class Solving:
+    """A mesh's solver, ARKit's names of keys whose names are known, and keys of no known name that turn eyeballs."""
+
+    solver: Solver
+    named: Mapping[str, str]
+    looks: Looks
+
+
+def solving_of(obj: bpy.types.Object, neutral: NDArray[np.float32]) -> Solving:
+    """Return all that solving a mesh as it is takes.
 
     What is slow about it is remembered: a dial that is dragged asks for the same again and again.
     """
@@ -75,8 +86,9 @@ class _Question:
 
 
 @lru_cache(maxsize=4)
-def _answered(question: _Question) -> tuple[Solver, Mapping[str, str]]:
+def _answered(question: _Question) -> Solving:
     from mouthpiece.retarget.blendshapes import Shapes, Solver
+    from mouthpiece.retarget.looks import looks
     from mouthpiece.retarget.pinned import PinnedFace
 
     mesh, vertices = question.held.mesh, np.array(question.vertices)
@@ -85,18 +97,23 @@ def _answered(question: _Question) -> tuple[Solver, Mapping[str, str]]:
     deltas = np.full((len(mesh.names), pins.COUNT, 3), np.nan)
     deltas[:, kept] = mesh.deltas[:, vertices[kept]]
     named = _names(mesh.names)
-    unseen = _unseen(question, face.points)
+    sight = _sight(question, face.points)
+    unseen = np.array([sight.unseen(delta) for delta in mesh.deltas])
     low, high = (np.array([row[k] for row in question.keys]) for k in range(2))
     for k, (name, row) in enumerate(zip(mesh.names, question.keys, strict=True)):
         if row[2] or named.get(name, "").startswith(BY_NAME):
             unseen[k] = 1.0  # not to be solved for
     made = {name: row[3] for name, row in zip(mesh.names, question.keys, strict=True) if row[3]}
     shapes = Shapes(mesh.names, deltas, low, high, unseen, named, made)
-    return Solver.of(face, shapes, np.frombuffer(question.neutral, np.float32).reshape(-1, 3)), named
+    solver = Solver.of(face, shapes, np.frombuffer(question.neutral, np.float32).reshape(-1, 3))
+    bound = np.array(
+        [0.0 if row[2] or name in named else 1.0 for name, row in zip(mesh.names, question.keys, strict=True)]
+    )
+    return Solving(solver, named, looks(sight, solver.stance, mesh.rest, list(mesh.deltas), low * bound, high * bound))
 
 
-def _unseen(question: _Question, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share (K,) of each key's motion that the pins cannot judge."""
+def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
+    """Return what the pins see of the mesh."""
     from mouthpiece.retarget.unseen import Sight
 
     mesh, vertices = question.held.mesh, np.array(question.vertices)
@@ -106,8 +123,7 @@ def _unseen(question: _Question, points: NDArray[np.float64]) -> NDArray[np.floa
     eyes = np.where(
         np.isnan(eyes), np.stack([[points[36], points[36] + across], [points[45] - across, points[45]]]), eyes
     )
-    sight = Sight.of(mesh.rest, question.held.edges, vertices[vertices >= 0], eyes)
-    return np.array([sight.unseen(delta) for delta in mesh.deltas])
+    return Sight.of(mesh.rest, question.held.edges, vertices[vertices >= 0], eyes)
 
 
 def _names(names: tuple[str, ...]) -> dict[str, str]:

@@ -60,7 +60,7 @@ def main() -> int:
     began = time.perf_counter()
     target.drive(take, grid)
     first = time.perf_counter() - began
-    solver, _ = solving.solver_of(head, take.neutral)
+    solver = solving.solving_of(head, take.neutral).solver
     wanted = solver.wanted(take).displacements
     rows = [
         {"what": "propose 68 pins on the demo head", "value": f"{proposed:.1f} s", "promise": "a few seconds"},

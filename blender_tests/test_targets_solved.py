@@ -98,7 +98,7 @@ def test_the_demo_head_speaks_without_names(head):
     driven = check_mouth(head, spoken())
     (part,) = driven.parts
     played = {truth[name]: channel for name, channel in zip(part.curves.names, part.channels, strict=True)}
-    assert "tongueOut" not in played and not any(name.startswith("eyeLook") for name in played)
+    assert "tongueOut" not in played
     assert played["jawOpen"].layer == "lips" and played["eyeBlinkLeft"].layer == "eyes"
     assert played["browInnerUp"].layer == "expression"
     assert part.curves.values.min() >= 0 and part.curves.values.max() <= 1
@@ -106,6 +106,26 @@ def test_the_demo_head_speaks_without_names(head):
     for shape in ("mouthSmile", "mouthLowerDown", "browDown", "eyeBlink"):
         left, right = (part.curves.values[:, index[f"{shape}{side}"]] for side in ("Left", "Right"))
         np.testing.assert_allclose(left, right, atol=0.08)
+
+
+def test_eyes_look_where_the_take_looks_though_no_name_says_how(head):
+    """The pupils of the evaluated mesh, against the gaze."""
+    rest, truth = keyed_mesh.rest_of(head.data), nameless(head)
+    (part,) = target_for(head, 1.0, "SOLVED").drive(spoken(), GRID).parts
+    layers = {truth[channel.name]: channel.layer for channel in part.channels}
+    assert {layers[name] for name in layers if name.startswith("eyeLook")} == {"eyes"}
+    keys.write([part], planning.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    index = [k for k, material in enumerate(head.data.materials) if material.name.startswith("Mouthpiece Pupil")]
+    pupils = sorted({v for polygon in head.data.polygons if polygon.material_index in index for v in polygon.vertices})
+    moved = []
+    for frame in GRID.frames:
+        bpy.context.scene.frame_set(int(frame))
+        shown = head.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+        moved.append(np.mean([np.array(shown.vertices[v].co) - rest[v] for v in pupils], axis=0))
+    gaze = spoken().gaze[: len(moved)]
+    for direction, axis, sign in ((0, 0, 1), (1, 2, -1)):
+        assert np.ptp(gaze[:, direction]) > 0.02
+        assert np.corrcoef(np.array(moved)[:, axis] * sign, gaze[:, direction])[0, 1] > 0.97
 
 
 @pytest.mark.parametrize("file", ["mpfb_head_arkit.glb", "mpfb_head_arkit_visemes.glb", "ict_face_arkit.glb"])

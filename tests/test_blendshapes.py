@@ -12,6 +12,7 @@ from mouthpiece.motion.shapes import landmark_shapes
 from mouthpiece.retarget import boxed
 from mouthpiece.retarget.blendshapes import Shapes, Solver
 from mouthpiece.retarget.combinations import combinations, pairs, products
+from mouthpiece.retarget.looks import looks
 from mouthpiece.retarget.pinned import PinnedFace, stance
 from mouthpiece.retarget.transfer import LIP_PAIRS, evened, transferred
 from mouthpiece.retarget.unseen import Sight, pieces
@@ -332,6 +333,45 @@ def test_pieces_and_eyeballs():
     middle[10, 1] = 0.01
     assert sight.unseen(middle) == 1.0
     assert sight.unseen(np.zeros_like(points)) == 1.0
+
+
+def test_eyeballs_are_turned_towards_the_gaze(neutral):
+    """Two balls behind the eyes, one key for both to the right, one each for down; a key that carries them is none."""
+    theta, phi = np.meshgrid(np.linspace(0, np.pi, 9), np.linspace(0, 2 * np.pi, 13)[:-1])
+    around = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1).reshape(-1, 3)
+    centres = np.array([[-0.35, 0.12, 0.0], [0.35, 0.12, 0.0]])
+    eyes = np.array([[[-0.5, 0, 0], [-0.2, 0, 0]], [[0.2, 0, 0], [0.5, 0, 0]]])
+    points = np.concatenate([eyes.reshape(-1, 3), *(c + 0.12 * around for c in centres)])
+    grid = np.arange(len(around)).reshape(12, 9)
+    ring = np.concatenate([
+        np.stack([grid[:, :-1].ravel(), grid[:, 1:].ravel()], 1),
+        np.stack([grid.ravel(), np.roll(grid, 1, 0).ravel()], 1),
+    ])  # fmt: skip
+    edges = np.concatenate([[[0, 1], [1, 2], [2, 3]], ring + 4, ring + 4 + len(around)])
+    sight = Sight.of(points, edges, np.arange(4), eyes)
+    assert len(sight.balls) == 2
+
+    def turned(axis, angle, which):
+        delta = np.zeros_like(points)
+        for eye in which:
+            rows = slice(4 + eye * len(around), 4 + (eye + 1) * len(around))
+            rotation = Rotation.from_rotvec(angle * np.array(axis, float)).as_matrix()
+            delta[rows] = 0.12 * around @ rotation.T - 0.12 * around
+        return delta
+
+    carried = np.full_like(points, 0.05)
+    deltas = [turned((0, 0, 1), 0.5, (0, 1)), turned((1, 0, 0), 0.4, (0,)), turned((1, 0, 0), 0.4, (1,)), carried]
+    how = stance(rig(neutral)[0], neutral)
+    found = looks(sight, how, points, deltas, np.full(4, -1.0), np.ones(4))
+    assert found.keys == (0, 1, 2)
+    weights = found.weights(np.array([[0.25, 0.0], [0.0, 0.2], [0.0, 0.0]]))
+    # A turn about +z takes the front (-y) to +x, which is the picture's right; one about +x takes it down.
+    np.testing.assert_allclose(weights[0], [np.sin(0.25) / np.sin(0.5), 0, 0], atol=0.02)
+    np.testing.assert_allclose(weights[1], [0, np.sin(0.2) / np.sin(0.4), np.sin(0.2) / np.sin(0.4)], atol=0.02)
+    np.testing.assert_allclose(weights[2], 0, atol=1e-9)
+    assert looks(
+        Sight.of(points[:4], edges[:3], np.arange(4), eyes), how, points[:4], [], np.ones(0), np.ones(0)
+    ).weights(np.zeros((5, 2))).shape == (5, 0)
 
 
 def test_ict_poses_are_reproduced_within_two_hundredths_of_the_eye_distance(neutral):

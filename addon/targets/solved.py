@@ -70,16 +70,17 @@ class SolvedTarget:
             return self._alongside(performance, grid)
         obj = find_object(self.object_name)
         key = editable_keys(obj)
-        solver, named = solving.solver_of(obj, performance.neutral)
+        known = solving.solving_of(obj, performance.neutral)
+        solver, named = known.solver, known.named
         arkit = performance.arkit.astype(np.float64) * self.strength
         wanted = solver.wanted(performance, self.strength).displacements
-        looks = _by_name(solver, named, arkit)
+        looks = _by_name(solver, named, arkit) | _by_eyeballs(known, performance.gaze * self.strength)
         if looks:
             wanted = wanted - np.tensordot(np.stack(list(looks.values()), axis=1), _seen(solver, looks), axes=1)
         solution = solver.solve(wanted, performance.fps, arkit)
         tracks = dict(zip(solution.names, solution.weights.T, strict=True)) | looks
         curves = _curves(key, tracks, solver.combined, performance.fps, grid)
-        layers = {**solver.layers(), **dict.fromkeys((n for n, s in named.items() if s.startswith("eyeLook")), "eyes")}
+        layers = {**solver.layers(), **{name: "lips" if named.get(name) == "tongueOut" else "eyes" for name in looks}}
         channels = tuple(
             Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', layer=layers[name])
             for name in curves.names
@@ -182,6 +183,13 @@ def _by_name(solver: Solver, named: Mapping[str, str], arkit: NDArray[np.float64
             low, high = solver.shapes.low[k], solver.shapes.high[k]
             found[name] = np.clip(arkit[:, ARKIT_INDEX[shape]], low, high)
     return found
+
+
+def _by_eyeballs(known: solving.Solving, gaze: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
+    """Return the values (T,) of keys whose names say nothing and that turn eyeballs."""
+    weights = known.looks.weights(gaze)
+    names = (known.solver.shapes.names[k] for k in known.looks.keys)
+    return {name: weights[:, column] for column, name in enumerate(names)}
 
 
 def _seen(solver: Solver, names: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,8 @@ class Sight:
     near: NDArray[np.bool_]
     pins: Indices
     balls: tuple[tuple[Indices, float], ...]
+    #: By how much of its radius an eyeball moves if it turns at all.
+    turning: ClassVar[float] = _TURNS
 
     @classmethod
     def of(
