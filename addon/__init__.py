@@ -22,6 +22,7 @@ from . import (
 from .operators import add_demo, also, animate, bones, chart, mapping, mapping_files, pick_pins, redial
 from .operators import pins as pin_operators
 
+#: Settings first, the panel before its parts.
 MODULES = (
     properties,
     dials,
