@@ -359,10 +359,19 @@ def test_eyeballs_are_turned_towards_the_gaze(neutral):
             delta[rows] = 0.12 * around @ rotation.T - 0.12 * around
         return delta
 
-    carried = np.full_like(points, 0.05)
-    deltas = [turned((0, 0, 1), 0.5, (0, 1)), turned((1, 0, 0), 0.4, (0,)), turned((1, 0, 0), 0.4, (1,)), carried]
+    carried, widened = np.full_like(points, 0.05), np.zeros_like(points)
+    for eye in range(2):
+        rows = slice(4 + eye * len(around), 4 + (eye + 1) * len(around))
+        widened[rows] = 0.05 * around * [1, 0, 1] * (around[:, 1:2] < -0.5)  # a pupil
+    deltas = [
+        turned((0, 0, 1), 0.5, (0, 1)),
+        turned((1, 0, 0), 0.4, (0,)),
+        turned((1, 0, 0), 0.4, (1,)),
+        carried,
+        widened,
+    ]
     how = stance(rig(neutral)[0], neutral)
-    found = looks(sight, how, points, deltas, np.full(4, -1.0), np.ones(4))
+    found = looks(sight, how, points, deltas, np.full(5, -1.0), np.ones(5))
     assert found.keys == (0, 1, 2)
     weights = found.weights(np.array([[0.25, 0.0], [0.0, 0.2], [0.0, 0.0]]))
     # A turn about +z takes the front (-y) to +x, which is the picture's right; one about +x takes it down.
@@ -372,6 +381,19 @@ def test_eyeballs_are_turned_towards_the_gaze(neutral):
     assert looks(
         Sight.of(points[:4], edges[:3], np.arange(4), eyes), how, points[:4], [], np.ones(0), np.ones(0)
     ).weights(np.zeros((5, 2))).shape == (5, 0)
+
+
+def test_what_moves_most_far_from_all_pins_counts_as_unseen():
+    """Cheeks, not lids: between its pins a lid may move further than at them."""
+    points = np.array([[x, 0.0, 0.0] for x in np.linspace(-0.5, 0.5, 41)])
+    edges = np.stack([np.arange(40), np.arange(1, 41)], 1)
+    eyes = np.array([[[-0.5, 0, 0], [-0.4, 0, 0]], [[0.4, 0, 0], [0.5, 0, 0]]])
+    sight = Sight.of(points, edges, np.array([0, 4, 36, 40]), eyes)
+    lid, cheek = np.zeros_like(points), np.zeros_like(points)
+    lid[:5, 2] = [0.01, 0.02, 0.03, 0.02, 0.01]
+    cheek[:5, 2], cheek[18:22, 2] = 0.01, 0.03
+    assert sight.unseen(lid) == 0.0
+    assert sight.unseen(cheek) > 0.8
 
 
 def test_ict_poses_are_reproduced_within_two_hundredths_of_the_eye_distance(neutral):

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 #: An eyeball whose vertices move alike, to this share of the furthest, is carried and does not turn.
 _CARRIED: Final = 0.25
+#: How deep the front of an eyeball is, in radii.
+_FRONT: Final = 0.4
 #: Pull of every weight towards rest, in share of what its shape does.
 _REST: Final = 1e-3
 
@@ -65,7 +67,10 @@ def looks(
     fronts = []
     for ball, radius in sight.balls:
         depth = np.asarray(vertices, np.float64)[ball] @ stance.rotation[2]
-        fronts.append((ball, int(ball[depth.argmin()]), radius))
+        behind = depth - depth.min()
+        front = behind < _FRONT * radius
+        # All of the front counts, lest a pupil that widens pass for an eye that turns.
+        fronts.append((ball, ball[front], radius - float(behind[front].mean())))
     keys, turns = [], []
     for k, delta in enumerate(deltas):
         row = np.zeros((len(fronts), 2))
@@ -73,7 +78,7 @@ def looks(
             moved = np.asarray(delta, np.float64)[ball]
             most = float(np.linalg.norm(moved, axis=1).max())
             if most > 0 and np.linalg.norm(moved - moved.mean(axis=0), axis=1).max() > _CARRIED * most:
-                row[eye] = (stance.rotation @ np.asarray(delta, np.float64)[front])[:2] / radius
+                row[eye] = (stance.rotation @ np.asarray(delta, np.float64)[front].mean(axis=0))[:2] / radius
         if np.abs(row).max(initial=0.0) > sight.turning and low[k] < high[k]:
             keys.append(k)
             turns.append(row.ravel())

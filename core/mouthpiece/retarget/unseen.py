@@ -94,8 +94,8 @@ class Sight:
     def unseen(self, delta: NDArray[np.floating[Any]]) -> float:
         """Return which share, 0 to 1, of the motion ``delta`` (V, 3), squared, the pins cannot judge.
 
-        That which is far from all pins, or by which skin moves further than any pin. All of it, where an eyeball turns
-        or something beside the pinned skin moves much further than that.
+        That which is far from all pins, or by which skin far from them moves further than any of them. All of it, where
+        an eyeball turns or something beside the pinned skin moves much further than that.
         """
         size = np.linalg.norm(np.asarray(delta, np.float64), axis=1)
         most = float(size[self.skin].max(initial=0.0))
@@ -104,8 +104,11 @@ class Sight:
         if any(size[ball].max() > _TURNS * radius for ball, radius in self.balls):
             return 1.0
         energy = size**2
-        far = float(energy[self.skin & ~self.near].sum() / energy[self.skin].sum())
-        return max(far, 1 - min(float(size[self.pins].max()) / most, 1.0) ** 2)
+        away = self.skin & ~self.near
+        share = float(energy[away].sum() / energy[self.skin].sum())
+        furthest = float(size[away].max(initial=0.0))
+        beyond = 1 - min(float(size[self.pins].max()) / furthest, 1.0) ** 2 if furthest > 0 else 0.0
+        return max(share, beyond)
 
 
 def _balls(
