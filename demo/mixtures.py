@@ -14,7 +14,7 @@ Recipe = Mapping[str, float]
 #: The fifteen visemes as mixtures of ARKit's shapes; ``mouthStretch`` stands for both sides. Set by eye.
 VISEMES: Final[Mapping[str, Recipe]] = {
     "sil": {},
-    "PP": {"mouthPress": 0.4, "mouthRollLower": 0.3, "mouthRollUpper": 0.2},
+    "PP": {"mouthPress": 0.2, "mouthRollLower": 0.15, "mouthPucker": 0.1},
     "FF": {"mouthRollLower": 0.5, "mouthUpperUp": 0.35, "jawOpen": 0.05},
     "TH": {"jawOpen": 0.14, "tongueOut": 0.35, "mouthUpperUp": 0.15},
     "DD": {"jawOpen": 0.12, "mouthUpperUp": 0.2, "mouthLowerDown": 0.15},

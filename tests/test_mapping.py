@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
-from mouthpiece.retarget import mapping
+from mouthpiece.motion.dials import Dials, apply
+from mouthpiece.retarget import drivers, mapping
 from mouthpiece.retarget.mapping import Entry, ShapeMap
 from mouthpiece.retarget.matching import detect
+from mouthpiece.retarget.opening import Lips
 from mouthpiece.retarget.shapes import shape_curves
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 
@@ -135,3 +137,25 @@ def test_a_missing_file_and_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RigError, match="cannot be written"):
         mapping.save(tmp_path / "file" / "table.json", TABLE)
+
+
+@pytest.mark.parametrize("family", [[*ARKIT_NAMES], [f"viseme_{name}" for name in ("aa", "E", "ih", "oh", "ou", "PP")]])
+def test_a_rig_follows_the_dials(spoken, family):
+    table, grid = detect(family), FrameGrid(25.0, 0.0, 0, len(spoken) - 1)
+    openings = dict.fromkeys(family, 0.02 if "jawOpen" in family else 0.1) | {
+        "jawOpen": 1.0,
+        "mouthClose": -1.0,
+        "viseme_aa": 0.5,
+        "viseme_PP": 0.0,
+    }
+    lips = Lips(table, {key: openings[key] for key in table.keys})
+
+    def opened(**given):
+        seen = apply(spoken, Dials(**given))
+        curves, _ = shape_curves(seen, table, grid, lips=lips)
+        return sum(curves[key] * openings[key] for key in curves.names), drivers.lip_gap(seen)
+
+    for given in ({}, {"lips": 0.5, "jaw": 0.5}, {"jaw": 1.5}):
+        mouth, gap = opened(**given)
+        assert np.corrcoef(mouth, gap)[0, 1] > 0.98
+    assert opened(lips=0.5, jaw=0.5)[0].max() < 0.6 * opened()[0].max()

@@ -306,3 +306,17 @@ def test_a_file_that_is_no_json_is_refused(tmp_path):
 def test_the_documentation_names_every_family():
     page = (ROOT / "docs" / "targets" / "shape-keys.md").read_text("utf-8")
     assert not [one.label for one in families() if f"| {one.label} |" not in page]
+
+
+@pytest.mark.parametrize("spelling", ["VRM_{}", "Mouth_{}", "Face.{}", "lip_{}", "ns:{}"])
+def test_vowels_behind_a_prefix(spelling):
+    names = [spelling.format(vowel) for vowel in VROID]
+    assert detect(names).keys == tuple(names) and detect(names).families == ("VRM 0",)
+
+
+def test_corners_of_the_mouth_go_with_the_family_that_speaks():
+    visemes = [f"viseme_{name}" for name in VISEMES]
+    table = detect([*visemes, "mouthSmile"])
+    assert formulas(table)["mouthSmile"].startswith("0.8 * max(0, (mouthSmileLeft")
+    assert {entry.key: entry.layer for entry in table.entries}["mouthSmile"] == "expression"
+    assert "mouthSmile" not in detect([*visemes, *ARKIT_NAMES, "mouthSmile"]).keys
