@@ -37,10 +37,18 @@ def _edited(self: Any, context: bpy.types.Context) -> None:
         dials.follow(self.id_data, context)
 
 
+def _chosen(self: Any, context: bpy.types.Context) -> None:
+    """Note what another key that was chosen looks like."""
+    key = self.id_data.data.shape_keys if self.id_data.type == "MESH" else None
+    if not _filling and key is not None:
+        self.mark = mark(key, self.key)
+        _edited(self, context)
+
+
 class MOUTHPIECE_PG_shape_entry(bpy.types.PropertyGroup):
     """One shape key, and what drives it."""
 
-    key: StringProperty(name="Shape Key", description="Shape key that is driven", override=_OVERRIDE, update=_edited)
+    key: StringProperty(name="Shape Key", description="Shape key that is driven", override=_OVERRIDE, update=_chosen)
     formula: StringProperty(
         name="Driven By",
         description="Drivers, numbers, + - * /, brackets, max and min: jawOpen - 0.5 * mouthClose",
@@ -85,16 +93,22 @@ def read(obj: bpy.types.Object) -> ShapeMap | None:
     """Return the table of a mesh, or None if it has none and is to be detected.
 
     Keys that were renamed since are found by their shape. Entries of keys that are gone are left out.
+    Raises RigError if a key has two entries, or nothing is driven.
     """
+    from mouthpiece.errors import RigError
     from mouthpiece.retarget.mapping import ShapeMap
 
     settings = obj.mouthpiece_names
     if not settings.entries:
         return None
     names = names_now(obj, settings)
-    entries = tuple(
-        _entry(item, names[item.key]) for item in settings.entries if item.key in names and item.formula.strip()
-    )
+    items = [item for item in settings.entries if item.key in names and item.formula.strip()]
+    twice = {item.key for item in items if sum(other.key == item.key for other in items) > 1}
+    if twice:
+        raise RigError(f"Shape Key Mapping has two entries for {', '.join(sorted(twice))}. Remove one of them.")
+    entries = tuple(_entry(item, names[item.key]) for item in items)
+    if not any(entry.enabled for entry in entries):
+        raise RigError(f"Shape Key Mapping of '{obj.name}' drives nothing. Switch entries on, or press Detect.")
     mapped = {entry.key for entry in entries}
     unused = tuple(block.name for block in movers(obj.data.shape_keys) if block.name not in mapped)
     return ShapeMap(entries, unused=unused, match_lips=settings.match_lips)

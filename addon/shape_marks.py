@@ -27,8 +27,9 @@ def mark(key: bpy.types.Key, name: str) -> str:
 def names_now(obj: bpy.types.Object, settings: Any) -> dict[str, str]:
     """Return what each key of the table is called now: as noted, or, where that is gone, what has its shape."""
     key = obj.data.shape_keys
-    names = {item.key: item.key for item in settings.entries if item.key in key.key_blocks}
-    if len(names) == len(settings.entries):
+    there = {block.name for block in movers(key)}
+    names = {item.key: item.key for item in settings.entries if item.key in there}
+    if all(item.key in names for item in settings.entries):
         return names
     marks: dict[str, list[str]] = {}
     for block in movers(key):

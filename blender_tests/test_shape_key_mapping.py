@@ -180,6 +180,30 @@ def test_a_renamed_key_is_found_again_by_its_shape():
     assert [item.key for item in obj.mouthpiece_names.entries] == ["Kiefer", "mouthPucker", "Backe"]
 
 
+def test_tables_that_make_no_sense_are_refused_with_the_remedy():
+    obj = scenes.face(keys=("jawOpen", "mouthPucker"))
+    ops.detect_shape_keys()
+    entries = obj.mouthpiece_names.entries
+    entries[1].key = "jawOpen"
+    with pytest.raises(RigError, match="two entries for jawOpen"):
+        target_for(obj)
+    entries[1].key = "Basis"  # which moves nothing
+    assert target_for(obj).table.keys == ("jawOpen",)
+    entries[0].enabled = False
+    with pytest.raises(RigError, match="drives nothing"):
+        target_for(obj)
+
+
+def test_a_key_chosen_anew_is_known_by_its_own_shape():
+    obj = scenes.face(keys=("jawOpen", "mouthPucker", "smirk"))
+    for index, block in enumerate(shape_marks.movers(obj.data.shape_keys)):
+        block.data[0].co.z = 0.1 * (index + 1)
+    ops.detect_shape_keys()
+    obj.mouthpiece_names.entries[0].key = "smirk"
+    obj.data.shape_keys.key_blocks["smirk"].name = "grin"
+    assert target_for(obj).table.keys == ("grin", "mouthPucker")
+
+
 def test_an_entry_of_a_deleted_key_is_left_out():
     obj = scenes.face(keys=("jawOpen", "mouthPucker"))
     ops.detect_shape_keys()
