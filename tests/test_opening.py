@@ -108,6 +108,12 @@ def test_without_anything_that_opens_nothing_changes():
     assert opening.matched(Lips(table, {"smile": 0.0}), given, np.array([0.2])) == given
 
 
+def test_a_key_that_hardly_opens_the_mouth_is_not_relied_on():
+    given = {"jawOpen": [0.4], "mouthFunnel": [0.5]}
+    found, _ = solved(arkit(jawOpen=3.0), [0.0], **given)
+    assert found["jawOpen"][0] == 0.4 and found["mouthFunnel"][0] == 0.5
+
+
 def test_a_spoken_line_opens_an_arkit_rig_as_its_landmarks_do(spoken):
     lips = arkit()
     grid = FrameGrid(spoken.fps, 0.0, 0, len(spoken) - 1)

@@ -24,6 +24,8 @@ from .mapping import ShapeMap
 _GIVE_WAY: Final = tuple(ARKIT_NAMES[index] for index in PARTING if ARKIT_NAMES[index] not in ("jawOpen", "mouthClose"))
 #: A driver parts the lips if it does at least this share of what the widest one does.
 _COUNTS: Final = 0.02
+#: jawOpen, or aa, must do this share of it to be what opens the mouth: where the jaw is a bone, its key does little.
+_OPENS: Final = 0.5
 #: Gap, in eye distances, at which the viseme aa is whole: half a jawOpen.
 _AA_GAP: Final = 0.2
 #: A viseme is played at this share at least, so that rounding shows in a nearly shut mouth; and at most.
@@ -48,16 +50,14 @@ class Lips:
 
 def responses(lips: Lips) -> dict[str, float]:
     """Return by how much each driver, whole and alone, parts the rig's lips (in units of ``openings``)."""
-    openings = lips.openings
-    entries = [entry for entry in lips.table.driven if openings.get(entry.key)]
-    names = {name for entry in entries for name in entry.parsed().names}
-    nothing = dict.fromkeys(names, np.zeros(1))
-    rest = {entry.key: entry.value(nothing) for entry in entries}
-    found = {}
-    for name in names:
-        alone = nothing | {name: np.ones(1)}
-        change = sum(openings[entry.key] * (entry.value(alone) - rest[entry.key]) for entry in entries)
-        found[name] = float(np.sum(change))
+    entries = [entry for entry in lips.table.driven if lips.openings.get(entry.key)]
+    nothing = dict.fromkeys((name for entry in entries for name in entry.parsed().names), np.zeros(1))
+    found = dict.fromkeys(nothing, 0.0)
+    for entry in entries:
+        rest = entry.value(nothing)
+        for name in entry.parsed().names:
+            alone = entry.value(nothing | {name: np.ones(1)})
+            found[name] += lips.openings[entry.key] * float(np.sum(alone - rest))
     return found
 
 
@@ -77,9 +77,9 @@ def matched(lips: Lips, tracks: Mapping[str, Array], gap: Array) -> dict[str, Ar
     widest = max((abs(value) for value in response.values()), default=0.0)
     if widest <= 0:
         return dict(tracks)
-    if response.get("jawOpen", 0.0) > 0.2 * widest:
+    if response.get("jawOpen", 0.0) > _OPENS * widest:
         return _by_jaw(tracks, response, gap / drivers.jaw_gap() * response["jawOpen"])
-    if response.get("viseme.aa", 0.0) > 0.2 * widest:
+    if response.get("viseme.aa", 0.0) > _OPENS * widest:
         return _by_visemes(tracks, response, gap / _AA_GAP * response["viseme.aa"])
     return dict(tracks)
 
