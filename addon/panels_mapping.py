@@ -9,6 +9,8 @@ from bpy.utils import register_classes_factory
 
 from . import mapping_presets, paragraphs, properties
 
+#: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
+_WIDE = 400.0
 _NONE = "Nothing: the key stays as it is"
 
 
@@ -23,11 +25,13 @@ class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
         there = keys is None or item.key in keys.key_blocks
         row = layout.row(align=True)
         row.prop(item, "enabled", text="")
-        names = row.split(factor=0.5)
+        wide = context.region.width / context.preferences.system.ui_scale > _WIDE
+        names = row.split(factor=0.5) if wide else row.row()
         names.active = item.enabled
         wrong = bool(_wrong(item.formula))
-        names.label(text=item.key, icon="NONE" if there else "ERROR", translate=False)
-        names.label(text=_told(item), icon="ERROR" if wrong else "NONE", translate=False)
+        names.label(text=item.key, icon="NONE" if there and (wide or not wrong) else "ERROR", translate=False)
+        if wide:  # else the chosen entry is below in full
+            names.label(text=_told(item), icon="ERROR" if wrong else "NONE", translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
         """Find keys, and what drives them, by a part of their name."""
