@@ -1,10 +1,11 @@
 """Animate samples with the bundled line and render each as one labelled contact sheet.
 
-    python demo/sheets.py [NAME …] [--out DIR] [--frames N]        with the checkout and its core on PYTHONPATH
+    python demo/sheets.py [NAME …] [--out DIR] [--frames N] [--images DIR]
 
 Each sample is built in an empty file, animated by the add-on's own operator, saved as DIR/NAME.blend, and its most
-telling frames are rendered by Workbench into DIR/NAME.png. `python build.py samples` prepares an environment and runs
-this for all. A sheet whose frames hardly differ is an error: the face did not move.
+telling frames are rendered by Workbench into DIR/NAME.png (and IMAGES/sheet-NAME.jpg, for the documentation). `python
+build.py samples` prepares an environment and runs this for all; alone it wants the checkout and its core on PYTHONPATH.
+A sheet whose frames hardly differ is an error: the face did not move.
 """
 
 from __future__ import annotations
@@ -98,12 +99,12 @@ def read(path: Path) -> Picture:
 
 
 def write(picture: Picture, path: Path) -> None:
-    """Save colours (height, width, 4), first row at the bottom, as a PNG file."""
+    """Save colours (height, width, 4), first row at the bottom, as PNG, or JPEG if the path ends so."""
     height, width = picture.shape[:2]
     image = bpy.data.images.new("Sheet", width, height)
     image.pixels.foreach_set(np.ascontiguousarray(picture, np.float32).ravel())
-    image.filepath_raw, image.file_format = str(path), "PNG"
-    image.save()
+    image.filepath_raw, image.file_format = str(path), "JPEG" if path.suffix == ".jpg" else "PNG"
+    image.save(quality=85)
     bpy.data.images.remove(image)
 
 
@@ -148,8 +149,8 @@ def difference(pictures: Sequence[Picture]) -> float:
     return float(spread[-max(1, len(spread) // 1000) :].mean())
 
 
-def make(sample: samples.Sample, out: Path, count: int) -> None:
-    """Build, animate, save and render one sample; RuntimeError if its face does not move."""
+def make(sample: samples.Sample, out: Path, count: int) -> Path:
+    """Build, animate, save and render one sample, and return its sheet; RuntimeError if its face does not move."""
     began = time.monotonic()
     scene = empty_file()
     character = sample.build()
@@ -172,6 +173,7 @@ def make(sample: samples.Sample, out: Path, count: int) -> None:
     if difference(pictures) < LEAST_DIFFERENCE:
         raise RuntimeError(f"The frames of '{sample.name}' look alike: its face does not move. Look at {sheet}")
     print(f"{sample.name}: {blend}, {sheet} ({time.monotonic() - began:.0f} s)", flush=True)
+    return sheet
 
 
 def main() -> int:
@@ -180,6 +182,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"(default: all) {', '.join(samples.names())}")
     parser.add_argument("--out", type=Path, default=ROOT / "demo" / "out")
     parser.add_argument("--frames", type=int, default=8, help="frames on a sheet (default: 8)")
+    parser.add_argument("--images", type=Path, help="where a smaller copy of each sheet goes, for the documentation")
     options = parser.parse_args()
     if options.frames < 2:
         parser.error("--frames must be 2 or more")
@@ -190,7 +193,9 @@ def main() -> int:
         if sample.missing:
             print(f"{name}: left out, {sample.missing} is missing", flush=True)
             continue
-        make(sample, out, options.frames)
+        sheet = make(sample, out, options.frames)
+        if options.images:
+            write(read(sheet), options.images.resolve() / f"sheet-{name}.jpg")
     return 0
 
 
