@@ -75,7 +75,9 @@ def look() -> None:
 
 def choose_tab() -> None:
     """Bring the Mouthpiece tab to the front."""
-    view()[2].active_panel_category = "Mouthpiece"
+    window, _, sidebar, _ = view()
+    sidebar.active_panel_category = "Mouthpiece"
+    window.cursor_warp(0, 0)  # out of the picture
 
 
 def enlarge() -> None:
@@ -172,4 +174,9 @@ def main() -> None:
     bpy.app.timers.register(step, first_interval=2.0, persistent=True)
 
 
-main()
+try:
+    main()
+except Exception:  # nobody sees a window: say it and end
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
