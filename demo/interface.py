@@ -36,7 +36,7 @@ def open_panels(names: tuple[str, ...]) -> None:
     extension.unregister()
     known = {kind.__name__: kind for kind in subclasses(bpy.types.Panel)}
     for name in names:
-        known[name].bl_options = set(known[name].bl_options) - {"DEFAULT_CLOSED"}
+        known[name].bl_options = set(getattr(known[name], "bl_options", ())) - {"DEFAULT_CLOSED"}
     extension.register()
 
 
