@@ -87,6 +87,13 @@ def enlarge() -> None:
         bpy.ops.screen.screen_full_area(use_hide_panels=False)
 
 
+def press(sample: samples.Sample) -> None:
+    """Do what the sample wants to have done before it is shown."""
+    window, area, _, region = view()
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        sample.show()
+
+
 def pixels() -> NDArray[np.uint8]:
     """Return the virtual screen (height, width, 3), first row at the top, from its file in the X window dump format."""
     data = Path(os.environ["MOUTHPIECE_SCREEN"]).read_bytes()
@@ -149,12 +156,14 @@ def main() -> None:
     preferences: Any = bpy.context.preferences
     preferences.view.show_splash = False
     preferences.system.use_region_overlap = False
-    open_panels(samples.load(name).panels)
+    sample = samples.load(name)
+    open_panels(sample.panels)
     bpy.ops.wm.open_mainfile(filepath=scene, load_ui=False)
     steps: list[Callable[[], None]] = [
         enlarge,
         look,
         choose_tab,
+        lambda: press(sample),
         look,  # the sidebar has changed the size of the view
         centre,
         lambda: save(cropped(pixels()), Path(picture)),

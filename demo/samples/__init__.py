@@ -6,7 +6,8 @@ A sample is a module ``demo/samples/NAME.py`` with
 * ``build() -> str``: makes the character in the open, empty file, with a camera and all settings the panel would
   have, and returns the name of the object to animate,
 * if it needs something that is not in the repository, ``missing() -> str``: what that is; empty if it is there,
-* ``PANELS``, class names of the sub-panels that its screenshot shows open (default: none).
+* ``PANELS``, class names of the sub-panels that its screenshot shows open (default: none), and ``show()``, what is
+  pressed before it is taken (default: nothing).
 
 ``demo/sheets.py`` opens an empty file, puts the line on frame 1 of the sequencer, calls ``build``, makes the object
 active and presses *Animate*. The functions below give all samples the same light and framing.
@@ -33,12 +34,17 @@ BACKDROP = (0.05, 0.06, 0.08)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample: name, title of its sheet, what is missing to build it (empty: nothing), open sub-panels, and how."""
+    """A sample.
+
+    Its name, the title of its sheet, what is missing to build it (empty: nothing), sub-panels that are shown open and
+    what is pressed to show them, and how it is built.
+    """
 
     name: str
     title: str
     missing: str
     panels: tuple[str, ...]
+    show: Callable[[], None]
     build: Callable[[], str]
 
 
@@ -54,7 +60,8 @@ def load(name: str) -> Sample:
     module = importlib.import_module(f"{__name__}.{name}")
     title = (module.__doc__ or name).strip().splitlines()[0].rstrip(".")
     missing = module.missing() if hasattr(module, "missing") else ""
-    return Sample(name, title, missing, tuple(getattr(module, "PANELS", ())), module.build)
+    panels, show = tuple(getattr(module, "PANELS", ())), getattr(module, "show", lambda: None)
+    return Sample(name, title, missing, panels, show, module.build)
 
 
 def studio(colour: str = "MATERIAL", light: str = "STUDIO", backdrop: Sequence[float] = BACKDROP) -> None:

@@ -11,6 +11,13 @@ import bpy
 
 from . import camera, studio
 
+PANELS = ("MOUTHPIECE_PT_shape_keys",)
+
+
+def show() -> None:
+    """Fill the table."""
+    bpy.ops.mouthpiece.detect_shape_keys()
+
 
 def build() -> str:
     """Add the character of *Add Demo Character*, smoothed, with the camera close."""
