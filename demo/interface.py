@@ -152,18 +152,18 @@ def save(picture: NDArray[np.uint8], path: Path) -> None:
 
 def main() -> None:
     """Open the scene now, and do the rest step by step between redraws."""
-    name, scene, picture = sys.argv[sys.argv.index("--") + 1 :]
+    name, scene, picture, *other = sys.argv[sys.argv.index("--") + 1 :]
     preferences: Any = bpy.context.preferences
     preferences.view.show_splash = False
     preferences.system.use_region_overlap = False
     sample = samples.load(name)
-    open_panels(sample.panels)
+    open_panels(tuple(filter(None, other[0].split(","))) if other else sample.panels)
     bpy.ops.wm.open_mainfile(filepath=scene, load_ui=False)
     steps: list[Callable[[], None]] = [
         enlarge,
         look,
         choose_tab,
-        lambda: press(sample),
+        lambda: None if other else press(sample),
         look,  # the sidebar has changed the size of the view
         centre,
         lambda: save(cropped(pixels()), Path(picture)),

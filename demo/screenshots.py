@@ -61,6 +61,8 @@ def main() -> int:
     parser.add_argument("--zip", type=Path, required=True, help="the built extension for its Python")
     parser.add_argument("--samples", type=Path, default=ROOT / "demo" / "out", help="(default: demo/out)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", help="(default: docs/images)")
+    parser.add_argument("--panels", help="sub-panels shown open instead of the samples' own, with commas")
+    parser.add_argument("--picture", metavar="FILE", help="name of the picture (default: target-NAME.png)")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in options.samples.glob("*.blend"))
     absent = [name for name in names if not (options.samples / f"{name}.blend").is_file()]
@@ -77,9 +79,11 @@ def main() -> int:
         run([options.blender, *install], profile)
         window = ["--window-geometry", "0", "0", *map(str, SCREEN), "--python", str(ROOT / "demo" / "interface.py")]
         for name in names:
-            scene, picture = options.samples / f"{name}.blend", options.out / f"target-{name}.png"
+            scene, picture = options.samples / f"{name}.blend", options.out / (options.picture or f"target-{name}.png")
             picture.unlink(missing_ok=True)
-            said = run([options.blender, *window, "--", name, str(scene.resolve()), str(picture.resolve())], profile)
+            what = [name, str(scene.resolve()), str(picture.resolve())]
+            what += [] if options.panels is None else [options.panels]
+            said = run([options.blender, *window, "--", *what], profile)
             if not picture.is_file():
                 raise SystemExit(f"No picture of {name}.\n{said}")
             print(picture, flush=True)
