@@ -14,12 +14,27 @@ from . import (
     panels_dials,
     panels_mapping,
     panels_options,
+    panels_picture,
     panels_pins,
+    picture_settings,
     pins,
     pins_overlay,
     properties,
 )
-from .operators import add_demo, also, animate, bones, chart, mapping, mapping_files, pick_pins, redial
+from .operators import (
+    add_demo,
+    also,
+    animate,
+    bones,
+    chart,
+    landmark_files,
+    landmarks,
+    mapping,
+    mapping_files,
+    pick_pins,
+    picture,
+    redial,
+)
 from .operators import pins as pin_operators
 
 #: Settings first, the panel before its parts.
@@ -27,6 +42,7 @@ MODULES = (
     properties,
     dials,
     mapping_table,
+    picture_settings,
     pins,
     chart_settings,
     bone_mapping,
@@ -40,11 +56,15 @@ MODULES = (
     chart,
     bones,
     add_demo,
+    picture,
+    landmarks,
+    landmark_files,
     panels,
     panels_mapping,
     panels_pins,
     panels_chart,
     panels_bones,
+    panels_picture,
     panels_dials,
     panels_options,
     pins_overlay,

@@ -21,6 +21,7 @@ examples:
   blender -b shot.blend -c mouthpiece bake --strip "Line 7" --object Face --style calm --emotion sad \\
           --output baked.blend
   blender -b baked.blend -c mouthpiece redial --object Face --lips 1.2 --output dialled.blend
+  blender -b -c mouthpiece picture --image face.png --audio line.wav --output out.blend --render out.mp4
   blender -b -c mouthpiece animate line.wav -o take.npz
 
 exit codes: 0 done, 1 failed, 2 bad arguments
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
     from mouthpiece import cli, dialling
 
-    from . import command_bake, command_redial, sound
+    from . import command_bake, command_picture, command_redial, sound
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -61,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_report_arguments(bake)
     bake.set_defaults(command=run_bake, open_sound=sound.open_file)
     command_redial.add(commands)
+    command_picture.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     cli.add_commands(commands, open_sound=sound.open_file)
     return parser

@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
     scene.add_argument("--head-object", metavar="NAME", help="object that turns with the head, by its delta transform")
     scene.add_argument("--head-translation", action="store_true", help="let the head shift as well as turn")
+    add_keys_and_output(parser)
+
+
+def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
+    """Add where keys go, and what is saved and rendered."""
     keys = parser.add_argument_group("keys")
     keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
     keys.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="factor on all motion (default 1)")

@@ -137,7 +137,7 @@ def test_the_other_backend_says_what_is_missing(portrait, monkeypatch, tmp_path)
     folder.mkdir(parents=True)
     for name in ("s3fd-1.pth", "depth-2.zip"):
         (folder / name).write_bytes(b"")
-    assert alignment.missing_weights(folder) == ("2DFAN4",)
+    assert alignment.missing_weights(folder) == ("3DFAN4",)
 
 
 @pytest.mark.skipif(not (SHARED / "portraits").is_dir(), reason="no portraits to try")

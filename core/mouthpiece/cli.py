@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .cueing import add_cues_command
 from .dialling import add_dial_arguments, add_dial_command, dials_of
 from .errors import MouthpieceError, TakeError
+from .finding import add_landmarks_command
 from .report import Reporter
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _whole(text: str) -> int:
 
 
 def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
-    """Add the ``animate``, ``dial``, ``cues`` and ``inspect`` commands to ``parser.add_subparsers()``.
+    """Add the ``animate``, ``dial``, ``cues``, ``landmarks`` and ``inspect`` commands to ``parser.add_subparsers()``.
 
     ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
     """
@@ -126,6 +127,7 @@ def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = No
 
     add_report_arguments(add_dial_command(commands))
     add_report_arguments(add_cues_command(commands))
+    add_report_arguments(add_landmarks_command(commands))
 
     inspect = commands.add_parser(
         "inspect",

@@ -17,7 +17,7 @@ from ..errors import ModelError
 from .sampling import Picture
 
 #: Beginnings of the names of the weight files needed: detector, landmarks, depth.
-WEIGHTS: Final = ("s3fd", "2DFAN4", "depth")
+WEIGHTS: Final = ("s3fd", "3DFAN4", "depth")
 
 
 def weights_folder() -> Path:
@@ -60,4 +60,7 @@ def aligned_faces(picture: Picture) -> Iterator[tuple[NDArray[np.float32], float
         return
     points, _, boxes = found
     for face, box in zip(points, boxes, strict=True):
-        yield np.asarray(face, np.float32), float(box[-1])
+        marks = np.array(face, np.float32)
+        if marks[30, 2] > marks[[0, 16], 2].mean():  # ours grows away from the camera: the nose is nearer than the ears
+            marks[:, 2] *= -1
+        yield marks, float(box[-1])

@@ -22,6 +22,8 @@ from .sampling import Array, Picture, resize
 _WEIGHED, DETECTION_SCORE, _LYING_SCORE = 0.3, 0.55, 0.65
 #: A face at least this sure and at most this far from upright, in radians, spares the search for lying ones.
 _SURE, _UPRIGHT = 0.75, 1.0
+#: Least score beside a sure face.
+_BESIDE_SURE: Final = 0.65
 #: Least presence for landmarks to be believed.
 PRESENCE: Final = 0.5
 #: Eye distance over the side of the detector's box, and how far the landmarks' middle may be off the box's, in sides:
@@ -150,6 +152,9 @@ def _upright(picture: Picture, networks: FaceNetworks, least: float) -> list[Fac
             face = _looked_at(picture, score, shape, networks)
             if face is not None and not any(_same(face, other) for other in faces):
                 faces.append(face)
+        # beside a sure face, an unsure one is a pattern more often than a face
+        sure = max((face.score for face in faces), default=0.0) > _SURE
+        faces = [face for face in faces if face.score > _BESIDE_SURE] if sure else faces
         if faces or max(picture.shape[:2]) <= DETECTOR_SIZE * _COPIES[-1]:
             break
     return faces

@@ -1,0 +1,44 @@
+"""The sub-panel of picture rigs."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from . import picture_landmarks
+from .picture_settings import rig_meant
+
+
+class MOUTHPIECE_PT_picture(bpy.types.Panel):
+    """Pictures: making a rig, and its landmarks."""
+
+    bl_label = "Picture Rig"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+    bl_parent_id = "MOUTHPIECE_PT_speech"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 6
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the button that makes one; on a rig, what can be done with its landmarks."""
+        layout = self.layout
+        rig = rig_meant(context.active_object)
+        layout.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
+        if rig is None:
+            return
+        layout.template_ID(rig.mouthpiece_picture, "image", open="image.open")
+        editing = picture_landmarks.editor_of(rig) is not None
+        column = layout.column(align=True)
+        column.operator("mouthpiece.place_landmarks", icon="CURSOR")
+        column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")
+        row = column.row(align=True)
+        row.enabled = editing
+        row.operator("mouthpiece.apply_landmarks", icon="CHECKMARK")
+        column.operator_menu_enum("mouthpiece.mirror_landmarks", "keep", icon="MOD_MIRROR")
+        row = layout.row(align=True)
+        row.operator("mouthpiece.load_landmarks", text="Load", icon="IMPORT")
+        row.operator("mouthpiece.save_landmarks", text="Save", icon="EXPORT")
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_PT_picture,))

@@ -1,0 +1,113 @@
+"""What a picture rig remembers on its object, and how its landmarks are read and kept."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import PointerProperty, StringProperty
+from bpy.utils import register_classes_factory
+
+if TYPE_CHECKING:
+    from mouthpiece.portrait.placing import Placed
+
+
+def _is_rig(_self: Any, obj: bpy.types.Object) -> bool:
+    return is_rig(obj)
+
+
+def _show(self: Any, _context: bpy.types.Context) -> None:
+    """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
+    slots: Any = self.id_data.material_slots if isinstance(self.id_data, bpy.types.Object) else ()
+    tree = slots[0].material.node_tree if len(slots) and slots[0].material is not None else None
+    for node in tree.nodes if tree is not None and self.image is not None else ():
+        if node.bl_idname == "ShaderNodeTexImage":
+            node.image = self.image
+
+
+class MOUTHPIECE_PG_picture(bpy.types.PropertyGroup):
+    """A picture rig's picture and landmarks; or, on a landmark mesh, the rig it belongs to."""
+
+    image: PointerProperty(name="Picture", description="Picture the rig shows", type=bpy.types.Image, update=_show)
+    painting: PointerProperty(name="Mouth", description="Painted inside of the mouth", type=bpy.types.Image)
+    points: StringProperty(name="Landmarks", description="Landmarks the rig was made from, as JSON")
+    points_of: PointerProperty(
+        name="Picture Rig", description="Rig these landmarks belong to", type=bpy.types.Object, poll=_is_rig
+    )
+
+
+def is_rig(obj: bpy.types.Object | None) -> bool:
+    """Return whether an object is a picture rig."""
+    return obj is not None and obj.type == "MESH" and bool(obj.mouthpiece_picture.points)
+
+
+def rig_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
+    """Return the picture rig an object is, or whose landmarks it is; None if neither."""
+    if obj is None:
+        return None
+    owner = obj.mouthpiece_picture.points_of
+    return obj if is_rig(obj) else owner if is_rig(owner) else None
+
+
+def landmarks_of(rig: bpy.types.Object) -> Placed:
+    """Return the landmarks a rig was made from, in pixels of its picture; PictureError if they are damaged."""
+    from mouthpiece.portrait.placing import from_json
+
+    width, height = picture_of(rig).size
+    return from_json(_kept(rig), width, height, label=rig.name)
+
+
+def _kept(rig: bpy.types.Object) -> Any:
+    from mouthpiece.errors import PictureError
+
+    try:
+        return json.loads(rig.mouthpiece_picture.points)
+    except ValueError as error:
+        raise PictureError(f"'{rig.name}' has lost its landmarks. Make the rig again.") from error
+
+
+def eye_share(rig: bpy.types.Object) -> float:
+    """Return the distance of a rig's eyes as a share of its picture's longer side; the picture need not be there."""
+    import numpy as np
+    from mouthpiece.portrait.placing import from_json
+
+    marks = from_json(_kept(rig), 1, 1, label=rig.name).landmarks  # in widths and heights
+    size = np.array(_kept(rig)["size"], np.float64)
+    return float(np.linalg.norm((marks[45, :2] - marks[36, :2]) * size) / size.max())
+
+
+def keep(rig: bpy.types.Object, placed: Placed) -> None:
+    """Remember the landmarks a rig is made from."""
+    from mouthpiece.portrait.placing import as_json
+
+    image = picture_of(rig)
+    rig.mouthpiece_picture.points = as_json([placed], image.size[0], image.size[1], image.name).strip()
+
+
+def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
+    """Return a rig's picture; PictureError if it is gone or cannot be read."""
+    from mouthpiece.errors import PictureError
+
+    from . import picture_images
+
+    image = rig.mouthpiece_picture.image
+    if image is None:
+        raise PictureError(f"'{rig.name}' has lost its picture. Choose it again under Picture Rig in the panel.")
+    picture_images.check(image)
+    return image
+
+
+_register, _unregister = register_classes_factory((MOUTHPIECE_PG_picture,))
+
+
+def register() -> None:
+    """Register the settings."""
+    _register()
+    bpy.types.Object.mouthpiece_picture = PointerProperty(type=MOUTHPIECE_PG_picture)
+
+
+def unregister() -> None:
+    """Unregister the settings."""
+    del bpy.types.Object.mouthpiece_picture
+    _unregister()
