@@ -308,6 +308,24 @@ def test_teeth_go_by_the_faces_table():
     assert target_for(teeth).table.families == ("ARKit",)
 
 
+def test_teeth_of_a_face_with_unknown_names_go_by_their_own():
+    face = scenes.face(keys=("smirk", "wobble"))
+    teeth = scenes.face("Teeth", keys=("jawOpen",))
+    face.mouthpiece.also.add().object = teeth
+    assert target_for(teeth).table.families == ("ARKit",)
+    assert target_for(teeth).drive(scenes.performance(jawOpen=0.4), GRID).parts[0].curves["jawOpen"].max() > 0.39
+
+
+def test_teeth_of_a_face_solved_by_geometry_do_not_go_by_names_unless_told():
+    face, teeth = scenes.face(keys=("jawOpen",)), scenes.face("Teeth", keys=("jawOpen",))
+    face.mouthpiece.also.add().object = teeth
+    face.mouthpiece.target = "SOLVED"
+    with pytest.raises(RigError, match="goes by geometry"):
+        target_for(teeth)
+    teeth.mouthpiece.target = "NAMES"
+    assert target_for(teeth, kind="NAMES").table.families == ("ARKit",)
+
+
 def test_what_cannot_be_done_says_why(context):
     scenes.face(keys=())
     for operator in (ops.detect_shape_keys, ops.clear_shape_key_table, ops.export_mapping):

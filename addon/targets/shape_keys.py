@@ -80,7 +80,7 @@ class ShapeKeyTarget:
 
     def _lips(self, obj: bpy.types.Object, key: bpy.types.Key) -> Lips | None:
         """Return the lips the mesh opens with: those of the face it belongs to, else its own."""
-        face = leader(obj)
+        face = named_leader(obj)
         if face is None:
             return lips.measured(key, self.table)
         return lips.measured(face.data.shape_keys, table_of(face))
@@ -143,7 +143,7 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
     own = mapping_table.read(obj)
     if own is not None:
         return own
-    face = leader(obj)
+    face = named_leader(obj)
     if face is None:
         return replace(detected(names), match_lips=obj.mouthpiece_names.match_lips)
     return replace(_followed(face, names), families=(f"With {face.name}",), missing={})
@@ -168,6 +168,25 @@ def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
     played = {entry.key for entry in (*shared.entries, *more)}
     unused = tuple(name for name in names if name not in played)
     return replace(shared, entries=(*shared.entries, *more), unused=unused)
+
+
+def named_leader(obj: bpy.types.Object) -> bpy.types.Object | None:
+    """Return the face ``obj`` plays along with, if that goes by the names of its shape keys.
+
+    Raises RigError if it is set to be solved by geometry, and ``obj`` is not set to go by names all the same.
+    """
+    from mouthpiece.errors import RigError
+
+    face = leader(obj)
+    if face is None:
+        return None
+    if face.mouthpiece.target == "SOLVED" and obj.mouthpiece.target == "AUTO":
+        raise RigError(f"'{obj.name}' plays along with '{face.name}', which goes by geometry, not by names.")
+    try:
+        table_of(face)
+    except RigError:
+        return None
+    return face if face.mouthpiece.target != "SOLVED" else None
 
 
 def leader(obj: bpy.types.Object) -> bpy.types.Object | None:
