@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ _SIDES: Final = {"l": "left", "r": "right", "lf": "left", "rt": "right", "lft": 
 _PLACES: Final = ("{Side}", "{side}", "{S}")
 
 
+@lru_cache(maxsize=8192)
 def canonical(name: str) -> str:
     """Return ``name`` without case, separators, tool prefixes and copy suffixes, sides spelled out at the end.
 
