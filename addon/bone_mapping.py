@@ -19,6 +19,8 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
+from . import compat
+
 if TYPE_CHECKING:
     from mouthpiece.retarget.bone_profiles import Link
 
@@ -123,16 +125,34 @@ def links_in(rig: bpy.types.Object) -> tuple[Link, ...]:
 
 
 def fill(rig: bpy.types.Object, links: Iterable[Link], profile: str) -> None:
-    """Put links into an armature's table, in place of what it held."""
+    """Put links into an armature's table, in place of what it held.
+
+    Of an override, entries that come from the library cannot go: those the table does not have are switched off.
+    """
+    compat.allow_overrides(rig)
     settings = rig.mouthpiece_bones
-    settings.links.clear()
+    for index in reversed(range(len(settings.links))):
+        removed(settings, index)
+    kept = {(entry.source, entry.bone, entry.channel): entry for entry in settings.links}
     for link in links:
-        put(settings.links.add(), link)
+        put(kept.get((link.source, link.bone, link.channel)) or settings.links.add(), link)
     settings.active, settings.profile = 0, profile
+
+
+def removed(settings: Any, index: int) -> bool:
+    """Remove an entry and return whether it could go; one of an override's library stays, switched off."""
+    try:
+        settings.links.remove(index)
+    except (TypeError, RuntimeError):
+        settings.links[index].use = False
+        return False
+    return True
 
 
 def put(entry: Any, link: Link) -> None:
     """Set an entry of the table."""
+    # what an override adds to a list is told apart by its name
+    entry.name, entry.use = f"{link.source} > {link.bone} {link.channel}", True
     for name in _FIELDS:
         setattr(entry, name, getattr(link, name))
 

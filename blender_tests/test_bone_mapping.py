@@ -141,6 +141,48 @@ def test_the_table_survives_saving(rig, tmp_path):
     assert bone_mapping.links_in(rig) == before and rig.mouthpiece_bones.eye_distance == 0.25
 
 
+def test_the_table_of_an_overridden_rig_survives_saving(tmp_path):
+    collection = bpy.data.collections.new("Character")
+    collection.objects.link(face_rigs.face())
+    bpy.data.libraries.write(str(tmp_path / "character.blend"), {collection})
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "character.blend"), link=True) as (_, into):
+        into.collections = ["Character"]
+    linked = bpy.data.collections["Character"]
+    bpy.context.scene.collection.children.link(linked)
+    local = linked.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer, do_fully_editable=True)
+    rig = next(obj for obj in local.all_objects if obj.type == "ARMATURE")
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.mouthpiece.detect_bones()
+    rig.mouthpiece_bones.links[1].gain = 1.5
+    before = bone_mapping.links_in(rig)
+    assert len(before) == 15
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE" and obj.override_library)
+    assert bone_mapping.links_in(rig) == before
+
+
+def test_a_table_that_comes_from_a_library_is_switched_off_where_it_cannot_go(tmp_path):
+    original = face_rigs.face()
+    bone_mapping.fill(original, [Link("jaw", "jaw", "ROTATION"), Link("brow.L", "brow.L")], "")
+    collection = bpy.data.collections.new("Character")
+    collection.objects.link(original)
+    bpy.data.libraries.write(str(tmp_path / "character.blend"), {collection})
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "character.blend"), link=True) as (_, into):
+        into.collections = ["Character"]
+    linked = bpy.data.collections["Character"]
+    bpy.context.scene.collection.children.link(linked)
+    local = linked.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer, do_fully_editable=True)
+    rig = next(obj for obj in local.all_objects if obj.type == "ARMATURE")
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.mouthpiece.remove_bone_link()
+    assert bone_mapping.links_in(rig) == (Link("brow.L", "brow.L"),)
+    bone_mapping.fill(rig, [Link("brow.L", "brow.L", gain=0.5), Link("brow.R", "brow.R")], "")
+    assert bone_mapping.links_in(rig) == (Link("brow.L", "brow.L", gain=0.5), Link("brow.R", "brow.R"))
+
+
 def test_the_command_line_bakes_bones_with_a_mapping(rig, tmp_path, capsys):
     take = speech().save(tmp_path / "take.npz")
     mapping = tmp_path / "mapping.json"

@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import bone_mapping
+from .. import bone_mapping, compat
 
 #: Blender needs the strings of a list made at run time to be kept.
 _profiles: list[tuple[str, str, str]] = []
@@ -91,9 +91,11 @@ class MOUTHPIECE_OT_add_bone_link(_OnTable, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add it behind the others."""
         rig = rig_of(context)
+        compat.allow_overrides(rig)
         settings, bone = rig.mouthpiece_bones, rig.data.bones.active
         entry = settings.links.add()
         entry.source, entry.bone = "lip_corner.L", bone.name if bone else ""
+        entry.name = f"{entry.bone} {len(settings.links)}"
         settings.active = len(settings.links) - 1
         return {"FINISHED"}
 
@@ -112,11 +114,14 @@ class MOUTHPIECE_OT_remove_bone_link(_OnTable, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove."""
         settings = rig_of(context).mouthpiece_bones
-        if self.all:
-            settings.links.clear()
-            settings.profile = ""
-        else:
-            settings.links.remove(min(settings.active, len(settings.links) - 1))
+        last = len(settings.links) - 1
+        gone = [
+            bone_mapping.removed(settings, index)
+            for index in (range(last, -1, -1) if self.all else [min(settings.active, last)])
+        ]
+        settings.profile = "" if self.all else settings.profile
+        if not all(gone):
+            self.report({"WARNING"}, "What comes from the library the rig is linked from is switched off instead")
         settings.active = max(0, min(settings.active, len(settings.links) - 1))
         return {"FINISHED"}
 
