@@ -159,3 +159,15 @@ def test_a_rig_follows_the_dials(spoken, family):
         mouth, gap = opened(**given)
         assert np.corrcoef(mouth, gap)[0, 1] > 0.98
     assert opened(lips=0.5, jaw=0.5)[0].max() < 0.6 * opened()[0].max()
+
+
+@pytest.mark.parametrize(
+    ("emotion", "key"),
+    [("neutral", ""), ("happy", "Joy"), ("sad", "Sorrow"), ("angry", "Angry"), ("surprised", "Surprised")],
+)
+def test_moods_of_vrm_follow_the_emotion_dial_and_speech_alone_wakes_none(spoken, emotion, key):
+    moods = ("Joy", "Sorrow", "Angry", "Surprised")
+    table, grid = detect(["A", "I", "U", "E", "O", *moods]), FrameGrid(25.0, 0.0, 0, len(spoken) - 1)
+    curves, _ = shape_curves(apply(spoken, Dials(emotion=emotion)), table, grid)
+    means = {mood: float(curves[mood].mean()) for mood in moods}
+    assert all(mean > 0.3 if mood == key else mean < 0.02 for mood, mean in means.items()), means
