@@ -6,16 +6,19 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
+from mathutils import Matrix, Vector
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import PictureError, RigError
 from mouthpiece.retarget.modes import key_names, mouth_modes, picture_curves
 from mouthpiece.retarget.pictures.anatomy import FACE
 
 from addon import compat, picture_landmarks, picture_making, picture_settings
+from addon.operators import landmarks
 from addon.targets import target_for
 from blender_tests import scenes
 
@@ -234,6 +237,30 @@ def test_a_pixel_is_where_it_is_seen(rig):
     x, z = 0.999 * np.array([width, height]) / max(width, height)
     assert picture_landmarks.pixel_at(rig, -x, z) == pytest.approx((0, 0), abs=1)
     assert picture_landmarks.pixel_at(rig, 1.2, 0) is None
+
+
+def view(scale):
+    """A 3D View of 200 x 100 pixels that looks along +Y and shows ``scale`` units from its middle to its top."""
+    turn = Matrix.Rotation(-np.pi / 2, 4, "X")
+    flat = Matrix.Diagonal((0.5 / scale, 1 / scale, -0.01, 1))
+    region = SimpleNamespace(width=200, height=100)
+    return region, SimpleNamespace(
+        view_matrix=turn, perspective_matrix=flat @ turn, is_perspective=False, view_perspective="ORTHO"
+    )
+
+
+def test_a_click_finds_the_pixel_under_it(rig):
+    region, data = view(2.0)
+    rig.location, rig.rotation_euler = (0.5, 3.0, 0.0), (0.0, 0.3, 0.0)
+    bpy.context.view_layer.update()
+    context = SimpleNamespace(active_object=rig, region=region, region_data=data)
+    width, height = rig.mouthpiece_picture.image.size
+    for pixel in ((width / 2, height / 2), (40.0, 70.0), (width - 9.0, 20.0)):
+        local = Vector(((pixel[0] - width / 2), 0.0, (height / 2 - pixel[1]))) * 2 / max(width, height)
+        seen = rig.matrix_world @ local
+        event = SimpleNamespace(mouse_region_x=100 + 25 * seen.x, mouse_region_y=50 + 25 * seen.z)
+        assert landmarks.pixel_under(context, event) == pytest.approx(pixel, abs=0.01)
+    assert landmarks.pixel_under(context, SimpleNamespace(mouse_region_x=0, mouse_region_y=0)) is None
 
 
 def test_landmarks_are_mirrored(rig):

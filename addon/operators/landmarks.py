@@ -93,7 +93,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
             return {"CANCELLED"}
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
-        pixel = _pixel_under(context, event)
+        pixel = pixel_under(context, event)
         if pixel is None:
             self.report({"WARNING"}, "That is beside the picture: click on it")
             return {"RUNNING_MODAL"}
@@ -106,7 +106,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
         return self.execute(context)
 
 
-def _pixel_under(context: bpy.types.Context, event: bpy.types.Event) -> tuple[float, float] | None:
+def pixel_under(context: bpy.types.Context, event: bpy.types.Event) -> tuple[float, float] | None:
     """Return the pixel of the rig's picture under the mouse; None beside it."""
     rig: Any = picture_settings.rig_meant(context.active_object)
     region, view = context.region, context.region_data
