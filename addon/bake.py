@@ -6,16 +6,19 @@ one, and is where the scene changes, all at once or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import keys, sound, store, takes
-from .planning import Line, Part
-from .targets import Target
+from . import converting, edits, keys, redialling, remaking, sound, store, takes
+from .channels import Line, Part, Reduction
+from .layering import Seen, by_place
+from .planning import Rescued
+from .targets import Target, find_object
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -49,10 +52,12 @@ class Report:
     clamped: dict[str, int] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    reduction: Reduction | None = None
 
     def summary(self) -> str:
         """Return one line."""
-        return f"{self.keys:,} keys on {self.channels} channels of {self.object}, frames {self.first} to {self.last}"
+        text = f"{self.keys:,} keys on {self.channels} channels of {self.object}, frames {self.first} to {self.last}"
+        return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
@@ -62,6 +67,9 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class Bake:
     """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets, the character first.
+
+    With ``layered`` it becomes layers in the NLA, else one action; with an ``error`` above 0, in each channel's unit,
+    it gets as few keys as that allows, else one a frame.
 
     The style is that of ``options``, or of whoever speaks in the sound at ``style_from``. Dials left as built are those
     saved with a finished take.
@@ -74,6 +82,8 @@ class Bake:
     replace_edited: bool = False
     dials: Dials | None = None
     style_from: str = ""
+    layered: bool = False
+    error: float = 0.0
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last what was heard. Touches no scene."""
@@ -115,35 +125,64 @@ class Bake:
 
         Raises RigError, with the scene as it was, if a target is gone or every channel is taken.
         """
-        seen = heard.performance.final()
-        driven = [target.drive(seen, heard.grid) for target in self.targets]
+        tidy: list[Callable[[], None]] = []
+        with ExitStack() as undo:
+            report = self._write(heard, undo, tidy)
+            undo.pop_all()
+        for last in tidy:
+            last()
+        return report
+
+    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Do so; ``undo`` takes it back, and what is added to ``tidy`` is for when all is well."""
+        from mouthpiece.motion.dials import Dials
+
+        obj = find_object(self.targets[0].object_name)
+        seen = Seen.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
+        driven = [seen.drive(target, heard.grid) for target in self.targets]
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
-        parts = _distinct(part for one in driven for part in one.parts if part.channels)
+        parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
         name = self.targets[0].object_name
-        written = keys.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings)
-        self._keep([part.owner for part in parts], [drawing.owner for drawing in drawings], heard)
+        if converting.other_takes([part.owner for part in parts], self.layered):
+            tidy.append(converting.turn(obj, self.layered, undo)[1])
+        rescued = self._rescued(obj, line, heard.grid)
+        written = keys.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        self._keep(parts, [drawing.owner for drawing in drawings], heard)
         report = Report(name, self.recording.label, [_told(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
+        report.reduction = written.reduction
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
         report.warnings += written.warnings + _kept_lines(written.kept)
         return report
 
-    def _keep(self, keyed: list[bpy.types.ID], drawn: list[bpy.types.ID], heard: Heard) -> None:
+    def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
+        """Return the edits in layers that this line would bake over."""
+        found = Rescued()
+        if self.replace_edited or not self.layered:
+            return found
+        for kept in redialling.dialled_lines(obj):
+            same, before = kept.sound == line.sound, kept.frames()
+            meets = before.first <= line.last and line.first <= before.last
+            if not remaking.is_layered(kept) or not (same or meets):
+                continue
+            shift = round(grid.origin - before.origin) if same and grid.offset == before.offset else 0
+            edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
+        return found
+
+    def _keep(self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard) -> None:
         """Keep the motion as inferred with the keys, so that it can be dialled again; without any there is no need."""
-        played = [
-            owner for owner in keyed if any(t.sound == self.recording.identity for t in store.read(owner).takes)
-        ]
-        homes = [store.homes(owner)[0] for owner in played] + [store.Home(owner) for owner in drawn]
+        sound = self.recording.identity
+        played = [part for part in keyed if any(t.sound == sound for t in store.read(part.owner, part.layer).takes)]
+        homes = [store.home(part.owner, part.layer) for part in played] + [store.Home(owner) for owner in drawn]
         if not homes:
             return
         saved = tuple(target.saved() for target in self.targets)
-        line = takes.Kept(
-            self.recording.identity, self.recording.label, asdict(heard.grid), saved, heard.performance.dials
-        )
+        dials, grid = heard.performance.dials, asdict(heard.grid)
+        line = takes.Kept(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
         takes.keep(homes[0], line, heard.performance)
 
 
@@ -154,14 +193,6 @@ def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
 
 def _told(target: Target) -> dict[str, str]:
     return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
-
-
-def _distinct(parts: Iterable[Part]) -> list[Part]:
-    """Return parts so that each data-block is keyed once: objects may share theirs."""
-    found: dict[bpy.types.ID, Part] = {}
-    for part in parts:
-        found[part.owner] = found[part.owner].joined(part) if part.owner in found else part
-    return list(found.values())
 
 
 def _kept_lines(kept: dict[str, str]) -> list[str]:

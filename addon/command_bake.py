@@ -44,11 +44,31 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     keys = parser.add_argument_group("keys")
     keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
     keys.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
+    keys.add_argument(
+        "--layers", action=argparse.BooleanOptionalAction, default=None,
+        help="lips, eyes, head and expression each in an action and NLA track of its own, or all in one action "
+        "(default: as the character's settings have it)",
+    )  # fmt: skip
+    keys.add_argument(
+        "--reduce", type=_error, metavar="ERROR",
+        help="as few keys as this error allows, in each property's own unit (e.g. 0.01); 0: a key a frame "
+        "(default: as the character's settings have it)",
+    )  # fmt: skip
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
     out.add_argument("--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4 or .mkv")
     out.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _error(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return value
 
 
 def _strength(text: str) -> float:
@@ -97,7 +117,10 @@ def bake_of(options: argparse.Namespace) -> Bake:
     turned = dialling.dials_of(options, dials.dials_of(obj.mouthpiece).saved())
     asked = Options(seed=options.seed, style=style)
     targets = driven if head is None else (*driven, head)
-    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from)
+    layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)
+    error = round(obj.mouthpiece.reduce, 6) if options.reduce is None else options.reduce
+    obj.mouthpiece.layers, obj.mouthpiece.reduce = "LAYERS" if layered else "ONE", error
+    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error)
 
 
 def _map(obj: bpy.types.Object, path: Path) -> None:

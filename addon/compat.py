@@ -99,6 +99,15 @@ def fcurves_of(owner: bpy.types.ID) -> Any:
     return () if bag is None else bag.fcurves
 
 
+def channelbag(action: bpy.types.Action, slot: Any, ensure: bool = False) -> Any:
+    """Return what holds a slot's f-curves; with ``ensure`` it is made, else None if there is none."""
+    if not ensure:
+        return anim_utils.action_get_channelbag_for_slot(action, slot)
+    layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
+    strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(slot, ensure=True)
+
+
 def use_video_output(image_settings: bpy.types.ImageFormatSettings) -> bool:
     """Make the scene write a video and return True; return False if this build cannot."""
     try:

@@ -61,7 +61,7 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
         return
     state = context.window_manager.mouthpiece
     try:
-        done = redialling.redial(obj, dials_of(settings), playhead(settings, context.scene))
+        done = redialling.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
     except MouthpieceError as error:
         state.remarks = str(error)
@@ -97,6 +97,33 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
     )
     also_index: IntProperty(name="Active", description="Chosen further object", override=_OVERRIDE)
+    layers: EnumProperty(
+        name="Keys",
+        description="Where a take's keys go. Takes effect when the sound is animated again",
+        items=(
+            ("ONE", "One Action", "All keys in the active action", 0),
+            (
+                "LAYERS",
+                "Layers",
+                "Lips, eyes, head and expression each in an action and NLA track of its own, to mute or blend; "
+                "your edits get a layer too, and survive",
+                1,
+            ),
+        ),
+        override=_OVERRIDE,
+    )
+    reduce: FloatProperty(
+        name="Reduce Keys",
+        description="Largest error keys may have, in each property's own unit (0.01: a hundredth of a shape key); "
+        "0 for a key on every frame. Takes effect when the sound is animated again",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        soft_max=0.05,
+        step=0.1,
+        precision=3,
+        override=_OVERRIDE,
+    )
     style: EnumProperty(
         name="Style",
         description="Manner of moving; it draws the head, so a change shows when the sound is animated again",

@@ -14,6 +14,8 @@ from . import store
 #: Numbers of Blender's enums, as bulk access speaks them.
 CONSTANT: Final = 0
 LINEAR: Final = 1
+BEZIER: Final = 2
+ALIGNED: Final = 3
 AUTO_CLAMPED: Final = 4
 GENERATED: Final = 5
 
@@ -30,6 +32,8 @@ _TYPES: Final[Mapping[str, tuple[type[np.generic], int]]] = {
     "amplitude": (np.float32, 1),
     "period": (np.float32, 1),
 }
+#: How often a curve with handles is updated until they lie still. Measured: 4 times.
+_SETTLING: Final = 8
 #: Slack, in frames, when deciding whether a key lies in a range.
 SLACK: Final = 1e-3
 
@@ -62,7 +66,7 @@ class Keys:
         Linear: with a key on every frame it is exact, never overshoots, and half as much for Blender to evaluate.
         """
         if stepped:
-            new = np.append(True, values[1:] != values[:-1])
+            new = np.append(np.ones(min(len(values), 1), bool), values[1:] != values[:-1])
             frames, values = frames[new], values[new]
         count = len(frames)
         return cls(
@@ -72,6 +76,37 @@ class Keys:
                 "type": np.full(count, GENERATED, np.int32),
             }
         )
+
+    @classmethod
+    def reduced(cls, frames: NDArray[np.int64], values: NDArray[np.float32], slopes: NDArray[np.float64]) -> Keys:
+        """Return keys (K,) with tangents, marked as generated: ``slopes`` per frame, handles a third of the way on.
+
+        Handles lie on a line, so that who turns one turns both. What follows the last key is a straight line.
+        """
+        count = len(frames)
+        co = np.stack([frames.astype(np.float64), values.astype(np.float64)], axis=1)
+        gaps = np.diff(frames).astype(np.float64)
+        ends = gaps[:1] if count > 1 else np.ones(1)
+        back, ahead = np.append(ends, gaps) / 3, np.append(gaps, gaps[-1:] if count > 1 else ends) / 3
+        interpolation = np.full(count, BEZIER, np.int32)
+        interpolation[-1] = LINEAR
+        return cls(
+            {
+                "co": co.astype(np.float32),
+                "handle_left": (co - np.stack([back, back * slopes], axis=1)).astype(np.float32),
+                "handle_right": (co + np.stack([ahead, ahead * slopes], axis=1)).astype(np.float32),
+                "handle_left_type": np.full(count, ALIGNED, np.int32),
+                "handle_right_type": np.full(count, ALIGNED, np.int32),
+                "interpolation": interpolation,
+                "type": np.full(count, GENERATED, np.int32),
+            }
+        )
+
+    @classmethod
+    def straight(cls, frames: NDArray[np.int64], values: NDArray[np.float32]) -> Keys:
+        """Return linear keys that look like an animator's own."""
+        co = np.stack([frames.astype(np.float32), values], axis=1)
+        return cls({"co": co, "interpolation": np.full(len(frames), LINEAR, np.int32)})
 
     def within(self, first: int, last: int) -> NDArray[np.bool_]:
         """Return which keys lie on the frames ``first`` to ``last``."""
@@ -102,14 +137,23 @@ class Keys:
         """Return these and the ``fresh`` keys in order of time."""
         if not len(self):
             return fresh
-        added = {name: fresh._filled(name) for name in self.arrays}
-        order = np.argsort(np.concatenate([self.arrays["co"][:, 0], added["co"][:, 0]]), kind="stable")
-        return Keys({name: np.concatenate([array, added[name]])[order] for name, array in self.arrays.items()})
+        names = [name for name in _TYPES if name in self.arrays or name in fresh.arrays]
+        both = {name: np.concatenate([self._filled(name), fresh._filled(name)]) for name in names}
+        order = np.argsort(both["co"][:, 0], kind="stable")
+        return Keys({name: array[order] for name, array in both.items()})
 
     def checksum(self, first: int, last: int) -> int:
         """Return the checksum of the keys on those frames."""
-        mask = self.within(first, last)
-        return store.checksum(self.arrays["co"][mask], self.arrays["interpolation"][mask])
+        frames = self.arrays["co"][:, 0]
+        whole = len(frames) and frames[0] >= first - SLACK and frames[-1] <= last + SLACK
+        mask = slice(None) if whole else self.within(first, last)
+        handles = [self.arrays[name][mask] for name in ("handle_left", "handle_right") if name in self.arrays]
+        return store.checksum(self.arrays["co"][mask], self.arrays["interpolation"][mask], handles)
+
+    @property
+    def is_curved(self) -> bool:
+        """Return whether the handles of any key count."""
+        return bool((self.arrays["interpolation"] == BEZIER).any())
 
     def put(self, fcurve: Any) -> None:
         """Make these the f-curve's only keys."""
@@ -118,7 +162,9 @@ class Keys:
         points.add(len(self))
         for name in self.arrays:
             points.foreach_set(name, np.ascontiguousarray(self.arrays[name]).ravel())
-        fcurve.update()
+        # Each time Blender lines aligned handles up it rounds them a little; after a few it finds nothing to do.
+        for _ in range(_SETTLING if self.is_curved else 1):
+            fcurve.update()
 
     def _filled(self, name: str) -> NDArray[Any]:
         """Return an attribute, made up where it was left out."""

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import properties
+from . import nla, properties
 from .panels_dials import OfCharacter
 
 
@@ -69,4 +69,36 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
         column.prop(settings, "replace_edited")
 
 
-register, unregister = register_classes_factory((MOUTHPIECE_PT_head, MOUTHPIECE_PT_also, MOUTHPIECE_PT_options))
+class MOUTHPIECE_PT_keys(OfCharacter, bpy.types.Panel):
+    """One action or layers, and fewer keys."""
+
+    bl_label = "Keys & Layers"
+    bl_order = 40
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the choice, and the layers there are, to be muted."""
+        column, settings = self.column(context)
+        column.row().prop(settings, "layers", expand=True)
+        column.prop(settings, "reduce")
+        there = [(owner, layer) for owner in properties.owners(context) for layer in nla.layers_of(owner)]
+        for owner, layer in there:
+            _draw_layer(column, owner, layer)
+        column.operator("mouthpiece.merge_layers" if there else "mouthpiece.keep_edits", icon="NLA")
+
+
+def _draw_layer(layout: Any, owner: bpy.types.ID, layer: str) -> None:
+    """Draw a layer's name with its mute switch and influence."""
+    strip = nla.strip_of(owner, layer)
+    track = nla.track_of(owner, strip)
+    row = layout.row(align=True)
+    row.use_property_split = False
+    row.prop(track, "mute", text="", icon="CHECKBOX_DEHLT" if track.mute else "CHECKBOX_HLT", emboss=False)
+    of = getattr(owner, "user", owner)  # shape keys are known by their mesh
+    row.label(text=f"{nla.NAMES[layer]} ({of.name})", translate=False)
+    if strip.use_animated_influence:
+        row.prop(strip, "influence", text="", slider=True)
+
+
+register, unregister = register_classes_factory(
+    (MOUTHPIECE_PT_head, MOUTHPIECE_PT_also, MOUTHPIECE_PT_keys, MOUTHPIECE_PT_options)
+)

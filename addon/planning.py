@@ -12,11 +12,11 @@ from typing import Any
 
 import bpy
 
-from . import compat, store
+from . import nla, store
 from .channels import LAYERS, Channel, Line, Part, Written
 from .keyframes import Keys
 
-__all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Written", "action_of", "check_editable", "plan"]
+__all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Rescued", "Written", "plan", "plan_removal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,11 @@ class Change:
 
 @dataclass(slots=True)
 class Plan:
+    """What is to change in a data-block's action, or in a layer's."""
+
     owner: bpy.types.ID
     ledger: store.Ledger
+    layer: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
     takes: list[store.Take] = field(default_factory=list)
     written: Written = field(default_factory=Written)
@@ -44,37 +47,65 @@ def action_of(owner: bpy.types.ID) -> bpy.types.Action | None:
     return None if data is None else data.action
 
 
-def check_editable(owner: bpy.types.ID) -> None:
-    """Raise RigError if the keys of ``owner`` may not be changed now."""
+def check_editable(owner: bpy.types.ID, layer: str = "") -> None:
+    """Raise RigError if the keys of ``owner``, or of a layer of it, may not be changed now."""
     from mouthpiece.errors import RigError
 
-    data, action = getattr(owner, "animation_data", None), action_of(owner)
+    data, found = getattr(owner, "animation_data", None), nla.place(owner, layer)
+    action = found[0] if found else None if layer else action_of(owner)
     if action is not None and not action.is_editable:
         raise RigError(f"The action '{action.name}' is linked and may not be edited. Make it local first.")
     if data is not None and data.use_tweak_mode:
         raise RigError(f"An NLA strip of '{owner.name}' is being tweaked. Leave tweak mode (Tab) first.")
 
 
-def plan(part: Part, line: Line, over: bool) -> Plan:
-    """Return what writing ``part`` would change, changing nothing."""
-    check_editable(part.owner)
-    ledger = store.read(part.owner)
-    result = Plan(part.owner, ledger)
-    existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(part.owner)}
+def curves_by_place(owner: bpy.types.ID, layer: str = "") -> dict[tuple[str, int], Any]:
+    """Return the f-curves of ``owner``, or of a layer of it, by path and index."""
+    return {(f.data_path, f.array_index): f for f in nla.fcurves_of(owner, layer)}
+
+
+def _beyond_reach(part: Part) -> dict[tuple[str, int], str]:
+    """Return properties that keys cannot move, and why: drivers, and for a layer the action that plays over it."""
     data = part.owner.animation_data
-    drivers = {(driver.data_path, driver.array_index) for driver in data.drivers} if data else set()
+    found = dict.fromkeys(curves_by_place(part.owner), "has keys of your own") if part.layer else {}
+    return found | {(d.data_path, d.array_index): "has a driver" for d in (data.drivers if data else ())}
+
+
+@dataclass(slots=True)
+class Rescued:
+    """Edits of the user's that have become a layer: the plans that write it, and the channels that may be baked over.
+
+    ``channels`` holds data-block, layer and channel id.
+    """
+
+    plans: list[Plan] = field(default_factory=list)
+    channels: set[tuple[bpy.types.ID, str, str]] = field(default_factory=set)
+
+    def of(self, part: Part) -> frozenset[str]:
+        """Return the ids of a part's channels that may be baked over."""
+        return frozenset(id for owner, layer, id in self.channels if (owner, layer) == (part.owner, part.layer))
+
+
+def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset()) -> Plan:
+    """Return what writing ``part`` would change, changing nothing; keys of ``rescued`` channels may go."""
+    check_editable(part.owner, part.layer)
+    ledger = store.read(part.owner, part.layer)
+    result = Plan(part.owner, ledger, part.layer)
+    existing = curves_by_place(part.owner, part.layer)
+    beyond = _beyond_reach(part)
     sums: dict[str, int] = {}
+    made = part.keys()
     for channel in part.channels:
         place = (channel.data_path, channel.index)
         fcurve = existing.get(place)
         held = None if fcurve is None else Keys.read(fcurve)
-        reason = (
-            "has a driver" if place in drivers else _reason_to_keep(fcurve, held, channel.id, ledger, line, over)
+        reason = beyond.get(place) or _reason_to_keep(
+            fcurve, held, channel.id, ledger, line, over or channel.id in rescued
         )
         if reason:
             result.written.kept[channel.name] = reason
             continue
-        fresh = part.keys(channel)
+        fresh = made[channel.name]
         keys = fresh if held is None else _around(fcurve, held, channel.id, ledger, line).joined(fresh)
         result.changes[channel.id] = Change(*place, keys, held)
         sums[channel.id] = fresh.checksum(line.first, line.last)
@@ -90,7 +121,16 @@ def plan(part: Part, line: Line, over: bool) -> Plan:
 
 def _warn_of_nla(plan: Plan) -> None:
     data = plan.owner.animation_data
-    if data is not None and data.use_nla and any(not track.mute for track in data.nla_tracks) and plan.changes:
+    if data is None or not plan.changes:
+        return
+    if plan.layer and not data.use_nla:
+        plan.written.warnings.append(f"The NLA of '{plan.owner.name}' is off: turn it on to see the layers.")
+    if plan.layer and nla.is_moved(plan.owner, plan.layer):
+        label = nla.NAMES[plan.layer]
+        plan.written.warnings.append(f"The strip of the layer {label} was moved: it plays where you put it.")
+    mine = {nla.strip_of(plan.owner, layer) for layer in nla.layers_of(plan.owner)}
+    theirs = [track for track in data.nla_tracks if not track.mute and not mine & set(track.strips)]
+    if theirs and data.use_nla:
         plan.written.warnings.append(f"'{plan.owner.name}' has NLA tracks: the take plays over them.")
 
 
@@ -112,14 +152,14 @@ def _reason_to_keep(
         return ""
     if channel not in ledger.before and not any(channel in take.channels for take in ledger.takes):
         return "has keys of your own"
-    if any(_is_edited(keys, channel, take) for take in _concerned(channel, ledger, line)):
+    if any(is_edited(keys, channel, take) for take in _concerned(channel, ledger, line)):
         return "edited since it was baked"
     if _outside(keys, channel, ledger, line, keep_line=True).within(line.first, line.last).any():
         return "has keys of your own"
     return ""
 
 
-def _is_edited(keys: Keys, channel: str, take: store.Take) -> bool:
+def is_edited(keys: Keys, channel: str, take: store.Take) -> bool:
     return keys.checksum(take.first, take.last) != take.channels[channel]
 
 
@@ -155,7 +195,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
             if channel in written or fcurve is None or fcurve.lock:
                 continue
             keys = Keys.read(fcurve)
-            if not _is_edited(keys, channel, take):
+            if not is_edited(keys, channel, take):
                 # A take that another cut in two is met twice.
                 stays = plan.changes[channel].keys if channel in plan.changes else keys
                 stays = stays.only(~stays.within(take.first, take.last))
@@ -181,12 +221,14 @@ def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.
     return [*takes, store.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
 
 
-def plan_removal(owner: bpy.types.ID, over: bool) -> Plan:
-    """Return what taking every take off ``owner`` would change."""
-    check_editable(owner)
-    ledger = store.read(owner)
-    result = Plan(owner, store.Ledger(ledger.takes, dict(ledger.before), ledger.made_data))
-    existing = {(f.data_path, f.array_index): f for f in compat.fcurves_of(owner)}
+def plan_removal(
+    owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()
+) -> Plan:
+    """Return what taking every take off ``owner``, or off a layer of it, would change; ``rescued`` channels may go."""
+    check_editable(owner, layer)
+    ledger = store.read(owner, layer)
+    result = Plan(owner, store.Ledger(ledger.takes, dict(ledger.before), ledger.made_data), layer)
+    existing = curves_by_place(owner, layer)
     for channel in {channel for take in ledger.takes for channel in take.channels}:
         place = store.split_id(channel)
         fcurve = existing.get(place)
@@ -194,7 +236,8 @@ def plan_removal(owner: bpy.types.ID, over: bool) -> Plan:
         if fcurve is None:
             continue
         keys = Keys.read(fcurve)
-        if not over and (fcurve.lock or any(_is_edited(keys, channel, take) for take in takes)):
+        edited = channel not in rescued and any(is_edited(keys, channel, take) for take in takes)
+        if not over and (fcurve.lock or edited):
             result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was baked"
             result.ledger.before.pop(channel, None)
             continue

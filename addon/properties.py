@@ -154,6 +154,8 @@ def bake_of(context: bpy.types.Context) -> Bake:
         replace_edited=settings.replace_edited,
         dials=dials.dials_of(obj.mouthpiece),
         style_from=style_from,
+        layered=obj.mouthpiece.layers == "LAYERS",
+        error=round(obj.mouthpiece.reduce, 6),
     )
 
 

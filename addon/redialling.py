@@ -7,85 +7,77 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import bpy
 
-from . import compat, sharing, store, takes
-from .keyframes import Keys
-from .moving import Held, Step
-from .planning import Line, Part, Written, check_editable
-from .targets import Drawings, Target, drawers, made_again, owners_of
+from . import edits, rekeying, remaking, sharing, store, takes, writing
+from .layering import Seen
+from .planning import Line, Part, Rescued, Written
+from .targets import Drawings, Driven, drawers, find_object, owners_of
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 #: Dials that change how a head moves; the others need not touch it.
 _HEAD_DIALS: Final = ("head", "style", "smoothing", "offset")
 
-@dataclass(slots=True)
-class _Changed:
-    """What dialling changes in one data-block: how to carry it out, and how to take it back.
-
-    ``sums`` holds the new checksums, by the number of the take and the channel's id.
-    """
-
-    owner: bpy.types.ID
-    sums: dict[tuple[int, str], int] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    written: Written = field(default_factory=Written)
-
 
 @dataclass(slots=True)
 class _Redialled:
     """What dialling a line changes: keys, and drawings that are made again."""
 
-    line: takes.Kept
-    keyed: list[_Changed] = field(default_factory=list)
+    keyed: list[rekeying.Changed] = field(default_factory=list)
     drawn: list[Drawings] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    rescued: Rescued = field(default_factory=Rescued)
 
 
-def redial(obj: bpy.types.Object, dials: Dials, frame: int | None = None, replace_edited: bool = False) -> Written:
+def redial(
+    obj: bpy.types.Object,
+    dials: Dials,
+    frame: int | None = None,
+    replace_edited: bool = False,
+    draft: bool = False,
+) -> Written:
     """Give the lines of a character other dials, and return what was done.
 
-    With ``frame``, only the lines heard at it. Raises RigError or TakeError, with nothing changed, if there is no
-    such line, or its keys may not be edited.
+    With ``frame``, only the lines heard at it. A ``draft``, while a dial is dragged, takes less time where keys are
+    reduced: they are within the same error, but may be more than needed. Raises RigError or TakeError, with nothing
+    changed, if there is no such line, or its keys may not be edited.
     """
     total = Written()
     with ExitStack() as undo:
-        changes = [_changes(obj, line, dials, replace_edited) for line in _chosen(obj, frame)]
-        total.warnings += sharing.separate([changed.owner for change in changes for changed in change.keyed], undo)
-        if total.warnings:  # their curves and their lines are those of other actions now
-            changes = [_changes(obj, line, dials, replace_edited) for line in _chosen(obj, frame)]
-        for change in changes:
+        owners = _owners(obj, _chosen(obj, frame), dials)
+        total.warnings += sharing.separate(owners, undo)
+        # One after the other: lines share curves.
+        for line in _chosen(obj, frame):
+            change = _changes(obj, line, dials, replace_edited, draft)
             for changed in change.keyed:
-                _carry_out(changed, undo)
+                rekeying.carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
                 total.add(changed.written)
-            grid = change.line.frames()
+            writing.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
+            grid = line.frames()
             for drawing in change.drawn:
-                total.add(drawing.write(Line(change.line.sound, grid.first, grid.last), undo))
+                total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
             total.warnings += change.warnings
-        for change in changes:
-            takes.remember_dials(change.line, dials.saved())
+            assert line.home is not None  # it was found there
+            undo.callback(store.restore, line.home.holder, store.snapshot(line.home.holder))
+            takes.remember_dials(line, dials.saved())
         undo.pop_all()
     return total
 
 
-def _carry_out(changed: _Changed, undo: ExitStack) -> None:
-    action = changed.owner.animation_data.action
-    undo.callback(store.restore, action, store.snapshot(action))
-    for do, take_back in changed.steps:
-        undo.callback(take_back)
-        do()
-    # read anew: a line before, or another target on the same data-block (a head bone), may have changed it meanwhile
-    ledger, sums = store.read(changed.owner), changed.sums
-    kept = [
-        store.Take(t.sound, t.first, t.last, {c: sums.get((k, c), own) for c, own in t.channels.items()})
-        for k, t in enumerate(ledger.takes)
-    ]
-    store.write(changed.owner, store.Ledger(kept, ledger.before, ledger.made_data))
-    changed.owner.update_tag()
+def _owners(obj: bpy.types.Object, lines: list[takes.Kept], dials: Dials) -> list[bpy.types.ID]:
+    """Return the data-blocks in which keys of lines will change."""
+    found: dict[bpy.types.ID, None] = {}
+    for line in lines:
+        for number, saved in enumerate(line.targets):
+            still = saved["kind"] == "HEAD" and _as_before(line, dials, _HEAD_DIALS)
+            target = None if still else remaking.target_again(obj, line, number, [])
+            for owner in type(target).owners(find_object(target.object_name)) if target is not None else ():
+                if edits.ranges_of(owner, line.sound):
+                    found[owner] = None
+    return list(found)
 
 
 def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[takes.Kept]:
@@ -103,7 +95,7 @@ def _heard(owner: bpy.types.ID, line: takes.Kept, frame: int) -> bool:
     if line.home == store.Home(owner):
         grid = line.frames()
         return grid.first <= frame <= grid.last
-    return any(take.sound == line.sound and take.first <= frame <= take.last for take in store.read(owner).takes)
+    return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
 
 
 def _chosen(obj: bpy.types.Object, frame: int | None) -> list[takes.Kept]:
@@ -117,105 +109,34 @@ def _chosen(obj: bpy.types.Object, frame: int | None) -> list[takes.Kept]:
     return chosen
 
 
-def _changes(obj: bpy.types.Object, line: takes.Kept, dials: Dials, replace: bool) -> _Redialled:
+def _changes(obj: bpy.types.Object, line: takes.Kept, dials: Dials, replace: bool, draft: bool) -> _Redialled:
     """Return what dialling one line changes, having changed nothing."""
-    from mouthpiece.motion.dials import apply
-
-    found = _Redialled(line)
-    seen, grid = apply(takes.motion(line), dials), line.frames()
+    found, layered = _Redialled(), remaking.is_layered(line)
+    if layered and not replace:
+        edits.rescue(found.rescued, obj, line)
+    seen, grid = Seen.of(takes.motion(line), dials, layered, line.error), line.frames()
     for number, saved in enumerate(line.targets):
         if saved["kind"] == "HEAD" and _as_before(line, dials, _HEAD_DIALS):
             continue
-        target = _made_again(obj, line, number, found)
+        target = remaking.target_again(obj, line, number, found.warnings)
         if target is None:
             continue
-        driven = target.drive(seen, grid)
+        driven = seen.drive(target, grid, True)
         found.warnings += driven.warnings
-        found.keyed += [_replanned(part, line.sound, replace) for part in driven.parts if part.channels]
+        found.keyed += [
+            rekeying.replanned(part, line.sound, replace, found.rescued.of(part), draft) for part in _keyed(driven)
+        ]
         if driven.drawings is not None and drawers(driven.drawings.owner):
             driven.drawings.check()
             found.drawn.append(driven.drawings)
     return found
 
 
+def _keyed(driven: Driven) -> list[Part]:
+    return [part for part in driven.parts if part.channels]
+
+
 def _as_before(line: takes.Kept, dials: Dials, names: tuple[str, ...]) -> bool:
     """Return whether a line has those dials already."""
     saved = dials.saved()
     return all(line.dials.get(name) == saved.get(name) for name in names)
-
-
-def _made_again(obj: bpy.types.Object, line: takes.Kept, number: int, found: _Redialled) -> Target | None:
-    """Return a line's target; None, with a remark, if it is gone and not the character itself."""
-    from mouthpiece.errors import RigError
-
-    saved = line.targets[number]
-    try:
-        return made_again({**saved, "object_name": _name_now(obj, line, number)})
-    except RigError as error:
-        if number == 0:
-            raise
-        what = "The head" if saved["kind"] == "HEAD" else f"'{saved['object_name']}'"
-        found.warnings.append(f"{what} stays as it is: {error}")
-        return None
-
-
-def _name_now(obj: bpy.types.Object, line: takes.Kept, number: int) -> str:
-    """Return what a line's object is called now: a character, and what plays along, may be renamed, or copies."""
-    if number == 0:
-        return obj.name
-    saved = line.targets[number]
-    also = [entry.object for entry in obj.mouthpiece.also if entry.object is not None]
-    place = number - 1
-    if saved["kind"] != "HEAD" and place < len(also):
-        return also[place].name
-    playing = [one.name for one in _kin(obj) if any(take.sound == line.sound for take in store.read(one).takes)]
-    named = str(saved["object_name"])
-    return named if saved["kind"] != "HEAD" or named in playing or not playing else playing[0]
-
-
-def _kin(obj: bpy.types.Object) -> list[bpy.types.Object]:
-    """Return the objects that hang together with a character: what it is parented to, and what deforms it."""
-    top = obj
-    while top.parent is not None:
-        top = top.parent
-    rigs = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE" and modifier.object]
-    return [*rigs, top, *top.children_recursive]
-
-
-def _replanned(part: Part, sound: str, replace: bool) -> _Changed:
-    """Return new values for the keys a line has in one data-block."""
-    check_editable(part.owner)
-    ledger = store.read(part.owner)
-    changed = _Changed(part.owner)
-    curves = {(f.data_path, f.array_index): f for f in compat.fcurves_of(part.owner)}
-    for channel in part.channels:
-        mine = [k for k, take in enumerate(ledger.takes) if take.sound == sound and channel.id in take.channels]
-        fcurve = curves.get((channel.data_path, channel.index))
-        if not mine or fcurve is None:
-            continue
-        fresh = part.keys(channel)
-        ranges = [(ledger.takes[k].first, ledger.takes[k].last) for k in mine]
-        held = Held.read(fcurve)
-        edited = any(
-            held.checksum(*ranges[n]) != ledger.takes[k].channels[channel.id] for n, k in enumerate(mine)
-        )
-        if fcurve.lock or (edited and not replace):
-            changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was baked"
-            continue
-        if edited or channel.stepped:
-            changed.steps.append(_rewritten(fcurve, fresh, ranges))
-        else:
-            changed.steps += held.moved(fcurve, fresh, ranges)
-        for n, k in enumerate(mine):
-            changed.sums[k, channel.id] = fresh.checksum(*ranges[n])
-        changed.written.channels += 1
-        changed.written.keys += sum(last - first + 1 for first, last in ranges)
-    return changed
-
-
-def _rewritten(fcurve: Any, fresh: Keys, ranges: list[tuple[int, int]]) -> Step:
-    """Return how to bake over keys that were edited."""
-    before = after = Keys.read(fcurve)
-    for first, last in ranges:
-        after = after.only(~after.within(first, last)).joined(fresh.only(fresh.within(first, last)))
-    return partial(after.put, fcurve), partial(before.put, fcurve)

@@ -6,14 +6,13 @@ are. An Action of the user's that several data-blocks share stays shared: that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import bpy
 
-from . import store
+from . import nla, store
 
 
 def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
@@ -23,50 +22,52 @@ def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
     """
     chosen = list(dict.fromkeys(owners))
     copies: dict[bpy.types.Action, bpy.types.Action] = {}
-    remarks = []
+    remarks: dict[str, None] = {}
     for owner in chosen:
-        others = _others(owner, chosen)
-        if others is None:
-            continue
-        data = owner.animation_data
-        action = data.action
-        if action not in copies:
-            copies[action] = action.copy()
-            undo.callback(bpy.data.actions.remove, copies[action])
-        undo.callback(_assigner(data))
-        _assign(data, copies[action], data.action_slot.handle)
-        remarks.append(f"'{owner.name}' has an action of its own now: it shared one with {others}.")
+        for holder in _holders(owner):
+            others = _others(owner, holder, chosen)
+            if others is None:
+                continue
+            action = holder.action
+            if action not in copies:
+                copies[action] = action.copy()
+                undo.callback(bpy.data.actions.remove, copies[action])
+            undo.callback(_assign, holder, action, holder.action_slot.handle)
+            _assign(holder, copies[action], holder.action_slot.handle)
+            remarks[f"'{owner.name}' has an action of its own now: it shared one with {others}."] = None
     for copy in copies.values():
         _drop_unused(copy)
-    return remarks
+    return list(remarks)
 
 
-def _others(owner: bpy.types.ID, chosen: list[bpy.types.ID]) -> str | None:
-    """Return who else uses the Action of ``owner`` that it may not keep, in words; None if it may keep it."""
+def _holders(owner: bpy.types.ID) -> list[Any]:
+    """Return what plays Actions for a data-block that may be Mouthpiece's: its animation data, and strips of layers."""
     data = getattr(owner, "animation_data", None)
-    if data is None or data.action is None or data.action_slot is None or data.use_tweak_mode:
-        return None
-    if owner.override_library is not None and not data.action.is_editable:
+    if data is None or data.use_tweak_mode:
+        return []
+    strips = [nla.strip_of(owner, layer) for layer in nla.layers_of(owner)]
+    return [it for it in (data, *strips) if it.action is not None and it.action_slot is not None]
+
+
+def _others(owner: bpy.types.ID, holder: Any, chosen: list[bpy.types.ID]) -> str | None:
+    """Return who else uses an Action of ``owner`` that it may not keep, in words; None if it may keep it."""
+    action, slot = holder.action, holder.action_slot
+    if owner.override_library is not None and not action.is_editable:
         return "its library"
-    if not store.was_made(data.action):
+    if not store.was_made(action):
         return None
-    others = [user.name for user in data.action_slot.users() if user is not None and user not in chosen]
+    others = [user.name for user in nla.players(action, slot) if user not in chosen]
     return ", ".join(f"'{name}'" for name in sorted(set(others))) or None
 
 
-def _assign(data: bpy.types.AnimData, action: bpy.types.Action, handle: int) -> None:
-    data.action = action
-    data.action_slot = next(slot for slot in action.slots if slot.handle == handle)
-
-
-def _assigner(data: bpy.types.AnimData) -> Callable[[], None]:
-    """Return what gives back the Action and slot of now."""
-    return partial(_assign, data, data.action, data.action_slot.handle)
+def _assign(holder: Any, action: bpy.types.Action, handle: int) -> None:
+    holder.action = action
+    holder.action_slot = next(slot for slot in action.slots if slot.handle == handle)
 
 
 def _drop_unused(action: bpy.types.Action) -> None:
     """Take the slots that animate nothing out of a copy, with what is noted of them."""
-    unused: list[Any] = [slot for slot in action.slots if not slot.users()]
+    unused: list[Any] = [slot for slot in action.slots if not nla.players(action, slot)]
     store.forget_slots(action, [str(slot.handle) for slot in unused])
     for slot in unused:
         action.slots.remove(slot)

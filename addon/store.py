@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
-from . import compat, renaming, values
+from . import nla, renaming, values
+from .ledger import Ledger, Take, channel_id, checksum, split_id
+
+__all__ = ["Home", "Ledger", "Take", "channel_id", "checksum", "read", "split_id", "value_before", "write"]
 
 #: Custom property of an Action: JSON, one ledger per slot handle.
 PROPERTY = "mouthpiece"
@@ -21,78 +21,24 @@ PROPERTY = "mouthpiece"
 TAKE_PREFIX = "mouthpiece_take_"
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
-    """One baked line: its sound, its first and last frame, and a checksum of its keys by channel id."""
-
-    sound: str
-    first: int
-    last: int
-    channels: Mapping[str, int]
-
-    def overlaps(self, first: int, last: int) -> bool:
-        """Return whether any frame from ``first`` to ``last`` is the take's."""
-        return self.first <= last and first <= self.last
-
-    def without(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Yield the frame ranges left of the take when ``first`` to ``last`` is cut out."""
-        if self.first < first:
-            yield self.first, min(self.last, first - 1)
-        if self.last > last:
-            yield max(self.first, last + 1), self.last
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What Mouthpiece did to one data-block.
-
-    ``before`` holds, by channel id, the value of each property whose f-curve Mouthpiece made; ``made_data``
-    whether it made the animation data as well.
-    """
-
-    takes: list[Take] = field(default_factory=list)
-    before: dict[str, float] = field(default_factory=dict)
-    made_data: bool = False
-
-    def renamed(self, names: Mapping[str, str]) -> Ledger:
-        """Return the ledger with channels under other ids."""
-        takes = [Take(t.sound, t.first, t.last, renaming.renamed(t.channels, names)) for t in self.takes]
-        return Ledger(takes, renaming.renamed(self.before, names), self.made_data)
-
-
-def channel_id(data_path: str, index: int) -> str:
-    """Return what a channel is called in a ledger."""
-    return f"{data_path}[{index}]"
-
-
-def split_id(channel: str) -> tuple[str, int]:
-    """Return the data path and index of a channel id."""
-    path, _, index = channel.rpartition("[")
-    return path, int(index[:-1])
-
-
-def checksum(co: NDArray[np.float32], interpolation: NDArray[np.int32]) -> int:
-    """Return a number that changes when a key (frame, value) or how it leads on is changed."""
-    return zlib.crc32(interpolation.tobytes(), zlib.crc32(np.ascontiguousarray(co).tobytes()))
-
-
-def read(owner: bpy.types.ID) -> Ledger:
-    """Return the ledger of ``owner``'s current action and slot, by the names of now; an empty one if there is none."""
-    data = getattr(owner, "animation_data", None)
-    if data is None or data.action is None or data.action_slot is None:
+def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
+    """Return the ledger of ``owner``'s current action and slot, or of a layer's, by the names of now; empty if none."""
+    found = nla.place(owner, layer)
+    if found is None:
         return Ledger()
-    stored = _load(data.action).get("slots", {})
-    ledger = _ledger(stored.get(str(data.action_slot.handle)))
-    names = renaming.names_now(ledger, compat.fcurves_of(owner)) if ledger.takes else {}
+    stored = _load(found[0]).get("slots", {})
+    ledger = _ledger(stored.get(str(found[1].handle)))
+    names = renaming.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.takes else {}
     return ledger.renamed(names) if names else ledger
 
 
-def write(owner: bpy.types.ID, ledger: Ledger) -> None:
-    """Remember ``ledger`` in ``owner``'s current action; forget it if it has nothing to say."""
-    data = owner.animation_data
-    stored = _load(data.action)
+def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
+    """Remember ``ledger`` in the action that holds the keys; forget it if it has nothing to say."""
+    found = nla.place(owner, layer)
+    assert found is not None  # there are keys to tell of
+    action, handle = found[0], str(found[1].handle)
+    stored = _load(action)
     slots = stored.setdefault("slots", {})
-    handle = str(data.action_slot.handle)
     slots.pop(handle, None)
     if ledger.takes or ledger.before:
         slots[handle] = {
@@ -100,10 +46,10 @@ def write(owner: bpy.types.ID, ledger: Ledger) -> None:
             "before": ledger.before,
             "made_data": ledger.made_data,
         }
-    _drop_lines(data.action, stored)
-    data.action[PROPERTY] = json.dumps(stored)
+    _drop_lines(action, stored)
+    action[PROPERTY] = json.dumps(stored)
     if not slots and not stored.get("made"):
-        del data.action[PROPERTY]
+        del action[PROPERTY]
 
 
 def forget_slots(action: bpy.types.Action, handles: Sequence[str]) -> None:
@@ -125,11 +71,20 @@ class Home:
 
 
 def homes(owner: bpy.types.ID) -> list[Home]:
-    """Return where lines of ``owner`` may be kept: its action and slot, and the data-block itself."""
-    data = getattr(owner, "animation_data", None)
-    if data is None or data.action is None or data.action_slot is None:
-        return [Home(owner)]
-    return [Home(data.action, str(data.action_slot.handle)), Home(owner)]
+    """Return where lines of ``owner`` may be kept: actions and slots of its own and its layers, and the data-block."""
+    found = [nla.place(owner, layer) for layer in ("", *nla.layers_of(owner))]
+    return [*(Home(place[0], str(place[1].handle)) for place in found if place is not None), Home(owner)]
+
+
+def home(owner: bpy.types.ID, layer: str = "") -> Home:
+    """Return where lines are kept with the keys of ``owner``, or of one of its layers."""
+    found = nla.place(owner, layer)
+    return Home(owner) if found is None else Home(found[0], str(found[1].handle))
+
+
+def takes_at(home: Home) -> list[Take]:
+    """Return the takes noted with the keys of a home, in the order they were baked."""
+    return _ledger(_load(home.holder).get("slots", {}).get(home.slot)).takes
 
 
 def lines(home: Home) -> dict[str, dict[str, Any]]:
@@ -199,8 +154,11 @@ def was_made(action: bpy.types.Action) -> bool:
 
 def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """Return the property's value before any take: what is remembered, else what it is now."""
-    remembered = read(owner).before.get(channel_id(data_path, index))
-    return values.get(owner, data_path, index) if remembered is None else remembered
+    for layer in ("", *nla.layers_of(owner)):
+        remembered = read(owner, layer).before.get(channel_id(data_path, index))
+        if remembered is not None:
+            return remembered
+    return values.get(owner, data_path, index)
 
 
 def _load(action: bpy.types.ID) -> dict[str, Any]:

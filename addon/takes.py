@@ -28,7 +28,7 @@ class Kept:
     """A line that can be dialled: its sound, where it lies, what it was baked onto, and how it is dialled.
 
     ``grid`` holds the numbers of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` says, the character
-    first; ``home`` is where all of this is kept.
+    first; ``error`` how far its keys may be from it; ``home`` is where all of this is kept.
     """
 
     sound: str
@@ -36,6 +36,7 @@ class Kept:
     grid: Mapping[str, Any]
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
+    error: float = 0.0
     home: store.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -44,7 +45,8 @@ class Kept:
         try:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
-            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, home)
+            far = float(entry.get("error", 0.0))
+            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, home)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -56,6 +58,7 @@ class Kept:
             "grid": dict(self.grid),
             "targets": [dict(item) for item in self.targets],
             "dials": dict(self.dials),
+            "error": self.error,
         }
 
     def frames(self) -> FrameGrid:

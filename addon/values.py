@@ -36,3 +36,16 @@ def put(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
 def _as(value: Any, number: float) -> Any:
     """Return ``number`` as what ``value`` is."""
     return number if isinstance(value, float) else type(value)(round(number))
+
+
+def default(owner: bpy.types.ID, data_path: str, index: int = 0) -> float:
+    """Return the value a property has by default: what strips of the NLA that add or multiply start from."""
+    match = _LAST.match(data_path)
+    assert match is not None  # paths of channels are paths of properties
+    holder: Any = owner.path_resolve(match["holder"]) if match["holder"] else owner
+    if match["own"] is not None:
+        settings = holder.id_properties_ui(bpy.utils.unescape_identifier(match["own"])).as_dict()
+        value = settings.get("default", 0.0)
+        return float(value[index] if isinstance(value, list | tuple) else value)
+    prop = holder.bl_rna.properties[match["name"]]
+    return float(prop.default_array[index] if getattr(prop, "is_array", False) else prop.default)

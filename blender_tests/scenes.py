@@ -106,6 +106,24 @@ def shape_path(name):
     return f'key_blocks["{name}"].value'
 
 
+def tracks(data):
+    """Return all that is in the NLA of animation data, strips' keys included."""
+    return [
+        (track.name, track.mute, [
+            (strip.name, strip.action.name, strip.frame_start, strip.frame_end, strip.blend_type, strip.influence,
+             [[tuple(key.co) for key in curve.keyframe_points] for curve in strip_curves(strip)])
+            for strip in track.strips
+        ])
+        for track in (data.nla_tracks if data else ())
+    ]  # fmt: skip
+
+
+def strip_curves(strip):
+    """Return the f-curves a strip plays."""
+    bag = compat.channelbag(strip.action, strip.action_slot) if strip.action_slot else None
+    return () if bag is None else bag.fcurves
+
+
 def state():
     """Return all that a bake may change, to compare before and after."""
     found = {}
@@ -119,7 +137,7 @@ def state():
             for curve in compat.fcurves_of(block)
         }
         action = data.action.name if data and data.action else None
-        found[block.name, type(block).__name__] = (data is not None, action, curves)
+        found[block.name, type(block).__name__] = (data is not None, action, curves, tracks(data))
     keys = {(key.name, block.name): block.value for key in bpy.data.shape_keys for block in key.key_blocks}
     counts = {kind: len(getattr(bpy.data, kind)) for kind in ("actions", "objects", "scenes", "sounds", "meshes")}
     ledgers = {action.name: (dict(action.items()), len(action.slots)) for action in bpy.data.actions}

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import command
+from addon import command, nla
 from blender_tests import scenes
 
 
@@ -46,6 +46,7 @@ def test_help_teaches(capsys):
         ["bake", "--audio", "a.wav", "--strip", "b", "--object", "Face"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--strength", "9"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--seed", "-1"],
+        ["bake", "--audio", "a.wav", "--object", "Face", "--reduce", "lots"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--bone", "head"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--armature", "R", "--bone", "h", "--head-object", "O"],
     ],
@@ -78,6 +79,18 @@ def test_words_on_stdout_and_progress_on_stderr(face, voice, capsys):
     assert "[" in told.err
     assert bake(voice, "--quiet") == 0
     assert "[" not in capsys.readouterr().err
+
+
+def test_layers_and_fewer_keys(face, voice, capsys):
+    assert bake(voice, "--layers", "--reduce", 0.02, "--json") == 0
+    report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert 0 < report["reduction"]["error"] <= 0.02 and report["reduction"]["keys"] == report["keys"] < 52 * 20
+    assert nla.layers_of(face.data.shape_keys) == ["lips", "eyes", "expression"]
+    assert face.mouthpiece.layers == "LAYERS"
+    bpy.context.scene.mouthpiece.source, bpy.context.scene.mouthpiece.filepath = "FILE", voice
+    assert bpy.ops.mouthpiece.animate() == {"FINISHED"}  # as the character has it now
+    assert not bpy.context.window_manager.mouthpiece.remarks
+    assert len(face.data.shape_keys.animation_data.nla_tracks) == 3
 
 
 def test_a_strip_is_baked_where_it_lies(face, voice):

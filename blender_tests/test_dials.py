@@ -170,6 +170,33 @@ def test_two_lines_have_dials_of_their_own(ready, another, context):
         bpy.ops.mouthpiece.redial()
 
 
+@pytest.mark.parametrize("layers", ["ONE", "LAYERS"])
+@pytest.mark.parametrize("reduce", [0.0, 0.01])
+def test_all_lines_are_dialled_at_once(ready, another, context, layers, reduce):
+    ready.mouthpiece.layers, ready.mouthpiece.reduce = layers, reduce
+    lines = ((context.scene.mouthpiece.filepath, 11), (another, 101))
+    for path, start in lines:
+        context.scene.mouthpiece.filepath, context.scene.mouthpiece.start = path, start
+        bpy.ops.mouthpiece.animate()
+    shown = lambda: np.array(  # noqa: E731
+        [(context.scene.frame_set(frame), ready.data.shape_keys.key_blocks["jawOpen"].value)[1] for frame in range(160)]
+    )
+    turn(ready, lips=0.5, jaw=0.6, emotion="HAPPY")
+    bpy.ops.mouthpiece.redial()
+    dialled = shown()
+    for path, start in lines:  # nothing counts as edited, and this is what a fresh bake of each gives
+        context.scene.mouthpiece.filepath, context.scene.mouthpiece.start = path, start
+        bpy.ops.mouthpiece.animate()
+    assert not context.window_manager.mouthpiece.remarks
+    np.testing.assert_allclose(shown(), dialled, atol=2e-4 + 2 * reduce)
+    turn(ready, jaw=1.0, scope="PLAYHEAD")
+    context.scene.frame_set(110)
+    bpy.ops.mouthpiece.redial()
+    now = shown()
+    np.testing.assert_allclose(now[:61], dialled[:61], atol=2e-4 + 2 * reduce)
+    assert np.abs(now[101:150] - dialled[101:150]).max() > 0.02
+
+
 def test_a_line_cut_by_a_later_one_is_dialled_where_it_is_heard(ready, another, context):
     bpy.ops.mouthpiece.animate()
     first = ready.data.shape_keys

@@ -254,10 +254,10 @@ def test_a_bake_that_fails_half_way_leaves_the_scene_as_it_was(key, monkeypatch)
     )
     before = scenes.state()
 
-    def fail(owner, ledger):
+    def fail(owner, ledger, layer):
         if owner == rig:
             raise RuntimeError("struck by lightning")
-        return original(owner, ledger)
+        return original(owner, ledger, layer)
 
     original = store.write
     monkeypatch.setattr(store, "write", fail)

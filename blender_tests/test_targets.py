@@ -140,6 +140,15 @@ def test_any_property_is_set_and_read(path, index, number):
     assert values.get(obj, path, index) == number
 
 
+def test_defaults_are_what_the_nla_starts_from():
+    obj = scenes.face(keys=("jawOpen",))
+    obj["own"], obj["list"] = 1.0, [1.0, 2.0]
+    obj.id_properties_ui("own").update(default=0.5)
+    found = [values.default(obj, *place) for place in (("scale", 1), ("rotation_quaternion", 0), ('["own"]', 0))]
+    assert found == [1.0, 1.0, 0.5]
+    assert values.default(obj.data.shape_keys, scenes.shape_path("jawOpen")) == 0.0
+
+
 @dataclass(frozen=True)
 class Scribble:
     """Something drawn: a custom property of a grease pencil stands for it."""

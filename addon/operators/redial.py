@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from .. import compat, dials, properties, redialling
+from . import layers
 
 
 class _OnLines:
@@ -101,5 +102,5 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
 
 
 register, unregister = register_classes_factory(
-    (MOUTHPIECE_OT_redial, MOUTHPIECE_OT_reset_dials, MOUTHPIECE_OT_take_over_dials)
+    (MOUTHPIECE_OT_redial, MOUTHPIECE_OT_reset_dials, MOUTHPIECE_OT_take_over_dials, *layers.CLASSES)
 )

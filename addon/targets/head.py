@@ -64,8 +64,9 @@ class HeadTarget:
 
         joint = self._joint()
         motion = head_curves(performance, grid, self.strength).values
-        turns = [AXES @ Matrix(turn.tolist()) @ AXES.transposed() for turn in rotation_matrices(motion[:, :3])]
-        channels, rows, warnings = joint.rotation_channels([joint.left @ turn @ joint.right for turn in turns])
+        left, right = joint.left @ AXES, AXES.transposed() @ joint.right
+        turns = [left @ Matrix(turn) @ right for turn in rotation_matrices(motion[:, :3]).tolist()]
+        channels, rows, warnings = joint.rotation_channels(turns)
         if self.eye_distance:
             step = self.eye_distance / joint.scale
             shifts = [joint.left @ (AXES @ Vector(move)) * step for move in motion[:, 3:].tolist()]

@@ -135,6 +135,8 @@ def sample(track: NDArray[np.floating[Any]], fps: float, times: NDArray[np.float
     position = np.clip(np.asarray(times, dtype=np.float64) * fps, 0.0, max(count - 1, 0))
     position = np.where(np.abs(position - np.rint(position)) < 1e-7, np.rint(position), position)
     index = np.minimum(position.astype(np.int64), max(count - 2, 0))
+    if (position == np.rint(position)).all():  # nothing lies between samples
+        return data[position.astype(np.int64)]
     shape = (-1,) + (1,) * (data.ndim - 1)
     u = (position - index).reshape(shape)
     # One more sample at either end, on the straight line through the last two, gives the ends their slope.

@@ -1,0 +1,48 @@
+"""Every kind of target in layers and with fewer keys: what is seen is what one action with all keys shows."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from addon import nla, properties
+from blender_tests import life
+
+
+def animate(obj, layers, reduce=0.0):
+    """Press Animate with other settings; the take, sound and targets are as the sample has them."""
+    life.choose([obj])
+    obj.mouthpiece.layers, obj.mouthpiece.reduce = layers, reduce
+    assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
+
+
+def points(obj):
+    return life.seen(obj).points
+
+
+def apart(one, other):
+    """Return the largest distance between points, in shares of the larger cloud's size."""
+    size = max(float(np.ptp(array, axis=(0, 1)).max()) for array in one.values() if array.size) or 1.0
+    return max(
+        (float(np.abs(a - b).max()) for a, b in zip(one.values(), other.values(), strict=True) if a.shape == b.shape),
+        default=0.0,
+    ) / size  # fmt: skip
+
+
+def test_layers_show_what_one_action_shows_and_go_without_a_trace(character):
+    obj = character.open()
+    owners = properties.owners(bpy.context)
+    animate(obj, "LAYERS")
+    assert apart(points(obj), character.playing.points) < 2e-4
+    assert not any(owner.animation_data and owner.animation_data.action for owner in owners if nla.layers_of(owner))
+    animate(obj, "ONE")
+    assert apart(points(obj), character.playing.points) < 2e-4
+    animate(obj, "LAYERS")
+    life.remove(obj)
+    assert life.seen(obj).like(character.resting)
+
+
+def test_few_keys_show_nearly_the_same(character):
+    obj = character.open()
+    animate(obj, "ONE", 0.005)
+    assert apart(points(obj), character.playing.points) < 0.02
