@@ -44,8 +44,8 @@ def detect(key_names: Sequence[str]) -> ShapeMap:
         shown = ", ".join(key_names[:5]) + (", …" if len(key_names) > 5 else "")
         raise RigError(
             f"None of the character's {len(key_names)} shape keys ({shown}) has a name Mouthpiece knows. Rename them "
-            "to ARKit's (jawOpen, mouthSmileLeft, …) or to visemes (viseme_aa, …), map them in Shape Key Mapping, or pin "
-            "the face under Shape Keys by Geometry."
+            "to ARKit's (jawOpen, mouthSmileLeft, …) or to visemes (viseme_aa, …), map them in Shape Key Mapping, or "
+            "pin the face under Shape Keys by Geometry."
         )
     formulas, missing = _played(players, found)
     known = [key for key in key_names if key in formulas]
