@@ -152,6 +152,7 @@ def bench(options: argparse.Namespace) -> int:
         (inside, "bake_keys.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "redial_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "solve_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
+        (inside, "draw_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "register_addon.py", [package], {"PYTHONPATH": ""}),
     )
     rows: list[dict[str, str]] = []

@@ -16,6 +16,7 @@ from . import (
     panels_options,
     panels_picture,
     panels_pins,
+    panels_strokes,
     picture_settings,
     pins,
     pins_overlay,
@@ -27,6 +28,7 @@ from .operators import (
     animate,
     bones,
     chart,
+    drawn_face,
     landmark_files,
     landmarks,
     mapping,
@@ -34,8 +36,10 @@ from .operators import (
     pick_pins,
     picture,
     redial,
+    try_pose,
 )
 from .operators import pins as pin_operators
+from .strokes import settings as stroke_settings
 
 #: Settings first, the panel before its parts.
 MODULES = (
@@ -46,6 +50,7 @@ MODULES = (
     pins,
     chart_settings,
     bone_mapping,
+    stroke_settings,
     animate,
     also,
     redial,
@@ -55,6 +60,8 @@ MODULES = (
     pick_pins,
     chart,
     bones,
+    drawn_face,
+    try_pose,
     add_demo,
     picture,
     landmarks,
@@ -64,6 +71,7 @@ MODULES = (
     panels_pins,
     panels_chart,
     panels_bones,
+    panels_strokes,
     panels_picture,
     panels_dials,
     panels_options,

@@ -202,3 +202,28 @@ def user_folder(package: str) -> str:
         return bpy.utils.extension_path_user(package)
     except ValueError:
         return bpy.utils.user_resource("SCRIPTS", path="presets/mouthpiece")
+
+
+def grease_pencils() -> Any:
+    """Return the collection of Grease Pencil data-blocks of version 3 (4.5: the other name holds annotations)."""
+    return bpy.data.grease_pencils_v3 if hasattr(bpy.data, "grease_pencils_v3") else bpy.data.grease_pencils
+
+
+def show_stroke(stroke: Any, style: Any, line: bool, fill: int) -> None:
+    """Have a stroke of Grease Pencil drawn with its line, its fill, or both.
+
+    Strokes of one number ``fill`` are one shape, 0 is none. Since 5.2 all this is the stroke's own, before that its
+    material's ``style``.
+    """
+    if hasattr(stroke, "fill_id"):
+        stroke.fill_id, stroke.hide_stroke = fill, not line
+    elif style is not None:
+        style.show_stroke, style.show_fill = line, fill > 0
+
+
+def stroke_shown(stroke: Any, style: Any) -> tuple[bool, bool]:
+    """Return whether the line of a stroke is drawn, and whether it is filled."""
+    if hasattr(stroke, "fill_id"):
+        return not stroke.hide_stroke, stroke.fill_id != 0
+    return (True, False) if style is None else (style.show_stroke, style.show_fill)
+

@@ -11,6 +11,7 @@ from bpy.utils import register_classes_factory
 
 from . import compat, dials, sound, strips
 from .bake import Bake
+from .strokes import handles
 from .targets import Target, owners_of, target_for
 from .targets.eye_distance import measured_eye_distance
 from .targets.head import HeadTarget
@@ -88,10 +89,12 @@ def character(context: bpy.types.Context) -> bpy.types.Object | None:
     """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature.
 
     An armature that is to play the face itself (its target says Bones) stands for nobody; nor does one with face bones
-    if those shape keys play nothing, as correctives do.
+    if those shape keys play nothing, as correctives do. Handles of a drawn face stand for the drawing.
     """
     obj = context.active_object
     compat.allow_overrides(obj)
+    if obj is not None and obj.type == "MESH":
+        return handles.drawing_of(obj) or obj
     if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
         worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
         return worn[0] if len(worn) == 1 and (_plays(worn[0]) or not _plays(obj)) else obj

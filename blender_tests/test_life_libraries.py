@@ -94,6 +94,10 @@ def test_overridden_it_plays(character, tmp_path):
 def test_overridden_it_is_baked_and_the_bake_is_there_after_reloading(character, tmp_path):
     obj = overridden(fetch(character, link=True))
     choose_head(character)
+    if obj.mouthpiece_strokes.handles is not None:  # new drawings in an override are lost on saving
+        with pytest.raises(RuntimeError, match="linked"):
+            life.bake(obj, 0.5)
+        return
     assert life.bake(obj, 0.5) == {"FINISHED"}
     half = life.seen(obj)
     assert half.moves() and not half.like(character.playing)

@@ -20,9 +20,6 @@ PAIRS: Final = LIP_PAIRS + RIGHT_LID_PAIRS + LEFT_LID_PAIRS
 #: Corners (towards x = 0 first) of the mouth and of the eyes: the pairs are parted across the line between them.
 CORNERS: Final = {**dict.fromkeys(LIP_PAIRS, (60, 64)), **dict.fromkeys(RIGHT_LID_PAIRS, (36, 39)),
                    **dict.fromkeys(LEFT_LID_PAIRS, (42, 45))}  # fmt: skip
-#: Points of the upper side of those lines.
-UPPER: Final = tuple(upper for upper, _ in PAIRS)
-LOWER: Final = tuple(lower for _, lower in PAIRS)
 #: Rounds of limiting folds before a frame is scaled back as a whole.
 _ROUNDS: Final = 40
 
@@ -44,17 +41,17 @@ class Repaired:
     frames: int
 
 
-def repaired(triangles: Triangles, neutral: Points, moved: NDArray[Any]) -> Repaired:
+def repaired(triangles: Triangles, neutral: Points, moved: NDArray[Any], least: float = 0.0) -> Repaired:
     """Return ``moved`` (T, N or V, 2) with displacements cut short wherever a triangle would turn over.
 
     Lips and lids that cross meet half way. Of other triangles the corners are held back, and only as far as it takes:
     to the point at which the triangle is flat. ``neutral`` (V, 2) is where nothing is folded; triangles that are at
-    rest already stay out of it.
+    rest already, and those of an area up to ``least``, stay out of it.
     """
     neutral = np.asarray(neutral, np.float64)
     offsets = np.zeros((len(moved), *neutral.shape))
     offsets[:, : moved.shape[1]] = np.asarray(moved, np.float64) - neutral[: moved.shape[1]]
-    checked = triangles[~flipped(triangles, neutral[None])[0]]
+    checked = triangles[~flipped(triangles, neutral[None])[0] & ~(np.abs(areas(neutral, triangles)) < least)]
     folded = flipped(checked, neutral + offsets)
     rows = np.flatnonzero(folded.any(axis=1))
     folds, frames = int(folded.sum()), len(rows)
@@ -84,15 +81,15 @@ def met(moved: NDArray[Any], neutral: Points) -> Points:
     result = np.array(moved, np.float64)
     for pair in PAIRS if len(neutral) >= LANDMARK_COUNT else ():
         upper, lower = pair
-        crossed = gap(result, pair) < np.minimum(gap(neutral, pair), 0)
+        crossed = gap(result, pair, CORNERS[pair]) < np.minimum(gap(neutral, pair, CORNERS[pair]), 0)
         middle = (result[crossed, upper] + result[crossed, lower]) / 2
         result[crossed, upper] = result[crossed, lower] = middle
     return result
 
 
-def gap(vertices: Points, pair: tuple[int, int]) -> Points:
+def gap(vertices: Points, pair: tuple[int, int], corners: tuple[int, int]) -> Points:
     """Return how far a pair is apart (...,), across the line between its corners."""
-    start, end = (vertices[..., corner, :] for corner in CORNERS[pair])
+    start, end = (vertices[..., corner, :] for corner in corners)
     along = end - start
     result: Points = cross(along, vertices[..., pair[1], :] - vertices[..., pair[0], :])
     return result / np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-12)

@@ -20,12 +20,12 @@ _MOST: Final = 0.6
 def turned(
     points: NDArray[Any], depth: NDArray[Any], head: NDArray[Any], pivot: NDArray[Any], unit: float = 1.0
 ) -> Points:
-    """Return ``points`` (P, 2) of a plane, x right and y down, as the ``head`` (T, 6) turns and shifts, (T, P, 2).
+    """Return ``points`` of a plane, x right and y down, as the ``head`` (T, 6) turns and shifts, (T, P, 2).
 
     Parameters
     ----------
-    points, depth : (P, 2), (P,)
-        Places in the plane, and how far behind it each is, in units of the plane.
+    points, depth : (P, 2) or (T, P, 2), (P,)
+        Places in the plane, at rest or at each moment, and how far behind it each is, in units of the plane.
     head : (T, 6)
         Pitch, yaw, roll in radians and x, y, z in eye distances, as ``Performance.head``. Nods and turns are limited
         to what can be shown of a drawing, roll is not. z is ignored: a drawing comes no nearer.
@@ -38,9 +38,10 @@ def turned(
     angles = head[:, :3].copy()
     angles[:, :2] = _MOST * np.tanh(angles[:, :2] / _MOST)
     rotation = rotation_matrices(angles)[:, :2]
-    centred = np.concatenate([np.asarray(points, np.float64), np.asarray(depth, np.float64)[:, None]], axis=1)
-    centred -= np.asarray(pivot, np.float64)
+    points, pivot = np.asarray(points, np.float64), np.asarray(pivot, np.float64)
     # What a point moves by, added to it: where nothing turns, points stay exactly.
-    moved: Points = np.einsum("tij,pj->tpi", rotation - np.eye(3)[:2], centred)
+    change = rotation - np.eye(3)[:2]
+    moved: Points = (points - pivot[:2]) @ np.swapaxes(change[:, :, :2], 1, 2)
+    moved += (np.asarray(depth, np.float64) - pivot[2])[:, None] * change[:, None, :, 2]
     result: Points = points + moved + unit * head[:, None, 3:5]
     return result

@@ -6,7 +6,7 @@ vertices, border points after them; border points stand still, so that motion fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
-from .folds import CORNERS, LIP_PAIRS, LOWER, PAIRS, UPPER, flipped, gap, repaired
+from .folds import CORNERS, LIP_PAIRS, PAIRS, flipped, gap, repaired
 from .triangles import FLAT, Edges, areas, cross, inside
 
 __all__ = [
@@ -53,13 +53,19 @@ def box(low: Sequence[float], high: Sequence[float], steps: int = 6) -> Points:
     return result
 
 
-def triangulate(points: Points, border: Points, loops: Sequence[Sequence[int]] | None = None) -> Triangles:
+def triangulate(
+    points: Points,
+    border: Points,
+    loops: Sequence[Sequence[int]] | None = None,
+    pairs: Mapping[tuple[int, int], tuple[int, int]] | None = None,
+) -> Triangles:
     """Return triangles (K, 3) over ``points`` (N, 2) and ``border`` (B, 2): indices into both, landmarks first.
 
     Delaunay's triangles, but for those that would cross a loop: with all 68 landmarks, inner lips and lids are loops
-    unless others are given. Lips and lids that are shut, or cross, are taken as open a crack, so that the two sides
-    of the mouth have no triangle in common and part from each other; what lies between them is flat then and holds no
-    point. Every triangle runs the same way around (its area is positive, see :func:`flipped`).
+    unless others are given, and ``pairs`` (upper and lower point, to the corners between which they lie) are theirs.
+    Lips and lids that are shut, or cross, are taken as open a crack, so that the two sides of the mouth have no
+    triangle in common and part from each other; what lies between them is flat then and holds no point. Every
+    triangle runs the same way around (its area is positive, see :func:`flipped`).
 
     Raises
     ------
@@ -71,7 +77,9 @@ def triangulate(points: Points, border: Points, loops: Sequence[Sequence[int]] |
     count = len(points)
     if loops is None:
         loops = LOOPS if count >= LANDMARK_COUNT else ()
-    vertices = parted(np.concatenate([np.asarray(points, np.float64), np.asarray(border, np.float64)]), count)
+    if pairs is None:
+        pairs = CORNERS if count >= LANDMARK_COUNT else {}
+    vertices = parted(np.concatenate([np.asarray(points, np.float64), np.asarray(border, np.float64)]), pairs)
     try:
         found = Delaunay(vertices).simplices.astype(np.int64)
     except (QhullError, ValueError) as error:
@@ -80,7 +88,7 @@ def triangulate(points: Points, border: Points, loops: Sequence[Sequence[int]] |
     for loop in loops:
         for first, second in zip(loop, (*loop[1:], loop[0]), strict=True):
             edges.require(first, second)
-    for upper, lower in PAIRS if count >= LANDMARK_COUNT else ():
+    for upper, lower in pairs:
         edges.require(upper, lower)  # the inside of shut lips is flat then, whatever line they take
     result = edges.triangles()
     wrong = areas(vertices, result) < 0
@@ -88,21 +96,21 @@ def triangulate(points: Points, border: Points, loops: Sequence[Sequence[int]] |
     return result
 
 
-def parted(vertices: Points, count: int) -> Points:
+def parted(vertices: Points, pairs: Mapping[tuple[int, int], tuple[int, int]] = CORNERS) -> Points:
     """Return ``vertices`` (V, 2) with shut lips and lids open a crack, and no two in the same place.
 
-    ``count`` of them are landmarks. For finding triangles only: what is warped stays where it is.
+    ``pairs`` as for :func:`triangulate`. For finding triangles only: what is warped stays where it is.
     """
     moved = vertices.copy()
-    for pair in PAIRS if count >= LANDMARK_COUNT else ():
+    for pair, corners in pairs.items():
         upper, lower = pair
-        start, end = (moved[corner] for corner in CORNERS[pair])
+        start, end = (moved[corner] for corner in corners)
         across = np.array([-(end - start)[1], (end - start)[0]])  # down, where the first corner is on the left
         width = float(np.hypot(*across))
         if not width:
             continue
         across /= width
-        short = _PARTED * width - float(gap(moved, pair))
+        short = _PARTED * width - float(gap(moved, pair, corners))
         if short > 0:
             moved[upper] -= across * short / 2
             moved[lower] += across * short / 2
@@ -128,7 +136,8 @@ def region(points: Points, triangles: Triangles, loop: Sequence[int] = INNER_LIP
     ``points`` (V, 2) are the vertices, or as many as the loop needs; shut loops are told apart as well.
     """
     among: NDArray[np.bool_] = np.all(np.isin(triangles, loop), axis=1)
-    opened = parted(np.asarray(points, np.float64), len(points))
+    points = np.asarray(points, np.float64)
+    opened = parted(points) if len(points) >= LANDMARK_COUNT else points
     among[among] = inside(opened[triangles[among]].mean(axis=1), opened[list(loop)])
     return among
 
@@ -156,23 +165,30 @@ class Warp:
 
     @classmethod
     def of(
-        cls, points: Points, neutral: Points, triangles: Triangles, side: NDArray[np.integer[Any]] | int = 0
+        cls,
+        points: Points,
+        neutral: Points,
+        triangles: Triangles,
+        side: NDArray[np.integer[Any]] | int = 0,
+        pairs: Iterable[tuple[int, int]] = PAIRS,
     ) -> Warp:
         """Return the warp of ``points`` (P, 2), given the vertices ``neutral`` (V, 2) and their ``triangles`` (K, 3).
 
         ``side`` (one for all, or (P,)) settles where a point on the line of shut lips or lids belongs: -1 to the upper,
-        1 to the lower, 0 to whichever comes first.
+        1 to the lower, 0 to whichever comes first; ``pairs`` are the upper and lower points of such lines.
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         neutral = np.asarray(neutral, np.float64)
         scale = float(np.ptp(neutral, axis=0).max()) ** 2
         solid = triangles[areas(neutral, triangles) > FLAT * scale]
         sides = np.broadcast_to(np.asarray(side, np.int64), len(points))
+        upper, lower = (np.any(np.isin(solid, list(line)), axis=1) for line in zip(*pairs, strict=True))
+        belongs: Triangles = np.subtract(lower, upper, dtype=np.int64)
         corners = np.zeros((len(points), 3), np.int64)
         weights = np.zeros((len(points), 3))
         for start in range(0, len(points), 4096):  # a picture's mesh may have many points
             part = slice(start, start + 4096)
-            corners[part], weights[part] = _located(points[part], neutral, solid, sides[part])
+            corners[part], weights[part] = _located(points[part], neutral, solid, sides[part, None] * belongs)
         return cls(points, neutral, corners, weights)
 
     def blend(self, values: NDArray[Any]) -> Points:
@@ -194,9 +210,12 @@ class Warp:
 
 
 def _located(
-    points: Points, neutral: Points, triangles: Triangles, side: NDArray[np.int64]
+    points: Points, neutral: Points, triangles: Triangles, preference: NDArray[np.int64]
 ) -> tuple[Triangles, Points]:
-    """Return the triangle (P, 3) each point lies in and its weights (P, 3) there."""
+    """Return the triangle (P, 3) each point lies in and its weights (P, 3) there.
+
+    Of several that meet at a point it is one with a ``preference`` (P, K) above 0.
+    """
     if not len(triangles):
         return np.zeros((len(points), 3), np.int64), np.zeros((len(points), 3))
     a, b, c = (neutral[triangles[:, k]] for k in range(3))
@@ -204,9 +223,7 @@ def _located(
     p = points[:, None]
     weights = np.stack([cross(b - p, c - p), cross(c - p, a - p), cross(a - p, b - p)], axis=-1) / whole[:, None]
     depth = weights.min(axis=-1)
-    lower, upper = (np.any(np.isin(triangles, line), axis=1) for line in (LOWER, UPPER))
-    belongs: Triangles = np.subtract(lower, upper, dtype=np.int64)
-    wanted = (side[:, None] * belongs[None] > 0) & (depth > -1e-6)
+    wanted = (preference > 0) & (depth > -1e-6)
     best = np.where(wanted, depth + 1e3, depth).argmax(axis=1)
     rows = np.arange(len(points))
     chosen = np.clip(weights[rows, best], 0, None)  # a point in the crack between two sides goes to the nearer

@@ -1,0 +1,140 @@
+"""A drawn face in a pose, drawn over the viewport: nothing is written, nothing has to be taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+from bpy.utils import register_classes_factory
+
+from .. import dials
+from ..strokes import handles, trying
+from .drawn_face import drawing
+
+#: What is drawn now, and by which handler; a module's own state, as it belongs to no file.
+_shown: dict[str, Any] = {}
+#: Width of a line in pixels.
+_WIDTH = 2.5
+
+
+class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
+    """Show the drawn face in a pose over the viewport."""
+
+    bl_idname = "mouthpiece.try_pose"
+    bl_label = "Show Pose"
+    bl_description = "Draw the face in the pose over the viewport. It follows handles, dials and playhead; no frames "\
+        "are written"  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether the drawing has handles."""
+        obj = drawing(context)
+        reason = "Click a Grease Pencil, or the handles of one" if obj is None else handles.missing(obj)
+        if reason and not is_shown():
+            cls.poll_message_set(reason)
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin, or end."""
+        if is_shown():
+            clear()
+        elif bpy.app.background:
+            self.report({"ERROR"}, "There is no viewport to draw in")
+            return {"CANCELLED"}
+        else:
+            obj: Any = drawing(context)
+            _shown["name"] = obj.name
+            _shown["handler"] = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
+        _redraw(context)
+        return {"FINISHED"}
+
+
+def is_shown() -> bool:
+    """Return whether a pose is drawn over the viewport."""
+    return "handler" in _shown
+
+
+def clear() -> None:
+    """Draw it no longer."""
+    handler = _shown.pop("handler", None)
+    if handler is not None:
+        bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
+    _shown.clear()
+
+
+def _redraw(context: bpy.types.Context) -> None:
+    for area in context.screen.areas if context.screen else ():
+        if area.type == "VIEW_3D":
+            area.tag_redraw()
+
+
+def _lines(context: bpy.types.Context) -> list[trying.Line]:
+    """Return what is to be drawn; the last of it while nothing has changed."""
+    from mouthpiece.errors import MouthpieceError
+
+    obj = bpy.data.objects.get(_shown["name"])
+    if obj is None or handles.missing(obj):
+        return []
+    frame, pose = context.scene.frame_current, obj.mouthpiece_strokes.pose
+    chosen = dials.dials_of(obj.mouthpiece)
+    settings = obj.mouthpiece_strokes
+    points = handles.read(obj)
+    parts = tuple((row.name, row.part) for row in settings.layers)
+    key = (obj.name, frame, pose, repr(chosen), settings.head, settings.mouth, points.tobytes(), parts)
+    if _shown.get("key") != key:
+        try:
+            _shown["lines"] = trying.lines(obj, frame, pose, chosen)
+        except MouthpieceError:  # half-placed handles; what is wrong is told where it is baked
+            _shown["lines"] = []
+        _shown["key"] = key
+    return list(_shown["lines"])
+
+
+def _draw() -> None:
+    """Draw the lines. Called by the viewport, where an error would be told at every redraw."""
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    context = bpy.context
+    found = _lines(context)
+    if not found:
+        return
+    matrix = np.array(bpy.data.objects[_shown["name"]].matrix_world)
+    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+    gpu.state.depth_test_set("NONE")
+    gpu.state.blend_set("ALPHA")
+    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+    shader.uniform_float("lineWidth", _WIDTH)
+    for line in found:
+        points = line.points @ matrix[:3, :3].T + matrix[:3, 3]
+        if line.closed:
+            points = np.concatenate([points, points[:1]])
+        batch = batch_for_shader(shader, "LINE_STRIP", {"pos": points.astype(np.float32)})
+        shader.uniform_float("color", line.colour)
+        batch.draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+@persistent
+def _forget(*_: Any) -> None:
+    """Draw nothing in a file that was opened since."""
+    clear()
+
+
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_OT_try_pose,))
+
+
+def register() -> None:
+    """Register the button."""
+    _register_classes()
+    bpy.app.handlers.load_pre.append(_forget)
+
+
+def unregister() -> None:
+    """Take it away, and what it draws."""
+    clear()
+    bpy.app.handlers.load_pre.remove(_forget)
+    _unregister_classes()

@@ -1,0 +1,257 @@
+"""Handles of a drawn face: where they are put, how they are moved, what they are read as; poses to try them with."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+from mouthpiece.errors import RigError
+from mouthpiece.motion.dials import Dials
+from mouthpiece.topology import MIRROR
+
+from addon import compat, properties
+from addon.operators import try_pose
+from addon.strokes import finding, frames, handles, planes, settings, trying
+from blender_tests.test_drawn_face import bake, everything, face_points, fill, lifted, obj, ring, strokes  # noqa: F401
+
+
+def drawing_of(points, name="Lines"):
+    """Make an active Grease Pencil of one stroke a list of points (N, 3)."""
+    data = compat.grease_pencils().new(name)
+    made = bpy.data.objects.new(name, data)
+    bpy.context.scene.collection.objects.link(made)
+    drawing = data.layers.new("Lines").frames.new(1).drawing
+    drawing.add_strokes([len(line) for line in points])
+    flat = np.concatenate(points).astype(np.float32)
+    drawing.attributes["position"].data.foreach_set("vector", flat.ravel())
+    bpy.context.view_layer.objects.active = made
+    return made
+
+
+def turned(flat, right, down):
+    return flat[:, :1] * np.array(right, float) + flat[:, 1:] * np.array(down, float)
+
+
+@pytest.mark.parametrize(
+    ("right", "down"),
+    [
+        ((1, 0, 0), (0, 0, -1)),  # front
+        ((1, 0, 0), (0, -1, 0)),  # from above
+        ((0, 1, 0), (0, 0, -1)),  # from the character's left: its viewer is on +X
+        ((0.8, 0.6, 0), (0, 0, -1)),  # turned by a third
+        ((1, 0, 0), (0, 0.6, -0.8)),  # leaning back
+    ],
+)
+def test_the_plane_of_a_drawing_is_found(right, down):
+    flat = np.concatenate([ring(0, 0, 1, 1.5), ring(0.2, 0.4, 0.3, 0.1)])
+    points = turned(flat, right, down) + np.array([0.3, -0.2, 5.0])
+    plane = planes.found(points)
+    assert np.allclose(plane.axes, [right, down], atol=1e-6)
+    assert np.allclose(plane.raised(plane.flat(points)), points, atol=1e-9)
+    assert np.allclose(np.array(planes.from_numbers(planes.to_numbers(plane)).axes), plane.axes)
+
+
+@pytest.mark.parametrize("points", [np.zeros((0, 3)), np.ones((1, 3)), np.outer(np.arange(5), [1, 2, 3])])
+def test_too_little_to_say_is_the_front_view(points):
+    assert np.array_equal(planes.found(points).axes, [[1, 0, 0], [0, 0, -1]])
+
+
+def test_a_drawing_with_some_depth_is_still_the_front_view():
+    flat = ring(0, 0, 1, 1.5)
+    points = lifted(flat).astype(float)
+    points[:, 1] = 0.05 * np.sin(7 * flat[:, 0])
+    assert np.array_equal(planes.found(points).axes, [[1, 0, 0], [0, 0, -1]])
+
+
+def test_placed_handles_lie_on_the_drawing_and_say_so():
+    made = drawing_of([lifted(ring(2.0, -1.0, 1.0, 1.3))])
+    assert bpy.ops.mouthpiece.place_handles() == {"FINISHED"}
+    points = handles.read(made)
+    plane = planes.from_numbers(made.mouthpiece_strokes.plane)
+    there = plane.raised(points)
+    assert (there.min(axis=0)[[0, 2]] > [1.0, -0.3]).all() and (there.max(axis=0)[[0, 2]] < [3.0, 2.3]).all()
+    held = made.mouthpiece_strokes.handles
+    assert held.parent == made and held.hide_render and held.show_in_front and held.data.use_mirror_x
+    assert [group.name for group in held.vertex_groups] == list(handles.FEATURES)
+    local = np.array([vertex.co for vertex in held.data.vertices])
+    assert np.allclose(local[list(MIRROR)] * [-1, 1, 1], local, atol=1e-5)  # so that X Mirror works
+    assert [row.name for row in made.mouthpiece_strokes.layers] == ["Lines"]
+    bpy.ops.mouthpiece.place_handles()
+    assert made.mouthpiece_strokes.handles == held and len(bpy.data.meshes) == 1
+
+
+def test_nothing_drawn_nothing_placed():
+    data = compat.grease_pencils().new("Empty")
+    bpy.context.scene.collection.objects.link(bpy.data.objects.new("Empty", data))
+    bpy.context.view_layer.objects.active = bpy.data.objects["Empty"]
+    with pytest.raises(RuntimeError, match="no strokes"):
+        bpy.ops.mouthpiece.place_handles()
+    assert len(bpy.data.objects) == 1
+
+
+def test_without_a_face_to_see_handles_are_placed_all_the_same(capfd):
+    made = drawing_of([lifted(ring(0, 0, 1.0, 1.3))])
+    assert bpy.ops.mouthpiece.find_drawn_face() == {"FINISHED"}
+    assert "No face was seen" in capfd.readouterr().out
+    assert np.allclose(handles.read(made), finding.template(made, finding.plane_of(made, 1), 1), atol=1e-5)
+
+
+def test_a_drawn_face_is_found_where_it_is():
+    from demo.samples import grease_pencil
+
+    made = bpy.data.objects[grease_pencil.build()]
+    truth = grease_pencil.landmarks() * [1, -1]
+    made.location, made.scale = (3, 1, 2), (2, 2, 2)
+    bpy.context.view_layer.objects.active = made
+    assert bpy.ops.mouthpiece.find_drawn_face() == {"FINISHED"}
+    plane = planes.from_numbers(made.mouthpiece_strokes.plane)
+    found = plane.raised(handles.read(made))[:, [0, 2]] * [1, -1]
+    eyes = np.linalg.norm(truth[36] - truth[45])
+    error = np.linalg.norm(found - truth, axis=1) / eyes
+    assert error[36:48].mean() < 0.12 and error[48:68].mean() < 0.15
+
+
+def test_a_face_that_speaks_is_found_in_the_users_own_drawing(obj):  # noqa: F811
+    before = finding.template(obj, finding.plane_of(obj, 1), 1)
+    layer = obj.data.layers["Face"]
+    drawing = frames.table(layer)[1].drawing
+    frames.put_places(drawing, {"position": 0.5 * planes.vectors(drawing, "position")})
+    half = finding.template(obj, finding.plane_of(obj, 1), 1)
+    assert not np.allclose(half, before)
+    bake(obj)
+    assert np.allclose(finding.template(obj, finding.plane_of(obj, 9), 9), half)
+    assert np.allclose(finding.template(obj, finding.plane_of(obj, -9), -9), half)
+
+
+def test_moved_turned_and_scaled_handles_are_read_where_they_lie(obj):  # noqa: F811
+    held = obj.mouthpiece_strokes.handles
+    obj.location, obj.rotation_euler, obj.scale = (1, 2, 3), (0.2, 0.3, 0.4), (2, 2, 2)
+    assert np.allclose(handles.read(obj), face_points(), atol=1e-6)
+    held.location, held.scale = (0.5, 0.0, -0.25), (2.0, 2.0, 2.0)
+    assert np.allclose(handles.read(obj), 2 * face_points() + [0.5, 0.25], atol=1e-5)
+    handles.put(obj, face_points())
+    assert np.allclose(handles.read(obj), face_points(), atol=1e-5)
+
+
+def test_a_feature_is_taken_in_hand_and_moved_in_edit_mode(obj, context):  # noqa: F811
+    assert bpy.ops.mouthpiece.edit_handles(feature="RIGHT_EYE") == {"FINISHED"}
+    held = obj.mouthpiece_strokes.handles
+    assert context.active_object == held and held.mode == "EDIT"
+    assert properties.character(context) == obj  # the panel goes on meaning the drawing
+    held.update_from_editmode()
+    assert {v.index for v in held.data.vertices if v.select} == set(range(36, 42))
+    bpy.ops.mouthpiece.edit_handles(feature="LEFT_EYE", extend=True)
+    held.update_from_editmode()
+    assert {v.index for v in held.data.vertices if v.select} == set(range(36, 48))
+    held.data.use_mirror_x = False
+    bpy.ops.transform.translate(value=(0.1, 0.0, 0.2))
+    moved = handles.read(obj) - face_points()  # read while they are still being edited
+    assert np.allclose(moved[36:48], [0.1, -0.2], atol=1e-5) and not moved[:36].any()
+    assert bpy.ops.mouthpiece.leave_handles() == {"FINISHED"}
+    assert context.active_object == obj and context.mode == "OBJECT"
+    for name in ("edit_handles", "place_handles", "find_drawn_face", "mirror_handles"):
+        assert "UNDO" in getattr(bpy.types, f"MOUTHPIECE_OT_{name}").bl_options
+
+
+def test_one_side_is_laid_over_to_the_other(obj):  # noqa: F811
+    points = face_points()
+    points[[37, 19, 48]] += [[0.02, -0.05], [0.0, -0.1], [-0.05, 0.02]]
+    handles.put(obj, points)
+    assert bpy.ops.mouthpiece.mirror_handles(to_left=True) == {"FINISHED"}
+    now = handles.read(obj)
+    assert not np.allclose(now, points, atol=0.01)
+    bpy.ops.mouthpiece.mirror_handles(to_left=True)
+    assert np.allclose(handles.read(obj), now, atol=1e-5)  # it is symmetrical now
+    axis = (now + now[list(MIRROR)])[:, 0] / 2
+    assert np.allclose(axis, axis[0], atol=0.01)
+    right = [37, 19, 48]
+    assert np.allclose(now[right], points[right], atol=0.03)
+    handles.put(obj, points)
+    bpy.ops.mouthpiece.mirror_handles(to_left=False)
+    assert np.allclose(handles.read(obj)[44], points[44], atol=0.03)
+
+
+def test_a_tilted_face_is_mirrored_about_its_own_middle(obj):  # noqa: F811
+    angle = 0.5
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    handles.put(obj, face_points() @ turn.T)
+    before = handles.read(obj)
+    bpy.ops.mouthpiece.mirror_handles()
+    assert np.allclose(handles.read(obj), before, atol=1e-4)  # it was symmetrical
+
+
+def test_buttons_say_why_they_cannot(context):
+    bpy.context.scene.collection.objects.link(bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube")))
+    context.view_layer.objects.active = bpy.data.objects["Cube"]
+    assert not bpy.ops.mouthpiece.place_handles.poll() and not bpy.ops.mouthpiece.edit_handles.poll()
+    drawing_of([lifted(ring(0, 0, 1, 1))])
+    assert bpy.ops.mouthpiece.place_handles.poll() and not bpy.ops.mouthpiece.edit_handles.poll()
+    assert not bpy.ops.mouthpiece.try_pose.poll()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("Lines", "FACE"), ("Hair Front", "HEAD"), ("left_ear", "HEAD"), ("Teeth", "UPPER"), ("Lower teeth", "LOWER"),
+        ("Tongue", "LOWER"), ("Background", "OUT"), ("Body", "OUT"), ("Beard", "FACE"), ("Chairs", "FACE"),
+    ],
+)  # fmt: skip
+def test_a_layers_name_tells_its_part(name, part):
+    assert settings.guessed(name) == part
+
+
+def test_the_table_of_layers_keeps_what_it_was_told(obj):  # noqa: F811
+    rows = obj.mouthpiece_strokes.layers
+    assert [(row.name, row.part) for row in rows] == [("Hair", "HEAD"), ("Face", "FACE")] and settings.is_listed(obj)
+    rows["Face"].part = "LOWER"
+    obj.data.layers.new("Teeth")
+    assert not settings.is_listed(obj)
+    assert bpy.ops.mouthpiece.list_layers() == {"FINISHED"}
+    assert [(row.name, row.part) for row in rows] == [("Teeth", "UPPER"), ("Hair", "HEAD"), ("Face", "LOWER")]
+    obj.data.layers["Face"].name = "Mund"
+    bpy.ops.mouthpiece.list_layers()
+    assert rows["Mund"].part == "LOWER"
+    obj.data.layers.remove(obj.data.layers["Hair"])
+    bpy.ops.mouthpiece.list_layers()
+    assert [row.name for row in rows] == ["Teeth", "Mund"]
+
+
+@pytest.mark.parametrize(("pose", "places"), [
+    ("OPEN", slice(24, 36)), ("WIDE", slice(24, 36)), ("ROUND", slice(24, 36)), ("BLINK", slice(36, 44)),
+    ("LEFT", slice(36, 52)), ("ROLL", slice(0, 24)), ("BROWS", None),
+])  # fmt: skip
+def test_poses_are_shown_without_a_frame_being_written(obj, pose, places):  # noqa: F811
+    before = everything(obj)
+    shown = trying.lines(obj, 1, pose)
+    assert everything(obj) == before
+    assert [len(line.points) for line in shown] == [24, 12, 8, 8, 24, 24]
+    assert [line.closed for line in shown] == [True, False, True, True, True, True]
+    points = np.concatenate([line.points for line in shown])
+    rest = lifted(np.concatenate([*strokes(), ring(0, -0.9, 0.8, 0.3)]))
+    if places is not None:
+        assert np.abs(points[places] - rest[places]).max() > 0.01
+    body = slice(52, 76)
+    assert np.array_equal(points[body], rest[body])
+
+
+def test_the_line_at_the_playhead_is_shown_as_it_will_be_drawn(obj):  # noqa: F811
+    assert trying.lines(obj, 8, "LINE") == []
+    bake(obj)
+    layer = obj.data.layers["Face"]
+    shown = np.concatenate([line.points for line in trying.lines(obj, 8, "LINE", Dials())][:-1])
+    assert np.allclose(shown, planes.vectors(frames.table(layer)[8].drawing, "position"), atol=2e-3)
+    less = np.concatenate([line.points for line in trying.lines(obj, 8, "LINE", Dials(head=0.0))][:-1])
+    assert not np.allclose(less, shown, atol=1e-2)
+    assert trying.lines(obj, 500, "LINE") == []
+
+
+def test_in_the_background_there_is_nothing_to_draw_on(obj):  # noqa: F811
+    with pytest.raises(RuntimeError, match="no viewport"):
+        bpy.ops.mouthpiece.try_pose()
+    assert not try_pose.is_shown()
+
+
+def test_handles_that_are_gone_are_told_of(obj):  # noqa: F811
+    bpy.data.objects.remove(obj.mouthpiece_strokes.handles)
+    with pytest.raises(RigError, match="Find Face"):
+        handles.read(obj)

@@ -1,0 +1,107 @@
+"""Strokes as a picture, without any graphics card: fills and lines of even colour, for a face detector to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+#: Colour of the paper, 0 to 1: a light grey, so that white of eyes and teeth can be told from it.
+PAPER: Final = (0.86, 0.86, 0.86)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ink:
+    """A stroke: ``points`` (P, 2), x right and y down, ``width`` of its line in the same unit, whether it is closed.
+
+    ``line`` and ``fill`` are colours as displayed, 0 to 1; None for none.
+    """
+
+    points: NDArray[np.float64]
+    width: float
+    closed: bool
+    line: tuple[float, float, float] | None
+    fill: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """A picture (H, W, 3), first row at the top, and where it lies: the place of its first corner, and its scale.
+
+    A pixel (x, y) is the place ``origin + (x, y) / scale``.
+    """
+
+    picture: Picture
+    origin: NDArray[np.float64]
+    scale: float
+
+    def placed(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the places (..., 2) of ``pixels`` (..., 2)."""
+        result: NDArray[np.float64] = self.origin + np.asarray(pixels, np.float64) / self.scale
+        return result
+
+
+def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> Sheet | None:
+    """Return strokes, the first at the back, as a square picture of ``size`` pixels; None if there is nothing to see.
+
+    ``margin`` is the paper left around them, as a share of the picture.
+    """
+    seen = [ink for ink in strokes if len(ink.points) and (ink.line is not None or ink.fill is not None)]
+    if not seen:
+        return None
+    everything = np.concatenate([ink.points for ink in seen])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    extent = float((high - low).max())
+    if not extent > 0:
+        return None
+    scale = size * (1 - 2 * margin) / extent
+    origin = (low + high) / 2 - size / scale / 2
+    picture = np.empty((size, size, 3))
+    picture[:] = PAPER
+    for ink in seen:
+        pixels = (ink.points - origin) * scale
+        if ink.fill is not None and len(pixels) > 2:
+            picture[_filled(pixels, size)] = ink.fill
+        if ink.line is not None:
+            rows, columns = _line(pixels, ink.closed, ink.width * scale / 2, size)
+            picture[rows, columns] = ink.line
+    return Sheet(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8), origin, scale)
+
+
+def _filled(points: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """Return which pixels (size, size) lie inside a closed line (P, 2), by the even-odd rule at their middles."""
+    start, end = points, np.roll(points, -1, axis=0)
+    toggles = np.zeros((size, size + 1), np.int64)
+    rows = np.arange(size)[:, None] + 0.5
+    spans = (start[:, 1] > rows) != (end[:, 1] > rows)
+    row, edge = np.nonzero(spans)
+    a, b = start[edge], end[edge]
+    x = a[:, 0] + (row + 0.5 - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
+    column = np.clip(np.ceil(x - 0.5), 0, size).astype(np.int64)
+    np.add.at(toggles, (row, column), 1)
+    inside: NDArray[np.bool_] = np.cumsum(toggles, axis=1)[:, :size] % 2 == 1
+    return inside
+
+
+def _line(
+    points: NDArray[np.float64], closed: bool, radius: float, size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows and columns of the pixels that a round pen of that ``radius`` covers."""
+    ends = np.concatenate([points, points[:1]]) if closed else points
+    lengths = np.hypot(*np.diff(ends, axis=0).T)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    steps = np.linspace(0, along[-1], max(1, int(2 * along[-1])))
+    path = np.stack([np.interp(steps, along, ends[:, k]) for k in (0, 1)], axis=1)
+    radius = min(max(radius, 0.7), size / 8)
+    reach = np.arange(-int(radius + 1), int(radius + 1) + 1)
+    pen = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(-1, 2)
+    pen = pen[np.hypot(*pen.T) <= radius]
+    pixels = np.unique(np.floor(path).astype(np.int64), axis=0)
+    pixels = np.unique((pixels[:, None] + pen).reshape(-1, 2), axis=0)
+    pixels = pixels[((pixels >= 0) & (pixels < size)).all(axis=1)]
+    return pixels[:, 1], pixels[:, 0]
