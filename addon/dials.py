@@ -17,7 +17,8 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from . import redialling
+from . import compat, redialling
+from .strokes import trying
 from .targets import kind_items
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     from mouthpiece.errors import MouthpieceError
 
     if not redialling.dialled_lines(obj):
+        return
+    if trying.shows_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
+        compat.redraw(context)
         return
     state = context.window_manager.mouthpiece
     try:

@@ -245,6 +245,25 @@ def test_the_line_at_the_playhead_is_shown_as_it_will_be_drawn(obj):  # noqa: F8
     assert trying.lines(obj, 500, "LINE") == []
 
 
+def test_while_the_line_is_shown_a_dial_draws_nothing_until_it_ends(obj, monkeypatch):  # noqa: F811
+    bake(obj)
+    before = everything(obj)
+    monkeypatch.setitem(trying.SHOWN, "name", obj.name)
+    monkeypatch.setitem(trying.SHOWN, "handler", object())
+    monkeypatch.setattr(bpy.types.SpaceView3D, "draw_handler_remove", lambda *_: None)
+    obj.mouthpiece.live = True
+    obj.mouthpiece.lips = 0.3
+    assert everything(obj) == before
+    shown = [trying.lines(obj, 5, "LINE", Dials(lips=lips, jaw=lips)) for lips in (0.3, 1.0)]
+    less, more = (np.concatenate([line.points for line in lines]) for lines in shown)
+    assert not np.allclose(less, more, atol=0.01)
+    assert bpy.ops.mouthpiece.try_pose() == {"FINISHED"} and not try_pose.is_shown()
+    after = everything(obj)
+    assert after != before
+    obj.mouthpiece.lips = 1.0  # at once again
+    assert everything(obj)[0] != after[0]
+
+
 def test_in_the_background_there_is_nothing_to_draw_on(obj):  # noqa: F811
     with pytest.raises(RuntimeError, match="no viewport"):
         bpy.ops.mouthpiece.try_pose()

@@ -9,12 +9,10 @@ import numpy as np
 from bpy.app.handlers import persistent
 from bpy.utils import register_classes_factory
 
-from .. import dials
+from .. import compat, dials
 from ..strokes import handles, trying
 from .drawn_face import drawing
 
-#: What is drawn now, and by which handler; a module's own state, as it belongs to no file.
-_shown: dict[str, Any] = {}
 #: Width of a line in pixels.
 _WIDTH = 2.5
 
@@ -24,8 +22,11 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
 
     bl_idname = "mouthpiece.try_pose"
     bl_label = "Show Pose"
-    bl_description = "Draw the face in the pose over the viewport. It follows handles, dials and playhead; no frames "\
-        "are written"  # fmt: skip
+    bl_description = (
+        "Draw the face in the pose over the viewport. It follows handles, dials and playhead; drawings are made when "
+        "it ends"
+    )
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -40,42 +41,45 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin, or end."""
         if is_shown():
-            clear()
+            self._end(context)
         elif bpy.app.background:
             self.report({"ERROR"}, "There is no viewport to draw in")
             return {"CANCELLED"}
         else:
             obj: Any = drawing(context)
-            _shown["name"] = obj.name
-            _shown["handler"] = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
-        _redraw(context)
+            trying.SHOWN["name"] = obj.name
+            trying.SHOWN["handler"] = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
+        compat.redraw(context)
         return {"FINISHED"}
+
+    @staticmethod
+    def _end(context: bpy.types.Context) -> None:
+        """Show it no longer; drawings that were dialled meanwhile are made."""
+        obj = bpy.data.objects.get(trying.SHOWN["name"])
+        dialled = obj is not None and trying.shows_line(obj)
+        clear()
+        if obj is not None and dialled:
+            dials.follow(obj, context)
 
 
 def is_shown() -> bool:
     """Return whether a pose is drawn over the viewport."""
-    return "handler" in _shown
+    return "handler" in trying.SHOWN
 
 
 def clear() -> None:
     """Draw it no longer."""
-    handler = _shown.pop("handler", None)
+    handler = trying.SHOWN.pop("handler", None)
     if handler is not None:
         bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
-    _shown.clear()
-
-
-def _redraw(context: bpy.types.Context) -> None:
-    for area in context.screen.areas if context.screen else ():
-        if area.type == "VIEW_3D":
-            area.tag_redraw()
+    trying.SHOWN.clear()
 
 
 def _lines(context: bpy.types.Context) -> list[trying.Line]:
     """Return what is to be drawn; the last of it while nothing has changed."""
     from mouthpiece.errors import MouthpieceError
 
-    obj = bpy.data.objects.get(_shown["name"])
+    obj = bpy.data.objects.get(trying.SHOWN["name"])
     if obj is None or handles.missing(obj):
         return []
     frame, pose = context.scene.frame_current, obj.mouthpiece_strokes.pose
@@ -84,13 +88,13 @@ def _lines(context: bpy.types.Context) -> list[trying.Line]:
     points = handles.read(obj)
     parts = tuple((row.name, row.part) for row in settings.layers)
     key = (obj.name, frame, pose, repr(chosen), settings.head, settings.mouth, points.tobytes(), parts)
-    if _shown.get("key") != key:
+    if trying.SHOWN.get("key") != key:
         try:
-            _shown["lines"] = trying.lines(obj, frame, pose, chosen)
+            trying.SHOWN["lines"] = trying.lines(obj, frame, pose, chosen)
         except MouthpieceError:  # half-placed handles; what is wrong is told where it is baked
-            _shown["lines"] = []
-        _shown["key"] = key
-    return list(_shown["lines"])
+            trying.SHOWN["lines"] = []
+        trying.SHOWN["key"] = key
+    return list(trying.SHOWN["lines"])
 
 
 def _draw() -> None:
@@ -102,7 +106,7 @@ def _draw() -> None:
     found = _lines(context)
     if not found:
         return
-    matrix = np.array(bpy.data.objects[_shown["name"]].matrix_world)
+    matrix = np.array(bpy.data.objects[trying.SHOWN["name"]].matrix_world)
     shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
     gpu.state.depth_test_set("NONE")
     gpu.state.blend_set("ALPHA")

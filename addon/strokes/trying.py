@@ -27,6 +27,15 @@ _SHAPES: Final[dict[str, dict[str, float]]] = {
 _TURNS: Final = {"LEFT": (0.0, 0.35, 0.0, -0.3), "ROLL": (0.0, 0.0, 0.25, 0.0)}
 
 
+#: What is shown over the viewport now: the name of a drawing, what draws it, and its lines; it belongs to no file.
+SHOWN: Final[dict[str, Any]] = {}
+
+
+def shows_line(obj: bpy.types.Object) -> bool:
+    """Return whether a drawing is shown over the viewport as its line at the playhead has it."""
+    return SHOWN.get("name") == obj.name and obj.mouthpiece_strokes.pose == "LINE"
+
+
 class Line(NamedTuple):
     """A stroke in a pose: points (N, 3) in the object's axes, displayed colour (4,), whether it is closed."""
 
