@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat
-from . import handles, ledger, planes, settings, writing
-
-if TYPE_CHECKING:
-    from mouthpiece.retarget.inking import Ink
+from . import handles, inks, ledger, planes, settings, writing
 
 
 def place(obj: Any, frame: int, look: bool) -> bool:
@@ -55,7 +51,7 @@ def detected(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[
     from mouthpiece.portrait.detect import find_faces
     from mouthpiece.retarget.inking import drawn
 
-    sheet = drawn(strokes(obj, plane, frame))
+    sheet = drawn(inks.of(obj, plane, own(obj, frame)))
     faces = find_faces(sheet.picture) if sheet is not None else ()
     if sheet is None or not faces:
         return None
@@ -76,52 +72,3 @@ def neutral() -> NDArray[np.float32]:
     from mouthpiece.models.registry import ASSETS, read_sidecar
 
     return read_sidecar(ASSETS / "content.onnx.json").neutral_face()
-
-
-def strokes(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> Iterator[Ink]:
-    """Yield the strokes a drawing shows at a frame, the one at the back first, as the detector is to see them."""
-    for layer, drawing in own(obj, frame):
-        if layer.hide or not planes.has_points(drawing):
-            continue
-        points = planes.vectors(drawing, "position").astype(np.float64)
-        flat = plane.flat(planes.applied(planes.layer_matrix(obj, layer), points))
-        radii = _numbers(drawing, "radius", len(points), 0.01) + layer.radius_offset
-        starts = planes.starts(drawing)
-        ends = np.append(starts[1:], len(points))
-        for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            yield _ink(obj, drawing.strokes[number], flat[start:end], 2 * _middle(radii[start:end]))
-
-
-def _ink(obj: bpy.types.Object, stroke: Any, points: NDArray[np.float64], width: float) -> Ink:
-    from mouthpiece.retarget.inking import Ink
-
-    materials = obj.data.materials
-    material = materials[stroke.material_index] if stroke.material_index < len(materials) else None
-    style = material.grease_pencil if material is not None else None
-    has_line, has_fill = compat.stroke_shown(stroke, style)
-    line = fill = None
-    if has_line:
-        line = _displayed(style.color if style is not None else (0, 0, 0, 1))
-    if has_fill and style is not None:
-        fill = _displayed(style.fill_color)
-    return Ink(points, width, bool(stroke.cyclic), line, fill)
-
-
-def _displayed(colour: Any) -> tuple[float, float, float] | None:
-    """Return a linear colour as displayed; None if it cannot be seen."""
-    if colour[3] < 0.05:
-        return None
-    red, green, blue = (float(np.clip(value, 0, 1)) ** (1 / 2.2) for value in colour[:3])
-    return red, green, blue
-
-
-def _numbers(drawing: Any, name: str, count: int, default: float) -> NDArray[np.float32]:
-    attribute = drawing.attributes.get(name)
-    values = np.full(count, default, np.float32)
-    if attribute is not None and len(attribute.data) == count:
-        attribute.data.foreach_get("value", values)
-    return values
-
-
-def _middle(values: NDArray[np.float32]) -> float:
-    return float(np.median(values)) if len(values) else 0.0
