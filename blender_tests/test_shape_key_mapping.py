@@ -377,3 +377,14 @@ def test_the_dials_of_an_override_last_as_well(tmp_path, context):
     bpy.ops.wm.save_as_mainfile(filepath=shot)
     bpy.ops.wm.open_mainfile(filepath=shot)
     assert bpy.data.objects["Face", None].mouthpiece.lips == 0.5
+
+
+def test_the_panel_is_there_for_meshes_that_go_by_names_or_could(context):
+    panel = bpy.types.MOUTHPIECE_PT_shape_keys
+    assert not panel.poll(context)
+    obj = scenes.face(keys=("jawOpen",))
+    assert panel.poll(context)
+    obj.mouthpiece.target = "CHART"
+    assert not panel.poll(context)
+    scenes.face("Stranger", keys=("smirk",))
+    assert panel.poll(context)
