@@ -67,7 +67,7 @@ def double_of(original: bpy.types.Object, keyed: Sequence[str]) -> Iterator[Doub
     scene = bpy.data.scenes.new("Mouthpiece Scratch")
     rig = original.copy()
     try:
-        scene.frame_set(bpy.context.scene.frame_current)
+        scene.frame_current = bpy.context.scene.frame_current  # not frame_set: nobody's handlers are to run
         scene.collection.objects.link(rig)
         _release(rig)
         _point_at_itself(rig, original)
