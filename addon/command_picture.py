@@ -94,6 +94,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     if options.fps is None:
         scene.render.fps_base = before.render.fps_base
     window.scene = scene
+    _ready_for_video(scene, before)
     picture_making.show_colours(scene)
     try:
         wanted = picture_making.Wanted(options.face, str(options.landmarks or ""), placed=placed)
@@ -104,6 +105,14 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
         raise
     picture_making.add_camera(bpy.context, made.rig)
     return made.rig, made.warnings
+
+
+def _ready_for_video(scene: bpy.types.Scene, other: bpy.types.Scene) -> None:
+    """Give a scene made by script the video settings of another: its own have no values, not even to be given back."""
+    for name in ("format", "codec", "audio_codec", "constant_rate_factor", "ffmpeg_preset"):
+        value = getattr(other.render.ffmpeg, name)
+        if value:
+            setattr(scene.render.ffmpeg, name, value)
 
 
 def _heard(options: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Longer side of a picture in Blender units.
 LONGEST: Final = 2.0
+#: Longer side of what a new camera sees, in pixels, at least and at most; between them as many as the picture has.
+_LEAST_VIDEO, _MOST_VIDEO = 512, 1920
 #: A camera looks along its -z; turned so, along the y of what it looks at.
 _TOWARDS: Final = Matrix.Rotation(1.5707963, 4, "X")
 
@@ -166,7 +168,7 @@ def add_camera(context: bpy.types.Context, obj: bpy.types.Object) -> None:
     scene.collection.objects.link(camera)
     scene.camera = camera
     render = scene.render
-    longest = max(render.resolution_x, render.resolution_y)
+    longest = min(max(width, height, _LEAST_VIDEO), _MOST_VIDEO)
     # video wants even numbers
     sides = [max(4, round(longest * side / max(width, height) / 2) * 2) for side in (width, height)]
     render.resolution_x, render.resolution_y = sides

@@ -45,6 +45,16 @@ def test_a_picture_is_made_animated_and_saved(tmp_path, voice, capsys):
     assert picture_settings.picture_of(rig).size[0] == 320
 
 
+def test_what_is_made_is_rendered(tmp_path, capsys):
+    voice = str(scenes.murmur(tmp_path / "short.wav", 0.3))
+    out = tmp_path / "out.mp4"
+    assert picture("--image", PHOTO, "--audio", voice, "--render", out, "--fps", 8, "--json") == 0
+    made = told(capsys)["outputs"]
+    assert len(made) == 1 and Path(made[0]).exists()
+    render = bpy.context.scene.render
+    assert max(render.resolution_x, render.resolution_y) == 512
+
+
 def test_landmarks_come_from_the_command_line_or_a_file(tmp_path, capsys):
     grey = bpy.data.images.new("grey", 200, 200)
     grey.filepath_raw, grey.file_format = str(tmp_path / "grey.png"), "PNG"
