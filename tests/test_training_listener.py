@@ -12,7 +12,7 @@ from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
 from onnx import TensorProto, helper, numpy_helper
 
-from training import listener
+from training import compact, listener
 
 
 def stored(variables):
@@ -73,9 +73,24 @@ def test_weights_as_bytes_are_within_half_a_step(rng):
         [numpy_helper.from_array(weight, "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    small = listener.as_bytes(model)
+    small = compact.as_bytes(model)
     found = OnnxSession(small.SerializeToString(), "one")({"x": np.eye(96, dtype=np.float32)})["y"]
     step = np.abs(weight).max(axis=0) / 127
+    assert (np.abs(found - weight) <= 0.5001 * step).all() and not np.array_equal(found, weight)
+
+
+def test_every_gate_of_a_recurrent_layer_has_a_scale_of_its_own(rng):
+    weight = rng.standard_normal((2, 64, 40)).astype(np.float32) * np.linspace(0.01, 10, 64, dtype=np.float32)[:, None]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["y"])],
+        "gates",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 64, 40])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    small = compact.as_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9))
+    found = OnnxSession(small.SerializeToString(), "gates")({})["y"]
+    step = np.abs(weight).max(axis=2, keepdims=True) / 127
     assert (np.abs(found - weight) <= 0.5001 * step).all() and not np.array_equal(found, weight)
 
 

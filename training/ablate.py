@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .clips import Clip, load_split
 from .data import Stretch
 from .evaluate import COLUMNS, PACK, Predicted, closed, judge, ours, systems_rows, table
 from .networks import ContentNet, Shape
+from .resync import read as read_sync
 from .rivals import (
     MFCCS,
     LaplacianLoss,
@@ -40,7 +42,7 @@ from .rivals import (
     transformer,
 )
 from .score import Metrics
-from .targets import make_targets
+from .targets import canonical_face, make_targets
 from .train import Config, Corpus, Run, load_corpus
 
 log = logging.getLogger(__name__)
@@ -48,12 +50,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A network to train: how it is made, its loss (ours unless given), and the share of speakers it learns from."""
+    """A network to train: how it is made, its loss (ours unless given), and the share of speakers it learns from.
+
+    ``synced`` ones learn from sounds put in time (``--sync``).
+    """
 
     name: str
     make: Callable[[Shape], Any]
     loss: Callable[[torch.Tensor], Any] | None = None
     share: float = 1.0
+    synced: bool = False
 
 
 VARIANTS = (
@@ -69,6 +75,7 @@ VARIANTS = (
     Variant("our network, 10 % of speakers", ContentNet, share=0.1),
     Variant("our network, 30 % of speakers", ContentNet, share=0.3),
     Variant("our network, all", ContentNet),
+    Variant("our network, all, sounds in time", ContentNet, synced=True),
 )
 
 
@@ -126,12 +133,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     config = replace(Config.read(args.config), steps=args.steps, patience=99)
     stored = args.docs / "ablation.json"
     rows: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))["rows"] if stored.is_file() else {}
-    clips, corpus = load_split(args.data, "val"), load_corpus(args.data, args.cache, config)
+    late = read_sync(args.sync) if args.sync else {}
+    listened = partial(load_corpus, args.data, args.cache, config)
+    clips, neutral = load_split(args.data, "val"), canonical_face(load_split(args.data, "train"))
 
     def wanted(name: str) -> bool:
         return name in args.only if args.only else True
 
-    still = judge(clips, closed(corpus.neutral))
+    still = judge(clips, closed(neutral))
 
     def note(name: str, own: list[Metrics], **more: Any) -> None:
         both = systems_rows({"static": still, name: own})
@@ -144,10 +153,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         note("static", still)
     if wanted("log-mel ridge"):
         train = load_split(args.data, "train")
-        ridge = MelRidge.fit(train, make_targets(train, corpus.neutral))
-        note("log-mel ridge", judge(clips, lambda clip: Predicted(corpus.neutral + ridge.predict(clip))))
+        ridge = MelRidge.fit(train, make_targets(train, neutral))
+        note("log-mel ridge", judge(clips, lambda clip: Predicted(neutral + ridge.predict(clip))))
     for variant in VARIANTS:
-        if wanted(variant.name):
+        if wanted(variant.name) and (late or not variant.synced):
+            corpus = listened(late if variant.synced else None)
             net, count = trained(variant, config, corpus, args.out)
             speed = seconds_per_second(net)
             note(variant.name, judge(clips, predictor(net, clips, corpus.val)), parameters=count, rtf=speed)
@@ -195,6 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--docs", type=Path, default=here.parent / "docs", help="folder of the table")
     parser.add_argument("--config", type=Path, default=here / "configs" / "content.json")
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--sync", type=Path, help="table of late sounds (training.resync), for the rows that need it")
     parser.add_argument("--only", nargs="*", help="judge these rows, keep the others as stored")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

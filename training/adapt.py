@@ -37,7 +37,7 @@ from .score import Metrics, mean_rows
 from .speaker_data import head_clips, manners, tilts
 from .targets import make_targets
 from .tracking import FaceTracker
-from .train import Config, Corpus, Run, validate
+from .train import Config, Corpus, Run, stored, validate
 from .video import SUFFIXES, VideoError
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def corpus_of(material: Material, cache: Path, config: Config) -> Corpus:
 
 def blended(start: Mapping[str, Tensor], end: Mapping[str, Tensor], amount: float) -> dict[str, Tensor]:
     """Return weights ``amount`` of the way from ``start`` to ``end`` (Wortsman et al. 2022: robust fine-tuning)."""
-    return {name: torch.lerp(value, end[name], amount).contiguous() for name, value in start.items()}
+    return {name: torch.lerp(value.float(), end[name].float(), amount).contiguous() for name, value in start.items()}
 
 
 def fine_tune(material: Material, checkpoint: Path, out: Path, steps: int | None = None) -> float:
@@ -189,7 +189,7 @@ def fine_tune(material: Material, checkpoint: Path, out: Path, steps: int | None
     best = max(BLENDS, key=lambda amount: (round(figures[amount], 3), -amount))
     log.info("r_open on what chooses: %s", ", ".join(f"{a:g} {r:.3f}" for a, r in figures.items()))
     notes = notes | {"config": json.dumps(asdict(config)), "step": str(run.step)}
-    save_file(blended(start, end, best), out / "run" / "best.safetensors", metadata=notes)
+    save_file(stored(blended(start, end, best)), out / "run" / "best.safetensors", metadata=notes)
     return best
 
 

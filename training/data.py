@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 #: Frames a piece of a cut clip has at least.
 LEAST_FRAMES = 15
 #: Change it when features or targets are computed differently: old caches are then not used.
-CACHE_VERSION = 4
+CACHE_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,11 +142,12 @@ def inner_area(face: Points) -> Points:
     return area
 
 
-def closed_frames(track: Points, held: NDArray[np.bool_], share: float = 0.05, least: int = 3) -> NDArray[np.intp]:
+def closed_frames(track: Points, held: NDArray[np.bool_], share: float = 0.004, least: int = 3) -> NDArray[np.intp]:
     """Return the indices of the frames where the mouth is shut and still: the speaker at rest.
 
     Of the slower half of the held frames, those with the least inner-lip area: a ``share`` of the track, but at
-    least ``least``. Their average is less noisy than any one of them.
+    least ``least``. Their average is less noisy than any one of them. More of them would not do: who talks without
+    a pause has few, and a rest with parted lips makes every true closure one of lips that pass through each other.
     """
     speed = np.r_[0.0, np.linalg.norm(np.diff(track[:, _LIPS, :2], axis=0), axis=-1).mean(axis=1)]
     candidates = np.flatnonzero(held & (speed <= np.median(speed[held]) + 1e-9))

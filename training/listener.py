@@ -33,8 +33,10 @@ from mouthpiece.features import RATE
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from numpy.typing import NDArray
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, compose, helper
 from torch import Tensor, nn
+
+from .compact import as_bytes
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +50,7 @@ HAMA_SIZE = 256
 WIDTH, HEADS, MELS, FFT, HOP, LAYERS = 384, 6, 80, 400, 160, 2
 #: Longest window in hidden frames (30 seconds, what Whisper was trained on).
 POSITIONS = 1500
-#: Initialisers with fewer numbers than this stay floats, and so does the spectral front end: a logarithm follows.
-SMALL = 4096
+#: Weights that stay floats: the spectral front end, because a logarithm follows.
 EXACT = ("waves", "bands")
 
 _CTRANSLATE2_TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
@@ -222,41 +223,6 @@ def half_whisper_onnx(net: HalfWhisper, path: Path) -> onnx.ModelProto:
     return onnx.load(path)
 
 
-def as_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return ``model`` with large weights stored as signed bytes, one scale per output row or column.
-
-    They are multiplied out with plain operators, which ONNX Runtime does once, when it loads the graph: its own
-    kernels for quantised weights are slower than those for floats.
-    """
-    graph, nodes, kept = model.graph, [], []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALL or values.ndim < 2 or tensor.name in EXACT:
-            kept.append(tensor)
-            continue
-        # a matrix multiplied from the right has its outputs in the last axis, a convolution in the first, an LSTM in
-        # the second, after that of its directions
-        axis = 1 if values.ndim == 2 or len(values) == 1 else 0
-        others = tuple(k for k in range(values.ndim) if k != axis)
-        scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / 127
-        name = tensor.name
-        kept += [
-            numpy_helper.from_array(np.round(values / scale).astype(np.int8), name + "_bytes"),
-            numpy_helper.from_array(scale.astype(np.float32), name + "_scale"),
-        ]
-        nodes += [
-            helper.make_node("Cast", [name + "_bytes"], [name + "_steps"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", [name + "_steps", name + "_scale"], [name]),
-        ]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    body = list(graph.node)
-    del graph.node[:]
-    graph.node.extend(nodes + body)
-    onnx.checker.check_model(model)
-    return model
-
-
 def joined(hama: onnx.ModelProto, whisper: onnx.ModelProto) -> onnx.ModelProto:
     """Return one graph of both: ``waveform`` and ``waveform_lengths`` in; ``hama``, ``middle``, ``whisper`` out.
 
@@ -337,7 +303,7 @@ def build(hama: Path, whisper: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "phonetic.onnx"
     with tempfile.TemporaryDirectory() as folder:
-        model = joined(onnx.load(hama), as_bytes(half_whisper_onnx(net, Path(folder) / "whisper.onnx")))
+        model = joined(onnx.load(hama), as_bytes(half_whisper_onnx(net, Path(folder) / "whisper.onnx"), EXACT))
         onnx.save(model, Path(folder) / "phonetic.onnx")
         content = (Path(folder) / "phonetic.onnx").read_bytes()
     closeness = agreement(net, content)

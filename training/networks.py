@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 LANDMARK_NUMBERS = 204
 ARKIT_LABELS = 51
+#: What a content network holds besides what it learns.
+BUFFERS = ("mean", "scale", "modes", "centre", "neutral")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ from safetensors.torch import load_file, save_file
 from .clips import LABELLED, load_split
 from .data import NO_AUGMENTATION, Augmentation, Sampler, Stretch, batch_of, cached_rendition
 from .losses import SMALL_SPREAD, ContentLoss, Weights, gap_and_width
-from .networks import ContentNet, Finish, Shape
+from .networks import BUFFERS, ContentNet, Finish, Shape
+from .resync import read as read_sync
+from .resync import synced
 from .score import pearson
 from .targets import canonical_face, make_targets
 
@@ -107,20 +109,24 @@ class Corpus:
     encoder: str = ""
 
 
-def load_corpus(data: Path, cache: Path, config: Config) -> Corpus:
-    """Return the pack in ``data`` as features and targets; renditions are kept in ``cache``."""
+def load_corpus(data: Path, cache: Path, config: Config, late: Mapping[str, float] | None = None) -> Corpus:
+    """Return the pack in ``data`` as features and targets; renditions are kept in ``cache``.
+
+    ``late`` says by how many frames the sound of training clips is late (see ``training.resync``).
+    """
     network = find("phonetic")
     encoder = find("encoder", Path(config.encoder)) if config.encoder else None
     listener = PhoneticListener(network.open(), encoder and Encoder(encoder))
-    clips, val = load_split(data, "train"), load_split(data, "val")
+    clips, val = synced(load_split(data, "train"), late or {}), load_split(data, "val")
     log.info("%d training clips, %d validation clips", len(clips), len(val))
     neutral = canonical_face(clips)
     targets, val_targets = make_targets(clips, neutral), make_targets(val, neutral)
     heard_with = encoder.sidecar.sha256 if encoder else ""
     stamp = network.sidecar.sha256 + heard_with
+    learned = stamp + json.dumps(sorted(late.items())) if late else stamp
     renditions = [
         cached_rendition(
-            cache, clips, targets, listener, config.augmentation if k else NO_AUGMENTATION, config.seed + k, stamp
+            cache, clips, targets, listener, config.augmentation if k else NO_AUGMENTATION, config.seed + k, learned
         )
         for k in range(config.renditions)
     ]
@@ -132,6 +138,11 @@ def _tensors(batch: Any) -> tuple[torch.Tensor, ...]:
     return tuple(
         torch.from_numpy(getattr(batch, name)) for name in ("features", "landmarks", "arkit", "weight", "lengths")
     )
+
+
+def stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a network's state as checkpoints keep it: what is learned as half floats, buffers as they are."""
+    return {k: (v if k in BUFFERS else v.half()).contiguous() for k, v in state.items()}
 
 
 @torch.no_grad()
@@ -297,7 +308,7 @@ class Run:
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best = figures["r_open_speakers"]
-            weights = {name: value.contiguous() for name, value in self.average.state_dict().items()}
+            weights = stored(self.average.state_dict())
             note = {"shape": json.dumps(asdict(self.config.shape)), "config": json.dumps(asdict(self.config))}
             note |= {"step": str(self.step), "validation": json.dumps(figures), "encoder": self.corpus.encoder}
             save_file(weights, self.out / "best.safetensors", metadata=note)
@@ -344,6 +355,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.prepare")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--cache", type=Path, help="where features are kept between runs (default: OUT/cache)")
+    parser.add_argument("--sync", type=Path, help="table of late sounds, made by training.resync")
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     parser.add_argument("--threads", type=int, default=1)
@@ -355,7 +367,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     changes = {key: getattr(args, key) for key in ("seed", "steps") if getattr(args, key) is not None}
     try:
         config = Config(**{f.name: getattr(Config.read(args.config), f.name) for f in fields(Config)} | changes)
-        run = Run(config, load_corpus(args.data, args.cache or args.out / "cache", config), args.out)
+        late = read_sync(args.sync) if args.sync else None
+        run = Run(config, load_corpus(args.data, args.cache or args.out / "cache", config, late), args.out)
         if args.start_from:
             run.start_from(args.start_from)
         if args.resume:

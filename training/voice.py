@@ -28,7 +28,8 @@ from mouthpiece.models.session import OnnxSession
 from mouthpiece.speaker import PART_SAMPLES, VOICE_SIZE
 from torch import Tensor, nn
 
-from .listener import OPSET, as_bytes
+from .compact import as_bytes
+from .listener import OPSET
 
 log = logging.getLogger(__name__)
 

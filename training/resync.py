@@ -1,0 +1,161 @@
+"""Second look at sync: ``python -m training.resync --data PACK --out FILE [--models DIR]``.
+
+``training.prepare`` puts sound and lips together to the frame, one shift a video; what is left is up to half a frame,
+and more where clips are too short to tell. A network that has learned from everybody knows where lips should be to a
+fraction of a frame, since others' errors average out. This writes, for every training clip, by how many frames of
+1/25 s its sound is late (> 0) against that network: a file for ``training.train --sync``. Validation clips are left as
+they are recorded. Exit code 0 when written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from mouthpiece.audio import Audio
+from mouthpiece.errors import MouthpieceError
+from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from mouthpiece.pipeline import Options, animate
+from mouthpiece.styles import Style
+from mouthpiece.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP
+from numpy.typing import NDArray
+
+from .clips import Clip, load_split
+from .targets import canonical_face, make_targets
+
+log = logging.getLogger(__name__)
+
+Series = NDArray[np.float64]
+
+#: Largest error looked for in frames, and largest that is believed: more is another mistake than a late sound.
+REACH, LIMIT = 8, 2.5
+#: Clips of this length speak for themselves, in frames; shorter ones share what their speaker's clips say together.
+ALONE = 8 * FRAME_RATE
+#: Correlation from which the openings are thought to belong together.
+LEAST_CORRELATION = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """How a clip's openings agree when the sound is taken -8 to 8 frames later: weight in frames, correlations."""
+
+    frames: int
+    correlations: Series
+
+
+def openings(landmarks: NDArray[np.float32]) -> Series:
+    """Return inner and outer lip gap (T, 2) of landmarks or displacements (T, 68, 3)."""
+    height = landmarks[..., 1].astype(np.float64)
+    return np.stack([height[:, INNER_LIP_BOTTOM] - height[:, INNER_LIP_TOP], height[:, 57] - height[:, 51]], axis=1)
+
+
+def likeness(real: Series, held: NDArray[np.bool_], heard: Series) -> Likeness:
+    """Return how two series of openings (T, 2) agree at each shift; ``held`` (T,) are the frames that count."""
+    n = min(len(real), len(heard))
+    rows = np.zeros(2 * REACH + 1)
+    for k in range(-REACH, REACH + 1):
+        keep = held[max(0, -k) : n - max(0, k)]
+        a = real[max(0, -k) : n - max(0, k)][keep]
+        b = heard[max(0, k) : n - max(0, -k)][keep]
+        if len(a) > REACH:
+            a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+            power = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+            rows[k + REACH] = float(((a * b).sum(axis=0) / np.maximum(power, 1e-12)).mean())
+    return Likeness(int(held.sum()), rows)
+
+
+def lateness(found: Sequence[Likeness]) -> float:
+    """Return the shift at which clips agree best together, in fractions of a frame; 0 where they say nothing clear."""
+    total = sum(one.frames for one in found)
+    if not total:
+        return 0.0
+    mean = np.sum([one.frames * one.correlations for one in found], axis=0) / total
+    best = int(mean.argmax())
+    if mean[best] < LEAST_CORRELATION or not 0 < best < len(mean) - 1:
+        return 0.0
+    bend = mean[best - 1] - 2 * mean[best] + mean[best + 1]
+    shift = best - REACH + (0.5 * (mean[best - 1] - mean[best + 1]) / bend if bend < -1e-12 else 0.0)
+    return float(shift) if abs(shift) <= LIMIT else 0.0
+
+
+def late_sounds(clips: Sequence[Clip], models: Path | None = None) -> dict[str, float]:
+    """Return by how many frames the sound of each of ``clips`` is late, by clip name."""
+    targets = make_targets(clips, canonical_face(clips))
+    alike: dict[str, Likeness] = {}
+    by_speaker: dict[str, list[Likeness]] = defaultdict(list)
+    for clip, target in zip(clips, targets, strict=True):
+        take = animate(Audio(clip.samples, RATE, clip.name), Options(style=Style()), models)
+        real = openings(target.landmarks.reshape(-1, 68, 3))
+        alike[clip.name] = likeness(real, target.weight > 0, openings(take.landmarks))
+        by_speaker[clip.speaker].append(alike[clip.name])
+    return {
+        clip.name: lateness([alike[clip.name]] if len(clip) >= ALONE else by_speaker[clip.speaker]) for clip in clips
+    }
+
+
+def in_time(clip: Clip, late: float) -> Clip:
+    """Return ``clip`` with its sound ``late`` frames earlier (or later, if negative); its length stays."""
+    count = round(late * FRAME_SAMPLES)
+    if count >= 0:
+        samples = np.pad(clip.samples[count:], (0, count))
+    else:
+        samples = np.pad(clip.samples, (-count, 0))[: len(clip.samples)]
+    return replace(clip, samples=samples)
+
+
+def read(path: Path) -> dict[str, float]:
+    """Return what :func:`main` wrote: frames by clip name.
+
+    Raises
+    ------
+    ValueError
+        If the file is something else.
+    """
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.reader(stream, delimiter="\t"))
+    try:
+        return {name: float(late) for name, late in rows[1:]}
+    except ValueError as error:
+        raise ValueError(f"'{path}' was not written by training.resync ({error})") from error
+
+
+def synced(clips: Sequence[Clip], late: Mapping[str, float]) -> list[Clip]:
+    """Return ``clips`` with their sounds in time; those ``late`` does not name stay as they are."""
+    return [in_time(clip, late.get(clip.name, 0.0)) for clip in clips]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.resync", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="training pack made by training.prepare")
+    parser.add_argument("--out", type=Path, required=True, help="table to write (.tsv)")
+    parser.add_argument("--models", type=Path, help="folder with another content network than the shipped one")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        late = late_sounds(load_split(args.data, "train"), args.models)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        with args.out.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+            writer.writerow(["clip", "sound_late_frames"])
+            writer.writerows([name, f"{shift:.3f}"] for name, shift in sorted(late.items()))
+    except (OSError, ValueError, MouthpieceError) as error:
+        log.error("not resynced: %s", error)
+        return 1
+    values = np.abs(list(late.values()))
+    mean, most = values.mean(), values.max()
+    log.info("%s: %d clips, %.2f frames off on average, %.2f at most", args.out, len(values), mean, most)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
