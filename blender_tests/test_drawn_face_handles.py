@@ -11,8 +11,9 @@ from mouthpiece.topology import MIRROR
 
 from addon import compat, properties
 from addon.operators import try_pose
-from addon.strokes import finding, frames, handles, planes, settings, trying
-from blender_tests.test_drawn_face import bake, everything, face_points, fill, lifted, obj, ring, strokes  # noqa: F401
+from addon.strokes import finding, frames, handles, inks, planes, settings, trying
+from blender_tests.test_drawn_face import bake, everything, face_points, lifted, obj, remove, ring, strokes  # noqa: F401
+from demo import samples
 
 
 def drawing_of(points, name="Lines"):
@@ -109,6 +110,52 @@ def test_a_drawn_face_is_found_where_it_is():
     eyes = np.linalg.norm(truth[36] - truth[45])
     error = np.linalg.norm(found - truth, axis=1) / eyes
     assert error[36:48].mean() < 0.12 and error[48:68].mean() < 0.15
+
+
+def test_curves_and_painted_colours_are_seen_as_they_are():
+    made = drawing_of([np.zeros((4, 3)), np.zeros((2, 3))])
+    drawing = frames.table(made.data.layers[0])[1].drawing
+    corners = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], float)
+    arm = 0.5523 * np.array([[0, 1], [-1, 0], [0, -1], [1, 0]], float)  # of a circle in four pieces
+    line = np.array([[3.0, 0.0], [4.0, 0.0]])
+    drawing.set_types(type="BEZIER", indices=[0])
+    for name, flat in (("position", corners), ("handle_left", corners - arm), ("handle_right", corners + arm)):
+        held = drawing.attributes.get(name) or drawing.attributes.new(name, "FLOAT_VECTOR", "POINT")
+        held.data.foreach_set("vector", lifted(np.concatenate([flat, line])).ravel())
+    material = bpy.data.materials.new("Paint")
+    bpy.data.materials.create_gpencil_data(material)
+    material.grease_pencil.color, material.grease_pencil.fill_color = (0, 0, 0, 1), (0.5, 0.5, 0.5, 1)
+    made.data.materials.append(material)
+    for name, kind, domain, values in (
+        ("vertex_color", "FLOAT_COLOR", "POINT", [[0, 0, 0, 0]] * 4 + [[1, 0, 0, 1]] * 2),
+        ("fill_color", "FLOAT_COLOR", "CURVE", [[0, 1, 0, 1], [0, 0, 0, 0]]),
+    ):
+        drawing.attributes.new(name, kind, domain).data.foreach_set("color", np.ravel(values).astype(np.float32))
+    for number, stroke in enumerate(drawing.strokes):
+        stroke.cyclic = number == 0
+        compat.show_stroke(stroke, material.grease_pencil, True, 1)
+    circle, stick = inks.of(made, planes.front(), finding.own(made, 1))
+    assert len(circle.points) == 32 and np.allclose(np.hypot(*circle.points.T), 1, atol=2e-3)
+    assert circle.closed and circle.line == (0, 0, 0) and circle.fill == (0, 1, 0)
+    assert len(stick.points) == 2 and not stick.closed and stick.line == (1, 0, 0)
+
+
+AVATARS = samples.SHARED / "portraits" / "dicebear"
+
+
+@pytest.mark.skipif(not AVATARS.is_dir(), reason="the portraits are not here")
+@pytest.mark.parametrize("name", ["avataaars_Bob", "lorelei_Zoe", "micah_Bob", "toonHead_Bob"])
+def test_faces_of_imported_drawings_are_found_and_speak(name):
+    bpy.ops.wm.grease_pencil_import_svg(filepath=str(AVATARS / f"{name}.svg"), scale=10, resolution=8)
+    made = bpy.data.objects[0]
+    bpy.context.view_layer.objects.active = made
+    assert finding.place(made, 1, look=True)
+    before = everything(made)
+    bake(made)
+    points = [planes.vectors(f.drawing, "position") for f in frames.table(made.data.layers[0]).values()]
+    assert len(points) > 10 and np.ptp(np.stack(points), axis=0).max() > 0.02
+    remove(made)
+    assert everything(made) == before
 
 
 def test_a_face_that_speaks_is_found_in_the_users_own_drawing(obj):  # noqa: F811

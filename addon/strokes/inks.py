@@ -38,13 +38,15 @@ def of(obj: bpy.types.Object, plane: planes.Plane, shown: Iterable[tuple[Any, An
         count = len(flat["position"])
         radii = _numbers(drawing, "radius", count, 0.01) + layer.radius_offset
         painted = _colours(drawing, "vertex_color", count)
-        filled = _colours(drawing, "fill_color", len(drawing.curve_offsets) - 1)
         offsets = planes.offsets(drawing)
+        filled = _colours(drawing, "fill_color", len(offsets) - 1)
+        solid = _numbers(drawing, "fill_opacity", len(offsets) - 1, 1.0)
         for number, (start, end) in enumerate(pairwise(offsets.tolist())):
             if start == end:
                 continue
             stroke, part = drawing.strokes[number], slice(start, end)
             line, fill = _seen(obj, stroke, painted[part].mean(axis=0), filled[number])
+            fill = fill if solid[number] > _SEEN else None
             points = _curve({name: values[part] for name, values in flat.items()}, stroke)
             yield Ink(points, 2 * float(np.median(radii[part])), bool(stroke.cyclic), line, fill)
 
@@ -58,7 +60,7 @@ def _seen(obj: Any, stroke: Any, painted: Any, filled: Any) -> tuple[Any, Any]:
     line = fill = None
     if has_line:
         line = _displayed((0, 0, 0, 1) if style is None else style.color, painted)
-    if has_fill and stroke.fill_opacity > _SEEN:
+    if has_fill:
         fill = _displayed((0.5, 0.5, 0.5, 1) if style is None else style.fill_color, filled)
     return line, fill
 
