@@ -59,7 +59,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
 
     obj: Any = properties.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
-        layout.operator("mouthpiece.add_demo", icon="ADD")
+        _draw_beginnings(layout)
         return ""
     box = layout.box().column(align=True)
     box.label(text=obj.name, icon="OBJECT_DATA", translate=False)
@@ -69,10 +69,17 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
         if obj.type == "MESH" and obj.data.shape_keys is None:
-            layout.operator("mouthpiece.add_demo", icon="ADD")
+            _draw_beginnings(layout)
         return str(error)
     paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
     return ""
+
+
+def _draw_beginnings(layout: Any) -> None:
+    """Draw what a character can be made of where there is none."""
+    column = layout.column(align=True)
+    column.operator("mouthpiece.add_demo", icon="ADD")
+    column.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,6 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from . import mapping_presets, paragraphs, properties
-from .targets import target_for
 
 #: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
 _WIDE = 400.0
@@ -93,7 +92,8 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
         obj: Any = properties.character(context)
         if obj is None or obj.type != "MESH" or obj.data.shape_keys is None:
             return False
-        return obj.mouthpiece.target == "NAMES" or (obj.mouthpiece.target == "AUTO" and not _otherwise_played(obj))
+        wanted = obj.mouthpiece.target
+        return wanted == "NAMES" or (wanted == "AUTO" and properties.kind_of(obj) in ("NAMES", ""))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the table, the chosen entry, and what is missing."""
@@ -110,16 +110,6 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
             _draw_table(layout, obj, settings, context)
         layout.prop(settings, "match_lips")
         _draw_missing(layout, obj, context)
-
-
-def _otherwise_played(obj: Any) -> bool:
-    """Return whether something else than its keys' names plays the mesh: pins, a picture."""
-    from mouthpiece.errors import RigError
-
-    try:
-        return target_for(obj).kind != "NAMES"
-    except RigError:
-        return False
 
 
 def _draw_table(layout: Any, obj: Any, settings: Any, context: bpy.types.Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import picture_landmarks
+from . import picture_landmarks, properties
 from .picture_settings import rig_meant
 
 
@@ -19,6 +19,12 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
     bl_parent_id = "MOUTHPIECE_PT_speech"
     bl_options = {"DEFAULT_CLOSED"}
     bl_order = 6
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a picture rig, or nothing that plays already."""
+        obj = context.active_object
+        return obj is None or rig_meant(obj) is not None or not properties.kind_of(obj)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the button that makes one; on a rig, what can be done with its landmarks."""

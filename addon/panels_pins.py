@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import paragraphs, pins
+from . import paragraphs, pins, properties
 from .operators.pins import pinnable
 
 
@@ -48,7 +48,8 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
         """Need a mesh with shape keys that is to be solved, or may be."""
         obj: Any = context.active_object
         keyed = obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None
-        return keyed and obj.mouthpiece.target in ("AUTO", "SOLVED")
+        wanted = obj.mouthpiece.target if keyed else ""
+        return wanted == "SOLVED" or (wanted == "AUTO" and properties.kind_of(obj) in ("SOLVED", ""))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw how many pins there are, how to get more, and the list."""

@@ -112,6 +112,16 @@ def _plays(obj: bpy.types.Object) -> bool:
     return True
 
 
+def kind_of(obj: bpy.types.Object) -> str:
+    """Return the kind of target that plays an object as it is set; empty if nothing does yet. Cheap: panels ask."""
+    from mouthpiece.errors import RigError
+
+    try:
+        return target_for(obj, 1.0, obj.mouthpiece.target).kind
+    except RigError:
+        return ""
+
+
 def head_object(settings: Settings) -> bpy.types.Object | None:
     """Return the object whose bone or delta transform turns, if any."""
     return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)

@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Tests of the packaged extension run Blender in processes of their own and must not see the checkout.
 OUTER = ("test_installed_zip", "test_real_blender")
 
+#: Samples whose life is tested with their take in layers as well.
+LAYERED = ("shape_keys", "bones")
+
 _exit_code = [0]
 
 
@@ -72,7 +75,8 @@ def pytest_generate_tests(metafunc):
     # Tests of a baked character's life run for every sample that can be built here.
     if "character" in metafunc.fixturenames:
         names = sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py"))
-        metafunc.parametrize("character", names, indirect=True)
+        layered = [f"{name} in layers" for name in names if name in LAYERED]
+        metafunc.parametrize("character", [*names, *layered], indirect=True)
 
 
 @pytest.fixture
@@ -81,8 +85,9 @@ def character(request, addon):
     from blender_tests import life
     from demo import samples
 
-    if samples.load(request.param).missing:
-        pytest.skip(samples.load(request.param).missing)
+    missing = samples.load(request.param.removesuffix(life.LAYERS)).missing
+    if missing:
+        pytest.skip(missing)
     return life.character(request.param)
 
 

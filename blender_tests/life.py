@@ -23,6 +23,8 @@ from demo import samples
 SECONDS = 2.0
 #: Frames that are looked at: before, in and after the line at 25 frames per second.
 FRAMES = (-3, 1, 5, 12, 23, 36, 45, 70)
+#: What a sample's name ends with if its take goes into layers.
+LAYERS = " in layers"
 FOLDER = Path(tempfile.mkdtemp(prefix="mouthpiece-life-"))
 
 
@@ -92,11 +94,13 @@ def take() -> Path:
 
 @cache
 def character(sample: str) -> Character:
-    """Return a sample, built, baked and saved."""
+    """Return a sample, built, baked and saved; with LAYERS behind its name it was baked as layers in the NLA."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 25, 1.0
-    name = samples.load(sample).build()
+    name = samples.load(sample.removesuffix(LAYERS)).build()
+    if sample.endswith(LAYERS):
+        bpy.data.objects[name].mouthpiece.layers = "LAYERS"
     scene.mouthpiece.source, scene.mouthpiece.filepath = "FILE", str(take())
     choose([bpy.data.objects[name]])
     for obj in bpy.data.objects:  # smoothing changes nothing but the time this takes
@@ -143,7 +147,7 @@ def seen(obj: Any) -> Seen:
     """Return what is seen of an object and its family, leaving the scene on the frame it was on."""
     scene, current = bpy.context.scene, bpy.context.scene.frame_current
     owners = blocks(obj)
-    paths = [(o, c.data_path, c.array_index) for o in owners for c in compat.fcurves_of(o)]
+    paths = [(owner, *place) for owner in owners for place in animated(owner)]
     values: list[list[float]] = [[] for _ in paths]
     points: dict[str, list[np.ndarray]] = {one.name: [] for one in family(obj)}
     for frame in FRAMES:
@@ -157,6 +161,17 @@ def seen(obj: Any) -> Seen:
     scene.frame_set(current)
     same = {name: _stacked(arrays) for name, arrays in points.items()}
     return Seen([tuple(row) for row in values], same)
+
+
+def animated(owner: Any) -> list[tuple[str, int]]:
+    """Return path and index of each property of a data-block that has a curve, in its Action or in an NLA strip."""
+    found = {(curve.data_path, curve.array_index): None for curve in compat.fcurves_of(owner)}
+    tracks = owner.animation_data.nla_tracks if owner.animation_data else ()
+    for strip in (strip for track in tracks for strip in track.strips if strip.action and strip.action_slot):
+        for part in (part for layer in strip.action.layers for part in layer.strips):
+            bag = part.channelbag(strip.action_slot)
+            found |= {(curve.data_path, curve.array_index): None for curve in (bag.fcurves if bag else ())}
+    return list(found)
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:

@@ -45,11 +45,6 @@ BACKWARDS = np.array([0.0, 1.0, 0.0])
 EYE, EYE_RADIUS = np.array([0.36, -0.72, 0.3]), 0.27
 
 
-def show() -> None:
-    """Fill the table."""
-    bpy.ops.mouthpiece.detect_bones()
-
-
 def build() -> str:
     """Make the head, its rig and a camera; return the armature's name."""
     rig = _rig()
