@@ -34,7 +34,8 @@ def open_panels(names: tuple[str, ...]) -> None:
     """Let the sub-panels called ``names`` come up open, by registering the extension again: a script cannot click."""
     extension = sys.modules[EXTENSION]
     extension.unregister()
-    known = {kind.__name__: kind for kind in subclasses(bpy.types.Panel)}
+    panels = subclasses(bpy.types.Panel)  # a sample may have imported the checkout's as well
+    known = {kind.__name__: kind for kind in panels if kind.__module__.startswith(EXTENSION)}
     for name in names:
         known[name].bl_options = set(getattr(known[name], "bl_options", ())) - {"DEFAULT_CLOSED"}
     extension.register()
@@ -162,8 +163,8 @@ def main() -> None:
     steps: list[Callable[[], None]] = [
         enlarge,
         look,
-        choose_tab,
         lambda: None if other else press(sample),
+        choose_tab,
         look,  # the sidebar has changed the size of the view
         centre,
         lambda: save(cropped(pixels()), Path(picture)),

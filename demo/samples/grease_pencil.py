@@ -251,6 +251,12 @@ def _draw_eyes(sheet: Sheet) -> None:
         (line, "Ink", 0.006, False) for line in both(crease)])
 
 
+def show() -> None:
+    """Show the handles of the mouth, on the drawing before the line."""
+    bpy.context.scene.frame_set(0)
+    bpy.ops.mouthpiece.edit_handles(feature="MOUTH")
+
+
 def build() -> str:
     """Draw the face, lay its handles on it, and set the camera up."""
     sheet = Sheet("Cartoon")
