@@ -94,7 +94,7 @@ def _check(obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequenc
 
 def _in_order(lines: Sequence[takes.Kept], layered: bool) -> list[takes.Kept]:
     """Return the lines that are to be turned, the one that was baked last at the end: where they meet, it counts."""
-    turned = [line for line in lines if remaking.is_layered(line) != layered]
+    turned = [line for line in lines if remaking.is_keyed(line) and remaking.is_layered(line) != layered]
     rank = {line.sound: number for line in turned for number in _ranks(line)}
     return sorted(turned, key=lambda line: rank.get(line.sound, -1))
 

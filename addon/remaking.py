@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 
 
+def is_keyed(line: takes.Kept) -> bool:
+    """Return whether a line is in keys at all, and not drawn only."""
+    return line.home is not None and bool(line.home.slot)
+
+
 def is_layered(line: takes.Kept) -> bool:
     """Return whether a line was baked as layers."""
     return line.home is not None and nla.MARK in line.home.holder

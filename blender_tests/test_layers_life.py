@@ -114,6 +114,16 @@ def test_a_duplicate_gets_layers_of_its_own_when_it_is_baked(pair):
     assert not nla.layers_of(twin.data.shape_keys) and nla.layers_of(obj.data.shape_keys)
 
 
+def test_curves_of_the_users_in_a_layers_action_stay_with_it(pair):
+    obj, _ = pair
+    key = obj.data.shape_keys
+    bake(obj)
+    own = nla.ensure_fcurve(key, "lips", 'key_blocks["Basis"].value', 0)
+    own.keyframe_points.insert(5, 0.5)
+    keys.remove([key])
+    assert nla.layers_of(key) == ["lips"] and len(nla.fcurves_of(key, "lips")) == 1
+
+
 def test_two_characters_in_one_action_keep_to_their_slots():
     one, other = scenes.face("One"), scenes.face("Other")
     bake(one)

@@ -229,6 +229,16 @@ def test_drawings_are_made_dialled_and_taken_off(scribble):
     assert not redialling.dialled_lines(scribble) and not list(scribble.data.keys())
 
 
+def test_drawings_have_no_layers_and_do_not_hinder_them(scribble, context):
+    obj = scribble
+    for layered in (True, False):
+        Bake(recording(), (Scribble("Doodle"),), layered=layered).write(
+            Heard(scenes.performance(2.0, jawOpen=0.5), FrameGrid(25.0, 1.0, 1, 50))
+        )
+        assert not bpy.ops.mouthpiece.keep_edits.poll() and not bpy.ops.mouthpiece.merge_layers.poll()
+        assert redialling.redial(obj, Dials(jaw=0.5)).keys == 1
+
+
 @pytest.mark.parametrize("place", ["check", "write"])
 def test_drawings_that_fail_take_the_keys_back_with_them(scribble, monkeypatch, place):
     monkeypatch.setattr(Scribble, "fails", place)

@@ -18,7 +18,7 @@ class _Converts:
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a line that is otherwise."""
         lines = redialling.dialled_lines(properties.character(context))
-        found = any(remaking.is_layered(line) != cls.layered for line in lines)
+        found = any(remaking.is_keyed(line) and remaking.is_layered(line) != cls.layered for line in lines)
         if not found:
             where = "one action" if cls.layered else "layers"
             cls.poll_message_set(f"The active character carries no line in {where}")  # type: ignore[attr-defined]
