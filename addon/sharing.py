@@ -6,7 +6,8 @@ are. An Action of the user's that several data-blocks share stays shared: that i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,9 +24,10 @@ def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
     chosen = list(dict.fromkeys(owners))
     copies: dict[bpy.types.Action, bpy.types.Action] = {}
     remarks: dict[str, None] = {}
+    played = Counter(holder.action for owner in chosen for holder in _holders(owner))
     for owner in chosen:
         for holder in _holders(owner):
-            others = _others(owner, holder, chosen)
+            others = _others(owner, holder, chosen, played)
             if others is None:
                 continue
             action = holder.action
@@ -49,12 +51,17 @@ def _holders(owner: bpy.types.ID) -> list[Any]:
     return [it for it in (data, *strips) if it.action is not None and it.action_slot is not None]
 
 
-def _others(owner: bpy.types.ID, holder: Any, chosen: list[bpy.types.ID]) -> str | None:
-    """Return who else uses an Action of ``owner`` that it may not keep, in words; None if it may keep it."""
+def _others(
+    owner: bpy.types.ID, holder: Any, chosen: list[bpy.types.ID], played: Mapping[bpy.types.Action, int]
+) -> str | None:
+    """Return who else uses an Action of ``owner`` that it may not keep, in words; None if it may keep it.
+
+    ``played`` is how often those ``chosen`` use each Action: where Blender counts no more, there is nobody to look for.
+    """
     action, slot = holder.action, holder.action_slot
     if owner.override_library is not None and not action.is_editable:
         return "its library"
-    if not store.was_made(action):
+    if action.users - int(action.use_fake_user) <= played[action] or not store.was_made(action):
         return None
     others = [user.name for user in nla.players(action, slot) if user not in chosen]
     return ", ".join(f"'{name}'" for name in sorted(set(others))) or None

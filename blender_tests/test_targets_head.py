@@ -190,3 +190,21 @@ def test_a_bone_deleted_meanwhile():
     bpy.data.objects.remove(rig)
     with pytest.raises(RigError, match="deleted or renamed"):
         target.drive(scenes.performance(), GRID)
+
+
+def test_many_rotations_at_once_are_what_mathutils_makes_of_each():
+    from mathutils import Matrix, Quaternion, Vector
+
+    from addon.targets.joints import quaternions_of, rotation_rows
+
+    axes = [Vector((1, 0, 0)), Vector((0, 1, 0)), Vector((0, 0, 1)), Vector((1, -2, 3)).normalized()]
+    turns = [Quaternion(axis, angle).to_matrix() for axis in axes for angle in np.linspace(-3.1, 3.1, 40)]
+    found = quaternions_of(np.array(turns))
+    assert found[0, 0] >= 0
+    for row, turn in zip(found, turns, strict=True):
+        assert abs(Quaternion(row).dot(turn.to_quaternion())) == pytest.approx(1.0, abs=1e-6)
+    assert ((found[1:] * found[:-1]).sum(axis=1) >= -1e-6).all()
+    for mode in ("QUATERNION", "XYZ", "AXIS_ANGLE"):
+        by_array, one_by_one = rotation_rows(np.array(turns), mode), rotation_rows([Matrix(t) for t in turns], mode)
+        assert by_array[0] == one_by_one[0]
+        np.testing.assert_allclose(by_array[1], one_by_one[1], atol=1e-5)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
+import numpy as np
 from mathutils import Matrix, Vector
+from numpy.typing import NDArray
 
 from ..planning import Channel, Part
 from . import Driven, find_object
@@ -57,15 +59,14 @@ class HeadTarget:
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return rotation curves, and location curves if there is an eye distance, as mode and locks allow."""
-        import numpy as np
         from mouthpiece.curves import Curves
         from mouthpiece.performance import rotation_matrices
         from mouthpiece.retarget.head import head_curves
 
         joint = self._joint()
         motion = head_curves(performance, grid, self.strength).values
-        left, right = joint.left @ AXES, AXES.transposed() @ joint.right
-        turns = [left @ Matrix(turn) @ right for turn in rotation_matrices(motion[:, :3]).tolist()]
+        left, right = np.array(joint.left @ AXES), np.array(AXES.transposed() @ joint.right)
+        turns = left @ rotation_matrices(motion[:, :3]) @ right
         channels, rows, warnings = joint.rotation_channels(turns)
         if self.eye_distance:
             step = self.eye_distance / joint.scale
@@ -160,7 +161,7 @@ class Joint:
         left = delta @ own
         return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where)
 
-    def rotation_channels(self, turns: Sequence[Matrix]) -> tuple[list[Channel], list[list[float]], list[str]]:
+    def rotation_channels(self, turns: NDArray[np.floating]) -> tuple[list[Channel], list[list[float]], list[str]]:
         """Return channels, a row of values a frame, and remarks, for the rotations the properties are to have."""
         attribute, rows = rotation_rows(turns, self.mode)
         locks = [] if self.delta else list(self.holder.lock_rotation)

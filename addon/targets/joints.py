@@ -7,15 +7,42 @@ from math import pi
 from typing import Final
 
 import bpy
+import numpy as np
 from mathutils import Euler, Matrix, Quaternion, Vector
+from numpy.typing import NDArray
 
 from .. import store
 
 #: Below this angle, in radians, a rotation's axis means nothing.
 _NO_TURN: Final = 1e-5
 
-def rotation_rows(turns: Sequence[Matrix], mode: str) -> tuple[str, list[list[float]]]:
-    """Return the property's name and its values, without jumps from one frame to the next."""
+
+def quaternions_of(turns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return rotation matrices (F, 3, 3) as quaternions (F, 4), w first, each on the side of the one before."""
+    a, b, c = turns[:, 0, 0], turns[:, 1, 1], turns[:, 2, 2]
+    squares = np.stack([1 + a + b + c, 1 + a - b - c, 1 - a + b - c, 1 - a - b + c], axis=1)
+    # Whichever part is largest divides best: four times the products with it are sums and differences off the diagonal.
+    x, y, z = (turns[:, i, j] - turns[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
+    p, q, r = (turns[:, i, j] + turns[:, j, i] for i, j in ((0, 1), (0, 2), (1, 2)))
+    s, t, u, v = squares.T
+    products = np.stack([[s, x, y, z], [x, t, p, q], [y, p, u, r], [z, q, r, v]]).transpose(2, 0, 1)
+    rows = products[np.arange(len(turns)), squares.argmax(axis=1)].astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows *= np.where(rows[:1, :1] < 0, -1.0, 1.0)
+    flips = np.where((rows[1:] * rows[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+    rows[1:] *= np.cumprod(flips)[:, None]
+    return rows
+
+
+def rotation_rows(turns: Sequence[Matrix] | NDArray[np.floating], mode: str) -> tuple[str, list[list[float]]]:
+    """Return the property's name and its values, without jumps from one frame to the next.
+
+    Rotations may be an array (F, 3, 3), which is faster for quaternions.
+    """
+    if isinstance(turns, np.ndarray):
+        if mode == "QUATERNION":
+            return "rotation_quaternion", quaternions_of(turns).tolist()
+        turns = [Matrix(turn) for turn in turns.tolist()]
     if mode not in ("QUATERNION", "AXIS_ANGLE"):
         eulers = [turns[0].to_euler(mode)]
         for turn in turns[1:]:
