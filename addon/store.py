@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import bpy
@@ -26,10 +27,9 @@ def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
     found = nla.place(owner, layer)
     if found is None:
         return Ledger()
-    stored = _load(found[0]).get("slots", {})
-    ledger = _ledger(stored.get(str(found[1].handle)))
+    ledger = _noted(_text(found[0]), str(found[1].handle))
     names = renaming.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.takes else {}
-    return ledger.renamed(names) if names else ledger
+    return ledger.renamed(names) if names else Ledger(list(ledger.takes), dict(ledger.before), ledger.made_data)
 
 
 def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
@@ -84,7 +84,7 @@ def home(owner: bpy.types.ID, layer: str = "") -> Home:
 
 def takes_at(home: Home) -> list[Take]:
     """Return the takes noted with the keys of a home, in the order they were baked."""
-    return _ledger(_load(home.holder).get("slots", {}).get(home.slot)).takes
+    return list(_noted(_text(home.holder), home.slot).takes)
 
 
 def lines(home: Home) -> dict[str, dict[str, Any]]:
@@ -163,8 +163,22 @@ def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
 
 def _load(action: bpy.types.ID) -> dict[str, Any]:
     """Return what is stored; nothing if a user or another tool made it unreadable."""
+    return _parsed(_text(action))
+
+
+def _text(action: bpy.types.ID) -> str:
+    return str(action.get(PROPERTY, "{}"))
+
+
+@lru_cache(maxsize=64)
+def _noted(text: str, handle: str) -> Ledger:
+    """Return the ledger of a slot; remembered, as it is asked for many times while a dial is dragged. Not to change."""
+    return _ledger(_parsed(text).get("slots", {}).get(handle))
+
+
+def _parsed(text: str) -> dict[str, Any]:
     try:
-        stored = json.loads(str(action.get(PROPERTY, "{}")))
+        stored = json.loads(text)
     except json.JSONDecodeError:
         return {}
     return stored if isinstance(stored, dict) and isinstance(stored.get("slots", {}), dict) else {}
