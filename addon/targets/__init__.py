@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Self, cast
 
 import bpy
@@ -149,21 +147,15 @@ class _Kinds(Mapping[str, type[Target]]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the kinds there are."""
-        return iter(_present())
+        return iter(_ROWS)
 
     def __len__(self) -> int:
         """Return how many kinds there are."""
-        return len(_present())
+        return len(_ROWS)
 
     def __contains__(self, kind: object) -> bool:
         """Return whether there is such a kind, importing nothing."""
-        return kind in _present()
-
-
-@cache
-def _present() -> tuple[str, ...]:
-    folder = Path(__file__).parent
-    return tuple(kind for kind, row in _ROWS.items() if (folder / f"{row.module}.py").is_file())
+        return kind in _ROWS
 
 
 KINDS: Final[Mapping[str, type[Target]]] = _Kinds()
