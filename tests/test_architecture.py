@@ -59,6 +59,7 @@ CORE_LAYERS = {
     "motion": ("errors", "topology", "motion", "performance", "curves", "features"),
     "retarget": ("errors", "topology", "curves", "performance", "motion", "retarget"),
     "portrait": ("errors", "topology", "models", "portrait", "retarget"),
+    "provenance": ("__version__", "errors", "portrait", "provenance"),
 }
 MODULE_LINES = {"core": 300, "addon": 250}
 FUNCTION_LINES = 40

@@ -1,0 +1,1 @@
+"""Where pictures and films of talking portraits come from: recorded in them, signed, marked visibly, and read back."""

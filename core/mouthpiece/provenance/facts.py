@@ -1,0 +1,186 @@
+"""What is recorded in every picture and film of a portrait that was made to talk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import PictureError
+from ..portrait.consent import Consent
+from .files import opened
+
+#: Layout of the record this version writes and reads.
+FORMAT: Final = 1
+#: IPTC's vocabulary of where pictures come from.
+VOCABULARY: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+#: A picture of any origin with parts made by trained networks: what a portrait that talks is.
+COMPOSITE: Final = "compositeWithTrainedAlgorithmicMedia"
+#: Made by trained networks altogether: a talking portrait whose picture says that of itself.
+GENERATED: Final = "trainedAlgorithmicMedia"
+#: How the record is vouched for.
+SELF_SIGNED, CERTIFIED, UNSIGNED = "self-signed", "certificate", "left out"
+SIGNATURES: Final = (SELF_SIGNED, CERTIFIED, UNSIGNED)
+#: One sentence for people, in every field that ordinary programs show.
+NOTICE: Final = "Synthetic: a still picture made to talk by a program. This was never recorded by a camera."
+#: Bytes of a picture file that are searched for what it says of itself.
+_SEARCHED: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The record of one picture or film.
+
+    Attributes
+    ----------
+    consent : Consent
+        Why the face may be made to talk.
+    software : str
+        Program and version.
+    created : str
+        Moment of making, ISO 8601, UTC, whole seconds.
+    source_type : str
+        Word of IPTC's vocabulary: :data:`COMPOSITE` or :data:`GENERATED`.
+    picture_sha256, sound_sha256 : str
+        SHA-256 of the picture's file, and of the sound as heard (see ``Performance.audio_sha256``); empty if unknown.
+    networks : mapping of str to str
+        Name of each network used and the SHA-256 of its file.
+    options : mapping of str to JSON values
+        What was asked for.
+    marked : bool
+        Whether a mark one can see was drawn into the frames.
+    signature : str
+        One of :data:`SIGNATURES`.
+    frame : int or None
+        Number of the frame, from 0, in a sequence of pictures.
+    content_sha256 : str
+        SHA-256 of the pixels' or film's own data as stored, without any record; filled in when the record is written.
+    """
+
+    consent: Consent
+    software: str
+    created: str
+    source_type: str = COMPOSITE
+    picture_sha256: str = ""
+    sound_sha256: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    marked: bool = False
+    signature: str = UNSIGNED
+    frame: int | None = None
+    content_sha256: str = ""
+
+    def of_content(self, digest: str) -> Facts:
+        """Return the facts of content with that SHA-256."""
+        return replace(self, content_sha256=digest)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        return {
+            "format": FORMAT,
+            "synthetic": True,
+            "software": self.software,
+            "created": self.created,
+            "digital_source_type": VOCABULARY + self.source_type,
+            "consent": self.consent.as_dict(),
+            "picture_sha256": self.picture_sha256,
+            "sound_sha256": self.sound_sha256,
+            "networks": dict(self.networks),
+            "options": dict(self.options),
+            "visible_mark": self.marked,
+            "signature": self.signature,
+            "frame": self.frame,
+            "content_sha256": self.content_sha256,
+        }
+
+    def as_json(self) -> str:
+        """Return the facts as one line of JSON."""
+        return json.dumps(self.as_dict(), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> Facts:
+        """Return what :meth:`as_dict` gave.
+
+        Raises
+        ------
+        PictureError
+            If it is not that, or from a newer version.
+        """
+        try:
+            if int(raw["format"]) > FORMAT:
+                raise PictureError("The record was written by a newer Mouthpiece. Update Mouthpiece to read it.")
+            facts = cls(
+                consent=Consent.from_dict(raw["consent"]),
+                software=str(raw["software"]),
+                created=str(raw["created"]),
+                source_type=str(raw["digital_source_type"]).removeprefix(VOCABULARY),
+                picture_sha256=_digest(raw["picture_sha256"]),
+                sound_sha256=_digest(raw["sound_sha256"]),
+                networks={str(name): _digest(digest) for name, digest in raw["networks"].items()},
+                options=dict(raw["options"]),
+                marked=bool(raw["visible_mark"]),
+                signature=str(raw["signature"]),
+                frame=None if raw["frame"] is None else int(raw["frame"]),
+                content_sha256=_digest(raw["content_sha256"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PictureError(f"The record is incomplete or damaged ({error!r}).") from error
+        return facts
+
+    @classmethod
+    def from_json(cls, text: str) -> Facts:
+        """Return what :meth:`as_json` gave; errors as for :meth:`from_dict`."""
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise PictureError(f"The record is damaged ({error}).") from error
+        return cls.from_dict(raw)
+
+
+def _digest(value: Any) -> str:
+    text = str(value)
+    if text and not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(f"'{text[:80]}' is no SHA-256")
+    return text
+
+
+def now() -> str:
+    """Return the present moment, ISO 8601, UTC, whole seconds."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: UP017  # as Python 3.11 and older know it
+
+
+def software() -> str:
+    """Return this program's name and version."""
+    from .. import __version__
+
+    return f"Mouthpiece {__version__}"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises
+    ------
+    PictureError
+        If it cannot be read.
+    """
+    with opened(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def source_type_of(picture: Path) -> str:
+    """Return what a talking portrait made of a picture file is: generated if that says so of itself, else composite.
+
+    Raises
+    ------
+    PictureError
+        If the file cannot be read.
+    """
+    with opened(picture) as stream:
+        head = stream.read(_SEARCHED)
+    return GENERATED if (VOCABULARY + GENERATED).encode() in head else COMPOSITE

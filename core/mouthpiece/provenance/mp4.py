@@ -1,0 +1,152 @@
+"""MP4 and MOV films with the standard library alone: the record put in and read back, damage told."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from ..errors import PictureError
+from .files import created, opened, span
+from .xmp import LARGEST
+
+#: The box that holds XMP, as Adobe's specification names it.
+XMP_BOX: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
+#: Most boxes side by side that a sane film has.
+_MOST: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box at the top of a film: name, where it begins, bytes before its data, bytes altogether, extended name."""
+
+    name: bytes
+    start: int
+    head: int
+    size: int
+    extended: bytes = b""
+
+    @property
+    def is_xmp(self) -> bool:
+        """Whether it holds XMP."""
+        return self.name == b"uuid" and self.extended == XMP_BOX
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a film's own data: pictures and sound as packed, whatever else is said in the file.
+
+    Raises
+    ------
+    PictureError
+        If it is no such film, or cut off.
+    """
+    digest = hashlib.sha256()
+    with opened(path) as stream:
+        for box in boxes(stream, path):
+            if box.name == b"mdat":
+                for block in span(stream, box.start + box.head, box.size - box.head):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def xmp_of(path: Path) -> bytes | None:
+    """Return the packet of XMP in a film, or None.
+
+    Raises
+    ------
+    PictureError
+        If it is no such film, or cut off, or the packet too large.
+    """
+    with opened(path) as stream:
+        for box in boxes(stream, path):
+            if box.is_xmp:
+                if box.size - box.head > LARGEST:
+                    raise PictureError(f"The metadata of '{path}' is larger than {LARGEST:,} bytes and was not read.")
+                return b"".join(span(stream, box.start + box.head, box.size - box.head))
+    return None
+
+
+def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
+    """Copy a film with a packet of XMP at its end, in place of any it had.
+
+    Everything before the packet stays where it was, because films name the places of their frames: a packet that was
+    there becomes empty space.
+
+    Raises
+    ------
+    PictureError
+        If ``source`` is no such film, or cut off, or ``target`` cannot be written.
+    """
+    with opened(source) as stream:
+        found = list(boxes(stream, source))
+        end = os.fstat(stream.fileno()).st_size
+        last = found[-1]
+        if last.is_xmp:
+            end = last.start
+        stream.seek(last.start)
+        is_open = stream.read(4) == b"\0\0\0\0"
+        if is_open and last.size >= 1 << 32:
+            raise PictureError(f"'{source}' is too large for a record to be added. Make it anew, shorter.")
+        with created(target) as out:
+            for block in span(stream, 0, end):
+                out.write(block)
+            for box in found[:-1]:
+                if box.is_xmp:
+                    out.seek(box.start + 4)
+                    out.write(b"free")
+            if is_open and not last.is_xmp:  # its size was "all that follows"
+                out.seek(last.start)
+                out.write(struct.pack(">I", last.size))
+            out.seek(0, os.SEEK_END)
+            out.write(struct.pack(">I4s", 24 + len(packet), b"uuid") + XMP_BOX + packet)
+
+
+def boxes(stream: BinaryIO, path: Path) -> Iterator[Box]:
+    """Yield the boxes at the top of an opened film.
+
+    Raises
+    ------
+    PictureError
+        If it is no such film, or cut off.
+    """
+    end, place, count = os.fstat(stream.fileno()).st_size, 0, 0
+    names: set[bytes] = set()
+    while place < end:
+        box = _box(stream, place, end)
+        if not names and (box is None or box.name != b"ftyp"):
+            raise PictureError(f"'{path}' is not an MP4 film.")
+        count += 1
+        if box is None or count > _MOST:
+            break
+        names.add(box.name)
+        yield box
+        place += box.size
+    if place != end or not names:
+        raise PictureError(f"'{path}' is damaged or cut off. Render or copy it again.")
+    if not {b"moov", b"mdat"} <= names:
+        raise PictureError(f"'{path}' is cut off: a part of the film is missing. Render or copy it again.")
+
+
+def _box(stream: BinaryIO, place: int, end: int) -> Box | None:
+    """Return the box at a place, or None if there cannot be one."""
+    stream.seek(place)
+    raw = stream.read(32)
+    if len(raw) < 8:
+        return None
+    size, name = struct.unpack(">I4s", raw[:8])
+    head = 8
+    if size == 1 and len(raw) >= 16:
+        (size,), head = struct.unpack(">Q", raw[8:16]), 16
+    elif size == 0:
+        size = end - place
+    extended = b""
+    if name == b"uuid":
+        extended = raw[head : head + 16]
+        head += 16
+    if size < head or place + size > end:
+        return None
+    return Box(name, place, head, size, extended)

@@ -1,0 +1,77 @@
+"""The record put into pictures and films, and read back."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from ..errors import PictureError
+from . import mp4, png
+from .facts import Facts
+from .files import opened
+from .xmp import Packet, packet_of, read_packet
+
+#: Endings of the files that can carry a record.
+FILMS: Final = (".mp4", ".m4v", ".mov")
+PICTURES: Final = (".png",)
+
+
+def container_of(path: Path) -> ModuleType:
+    """Return the module that knows a file's format, by its first bytes.
+
+    Raises
+    ------
+    PictureError
+        If it is neither a PNG picture nor an MP4 film, or cannot be read.
+    """
+    with opened(path) as stream:
+        head = stream.read(12)
+    if head.startswith(png.SIGNATURE):
+        return png
+    if head[4:8] == b"ftyp":
+        return mp4
+    raise PictureError(f"'{path}' is neither a PNG picture nor an MP4 film: it can carry no record of Mouthpiece.")
+
+
+def record(path: Path, facts: Facts) -> Facts:
+    """Put facts into a picture or film in place, and return them with the content's SHA-256 in them.
+
+    The file is exchanged in one go: it is as it was, or carries the record.
+
+    Raises
+    ------
+    PictureError
+        If it is no such file, damaged, or cannot be written.
+    """
+    known = container_of(path)
+    whole = facts.of_content(known.content_digest(path))
+    beside = path.with_name(f".{path.name}.{os.getpid()}.record")
+    try:
+        known.copy_with_xmp(path, beside, packet_of(whole))
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
+    return whole
+
+
+def read(path: Path) -> Packet | None:
+    """Return what a picture or film says of itself, or None if it says nothing.
+
+    Raises
+    ------
+    PictureError
+        If it is no such file, or damaged.
+    """
+    packet: bytes | None = container_of(path).xmp_of(path)
+    return None if packet is None else read_packet(packet)
+
+
+def is_content_of(path: Path, facts: Facts) -> bool:
+    """Tell whether a file's pictures and sound are those the record was made for."""
+    digest: str = container_of(path).content_digest(path)
+    return bool(facts.content_sha256) and digest == facts.content_sha256
