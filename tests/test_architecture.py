@@ -58,7 +58,7 @@ CORE_LAYERS = {
     "models": ("errors", "models", "topology", "features"),
     "motion": ("errors", "topology", "motion", "performance", "curves", "features"),
     "retarget": ("errors", "topology", "curves", "performance", "motion", "retarget"),
-    "portrait": ("errors", "topology", "models", "portrait", "retarget"),
+    "portrait": ("errors", "topology", "curves", "performance", "models", "portrait", "retarget"),
     "provenance": ("__version__", "errors", "portrait", "provenance"),
 }
 MODULE_LINES = {"core": 300, "addon": 250}

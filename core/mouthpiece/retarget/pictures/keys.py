@@ -55,6 +55,8 @@ class PictureRig:
         What lies behind it, in the order of their vertices.
     points : (V, 2) float64
         All vertices at rest, in the face's coordinates.
+    follow : (V, 68) float64
+        How much each landmark's displacement counts in each vertex's.
     keys : mapping of str to (V, 2) float64
         What they move by.
     """
@@ -63,6 +65,7 @@ class PictureRig:
     skin: Skin
     layers: tuple[Layer, ...]
     points: Points
+    follow: Points
     keys: dict[str, Points]
 
     def posed(self, values: NDArray[np.floating], names: tuple[str, ...]) -> Points:
@@ -90,7 +93,8 @@ def rig_of(face: PictureFace) -> PictureRig:
     for name, moves in zip(modes.names, modes.moves, strict=True):
         keys[name] = rows @ _thin_lips(face, moves * factor)
     keys |= _eye_keys(face, skin, layers, points) | _brow_keys(rows) | _head_keys(face, skin, layers, points)
-    return PictureRig(face, skin, layers, points, {name: _unfolded(skin, name, keys[name]) for name in key_names()})
+    keys = {name: _unfolded(skin, name, keys[name]) for name in key_names()}
+    return PictureRig(face, skin, layers, points, rows, keys)
 
 
 def _unfolded(skin: Skin, name: str, moved: Points) -> Points:
@@ -209,19 +213,28 @@ def _brow_keys(rows: Points) -> dict[str, Points]:
     return keys
 
 
-def _head_keys(face: PictureFace, skin: Skin, layers: tuple[Layer, ...], points: Points) -> dict[str, Points]:
-    """Return how the picture moves as its head turns: near things more than deep ones, neck and background not."""
+def vertex_depths(face: PictureFace, skin: Skin, layers: tuple[Layer, ...]) -> Points:
+    """Return how far behind the eye corners each vertex of skin and layers lies (V,), in eye distances."""
     depth = depths(face, skin)
-    shape = face.shape()
     behind = []
     for layer in layers:
         # as deep as the skin around them, so that they stay behind their openings
         around = skin.eyes[("eye_R", "eye_L").index(layer.name)][0] if layer.name.startswith("eye") else skin.mouth[0]
         extra = 0.0 if layer.name in ("eye_R", "eye_L", "mouth") else _BEHIND_LIPS
         behind.append(np.full(len(layer.points), depth[around].mean() + extra))
-    depth = np.concatenate([depth, *behind])
+    return np.concatenate([depth, *behind])
+
+
+def head_pivot(face: PictureFace) -> Points:
+    """Return the place (3,) about which a picture's head turns: x and y in its plane, and depth."""
+    return np.array([face.shape()[:, 0].mean() * 0.3, PIVOT[1], PIVOT[2]])
+
+
+def _head_keys(face: PictureFace, skin: Skin, layers: tuple[Layer, ...], points: Points) -> dict[str, Points]:
+    """Return how the picture moves as its head turns: near things more than deep ones, neck and background not."""
+    depth = vertex_depths(face, skin, layers)
     belongs = moving(face, points)[:, None]
-    pivot = np.array([shape[:, 0].mean() * 0.3, PIVOT[1], PIVOT[2]])
+    pivot = head_pivot(face)
     sizes = {"turn_x": (1, TURN), "turn_y": (0, TURN), "roll": (2, ROLL), "shift_x": (3, SHIFT), "shift_y": (4, SHIFT)}
     keys = {}
     for name in HEAD:

@@ -1,0 +1,168 @@
+"""A textured mesh painted with numpy alone, fast enough to make frames: triangles as spans of pixels, then sampled.
+
+Pixel centres lie at whole numbers plus a half. Triangles are painted in order, later ones over earlier ones; there is
+no depth. Neighbours share no pixel and leave none out: a span owns the centres from its left end up to its right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+#: Triangles of less than this many pixels are not seen.
+_FLAT: Final = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """Runs of pixels: the triangle each belongs to, its row, first column and length, all (S,)."""
+
+    triangle: Indices
+    row: Indices
+    start: Indices
+    length: Indices
+
+
+def spans_of(corners: NDArray[Any], width: int, height: int) -> Spans:
+    """Return the spans of triangles ``corners`` (K, 3, 2) in a window, those of earlier triangles first."""
+    order = np.argsort(corners[..., 1], axis=1)
+    low, middle, high = np.moveaxis(np.take_along_axis(corners, order[..., None], axis=1), 1, 0)
+    first = np.clip(np.ceil(low[:, 1] - 0.5), 0, height).astype(np.int64)
+    last = np.clip(np.ceil(high[:, 1] - 0.5), 0, height).astype(np.int64)
+    counts = np.maximum(last - first, 0)
+    triangle = np.repeat(np.arange(len(corners)), counts)
+    row = np.arange(len(triangle)) - np.repeat(np.cumsum(counts) - counts, counts) + first[triangle]
+    y = row + 0.5
+    long = _crossing(low, high, triangle, y)
+    short = np.where(y < middle[triangle, 1], _crossing(low, middle, triangle, y), _crossing(middle, high, triangle, y))
+    left = np.clip(np.ceil(np.minimum(long, short) - 0.5), 0, width).astype(np.int64)
+    right = np.clip(np.ceil(np.maximum(long, short) - 0.5), 0, width).astype(np.int64)
+    kept = right > left
+    return Spans(triangle[kept], row[kept], left[kept], (right - left)[kept])
+
+
+def _crossing(start: NDArray[Any], end: NDArray[Any], which: Indices, y: NDArray[Any]) -> NDArray[Any]:
+    """Return the x (S,) at which sides from ``start`` (K, 2) to ``end`` (K, 2) cross the lines at ``y`` (S,)."""
+    rise = end[:, 1] - start[:, 1]
+    slope = (end[:, 0] - start[:, 0]) / np.where(np.abs(rise) < 1e-12, 1.0, rise)
+    result: NDArray[Any] = start[which, 0] + slope[which] * (y - start[which, 1])
+    return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a window shows: for every pixel (N,) of it that is covered, where in the texture it is from.
+
+    Attributes
+    ----------
+    pixel : (N,) int64
+        Places in the flattened window, in painting order: the last of those that are the same counts.
+    u, v : (N,) float32
+        Places in the texture, in its pixels.
+    label : (N,) uint8
+        Labels of the triangles.
+    """
+
+    pixel: Indices
+    u: Floats
+    v: Floats
+    label: NDArray[np.uint8]
+
+
+class Mesh:
+    """Triangles that show parts of a texture.
+
+    Attributes
+    ----------
+    triangles : (K, 3) int64
+        In the order they are painted in.
+    places : (V, 2) float
+        Where in the texture each vertex is from, in its pixels.
+    labels : (K,) uint8
+        What each triangle is part of.
+    """
+
+    def __init__(self, triangles: Indices, places: NDArray[Any], labels: NDArray[Any]) -> None:
+        """Keep the triangles."""
+        self.triangles = triangles
+        self.places = np.asarray(places, np.float64)
+        self.labels = np.asarray(labels, np.uint8)
+
+    def seen(self, points: NDArray[Any], width: int, height: int) -> Seen:
+        """Return what a window shows when the vertices are at ``points`` (V, 2) in its pixels."""
+        corners = np.asarray(points, np.float64)[self.triangles]
+        a, b, c = (corners[:, k] for k in range(3))
+        area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+        solid = np.flatnonzero(np.abs(area) > _FLAT)
+        corners, area, used = corners[solid], area[solid], self.triangles[solid]
+        spans = spans_of(corners, width, height)
+        # texture places are affine over a triangle: a step along a row, and their value at a span's first centre
+        steps = np.linalg.solve(
+            corners[:, 1:] - corners[:, :1], self.places[used[:, 1:]] - self.places[used[:, :1]]
+        )  # (K, xy, uv)
+        which = spans.triangle
+        centre = np.stack([spans.start + 0.5, spans.row + 0.5], axis=1) - corners[which, 0]
+        begin = self.places[used[which, 0]] + (centre[:, None] @ steps[which])[:, 0]
+        run = np.arange(int(spans.length.sum())) - np.repeat(np.cumsum(spans.length) - spans.length, spans.length)
+        pixel = np.repeat(spans.row * width + spans.start, spans.length) + run
+        along = run.astype(np.float32)
+        step = steps[which, 0].astype(np.float32)
+        u, v = (
+            np.repeat(begin[:, k].astype(np.float32), spans.length) + along * np.repeat(step[:, k], spans.length)
+            for k in range(2)
+        )
+        return Seen(pixel, u, v, np.repeat(self.labels[solid][which], spans.length))
+
+
+def sampled(texture: Pixels, u: Floats, v: Floats) -> Pixels:
+    """Return the colours (N, 4) of a texture (H, W, 4) at places in its pixels, bilinearly, to 1/256 of a pixel."""
+    height, width = texture.shape[:2]
+    x = np.clip(u * 256 - 128, 0, (width - 1) * 256).astype(np.int32)
+    y = np.clip(v * 256 - 128, 0, (height - 1) * 256).astype(np.int32)
+    left, top = x >> 8, y >> 8
+    across = (x & 255).astype(np.uint16)[:, None]
+    down = (y & 255).astype(np.uint16)[:, None]
+    # whole pixels are fetched as one number; weights of eight bits fit products into sixteen
+    whole = np.ascontiguousarray(texture).view(np.uint32).reshape(-1)
+    place = top * width + left
+    right = np.where(left < width - 1, 1, 0)
+    below = np.where(top < height - 1, width, 0)
+
+    def fetched(index: NDArray[np.int32]) -> NDArray[np.uint16]:
+        return whole[index].view(np.uint8).reshape(-1, 4).astype(np.uint16)
+
+    upper = (fetched(place) * (256 - across) + fetched(place + right) * across + 128) >> 8
+    place = place + below
+    lower = (fetched(place) * (256 - across) + fetched(place + right) * across + 128) >> 8
+    result: Pixels = ((upper * (256 - down) + lower * down + 128) >> 8).astype(np.uint8)
+    return result
+
+
+def strokes(lines: list[NDArray[Any]], width: float) -> tuple[NDArray[Any], Indices]:
+    """Return points (4 * S, 2) and triangles (2 * S, 3) of polylines (N, 2) drawn ``width`` wide, a quad a segment."""
+    starts = np.concatenate([line[:-1] for line in lines])
+    ends = np.concatenate([line[1:] for line in lines])
+    along = ends - starts
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9) * (width / 2)
+    side = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    starts, ends = starts - along, ends + along
+    corners = np.stack([starts - side, starts + side, ends + side, ends - side], axis=1).reshape(-1, 2)
+    first = 4 * np.arange(len(starts))[:, None]
+    triangles = np.concatenate([first + np.array(half) for half in ((0, 1, 2), (0, 2, 3))])
+    return corners, triangles
+
+
+def filled(points: NDArray[Any], triangles: Indices, size: int) -> NDArray[np.bool_]:
+    """Return which pixels (size, size) the triangles cover."""
+    spans = spans_of(np.asarray(points, np.float64)[triangles], size, size)
+    mask = np.zeros(size * size, bool)
+    run = np.arange(int(spans.length.sum())) - np.repeat(np.cumsum(spans.length) - spans.length, spans.length)
+    mask[np.repeat(spans.row * size + spans.start, spans.length) + run] = True
+    return mask.reshape(size, size)
