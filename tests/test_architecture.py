@@ -43,11 +43,12 @@ IMPORTERS = {
     "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
     "PIL": ("core/mouthpiece/portrait/images.py",),
+    "c2pa": ("core/mouthpiece/provenance/sealing.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
-LAZY = ("face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
+LAZY = ("c2pa", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
 #: Loaded by no `import mouthpiece`.
-HEAVY = ("face_alignment", "librosa", "matplotlib", "numba", "onnxruntime", "scipy", "soundfile", "torch")
+HEAVY = ("c2pa", "face_alignment", "librosa", "matplotlib", "numba", "onnxruntime", "scipy", "soundfile", "torch")
 #: Never imported: they run what a file says, or reach the network.
 FORBIDDEN = {
     "core": ("pickle", "marshal", "shelve", "socket", "urllib", "http", "requests", "bpy", "torch"),

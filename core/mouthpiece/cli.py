@@ -14,6 +14,7 @@ from .dialling import add_dial_arguments, add_dial_command, dials_of
 from .errors import MouthpieceError, TakeError
 from .finding import add_landmarks_command
 from .report import Reporter
+from .verification import add_verify_command
 
 if TYPE_CHECKING:
     from .audio import Source
@@ -102,7 +103,7 @@ def _whole(text: str) -> int:
 
 
 def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
-    """Add the ``animate``, ``dial``, ``cues``, ``landmarks`` and ``inspect`` commands to ``parser.add_subparsers()``.
+    """Add ``animate``, ``dial``, ``cues``, ``landmarks``, ``verify`` and ``inspect`` to ``parser.add_subparsers()``.
 
     ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
     """
@@ -128,6 +129,7 @@ def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = No
     add_report_arguments(add_dial_command(commands))
     add_report_arguments(add_cues_command(commands))
     add_report_arguments(add_landmarks_command(commands))
+    add_report_arguments(add_verify_command(commands))
 
     inspect = commands.add_parser(
         "inspect",

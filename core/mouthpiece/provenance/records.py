@@ -36,8 +36,27 @@ def container_of(path: Path) -> ModuleType:
     raise PictureError(f"'{path}' is neither a PNG picture nor an MP4 film: it can carry no record of Mouthpiece.")
 
 
+def media_of(path: Path) -> str:
+    """Return a file's media type; errors as for :func:`container_of`."""
+    return "image/png" if container_of(path) is png else "video/mp4"
+
+
+def recorded(source: Path, target: Path, facts: Facts) -> Facts:
+    """Copy a picture or film with facts in it, and return them with the content's SHA-256.
+
+    Raises
+    ------
+    PictureError
+        If ``source`` is no such file, or damaged, or ``target`` cannot be written.
+    """
+    known = container_of(source)
+    whole = facts.of_content(known.content_digest(source))
+    known.copy_with_xmp(source, target, packet_of(whole))
+    return whole
+
+
 def record(path: Path, facts: Facts) -> Facts:
-    """Put facts into a picture or film in place, and return them with the content's SHA-256 in them.
+    """Put facts into a picture or film in place, and return them with the content's SHA-256.
 
     The file is exchanged in one go: it is as it was, or carries the record.
 
@@ -46,11 +65,9 @@ def record(path: Path, facts: Facts) -> Facts:
     PictureError
         If it is no such file, damaged, or cannot be written.
     """
-    known = container_of(path)
-    whole = facts.of_content(known.content_digest(path))
     beside = path.with_name(f".{path.name}.{os.getpid()}.record")
     try:
-        known.copy_with_xmp(path, beside, packet_of(whole))
+        whole = recorded(path, beside, facts)
         beside.replace(path)
     except OSError as error:
         with suppress(OSError):

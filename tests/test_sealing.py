@@ -1,0 +1,443 @@
+"""Content credentials: made, read back, and what becomes of them when somebody changes the file."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mouthpiece import cli
+from mouthpiece.errors import PictureError
+from mouthpiece.portrait.consent import Consent
+from mouthpiece.provenance import certificates, der, ed25519, mp4, png, records, sealing
+from mouthpiece.provenance.facts import CERTIFIED, GENERATED, SELF_SIGNED, UNSIGNED, Facts
+from mouthpiece.provenance.sealing import Seal
+from mouthpiece.provenance.verifying import verified
+from mouthpiece.provenance.xmp import packet_of
+
+FACTS = Facts(
+    Consent("I am the person shown", "own", "Ada"), "Mouthpiece 9.8.7", "2026-11-25T16:00:00Z", options={"face": 2}
+)
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory):
+    pytest.importorskip("c2pa")
+    return certificates.own_identity(tmp_path_factory.mktemp("settings") / "deeper")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png.encoded(np.random.default_rng(3).integers(0, 256, (24, 32, 4), np.uint8)))
+    return path
+
+
+def write_film(path, frames=20):
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 9, np.uint8), "rgb24")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+
+
+def levels(path):
+    av = pytest.importorskip("av")
+    with av.open(str(path)) as film:
+        return [float(frame.to_ndarray(format="rgb24").mean()) for frame in film.decode(video=0)]
+
+
+@pytest.mark.parametrize(
+    ("seed", "key", "message", "signature"),
+    [  # RFC 8032, section 7.1, tests 1 and 3
+        (
+            "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+            "",
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        ),
+        (
+            "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+            "af82",
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+        ),
+    ],
+)
+def test_ed25519_gives_the_published_answers(seed, key, message, signature):
+    seed = bytes.fromhex(seed)
+    assert ed25519.public_key(seed).hex() == key
+    assert ed25519.signed(seed, bytes.fromhex(message)).hex() == signature
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 70_000])
+def test_der_and_pem_come_back(size):
+    data = bytes(index % 251 for index in range(size))
+    (item,) = der.items_of(der.wrapped(der.OCTETS, data))
+    assert item.content == data
+    assert der.from_pem(der.as_pem("THING", data)) == [("THING", data)]
+    assert der.oid("1.2.840.113549.1.1.1").hex() == "06092a864886f70d010101"
+    assert der.integer(128).hex() == "02020080"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x30", b"\x30\x05a", b"\x30\x80a", b"\x30\x84\xff\xff\xff\xff", b"\x30\x85\1\1\1\1\1"]
+)
+def test_der_that_is_cut_off_is_told(data):
+    with pytest.raises(ValueError, match=r"cut off|no sense"):
+        list(der.items_of(data))
+
+
+def test_the_certificate_made_here_says_so_and_its_key_is_private(tmp_path):
+    first = certificates.own_identity(tmp_path / "settings")
+    again = certificates.own_identity(tmp_path / "settings")
+    assert first == again and first.self_made and first.algorithm == "ed25519"
+    assert certificates.SELF_MADE.encode() in der.from_pem(first.certificates)[0][1]
+    assert "PRIVATE" not in repr(first) and first.key not in repr(first)
+    other = certificates.own_identity(tmp_path / "elsewhere")
+    assert other.key != first.key
+    if os.name != "nt":
+        assert stat.S_IMODE((tmp_path / "settings" / "private-key.pem").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "settings").stat().st_mode) == 0o700
+
+
+def test_where_settings_are_kept_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOUTHPIECE_SETTINGS", str(tmp_path))
+    assert certificates.settings_folder() == tmp_path
+    monkeypatch.delenv("MOUTHPIECE_SETTINGS")
+    assert certificates.settings_folder().name.lower() == "mouthpiece"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PictureError, match="MOUTHPIECE_SETTINGS"):
+        certificates.own_identity(tmp_path / "file" / "below")
+
+
+def test_another_programs_view_of_the_certificate(tmp_path, identity):
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    first, above = x509.load_pem_x509_certificates(identity.certificates.encode())
+    first.verify_directly_issued_by(above)
+    above.verify_directly_issued_by(above)
+    key = load_pem_private_key(identity.key.encode(), None)
+    assert key.public_key() == first.public_key()
+    usage = first.extensions.get_extension_for_class(x509.KeyUsage)
+    assert usage.critical and usage.value.digital_signature and not usage.value.key_cert_sign
+    assert not first.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert above.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    assert 28 < (first.not_valid_after_utc - first.not_valid_before_utc).days / 365 < 32
+
+
+def test_a_sealed_picture_is_valid_and_self_signed(picture, identity):
+    whole = Seal(identity).put(picture, FACTS)
+    found = verified(picture)
+    assert found.valid and found.synthetic and found.self_signed and not found.trusted
+    assert found.facts == whole == replace(FACTS, signature=SELF_SIGNED, content_sha256=png.content_digest(picture))
+    assert found.signature == "valid" and certificates.SELF_MADE in found.signer
+    assert [item.name for item in picture.parent.iterdir()] == ["a.png"]
+
+
+def test_a_sealed_film_plays_as_before(tmp_path, identity):
+    path = tmp_path / "a.mp4"
+    write_film(path)
+    before = levels(path)
+    Seal(identity).put(path, replace(FACTS, source_type=GENERATED))
+    assert levels(path) == before
+    found = verified(path)
+    assert found.valid and found.source_type == GENERATED
+    with open(path, "rb") as stream:
+        assert [box.name for box in mp4.boxes(stream, path)][:3] == [b"ftyp", b"uuid", b"moov"]
+
+
+def test_the_portrait_is_an_ingredient_without_a_copy_of_it(picture, tmp_path, identity):
+    pillow = pytest.importorskip("PIL.Image")
+    for name in ("face.jpg", "face.png", "face.webp", "face.tif"):
+        pillow.new("RGB", (80, 80), "teal").save(tmp_path / name)
+        Seal(identity, tmp_path / name).put(picture, FACTS)
+        with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+            manifest = reader.get_active_manifest()
+        (ingredient,) = manifest["ingredients"]
+        assert ingredient["relationship"] == "componentOf" and "thumbnail" not in ingredient
+        assert verified(picture).valid
+    for name, content in (("a.bmp", b"BM1234"), ("b.txt", b"")):
+        (tmp_path / name).write_bytes(content)
+        Seal(identity, tmp_path / name).put(picture, FACTS)
+        assert verified(picture).valid
+    Seal(identity, tmp_path / "missing.png").put(picture, FACTS)
+    assert verified(picture).valid
+
+
+def changed_pixels(path):
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IDAT") + 60] ^= 1
+    path.write_bytes(data)
+
+
+def changed_consent(path):
+    path.write_bytes(path.read_bytes().replace(b"I am the person shown", b"I am a person unknown"))
+
+
+def without_xmp(path):
+    data = path.read_bytes()
+    start = data.index(b"iTXt") - 4
+    stop = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    path.write_bytes(data[:start] + data[stop:])
+
+
+def without_signature(path):
+    data = path.read_bytes()
+    start = data.index(b"caBX") - 4
+    stop = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    path.write_bytes(data[:start] + data[stop:])
+
+
+def other_record(path):
+    png.copy_with_xmp(path, path.with_name("b"), packet_of(replace(FACTS, marked=True)))
+    path.with_name("b").replace(path)
+
+
+def broken_signature(path):
+    data = bytearray(path.read_bytes())
+    data[data.index(b"c2pa.signature") + 80] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (changed_pixels, "changed"),
+        (changed_consent, "changed"),
+        (without_xmp, "taken out"),
+        (without_signature, "taken out"),
+        (other_record, "exchanged"),
+        (broken_signature, ""),
+    ],
+)
+def test_every_change_is_noticed(picture, identity, change, word, capsys):
+    Seal(identity).put(picture, FACTS)
+    assert cli.run(["verify", str(picture)]) == 0
+    change(picture)
+    found = verified(picture)
+    assert not found.valid and word in " ".join(found.problems)
+    assert cli.run(["verify", str(picture)]) == 1
+    assert "NOT in order" in capsys.readouterr().out
+
+
+def test_a_film_changed_or_stripped_is_noticed(tmp_path, identity):
+    path = tmp_path / "a.mp4"
+    write_film(path)
+    Seal(identity).put(path, FACTS)
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    changed[whole.index(b"mdat") + 700] ^= 1
+    path.write_bytes(changed)
+    found = verified(path)
+    assert found.signature == "invalid" and any("changed" in problem for problem in found.problems)
+    path.write_bytes(whole.replace(b"I am the person shown", b"I am a person unknown"))
+    assert not verified(path).valid
+    path.write_bytes(whole[:-500])
+    assert not verified(path).valid
+
+
+def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
+    whole = Seal(None).put(picture, FACTS)
+    assert whole.signature == UNSIGNED
+    found = verified(picture)
+    assert not found.valid and found.unsigned_but_whole and found.synthetic
+    assert cli.run(["verify", str(picture)]) == 1
+    assert "left out on purpose" in capsys.readouterr().out
+    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
+    changed_pixels(picture)
+    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
+
+
+def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
+    Seal(identity).put(picture, FACTS)
+    before = picture.read_bytes()
+    monkeypatch.setattr(sealing.util, "find_spec", lambda name: None)
+    with pytest.raises(PictureError, match=r"c2pa-python.*mouthpiece\[portrait\].*--no-credentials"):
+        Seal(identity).put(picture, FACTS)
+    assert picture.read_bytes() == before and len(list(picture.parent.iterdir())) == 1
+    found = verified(picture)
+    assert found.signature == "not checked" and not found.valid and found.facts is not None
+
+
+def test_the_compiled_part_is_never_taken_from_the_current_folder(tmp_path):
+    pytest.importorskip("c2pa")
+    for name in sealing._NAMES.values():
+        (tmp_path / name).write_bytes(b"not a library")
+    code = "from mouthpiece.provenance import sealing; print(sealing.library().sdk_version())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "" and "C2PA_LIBRARY_NAME" not in os.environ
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """A user's own certificates by a private authority: a file for each kind of key, and the authority's."""
+    x509 = pytest.importorskip("cryptography.x509")
+    import datetime
+
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    folder = tmp_path_factory.mktemp("authority")
+    now = datetime.datetime.now(datetime.UTC)
+
+    def issued(key, name, issuer, signer, is_authority):
+        subject = x509.Name(
+            [
+                x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Studio"),
+                x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
+            ]
+        )
+        usage = dict.fromkeys(
+            (
+                "content_commitment",
+                "key_encipherment",
+                "data_encipherment",
+                "key_agreement",
+                "encipher_only",
+                "decipher_only",
+            ),
+            False,
+        )
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer or subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=30))
+            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+            .add_extension(
+                x509.KeyUsage(
+                    digital_signature=not is_authority, key_cert_sign=is_authority, crl_sign=is_authority, **usage
+                ),
+                critical=True,
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        )
+        if not is_authority:
+            builder = builder.add_extension(
+                x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+            )
+        return builder.sign(signer, hashes.SHA256())
+
+    root_key = ec.generate_private_key(ec.SECP256R1())
+    root = issued(root_key, "Studio authority", None, root_key, True)
+    (folder / "root.pem").write_bytes(root.public_bytes(serialization.Encoding.PEM))
+    keys = {
+        "es256": ec.generate_private_key(ec.SECP256R1()),
+        "es384": ec.generate_private_key(ec.SECP384R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate(),
+        "ps256": rsa.generate_private_key(65537, 2048),
+    }
+    for name, key in keys.items():
+        own = issued(key, f"Studio {name}", root.subject, root_key, False)
+        chain = [own, root]
+        text = b"".join(item.public_bytes(serialization.Encoding.PEM) for item in chain)
+        (folder / f"{name}.pem").write_bytes(text)
+        plain, pem = serialization.NoEncryption(), serialization.Encoding.PEM
+        (folder / f"{name}.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    locked = serialization.BestAvailableEncryption(b"secret")
+    (folder / "locked.key").write_bytes(
+        keys["es256"].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    )
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["es256", "es384", "ed25519", "ps256"])
+def test_a_users_own_certificate_signs_and_is_trusted_when_its_authority_is(picture, authority, kind, capsys):
+    own = certificates.read_identity(authority / f"{kind}.pem", authority / f"{kind}.key")
+    assert own.algorithm == kind and not own.self_made
+    assert Seal(own).put(picture, FACTS).signature == CERTIFIED
+    found = verified(picture)
+    assert found.valid and not found.trusted and not found.self_signed
+    assert found.signer == f"Studio {kind}, Studio"
+    found = verified(picture, (authority / "root.pem").read_text())
+    assert found.valid and found.trusted
+    assert cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
+    assert "trusted" in capsys.readouterr().out
+
+
+def test_certificates_that_cannot_be_used_are_told_apart(picture, authority, tmp_path):
+    with pytest.raises(PictureError, match="password"):
+        certificates.read_identity(authority / "es256.pem", authority / "locked.key")
+    with pytest.raises(PictureError, match="holds no certificate"):
+        certificates.read_identity(authority / "es256.key", authority / "es256.key")
+    with pytest.raises(PictureError, match="holds no private key"):
+        certificates.read_identity(authority / "es256.pem", authority / "es256.pem")
+    with pytest.raises(PictureError, match="cannot be read"):
+        certificates.read_identity(tmp_path / "missing.pem", authority / "es256.key")
+    (tmp_path / "binary.pem").write_bytes(bytes(range(256)))
+    with pytest.raises(PictureError, match="not PEM"):
+        certificates.read_identity(tmp_path / "binary.pem", authority / "es256.key")
+    (tmp_path / "damaged.pem").write_text("-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n")
+    with pytest.raises(PictureError, match="damaged"):
+        certificates.read_identity(tmp_path / "damaged.pem", authority / "es256.key")
+    before = picture.read_bytes()
+    wrong = certificates.read_identity(authority / "es256.pem", authority / "es384.key")
+    with pytest.raises(PictureError, match="belong together"):
+        Seal(wrong).put(picture, FACTS)
+    root = replace(certificates.read_identity(authority / "root.pem", authority / "es256.key"), self_made=False)
+    with pytest.raises(PictureError, match="may sign for C2PA"):
+        Seal(root).put(picture, FACTS)
+    assert picture.read_bytes() == before and len(list(picture.parent.glob(".*"))) == 0
+
+
+def frames(folder, identity, count=4, **other):
+    folder.mkdir(exist_ok=True)
+    for index in range(count):
+        path = folder / f"frame_{index:04}.png"
+        path.write_bytes(png.encoded(np.full((8, 8, 3), index, np.uint8)))
+        Seal(identity).put(path, replace(FACTS, frame=index, options={"frames": count}, **other))
+
+
+def test_a_folder_of_frames_is_checked_as_a_whole(tmp_path, identity, capsys):
+    folder = tmp_path / "frames"
+    frames(folder, identity)
+    assert cli.run(["verify", "--json", str(folder)]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert result["valid"] and result["frames"] == 4 and result["record"]["consent"]["by"] == "Ada"
+    last = (folder / "frame_0003.png").read_bytes()
+    (folder / "frame_0003.png").unlink()
+    assert cli.run(["verify", str(folder)]) == 1
+    assert "1 frames of the sequence are missing (counted from 0: 3)" in capsys.readouterr().out
+    (folder / "frame_0003.png").write_bytes(last)
+    changed_pixels_of = folder / "frame_0001.png"
+    changed_pixels_of.write_bytes(png.encoded(np.full((8, 8, 3), 99, np.uint8)))
+    assert cli.run(["verify", "--json", str(folder)]) == 1
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert result["not_valid"] == ["frame_0001.png"]
+
+
+def test_frames_of_two_films_in_one_folder_are_noticed(tmp_path, identity, capsys):
+    folder = tmp_path / "frames"
+    frames(folder, identity)
+    path = folder / "frame_0002.png"
+    Seal(identity).put(path, replace(FACTS, frame=2, options={"frames": 4}, picture_sha256="ab" * 32))
+    assert cli.run(["verify", str(folder)]) == 1
+    assert "of several films" in capsys.readouterr().out
+
+
+def test_verify_of_other_files_says_what_they_are_not(tmp_path, picture, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    assert cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    said = capsys.readouterr().err
+    assert "neither a PNG picture nor an MP4 film" in said and "cannot be read" in said and "no PNG pictures" in said
+    assert cli.run(["verify", "--json", str(picture)]) == 1
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert result["signature"] == "none" and not result["synthetic"] and result["record"] is None
+    assert cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
+    assert "must be PEM" in capsys.readouterr().err
+    assert records.read(picture) is None
