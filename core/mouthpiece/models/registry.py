@@ -37,7 +37,8 @@ class Sidecar:
     kind : str
         ``"phonetic"`` (waveform to phonetic features), ``"encoder"`` (waveform to more of them, a user's own),
         ``"content"`` (those to mouth motion), ``"voice"`` (waveform to voice print), ``"head"`` (rhythm and manner to
-        head motion), ``"faces"`` (picture to places of faces) or ``"landmarks"`` (picture of a face to its points).
+        head motion), ``"faces"`` (picture to places of faces), ``"landmarks"`` (picture of a face to its points)
+        or ``"portrait"`` (warped face to the same face repaired).
     sha256 : str
         Hash of the ``.onnx`` file.
     inputs, outputs : mapping of str to tuple

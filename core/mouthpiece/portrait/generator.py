@@ -1,8 +1,9 @@
 """Networks that repair a warped face: what is inside the mouth, lids, and what the warp stretched.
 
 Any network will do that is described by a sidecar of kind ``portrait`` and takes some of these, float32 in 0..1:
-``warped``, ``source`` and ``lines`` (N, 3, 256, 256), ``masks`` (N, 2, 256, 256), ``oval`` (N, 1, 256, 256), as in
-:class:`~.conditions.Conditions`. It returns ``frame`` (N, 3, 256, 256).
+``warped``, ``source`` and ``lines`` (1, 3, 256, 256), ``masks`` (1, 2, 256, 256), ``oval`` (1, 1, 256, 256), as in
+:class:`~.conditions.Conditions`. It returns ``frame`` (1, 3, 256, 256). One whose sidecar leaves heights and widths
+free (words in place of the two numbers) is given the part that holds the face: its sides are multiples of 16.
 """
 
 from __future__ import annotations
@@ -22,19 +23,32 @@ from .conditions import SIZE, Conditions
 INPUTS: Final = {"warped": 3, "source": 3, "lines": 3, "masks": 2, "oval": 1}
 OUTPUT: Final = "frame"
 KIND: Final = "portrait"
+#: Parts of a frame begin and end at multiples of this, so that a network's own grid never moves against the picture.
+_STEP: Final = 16
 
 
 class Generator:
     """A network that makes a frame from its conditions."""
 
-    def __init__(self, session: Session, inputs: tuple[str, ...], name: str = "", sha256: str = "") -> None:
-        """Wrap a session that takes ``inputs``; name and hash are for the record."""
+    def __init__(
+        self, session: Session, inputs: tuple[str, ...], name: str = "", sha256: str = "", any_size: bool = False
+    ) -> None:
+        """Wrap a session that takes ``inputs``; name and hash are for the record.
+
+        ``any_size`` tells that it takes parts of a frame as well, with sides that are multiples of 16.
+
+        Raises
+        ------
+        ModelError
+            If it asks for what there is not.
+        """
         unknown = sorted(set(inputs) - set(INPUTS))
         if unknown or not inputs:
             raise ModelError(
                 f"The generator '{name}' asks for {', '.join(unknown) or 'nothing'}; there are {', '.join(INPUTS)}."
             )
         self._session, self._inputs = session, inputs
+        self._any_size = any_size
         self.name, self.sha256 = name, sha256
 
     def frame(self, conditions: Conditions) -> NDArray[np.float32]:
@@ -45,11 +59,25 @@ class Generator:
         ModelError
             If the network returns something else.
         """
-        result = self._session({name: getattr(conditions, name)[None] for name in self._inputs})
-        frame = result.get(OUTPUT)
-        if frame is None or frame.shape != (1, 3, SIZE, SIZE) or not np.isfinite(frame).all():
-            raise ModelError(f"The generator '{self.name}' returned no '{OUTPUT}' of 3 x {SIZE} x {SIZE} numbers.")
-        return np.asarray(np.clip(frame[0], 0, 1), np.float32)
+        rows, columns = _part(conditions.oval[0]) if self._any_size else (slice(0, SIZE), slice(0, SIZE))
+        given = {name: getattr(conditions, name)[None, :, rows, columns] for name in self._inputs}
+        frame = self._session(given).get(OUTPUT)
+        high, wide = rows.stop - rows.start, columns.stop - columns.start
+        if frame is None or frame.shape != (1, 3, high, wide) or not np.isfinite(frame).all():
+            raise ModelError(f"The generator '{self.name}' returned no '{OUTPUT}' of 3 x {high} x {wide} numbers.")
+        made = conditions.warped.copy()
+        made[:, rows, columns] = np.clip(frame[0], 0, 1)
+        return made
+
+
+def _part(oval: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the rows and columns that hold what may change of a frame, up to multiples of 16."""
+    sides = []
+    for axis in (1, 0):
+        seen = np.flatnonzero(oval.max(axis=axis) > 0)
+        first, last = (int(seen[0]), int(seen[-1])) if len(seen) else (0, 0)
+        sides.append(slice(first // _STEP * _STEP, (last // _STEP + 1) * _STEP))
+    return sides[0], sides[1]
 
 
 def shipped_generator(threads: int = 1) -> Generator | None:
@@ -76,4 +104,5 @@ def _of(network: Network, threads: int) -> Generator:
     sidecar = network.sidecar
     if sidecar.kind != KIND:
         raise ModelError(f"'{sidecar.name}' is a network of kind '{sidecar.kind}', not a generator of portraits.")
-    return Generator(network.open(threads), tuple(sidecar.inputs), sidecar.name, sidecar.sha256)
+    free = all(isinstance(side, str) for shape in sidecar.inputs.values() for side in shape[2:])
+    return Generator(network.open(threads), tuple(sidecar.inputs), sidecar.name, sidecar.sha256, free)
