@@ -70,7 +70,7 @@ def test_a_mesh_moved_by_whole_pixels_moves_the_texture() -> None:
     mesh = painter.Mesh(np.array([[0, 1, 2], [0, 2, 3]]), places, np.array([1, 2]))
     seen = mesh.seen(places + np.array([3, 2]), 24, 20)
     shown = np.zeros((20, 24, 4), np.uint8)
-    shown.reshape(-1, 4)[seen.pixel] = painter.sampled(texture, seen.u, seen.v)
+    shown.view(np.uint32).reshape(-1)[seen.pixel] = painter.Texture(texture).read(seen.u, seen.v)
     assert (shown[6:16, 7:19] == texture[4:14, 4:16]).all()
     assert not shown[:6].any()
     assert set(np.unique(seen.label)) == {1, 2}
@@ -80,7 +80,13 @@ def test_sampling_halfway_between_pixels_is_their_mean_and_edges_go_on() -> None
     texture = np.zeros((1, 2, 4), np.uint8)
     texture[0, 1] = 200
     u = np.array([0.5, 1.0, 1.5, 9.0, -4.0], np.float32)
-    assert painter.sampled(texture, u, np.full(5, 0.5, np.float32))[:, 0].tolist() == [0, 100, 200, 200, 0]
+    assert painter.Texture(texture).read(u, np.full(5, 0.5, np.float32)).view(np.uint8)[::4].tolist() == [
+        0,
+        100,
+        200,
+        200,
+        0,
+    ]
 
 
 def test_lines_are_as_wide_as_asked() -> None:

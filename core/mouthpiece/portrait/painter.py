@@ -18,6 +18,10 @@ Indices = NDArray[np.int64]
 
 #: Triangles of less than this many pixels are not seen.
 _FLAT: Final = 1e-4
+#: Pixels read at once: their numbers stay in the processor's cache.
+_LOT: Final = 1 << 14
+#: The even and the odd bytes of a number, and half of 256 in either.
+_EVEN, _ODD, _HALF = np.uint32(0x00FF00FF), np.uint32(0xFF00FF00), np.uint32(0x00800080)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,28 +125,46 @@ class Mesh:
         return Seen(pixel, u, v, np.repeat(self.labels[solid][which], spans.length))
 
 
-def sampled(texture: Pixels, u: Floats, v: Floats) -> Pixels:
-    """Return the colours (N, 4) of a texture (H, W, 4) at places in its pixels, bilinearly, to 1/256 of a pixel."""
-    height, width = texture.shape[:2]
-    x = np.clip(u * 256 - 128, 0, (width - 1) * 256).astype(np.int32)
-    y = np.clip(v * 256 - 128, 0, (height - 1) * 256).astype(np.int32)
-    left, top = x >> 8, y >> 8
-    across = (x & 255).astype(np.uint16)[:, None]
-    down = (y & 255).astype(np.uint16)[:, None]
-    # whole pixels are fetched as one number; weights of eight bits fit products into sixteen
-    whole = np.ascontiguousarray(texture).view(np.uint32).reshape(-1)
-    place = top * width + left
-    right = np.where(left < width - 1, 1, 0)
-    below = np.where(top < height - 1, width, 0)
+class Texture:
+    """A picture that colours are read from, between its pixels."""
 
-    def fetched(index: NDArray[np.int32]) -> NDArray[np.uint16]:
-        return whole[index].view(np.uint8).reshape(-1, 4).astype(np.uint16)
+    def __init__(self, picture: Pixels) -> None:
+        """Keep a picture (H, W, 4); its edge goes on beyond it."""
+        height, width = picture.shape[:2]
+        # one row and column more, so that every pixel has a right and a lower neighbour; a pixel is one number
+        padded = np.pad(picture, ((0, 1), (0, 1), (0, 0)), mode="edge")
+        self._whole = np.ascontiguousarray(padded).view(np.uint32).reshape(-1)
+        self._most = (width - 1) * 256, (height - 1) * 256
+        self._step = width + 1
 
-    upper = (fetched(place) * (256 - across) + fetched(place + right) * across + 128) >> 8
-    place = place + below
-    lower = (fetched(place) * (256 - across) + fetched(place + right) * across + 128) >> 8
-    result: Pixels = ((upper * (256 - down) + lower * down + 128) >> 8).astype(np.uint8)
-    return result
+    def read(self, u: Floats, v: Floats) -> NDArray[np.uint32]:
+        """Return the colours (N,) at places in its pixels, bilinear to 1/256 of a pixel: four bytes in one number."""
+        colours = np.empty(len(u), np.uint32)
+        for start in range(0, len(u), _LOT):
+            lot = slice(start, start + _LOT)
+            colours[lot] = self._some(u[lot], v[lot])
+        return colours
+
+    def _some(self, u: Floats, v: Floats) -> NDArray[np.uint32]:
+        x = np.clip(u * 256 - 128, 0, self._most[0]).astype(np.int32)
+        y = np.clip(v * 256 - 128, 0, self._most[1]).astype(np.int32)
+        across, down = (x & 255).astype(np.uint32), (y & 255).astype(np.uint32)
+        place = (y >> 8) * self._step + (x >> 8)
+        whole, below = self._whole, place + self._step
+        return _mixed(
+            _mixed(whole[place], whole[place + 1], across), _mixed(whole[below], whole[below + 1], across), down
+        )
+
+
+def _mixed(first: NDArray[np.uint32], second: NDArray[np.uint32], share: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return colours between two, ``share`` 0 to 256 of the second, two bytes of each number at a time.
+
+    A byte times 256 fits into the sixteen bits that every other byte leaves it.
+    """
+    rest = 256 - share
+    low: NDArray[np.uint32] = ((first & _EVEN) * rest + (second & _EVEN) * share + _HALF) >> 8 & _EVEN
+    high = (first >> 8 & _EVEN) * rest + (second >> 8 & _EVEN) * share + _HALF & _ODD
+    return low | high
 
 
 def strokes(lines: list[NDArray[Any]], width: float) -> tuple[NDArray[Any], Indices]:

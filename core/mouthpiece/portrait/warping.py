@@ -12,7 +12,7 @@ from ..retarget.pictures.keys import PictureRig
 from ..retarget.pictures.layers import ATLAS
 from ..retarget.pictures.painting import mouth_painting
 from .driving import Puppet
-from .painter import Indices, Mesh, Pixels, sampled
+from .painter import Indices, Mesh, Pixels, Texture
 from .portrait import Portrait, premultiplied, resized
 from .sampling import shrink
 
@@ -58,7 +58,7 @@ class Warper:
         scale = np.array([scaled.shape[1] / width, scaled.shape[0] / height])
         shown = premultiplied(scaled)
         painting = _painting(portrait, rig, window.scale)
-        self._texture = _stacked(shown, painting)
+        self._texture = Texture(_stacked(shown, painting))
         self._mesh = _mesh_of(rig, scale, scaled.shape[0], painting.shape[0], puppet)
         self._behind = _cut(shown, window)
 
@@ -74,12 +74,8 @@ class Warper:
         pixels = self._behind.copy()
         labels = np.zeros(window.width * window.height, np.uint8)
         labels[seen.pixel] = seen.label
-        # of what is painted over, nothing needs to be looked up
-        top = np.full(len(labels), -1, np.int64)
-        top[seen.pixel] = np.arange(len(seen.pixel))
-        kept = top[top >= 0]
-        flat = pixels.reshape(-1, 4)
-        flat[seen.pixel[kept]] = sampled(self._texture, seen.u[kept], seen.v[kept])
+        # a pixel is one number, so that it is stored at once; later triangles go over earlier ones
+        pixels.view(np.uint32).reshape(-1)[seen.pixel] = self._texture.read(seen.u, seen.v)
         painted = Painted(pixels, labels.reshape(window.height, window.width))
         _soften(painted.pixels, painted.labels)
         return painted
