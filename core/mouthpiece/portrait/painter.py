@@ -21,7 +21,7 @@ _FLAT: Final = 1e-4
 #: Pixels read at once: their numbers stay in the processor's cache.
 _LOT: Final = 1 << 14
 #: The even and the odd bytes of a number, and half of 256 in either.
-_EVEN, _ODD, _HALF = np.uint32(0x00FF00FF), np.uint32(0xFF00FF00), np.uint32(0x00800080)
+_EVEN, _ODD, _HALF, _BYTE = np.uint32(0x00FF00FF), np.uint32(0xFF00FF00), np.uint32(0x00800080), np.uint32(8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,10 +161,10 @@ def _mixed(first: NDArray[np.uint32], second: NDArray[np.uint32], share: NDArray
 
     A byte times 256 fits into the sixteen bits that every other byte leaves it.
     """
-    rest = 256 - share
-    low: NDArray[np.uint32] = ((first & _EVEN) * rest + (second & _EVEN) * share + _HALF) >> 8 & _EVEN
-    high = (first >> 8 & _EVEN) * rest + (second >> 8 & _EVEN) * share + _HALF & _ODD
-    return low | high
+    rest = np.uint32(256) - share
+    low = (((first & _EVEN) * rest + (second & _EVEN) * share + _HALF) >> _BYTE) & _EVEN
+    high = ((first >> _BYTE & _EVEN) * rest + (second >> _BYTE & _EVEN) * share + _HALF) & _ODD
+    return np.asarray(low | high, np.uint32)
 
 
 def strokes(lines: list[NDArray[Any]], width: float) -> tuple[NDArray[Any], Indices]:
