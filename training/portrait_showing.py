@@ -1,0 +1,76 @@
+"""What was made of a clip, for people to look at: films and sheets, recorded frames beside made ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from mouthpiece.features import FRAME_RATE
+from numpy.typing import NDArray
+
+Frame = NDArray[np.uint8]
+
+#: Height of a line of writing, in pixels, and its grey.
+_LINE, _INK = 22, 235
+
+
+def headed(frames: Sequence[Frame], words: Sequence[str], title: str = "") -> Frame:
+    """Return frames of one size side by side, their words above each, and a title above all."""
+    row = np.concatenate([_written(frame.shape[1], text) for frame, text in zip(frames, words, strict=True)], axis=1)
+    picture = np.concatenate([row, np.concatenate([frame[..., :3] for frame in frames], axis=1)])
+    return np.concatenate([_written(picture.shape[1], title), picture]) if title else picture
+
+
+def _written(width: int, text: str) -> Frame:
+    line = np.full((_LINE, width, 3), 24, np.uint8)
+    cv2.putText(line, text, (6, _LINE - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (_INK, _INK, _INK), 1, cv2.LINE_AA)
+    return line
+
+
+def stacked(pictures: Sequence[Frame]) -> Frame:
+    """Return pictures below each other; narrower ones get an edge."""
+    width = max(picture.shape[1] for picture in pictures)
+    return np.concatenate(
+        [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=24) for p in pictures]
+    )
+
+
+def moments(opening: NDArray[np.floating], moved: NDArray[np.floating]) -> list[int]:
+    """Return the frames of a clip worth looking at: lips widest apart, farthest from the still, and the middle.
+
+    ``opening`` (T,) says how far the lips are apart, ``moved`` (T,) how far the face is from where it is in the still.
+    """
+    return list(dict.fromkeys([int(opening.argmax()), int(moved.argmax()), len(opening) // 2]))
+
+
+def write_picture(path: Path, picture: Frame) -> None:
+    """Write a PNG file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"'{path}' cannot be written")
+
+
+def write_film(path: Path, frames: Iterable[Frame], fps: float = FRAME_RATE) -> int:
+    """Write frames (H, W, 3) of one size, even numbers both, as an MP4 film without sound; return how many."""
+    count = 0
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "16", "preset": "veryfast"}
+        for frame in frames:
+            if not count:
+                stream.height, stream.width = frame.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            count += 1
+        if count:
+            container.mux(stream.encode(None))
+    return count
