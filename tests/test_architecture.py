@@ -43,12 +43,13 @@ IMPORTERS = {
     "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
     "PIL": ("core/mouthpiece/portrait/images.py",),
+    "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/sealing.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
-LAZY = ("c2pa", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
+LAZY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
 #: Loaded by no `import mouthpiece`.
-HEAVY = ("c2pa", "face_alignment", "librosa", "matplotlib", "numba", "onnxruntime", "scipy", "soundfile", "torch")
+HEAVY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "numba", "onnxruntime", "scipy", "soundfile", "torch")
 #: Never imported: they run what a file says, or reach the network.
 FORBIDDEN = {
     "core": ("pickle", "marshal", "shelve", "socket", "urllib", "http", "requests", "bpy", "torch"),

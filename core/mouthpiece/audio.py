@@ -124,8 +124,8 @@ class SoundFile:
         """Duration in seconds."""
         return self.frames / self.rate
 
-    def mono(self) -> Iterator[Array]:
-        """Yield the mean of the channels at the file's own rate, a block at a time.
+    def channels(self) -> Iterator[Array]:
+        """Yield the channels (N, C) at the file's own rate, a block at a time.
 
         Raises
         ------
@@ -133,17 +133,16 @@ class SoundFile:
             If decoding fails half-way, the file ends early or holds values that are not numbers.
         """
         if self._decoded is not None:
-            yield self._decoded.samples
+            yield self._decoded.samples[:, None]
             return
         library = _soundfile()
         count = 0
         try:
             with library.SoundFile(self.path) as stream:
                 while len(block := stream.read(self.rate * BLOCK_SECONDS, dtype="float32", always_2d=True)):
-                    samples = block.mean(axis=1, dtype=np.float32)
-                    _check_finite(samples, self.label)
-                    count += len(samples)
-                    yield samples
+                    _check_finite(block, self.label)
+                    count += len(block)
+                    yield block
         except library.LibsndfileError as error:
             raise AudioError(
                 f"{self.label} is damaged after {count / self.rate:.1f} s ({error}). Export the sound again."
@@ -153,6 +152,11 @@ class SoundFile:
                 f"{self.label} ends early: {count / self.rate:.1f} of {self.seconds:.1f} s can be read. "
                 "Export or copy the sound again."
             )
+
+    def mono(self) -> Iterator[Array]:
+        """Yield the mean of the channels at the file's own rate, a block at a time; errors as :meth:`channels`."""
+        for block in self.channels():
+            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
 
     def blocks(self) -> Iterator[Array]:
         """Yield the sound as 16 kHz mono blocks."""

@@ -13,6 +13,8 @@ from .cueing import add_cues_command
 from .dialling import add_dial_arguments, add_dial_command, dials_of
 from .errors import MouthpieceError, TakeError
 from .finding import add_landmarks_command
+from .inspecting import add_inspect_command
+from .portraying import add_portrait_command
 from .report import Reporter
 from .verification import add_verify_command
 
@@ -29,6 +31,7 @@ examples:
   mouthpiece animate scene/*.flac -o takes          one take a file; a bad file does not stop the rest
   mouthpiece dial take.npz --lips 1.2 --emotion happy   turn it afterwards: no network runs again
   mouthpiece cues take.npz --set rhubarb -o cues.tsv    which drawn mouth when, on twos
+  mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: …"   a picture that talks
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture
 
 In Blender, with the add-on enabled:
@@ -130,17 +133,7 @@ def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = No
     add_report_arguments(add_cues_command(commands))
     add_report_arguments(add_landmarks_command(commands))
     add_report_arguments(add_verify_command(commands))
-
-    inspect = commands.add_parser(
-        "inspect",
-        help="what is in a take",
-        description="Show a take's length, speech, lips, blinks, head and provenance.",
-        formatter_class=text,
-    )
-    inspect.add_argument("take", type=Path, metavar="TAKE", help="a .npz written by animate")
-    inspect.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves into a picture")
-    add_report_arguments(inspect)
-    inspect.set_defaults(command=run_inspect)
+    add_report_arguments(add_inspect_command(commands))
 
 
 class _Version(argparse.Action):
@@ -162,7 +155,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
-    add_commands(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"))
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_commands(commands)
+    # Blender has a command of this name of its own, which writes films with what Blender has
+    add_report_arguments(add_portrait_command(commands))
     return parser
 
 
@@ -277,22 +273,3 @@ def check_replaceable(place: Path, force: bool) -> None:
         raise TakeError(
             f"'{place}' exists and is not a take this version reads. Choose another place, or replace it with --force."
         ) from error
-
-
-def run_inspect(options: argparse.Namespace) -> int:
-    """Show what is in a take. Return 0, or 1 if it cannot be read."""
-    from .inspection import describe, plot, summarise
-    from .performance import Performance
-
-    teller = reporter(options)
-    try:
-        take = Performance.load(options.take)
-        text, facts = describe(take), summarise(take)
-        if options.plot is not None:
-            facts["plot"] = str(plot(take, options.plot))
-            text += f"\npicture    {facts['plot']}"
-    except MouthpieceError as error:
-        teller.error(str(options.take), str(error))
-        return FAILED
-    teller.result(facts, text)
-    return DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,13 +152,24 @@ def described(found: Verified, ok: bool) -> str:
             ("picture", facts.picture_sha256[:16] or "not recorded"),
             ("sound", facts.sound_sha256[:16] or "not recorded"),
             ("networks", networks),
-            ("options", ", ".join(f"{name} {value}" for name, value in facts.options.items()) or "none recorded"),
+            ("options", _options(facts.options) or "none recorded"),
             ("visible mark", "yes" if facts.marked else "no"),
         ]
         rows += [("frame", str(facts.frame))] if facts.frame is not None else []
     rows.append(("signature", _signature(found)))
     rows += [("problem", problem) for problem in found.problems]
     return "\n".join([*lines, *(f"  {name:<13}{text}" for name, text in rows)])
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    """Return options in words: hashes cut short, options of options behind their names."""
+    words = []
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            words += [f"{name}: {_options(value)}"] if value else []
+        else:
+            words.append(f"{name} {value[:12] if name.endswith('sha256') else value}")
+    return ", ".join(words)
 
 
 def _signature(found: Verified) -> str:

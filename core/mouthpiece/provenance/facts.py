@@ -75,6 +75,10 @@ class Facts:
     frame: int | None = None
     content_sha256: str = ""
 
+    def __post_init__(self) -> None:
+        """Bring the options into a form that is the same however they are written."""
+        object.__setattr__(self, "options", _plain(dict(self.options)))
+
     def of_content(self, digest: str) -> Facts:
         """Return the facts of content with that SHA-256."""
         return replace(self, content_sha256=digest)
@@ -147,6 +151,15 @@ def _digest(value: Any) -> str:
     if text and not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError(f"'{text[:80]}' is no SHA-256")
     return text
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values with fractions rounded, and lists as text: C2PA takes lists of numbers for bytes."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return ", ".join(str(_plain(item)) for item in value) if isinstance(value, list | tuple) else value
 
 
 def now() -> str:

@@ -165,10 +165,8 @@ def _with(found: Verified, store: Mapping[str, Any]) -> Verified:
     if broken and not wrong:
         problems.append("The content credentials do not hold.")
     facts, said = found.facts, _assertion(manifest, sealing.ASSERTION)
-    if facts is not None and said is not None and said != facts.as_dict():
-        problems.append("The record in the metadata is not the one that was signed: one of them was exchanged.")
-    if facts is None and said is not None:
-        facts, problem = _facts(said)
+    if said is not None:
+        facts, problem = _agreed(facts, said)
         problems += problem
     source = found.source_type or _source_type(manifest)
     agents = manifest.get("claim_generator_info") or [{}]
@@ -187,12 +185,17 @@ def _with(found: Verified, store: Mapping[str, Any]) -> Verified:
     )
 
 
-def _facts(said: Any) -> tuple[Facts | None, list[str]]:
+def _agreed(facts: Facts | None, said: Any) -> tuple[Facts | None, list[str]]:
+    """Return the record, given the one in the metadata and what was signed, and what is wrong with the two."""
     try:
-        problem = "The metadata that names the file synthetic was taken out; its signed copy is there."
-        return Facts.from_dict(said), [problem]
+        signed = Facts.from_dict(said)
     except PictureError as error:
-        return None, [str(error)]
+        return facts, [str(error)]
+    if facts is None:
+        return signed, ["The metadata that names the file synthetic was taken out; its signed copy is there."]
+    if signed != facts:
+        return facts, ["The record in the metadata is not the one that was signed: one of them was exchanged."]
+    return facts, []
 
 
 def _assertion(manifest: Mapping[str, Any], label: str) -> Any:

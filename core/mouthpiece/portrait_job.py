@@ -1,0 +1,124 @@
+"""What the command ``portrait`` was asked for, read and checked before any work begins."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import portraying
+from .audio import SoundFile
+from .errors import PictureError
+from .finding import placed_faces
+from .models.registry import ASSETS, read_sidecar
+from .portrait.generator import Generator, load_generator, shipped_generator
+from .portrait.images import over_white, read_picture
+from .portrait.placing import Placed, read_points
+from .portrait.portrait import Portrait, portrait_of
+from .provenance import facts as provenance
+from .provenance.facts import Facts
+from .provenance.sealing import Seal
+from .provenance.sequences import Numbering
+
+#: The networks that find a face.
+_FINDERS = ("face_detector_128", "face_landmarks_478")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A portrait to be made, everything checked that can be before the work begins."""
+
+    options: argparse.Namespace
+    portrait: Portrait
+    generator: Generator | None
+    facts: Facts
+    seal: Seal
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """Return what ``portrait`` was asked for, checked: consent, output, certificate, picture, face.
+
+    Raises
+    ------
+    MouthpieceError
+        If something of it cannot be had.
+    """
+    consent = portraying.consent_of(options)
+    _check_output(options)
+    seal = portraying.seal_of(options)
+    if options.audio is not None:
+        SoundFile(options.audio)
+    picture = read_picture(options.image)
+    placed, networks = _placed(picture, options)
+    generator = generator_of(options.generator)
+    if generator is not None:
+        networks[generator.name or "portrait"] = generator.sha256
+    facts = Facts(
+        consent=consent,
+        software=provenance.software(),
+        created=provenance.now(),
+        source_type=provenance.source_type_of(options.image),
+        picture_sha256=provenance.file_sha256(options.image),
+        networks={name: digest for name, digest in networks.items() if digest},
+        options={"face_sha256": hash_of(placed.landmarks, placed.irises), "strength": options.strength},
+        marked=options.mark,
+    )
+    return Job(options, portrait_of(picture, placed), generator, facts, seal)
+
+
+def generator_of(asked: str | None) -> Generator | None:
+    """Return the generator asked for by ``--generator``: a file's, none, or by default the shipped one.
+
+    Raises
+    ------
+    ModelError
+        If the file is no generator.
+    """
+    if asked is None:
+        return shipped_generator()
+    return None if asked.lower() == "none" else load_generator(Path(asked))
+
+
+def _check_output(options: argparse.Namespace) -> None:
+    output: Path = options.output
+    if not portraying.is_film(output):
+        Numbering.of(output)
+        return
+    from .portrait.films import package
+
+    package()
+    if options.keep_frames is not None:
+        Numbering.of(options.keep_frames)
+    if output.is_dir():
+        raise PictureError(f"'{output}' is a folder. Name a film in it.")
+    if output.exists() and not options.force:
+        raise PictureError(f"'{output}' exists. Choose another place, or replace it with --force.")
+    if not output.absolute().parent.is_dir():
+        raise PictureError(f"There is no folder '{output.absolute().parent}'. Make it, or choose another place.")
+
+
+def _placed(picture: NDArray[np.uint8], options: argparse.Namespace) -> tuple[Placed, dict[str, str]]:
+    """Return the face that is to talk, and the networks that found it."""
+    height, width = picture.shape[:2]
+    if options.landmarks is not None:
+        return read_points(options.landmarks, width, height, options.face - 1), {}
+    faces = placed_faces(over_white(picture), options, str(options.image))
+    if options.face > len(faces):
+        raise PictureError(
+            f"'{options.image}' shows {len(faces)} faces; there is no face {options.face}. Choose --face."
+        )
+    used = () if options.points or options.box or options.backend != "mediapipe" else _FINDERS
+    return faces[options.face - 1], {name: read_sidecar(ASSETS / f"{name}.onnx.json").sha256 for name in used}
+
+
+def hash_of(*arrays: NDArray[Any] | None) -> str:
+    """Return the SHA-256 of arrays, as float32, one after the other."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(b"-" if array is None else np.ascontiguousarray(array, np.float32).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,218 @@
+"""Portraits that talk, from the picture's file to the finished film or frames: the only file that knows the order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator as Yielding
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import SoundFile
+from .errors import PictureError
+from .performance import Performance
+from .pipeline import FPS_LIMITS, Options, Progress, steps, survey
+from .portrait.images import read_picture
+from .portrait.render import Renderer, RenderOptions, frame_count
+from .portrait_job import Job, hash_of
+from .portraying import is_film
+from .provenance import facts as provenance
+from .provenance.facts import Facts
+from .provenance.marks import marked
+from .provenance.sealing import Seal
+from .provenance.sequences import Frames, Numbering, gaps
+
+if TYPE_CHECKING:
+    from .report import Reporter
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What is rendered: a renderer, the motion, and the rate and number of frames."""
+
+    renderer: Renderer
+    take: Performance
+    fps: Fraction
+    count: int
+    facts: Facts
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Yielding[Frame, None, None]:
+        """Yield frames, marked if the record says so."""
+        for frame in self.renderer.frames(self.take, float(self.fps), start, stop):
+            yield marked(frame) if self.facts.marked else frame
+
+
+def rendered(job: Job, teller: Reporter) -> tuple[dict[str, Any], str]:
+    """Make the film or frames, telling how far it is; return the result for programs, and in words.
+
+    Raises
+    ------
+    MouthpieceError
+        If the sound or take cannot be used, or something cannot be written.
+    """
+    began = perf_counter()
+    options, subject = job.options, str(job.options.image)
+    take, warnings = _take(job, teller)
+    fps = options.fps or (Fraction(take.fps).limit_denominator(1001) if options.take else Fraction(25))
+    asked = RenderOptions(options.strength, longest=options.size)
+    teller.progress(subject, 0.0, "Preparing the picture")
+    renderer = Renderer(job.portrait, job.generator, asked)
+    seen = take.final()
+    scene = Scene(renderer, seen, fps, frame_count(seen, float(fps)), job.facts)
+    scene = replace(scene, facts=_completed(job, scene, take))
+    for warning in warnings:
+        teller.warning(subject, warning)
+    made = _film(job, scene, teller) if is_film(options.output) else _sequence(job, scene, teller)
+    wall = perf_counter() - began
+    result = {
+        "ok": True,
+        "output": str(options.output),
+        "frames": scene.count,
+        **made,
+        "size": list(renderer.size),
+        "fps": str(fps),
+        "seconds": round(scene.count / float(fps), 3),
+        "generator": job.generator.name if job.generator else None,
+        "signature": job.seal.signature,
+        "consent": job.facts.consent.as_dict(),
+        "wall_seconds": round(wall, 3),
+        "warnings": warnings,
+    }
+    kept = f", {scene.count - made['rendered']} of them made before" if made["rendered"] < scene.count else ""
+    text = (
+        f"{options.output}  {scene.count} frames{kept}, {result['seconds']:.2f} s, in {wall:.1f} s; {_sealed(job.seal)}"
+    )
+    return result, text
+
+
+def _sealed(seal: Seal) -> str:
+    words = {
+        provenance.SELF_SIGNED: "signed with a certificate made on this computer",
+        provenance.CERTIFIED: "signed",
+        provenance.UNSIGNED: "not signed",
+    }
+    return words[seal.signature]
+
+
+def _take(job: Job, teller: Reporter) -> tuple[Performance, list[str]]:
+    """Return the motion, its dials as asked for, and remarks."""
+    from .cli import style_asked
+    from .dialling import dials_of
+    from .motion.dials import dialled
+
+    options, warnings = job.options, []
+    if options.take is not None:
+        take = Performance.load(options.take)
+        take = dialled(take, dials_of(options, take.dials))
+        if options.audio is not None and survey(SoundFile(options.audio)).sha256 != take.audio_sha256:
+            warnings.append(f"'{options.audio}' is not the sound '{options.take}' was made from: lips may not fit.")
+        return take, warnings
+    fps = float(options.fps or 25)
+    asked = Options(min(max(fps, FPS_LIMITS[0]), FPS_LIMITS[1]), options.seed, style_asked(options))
+    heard: Performance | None = None
+    for item in steps(SoundFile(options.audio), asked, options.models):
+        if isinstance(item, Progress):
+            teller.progress(str(options.audio), item.fraction, item.message)
+        elif isinstance(item, Performance):
+            heard = item
+        else:
+            warnings.append(item.message)
+    assert heard is not None
+    return dialled(heard, dials_of(options)), warnings
+
+
+def _completed(job: Job, scene: Scene, take: Performance) -> Facts:
+    """Return the record with all that is known once the motion is."""
+    facts = job.facts
+    motion = scene.take
+    more: Mapping[str, Any] = {
+        "fps": str(scene.fps),
+        "frames": scene.count,
+        "size": "{} x {}".format(*scene.renderer.size),
+        "motion_sha256": hash_of(motion.landmarks, motion.arkit, motion.head, motion.gaze, motion.blink),
+        "take": dict(take.options),
+        "dials": dict(take.dials),
+    }
+    return replace(
+        facts,
+        sound_sha256=take.audio_sha256,
+        networks={**take.models, **facts.networks},
+        options={**facts.options, **more},
+        signature=job.seal.signature,
+    )
+
+
+def _sequence(job: Job, scene: Scene, teller: Reporter) -> dict[str, Any]:
+    """Write the frames that are not there yet."""
+    frames, done = _begun(job, scene, job.options.output, teller)
+    for index, _ in _missing(scene, frames, done):
+        teller.progress(str(job.options.image), index / scene.count, "Rendering")
+    return {"rendered": done.count(False)}
+
+
+def _begun(job: Job, scene: Scene, place: Path, teller: Reporter) -> tuple[Frames, list[bool]]:
+    """Return the frames that are to be at a place, and which of them an earlier run of the same left there."""
+    frames = Frames(Numbering.of(place), scene.count, scene.facts, job.seal)
+    done = frames.done(job.options.force)
+    frames.clear()
+    if any(done):
+        what = f"{sum(done)} of {scene.count} frames are in '{frames.numbering.folder}' already, made from the same"
+        teller.warning(str(job.options.image), f"{what}: they are kept, the others are made.")
+    return frames, done
+
+
+def _missing(scene: Scene, frames: Frames, done: list[bool]) -> Iterator[tuple[int, Frame]]:
+    """Make and write the frames that are not there yet, yielding each with its number."""
+    for gap in gaps(done):
+        with closing(scene.frames(gap.start, gap.stop)) as made:
+            for index, frame in zip(gap, made, strict=True):
+                frames.write(index, frame)
+                yield index, frame
+
+
+def _whole(scene: Scene, frames: Frames, done: list[bool]) -> Yielding[Frame, None, None]:
+    """Yield every frame in order: read where it is there already, else made and written."""
+    at = 0
+    for index, frame in _missing(scene, frames, done):
+        yield from (read_picture(frames.numbering.path(earlier)) for earlier in range(at, index))
+        yield frame
+        at = index + 1
+    yield from (read_picture(frames.numbering.path(later)) for later in range(at, scene.count))
+
+
+def _film(job: Job, scene: Scene, teller: Reporter) -> dict[str, Any]:
+    """Write the film beside its place, vouch for it, and put it there."""
+    from .portrait.films import FilmOptions, write_film
+
+    options = job.options
+    output: Path = options.output
+    beside = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
+    asked = FilmOptions(scene.fps, options.quality, options.background, provenance.NOTICE)
+    sound = None if options.audio is None else SoundFile(options.audio)
+    images = scene.frames()
+    result: dict[str, Any] = {"rendered": scene.count}
+    if options.keep_frames is not None:
+        frames, done = _begun(job, scene, options.keep_frames, teller)
+        images = _whole(scene, frames, done)
+        result = {"rendered": done.count(False), "kept": str(options.keep_frames)}
+    try:
+        with closing(images), closing(write_film(beside, images, scene.renderer.size, asked, sound)) as written:
+            for count in written:
+                teller.progress(str(options.image), count / scene.count, "Rendering")
+        job.seal.put(beside, scene.facts)
+        beside.replace(output)
+    except OSError as error:
+        raise PictureError(f"'{output}' cannot be written: {error.strerror}. Choose another place.") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+    return result
