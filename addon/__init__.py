@@ -16,10 +16,13 @@ from . import (
     panels_options,
     panels_picture,
     panels_pins,
+    panels_portrait,
     panels_strokes,
     picture_settings,
     pins,
     pins_overlay,
+    portrait_preview,
+    portrait_settings,
     properties,
 )
 from .operators import (
@@ -35,7 +38,9 @@ from .operators import (
     mapping_files,
     pick_pins,
     picture,
+    portrait,
     redial,
+    render_portrait,
     try_pose,
 )
 from .operators import pins as pin_operators
@@ -47,6 +52,7 @@ MODULES = (
     dials,
     mapping_table,
     picture_settings,
+    portrait_settings,
     pins,
     chart_settings,
     bone_mapping,
@@ -66,6 +72,8 @@ MODULES = (
     picture,
     landmarks,
     landmark_files,
+    portrait,
+    render_portrait,
     panels,
     panels_mapping,
     panels_pins,
@@ -73,9 +81,11 @@ MODULES = (
     panels_bones,
     panels_strokes,
     panels_picture,
+    panels_portrait,
     panels_dials,
     panels_options,
     pins_overlay,
+    portrait_preview,
     command,
 )
 

@@ -56,7 +56,8 @@ class Report:
 
     def summary(self) -> str:
         """Return one line."""
-        text = f"{self.keys:,} keys on {self.channels} channels of {self.object}, frames {self.first} to {self.last}"
+        what = f"{self.keys:,} keys on {self.channels} channels of {self.object}" if self.channels else self.object
+        text = f"{what}, frames {self.first} to {self.last}"
         return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -178,6 +179,8 @@ class Bake:
         sound = self.recording.identity
         played = [part for part in keyed if any(t.sound == sound for t in store.read(part.owner, part.layer).takes)]
         homes = [store.home(part.owner, part.layer) for part in played] + [store.Home(owner) for owner in drawn]
+        own = type(self.targets[0]).owners(find_object(self.targets[0].object_name))
+        homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
         saved = tuple(target.saved() for target in self.targets)

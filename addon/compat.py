@@ -182,6 +182,14 @@ def redraw(context: bpy.types.Context) -> None:
                 area.tag_redraw()
 
 
+def redraw_images(context: bpy.types.Context) -> None:
+    """Have every 3D View and Image editor drawn again."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
+                area.tag_redraw()
+
+
 def allow_overrides(obj: bpy.types.Object | None) -> None:
     """Make Mouthpiece's settings of an overridden object last.
 

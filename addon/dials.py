@@ -17,7 +17,7 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from . import compat, redialling
+from . import compat, portrait_preview, redialling
 from .strokes import trying
 from .targets import kind_items
 
@@ -67,6 +67,7 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     try:
         done = redialling.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
+        portrait_preview.changed(obj)
     except MouthpieceError as error:
         state.remarks = str(error)
 

@@ -80,6 +80,7 @@ def _draw_beginnings(layout: Any) -> None:
     column = layout.column(align=True)
     column.operator("mouthpiece.add_demo", icon="ADD")
     column.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
+    column.operator("mouthpiece.add_portrait", icon="IMAGE_DATA")
 
 
 def _short(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import picture_landmarks, properties
+from . import properties
+from .panels_portrait import draw_landmarks
 from .picture_settings import rig_meant
 
 
@@ -34,17 +35,7 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
         if rig is None:
             return
         layout.template_ID(rig.mouthpiece_picture, "image", open="image.open")
-        editing = picture_landmarks.editor_of(rig) is not None
-        column = layout.column(align=True)
-        column.operator("mouthpiece.place_landmarks", icon="CURSOR")
-        column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")
-        row = column.row(align=True)
-        row.enabled = editing
-        row.operator("mouthpiece.apply_landmarks", icon="CHECKMARK")
-        column.operator_menu_enum("mouthpiece.mirror_landmarks", "keep", icon="MOD_MIRROR")
-        row = layout.row(align=True)
-        row.operator("mouthpiece.load_landmarks", text="Load", icon="IMPORT")
-        row.operator("mouthpiece.save_landmarks", text="Save", icon="EXPORT")
+        draw_landmarks(layout, rig)
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_PT_picture,))

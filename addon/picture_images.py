@@ -52,13 +52,13 @@ def check(image: bpy.types.Image) -> None:
         raise PictureError(f"'{image.name}' has {wide} x {high} pixels; at most {LONGEST} a side show. Scale it.")
 
 
-def pixels(image: bpy.types.Image) -> tuple[NDArray[np.uint8], float]:
+def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[np.uint8], float]:
     """Return an image's colours as displayed (H, W, 4), first row at the top, and how many of its pixels make one.
 
-    Large pictures are read at a smaller size.
+    Pictures whose longer side is more than ``longest`` pixels are read at that size.
     """
     check(image)
-    factor = max(1.0, max(image.size) / _LOOKED_AT)
+    factor = max(1.0, max(image.size) / longest)
     if factor == 1.0:
         return _read(image), 1.0
     small = image.copy()

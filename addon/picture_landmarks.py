@@ -1,4 +1,4 @@
-"""Landmarks of a picture rig as a mesh of their own, to be moved in the viewport and read back."""
+"""Landmarks of a picture rig or portrait as a mesh of their own, to be moved in the viewport and read back."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def read(editor: bpy.types.Object) -> Placed:
     from mouthpiece.errors import RigError
     from mouthpiece.portrait.placing import Placed
 
-    rig = picture_settings.rig_meant(editor)
+    rig = picture_settings.face_meant(editor)
     if rig is None:
-        raise RigError(f"The picture rig of '{editor.name}' is gone.")
+        raise RigError(f"The picture that '{editor.name}' belongs to is gone.")
     editor.update_from_editmode()
     count = len(editor.data.vertices)
     if count != 68 + _IRISES:
@@ -131,7 +131,7 @@ def read(editor: bpy.types.Object) -> Placed:
 
 def apply(editor: bpy.types.Object) -> list[str]:
     """Make the rig anew from its landmark mesh and return remarks; Picture- or RigError if that cannot be."""
-    rig = picture_settings.rig_meant(editor)
+    rig = picture_settings.face_meant(editor)
     placed = read(editor)
     assert rig is not None  # read has refused
     return picture_making.remake(rig, placed)

@@ -124,13 +124,20 @@ def painted(rig: PictureRig, colours: Any) -> Any:
 def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     """Make a rig's mesh anew for other landmarks, keeping keys and animation, and return remarks.
 
-    Raises PictureError or RigError, with the rig as it was, if the landmarks or the mesh cannot be used.
+    A portrait has no shape of its own: it only remembers them. Raises PictureError or RigError, with everything as it
+    was, if the landmarks or the mesh cannot be used.
     """
     from mouthpiece.errors import RigError
     from mouthpiece.retarget.pictures.sheet import laid_out
 
+    from . import portrait_preview
     from .targets.shape_keys import editable_keys
 
+    if picture_settings.is_portrait(obj):
+        check_face(picture_settings.picture_of(obj), placed)
+        picture_settings.keep(obj, placed)
+        portrait_preview.changed(obj)
+        return []
     editable_keys(obj)
     if obj.mode != "OBJECT":
         raise RigError(f"'{obj.name}' is being edited. Leave Edit Mode (Tab) first.")
@@ -144,13 +151,21 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     return [f"Shape keys of your own have lost their shape: {', '.join(own)}"] if own else []
 
 
+def check_face(image: bpy.types.Image, placed: Placed) -> None:
+    """Raise PictureError if landmarks are no face in the picture."""
+    from mouthpiece.retarget.pictures.face import picture_face
+
+    picture_face(image.size[0], image.size[1], placed.landmarks, placed.irises)
+
+
 def longest_of(obj: bpy.types.Object) -> float:
-    """Return the longer side of a rig's picture in the object's own units."""
+    """Return the longer side of the picture of a rig or portrait in the object's own units."""
     import numpy as np
 
-    basis = obj.data.shape_keys.reference_key
-    places = np.zeros(3 * len(basis.data), np.float32)
-    basis.data.foreach_get("co", places)
+    mesh: Any = obj.data
+    points = mesh.vertices if mesh.shape_keys is None else mesh.shape_keys.reference_key.data
+    places = np.zeros(3 * len(points), np.float32)
+    points.foreach_get("co", places)
     return float(np.ptp(places.reshape(-1, 3), axis=0).max())
 
 

@@ -1,4 +1,4 @@
-"""What a picture rig remembers on its object, and how its landmarks are read and kept."""
+"""What a picture rig or a portrait remembers on its object, and how its landmarks are read and kept."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import PointerProperty, StringProperty
+from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
 
 
-def _is_rig(_self: Any, obj: bpy.types.Object) -> bool:
-    return is_rig(obj)
+def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
+    return has_face(obj)
 
 
 def _show(self: Any, _context: bpy.types.Context) -> None:
     """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
+    if self.portrait:
+        return  # it shows frames as well: see portrait_showing
     slots: Any = self.id_data.material_slots if isinstance(self.id_data, bpy.types.Object) else ()
     tree = slots[0].material.node_tree if len(slots) and slots[0].material is not None else None
     for node in tree.nodes if tree is not None and self.image is not None else ():
@@ -27,31 +29,54 @@ def _show(self: Any, _context: bpy.types.Context) -> None:
 
 
 class MOUTHPIECE_PG_picture(bpy.types.PropertyGroup):
-    """A picture rig's picture and landmarks; or, on a landmark mesh, the rig it belongs to."""
+    """Picture and landmarks of a picture rig or a portrait; or, on a landmark mesh, the object it belongs to."""
 
-    image: PointerProperty(name="Picture", description="Picture the rig shows", type=bpy.types.Image, update=_show)
+    image: PointerProperty(name="Picture", description="Picture with the face", type=bpy.types.Image, update=_show)
+    portrait: BoolProperty(name="Portrait", description="Frames are rendered of it; it is no rig")
     painting: PointerProperty(name="Mouth", description="Painted inside of the mouth", type=bpy.types.Image)
-    points: StringProperty(name="Landmarks", description="Landmarks the rig was made from, as JSON")
+    points: StringProperty(name="Landmarks", description="Landmarks of the face, as JSON")
     points_of: PointerProperty(
-        name="Picture Rig", description="Rig these landmarks belong to", type=bpy.types.Object, poll=_is_rig
+        name="Picture", description="What these landmarks belong to", type=bpy.types.Object, poll=_has_face
     )
+
+
+def has_face(obj: bpy.types.Object | None) -> bool:
+    """Return whether an object is a picture with landmarks: a picture rig or a portrait."""
+    return obj is not None and obj.type == "MESH" and bool(obj.mouthpiece_picture.points)
 
 
 def is_rig(obj: bpy.types.Object | None) -> bool:
     """Return whether an object is a picture rig."""
-    return obj is not None and obj.type == "MESH" and bool(obj.mouthpiece_picture.points)
+    return obj is not None and has_face(obj) and not obj.mouthpiece_picture.portrait
+
+
+def is_portrait(obj: bpy.types.Object | None) -> bool:
+    """Return whether an object is a portrait."""
+    return obj is not None and has_face(obj) and obj.mouthpiece_picture.portrait
+
+
+def face_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
+    """Return the picture rig or portrait an object is, or whose landmarks it is; None if neither."""
+    if obj is None:
+        return None
+    owner = obj.mouthpiece_picture.points_of
+    return obj if has_face(obj) else owner if has_face(owner) else None
 
 
 def rig_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
     """Return the picture rig an object is, or whose landmarks it is; None if neither."""
-    if obj is None:
-        return None
-    owner = obj.mouthpiece_picture.points_of
-    return obj if is_rig(obj) else owner if is_rig(owner) else None
+    found = face_meant(obj)
+    return found if is_rig(found) else None
+
+
+def portrait_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
+    """Return the portrait an object is, or whose landmarks it is; None if neither."""
+    found = face_meant(obj)
+    return found if is_portrait(found) else None
 
 
 def landmarks_of(rig: bpy.types.Object) -> Placed:
-    """Return the landmarks a rig was made from, in pixels of its picture; PictureError if they are damaged."""
+    """Return the landmarks of a rig or portrait, in pixels of its picture; PictureError if they are damaged."""
     from mouthpiece.portrait.placing import from_json
 
     width, height = picture_of(rig).size
@@ -78,7 +103,7 @@ def eye_share(rig: bpy.types.Object) -> float:
 
 
 def keep(rig: bpy.types.Object, placed: Placed) -> None:
-    """Remember the landmarks a rig is made from."""
+    """Remember the landmarks of a rig or portrait."""
     from mouthpiece.portrait.placing import as_json
 
     image = picture_of(rig)
@@ -86,14 +111,14 @@ def keep(rig: bpy.types.Object, placed: Placed) -> None:
 
 
 def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
-    """Return a rig's picture; PictureError if it is gone or cannot be read."""
+    """Return the picture of a rig or portrait; PictureError if it is gone or cannot be read."""
     from mouthpiece.errors import PictureError
 
     from . import picture_images
 
     image = rig.mouthpiece_picture.image
     if image is None:
-        raise PictureError(f"'{rig.name}' has lost its picture. Choose it again under Picture Rig in the panel.")
+        raise PictureError(f"'{rig.name}' has lost its picture. Choose it again in the panel.")
     picture_images.check(image)
     return image
 

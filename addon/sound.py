@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +82,7 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
 
     if not path.strip():
         raise AudioError("No sound file is chosen. Pick one under Sound.")
-    full = _full(path)
+    full = full_path(path)
     if not Path(full).is_file():
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
     return Recording(f"file:{full}", f"'{full}'", full, Placement(true_fps(scene), start))
@@ -98,12 +100,31 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
 
 def decode(recording: Recording) -> Audio:
     """Return the samples, mono, at the file's own rate. Touches no scene: any thread may call it."""
+    with _file(recording) as path:
+        return _decode_file(path, recording.label)
+
+
+def channels(recording: Recording) -> tuple[NDArray[np.float32], int]:
+    """Return the samples (N, channels) in -1..1 and their rate. Touches no scene: any thread may call it."""
+    import numpy as np
+
+    with _file(recording) as path:
+        if compat.has_aud():
+            return _samples(path, recording.label)
+        audio = _decode_file(path, recording.label)
+    return np.asarray(audio.samples, np.float32)[:, None], audio.rate
+
+
+@contextmanager
+def _file(recording: Recording) -> Iterator[str]:
+    """Lend a path at which a sound can be read, packed or not."""
     if recording.packed is None:
-        return _decode_file(recording.path, recording.label)
+        yield recording.path
+        return
     with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
         place = Path(folder) / ("packed" + Path(recording.path).suffix)
         place.write_bytes(recording.packed)
-        return _decode_file(str(place), recording.label)
+        yield str(place)
 
 
 def cut(audio: Audio, placement: Placement) -> tuple[Audio, float]:
@@ -121,7 +142,7 @@ def cut(audio: Audio, placement: Placement) -> tuple[Audio, float]:
     return Audio(audio.samples[begin * audio.rate : end * audio.rate], audio.rate, audio.label), float(begin)
 
 
-def _full(path: str, library: bpy.types.Library | None = None) -> str:
+def full_path(path: str, library: bpy.types.Library | None = None) -> str:
     """Return a path without Blender's ``//`` and the system's ``..``; links are left as they are."""
     return os.path.abspath(bpy.path.abspath(path, library=library))  # noqa: PTH100  # resolve() follows links
 
@@ -130,7 +151,7 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     """Return a Sound's full path and, if it is packed, its bytes."""
     from mouthpiece.errors import AudioError
 
-    path = _full(sound.filepath, sound.library)
+    path = full_path(sound.filepath, sound.library)
     if sound.packed_file is not None:
         return path, bytes(sound.packed_file.data)
     if not Path(path).is_file():
@@ -141,11 +162,18 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
 def _decode_file(path: str, label: str) -> Audio:
     import numpy as np
     from mouthpiece import audio
-    from mouthpiece.errors import AudioError
 
     if not compat.has_aud():
         return audio.load(path)
+    samples, rate = _samples(path, label)
+    return audio.Audio(samples.mean(axis=1, dtype=np.float32), rate, label)
+
+
+def _samples(path: str, label: str) -> tuple[NDArray[np.float32], int]:
+    """Return what Blender decodes of a file (N, channels), and its rate."""
     import aud
+    from mouthpiece import audio
+    from mouthpiece.errors import AudioError
 
     audio.check_file(Path(path))  # Blender's decoder takes cut-off files for shorter ones
     try:
@@ -157,8 +185,7 @@ def _decode_file(path: str, label: str) -> Audio:
         ) from error
     if not len(samples):
         raise AudioError(f"{label} is empty: it holds no samples. Export the sound again.")
-    mono = _full_scale(samples).reshape(len(samples), -1).mean(axis=1, dtype=np.float32)
-    return audio.Audio(mono, rate, label)
+    return _full_scale(samples).reshape(len(samples), -1), rate
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:

@@ -7,9 +7,10 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, keys, properties
+from .. import compat, keys, portrait_preview, properties
 from ..bake import Bake, Heard, Report
 from ..jobs import Failed, Finished, Job
+from ..targets import find_object
 
 #: Seconds between looks at what a worker has sent.
 _TICK = 0.1
@@ -145,6 +146,7 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
             self.report({"WARNING"}, warning)
             context.window_manager.mouthpiece.remarks += warning + "\n"
         self.report({"INFO"}, report.summary())
+        portrait_preview.changed(find_object(report.object))
         compat.redraw(context)
 
     def _put_away(self, context: bpy.types.Context) -> None:

@@ -27,7 +27,7 @@ class MOUTHPIECE_OT_load_landmarks(OnRig, bpy.types.Operator, ImportHelper):
         """Read and rebuild."""
         from mouthpiece.portrait.placing import read_points
 
-        rig: Any = picture_settings.rig_meant(context.active_object)
+        rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
             width, height = picture_settings.picture_of(rig).size
@@ -51,7 +51,7 @@ class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
         """Write."""
         from mouthpiece.errors import PictureError
 
-        rig: Any = picture_settings.rig_meant(context.active_object)
+        rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
             try:

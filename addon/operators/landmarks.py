@@ -1,4 +1,4 @@
-"""Landmarks of a picture rig placed and corrected by hand: clicks, a mesh to edit, mirroring."""
+"""Landmarks of a picture rig or portrait placed and corrected by hand: clicks, a mesh to edit, mirroring."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 
-from .. import compat, picture_landmarks, picture_settings
+from .. import compat, picture_landmarks, picture_settings, portrait_settings
 
 _ASKED: Final = (
     "Click the eye on the left of the picture", "Click the eye on the right", "Click the left corner of the mouth",
@@ -19,16 +19,18 @@ _ASKED: Final = (
 
 
 class OnRig:
-    """Operators that need a picture rig."""
+    """Operators that need a picture rig or a portrait."""
 
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls: Any, context: bpy.types.Context) -> bool:
         """Say why not."""
-        rig = picture_settings.rig_meant(context.active_object)
-        reason = "" if rig is not None else "Click a picture rig, or its landmarks"
-        if rig is not None and (rig.data.shape_keys is None or not rig.data.shape_keys.is_editable):
+        rig = picture_settings.face_meant(context.active_object)
+        reason = "" if rig is not None else "Click a picture rig or portrait, or its landmarks"
+        if picture_settings.is_portrait(rig):
+            reason = portrait_settings.not_editable(rig)
+        elif rig is not None and (rig.data.shape_keys is None or not rig.data.shape_keys.is_editable):
             reason = f"The mesh of '{rig.name}' is linked, or has lost its shape keys"
         if reason:
             cls.poll_message_set(reason)
@@ -64,7 +66,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
         """Place the average face on the points."""
         from mouthpiece.portrait.placing import placed_by_clicks
 
-        rig: Any = picture_settings.rig_meant(context.active_object)
+        rig: Any = picture_settings.face_meant(context.active_object)
         clicked = np.array(self.points[:]).reshape(4, 2)
 
         def work() -> list[str]:
@@ -108,7 +110,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
 
 def pixel_under(context: bpy.types.Context, event: bpy.types.Event) -> tuple[float, float] | None:
     """Return the pixel of the rig's picture under the mouse; None beside it."""
-    rig: Any = picture_settings.rig_meant(context.active_object)
+    rig: Any = picture_settings.face_meant(context.active_object)
     region, view = context.region, context.region_data
     if region is None or view is None:
         return None
@@ -131,7 +133,7 @@ class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the mesh active, in Edit Mode."""
-        rig: Any = picture_settings.rig_meant(context.active_object)
+        rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
             if context.mode != "OBJECT":
@@ -152,7 +154,7 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
 
     bl_idname = "mouthpiece.apply_landmarks"
     bl_label = "Apply Landmarks"
-    bl_description = "Make the rig anew from its moved landmarks. Shape keys keep their animation"
+    bl_description = "Have the picture follow its moved landmarks. Animation stays"
 
     hide: BoolProperty(name="Hide Landmarks", description="Hide the landmarks afterwards", default=True)
 
@@ -160,7 +162,7 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
         """Rebuild; what was active becomes the rig."""
         from mouthpiece.errors import RigError
 
-        rig: Any = picture_settings.rig_meant(context.active_object)
+        rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
             editor = picture_landmarks.editor_of(rig)
@@ -195,7 +197,7 @@ class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
         """Mirror what is in the landmark mesh, or else the rig's own points."""
         from mouthpiece.portrait.placing import mirrored
 
-        rig: Any = picture_settings.rig_meant(context.active_object)
+        rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
             mode = context.mode

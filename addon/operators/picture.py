@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from .. import picture_images, picture_landmarks, picture_making
 from ..picture_making import Wanted
 
 
-class MOUTHPIECE_OT_make_picture_rig(bpy.types.Operator, ImportHelper):
-    """Turn a photo, painting or drawing into a mesh whose face can be animated."""
+class OfImage(ImportHelper):
+    """Operators that make something of an image and the face in it."""
 
-    bl_idname = "mouthpiece.make_picture_rig"
-    bl_label = "Make Picture Rig"
-    bl_description = "Turn a photo, painting or drawing into a mesh whose face can be animated"
     bl_options = {"REGISTER", "UNDO"}
+    #: What is made, in words, and how.
+    what = ""
+    make: Callable[..., picture_making.Made]
 
     filename_ext = ""
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
@@ -43,7 +44,7 @@ class MOUTHPIECE_OT_make_picture_rig(bpy.types.Operator, ImportHelper):
     )
     longest: FloatProperty(
         name="Size",
-        description="Longer side of the picture",
+        description="Longer side of the picture in the scene",
         default=picture_making.LONGEST,
         min=0.001,
         subtype="DISTANCE",
@@ -52,7 +53,7 @@ class MOUTHPIECE_OT_make_picture_rig(bpy.types.Operator, ImportHelper):
         name="Add Camera", description="Add a flat camera on the picture if the scene has none", default=True
     )
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw(self: Any, context: bpy.types.Context) -> None:
         """Draw the options beside the file browser."""
         layout = self.layout
         layout.use_property_split = True
@@ -64,18 +65,18 @@ class MOUTHPIECE_OT_make_picture_rig(bpy.types.Operator, ImportHelper):
         layout.prop(self, "longest")
         layout.prop(self, "camera")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Make it."""
         from mouthpiece.errors import MouthpieceError, PictureError
 
         if context.mode != "OBJECT":
-            self.report({"ERROR"}, "Leave the present mode first (Tab): a picture rig is made in Object Mode.")
+            self.report({"ERROR"}, f"Leave the present mode first (Tab): a {self.what} is made in Object Mode.")
             return {"CANCELLED"}
         before = set(bpy.data.images)
         try:
             if self.placement == "FILE" and not self.landmarks:
                 raise PictureError("No file of landmarks is named. Choose one, or let the face be found.")
-            made = picture_making.make(context, self._image(), self._wanted(), self.longest)
+            made = type(self).make(context, self._image(), self._wanted(), self.longest)
         except MouthpieceError as error:
             for image in set(bpy.data.images) - before:
                 bpy.data.images.remove(image)
@@ -88,10 +89,10 @@ class MOUTHPIECE_OT_make_picture_rig(bpy.types.Operator, ImportHelper):
             made.warnings.append("Now press Place Landmarks and click the eyes and the corners of the mouth.")
         for warning in made.warnings:
             self.report({"WARNING"}, warning)
-        self.report({"INFO"}, f"Made the picture rig '{made.rig.name}'")
+        self.report({"INFO"}, f"Made the {self.what} '{made.rig.name}'")
         return {"FINISHED"}
 
-    def _image(self) -> bpy.types.Image:
+    def _image(self: Any) -> bpy.types.Image:
         from mouthpiece.errors import PictureError
 
         if self.image:
@@ -104,8 +105,18 @@ class MOUTHPIECE_OT_make_picture_rig(bpy.types.Operator, ImportHelper):
             raise PictureError("No picture is chosen. Click an image file.")
         return picture_images.load(self.filepath)
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self: Any) -> Wanted:
         return Wanted(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
+
+
+class MOUTHPIECE_OT_make_picture_rig(OfImage, bpy.types.Operator):
+    """Turn a photo, painting or drawing into a mesh whose face can be animated."""
+
+    bl_idname = "mouthpiece.make_picture_rig"
+    bl_label = "Make Picture Rig"
+    bl_description = "Turn a photo, painting or drawing into a mesh whose face can be animated"
+    what = "picture rig"
+    make = staticmethod(picture_making.make)
 
 
 def _menu(self: Any, context: bpy.types.Context) -> None:

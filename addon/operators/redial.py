@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, dials, properties, redialling
+from .. import compat, dials, portrait_preview, properties, redialling
 from . import layers
 
 
@@ -52,6 +52,7 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
         if done.kept:
             self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
         self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
+        portrait_preview.changed(obj)
         compat.redraw(context)
         return {"FINISHED"}
 

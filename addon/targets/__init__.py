@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 
 import bpy
 
+from ..picture_settings import is_portrait
 from ..planning import Line, Part, Written
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ _ROWS: Final = {
     "STROKES": _Row(4, "grease_pencil", "StrokesTarget", "Grease Pencil", "A drawn face, its strokes warped"),
     "CHART": _Row(5, "charts", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"),
     "PICTURE": _Row(6, "image_mesh", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
+    "PORTRAIT": _Row(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
     "HEAD": _Row(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
 #: What is tried for an object of each type; the first one's refusal is the one told.
@@ -177,6 +179,8 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
+    if is_portrait(obj):  # which plays nothing else
+        return KINDS["PORTRAIT"].of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
     refused: dict[str, RigError] = {}
     for name in tried:

@@ -36,8 +36,13 @@ class Chunk:
     length: int
 
 
-def encoded(frame: NDArray[np.uint8], packet: bytes = b"") -> bytes:
-    """Return a picture (H, W, 3 or 4) as the bytes of a PNG file, with a packet of XMP if there is one."""
+def encoded(frame: NDArray[np.uint8], packet: bytes = b"", level: int = _LEVEL) -> bytes:
+    """Return a picture (H, W, 3 or 4) as the bytes of a PNG file, with a packet of XMP if there is one.
+
+    Opaque pictures are written without alpha. ``level`` is how hard it is packed: 0 to 9, 0 not at all.
+    """
+    if frame.shape[2] == 4 and (frame[..., 3] == 255).all():
+        frame = frame[..., :3]
     high, wide, channels = frame.shape
     header = struct.pack(">IIBBBBB", wide, high, 8, {3: 2, 4: 6}[channels], 0, 0, 0)
     # each row as its difference from the one above, which packs better than the row itself
@@ -47,8 +52,13 @@ def encoded(frame: NDArray[np.uint8], packet: bytes = b"") -> bytes:
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     parts = [SIGNATURE, _chunk(b"IHDR", header), _chunk(b"sRGB", b"\0")]
-    parts += [_chunk(b"iTXt", _text(packet))] if packet else []
-    return b"".join([*parts, _chunk(b"IDAT", zlib.compress(rows.tobytes(), _LEVEL)), _chunk(b"IEND", b"")])
+    parts += [text_of(packet)] if packet else []
+    return b"".join([*parts, _chunk(b"IDAT", zlib.compress(rows.data, level)), _chunk(b"IEND", b"")])
+
+
+def text_of(packet: bytes) -> bytes:
+    """Return the chunk that holds a packet of XMP."""
+    return _chunk(b"iTXt", _text(packet))
 
 
 def content_digest(path: Path) -> str:
@@ -100,7 +110,7 @@ def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
             for block in span(stream, chunk.start, chunk.length + 4):
                 out.write(block)
             if chunk.name == b"IHDR":
-                out.write(_chunk(b"iTXt", _text(packet)))
+                out.write(text_of(packet))
 
 
 def chunks(stream: BinaryIO, path: Path) -> Iterator[Chunk]:

@@ -1,0 +1,184 @@
+"""Frames and a soundtrack into a film, by Blender's own encoder: in this Blender, or in another one beside it.
+
+In a scene of its own, so that the user's stays untouched. Where there is a user interface another Blender does it:
+this one would stand still meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import bpy
+
+from . import compat
+
+#: Container by file ending.
+CONTAINERS: Final = {".mp4": "MPEG4", ".mov": "QUICKTIME", ".mkv": "MKV"}
+#: What a Blender that renders says of each frame.
+_FRAME: Final = re.compile(r"(?:Fra:|Append frame )(\d+)")
+#: Program of the other Blender: this package without its beginning, which would register the whole add-on.
+_PROGRAM: Final = """
+import importlib, sys, types
+package = types.ModuleType("mouthpiece_encoding")
+package.__path__ = [{folder!r}]
+sys.modules[package.__name__] = package
+importlib.import_module("mouthpiece_encoding.film_encoding").run({film!r})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A film to be: files of its frames in order, its soundtrack (WAV; empty for none), place, size and rate."""
+
+    frames: tuple[str, ...]
+    sound: str
+    path: str
+    width: int
+    height: int
+    fps: int
+    fps_base: float
+
+
+def can_encode() -> bool:
+    """Return whether this Blender can write films."""
+    with compat.scratch_scene(24, 1.0) as scene:
+        return compat.use_video_output(scene.render.image_settings)
+
+
+def here(film: Film) -> None:
+    """Encode in this Blender, which stands still meanwhile; PictureError says what went wrong."""
+    try:
+        encode(film)
+    except (OSError, RuntimeError) as error:
+        raise _failed(film, str(error)) from error
+    _check(film, "")
+
+
+def is_blender(path: str) -> bool:
+    """Return whether a program is a Blender that can be started. No bpy: for a worker."""
+    if not path:
+        return False
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0 and done.stdout.lstrip().startswith("Blender")
+
+
+def apart(film: Film, blender: str) -> Iterator[float]:
+    """Encode in another Blender; yield the share that is done. Closing this stops it. No bpy: for a worker.
+
+    Raises PictureError if it cannot be started, or fails.
+    """
+    with _noted(film) as note:
+        program = _PROGRAM.format(folder=str(Path(__file__).parent), film=str(note))
+        command = [blender, "-b", "--factory-startup", "--python-exit-code", "1", "--python-expr", program]
+        try:
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            )
+        except OSError as error:
+            raise _failed(film, f"'{blender}' cannot be started ({error.strerror})") from error
+        said: list[str] = []
+        try:
+            assert process.stdout is not None
+            for text in process.stdout:
+                said = [*said[-5:], text.strip()]
+                found = _FRAME.search(text)
+                if found:
+                    yield min(1.0, int(found[1]) / len(film.frames))
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+                Path(film.path).unlink(missing_ok=True)
+    _check(film, " ".join(said) if process.returncode else "")
+    yield 1.0
+
+
+def run(note: str) -> None:
+    """Encode what a file tells of: what the other Blender does."""
+    raw = json.loads(Path(note).read_text(encoding="utf-8"))
+    encode(Film(**{**raw, "frames": tuple(raw["frames"])}))
+    sys.stdout.flush()
+
+
+@contextmanager
+def _noted(film: Film) -> Iterator[Path]:
+    """Lend a file that tells what is to be encoded: lists of frames are too long for a command."""
+    note = Path(film.path).with_suffix(".film.json")
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(asdict(film)), encoding="utf-8")
+    except OSError as error:
+        raise _failed(film, error.strerror or str(error)) from error
+    try:
+        yield note
+    finally:
+        with suppress(OSError):
+            note.unlink()
+
+
+def encode(film: Film) -> None:
+    """Encode a film; RuntimeError if Blender cannot."""
+    with compat.scratch_scene(film.fps, film.fps_base) as scene:
+        _aim(scene, film)  # before strips are added: they are fitted to the size the scene has then
+        strips = compat.strips_of(scene.sequence_editor_create())
+        add_frames(strips, "Frames", film.frames, 1, 1)
+        if film.sound:
+            strips.new_sound("Sound", film.sound, 2, 1)
+        scene.frame_start, scene.frame_end = 1, len(film.frames)
+        Path(film.path).parent.mkdir(parents=True, exist_ok=True)
+        bpy.ops.render.render(animation=True, scene=scene.name)
+
+
+def add_frames(strips: Any, name: str, frames: tuple[str, ...], channel: int, start: int) -> Any:
+    """Add a strip of pictures, in one folder, to a sequencer and return it."""
+    strip = strips.new_image(name, frames[0], channel, start, fit_method="FIT")
+    for frame in frames[1:]:
+        strip.elements.append(Path(frame).name)
+    return strip
+
+
+def _aim(scene: Any, film: Film) -> None:
+    """Set a scene up for the film: its size, its colours as they are, H.264 and AAC."""
+    render = scene.render
+    # what chroma is halved for wants even numbers
+    render.resolution_x, render.resolution_y = (max(4, side // 2 * 2) for side in (film.width, film.height))
+    render.resolution_percentage, render.use_sequencer, render.use_compositing = 100, True, False
+    render.use_file_extension, render.use_overwrite, render.filepath = False, True, film.path
+    scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"
+    scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
+    scene.sequencer_colorspace_settings.name = "sRGB"
+    if not compat.use_video_output(render.image_settings):
+        raise RuntimeError("this Blender was built without FFmpeg")
+    render.image_settings.color_mode = "RGB"
+    video = render.ffmpeg
+    video.format = CONTAINERS.get(Path(film.path).suffix.lower(), "MPEG4")
+    # a scene made by script has no values of its own for any of these
+    video.codec, video.constant_rate_factor, video.ffmpeg_preset, video.gopsize = "H264", "HIGH", "GOOD", 12
+    video.audio_codec = "AAC" if film.sound else "NONE"
+    video.audio_bitrate, video.audio_mixrate, video.audio_channels = 192, 48_000, "STEREO"
+
+
+def _check(film: Film, said: str) -> None:
+    place = Path(film.path)
+    if said or not place.is_file() or not place.stat().st_size:
+        raise _failed(film, said or "Blender wrote nothing")
+
+
+def _failed(film: Film, reason: str) -> Exception:
+    from mouthpiece.errors import PictureError
+
+    return PictureError(
+        f"The film '{film.path}' could not be encoded: {reason}. Its frames are in '{Path(film.frames[0]).parent}'."
+    )

@@ -1,0 +1,191 @@
+"""Render Portrait: frames and films, beside the user interface or waited for; stopped at any time, and gone on with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty
+from bpy.utils import register_classes_factory
+
+from .. import compat, picture_settings, portrait_placing, portrait_setting_up
+from ..jobs import Failed, Finished, Job
+from ..portrait_rendering import Asked, Rendered, Rendering
+
+#: Seconds between looks at what a worker has sent.
+_TICK = 0.1
+
+
+class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
+    """Render the portrait's lines to frames or a film."""
+
+    bl_idname = "mouthpiece.render_portrait"
+    bl_label = "Render Portrait"
+    bl_description = "Render what the portrait says. Esc stops; rendering again goes on from there"
+    bl_options = {"REGISTER", "UNDO"}
+
+    replace: BoolProperty(
+        name="Replace", description="Replace a film or frames that are there already", options={"SKIP_SAVE"}
+    )
+
+    _rendering: Rendering
+    _job: Job
+    _name: str
+    _timer: Any = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Say why not."""
+        reason = portrait_setting_up.disabled_reason(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Render and wait for it: scripts and background."""
+        from mouthpiece.errors import MouthpieceError
+
+        try:
+            self._set_up(context)
+            for message in self._rendering.steps():
+                if isinstance(message, Asked):
+                    message.answer()
+                elif isinstance(message, Rendered):
+                    self._end(context, message)
+                else:
+                    self._show(context, message)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            compat.set_status(context, None)
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Render in the background of the user interface; ask first if something is in the way."""
+        from mouthpiece.errors import MouthpieceError
+
+        if bpy.app.background:
+            return self.execute(context)
+        state = context.window_manager.mouthpiece
+        state.remarks = ""
+        try:
+            self._set_up(context)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        refused = "" if self.replace else self._rendering.refusal()
+        if refused:
+            bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=refused)
+            return {"CANCELLED"}
+        state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
+        self._job = Job(self._rendering.steps())
+        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Look at what the worker has sent; Esc stops it."""
+        if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
+            self.cancel(context)
+            self.report({"WARNING"}, f"Stopped.{self._rendering.folder.resuming()}")
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        for message in self._job.messages():
+            if isinstance(message, Asked):
+                message.answer()
+            elif isinstance(message, (Rendered, Failed)):
+                self._put_away(context)
+                return self._finish(context, message)
+            elif not isinstance(message, Finished):
+                self._show(context, message)
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Stop the worker and tidy up: on Esc, on the panel's button, when another file is opened."""
+        self._job.cancel()
+        self._put_away(context)
+
+    def _set_up(self, context: bpy.types.Context) -> None:
+        obj: Any = picture_settings.portrait_meant(context.active_object)
+        self._name = obj.name
+        self._rendering, remarks = portrait_setting_up.rendering_of(obj, context.scene, self.replace)
+        for remark in remarks:
+            self._warn(context, remark)
+
+    def _finish(self, context: bpy.types.Context, message: Rendered | Failed) -> set[str]:
+        from mouthpiece.errors import MouthpieceError
+
+        try:
+            if isinstance(message, Failed):
+                raise message.error
+            self._end(context, message)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def _end(self, context: bpy.types.Context, done: Rendered) -> None:
+        """Put what was rendered where it is wanted, and tell."""
+        from ..targets import find_object
+
+        first = self._rendering.first
+        count = self._rendering.folder.count
+        for remark in portrait_placing.place(find_object(self._name), context, done, first, first + count - 1):
+            self._warn(context, remark)
+        kept = f", {done.resumed} of them there before" if done.resumed else ""
+        self.report({"INFO"}, f"{count} frames of {done.size[0]} x {done.size[1]}{kept}: {done.path}")
+        compat.redraw_images(context)
+
+    def _show(self, context: bpy.types.Context, message: Any) -> None:
+        """Show progress; report a warning."""
+        if not hasattr(message, "fraction"):
+            self._warn(context, message.message)
+            return
+        state = context.window_manager.mouthpiece
+        state.progress, state.message = message.fraction, message.message
+        if not bpy.app.background:
+            compat.set_status(context, f"Portrait: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
+            compat.redraw(context)
+
+    def _warn(self, context: bpy.types.Context, text: str) -> None:
+        self.report({"WARNING"}, text)
+        context.window_manager.mouthpiece.remarks += text + "\n"
+
+    def _put_away(self, context: bpy.types.Context) -> None:
+        """Give back the timer, the status bar and the panel."""
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        context.window_manager.mouthpiece.running = False
+        compat.set_status(context, None)
+        compat.redraw(context)
+
+
+class MOUTHPIECE_OT_replace_portrait(bpy.types.Operator):
+    """Ask whether a film or frames may be replaced, and render if they may."""
+
+    bl_idname = "mouthpiece.replace_portrait"
+    bl_label = "Replace What Is There?"
+    bl_description = "Render, and replace a film or frames that are there already"
+    bl_options = {"INTERNAL"}
+
+    what: bpy.props.StringProperty(options={"SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask."""
+        return context.window_manager.invoke_props_dialog(self, width=460)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is in the way."""
+        from .. import paragraphs
+
+        paragraphs.draw(self.layout, f"{self.what}. It will be replaced.", "ERROR", context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Render."""
+        return bpy.ops.mouthpiece.render_portrait("INVOKE_DEFAULT", replace=True)
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_OT_render_portrait, MOUTHPIECE_OT_replace_portrait))

@@ -1,0 +1,58 @@
+"""Portraits made: a plane that shows a picture, and knows the face in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import bpy
+
+from . import picture_images, picture_making, picture_meshes, picture_settings
+from .picture_making import Made, Wanted
+
+#: Longer side of the picture on its plane, in Blender units.
+LONGEST: Final = picture_making.LONGEST
+
+
+def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:
+    """Add a portrait to the scene, active and selected, and return it with remarks.
+
+    Raises PictureError, with nothing added, if the picture or its face cannot be used.
+    """
+    placed, warnings = picture_making.landmarks_for(image, wanted)
+    picture_making.check_face(image, placed)
+    clear = picture_meshes.see_through(picture_images.pixels(image)[0])
+    obj = _plane(Path(image.name).stem or "Portrait", image, longest, clear)
+    context.collection.objects.link(obj)
+    for other in context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    context.view_layer.objects.active = obj
+    obj.mouthpiece_picture.portrait, obj.mouthpiece_picture.image = True, image
+    picture_settings.keep(obj, placed)
+    obj.mouthpiece_portrait.output = f"//{bpy.path.clean_name(obj.name)}.mp4"
+    remark = colours_remark(context.scene)
+    return Made(obj, [*warnings, remark] if remark else warnings)
+
+
+def colours_remark(scene: bpy.types.Scene) -> str:
+    """Return what to say where a scene's colour management changes pictures; empty where it does not."""
+    transform = scene.view_settings.view_transform
+    if transform == "Standard":
+        return ""
+    return (
+        "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
+        f"{transform} changes them."
+    )
+
+
+def _plane(name: str, image: bpy.types.Image, longest: float, clear: bool) -> bpy.types.Object:
+    """Return a plane that shows a picture, upright and facing -y, in no collection yet."""
+    width, height = (side / max(image.size) * longest / 2 for side in image.size)
+    mesh: Any = bpy.data.meshes.new(name)
+    corners = [(-width, 0.0, -height), (width, 0.0, -height), (width, 0.0, height), (-width, 0.0, height)]
+    mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
+    layer = mesh.uv_layers.new(name="UVMap")
+    layer.uv.foreach_set("vector", [0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    mesh.materials.append(picture_meshes.unlit(name, image, clear))
+    return bpy.data.objects.new(name, mesh)
