@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import MouthpieceError, PictureError
 
 if TYPE_CHECKING:
+    from .portrait.detect import Face
     from .portrait.placing import Placed
+
+#: Longest side, in pixels, at which a picture is looked at for faces: larger ones show no more of them.
+LOOKED_AT: Final = 4096
 
 
 def add_landmarks_command(commands: Any) -> argparse.ArgumentParser:
@@ -17,13 +22,15 @@ def add_landmarks_command(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "landmarks",
         help="68 points of the faces in a picture",
-        description="Find the faces in a still picture and write their 68 landmarks in pixels, the largest first.",
+        description="Find the faces in a still picture, say how sure they are, and write their 68 landmarks in pixels, "
+        "the most prominent first.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="photo, painting or drawing (png, jpg, …)")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="JSON", help="where the points go (default: beside the picture)"
     )
+    parser.add_argument("--face", type=int, metavar="N", help="only face N, 1 for the first (default: all)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--points", metavar="X,Y", nargs=4, type=pixel,
@@ -52,58 +59,107 @@ def pixel(text: str) -> tuple[float, float]:
     return x, y
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """What was found in a picture.
+
+    Attributes
+    ----------
+    placed : list of Placed
+        Faces in pixels of the whole picture, ``width`` by ``height``; those asked for only.
+    seen : tuple of (int, Face)
+        The faces a detector found, with their numbers from 1 on; none if they were placed by hand.
+    remarks : tuple of str
+        On the file, and on each face.
+    """
+
+    width: int
+    height: int
+    placed: list[Placed]
+    seen: tuple[tuple[int, Face], ...]
+    remarks: tuple[str, ...]
+
+
 def run_landmarks(options: argparse.Namespace) -> int:
     """Find the faces and write them. Return 0, or 1 if there are none or something cannot be read or written."""
     from .cli import DONE, FAILED, reporter
+    from .portrait.choosing import told
 
     teller = reporter(options)
     try:
-        result = _written(options)
+        place, sighting = _written(options)
     except MouthpieceError as error:
         teller.error(str(options.picture), str(error))
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
         return FAILED
-    teller.result(result, f"{result['output']}  {result['faces']} face(s)")
+    for remark in sighting.remarks:
+        teller.warning(str(options.picture), remark)
+    faces = [told(face, number) for number, face in sighting.seen]
+    result = {
+        "ok": True,
+        "output": str(place),
+        "faces": len(sighting.placed),
+        "size": [sighting.width, sighting.height],
+        "found": faces,
+        "warnings": list(sighting.remarks),
+    }
+    lines = [f"  face {row['face']}: {_sentence(row)}" for row in faces]
+    teller.result(result, "\n".join([f"{place}  {len(sighting.placed)} face(s)", *lines]))
     return DONE
 
 
-def _written(options: argparse.Namespace) -> dict[str, Any]:
-    from .portrait.images import over_white, read_picture
+def _sentence(row: dict[str, Any]) -> str:
+    left, top, right, bottom = row["box"]
+    steady = "" if row["jitter"] is None else f" (landmarks within {row['jitter']:.1%} of the eye distance)"
+    return (
+        f"confidence {row['confidence']:.0%}{steady}, box {left:.0f}, {top:.0f} to {right:.0f}, {bottom:.0f}, eyes "
+        f"{row['eye_distance']:.0f} pixels apart, turned {row['turned']:.0f} degrees, tilted {row['tilted']:.0f}"
+    )
+
+
+def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     from .portrait.placing import as_json
 
     place = options.output or options.picture.with_suffix(".json")
     if place.exists() and not options.force:
         raise PictureError(f"'{place}' exists. Choose another place, or replace it with --force.")
-    picture = read_picture(options.picture)
-    height, width = picture.shape[:2]
-    faces = placed_faces(over_white(picture), options, str(options.picture))
+    sighting = sight(options)
+    text = as_json(sighting.placed, sighting.width, sighting.height, options.picture.name)
     try:
-        place.write_text(as_json(faces, width, height, options.picture.name), encoding="utf-8")
+        place.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PictureError(f"The landmarks cannot be written to '{place}': {error.strerror}.") from error
-    return {"ok": True, "output": str(place), "faces": len(faces), "size": [width, height]}
+    return place, sighting
 
 
-def placed_faces(picture: Any, options: argparse.Namespace, label: str) -> list[Placed]:
-    """Return the faces of a picture (H, W, 3), found or placed as asked for.
+def sight(options: argparse.Namespace) -> Sighting:
+    """Return the faces of the picture file ``options.picture``, found or placed as asked for.
 
     Raises
     ------
     PictureError
-        If no face is found.
+        If the picture cannot be read, or no face, or not the one asked for, is found.
     """
-    from .portrait.detect import find_faces
+    from .portrait.choosing import chosen_face, no_face, remarks_on, scaled
+    from .portrait.detect import look_for_faces
+    from .portrait.images import over_white, read_still
     from .portrait.placing import placed_by_clicks, placed_by_detector, placed_in_box
 
-    if options.points:
-        return [placed_by_clicks(options.points[:2], options.points[2:])]
-    if options.box:
-        return [placed_in_box(*options.box)]
-    faces = find_faces(picture, options.backend)
-    if not faces:
-        raise PictureError(
-            f"No face was found in '{label}'. Place one by hand: --points EYE EYE CORNER CORNER, or in Blender with "
-            "Place Landmarks."
-        )
-    return [placed_by_detector(face) for face in faces]
+    still = read_still(options.picture, LOOKED_AT)
+    by_hand = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
+    by_hand = placed_in_box(*options.box) if options.box else by_hand
+    if by_hand is not None:
+        return Sighting(still.width, still.height, [by_hand], (), still.remarks)
+    look = look_for_faces(over_white(still.pixels), options.backend)
+    if not look.faces:
+        raise PictureError(no_face(look, str(options.picture)))
+    factor = still.width / still.pixels.shape[1]
+    numbers = range(1, len(look.faces) + 1) if options.face is None else (options.face,)
+    seen = tuple((n, scaled(chosen_face(look, n, str(options.picture)).face, factor)) for n in numbers)
+    several = len(seen) > 1
+    said = [f"Face {n}: {words}" if several else words for n, face in seen for words in remarks_on(face)]
+    if len(look.profiles):
+        said.append(f"{len(look.profiles)} more head(s) are seen in profile and left out.")
+    placed = [placed_by_detector(face) for _, face in seen]
+    return Sighting(still.width, still.height, placed, seen, (*still.remarks, *said))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +18,40 @@ from ..errors import PictureError
 
 #: Longest side, in pixels, of a picture that is read: what graphics cards take as a texture.
 LONGEST: Final = 16_384
+#: Rows laid over white at once: large pictures would need several times their size otherwise.
+_BAND: Final = 512
+#: How files begin that look like pictures, and are none that Pillow reads; and what to do about it.
+_OTHER_KINDS: Final = (
+    (b"\x76\x2f\x31\x01", "is an OpenEXR picture, which is read in Blender only. Save it as PNG"),
+    (b"#?RADIANCE", "is a Radiance HDR picture, which is read in Blender only. Save it as PNG"),
+    (b"8BPS", "is a Photoshop file. Export it as PNG"),
+    (b"gimp xcf", "is a GIMP file. Export it as PNG"),
+    (b"%PDF", "is a PDF. Export the page as PNG"),
+    (b"<svg", "is a vector drawing. Export it as PNG, 512 pixels or more on a side"),
+    (b"<?xml", "is text (XML), perhaps a vector drawing. Export it as PNG, 512 pixels or more on a side"),
+    (b"II*\0", "is a kind of TIFF that Pillow does not read (such as 32-bit colour). Save it as PNG, or use Blender"),
+    (b"MM\0*", "is a kind of TIFF that Pillow does not read (such as 32-bit colour). Save it as PNG, or use Blender"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Still:
+    """A picture as read from a file.
+
+    Attributes
+    ----------
+    pixels : (H, W, 4) uint8
+        RGBA with straight alpha, sRGB, first row at the top, turned as EXIF data says.
+    width, height : int
+        Pixels of the whole picture; more than ``pixels`` has if it was read smaller.
+    remarks : tuple of str
+        What was done to it that its owner may want to know, one sentence each.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    remarks: tuple[str, ...] = ()
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -22,38 +62,146 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     PictureError
         If Pillow is not installed, or the file is missing, no picture, truncated, or too large.
     """
+    return read_still(path).pixels
+
+
+def read_still(path: Path, longest: int | None = None) -> Still:
+    """Return a picture file with remarks; at most ``longest`` pixels a side, if given, its blocks averaged.
+
+    Raises
+    ------
+    PictureError
+        As for :func:`read_picture`.
+    """
     try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise PictureError(
             "Reading pictures outside Blender needs the package Pillow: python -m pip install pillow"
         ) from error
+    if path.is_dir():
+        raise PictureError(f"'{path}' is a folder and cannot be read as a picture. Name a file in it.")
     try:
-        with Image.open(path) as opened:
+        with _quietly(Image), Image.open(path) as opened:
             if max(opened.size) > LONGEST:
                 wide, high = opened.size
                 raise PictureError(f"'{path}' has {wide} x {high} pixels; at most {LONGEST} a side are read. Scale it.")
-            turned = ImageOps.exif_transpose(opened)
-            if turned.mode.startswith(("I", "F")):
-                return _deep(np.asarray(turned, np.float64))
-            return np.asarray(turned.convert("RGBA"), np.uint8)
+            return _read(opened, longest)
     except FileNotFoundError as error:
         raise PictureError(f"There is no picture at '{path}'. Check the path.") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"'{path}' is not a picture Pillow can read. Use PNG, JPEG, WebP or TIFF.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureError(f"'{path}' {_what_else(path)}.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise PictureError(f"The picture '{path}' cannot be read ({error}). It may be damaged.") from error
+    except MemoryError as error:
+        raise PictureError(f"There is not enough memory for the picture '{path}'. Scale it.") from error
 
 
-def _deep(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return one channel of 16 or 32 bits, or floats, as RGBA; whole numbers of up to 16 bits keep their range."""
-    top = 1.0 if grey.max() <= 1 else 255.0 if grey.max() <= 255 else 65535.0 if grey.max() <= 65535 else grey.max()
-    level = np.clip(grey / top * 255 + 0.5, 0, 255).astype(np.uint8)
-    return np.dstack([level, level, level, np.full_like(level, 255)])
+@contextmanager
+def _quietly(image: Any) -> Iterator[None]:
+    """Let pictures of up to ``LONGEST`` a side through, and keep Pillow's remarks on odd files off the screen."""
+    before, image.MAX_IMAGE_PIXELS = image.MAX_IMAGE_PIXELS, LONGEST**2
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        image.MAX_IMAGE_PIXELS = before
+
+
+def _what_else(path: Path) -> str:
+    """Return what a file is that is no picture Pillow knows, as the rest of a sentence."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        return "is empty. Save the picture again"
+    known = next((words for start, words in _OTHER_KINDS if head.lstrip().startswith(start)), None)
+    if known is None and head[4:8] == b"ftyp":
+        known = "is a HEIC, AVIF or film file that Pillow does not read here. Save it as PNG or JPEG"
+    return known or "is not a picture Pillow can read, or is damaged. Use PNG, JPEG, WebP or TIFF"
+
+
+def _read(opened: Any, longest: int | None) -> Still:
+    from PIL import ImageOps
+
+    width, height = opened.size
+    remarks = _frames_said(opened)
+    factor = math.ceil(max(width, height) / longest) if longest else 1
+    if factor > 1:
+        opened.draft(None, (-(-width // factor), -(-height // factor)))  # JPEG: decoded smaller at once
+    opened.load()
+    rest = math.ceil(max(opened.size) / longest) if longest else 1
+    small = opened.reduce(rest) if rest > 1 and opened.mode not in ("P", "1", "PA") else opened
+    turned = ImageOps.exif_transpose(small)
+    if turned.size != small.size:
+        width, height = height, width
+    if turned.mode.startswith(("I", "F")):
+        return Still(_deep(np.asarray(turned)), width, height, tuple(remarks))
+    coloured, said = _in_srgb(turned, opened.info.get("icc_profile"))
+    rgba = coloured.convert("RGBA")
+    rest = math.ceil(max(rgba.size) / longest) if longest else 1
+    pixels = np.asarray(rgba.reduce(rest) if rest > 1 else rgba, np.uint8)  # what has a palette, or too many pixels yet
+    return Still(pixels, width, height, (*remarks, *said))
+
+
+def _frames_said(opened: Any) -> list[str]:
+    try:
+        count = int(getattr(opened, "n_frames", 1))
+    except (OSError, SyntaxError, ValueError, EOFError):
+        return []  # the end is missing; whether the first frame is there is seen on reading it
+    if count > 1:
+        opened.seek(0)
+        pages = "pages" if opened.format == "TIFF" else "frames"
+        return [f"It has {count} {pages}; the first is used."]
+    return []
+
+
+def _in_srgb(image: Any, profile: bytes | None) -> tuple[Any, list[str]]:
+    """Return an image's colours taken from its colour profile to sRGB, alpha kept, and remarks."""
+    if not profile:
+        return image, []
+    try:
+        from PIL import ImageCms
+    except ImportError:
+        return image, ["It has a colour profile, which was left out: Pillow comes without LittleCMS here."]
+    if image.mode in ("P", "PA", "LA"):
+        image = image.convert("RGBA")
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    flat = image.convert("RGB") if alpha is not None else image
+    try:
+        source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = str(source.profile.profile_description or "its colour profile").strip()
+        converted: Any = ImageCms.profileToProfile(flat, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        return image, [f"Its colour profile does not fit it and was left out ({error})."]
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted, [] if "srgb" in name.lower() else [f"Its colours were converted from '{name}' to sRGB."]
+
+
+def _deep(grey: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return one channel of 16 or 32 bits, or floats, as RGBA.
+
+    Whole numbers of up to 16 bits keep their range. Floats that lie around 0..1 are linear light, as Blender takes
+    them, and are cut off at 1; larger ones are levels like whole numbers.
+    """
+    values = grey.astype(np.float64)
+    values = np.nan_to_num(values, posinf=float(values[np.isfinite(values)].max(initial=0.0)), neginf=0.0)
+    if grey.dtype.kind == "f" and np.percentile(values, 99) <= 4.0:
+        light = np.clip(values, 0, 1)
+        level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    else:
+        highest = float(values.max(initial=0.0))
+        level = values / next((top for top in (255.0, 65535.0) if highest <= top), highest) * 255
+    whole = np.clip(level + 0.5, 0, 255).astype(np.uint8)
+    return np.dstack([whole, whole, whole, np.full_like(whole, 255)])
 
 
 def over_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture (H, W, 4) laid over white, as RGB (H, W, 3): what a face is looked for in."""
-    alpha = picture[..., 3:].astype(np.uint16)
-    laid: NDArray[np.uint8] = ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    laid = np.empty((*picture.shape[:2], 3), np.uint8)
+    for top in range(0, len(picture), _BAND):
+        rows = picture[top : top + _BAND]
+        alpha = rows[..., 3:].astype(np.uint16)
+        laid[top : top + _BAND] = (rows[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return laid

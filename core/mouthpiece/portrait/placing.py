@@ -27,10 +27,22 @@ _LARGEST: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Landmarks (68, 2 or 3) in pixels, and irises (2, 3): centre and radius, right eye first; None if not known."""
+    """Where a face's points are.
+
+    Attributes
+    ----------
+    landmarks : (68, 2) or (68, 3)
+        In pixels, iBUG order.
+    irises : (2, 3) or None
+        Centre and radius, the person's right eye first; None if not known.
+    confidence, jitter : float or None
+        What the detector said (:class:`.detect.Face`), while the points are as it found them; None once moved by hand.
+    """
 
     landmarks: Points
     irises: Points | None = None
+    confidence: float | None = None
+    jitter: float | None = None
 
 
 def placed_by_clicks(eyes: NDArray[Any], mouth: NDArray[Any]) -> Placed:
@@ -80,7 +92,7 @@ def placed_by_detector(face: Face) -> Placed:
         rings = face.irises.astype(np.float64).reshape(2, 5, 3)[..., :2]
         radii = np.linalg.norm(rings[:, 1:] - rings[:, :1], axis=-1).mean(axis=1)
         irises = np.column_stack([rings[:, 0], radii])
-    return Placed(face.landmarks.astype(np.float64), irises)
+    return Placed(face.landmarks.astype(np.float64), irises, float(face.score), face.jitter)
 
 
 def mirrored(placed: Placed, keep: str) -> Placed:
@@ -119,6 +131,9 @@ def as_json(faces: list[Placed], width: int, height: int, picture: str = "") -> 
         row: dict[str, Any] = {"landmarks": np.round(face.landmarks, 3).tolist()}
         if face.irises is not None:
             row["irises"] = np.round(face.irises, 3).tolist()
+        for name in ("confidence", "jitter"):
+            if (value := getattr(face, name)) is not None:
+                row[name] = round(value, 4)
         rows.append(row)
     return json.dumps({"format": FORMAT, "picture": picture, "size": [width, height], "faces": rows}) + "\n"
 
@@ -153,6 +168,9 @@ def from_json(raw: Any, width: int, height: int, index: int = 0, label: str = "t
         points = np.array(faces[index]["landmarks"], np.float64)
         irises = np.array(faces[index]["irises"], np.float64) if "irises" in faces[index] else None
         fits = points.shape in ((LANDMARK_COUNT, 2), (LANDMARK_COUNT, 3)) and size.shape == (2,) and (size > 0).all()
+        confidence, jitter = (
+            None if faces[index].get(name) is None else float(faces[index][name]) for name in ("confidence", "jitter")
+        )
         if not fits or not np.isfinite(points).all() or (irises is not None and irises.shape != (2, 3)):
             raise ValueError(f"{LANDMARK_COUNT} points with x and y are needed")
     except PictureError:
@@ -165,4 +183,4 @@ def from_json(raw: Any, width: int, height: int, index: int = 0, label: str = "t
         points[:, 2] *= scale.mean()
     if irises is not None:
         irises *= [*scale, scale.mean()]
-    return Placed(points, irises)
+    return Placed(points, irises, confidence, jitter)
