@@ -91,6 +91,7 @@ READ = {
     "cmyk.jpg": (lambda: saved(photo().convert("CMYK"), "JPEG", quality=95), True, 4.0, None),
     "cmyk.tif": (lambda: saved(photo().convert("CMYK"), "TIFF"), True, 1.0, None),
     "levels.tif": (lambda: float_tiff(255.0), False, 0.5, None),
+    "float.tif": (lambda: float_tiff(1.0), False, 0.5, None),
     "webp.webp": (lambda: saved(photo(), "WEBP", quality=90), True, 5.0, None),
     "moving.gif": (lambda: moving("GIF"), True, 5.0, "It has 3 frames; the first is used."),
     "moving.webp": (lambda: moving("WEBP"), True, 8.0, "It has 3 frames; the first is used."),
@@ -187,11 +188,10 @@ def test_one_bit_pictures_are_black_and_white(tmp_path):
     np.testing.assert_array_equal(read_picture(tmp_path / "bits.png")[..., 0], np.where(bits, 255, 0))
 
 
-def test_floats_are_linear_light_cut_off_at_white(tmp_path):
-    light = np.array([[0.0, 0.0031308, 0.2159, 1.0], [1.7, np.nan, -0.5, np.inf]], np.float32)
-    Image.fromarray(light, "F").save(tmp_path / "light.tif")
-    # the sRGB curve: 12.92 x up to there; 0.2159 is the light of level 128
-    assert read_picture(tmp_path / "light.tif")[..., 0].tolist() == [[0, 10, 128, 255], [255, 0, 0, 255]]
+def test_floats_are_levels_cut_off_at_white(tmp_path):
+    levels = np.array([[0.0, 0.1, 0.5, 1.0], [1.7, np.nan, -0.5, np.inf]], np.float32)
+    Image.fromarray(levels, "F").save(tmp_path / "light.tif")
+    assert read_picture(tmp_path / "light.tif")[..., 0].tolist() == [[0, 26, 128, 255], [255, 0, 0, 255]]
 
 
 def swapped_profile():

@@ -69,8 +69,8 @@ class Sighting:
         Faces in pixels of the whole picture, ``width`` by ``height``; those asked for only.
     seen : tuple of (int, Face)
         The faces a detector found, with their numbers from 1 on; none if they were placed by hand.
-    remarks : tuple of str
-        On the file, and on each face.
+    remarks, of_file : tuple of str
+        On the faces, and on how the file was read.
     """
 
     width: int
@@ -78,6 +78,7 @@ class Sighting:
     placed: list[Placed]
     seen: tuple[tuple[int, Face], ...]
     remarks: tuple[str, ...]
+    of_file: tuple[str, ...]
 
 
 def run_landmarks(options: argparse.Namespace) -> int:
@@ -93,7 +94,8 @@ def run_landmarks(options: argparse.Namespace) -> int:
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
         return FAILED
-    for remark in sighting.remarks:
+    remarks = [*sighting.of_file, *sighting.remarks]
+    for remark in remarks:
         teller.warning(str(options.picture), remark)
     faces = [told(face, number) for number, face in sighting.seen]
     result = {
@@ -102,7 +104,7 @@ def run_landmarks(options: argparse.Namespace) -> int:
         "faces": len(sighting.placed),
         "size": [sighting.width, sighting.height],
         "found": faces,
-        "warnings": list(sighting.remarks),
+        "warnings": remarks,
     }
     lines = [f"  face {row['face']}: {_sentence(row)}" for row in faces]
     teller.result(result, "\n".join([f"{place}  {len(sighting.placed)} face(s)", *lines]))
@@ -124,7 +126,7 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     place = options.output or options.picture.with_suffix(".json")
     if place.exists() and not options.force:
         raise PictureError(f"'{place}' exists. Choose another place, or replace it with --force.")
-    sighting = sight(options)
+    sighting = sight(options.picture, options)
     text = as_json(sighting.placed, sighting.width, sighting.height, options.picture.name)
     try:
         place.write_text(text, encoding="utf-8")
@@ -133,8 +135,8 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     return place, sighting
 
 
-def sight(options: argparse.Namespace) -> Sighting:
-    """Return the faces of the picture file ``options.picture``, found or placed as asked for.
+def sight(path: Path, options: argparse.Namespace) -> Sighting:
+    """Return a picture file's faces, found or placed as asked for by ``points``, ``box``, ``backend`` and ``face``.
 
     Raises
     ------
@@ -146,20 +148,24 @@ def sight(options: argparse.Namespace) -> Sighting:
     from .portrait.images import over_white, read_still
     from .portrait.placing import placed_by_clicks, placed_by_detector, placed_in_box
 
-    still = read_still(options.picture, LOOKED_AT)
+    still = read_still(path, LOOKED_AT)
     by_hand = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
     by_hand = placed_in_box(*options.box) if options.box else by_hand
     if by_hand is not None:
-        return Sighting(still.width, still.height, [by_hand], (), still.remarks)
+        return Sighting(still.width, still.height, [by_hand], (), (), still.remarks)
     look = look_for_faces(over_white(still.pixels), options.backend)
     if not look.faces:
-        raise PictureError(no_face(look, str(options.picture)))
+        raise PictureError(no_face(look, str(path)))
     factor = still.width / still.pixels.shape[1]
-    numbers = range(1, len(look.faces) + 1) if options.face is None else (options.face,)
-    seen = tuple((n, scaled(chosen_face(look, n, str(options.picture)).face, factor)) for n in numbers)
-    several = len(seen) > 1
-    said = [f"Face {n}: {words}" if several else words for n, face in seen for words in remarks_on(face)]
+    if options.face is not None:
+        chosen = chosen_face(look, options.face, str(path))
+        seen: tuple[tuple[int, Face], ...] = ((options.face, scaled(chosen.face, factor)),)
+        said = list(chosen.remarks)
+    else:
+        seen = tuple((number, scaled(face, factor)) for number, face in enumerate(look.faces, 1))
+        said = [f"Face {number}: {words}" for number, face in seen for words in remarks_on(face)]
+        said = [words.removeprefix("Face 1: ") for words in said] if len(seen) == 1 else said
     if len(look.profiles):
         said.append(f"{len(look.profiles)} more head(s) are seen in profile and left out.")
     placed = [placed_by_detector(face) for _, face in seen]
-    return Sighting(still.width, still.height, placed, seen, (*still.remarks, *said))
+    return Sighting(still.width, still.height, placed, seen, tuple(said), still.remarks)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from . import portraying
 from .audio import SoundFile
 from .errors import PictureError
-from .finding import placed_faces
+from .finding import sight
 from .models.registry import ASSETS, read_sidecar
 from .portrait.generator import Generator, load_generator, shipped_generator
-from .portrait.images import over_white, read_picture
+from .portrait.images import read_still
 from .portrait.placing import Placed, read_points
 from .portrait.portrait import Portrait, portrait_of
 from .provenance import facts as provenance
@@ -38,6 +38,7 @@ class Job:
     generator: Generator | None
     facts: Facts
     seal: Seal
+    remarks: tuple[str, ...]
 
 
 def job_of(options: argparse.Namespace) -> Job:
@@ -53,8 +54,8 @@ def job_of(options: argparse.Namespace) -> Job:
     seal = portraying.seal_of(options)
     if options.audio is not None:
         SoundFile(options.audio)
-    picture = read_picture(options.image)
-    placed, networks = _placed(picture, options)
+    still = read_still(options.image)
+    placed, networks, remarks = _placed(still.width, still.height, options)
     generator = generator_of(options.generator)
     if generator is not None:
         networks[generator.name or "portrait"] = generator.sha256
@@ -68,7 +69,8 @@ def job_of(options: argparse.Namespace) -> Job:
         options={"face_sha256": hash_of(placed.landmarks, placed.irises), "strength": options.strength},
         marked=options.mark,
     )
-    return Job(options, portrait_of(picture, placed), generator, facts, seal)
+    portrait = portrait_of(still.pixels, placed)
+    return Job(options, portrait, generator, facts, seal, (*still.remarks, *remarks))
 
 
 def generator_of(asked: str | None) -> Generator | None:
@@ -102,18 +104,16 @@ def _check_output(options: argparse.Namespace) -> None:
         raise PictureError(f"There is no folder '{output.absolute().parent}'. Make it, or choose another place.")
 
 
-def _placed(picture: NDArray[np.uint8], options: argparse.Namespace) -> tuple[Placed, dict[str, str]]:
-    """Return the face that is to talk, and the networks that found it."""
-    height, width = picture.shape[:2]
+def _placed(
+    width: int, height: int, options: argparse.Namespace
+) -> tuple[Placed, dict[str, str], tuple[str, ...]]:
+    """Return the face that is to talk, the networks that found it, and remarks on it."""
     if options.landmarks is not None:
-        return read_points(options.landmarks, width, height, options.face - 1), {}
-    faces = placed_faces(over_white(picture), options, str(options.image))
-    if options.face > len(faces):
-        raise PictureError(
-            f"'{options.image}' shows {len(faces)} faces; there is no face {options.face}. Choose --face."
-        )
+        return read_points(options.landmarks, width, height, options.face - 1), {}, ()
+    sighting = sight(options.image, options)
     used = () if options.points or options.box or options.backend != "mediapipe" else _FINDERS
-    return faces[options.face - 1], {name: read_sidecar(ASSETS / f"{name}.onnx.json").sha256 for name in used}
+    digests = {name: read_sidecar(ASSETS / f"{name}.onnx.json").sha256 for name in used}
+    return sighting.placed[0], digests, sighting.remarks
 
 
 def hash_of(*arrays: NDArray[Any] | None) -> str:

@@ -62,6 +62,7 @@ def rendered(job: Job, teller: Reporter) -> tuple[dict[str, Any], str]:
     began = perf_counter()
     options, subject = job.options, str(job.options.image)
     take, warnings = _take(job, teller)
+    warnings = [*job.remarks, *warnings]
     fps = options.fps or (Fraction(take.fps).limit_denominator(1001) if options.take else Fraction(25))
     asked = RenderOptions(options.strength, longest=options.size)
     teller.progress(subject, 0.0, "Preparing the picture")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,11 @@ from ..errors import PictureError
 LONGEST: Final = 16_384
 #: Rows laid over white at once: large pictures would need several times their size otherwise.
 _BAND: Final = 512
+#: What Pillow raises on damaged files, one way or another.
+_DAMAGED: Final = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
+    struct.error, zlib.error,
+)  # fmt: skip
 #: How files begin that look like pictures, and are none that Pillow reads; and what to do about it.
 _OTHER_KINDS: Final = (
     (b"\x76\x2f\x31\x01", "is an OpenEXR picture, which is read in Blender only. Save it as PNG"),
@@ -91,7 +98,9 @@ def read_still(path: Path, longest: int | None = None) -> Still:
         raise PictureError(f"There is no picture at '{path}'. Check the path.") from error
     except UnidentifiedImageError as error:
         raise PictureError(f"'{path}' {_what_else(path)}.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except PictureError:
+        raise
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise PictureError(f"The picture '{path}' cannot be read ({error}). It may be damaged.") from error
     except MemoryError as error:
         raise PictureError(f"There is not enough memory for the picture '{path}'. Scale it.") from error
@@ -147,7 +156,7 @@ def _read(opened: Any, longest: int | None) -> Still:
 def _frames_said(opened: Any) -> list[str]:
     try:
         count = int(getattr(opened, "n_frames", 1))
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except _DAMAGED:
         return []  # the end is missing; whether the first frame is there is seen on reading it
     if count > 1:
         opened.seek(0)
@@ -182,14 +191,13 @@ def _in_srgb(image: Any, profile: bytes | None) -> tuple[Any, list[str]]:
 def _deep(grey: NDArray[Any]) -> NDArray[np.uint8]:
     """Return one channel of 16 or 32 bits, or floats, as RGBA.
 
-    Whole numbers of up to 16 bits keep their range. Floats that lie around 0..1 are linear light, as Blender takes
-    them, and are cut off at 1; larger ones are levels like whole numbers.
+    Whole numbers of up to 16 bits keep their range; so do floats around 0..1, which Blender takes for levels too and
+    are cut off at 1, and larger ones.
     """
     values = grey.astype(np.float64)
     values = np.nan_to_num(values, posinf=float(values[np.isfinite(values)].max(initial=0.0)), neginf=0.0)
     if grey.dtype.kind == "f" and np.percentile(values, 99) <= 4.0:
-        light = np.clip(values, 0, 1)
-        level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+        level = values * 255
     else:
         highest = float(values.max(initial=0.0))
         level = values / next((top for top in (255.0, 65535.0) if highest <= top), highest) * 255
