@@ -34,8 +34,13 @@ sys.path.sort(key=lambda place: os.environ["BLENDER_USER_RESOURCES"] not in plac
 sys.modules["soundfile"] = sys.modules["librosa"] = None
 import mouthpiece, onnxruntime, scipy
 
-report["homes"] = [mouthpiece.__file__, onnxruntime.__file__, scipy.__file__]
+from mouthpiece.portrait.consent import Consent
+from mouthpiece.provenance import certificates, facts, png, sealing
+
+packages = (mouthpiece, onnxruntime, scipy, sealing.library())
+report["homes"] = [package.__file__ for package in packages]
 from importlib import import_module
+from pathlib import Path
 
 bpy.ops.mouthpiece.add_demo(line=False)
 command = import_module(name + ".command")
@@ -48,6 +53,11 @@ report["bake"] = command.main(
 report["again"] = command.main(["bake", "--audio", line, "--object", "Mouthpiece Head", "--output", output])
 report["animate"] = command.main(["animate", line, "-o", os.path.join(folder, "take.npz")])
 report["wrong"] = command.main(["bake"])
+picture = os.path.join(folder, "signed.png")
+Path(picture).write_bytes(png.encoded(__import__("numpy").zeros((9, 9, 4), "uint8")))
+known = facts.Facts(Consent("nobody is shown in this"), facts.software(), facts.now())
+sealing.Seal(certificates.own_identity(Path(folder) / "settings")).put(Path(picture), known)
+report["verify"] = command.main(["verify", picture])
 key = bpy.data.objects["Mouthpiece Head"].data.shape_keys
 report["keys"] = [len(c.keyframe_points) for c in key.animation_data.action.layers[0].strips[0].channelbags[0].fcurves]
 bpy.ops.preferences.addon_disable(module=name)
@@ -85,7 +95,7 @@ def report(package, tmp_path_factory):
 
 
 def test_packages_are_those_of_the_zip(report):
-    assert ["profile" in home for home in report["homes"]] == [True] * 3, report["homes"]
+    assert ["profile" in home for home in report["homes"]] == [True] * 4, report["homes"]
 
 
 def test_a_bake_succeeds_from_end_to_end(report):
@@ -101,6 +111,10 @@ def test_exit_codes_are_true(report):
 def test_a_take_is_made_without_the_package_that_reads_files(report):
     assert report["animate"] == 0
     assert (report["folder"] / "take.npz").is_file()
+
+
+def test_content_credentials_are_made_and_checked(report):
+    assert report["verify"] == 0
 
 
 def test_disabling_leaves_nothing(report):

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .processes import BUILD, ROOT, BuildError, check
+from .wheels import slimmed
 
 WHEELS = ROOT / ".cache" / "wheels"
 #: Largest zip allowed, in bytes.
 ZIP_LIMIT = 90_000_000
 #: Compiled packages the extension brings along; Blender has its own numpy. Seen to run with numpy 1.26 to 2.5.
-THIRD_PARTY = {"onnxruntime": "1.32.0", "scipy": "1.17.1"}
+#: c2pa-python 0.38.0 is the newest that is there for every platform.
+THIRD_PARTY = {"c2pa-python": "0.38.0", "onnxruntime": "1.32.0", "scipy": "1.17.1"}
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ def host_platform() -> str:
 
 
 def third_party_wheel(python: Path, package: str, target: str, tag: str) -> Path:
-    """Return the wheel of a compiled package for a platform and Python, downloaded once."""
+    """Return the wheel of a compiled package for a platform and Python, downloaded and slimmed once."""
     folder = WHEELS / f"{target}-{tag}"
-    pattern = f"{package}-{THIRD_PARTY[package]}-*.whl"
+    pattern = f"{package.replace('-', '_')}-{THIRD_PARTY[package]}-*.whl"
     if not list(folder.glob(pattern)):
         tags = [word for name in PLATFORMS[target] for word in ("--platform", name)]
         where: list[str | Path] = [
@@ -101,7 +103,7 @@ def third_party_wheel(python: Path, package: str, target: str, tag: str) -> Path
             "--no-deps",
         ]
         check([*fetch, "--only-binary=:all:", *where], f"No wheel of {package} for {target}, Python {tag}.")
-    return next(folder.glob(pattern))
+    return slimmed(next(folder.glob(pattern)), folder / "slim")
 
 
 def core_wheel(python: Path) -> Path:

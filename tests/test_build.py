@@ -1,13 +1,16 @@
 """What build.py decides: staged manifests, names, environments, how a ring's result is read."""
 
+import base64
+import hashlib
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import build
-from building import environments, extension, processes, rings
+from building import environments, extension, processes, rings, wheels
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
@@ -43,6 +46,53 @@ def test_the_lines_meet_and_begin_with_the_manifests_minimum():
 def test_every_zip_has_a_name_of_its_own():
     names = {extension.zip_name("1.2.3", target, tag) for target in extension.PLATFORMS for tag in extension.LINES}
     assert len(names) == len(extension.PLATFORMS) * len(extension.LINES)
+
+
+def make_wheel(path, files):
+    with zipfile.ZipFile(path, "w") as out:
+        for name, content in files.items():
+            out.writestr(name, content)
+
+
+def test_wheels_lose_what_nobody_needs_and_list_what_stays(tmp_path):
+    files = {
+        "c2pa/__init__.py": b"import x",
+        "c2pa/libs/libc2pa_c.so": bytes(range(256)) * 9,
+        "c2pa/libs/libc2pa_c.rlib": b"objects",
+        "c2pa/libs/c2pa_c.lib": b"objects",
+        "c2pa/build.py": b"download",
+        "c2pa_python-0.38.0.dist-info/METADATA": b"Name: c2pa-python",
+        "c2pa_python-0.38.0.dist-info/RECORD": b"old",
+    }
+    wheel = tmp_path / "c2pa_python-0.38.0-py3-none-any.whl"
+    make_wheel(wheel, files)
+    slim = wheels.slimmed(wheel, tmp_path / "slim")
+    kept = ["c2pa/__init__.py", "c2pa/libs/libc2pa_c.so", "c2pa_python-0.38.0.dist-info/METADATA"]
+    with zipfile.ZipFile(slim) as read:
+        assert sorted(read.namelist()) == sorted([*kept, "c2pa_python-0.38.0.dist-info/RECORD"])
+        assert all(read.read(name) == files[name] for name in kept)
+        rows = [line.split(",") for line in read.read("c2pa_python-0.38.0.dist-info/RECORD").decode().splitlines()]
+    assert [row[0] for row in rows] == [*kept, "c2pa_python-0.38.0.dist-info/RECORD"]
+    digest = base64.urlsafe_b64encode(hashlib.sha256(files[kept[1]]).digest()).decode().rstrip("=")
+    assert rows[1][1:] == [f"sha256={digest}", "2304"] and rows[-1][1:] == ["", ""]
+    assert wheels.slimmed(wheel, tmp_path / "slim") == slim
+    other = tmp_path / "other-1-py3-none-any.whl"
+    make_wheel(other, {"other/tests/a.py": b""})
+    assert wheels.slimmed(other, tmp_path / "slim") == other
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("scipy/signal/tests/test_a.py", False),
+        ("scipy/tests/x.npz", False),
+        ("scipy/signal/_tests_a.py", True),
+        ("scipy/optimize/_a.so", True),
+        ("scipy-1.17.1.dist-info/METADATA", True),
+    ],
+)
+def test_of_scipy_only_tests_are_left_out(name, stays):
+    assert bool(wheels.LEFT_OUT["scipy"].fullmatch(name)) != stays
 
 
 def test_sentences_of_the_manifest_obey_blenders_rules():
