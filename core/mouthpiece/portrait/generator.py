@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from ..models.registry import ASSETS, Network, find
+from ..models.registry import ASSETS, Network, Sidecar, find
 from ..models.session import Session
 from .conditions import SIZE, Conditions
 
@@ -88,21 +88,61 @@ def shipped_generator(threads: int = 1) -> Generator | None:
 
 
 def load_generator(path: Path, threads: int = 1) -> Generator:
-    """Return the network stored at ``path`` (.onnx, with its sidecar beside it).
+    """Return the network stored at ``path`` (.onnx, with its sidecar beside it), tried out on grey.
 
     Raises
     ------
     ModelError
-        If it is missing, not vouched for by its sidecar, or no generator of portraits.
+        If it is missing, not vouched for by its sidecar, no generator of portraits, or does not run.
     """
-    if path.suffix.lower() != ".onnx":
+    if path.suffix != ".onnx":
         raise ModelError(f"'{path}' is no network: a generator is an .onnx file with its .onnx.json beside it.")
-    return _of(find(path.stem, path.parent), threads)
+    if not path.is_file():
+        raise ModelError(f"There is no network '{path}'. Check the path.")
+    if not path.with_name(path.name + ".json").is_file():
+        raise ModelError(
+            f"The generator '{path}' has no description '{path.name}.json' beside it. Write one: "
+            f"python -m training.portrait_sidecar '{path.name}'"
+        )
+    generator = _of(find(path.stem, path.parent), threads)
+    _try_out(generator)
+    return generator
+
+
+def _try_out(generator: Generator) -> None:
+    """Let a generator make part of a grey frame: what it cannot take or give is told before a film is begun."""
+    grey = {name: np.full((planes, SIZE, SIZE), 0.5, np.float32) for name, planes in INPUTS.items()}
+    grey["oval"][:, :, 48:] = grey["oval"][:, 80:] = 0
+    try:
+        generator.frame(Conditions(**grey))
+    except ModelError:
+        raise
+    except Exception as error:  # ONNX Runtime's exceptions share no public base class but Exception
+        raise ModelError(
+            f"The generator '{generator.name}' cannot be run on what its description says it takes ({error}). "
+            "Numbers are 32-bit floats; half-precision weights are fine inside."
+        ) from error
 
 
 def _of(network: Network, threads: int) -> Generator:
     sidecar = network.sidecar
     if sidecar.kind != KIND:
         raise ModelError(f"'{sidecar.name}' is a network of kind '{sidecar.kind}', not a generator of portraits.")
+    _check_shapes(sidecar)
     free = all(isinstance(side, str) for shape in sidecar.inputs.values() for side in shape[2:])
     return Generator(network.open(threads), tuple(sidecar.inputs), sidecar.name, sidecar.sha256, free)
+
+
+def _check_shapes(sidecar: Sidecar) -> None:
+    """Refuse a generator that takes what there is in another size."""
+    for key, shape in sidecar.inputs.items():
+        wanted = (1, INPUTS.get(key), SIZE, SIZE)
+        free_axes = (0, 2, 3)
+        fits = len(shape) == 4 and all(
+            shape[axis] == wanted[axis] or (axis in free_axes and isinstance(shape[axis], str)) for axis in range(4)
+        )
+        if key in INPUTS and not fits:
+            raise ModelError(
+                f"The generator '{sidecar.name}' takes '{key}' as {' x '.join(map(str, shape))}; there is "
+                f"{' x '.join(map(str, wanted))}."
+            )
