@@ -23,6 +23,7 @@ from . import (
     pins_overlay,
     portrait_preview,
     portrait_settings,
+    preferences,
     properties,
 )
 from .operators import (
@@ -48,6 +49,7 @@ from .strokes import settings as stroke_settings
 
 #: Settings first, the panel before its parts.
 MODULES = (
+    preferences,
     properties,
     dials,
     mapping_table,

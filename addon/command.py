@@ -22,6 +22,8 @@ examples:
           --output baked.blend
   blender -b baked.blend -c mouthpiece redial --object Face --lips 1.2 --output dialled.blend
   blender -b -c mouthpiece picture --image face.png --audio line.wav --output out.blend --render out.mp4
+  blender -b -c mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: this is me"
+  blender -b shot.blend -c mouthpiece render --object Ada
   blender -b -c mouthpiece animate line.wav -o take.npz
 
 exit codes: 0 done, 1 failed, 2 bad arguments
@@ -39,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
     from mouthpiece import cli, dialling
 
-    from . import command_bake, command_picture, command_redial, sound
+    from . import command_bake, command_picture, command_portrait, command_redial, command_render, sound
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -63,6 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     bake.set_defaults(command=run_bake, open_sound=sound.open_file)
     command_redial.add(commands)
     command_picture.add(commands)
+    command_portrait.add(commands)
+    command_render.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     cli.add_commands(commands, open_sound=sound.open_file)
     return parser

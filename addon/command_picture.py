@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import compat
+from . import compat, picture_images, picture_making
 
 
 def add(commands: Any) -> None:
@@ -80,31 +83,38 @@ def run(options: argparse.Namespace) -> int:
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     """Make the rig in a new scene that shows it as the picture is; nothing stays of it if that fails."""
-    from mouthpiece.errors import MouthpieceError
     from mouthpiece.portrait.placing import placed_by_clicks, placed_in_box
-
-    from . import picture_images, picture_making
 
     image = picture_images.load(str(options.image))
     placed = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
     placed = placed_in_box(*options.box) if options.box else placed
+    wanted = picture_making.Wanted(options.face, str(options.landmarks or ""), placed=placed)
+    with scene_for(image, options.fps):
+        made = picture_making.make(bpy.context, image, wanted)
+        picture_making.add_camera(bpy.context, made.rig)
+    return made.rig, made.warnings
+
+
+@contextmanager
+def scene_for(image: bpy.types.Image, fps: Fraction | int | None) -> Iterator[bpy.types.Scene]:
+    """Make a scene that shows pictures as they are, at a rate or that of the scene before; it goes if making fails."""
+    from mouthpiece.errors import MouthpieceError
+
     window, before = bpy.context.window, bpy.context.scene
     scene: Any = bpy.data.scenes.new(Path(image.name).stem)
-    scene.render.fps, scene.render.fps_base = options.fps or before.render.fps, 1.0
-    if options.fps is None:
-        scene.render.fps_base = before.render.fps_base
+    scene.render.fps, scene.render.fps_base = before.render.fps, before.render.fps_base
+    if fps is not None:
+        scene.render.fps = max(1, round(fps))
+        scene.render.fps_base = scene.render.fps / float(fps)
     window.scene = scene
     _ready_for_video(scene, before)
     picture_making.show_colours(scene)
     try:
-        wanted = picture_making.Wanted(options.face, str(options.landmarks or ""), placed=placed)
-        made = picture_making.make(bpy.context, image, wanted)
+        yield scene
     except MouthpieceError:
         window.scene = before
         bpy.data.scenes.remove(scene)
         raise
-    picture_making.add_camera(bpy.context, made.rig)
-    return made.rig, made.warnings
 
 
 def _ready_for_video(scene: bpy.types.Scene, other: bpy.types.Scene) -> None:

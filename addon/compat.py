@@ -77,6 +77,12 @@ def strip_length(strip: Any) -> int:
     return int(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)
 
 
+def new_colour_strip(strips: Any, name: str, channel: int, start: int, length: int) -> Any:
+    """Add a strip of one colour and return it (5.0 on: told its length, before: its end)."""
+    last = {"length": length} if hasattr(bpy.types.WorkSpace, "sequencer_scene") else {"frame_end": start + length}
+    return strips.new_effect(name=name, type="COLOR", channel=channel, frame_start=start, **last)
+
+
 def last_retiming_index(length: int) -> int:
     """Return which content frame the last retiming key of a strip ``length`` frames long stands for.
 

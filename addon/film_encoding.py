@@ -21,7 +21,9 @@ import bpy
 from . import compat
 
 #: Container by file ending.
-CONTAINERS: Final = {".mp4": "MPEG4", ".mov": "QUICKTIME", ".mkv": "MKV"}
+CONTAINERS: Final = {".mp4": "MPEG4", ".m4v": "MPEG4", ".mov": "QUICKTIME"}
+#: Blender's names of constant rate factors.
+_QUALITIES: Final = {"PERC_LOSSLESS": 17, "HIGH": 20, "MEDIUM": 23, "LOW": 26, "VERYLOW": 29, "LOWEST": 32}
 #: What a Blender that renders says of each frame.
 _FRAME: Final = re.compile(r"(?:Fra:|Append frame )(\d+)")
 #: Program of the other Blender: this package without its beginning, which would register the whole add-on.
@@ -36,7 +38,10 @@ importlib.import_module("mouthpiece_encoding.film_encoding").run({film!r})
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A film to be: files of its frames in order, its soundtrack (WAV; empty for none), place, size and rate."""
+    """A film to be: files of its frames in order, its soundtrack (WAV; empty for none), place, size and rate.
+
+    ``background`` (sRGB, 0..1) shows where frames are see-through; ``quality`` is a constant rate factor, 0 best to 51.
+    """
 
     frames: tuple[str, ...]
     sound: str
@@ -45,6 +50,8 @@ class Film:
     height: int
     fps: int
     fps_base: float
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    quality: int = 16
 
 
 def can_encode() -> bool:
@@ -108,7 +115,7 @@ def apart(film: Film, blender: str) -> Iterator[float]:
 def run(note: str) -> None:
     """Encode what a file tells of: what the other Blender does."""
     raw = json.loads(Path(note).read_text(encoding="utf-8"))
-    encode(Film(**{**raw, "frames": tuple(raw["frames"])}))
+    encode(Film(**{**raw, "frames": tuple(raw["frames"]), "background": tuple(raw["background"])}))
     sys.stdout.flush()
 
 
@@ -133,9 +140,10 @@ def encode(film: Film) -> None:
     with compat.scratch_scene(film.fps, film.fps_base) as scene:
         _aim(scene, film)  # before strips are added: they are fitted to the size the scene has then
         strips = compat.strips_of(scene.sequence_editor_create())
-        add_frames(strips, "Frames", film.frames, 1, 1)
+        compat.new_colour_strip(strips, "Background", 1, 1, len(film.frames)).color = film.background
+        add_frames(strips, "Frames", film.frames, 2, 1)
         if film.sound:
-            strips.new_sound("Sound", film.sound, 2, 1)
+            strips.new_sound("Sound", film.sound, 3, 1)
         scene.frame_start, scene.frame_end = 1, len(film.frames)
         Path(film.path).parent.mkdir(parents=True, exist_ok=True)
         bpy.ops.render.render(animation=True, scene=scene.name)
@@ -146,6 +154,7 @@ def add_frames(strips: Any, name: str, frames: tuple[str, ...], channel: int, st
     strip = strips.new_image(name, frames[0], channel, start, fit_method="FIT")
     for frame in frames[1:]:
         strip.elements.append(Path(frame).name)
+    strip.blend_type = "ALPHA_OVER"
     return strip
 
 
@@ -165,7 +174,8 @@ def _aim(scene: Any, film: Film) -> None:
     video = render.ffmpeg
     video.format = CONTAINERS.get(Path(film.path).suffix.lower(), "MPEG4")
     # a scene made by script has no values of its own for any of these
-    video.codec, video.constant_rate_factor, video.ffmpeg_preset, video.gopsize = "H264", "HIGH", "GOOD", 12
+    video.codec, video.ffmpeg_preset, video.gopsize = "H264", "GOOD", 12
+    video.constant_rate_factor = min(_QUALITIES, key=lambda name: abs(_QUALITIES[name] - film.quality))
     video.audio_codec = "AAC" if film.sound else "NONE"
     video.audio_bitrate, video.audio_mixrate, video.audio_channels = 192, 48_000, "STEREO"
 

@@ -120,9 +120,13 @@ class MOUTHPIECE_PT_portrait_render(OfPortrait, bpy.types.Panel):
         column.row().prop(settings, "media", expand=True)
         column.prop(settings, "output")
         column.prop(settings, "longest")
+        column.prop(settings, "repair")
+        if settings.repair == "FILE":
+            column.prop(settings, "generator")
         column.row().prop(settings, "span", expand=True)
         column.prop(settings, "mark")
         if settings.media == "VIDEO":
+            column.prop(settings, "background")
             column.prop(settings, "keep_frames")
         column.prop(settings, "sequencer")
         column.prop(settings, "plane")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Any, Final
 
 #: Name of the file that tells what frames were made of.
 NOTE: Final = "mouthpiece-portrait.json"
-#: Digits of a frame's number in its file's name, at least.
-_DIGITS: Final = 4
+#: The run of signs in a name that stands for a frame's number.
+_RUN: Final = re.compile("(#+)")
 
 
 def first_number(first: int) -> int:
@@ -27,20 +28,22 @@ def first_number(first: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """Where frames go: ``count`` files ``stem_0001.png`` and so on in ``path``, beginning with number ``first``.
+    """Where frames go: ``count`` files in ``path``, numbered from ``first`` on.
 
-    ``made_of`` is a fingerprint of all that decides what the frames look like.
+    Their ``name`` has one ``#`` for each digit of the number, such as ``face_####.png``; ``made_of`` is a fingerprint
+    of all that decides what the frames look like.
     """
 
     path: Path
-    stem: str
+    name: str
     first: int
     count: int
     made_of: str
 
     def place(self, index: int) -> Path:
         """Return the file of a frame, counted from 0."""
-        return self.path / f"{self.stem}_{self.first + index:0{_DIGITS}d}.png"
+        before, run, after = _RUN.split(self.name, maxsplit=1)
+        return self.path / f"{before}{self.first + index:0{len(run)}d}{after}"
 
     def refusal(self) -> str:
         """Return why frames may not be written here without replacing others; empty if they may."""
@@ -72,7 +75,7 @@ class FrameFolder:
             if self._noted().get("made_of") != self.made_of:
                 for place in self._own():
                     place.unlink(missing_ok=True)
-            note = {"format": 1, "made_of": self.made_of, "stem": self.stem, "first": self.first, "count": self.count}
+            note = {"format": 1, "made_of": self.made_of, "name": self.name, "first": self.first, "count": self.count}
             _whole(self.path / NOTE, json.dumps(note).encode())
 
     def missing(self) -> Iterator[tuple[int, int]]:
@@ -86,10 +89,10 @@ class FrameFolder:
                 yield start, index
                 start = None
 
-    def write(self, index: int, data: bytes) -> None:
-        """Write a frame, whole or not at all; PictureError says why it could not be."""
+    def write(self, index: int, data: bytes, finish: Callable[[Path, int], None] | None = None) -> None:
+        """Write a frame, whole and as ``finish`` leaves it, or not at all; PictureError says why it could not be."""
         with _told(f"Frame {self.first + index} cannot be written to '{self.path}'", self):
-            _whole(self.place(index), data)
+            _whole(self.place(index), data, None if finish is None else lambda path: finish(path, index))
 
     def resuming(self) -> str:
         """Return what to say of frames that are kept."""
@@ -106,10 +109,11 @@ class FrameFolder:
         """Return the files in the way: those of this rendering's names, and of the one noted before."""
         noted = self._noted()
         try:
-            before = FrameFolder(self.path, str(noted["stem"]), int(noted["first"]), int(noted["count"]), "")
+            before = FrameFolder(self.path, str(noted["name"]), int(noted["first"]), int(noted["count"]), "")
         except (KeyError, TypeError, ValueError):
             before = self
-        safe = before.stem == Path(before.stem).name and 0 <= before.count < 10_000_000
+        plain = Path(before.name).name == before.name and len(_RUN.findall(before.name)) == 1
+        safe = plain and 0 <= before.count < 10_000_000
         return [*map(self.place, range(self.count)), *(map(before.place, range(before.count)) if safe else ())]
 
     def _noted(self) -> dict[str, Any]:
@@ -132,13 +136,14 @@ def _told(what: str, folder: FrameFolder | None = None) -> Iterator[None]:
         raise PictureError(f"{what}: {error.strerror or error}.{kept}") from error
 
 
-def _whole(place: Path, data: bytes) -> None:
+def _whole(place: Path, data: bytes, finish: Callable[[Path], None] | None = None) -> None:
     """Write a file that appears complete or not at all."""
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(data)
+        if finish is not None:
+            finish(beside)
         beside.replace(place)
-    except OSError:
+    finally:
         with suppress(OSError):
             beside.unlink()
-        raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 
 from . import picture_images, picture_settings, portrait_lines, sound
+from .portrait_settings import generator_of
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -80,16 +81,17 @@ def frame_at(obj: bpy.types.Object, scene: bpy.types.Scene, frame: int) -> Any:
 
 
 def _renderer(obj: bpy.types.Object) -> Renderer:
-    from mouthpiece.portrait.generator import shipped_generator
     from mouthpiece.portrait.render import Renderer, RenderOptions
 
+    settings = obj.mouthpiece_portrait
     image = picture_settings.picture_of(obj)
     longest = min(longest_of(obj), PREVIEWED)
     points = obj.mouthpiece_picture.points
-    made_from = (image.name_full, image.filepath, tuple(image.size), points, longest)
+    repaired = settings.repair, settings.generator
+    made_from = (image.name_full, image.filepath, tuple(image.size), points, longest, *repaired)
     if _prepared.renderer is None or _prepared.made_from != made_from:
         portrait = portrait_of(obj, longest)
-        _prepared.renderer = Renderer(portrait, shipped_generator(), RenderOptions(longest=longest))
+        _prepared.renderer = Renderer(portrait, generator_of(obj), RenderOptions(longest=longest))
         _prepared.made_from = made_from
     return _prepared.renderer
 

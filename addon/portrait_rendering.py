@@ -70,7 +70,8 @@ class Rendering:
 
     ``fps`` and ``fps_base`` are the scene's rate; ``folder`` gets the frames, ``film``, if there is one, the film;
     ``longest`` is the frames' longer side in pixels; ``facts`` what is recorded. ``blender`` is a Blender that can be
-    started to encode the film; without one the main thread is asked.
+    started to encode the film; without one the main thread is asked. ``background`` (sRGB, 0..1) is what see-through
+    pictures stand on in films.
     """
 
     portrait: Portrait
@@ -83,10 +84,12 @@ class Rendering:
     folder: FrameFolder
     film: Path | None
     sounds: tuple[soundtrack.Heard, ...]
-    seal: portrait_sealing.Sealing
+    sealing: portrait_sealing.Sealing
     blender: str = ""
     keep_frames: bool = True
     replace: bool = False
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    quality: int = 16
 
     @property
     def rate(self) -> float:
@@ -129,10 +132,11 @@ class Rendering:
         share = 1.0 if self.film is None else _FRAMES
         yield Progress(0.0, "Preparing the picture")
         renderer = Renderer(self.portrait, self.generator, RenderOptions(longest=self.longest))
+        finish = self.sealing.frame if self.film is None else None  # of what a film is made of, the film is signed
         for begin, end in list(self.folder.missing()):
             frames = renderer.frames(self.performance, self.rate, begin, end)
             for index, frame in enumerate(frames, begin):
-                self.folder.write(index, self.seal.frame_bytes(frame, index))
+                self.folder.write(index, self.sealing.frame_bytes(frame, index), finish)
                 done += 1
                 yield Progress(share * done / self.folder.count, f"Frame {done} of {self.folder.count}")
         return int(renderer.size[0]), int(renderer.size[1])
@@ -155,8 +159,9 @@ class Rendering:
                 soundtrack.write(samples, track)
             beside = Path(folder) / path.name
             film = Film(
-                tuple(map(str, places)), str(track) if self.sounds else "", str(beside), *size, self.fps, self.fps_base
-            )
+                tuple(map(str, places)), str(track) if self.sounds else "", str(beside), *size, self.fps, self.fps_base,
+                self.background, self.quality,
+            )  # fmt: skip
             if film_encoding.is_blender(self.blender):
                 for share in film_encoding.apart(film, self.blender):
                     yield Progress(_FRAMES + (0.98 - _FRAMES) * share, "Encoding the film")
@@ -165,9 +170,7 @@ class Rendering:
                 yield asked
                 asked.wait()
             yield Progress(0.98, "Signing the film")
-            warned = self.seal.film(beside)
-            if warned is not None:
-                yield warned
+            self.sealing.film(beside)
             try:
                 beside.replace(path)
             except OSError as error:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import bpy
 
-from . import film_encoding, picture_settings, portrait_lines, portrait_playing, portrait_settings, soundtrack
+from . import (
+    film_encoding,
+    picture_settings,
+    portrait_lines,
+    portrait_playing,
+    portrait_settings,
+    preferences,
+    sound,
+    soundtrack,
+)
 from .portrait_frames import FrameFolder, first_number
 from .portrait_rendering import Rendering, fingerprint
-from .portrait_sealing import Sealing
+from .portrait_sealing import Signer, sealing_of
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
+    from mouthpiece.portrait.consent import Consent
+    from mouthpiece.portrait.generator import Generator
+    from mouthpiece.provenance.facts import Facts
 
 #: Endings of films that can carry the record of what they are.
-FILMS: Final = (".mp4", ".mov")
+FILMS: Final = (".mp4", ".m4v", ".mov")
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
@@ -42,9 +54,19 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def output_of(obj: bpy.types.Object) -> tuple[Path, Path | None]:
-    """Return the folder of frames, and the film if one is made; PictureError if the place makes no sense."""
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where frames go, what they are called, and the film that is made of them, if any."""
+
+    folder: Path
+    name: str
+    film: Path | None
+
+
+def output_of(obj: bpy.types.Object) -> Output:
+    """Return where what is rendered goes; PictureError if the place makes no sense."""
     from mouthpiece.errors import PictureError
+    from mouthpiece.provenance.sequences import Numbering
 
     settings = obj.mouthpiece_portrait
     text = settings.output.strip()
@@ -54,14 +76,17 @@ def output_of(obj: bpy.types.Object) -> tuple[Path, Path | None]:
         raise PictureError(
             "Output begins with //, the folder of this file, which was never saved. Save it, or choose another folder."
         )
-    path = Path(bpy.path.abspath(text)).absolute()
+    path, name = Path(bpy.path.abspath(text)).absolute(), f"{bpy.path.clean_name(obj.name)}_####.png"
     if settings.media == "FRAMES":
-        return (path.with_suffix("") if path.suffix.lower() in (*FILMS, ".png") else path), None
+        if "#" in path.name:
+            named = Numbering.of(path)
+            return Output(named.folder, named.name, None)
+        return Output(path.with_suffix("") if path.suffix.lower() in (*FILMS, ".png") else path, name, None)
     if path.is_dir():
         raise PictureError(f"'{path}' is a folder. Name a film in it, such as {obj.name}.mp4.")
     if path.suffix.lower() not in FILMS:
         path = path.with_name(path.name + FILMS[0])
-    return path.with_name(f"{path.stem}_frames"), path
+    return Output(path.with_name(f"{path.stem}_frames"), name, path)
 
 
 def span_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, int]:
@@ -77,22 +102,21 @@ def span_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, int]:
 
 
 def rendering_of(
-    obj: bpy.types.Object, scene: bpy.types.Scene, replace: bool = False, options: Mapping[str, Any] | None = None
+    obj: bpy.types.Object, scene: bpy.types.Scene, replace_files: bool = False, signer: Signer | None = None
 ) -> tuple[Rendering, list[str]]:
     """Return what is to be rendered of a portrait, and remarks; a MouthpieceError says what is wrong.
 
-    ``options`` are recorded besides what is known here.
+    ``signer`` is what is signed with in place of what the preferences name.
     """
-    from mouthpiece.portrait.generator import shipped_generator
-
     settings = obj.mouthpiece_portrait
     consent = portrait_settings.consent_of(obj)
-    folder, film = output_of(obj)
+    output = output_of(obj)
+    folder, film = output.folder, output.film
     first, last = span_of(obj, scene)
     performance = portrait_playing.performance_of(obj, scene, (first, last))
     longest = portrait_playing.longest_of(obj)
     portrait = portrait_playing.portrait_of(obj, longest)
-    generator = shipped_generator()
+    generator = portrait_settings.generator_of(obj)
     remarks: list[str] = []
     if film is not None and not film_encoding.can_encode():
         remarks.append(f"This Blender cannot write films: frames are in '{folder}'.")
@@ -101,45 +125,52 @@ def rendering_of(
     if film is not None:
         sounds, told = soundtrack.heard(portrait_lines.spoken(obj), scene)
         remarks += told
-    facts = _facts(obj, consent, performance, generator, dict(options or {}))
+    picture = _file_of(picture_settings.picture_of(obj))
+    facts = _facts(obj, consent, performance, generator, picture)
+    facts = replace(facts, options={**facts.options, "fps": sound.true_fps(scene), "frames": last - first + 1})
+    sealing, told = sealing_of(facts, picture, signer or Signer(*preferences.signer(bpy.context)))
+    remarks += told
     of = fingerprint(
-        portrait, performance, longest, consent, settings.mark, facts.software, getattr(generator, "sha256", "")
-    )
-    frames = FrameFolder(folder, bpy.path.clean_name(obj.name), first_number(first), last - first + 1, of)
+        portrait, performance, longest, consent, facts.marked, facts.software, sealing.seal.signature,
+        getattr(generator, "sha256", ""),
+    )  # fmt: skip
+    frames = FrameFolder(folder, output.name, first_number(first), last - first + 1, of)
     rendering = Rendering(
         portrait, performance, generator, longest, first, scene.render.fps, scene.render.fps_base, frames, film,
-        tuple(sounds), Sealing(facts), bpy.app.binary_path, settings.keep_frames or film is None, replace,
+        tuple(sounds), sealing, bpy.app.binary_path, settings.keep_frames or film is None,
+        replace_files, tuple(settings.background),
     )  # fmt: skip
     return rendering, remarks
 
 
 def _facts(
-    obj: bpy.types.Object, consent: Any, performance: Performance, generator: Any, options: dict[str, Any]
-) -> Any:
-    """Return what is recorded of it."""
-    from mouthpiece.provenance.facts import COMPOSITE, Facts, now, software, source_type_of
+    obj: bpy.types.Object, consent: Consent, performance: Performance, generator: Generator | None, picture: Path | None
+) -> Facts:
+    """Return what is recorded of a portrait."""
+    from mouthpiece.portrait_job import hash_of
+    from mouthpiece.provenance.facts import COMPOSITE, Facts, file_sha256, now, software, source_type_of
 
-    picture = _file_of(picture_settings.picture_of(obj))
+    placed, moved = picture_settings.landmarks_of(obj), performance
     networks = dict(performance.models)
     if generator is not None:
-        networks[generator.name] = generator.sha256
+        networks[generator.name or "portrait"] = generator.sha256
+    lines = portrait_lines.spoken(obj)
     return Facts(
         consent,
         software(),
         now(),
         COMPOSITE if picture is None else source_type_of(picture),
-        picture_sha256="" if picture is None else _hash(picture),
-        sound_sha256=performance.audio_sha256 if "+" not in performance.audio_sha256 else "",
-        networks=networks,
-        options={**dict(performance.options), **options},
+        picture_sha256="" if picture is None else file_sha256(picture),
+        sound_sha256=performance.audio_sha256 if len(lines) == 1 else "",
+        networks={name: digest for name, digest in networks.items() if digest},
+        options={
+            "face_sha256": hash_of(placed.landmarks, placed.irises),
+            "motion_sha256": hash_of(moved.landmarks, moved.arkit, moved.head, moved.gaze, moved.blink),
+            "take": dict(performance.options),
+            "lines": [{"dials": dict(line.dials), "strength": line.targets[0]["strength"]} for line in lines],
+        },
         marked=bool(obj.mouthpiece_portrait.mark),
     )
-
-
-def _hash(path: Path) -> str:
-    from mouthpiece.provenance.facts import file_sha256
-
-    return file_sha256(path)
 
 
 def _file_of(image: bpy.types.Image) -> Path | None:

@@ -5,16 +5,18 @@ Its picture and landmarks are kept as those of a picture rig are (see :mod:`pict
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
 from . import portrait_showing
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.consent import Consent
+    from mouthpiece.portrait.generator import Generator
 
 
 class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
@@ -41,6 +43,28 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
     )
     by: StringProperty(name="Stated By", description="Who says so; may be left empty. Written into what is rendered")
     mark: BoolProperty(name="Visible Mark", description="Write into a corner of every frame that it is synthetic")
+    repair: EnumProperty(
+        name="Repair",
+        description="What the warped picture is given: mouth, lids and seams",
+        items=(
+            ("SHIPPED", "Network", "The network that comes with Mouthpiece: photos, and paintings like photos"),
+            ("NONE", "None", "The warp alone: paintings, cartoons and illustrations keep their strokes"),
+            ("FILE", "Own Network", "A network of your own (.onnx, with its .onnx.json beside it)"),
+        ),
+    )
+    generator: StringProperty(
+        name="Network", description="Network that repairs the face (.onnx)", subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )  # fmt: skip
+    background: FloatVectorProperty(
+        name="Background",
+        description="What see-through pictures stand on in films; frames stay see-through",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        default=(1.0, 1.0, 1.0),
+    )
     media: EnumProperty(
         name="Render",
         description="What is made",
@@ -51,7 +75,7 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
     )
     output: StringProperty(
         name="Output",
-        description="The film (.mp4 or .mov) or the folder of frames; // is where this file is saved",
+        description="Film (.mp4, .mov), or folder of frames, or their name (face_####.png); // is this file's folder",
         subtype="FILE_PATH",
         options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )
@@ -96,6 +120,19 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
     rendered: PointerProperty(name="Rendered", description="The frames or the film rendered last", type=bpy.types.Image)
     first: IntProperty(name="First", description="Frame of the scene on which what is rendered begins")
     last: IntProperty(name="Last", description="Frame of the scene on which it ends")
+
+
+def generator_of(obj: bpy.types.Object) -> Generator | None:
+    """Return the network that repairs a portrait's face, None for the warp alone; ModelError if it cannot be used."""
+    from mouthpiece.errors import ModelError
+    from mouthpiece.portrait.generator import load_generator, shipped_generator
+
+    settings = obj.mouthpiece_portrait
+    if settings.repair == "FILE":
+        if not settings.generator.strip():
+            raise ModelError("No network is chosen under Repair. Choose an .onnx file, or the shipped network.")
+        return load_generator(Path(bpy.path.abspath(settings.generator)))
+    return shipped_generator() if settings.repair == "SHIPPED" else None
 
 
 def not_editable(obj: Any) -> str:

@@ -26,6 +26,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # Before bpy is imported: nothing of the user's profile is read or written.
     os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="mouthpiece-tests-")
+    os.environ["MOUTHPIECE_SETTINGS"] = tempfile.mkdtemp(prefix="mouthpiece-settings-")
     if config.getoption("--blender"):
         os.environ["BLENDER"] = config.getoption("--blender")
 

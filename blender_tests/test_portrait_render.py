@@ -332,11 +332,11 @@ def test_a_strip_is_heard_as_it_is_trimmed(tmp_path):
 
 
 def test_a_folder_of_frames_knows_what_it_is_made_of(tmp_path):
-    one = FrameFolder(tmp_path / "a", "x", 5, 3, "one")
+    one = FrameFolder(tmp_path / "a", "x_####.png", 5, 3, "one")
     one.begin(False)
     one.write(1, b"data")
     assert list(one.missing()) == [(0, 1), (2, 3)] and one.done() == 1 and one.place(0).name == "x_0005.png"
-    other = FrameFolder(tmp_path / "a", "x", 6, 3, "two")
+    other = FrameFolder(tmp_path / "a", "x_####.png", 6, 3, "two")
     assert "'x_0006.png'" in other.refusal() and other.done() == 0
     with pytest.raises(PictureError, match="another rendering"):
         other.begin(False)

@@ -25,7 +25,7 @@ _RATES: Final = {
     "59.94": Fraction(60000, 1001),
     "119.88": Fraction(120000, 1001),
 }
-_EPILOG: Final = """\
+EPILOG: Final = """\
 examples:
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: I am the person in this picture"
   mouthpiece portrait --image face.png --take take.npz --audio line.wav -o out.mp4 --consent "…"
@@ -185,7 +185,7 @@ def add_portrait_command(commands: Any) -> argparse.ArgumentParser:
         "portrait",
         help="a still picture that talks, as a film or frames",
         description="Make the face of a still picture speak a sound, and write a film with it, or frames.",
-        epilog=_EPILOG,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_portrait_arguments(parser)

@@ -1,0 +1,53 @@
+"""The add-on's preferences: what is this computer's or this user's, and belongs into no scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+from bpy.utils import register_classes_factory
+
+
+class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
+    """What portraits are signed with."""
+
+    bl_idname = __package__
+
+    certificate: StringProperty(
+        name="Certificate",
+        description="Certificate (PEM, with those it rests on) that content credentials of portraits are signed with. "
+        "Left empty, one made on this computer is used, which says so",
+        subtype="FILE_PATH",
+    )
+    private_key: StringProperty(
+        name="Private Key", description="Private key (PEM) of the certificate", subtype="FILE_PATH"
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw them."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.label(text="Content credentials of portraits")
+        layout.prop(self, "certificate")
+        layout.prop(self, "private_key")
+
+
+def signer(context: bpy.types.Context) -> tuple[str, str]:
+    """Return the paths of the user's certificate and private key; both empty where none is named.
+
+    Raises PictureError if one is named without the other.
+    """
+    from mouthpiece.errors import PictureError
+
+    addon = context.preferences.addons.get(__package__)
+    found: Any = addon.preferences if addon is not None else None
+    if found is None:
+        return "", ""
+    paths = tuple(bpy.path.abspath(path) if path.strip() else "" for path in (found.certificate, found.private_key))
+    if bool(paths[0]) != bool(paths[1]):
+        raise PictureError("Certificate and private key belong together: name both in the preferences, or neither.")
+    return paths[0], paths[1]
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_AP_preferences,))
