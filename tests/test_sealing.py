@@ -172,6 +172,25 @@ def test_the_portrait_is_an_ingredient_without_a_copy_of_it(picture, tmp_path, i
     assert verified(picture).valid
 
 
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_frame_made_without_a_file_is_as_one_that_is_sealed(tmp_path, identity, signs):
+    frame = np.random.default_rng(5).integers(0, 256, (24, 32, 4), np.uint8)
+    (tmp_path / "a.png").write_bytes(Seal(identity if signs else None).frame(frame, FACTS))
+    (tmp_path / "b.png").write_bytes(png.encoded(frame, level=1))
+    whole = Seal(identity if signs else None).put(tmp_path / "b.png", FACTS)
+    one, two = verified(tmp_path / "a.png"), verified(tmp_path / "b.png")
+    assert one.valid == two.valid == signs and one.facts == two.facts == whole
+    if not signs:
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_an_authority_for_time_stamps_that_does_not_answer_is_named(picture, identity):
+    before = picture.read_bytes()
+    with pytest.raises(PictureError, match=r"127\.0\.0\.1:9/stamp', did not answer"):
+        Seal(identity, authority="http://127.0.0.1:9/stamp").put(picture, FACTS)
+    assert picture.read_bytes() == before
+
+
 def changed_pixels(path):
     data = bytearray(path.read_bytes())
     data[data.index(b"IDAT") + 60] ^= 1

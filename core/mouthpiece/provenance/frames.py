@@ -20,13 +20,18 @@ def frame_bytes(frame: NDArray[np.uint8], facts: Facts, level: int = LEVEL) -> b
 
     It is the same as writing the frame and putting the record in with :func:`.records.record`.
     """
+    return recorded_frame(frame, facts, level)[0]
+
+
+def recorded_frame(frame: NDArray[np.uint8], facts: Facts, level: int = LEVEL) -> tuple[bytes, Facts]:
+    """Return what :func:`frame_bytes` gives, and the record in it, which names the content's SHA-256."""
     bare = png.encoded(frame, level=level)
     header = bare[16 : 16 + 13]
     start, length = _picture(bare)
-    digest = hashlib.sha256(header + bare[start : start + length]).hexdigest()
+    whole = facts.of_content(hashlib.sha256(header + bare[start : start + length]).hexdigest())
     # after signature and header, as everything that says something about the picture
     place = len(png.SIGNATURE) + 12 + 13
-    return bare[:place] + png.text_of(packet_of(facts.of_content(digest))) + bare[place:]
+    return bare[:place] + png.text_of(packet_of(whole)) + bare[place:], whole
 
 
 def _picture(data: bytes) -> tuple[int, int]:

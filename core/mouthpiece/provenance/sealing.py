@@ -6,22 +6,30 @@ stamps is named.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import util
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import PictureError
 from . import records
 from .certificates import Identity
 from .facts import CERTIFIED, SELF_SIGNED, UNSIGNED, VOCABULARY, Facts
+from .frames import recorded_frame
 
 #: Label of our own assertion: the record.
 ASSERTION: Final = "mouthpiece.provenance"
+#: What the portrait is called among the statements.
+INGREDIENT: Final = "portrait"
 #: What is asked of the library: no network, and a look at every signature made.
 SETTINGS: Final = {
     "version": 1,
@@ -113,7 +121,8 @@ class Seal:
         signed = path.with_name(f".{path.name}.{os.getpid()}.signed")
         try:
             whole = records.recorded(path, beside, facts)
-            _sign(beside, signed, whole, self)
+            with open(beside, "rb") as source, open(signed, "w+b") as target:
+                _sign(source, target, records.media_of(beside), whole, self)
             signed.replace(path)
         except OSError as error:
             raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
@@ -123,27 +132,78 @@ class Seal:
                     extra.unlink()
         return whole
 
+    def frame(self, frame: NDArray[np.uint8], facts: Facts) -> bytes:
+        """Return a frame (H, W, 3 or 4) as a PNG file with record and content credentials, made without any file.
 
-def _sign(source: Path, target: Path, facts: Facts, seal: Seal) -> None:
+        Raises
+        ------
+        PictureError
+            If it cannot be signed.
+        """
+        facts = replace(facts, signature=self.signature)
+        plain, whole = recorded_frame(frame, facts)
+        if self.identity is None:
+            return plain
+        result = io.BytesIO()
+        _sign(io.BytesIO(plain), result, "image/png", whole, self)
+        return result.getvalue()
+
+
+def _sign(source: BinaryIO, target: BinaryIO, media: str, facts: Facts, seal: Seal) -> None:
+    """Copy a recorded picture or film with content credentials in it."""
     c2pa, identity = library(), seal.identity
     assert identity is not None
-    media = records.media_of(source)
     try:
         context = c2pa.Context.from_dict(SETTINGS)
-        portrait = _ingredient_type(seal.picture)
+        portrait = b"" if seal.picture is None else _ingredient(seal.picture)
         builder = c2pa.Builder(manifest_of(facts, media, has_portrait=bool(portrait)), context=context)
-        if portrait and seal.picture is not None:
-            ingredient = {"title": "Portrait", "relationship": "componentOf", "instance_id": "portrait"}
-            with open(seal.picture, "rb") as stream:
-                builder.add_ingredient(json.dumps(ingredient | {"label": "portrait"}), portrait, stream)
+        if portrait:
+            builder.add_ingredient_from_archive(io.BytesIO(portrait))
         info = c2pa.C2paSignerInfo(
             identity.algorithm, identity.certificates.encode(), identity.key.encode(), seal.authority or None
         )
-        with c2pa.Signer.from_info(info) as signer, open(source, "rb") as stream, open(target, "w+b") as out:
-            builder.sign(signer, media, stream, out)
+        with c2pa.Signer.from_info(info) as signer:
+            builder.sign(signer, media, source, target)
     except c2pa.C2paError as error:
-        advice = "" if identity.self_made else " Check that certificate and key belong together and may sign for C2PA."
-        raise PictureError(f"The content credentials could not be signed ({error}).{advice}") from error
+        raise PictureError(
+            f"The content credentials could not be signed ({error}).{_advice(seal, str(error))}"
+        ) from error
+
+
+def _advice(seal: Seal, error: str) -> str:
+    """Return what can be done about an error of signing."""
+    if seal.authority and "http" in error:
+        return f" The authority for time stamps, '{seal.authority}', did not answer. Check its address, or do without."
+    if seal.identity is not None and not seal.identity.self_made:
+        return " Check that certificate and key belong together and may sign for C2PA."
+    return ""
+
+
+def _ingredient(picture: Path) -> bytes:
+    """Return a picture's file as an ingredient, or nothing if it cannot be one."""
+    try:
+        state = picture.stat()
+        with open(picture, "rb") as stream:
+            media = _media_type(stream.read(16))
+    except OSError:
+        return b""
+    return _prepared(picture, media, state.st_mtime_ns, state.st_size) if media else b""
+
+
+@lru_cache(maxsize=4)
+def _prepared(picture: Path, media: str, *_state: int) -> bytes:
+    """Return an ingredient as the library keeps it: large pictures are read once, not for every frame."""
+    c2pa = library()
+    portrait = {"title": "Portrait", "relationship": "componentOf", "instance_id": INGREDIENT, "label": INGREDIENT}
+    result = io.BytesIO()
+    try:
+        builder = c2pa.Builder({}, context=c2pa.Context.from_dict(SETTINGS))
+        with open(picture, "rb") as stream:
+            builder.add_ingredient(json.dumps(portrait), media, stream)
+        builder.write_ingredient_archive(INGREDIENT, result)
+    except (c2pa.C2paError, OSError):
+        return b""  # the record names the picture by its hash all the same
+    return result.getvalue()
 
 
 def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
@@ -154,7 +214,7 @@ def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
     made = {"action": "c2pa.created", "when": facts.created, "digitalSourceType": source, "softwareAgent": agent}
     actions: list[dict[str, Any]] = [made]
     if has_portrait:
-        actions.append({"action": "c2pa.placed", "parameters": {"ingredientIds": ["portrait"]}})
+        actions.append({"action": "c2pa.placed", "parameters": {"ingredientIds": [INGREDIENT]}})
     # consent was given to this, not to whatever else could be learned from a face
     kept = {f"cawg.{use}": {"use": "notAllowed"} for use in ("ai_training", "ai_generative_training", "data_mining")}
     return {
@@ -169,15 +229,8 @@ def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
     }
 
 
-def _ingredient_type(picture: Path | None) -> str:
-    """Return the media type of a picture that can be an ingredient, else nothing."""
-    if picture is None:
-        return ""
-    try:
-        with open(picture, "rb") as stream:
-            head = stream.read(16)
-    except OSError:
-        return ""
+def _media_type(head: bytes) -> str:
+    """Return the media type of a picture that can be an ingredient, by its first bytes, else nothing."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((media for start, media in _MEDIA if head.startswith(start)), "")

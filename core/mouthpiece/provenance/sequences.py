@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
-from . import png, records
+from . import records
 from .facts import Facts
 from .sealing import Seal
 
@@ -132,8 +132,7 @@ class Frames:
         beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             self.numbering.folder.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(png.encoded(frame))
-            self.seal.put(beside, replace(self.facts, frame=index))
+            beside.write_bytes(self.seal.frame(frame, replace(self.facts, frame=index)))
             beside.replace(path)
         except OSError as error:
             raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
