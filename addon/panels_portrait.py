@@ -49,8 +49,10 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
         row.prop(settings, "shown", expand=True)
 
 
-def draw_landmarks(layout: Any, obj: bpy.types.Object) -> None:
+def draw_landmarks(layout: Any, obj: Any) -> None:
     """Draw what can be done with the landmarks of a picture rig or portrait."""
+    if obj.mouthpiece_picture.found:
+        layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
     column = layout.column(align=True)
     column.operator("mouthpiece.place_landmarks", icon="CURSOR")
     column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")

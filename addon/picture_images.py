@@ -22,6 +22,8 @@ def load(path: str) -> bpy.types.Image:
     from mouthpiece.errors import PictureError
 
     full = Path(bpy.path.abspath(path))
+    if full.is_dir():
+        raise PictureError(f"'{full}' is a folder. Choose a picture in it.")
     if not full.is_file():
         raise PictureError(f"There is no picture at '{full}'. Check the path.")
     known = set(bpy.data.images)
@@ -41,11 +43,16 @@ def load(path: str) -> bpy.types.Image:
 def check(image: bpy.types.Image) -> None:
     """Raise PictureError if an image is no still picture, or its pixels cannot be had."""
     from mouthpiece.errors import PictureError
+    from mouthpiece.portrait.headers import kind_of
 
     if image.source in ("MOVIE", "SEQUENCE", "TILED"):
-        raise PictureError(f"'{image.name}' is not a single still picture ({image.source.title()}). Use a PNG or JPEG.")
+        kind = image.source.title()
+        raise PictureError(f"'{image.name}' is not a single still picture ({kind}). Save one frame of it as PNG.")
     if min(image.size) < 1 or not len(image.pixels):
-        where = f" at '{bpy.path.abspath(image.filepath)}'" if image.filepath else ""
+        path = bpy.path.abspath(image.filepath)
+        if words := kind_of(Path(path), "Blender") if path else "":
+            raise PictureError(f"'{path}' {words}. It cannot be read.")
+        where = f" at '{path}'" if path else ""
         raise PictureError(f"The picture '{image.name}' cannot be read{where}. It is missing or damaged.")
     if max(image.size) > LONGEST:
         wide, high = image.size
@@ -84,6 +91,13 @@ def _read(image: bpy.types.Image) -> NDArray[np.uint8]:
         light = np.clip(colours[..., :3], 0, 1)
         colours[..., :3] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def remarks(image: bpy.types.Image) -> list[str]:
+    """Return what its file says about an image that Blender does not: that it is turned, animated, cut off."""
+    from mouthpiece.portrait.headers import remarks_on_file
+
+    return remarks_on_file(Path(bpy.path.abspath(image.filepath))) if image.filepath else []
 
 
 def over_white(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -21,6 +21,11 @@ LONGEST: Final = 2.0
 _LEAST_VIDEO, _MOST_VIDEO = 512, 1920
 #: A camera looks along its -z; turned so, along the y of what it looks at.
 _TOWARDS: Final = Matrix.Rotation(1.5707963, 4, "X")
+#: What to do where no face is found.
+_BY_HAND: Final = (
+    "Place it yourself: choose By Hand, then click the eyes and the corners of the mouth (on the command line, "
+    "--points)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +48,35 @@ class Made:
 
 def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[str]]:
     """Return landmarks in pixels of a picture, and remarks; PictureError says why there are none."""
-    from mouthpiece.errors import PictureError
-    from mouthpiece.portrait.detect import find_faces
-    from mouthpiece.portrait.placing import Placed, placed_by_detector, placed_in_box, read_points
+    from mouthpiece.portrait.placing import placed_in_box, read_points
 
     width, height = image.size
+    told = picture_images.remarks(image)
     if wanted.placed is not None:
-        return wanted.placed, []
+        return wanted.placed, told
     if wanted.landmarks:
-        return read_points(Path(bpy.path.abspath(wanted.landmarks)), width, height, wanted.face - 1), []
+        return read_points(Path(bpy.path.abspath(wanted.landmarks)), width, height, wanted.face - 1), told
     if wanted.by_hand:
         side = 0.28 * min(width, height)
-        return placed_in_box(width / 2 - side, height / 2 - side, width / 2 + side, height / 2 + side), []
+        return placed_in_box(width / 2 - side, height / 2 - side, width / 2 + side, height / 2 + side), told
+    placed, said = _found(image, wanted.face)
+    return placed, [*told, *said]
+
+
+def _found(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]]:
+    from mouthpiece.errors import PictureError
+    from mouthpiece.portrait.choosing import chosen_face, scaled
+    from mouthpiece.portrait.detect import look_for_faces
+    from mouthpiece.portrait.placing import placed_by_detector
+
     colours, factor = picture_images.pixels(image)
-    faces = find_faces(picture_images.over_white(colours))
-    if not faces:
+    if not colours[..., 3].any():
         raise PictureError(
-            f"No face was found in '{image.name}'. Place it yourself: choose By Hand, then click the eyes and the "
-            "corners of the mouth."
+            f"Nothing is to be seen in '{image.name}': all of it is transparent. If it should not be, it is damaged or "
+            "of a kind Blender does not show, such as an animated WebP: save it as PNG."
         )
-    if not 1 <= wanted.face <= len(faces):
-        raise PictureError(f"'{image.name}' shows {len(faces)} face(s); there is no face {wanted.face}.")
-    found = placed_by_detector(faces[wanted.face - 1])
-    scaled = Placed(found.landmarks * factor, None if found.irises is None else found.irises * factor)
-    several = f"{len(faces)} faces were found; face {wanted.face} was taken. Choose another by Face."
-    return scaled, [several] if len(faces) > 1 else []
+    chosen = chosen_face(look_for_faces(picture_images.over_white(colours)), number, image.name, _BY_HAND)
+    return placed_by_detector(scaled(chosen.face, factor)), chosen.remarks
 
 
 def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:

@@ -35,6 +35,7 @@ class MOUTHPIECE_PG_picture(bpy.types.PropertyGroup):
     portrait: BoolProperty(name="Portrait", description="Frames are rendered of it; it is no rig")
     painting: PointerProperty(name="Mouth", description="Painted inside of the mouth", type=bpy.types.Image)
     points: StringProperty(name="Landmarks", description="Landmarks of the face, as JSON")
+    found: StringProperty(name="Found", description="How sure the face was when it was found; empty once moved by hand")
     points_of: PointerProperty(
         name="Picture", description="What these landmarks belong to", type=bpy.types.Object, poll=_has_face
     )
@@ -104,10 +105,12 @@ def eye_share(rig: bpy.types.Object) -> float:
 
 def keep(rig: bpy.types.Object, placed: Placed) -> None:
     """Remember the landmarks of a rig or portrait."""
+    from mouthpiece.portrait.choosing import surety
     from mouthpiece.portrait.placing import as_json
 
     image = picture_of(rig)
     rig.mouthpiece_picture.points = as_json([placed], image.size[0], image.size[1], image.name).strip()
+    rig.mouthpiece_picture.found = surety(placed)
 
 
 def picture_of(rig: bpy.types.Object) -> bpy.types.Image:

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import PictureError
 from ..retarget.pictures.face import SMALLEST
 from .detect import Face, Look
+from .placing import Placed
 
 #: Least confidence, and least distance of the outer eye corners in pixels, without a remark.
 UNSURE: Final = 0.65
@@ -91,6 +92,14 @@ def remarks_on(face: Face) -> list[str]:
             "it hides is pulled out of what it shows: keep head turns small."
         )
     return remarks
+
+
+def surety(placed: Placed) -> str:
+    """Return how sure landmarks are in a few words; empty for those placed or moved by hand."""
+    if placed.confidence is None:
+        return ""
+    steady = "" if placed.jitter is None else f", landmarks within {placed.jitter:.1%}"
+    return f"Confidence {placed.confidence:.0%}{steady}"
 
 
 def told(face: Face, number: int) -> dict[str, Any]:

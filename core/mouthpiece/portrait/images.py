@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
+from .headers import kind_of
 
 #: Longest side, in pixels, of a picture that is read: what graphics cards take as a texture.
 LONGEST: Final = 16_384
@@ -27,18 +28,6 @@ _DAMAGED: Final = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
     struct.error, zlib.error,
 )  # fmt: skip
-#: How files begin that look like pictures, and are none that Pillow reads; and what to do about it.
-_OTHER_KINDS: Final = (
-    (b"\x76\x2f\x31\x01", "is an OpenEXR picture, which is read in Blender only. Save it as PNG"),
-    (b"#?RADIANCE", "is a Radiance HDR picture, which is read in Blender only. Save it as PNG"),
-    (b"8BPS", "is a Photoshop file. Export it as PNG"),
-    (b"gimp xcf", "is a GIMP file. Export it as PNG"),
-    (b"%PDF", "is a PDF. Export the page as PNG"),
-    (b"<svg", "is a vector drawing. Export it as PNG, 512 pixels or more on a side"),
-    (b"<?xml", "is text (XML), perhaps a vector drawing. Export it as PNG, 512 pixels or more on a side"),
-    (b"II*\0", "is a kind of TIFF that Pillow does not read (such as 32-bit colour). Save it as PNG, or use Blender"),
-    (b"MM\0*", "is a kind of TIFF that Pillow does not read (such as 32-bit colour). Save it as PNG, or use Blender"),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +86,9 @@ def read_still(path: Path, longest: int | None = None) -> Still:
     except FileNotFoundError as error:
         raise PictureError(f"There is no picture at '{path}'. Check the path.") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"'{path}' {_what_else(path)}.") from error
+        words = kind_of(path, "Pillow")
+        unknown = "is not a picture Pillow can read, or is damaged. Use PNG, JPEG, WebP or TIFF"
+        raise PictureError(f"'{path}' {words or unknown}.") from error
     except PictureError:
         raise
     except (*_DAMAGED, Image.DecompressionBombError) as error:
@@ -116,18 +107,6 @@ def _quietly(image: Any) -> Iterator[None]:
             yield
     finally:
         image.MAX_IMAGE_PIXELS = before
-
-
-def _what_else(path: Path) -> str:
-    """Return what a file is that is no picture Pillow knows, as the rest of a sentence."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    if not head:
-        return "is empty. Save the picture again"
-    known = next((words for start, words in _OTHER_KINDS if head.lstrip().startswith(start)), None)
-    if known is None and head[4:8] == b"ftyp":
-        known = "is a HEIC, AVIF or film file that Pillow does not read here. Save it as PNG or JPEG"
-    return known or "is not a picture Pillow can read, or is damaged. Use PNG, JPEG, WebP or TIFF"
 
 
 def _read(opened: Any, longest: int | None) -> Still:
