@@ -148,7 +148,7 @@ def _facts(
 ) -> Facts:
     """Return what is recorded of a portrait."""
     from mouthpiece.portrait_job import hash_of
-    from mouthpiece.provenance.facts import COMPOSITE, Facts, file_sha256, now, software, source_type_of
+    from mouthpiece.provenance.facts import COMPOSITE, Facts, file_sha256, now, of_take, software, source_type_of
 
     placed, moved = picture_settings.landmarks_of(obj), performance
     networks = dict(performance.models)
@@ -166,7 +166,7 @@ def _facts(
         options={
             "face_sha256": hash_of(placed.landmarks, placed.irises),
             "motion_sha256": hash_of(moved.landmarks, moved.arkit, moved.head, moved.gaze, moved.blink),
-            "take": dict(performance.options),
+            "take": of_take(performance.options),
             "lines": [{"dials": dict(line.dials), "strength": line.targets[0]["strength"]} for line in lines],
         },
         marked=bool(obj.mouthpiece_portrait.mark),

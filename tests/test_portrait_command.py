@@ -298,6 +298,13 @@ def test_dials_of_a_take_are_turned_and_recorded(line, tmp_path):
     assert facts.options["dials"] == {"lips": 0.0, "jaw": 0.0, "head": 0.0}
 
 
+def test_names_of_files_are_not_recorded(line, tmp_path):
+    assert run(line, tmp_path / "a.mp4", "--style-from", line, "--no-credentials", take=False) == 0
+    text = records.read(tmp_path / "a.mp4").facts.as_json()
+    assert "from another sound" in text
+    assert line.stem not in text and FACE.stem not in text and str(tmp_path) not in text
+
+
 def test_frame_rates_are_exact():
     assert portraying.frame_rate("23.976") == Fraction(24000, 1001)
     assert portraying.frame_rate("25") == 25 and portraying.frame_rate("24000/1001") == Fraction(24000, 1001)

@@ -357,6 +357,7 @@ def authority(tmp_path_factory):
     keys = {
         "es256": ec.generate_private_key(ec.SECP256R1()),
         "es384": ec.generate_private_key(ec.SECP384R1()),
+        "es512": ec.generate_private_key(ec.SECP521R1()),
         "ed25519": ed25519.Ed25519PrivateKey.generate(),
         "ps256": rsa.generate_private_key(65537, 2048),
     }
@@ -374,7 +375,7 @@ def authority(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["es256", "es384", "ed25519", "ps256"])
+@pytest.mark.parametrize("kind", ["es256", "es384", "es512", "ed25519", "ps256"])
 def test_a_users_own_certificate_signs_and_is_trusted_when_its_authority_is(picture, authority, kind, capsys):
     own = certificates.read_identity(authority / f"{kind}.pem", authority / f"{kind}.key")
     assert own.algorithm == kind and not own.self_made

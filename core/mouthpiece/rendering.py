@@ -140,7 +140,7 @@ def _completed(job: Job, scene: Scene, take: Performance) -> Facts:
         "frames": scene.count,
         "size": "{} x {}".format(*scene.renderer.size),
         "motion_sha256": hash_of(motion.landmarks, motion.arkit, motion.head, motion.gaze, motion.blink),
-        "take": dict(take.options),
+        "take": provenance.of_take(take.options),
         "dials": dict(take.dials),
     }
     return replace(

@@ -153,6 +153,14 @@ def _digest(value: Any) -> str:
     return text
 
 
+def of_take(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a take's options without the name of a sound file its manner came from: files' names are not recorded."""
+    style = options.get("style")
+    if isinstance(style, Mapping) and str(style.get("name", "")).startswith("from "):
+        return {**options, "style": {**style, "name": "from another sound"}}
+    return dict(options)
+
+
 def _plain(value: Any) -> Any:
     """Return JSON values with fractions rounded, and lists as text: C2PA takes lists of numbers for bytes."""
     if isinstance(value, float):
