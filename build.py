@@ -149,6 +149,7 @@ def bench(options: argparse.Namespace) -> int:
     runs: tuple[tuple[Path, str, list[Path], dict[str, str]], ...] = (
         (standalone, "animate_minute.py", [], {}),
         (standalone, "warp_drawing.py", [], {}),
+        (standalone, "render_portrait.py", [], {}),
         (inside, "bake_keys.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "redial_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
         (inside, "solve_minute.py", [], {"PYTHONPATH": BPY45.core_path}),
