@@ -148,23 +148,27 @@ class Texture:
     def _some(self, u: Floats, v: Floats) -> NDArray[np.uint32]:
         x = np.clip(u * 256 - 128, 0, self._most[0]).astype(np.int32)
         y = np.clip(v * 256 - 128, 0, self._most[1]).astype(np.int32)
-        across, down = (x & 255).astype(np.uint32), (y & 255).astype(np.uint32)
+        across, down = (x & 255).view(np.uint32), (y & 255).view(np.uint32)
         place = (y >> 8) * self._step + (x >> 8)
-        whole, below = self._whole, place + self._step
-        return _mixed(
-            _mixed(whole[place], whole[place + 1], across), _mixed(whole[below], whole[below + 1], across), down
-        )
-
-
-def _mixed(first: NDArray[np.uint32], second: NDArray[np.uint32], share: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return colours between two, ``share`` 0 to 256 of the second, two bytes of each number at a time.
-
-    A byte times 256 fits into the sixteen bits that every other byte leaves it.
-    """
-    rest = np.uint32(256) - share
-    low = (((first & _EVEN) * rest + (second & _EVEN) * share + _HALF) >> _BYTE) & _EVEN
-    high = ((first >> _BYTE & _EVEN) * rest + (second >> _BYTE & _EVEN) * share + _HALF) & _ODD
-    return np.asarray(low | high, np.uint32)
+        # shares of the four pixels around, in 1/256; they add up to one
+        both = (across * down + np.uint32(128)) >> _BYTE
+        shares = (np.uint32(256) - across - down + both, across - both, down - both, both)
+        # two bytes of each number at a time: a byte times 256 fits into the sixteen bits that every other leaves it
+        low, high = np.full(len(u), _HALF), np.full(len(u), _HALF)
+        for step, share in zip((0, 1, self._step, self._step + 1), shares, strict=True):
+            colour = self._whole[place + step]
+            part = colour & _EVEN
+            part *= share
+            low += part
+            colour >>= _BYTE
+            colour &= _EVEN
+            colour *= share
+            high += colour
+        low >>= _BYTE
+        low &= _EVEN
+        high &= _ODD
+        low |= high
+        return low
 
 
 def strokes(lines: list[NDArray[Any]], width: float) -> tuple[NDArray[Any], Indices]:

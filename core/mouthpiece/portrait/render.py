@@ -26,6 +26,8 @@ from .warping import Warper, Window
 
 #: Frames whose points are worked out together.
 _LOT: Final = 32
+#: Rows of pixels that are changed together: what they need stays in the processor's cache.
+_ROWS: Final = 16
 #: Longest side of frames where none is asked for.
 LONGEST: Final = 3840
 
@@ -187,14 +189,25 @@ class Paste:
         if not columns.any() or not rows.any():
             return
         x, y = self._x[columns], self._y[rows]
-        tall = _between(change.transpose(1, 2, 0), y)
-        wide = _between(tall.transpose(1, 0, 2), x).transpose(1, 0, 2)
+        wide = np.zeros((SIZE, len(x), 4), np.float32)
+        wide[..., :3] = _between(change.transpose(2, 1, 0), x).transpose(1, 0, 2)
         top = self._rows.start + int(np.flatnonzero(rows)[0])
         left = self._columns.start + int(np.flatnonzero(columns)[0])
-        part = pixels[top : top + len(y), left : left + len(x)]
-        alpha = part[..., 3:]
-        added = part[..., :3] + wide * (alpha.astype(np.float32) * np.float32(1 / 255))
-        part[..., :3] = np.clip(added + 0.5, 0, alpha)
+        for start in range(0, len(y), _ROWS):
+            lot = slice(start, start + _ROWS)
+            _add(pixels[top : top + len(y), left : left + len(x)][lot], _between(wide, y[lot]))
+
+
+def _add(part: Picture, change: NDArray[np.float32]) -> None:
+    """Add a change (H, W, 4) to premultiplied pixels (H, W, 4), in place."""
+    alpha = part[..., 3:]
+    if (alpha == 255).all():
+        change += part
+        change += np.float32(0.5)
+        part[...] = np.clip(change, 0, 255, out=change)
+    else:
+        added = part + change * (alpha.astype(np.float32) * np.float32(1 / 255))
+        part[...] = np.clip(added + np.float32(0.5), 0, alpha)
 
 
 def _within(start: float, scale: float, first: float, count: int) -> tuple[NDArray[np.float32], slice]:
@@ -209,6 +222,8 @@ def _within(start: float, scale: float, first: float, count: int) -> tuple[NDArr
 def _between(rows: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows (N, ...) read between, at ``places`` (M,)."""
     low = np.minimum(places.astype(np.int64), SIZE - 2)
-    share = (places - low)[:, None, None]
-    lower = rows[low]
-    return np.asarray(lower + share * (rows[low + 1] - lower), np.float32)
+    lower, between = rows[low], rows[low + 1]
+    between -= lower
+    between *= (places - low.astype(np.float32))[:, None, None]
+    between += lower
+    return between
