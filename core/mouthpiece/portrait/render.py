@@ -222,7 +222,8 @@ def _within(start: float, scale: float, first: float, count: int) -> tuple[NDArr
 def _between(rows: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows (N, ...) read between, at ``places`` (M,)."""
     low = np.minimum(places.astype(np.int64), SIZE - 2)
-    lower, between = rows[low], rows[low + 1]
+    lower: NDArray[np.float32] = rows[low]
+    between: NDArray[np.float32] = rows[low + 1]
     between -= lower
     between *= (places - low.astype(np.float32))[:, None, None]
     between += lower
