@@ -251,6 +251,16 @@ def test_files_that_exist_stay_without_force(line, tmp_path, capsys):
     assert len(film_of(output)[0]) > 10
 
 
+def test_what_is_read_is_never_written_over(line, tmp_path, capsys):
+    for name, output in (("face.mp4", "face.mp4"), ("frame_0003.png", ".")):
+        image = tmp_path / name
+        shutil.copy(FACE, image)
+        assert run(line, tmp_path / output, "--force", image=image) == 1
+        assert "cannot be the output as well" in capsys.readouterr().err
+        assert image.read_bytes() == FACE.read_bytes()
+    assert run(line, line, "--force") == 1
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,24 @@ def generator_of(asked: str | None) -> Generator | None:
     return None if asked.lower() == "none" else load_generator(Path(asked))
 
 
+def refuse_inputs(options: argparse.Namespace, places: Iterable[Path]) -> None:
+    """Refuse to write over what is read, ``--force`` or not.
+
+    Raises
+    ------
+    PictureError
+        If one of the places is the picture, the sound, or another file that is read.
+    """
+    names = ("image", "audio", "take", "landmarks", "style_from", "certificate", "private_key")
+    read = {Path(path).resolve() for name in names if (path := getattr(options, name)) is not None}
+    for place in places:
+        if place.resolve() in read:
+            raise PictureError(f"'{place}' is read for this portrait: it cannot be the output as well. Choose another.")
+
+
 def _check_output(options: argparse.Namespace) -> None:
     output: Path = options.output
+    refuse_inputs(options, [output])
     if not portraying.is_film(output):
         Numbering.of(output)
         return

@@ -21,7 +21,7 @@ from .performance import Performance
 from .pipeline import FPS_LIMITS, Options, Progress, steps, survey
 from .portrait.images import read_picture
 from .portrait.render import Renderer, RenderOptions, frame_count
-from .portrait_job import Job, hash_of
+from .portrait_job import Job, hash_of, refuse_inputs
 from .portraying import is_film
 from .provenance import facts as provenance
 from .provenance.facts import Facts
@@ -163,6 +163,7 @@ def _sequence(job: Job, scene: Scene, teller: Reporter) -> dict[str, Any]:
 def _begun(job: Job, scene: Scene, place: Path, teller: Reporter) -> tuple[Frames, list[bool]]:
     """Return the frames that are to be at a place, and which of them an earlier run of the same left there."""
     frames = Frames(Numbering.of(place), scene.count, scene.facts, job.seal)
+    refuse_inputs(job.options, (frames.numbering.path(index) for index in range(scene.count)))
     done = frames.done(job.options.force)
     frames.clear()
     if any(done):
