@@ -79,7 +79,8 @@ def strip_length(strip: Any) -> int:
 
 def new_colour_strip(strips: Any, name: str, channel: int, start: int, length: int) -> Any:
     """Add a strip of one colour and return it (5.0 on: told its length, before: its end)."""
-    last = {"length": length} if hasattr(bpy.types.WorkSpace, "sequencer_scene") else {"frame_end": start + length}
+    told = bpy.types.StripsTopLevel.bl_rna.functions["new_effect"].parameters
+    last = {"length": length} if "length" in told else {"frame_end": start + length}
     return strips.new_effect(name=name, type="COLOR", channel=channel, frame_start=start, **last)
 
 

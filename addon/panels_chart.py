@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from . import chart_settings, paragraphs
+from .picture_settings import face_meant
 
 #: What a row's number is.
 _NUMBERED: Final = {"DRAWINGS": "Frame", "IMAGE": "Picture", "CELLS": "Cell", "PROPERTY": "Value"}
@@ -55,7 +56,7 @@ class MOUTHPIECE_PT_chart(bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a character that plays a chart, or one that nothing else suits better."""
         obj: Any = context.object
-        if obj is None:
+        if obj is None or face_meant(obj) is not None:
             return False
         if obj.mouthpiece.target != "AUTO":
             return bool(obj.mouthpiece.target == "CHART")

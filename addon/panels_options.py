@@ -10,11 +10,20 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import nla, properties
+from . import nla, picture_settings, properties
 from .panels_dials import OfCharacter
 
 
-class MOUTHPIECE_PT_head(OfCharacter, bpy.types.Panel):
+class OfKeyed(OfCharacter):
+    """A part of the panel that belongs to a character with keys: a portrait has none, and turns its head itself."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a character that is no portrait."""
+        return super().poll(context) and picture_settings.portrait_meant(properties.character(context)) is None
+
+
+class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
     """What turns with the head."""
 
     bl_label = "Head Motion"
@@ -37,7 +46,7 @@ class MOUTHPIECE_PT_head(OfCharacter, bpy.types.Panel):
                 column.prop(settings, "eye_distance")
 
 
-class MOUTHPIECE_PT_also(OfCharacter, bpy.types.Panel):
+class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
     """What plays along."""
 
     bl_label = "Teeth, Tongue & Lashes"
@@ -69,7 +78,7 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
         column.prop(settings, "replace_edited")
 
 
-class MOUTHPIECE_PT_keys(OfCharacter, bpy.types.Panel):
+class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
     """One action or layers, and fewer keys."""
 
     bl_label = "Keys & Layers"

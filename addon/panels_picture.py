@@ -7,7 +7,7 @@ from bpy.utils import register_classes_factory
 
 from . import properties
 from .panels_portrait import draw_landmarks
-from .picture_settings import rig_meant
+from .picture_settings import face_meant, is_rig, rig_meant
 
 
 class MOUTHPIECE_PT_picture(bpy.types.Panel):
@@ -25,7 +25,7 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a picture rig, or nothing that plays already."""
         obj = context.active_object
-        return obj is None or rig_meant(obj) is not None or not properties.kind_of(obj)
+        return obj is None or is_rig(face_meant(obj)) or (face_meant(obj) is None and not properties.kind_of(obj))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the button that makes one; on a rig, what can be done with its landmarks."""

@@ -8,7 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from . import paragraphs, picture_landmarks, portrait_setting_up, properties
-from .picture_settings import portrait_meant
+from .picture_settings import face_meant, is_portrait, portrait_meant
 
 
 class MOUTHPIECE_PT_portrait(bpy.types.Panel):
@@ -26,7 +26,7 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a portrait, or nothing that plays already."""
         obj = context.active_object
-        return obj is None or portrait_meant(obj) is not None or not properties.kind_of(obj)
+        return obj is None or is_portrait(face_meant(obj)) or (face_meant(obj) is None and not properties.kind_of(obj))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the button that makes one; on a portrait, its picture and landmarks, preview and rendering."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +89,10 @@ class FrameFolder:
                 yield start, index
                 start = None
 
-    def write(self, index: int, data: bytes, finish: Callable[[Path, int], None] | None = None) -> None:
-        """Write a frame, whole and as ``finish`` leaves it, or not at all; PictureError says why it could not be."""
+    def write(self, index: int, data: bytes) -> None:
+        """Write a frame, whole or not at all; PictureError says why it could not be."""
         with _told(f"Frame {self.first + index} cannot be written to '{self.path}'", self):
-            _whole(self.place(index), data, None if finish is None else lambda path: finish(path, index))
+            _whole(self.place(index), data)
 
     def resuming(self) -> str:
         """Return what to say of frames that are kept."""
@@ -136,13 +136,11 @@ def _told(what: str, folder: FrameFolder | None = None) -> Iterator[None]:
         raise PictureError(f"{what}: {error.strerror or error}.{kept}") from error
 
 
-def _whole(place: Path, data: bytes, finish: Callable[[Path], None] | None = None) -> None:
+def _whole(place: Path, data: bytes) -> None:
     """Write a file that appears complete or not at all."""
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(data)
-        if finish is not None:
-            finish(beside)
         beside.replace(place)
     finally:
         with suppress(OSError):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Share of the work that frames are, where a film is made of them.
 _FRAMES: Final = 0.9
+#: Seconds a worker waits for the main thread to begin with a film.
+_PATIENCE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,13 @@ class Asked:
     """A film that only the main thread can encode: it must call :meth:`answer`."""
 
     film: Film
+    _begun: threading.Event = field(default_factory=threading.Event)
     _done: threading.Event = field(default_factory=threading.Event)
     _error: Exception | None = None
 
     def answer(self) -> None:
         """Encode, and let the worker go on whatever comes of it."""
+        self._begun.set()
         try:
             film_encoding.here(self.film)
         except Exception as error:  # raised again where the film is waited for
@@ -55,11 +59,13 @@ class Asked:
         finally:
             self._done.set()
 
-    def wait(self, stopped: threading.Event | None = None) -> None:
-        """Wait for the film; raise what went wrong."""
-        while not self._done.wait(0.1):
-            if stopped is not None and stopped.is_set():
-                return
+    def wait(self) -> None:
+        """Wait for the film; raise what went wrong, also if nobody begins: the rendering was stopped just then."""
+        from mouthpiece.errors import PictureError
+
+        if not self._begun.wait(_PATIENCE):
+            raise PictureError(f"The film '{self.film.path}' was not encoded: the rendering was stopped.")
+        self._done.wait()
         if self._error is not None:
             raise self._error
 
@@ -132,11 +138,10 @@ class Rendering:
         share = 1.0 if self.film is None else _FRAMES
         yield Progress(0.0, "Preparing the picture")
         renderer = Renderer(self.portrait, self.generator, RenderOptions(longest=self.longest))
-        finish = self.sealing.frame if self.film is None else None  # of what a film is made of, the film is signed
         for begin, end in list(self.folder.missing()):
             frames = renderer.frames(self.performance, self.rate, begin, end)
             for index, frame in enumerate(frames, begin):
-                self.folder.write(index, self.sealing.frame_bytes(frame, index), finish)
+                self.folder.write(index, self.sealing.frame_bytes(frame, index, self.film is not None))
                 done += 1
                 yield Progress(share * done / self.folder.count, f"Frame {done} of {self.folder.count}")
         return int(renderer.size[0]), int(renderer.size[1])

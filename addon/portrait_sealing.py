@@ -18,19 +18,15 @@ class Sealing:
     facts: Facts
     seal: Seal
 
-    def frame_bytes(self, frame: Any, index: int) -> bytes:
-        """Return a frame (H, W, 4) as a PNG file with its record, marked if that is wanted."""
-        from mouthpiece.provenance.facts import UNSIGNED
-        from mouthpiece.provenance.frames import frame_bytes
+    def frame_bytes(self, frame: Any, index: int, is_for_film: bool) -> bytes:
+        """Return a frame (H, W, 4) as a PNG file with its record, marked if that is wanted.
+
+        It is signed, but not where a film is made of it: the film will be.
+        """
         from mouthpiece.provenance.marks import marked
 
-        facts = replace(self.facts, frame=index, signature=UNSIGNED)
-        return frame_bytes(marked(frame) if self.facts.marked else frame, facts)
-
-    def frame(self, path: Path, index: int) -> None:
-        """Sign a frame that is to stay."""
-        if self.seal.identity is not None:
-            self.seal.put(path, replace(self.facts, frame=index))
+        seal = replace(self.seal, identity=None) if is_for_film else self.seal
+        return seal.frame(marked(frame) if self.facts.marked else frame, replace(self.facts, frame=index))
 
     def film(self, path: Path) -> None:
         """Put the record into a finished film, and sign it."""

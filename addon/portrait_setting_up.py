@@ -121,6 +121,7 @@ def rendering_of(
     if film is not None and not film_encoding.can_encode():
         remarks.append(f"This Blender cannot write films: frames are in '{folder}'.")
         film = None
+    remarks += _other_rates(obj, sound.true_fps(scene))
     sounds: list[soundtrack.Heard] = []
     if film is not None:
         sounds, told = soundtrack.heard(portrait_lines.spoken(obj), scene)
@@ -141,6 +142,16 @@ def rendering_of(
         replace_files, tuple(settings.background),
     )  # fmt: skip
     return rendering, remarks
+
+
+def _other_rates(obj: bpy.types.Object, fps: float) -> list[str]:
+    """Return a remark on each line that was animated at another frame rate: it would not last as long as its sound."""
+    return [
+        f"{line.label} was animated at {line.frames().fps:g} frames per second, the scene runs at {fps:g}. Animate it "
+        "again, or its lips are off."
+        for line in portrait_lines.spoken(obj)
+        if abs(line.frames().fps - fps) > 1e-3
+    ]
 
 
 def _facts(

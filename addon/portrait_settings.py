@@ -5,6 +5,7 @@ Its picture and landmarks are kept as those of a picture rig are (see :mod:`pict
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,14 +126,22 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
 def generator_of(obj: bpy.types.Object) -> Generator | None:
     """Return the network that repairs a portrait's face, None for the warp alone; ModelError if it cannot be used."""
     from mouthpiece.errors import ModelError
-    from mouthpiece.portrait.generator import load_generator, shipped_generator
+    from mouthpiece.portrait.generator import load_generator
 
     settings = obj.mouthpiece_portrait
     if settings.repair == "FILE":
         if not settings.generator.strip():
             raise ModelError("No network is chosen under Repair. Choose an .onnx file, or the shipped network.")
         return load_generator(Path(bpy.path.abspath(settings.generator)))
-    return shipped_generator() if settings.repair == "SHIPPED" else None
+    return _shipped() if settings.repair == "SHIPPED" else None
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Generator | None:
+    """Return the network that is shipped, loaded once."""
+    from mouthpiece.portrait.generator import shipped_generator
+
+    return shipped_generator()
 
 
 def not_editable(obj: Any) -> str:

@@ -3,8 +3,8 @@
 import bpy
 import pytest
 
-from addon import panels_mapping, panels_picture, panels_pins, properties
-from blender_tests import scenes
+from addon import panels_chart, panels_mapping, panels_options, panels_picture, panels_pins, panels_portrait, properties
+from blender_tests import portraits, scenes
 
 
 def shown(context):
@@ -13,6 +13,7 @@ def shown(context):
         "names": panels_mapping.MOUTHPIECE_PT_shape_keys,
         "pins": panels_pins.MOUTHPIECE_PT_pins,
         "picture": panels_picture.MOUTHPIECE_PT_picture,
+        "portrait": panels_portrait.MOUTHPIECE_PT_portrait,
     }
     return {name for name, panel in panels.items() if panel.poll(context)}
 
@@ -26,7 +27,7 @@ def test_a_head_with_known_names_has_its_table_only(context):
 def test_names_nobody_knows_offer_all(context):
     obj = scenes.face(keys=("Key 1", "Key 2", "Key 3"))
     assert properties.kind_of(obj) == ""
-    assert shown(context) == {"names", "pins", "picture"}
+    assert shown(context) == {"names", "pins", "picture", "portrait"}
 
 
 @pytest.mark.parametrize(("target", "panel"), (("SOLVED", "pins"), ("NAMES", "names")))
@@ -39,4 +40,17 @@ def test_what_is_chosen_by_hand_is_shown(context, target, panel):
 
 def test_without_an_object_a_picture_can_begin(context):
     bpy.context.view_layer.objects.active = None
-    assert shown(context) == {"picture"}
+    assert shown(context) == {"picture", "portrait"}
+
+
+def test_a_portrait_has_the_panels_of_portraits_only(context):
+    obj = portraits.portrait()
+    assert shown(context) == {"portrait"} and properties.kind_of(obj) == "PORTRAIT"
+    others = [getattr(panels_options, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
+    assert not any(panel.poll(context) for panel in (*others, panels_chart.MOUTHPIECE_PT_chart))
+    assert panels_options.MOUTHPIECE_PT_options.poll(context)
+    assert panels_portrait.MOUTHPIECE_PT_consent.poll(context)
+    bpy.ops.mouthpiece.edit_landmarks()  # its landmarks stand for it
+    assert shown(context) == {"portrait"}
+    scenes.face()
+    assert not panels_portrait.MOUTHPIECE_PT_consent.poll(context)

@@ -55,6 +55,59 @@ def test_frames_are_those_of_the_renderer_and_carry_the_record(tmp_path, line):
     assert records.is_content_of(files[3], facts)
 
 
+def test_results_are_signed_and_a_changed_one_is_found_out(tmp_path, line):
+    from mouthpiece.provenance.sealing import library
+    from mouthpiece.provenance.verifying import verified
+
+    try:
+        library()
+    except PictureError as error:
+        pytest.skip(str(error))
+    portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"))
+    portraits.speak(line)
+    assert render() == {"FINISHED"}
+    frame = tmp_path / "frames" / "astronaut_0002.png"
+    assert records.read(frame).facts.signature == "self-signed"
+    assert verified(frame).signature == "valid" and not verified(frame).problems
+    data = bytearray(frame.read_bytes())
+    data[-40] ^= 1
+    frame.write_bytes(data)
+    assert verified(frame).problems
+
+
+def test_a_visible_mark_is_drawn_where_it_is_wanted(tmp_path, line):
+    from mouthpiece.provenance.marks import marked
+
+    obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), mark=True)
+    portraits.speak(line)
+    assert render() == {"FINISHED"}
+    path = tmp_path / "frames" / "astronaut_0001.png"
+    assert (portraits.read(path)[..., :3] == marked(frames_of(obj, 1, 10)[0])[..., :3]).all()
+    assert records.read(path).facts.marked
+
+
+def test_the_warp_alone_and_networks_of_ones_own(tmp_path, line):
+    obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), repair="FILE")
+    portraits.speak(line)
+    with pytest.raises(RuntimeError, match="No network is chosen"):
+        render()
+    obj.mouthpiece_portrait.generator = str(tmp_path / "none.onnx")
+    with pytest.raises(RuntimeError, match="none"):
+        render()
+    obj.mouthpiece_portrait.repair = "NONE"
+    assert render() == {"FINISHED"}
+    facts = records.read(tmp_path / "frames" / "astronaut_0001.png").facts
+    assert "portrait" not in facts.networks
+
+
+def test_lines_of_another_frame_rate_are_told(line):
+    obj = portraits.portrait(output="/tmp/never.mp4")
+    portraits.speak(line, fps=24)
+    bpy.context.scene.render.fps = 30
+    _, remarks = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    assert any("animated at 24 frames per second, the scene runs at 30" in remark for remark in remarks)
+
+
 def test_without_consent_nothing_is_rendered(tmp_path, line):
     obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), consent=False)
     portraits.speak(line)

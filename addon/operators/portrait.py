@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, picture_settings, portrait_lines, portrait_making, portrait_playing, portrait_preview
+from .. import compat, picture_settings, portrait_lines, portrait_making, portrait_preview
 from .picture import OfImage
 
 
@@ -45,7 +45,6 @@ class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         obj: Any = picture_settings.portrait_meant(context.active_object)
-        portrait_playing.forget()  # whatever may have changed unseen
         try:
             image = portrait_preview.preview(obj, context.scene)
         except MouthpieceError as error:

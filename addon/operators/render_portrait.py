@@ -22,7 +22,7 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
     bl_idname = "mouthpiece.render_portrait"
     bl_label = "Render Portrait"
     bl_description = "Render what the portrait says. Esc stops; rendering again goes on from there"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}  # no REGISTER: the panel to adjust it would render again
 
     replace: BoolProperty(
         name="Replace", description="Replace a film or frames that are there already", options={"SKIP_SAVE"}
