@@ -94,8 +94,8 @@ class Weights:
     pixels: float = 1.0
     features: float = 0.5
     motion: float = 0.5
-    critic: float = 0.01
-    matching: float = 0.5
+    critic: float = 0.02
+    matching: float = 0.15
     mouth: float = 4.0
     eyes: float = 2.0
 

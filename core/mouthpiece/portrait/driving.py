@@ -107,6 +107,13 @@ class Puppet:
             start += len(layer.points)
         #: How far irises go at the rig's looks of 1, in eye distances.
         self.looks = np.array([[keys["gaze_x"][eye.start, 0], keys["gaze_y"][eye.start, 1]] for eye in self._eyes])
+        # teeth and tongue are laid out for a shut mouth: in a picture of an open one they are farther down
+        self._jaw = np.zeros_like(self.rig.points)
+        for layer in self.rig.layers[2:]:
+            part = slice(start, start + len(layer.points))
+            if layer.name in ("lower_teeth", "tongue"):
+                self._jaw[part] = -layer.follow @ self.shut
+            start = part.stop
         self._near = np.zeros((2, len(self.rig.points)))
         for index, eye in enumerate(self._eyes):
             whole = max(float(self.looks[index, 0]), 1e-9)
@@ -195,7 +202,7 @@ class Puppet:
     def placed(self, poses: Poses) -> Placement:
         """Return where vertices and landmarks are."""
         turn = np.swapaxes(poses.scale[:, None, None] * poses.rotation[:, :2, :2], 1, 2)
-        own = self.rig.follow @ poses.offsets
+        own = self.rig.follow @ poses.offsets + self._jaw
         for eye in (0, 1):
             own += np.maximum(poses.lids[:, eye], -0.5)[:, None, None] * self._lids[eye]
             own += self._near[eye][:, None] * poses.gaze[:, eye][:, None]

@@ -28,8 +28,11 @@ _EYE_ROWS: Final = (0.35, 0.7, 1.0, 1.3)
 _SHUT, _OPEN = 0.05, 0.14
 #: Columns of teeth and tongue.
 _COLUMNS: Final = 12
-#: Landmarks of the chin: what is fixed to the jaw follows them.
-_CHIN: Final = (7, 8, 9)
+#: Inside of the lower lip: what is fixed to the jaw follows it. (Tracked chins slide: they go half as far as jaws do,
+#: and lower teeth that followed them would stand free of the lip.)
+_LOWER_LIP: Final = (65, 66, 67)
+#: How far the upper row's gums reach behind the lip, in widths of the mouth: as far as a lip is ever raised.
+_GUMS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +133,7 @@ def _strip(name: str, top: Points, bottom: Points, follow: Points, rank: int) ->
 
 def _jaw(share: float) -> Points:
     follow = np.zeros(68)
-    follow[list(_CHIN)] = share / len(_CHIN)
+    follow[list(_LOWER_LIP)] = share / len(_LOWER_LIP)
     return follow
 
 
@@ -140,10 +143,10 @@ def teeth(skin: Skin) -> tuple[Layer, Layer]:
     across = np.linspace(-1, 1, len(line))
     arch = (1 - 0.45 * across**2)[:, None]
     down = np.array([0.0, width])
-    top, bottom = line - 0.12 * down, line + 0.1 * arch * down
+    top, bottom = line - _GUMS * down, line + 0.1 * arch * down
     upper = _strip("upper_teeth", top, bottom, np.zeros(68), 2)
     inward = line * [0.86, 1] + [line[:, 0].mean() * 0.14, 0]
-    lower = _strip("lower_teeth", inward + 0.02 * down, inward + 0.18 * down, _jaw(1.0), 3)
+    lower = _strip("lower_teeth", inward + 0.02 * down, inward + 0.18 * down, _jaw(0.85), 3)
     return upper, lower
 
 
@@ -154,7 +157,7 @@ def tongue(skin: Skin) -> Layer:
     middle, down = line[:, 0].mean(), np.array([0.0, width])
     inward = line * [0.75, 1] + [0.25 * middle, 0]
     dome = np.sqrt(np.clip(1 - 0.95 * across**2, 0, 1))[:, None]
-    return _strip("tongue", inward + (0.17 - 0.1 * dome) * down, inward + 0.42 * down, _jaw(0.85), 4)
+    return _strip("tongue", inward + (0.17 - 0.1 * dome) * down, inward + 0.42 * down, _jaw(0.75), 4)
 
 
 def cavity(skin: Skin, follow: Points) -> Layer:

@@ -21,6 +21,8 @@ SIZE: Final = 256
 #: How bright the cavity is beside the lips, from the upper edge to the lower.
 _DARK: Final = (0.17, 0.42)
 _TEETH: Final = 8
+#: Share of a row that is gums: the upper one reaches far behind the lip.
+_GUMS: Final = {1.0: 0.42, -1.0: 0.22}
 
 Colours = NDArray[np.float64]
 Brush = Callable[[Colours, Colours], Colours]
@@ -96,9 +98,9 @@ def _row(white: Colours, lips: Colours, side: float) -> Brush:
         from_gum = down if side > 0 else 1 - down
         # teeth look narrower towards the sides, and darker: they stand in a curve
         tooth = (0.5 + np.arcsin(np.clip(away, -1, 1)) / np.pi) * _TEETH
-        gap = np.exp(-(((tooth + 0.5) % 1 - 0.5) / 0.07) ** 2) * np.clip(3 * from_gum - 0.6, 0, 1)
+        gap = np.exp(-(((tooth + 0.5) % 1 - 0.5) / 0.07) ** 2) * np.clip(3 * (from_gum - _GUMS[side]), 0, 1)
         light = (1 - 0.38 * away**2) * (1 - 0.16 * gap) * (1 - 0.25 * np.clip((from_gum - 0.85) / 0.15, 0, 1))
-        gum = np.clip((0.22 - from_gum) / 0.1, 0, 1)[..., None]
+        gum = np.clip((_GUMS[side] - from_gum) / 0.1, 0, 1)[..., None]
         tooth_or_gum = light[..., None] * (white * (1 - gum) + 0.6 * lips * gum)
         # towards the corners the row goes back into the dark of the mouth
         deep = np.clip((np.abs(away) - 0.55) / 0.4, 0, 1)[..., None] + 0 * tooth_or_gum
