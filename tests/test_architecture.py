@@ -42,7 +42,7 @@ IMPORTERS = {
     "matplotlib": ("core/mouthpiece/inspection.py", "training/*", "tests/*"),
     "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
-    "PIL": ("core/mouthpiece/portrait/images.py",),
+    "PIL": ("core/mouthpiece/portrait/images.py", "demo/portrait_sheet.py",),
     "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/sealing.py", "tests/*"),
 }
