@@ -106,9 +106,9 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     settings.background = [level / 255 for level in options.background]
     settings.keep_frames = options.keep_frames is not None
     if options.generator is not None:
-        none = options.generator.lower() == "none"
-        settings.repair = "NONE" if none else "FILE"
-        settings.generator = "" if none else str(Path(options.generator).absolute())
+        settings.repair = {"none": "NONE", "shipped": "SHIPPED"}.get(options.generator.lower(), "FILE")
+        own = settings.repair == "FILE"
+        settings.generator = str(Path(options.generator).absolute()) if own else ""
     return made.rig, made.warnings
 
 

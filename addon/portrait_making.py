@@ -19,9 +19,15 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
 
     Raises PictureError, with nothing added, if the picture or its face cannot be used.
     """
+    from mouthpiece.portrait.flatness import LEFT_OUT, is_flat
+    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.portrait import portrait_of
+
     placed, warnings = picture_making.landmarks_for(image, wanted)
     picture_making.check_face(image, placed)
-    clear = picture_meshes.see_through(picture_images.pixels(image)[0])
+    colours, factor = picture_images.pixels(image)
+    clear = picture_meshes.see_through(colours)
+    flat = is_flat(portrait_of(colours, Placed(placed.landmarks / factor)))
     obj = _plane(Path(image.name).stem or "Portrait", image, longest, clear)
     context.collection.objects.link(obj)
     for other in context.selected_objects:
@@ -32,7 +38,11 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
     picture_settings.keep(obj, placed)
     obj.mouthpiece_portrait.output = f"//{bpy.path.clean_name(obj.name)}.mp4"
     remark = colours_remark(context.scene)
-    return Made(obj, [*warnings, remark] if remark else warnings)
+    warnings += [remark] if remark else []
+    if flat:
+        obj.mouthpiece_portrait.repair = "NONE"
+        warnings.append(f"{LEFT_OUT} It is under Repair.")
+    return Made(obj, warnings)
 
 
 def colours_remark(scene: bpy.types.Scene) -> str:

@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 import pytest
 from mouthpiece.errors import PictureError
+from mouthpiece.portrait.placing import as_json
 
 from addon import picture_images, picture_making, picture_settings
 from addon.picture_making import Wanted
@@ -208,3 +209,17 @@ def test_how_sure_a_face_is_stays_with_it_until_a_hand_moves_it(tmp_path):
     assert rig.mouthpiece_picture.found == f"Confidence {placed.confidence:.0%}, landmarks within {placed.jitter:.1%}"
     assert bpy.ops.mouthpiece.mirror_landmarks(keep="LEFT") == {"FINISHED"}
     assert rig.mouthpiece_picture.found == "" and picture_settings.landmarks_of(rig).confidence is None
+
+
+def test_a_drawing_in_flat_colours_is_rendered_by_the_warp_alone(tmp_path):
+    flat = photo() // 64 * 64
+    flat = np.repeat(np.repeat(flat[::8, ::8], 8, axis=0), 8, axis=1)
+    (tmp_path / "flat.png").write_bytes(png(flat, 2))
+    points = tmp_path / "points.json"
+    image = picture_images.load(str(PHOTO))
+    placed = picture_making.landmarks_for(image, Wanted())[0]
+    points.write_text(as_json([placed], *image.size))
+    for name, repair in (("flat.png", "NONE"), (str(PHOTO), "SHIPPED")):
+        path = str(tmp_path / name)
+        assert bpy.ops.mouthpiece.add_portrait(filepath=path, placement="FILE", landmarks=str(points)) == {"FINISHED"}
+        assert bpy.context.active_object.mouthpiece_portrait.repair == repair

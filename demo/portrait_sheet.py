@@ -30,11 +30,12 @@ from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Options, animate
 from mouthpiece.portrait.choosing import surety
 from mouthpiece.portrait.consent import ADVICE, Consent
-from mouthpiece.portrait.generator import load_generator, shipped_generator
+from mouthpiece.portrait.flatness import is_flat
 from mouthpiece.portrait.images import read_still
 from mouthpiece.portrait.placing import Placed, read_points
 from mouthpiece.portrait.portrait import portrait_of
 from mouthpiece.portrait.render import Renderer, RenderOptions
+from mouthpiece.portrait_job import generator_of
 from mouthpiece.provenance import facts as provenance
 from mouthpiece.provenance import records
 from mouthpiece.provenance.facts import Facts
@@ -84,7 +85,8 @@ def row_of(path: Path, name: str, take: Performance, moments: Sequence[Moment], 
         portrait = portrait_of(still.pixels, Placed(placed.landmarks * factor, irises))
         began = time.perf_counter()
         longest = min(RENDERED, max(still.pixels.shape[:2]))
-        renderer = Renderer(portrait, options.network, RenderOptions(longest=longest))
+        flat = options.generator is None and options.network is not None and is_flat(portrait)
+        renderer = Renderer(portrait, None if flat else options.network, RenderOptions(longest=longest))
         prepared = time.perf_counter() - began
         marks = portrait.face.landmarks[:, :2] * renderer.size[0] / still.pixels.shape[1]
         shown[0] = _dotted(still.pixels, portrait.face.landmarks, options.size)
@@ -95,8 +97,10 @@ def row_of(path: Path, name: str, take: Performance, moments: Sequence[Moment], 
         return Row(name, shown, "", str(error).replace(str(path), name))
     sure = surety(placed) or "landmarks from a file"
     wide, high = renderer.size
-    words = f"{sure}. {still.width} x {still.height}, rendered at {wide} x {high}: {prepared:.1f} s, {pace * 1000:.0f} ms"
-    return Row(name, [*shown, *cells], " ".join([f"{words} a frame.", *still.remarks, *remarks]))
+    made = f"rendered at {wide} x {high}: {prepared:.1f} s, {pace * 1000:.0f} ms"
+    words = f"{sure}. {still.width} x {still.height}, {made}"
+    drawn = ["Drawn in flat colours: rendered without the network."] if flat else []
+    return Row(name, [*shown, *cells], " ".join([f"{words} a frame.", *drawn, *still.remarks, *remarks]))
 
 
 def _placed(path: Path, width: int, height: int, options: argparse.Namespace) -> tuple[Placed, tuple[str, ...]]:
@@ -136,8 +140,8 @@ def _face(frame: NDArray[np.uint8], marks: NDArray[np.floating], size: int) -> A
     picture = Image.fromarray(frame)
     paper = Image.new("RGBA", picture.size, (214, 216, 220, 255))
     paper.alpha_composite(picture)
-    box = tuple(round(float(edge)) for edge in (*(middle - half), *(middle + half)))
-    return paper.convert("RGB").crop(box).resize((size, size), Image.Resampling.LANCZOS)
+    (left, top), (right, bottom) = np.rint([middle - half, middle + half]).astype(int).tolist()
+    return paper.convert("RGB").crop((left, top, right, bottom)).resize((size, size), Image.Resampling.LANCZOS)
 
 
 def sheet_of(rows: Sequence[Row], heads: Sequence[str], size: int, blocks: int) -> Any:
@@ -170,7 +174,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--consent", required=True, metavar="TEXT", help=f"recorded in the sheet. {ADVICE}")
     parser.add_argument("-o", "--output", type=Path, default=SHEET, metavar="PNG", help="(default: demo/out/…)")
     parser.add_argument("--audio", type=Path, default=LINE, metavar="SOUND", help="(default: the bundled line)")
-    parser.add_argument("--generator", metavar="FILE", help="network that repairs the face (.onnx), or none")
+    parser.add_argument("--generator", metavar="FILE", help="a network of your own (.onnx), none or shipped")
     parser.add_argument("--size", type=int, default=192, metavar="PX", help="side of a cell (default 192)")
     parser.add_argument("--blocks", type=int, default=0, metavar="N", help="rows side by side (default: as fits)")
     parser.add_argument("--only", metavar="TEXT", default="", help="only pictures whose path has TEXT in it")
@@ -202,9 +206,7 @@ def made(options: argparse.Namespace) -> list[Row]:
     paths = [path for path in paths if options.only in str(path)]
     if not paths:
         raise PictureError(f"There are no pictures in '{options.folder}'. Name a folder that has some.")
-    asked = options.generator
-    network = None if asked == "none" else load_generator(Path(asked)) if asked else shipped_generator()
-    options.network = network
+    network = options.network = generator_of(options.generator)
     sound = SoundFile(options.audio)
     take = animate(sound, Options()).final()
     moments = telling(take, COUNT)

@@ -4,19 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mouthpiece import cli
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait import choosing, images
 from mouthpiece.portrait.detect import Look, face_of, find_faces, look_for_faces
-from mouthpiece.portrait.placing import as_json, mirrored, placed_by_detector, read_points
+from mouthpiece.portrait.flatness import flatness, is_flat
+from mouthpiece.portrait.generator import shipped_generator
+from mouthpiece.portrait.placing import Placed, as_json, mirrored, placed_by_detector, read_points
+from mouthpiece.portrait.portrait import portrait_of
 from mouthpiece.portrait.pose import turn_of
 from mouthpiece.portrait.sampling import resize, warp
+from mouthpiece.portrait_job import job_of
 from mouthpiece.retarget.facing import FRONTS, Head
 from mouthpiece.retarget.pictures.anatomy import DEPTH, FACE
 from mouthpiece.retarget.proposal import propose
 from mouthpiece.retarget.raster import View, picture
 from mouthpiece.retarget.unseen import pieces
 
-from tests.material import SHARED
+from tests.material import DEMO_LINE, SHARED
 from training.demo_face import DemoFace
 
 PORTRAIT = Path(__file__).parent / "test_training_face.jpg"
@@ -213,3 +218,58 @@ def test_confidence_goes_through_files_until_a_hand_changes_the_points(tmp_path)
     (tmp_path / "odd.json").write_text(as_json([placed], 400, 400).replace("0.9", '"much"'))
     with pytest.raises(PictureError, match="does not hold landmarks"):
         read_points(tmp_path / "odd.json", 400, 400)
+
+
+# Flat colours
+
+
+def flat_portrait(picture):
+    height, width = picture.shape[:2]
+    marks = np.array(FACE) * 0.3 * width + [width / 2, 0.35 * height]
+    return portrait_of(picture, Placed(marks))
+
+
+def test_flatness_is_the_share_of_neighbours_that_do_not_differ(rng):
+    plain = np.full((200, 200, 3), 90, np.uint8)
+    assert flatness(flat_portrait(plain)) == 1.0
+    assert flatness(flat_portrait(rng.integers(0, 255, plain.shape, np.uint8))) < 0.01
+    striped = plain.copy()
+    striped[::4] = 200  # of every four rows, the stripe and the one above it differ from the one below
+    assert flatness(flat_portrait(striped)) == pytest.approx(0.5, abs=0.02)
+    assert is_flat(flat_portrait(plain)) and not is_flat(flat_portrait(striped))
+
+
+def test_photos_are_not_flat(portrait):
+    (face,) = find_faces(portrait)
+    for scale in (1, 4):  # enlarged, neighbours differ less; a face is looked at at one size
+        large = resize(portrait, 224 * scale, 224 * scale).astype(np.uint8)
+        placed = placed_by_detector(choosing.scaled(face, scale))
+        assert flatness(portrait_of(large, placed)) < 0.4
+
+
+@pytest.mark.skipif(not (SHARED / "portraits").is_dir(), reason="no portraits to try")
+@pytest.mark.parametrize(
+    ("path", "flat"), [("dicebear/lorelei_Bob.png", True), ("art/art_7.png", False), ("art/full4.jpeg", False)]
+)
+def test_drawings_are_flat_and_smooth_paintings_are_not(path, flat):
+    pytest.importorskip("PIL")
+    pixels = images.read_picture(SHARED / "portraits" / path)
+    (face,) = find_faces(images.over_white(pixels))
+    assert is_flat(portrait_of(pixels, placed_by_detector(face))) == flat
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, False), ("none", False), ("shipped", True)])
+def test_drawings_do_without_the_shipped_network_unless_it_is_asked_for(tmp_path, monkeypatch, asked, used):
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.setenv("MOUTHPIECE_SETTINGS", str(tmp_path / "settings"))
+    image.new("RGB", (300, 300), "white").save(tmp_path / "drawing.png")
+    given = ["--image", tmp_path / "drawing.png", "--audio", DEMO_LINE, "-o", tmp_path / "out_####.png"]
+    points = ["--points", "105,105", "195,105", "110,202", "190,202"]
+    more = [] if asked is None else ["--generator", asked]
+    consent = ["--consent", "nobody: an empty page, for a test"]
+    options = cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
+    job = job_of(options)
+    assert (job.generator is not None) == (used and shipped_generator() is not None)
+    assert ("portrait" in " ".join(job.facts.networks)) == (job.generator is not None)
+    told = any("flat colours" in words for words in job.remarks)
+    assert told == (asked is None and shipped_generator() is not None)

@@ -17,6 +17,7 @@ from .audio import SoundFile
 from .errors import PictureError
 from .finding import sight
 from .models.registry import ASSETS, read_sidecar
+from .portrait.flatness import LEFT_OUT, is_flat
 from .portrait.generator import Generator, load_generator, shipped_generator
 from .portrait.images import read_still
 from .portrait.placing import Placed, read_points
@@ -57,7 +58,10 @@ def job_of(options: argparse.Namespace) -> Job:
         SoundFile(options.audio)
     still = read_still(options.image)
     placed, networks, remarks = _placed(still.width, still.height, options)
+    portrait = portrait_of(still.pixels, placed)
     generator = generator_of(options.generator)
+    if generator is not None and options.generator is None and is_flat(portrait):
+        generator, remarks = None, (*remarks, f"{LEFT_OUT} Have it with --generator shipped.")
     if generator is not None:
         networks[generator.name or "portrait"] = generator.sha256
     facts = Facts(
@@ -70,19 +74,18 @@ def job_of(options: argparse.Namespace) -> Job:
         options={"face_sha256": hash_of(placed.landmarks, placed.irises), "strength": options.strength},
         marked=options.mark,
     )
-    portrait = portrait_of(still.pixels, placed)
     return Job(options, portrait, generator, facts, seal, (*still.remarks, *remarks))
 
 
 def generator_of(asked: str | None) -> Generator | None:
-    """Return the generator asked for by ``--generator``: a file's, none, or by default the shipped one.
+    """Return the generator asked for by ``--generator``: a file's, none, or the shipped one, by name or by default.
 
     Raises
     ------
     ModelError
         If the file is no generator.
     """
-    if asked is None:
+    if asked is None or asked.lower() == "shipped":
         return shipped_generator()
     return None if asked.lower() == "none" else load_generator(Path(asked))
 

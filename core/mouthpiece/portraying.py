@@ -81,7 +81,10 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--size", type=_side, metavar="PX", help="longest side of the frames (default: the picture's)")
     group.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
     group.add_argument(
-        "--generator", metavar="FILE", help="network that repairs the face (.onnx), or none (default: the shipped one)"
+        "--generator",
+        metavar="FILE",
+        help="network that repairs the face: a file (.onnx), none, or shipped (default: shipped; none for drawings in "
+        "flat colours, which it would smear)",
     )
     group.add_argument(
         "--background", type=colour, default=(255, 255, 255), metavar="RRGGBB",
