@@ -64,7 +64,7 @@ def test_the_still_has_shut_lips_and_of_those_the_most_open_eyes():
 
 
 def test_a_shot_made_anew_is_judged_by_every_method(clip):
-    made = portrait_evaluate.made_of(clip, Generator(Darker(), ("warped",)))
+    made = portrait_evaluate.made_of(clip, {"warp + generator": Generator(Darker(), ("warped",))})
     assert list(made.frames) == ["recorded", "held still", "warp", "warp + generator"]
     rows = portrait_evaluate.judged(made, Features())
     assert "mouth_psnr" not in rows["recorded"]

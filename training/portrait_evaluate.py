@@ -13,7 +13,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,8 +74,8 @@ class Made:
     calm: dict[str, NDArray[np.uint8]]
 
 
-def made_of(clip: Clip, generator: Generator | None) -> Made:
-    """Return a shot made anew by every method.
+def made_of(clip: Clip, generators: Mapping[str, Generator | None]) -> Made:
+    """Return a shot made anew by every method: the warp alone, and with generators by name.
 
     Raises
     ------
@@ -87,11 +87,10 @@ def made_of(clip: Clip, generator: Generator | None) -> Made:
     portrait = portrait_of(clip.frames[source], Placed(landmarks[source], clip.irises[source]))
     frames = {RECORDED: clip.frames, HELD: np.repeat(clip.frames[source][None], len(clip), axis=0)}
     calm = dict(frames)
-    for method, network in ((WARP, None), (MADE, generator)):
-        if method == WARP or network is not None:
-            renderer = Renderer(portrait, network)
-            frames[method] = _driven(renderer, landmarks, clip.irises)
-            calm[method] = _driven(renderer, filtered(landmarks), filtered(clip.irises))
+    for method, network in ({WARP: None} | dict(generators)).items():
+        renderer = Renderer(portrait, network)
+        frames[method] = _driven(renderer, landmarks, clip.irises)
+        calm[method] = _driven(renderer, filtered(landmarks), filtered(clip.irises))
     return Made(clip.name, landmarks, source, frames, calm)
 
 
@@ -144,7 +143,7 @@ def evaluate(
     features, rows, sheets = Features(), {}, []
     for clip in clips_of(data / "faces" / "val", only, most):
         log.info("%s: %d frames…", clip.name, len(clip))
-        made = made_of(clip, generator)
+        made = made_of(clip, {} if generator is None else {MADE: generator})
         rows[made.name] = judged(made, features)
         if out is not None:
             sheets.append(show(made, out))
