@@ -15,8 +15,9 @@ from mouthpiece.portrait.consent import Consent
 from mouthpiece.provenance import certificates, der, ed25519, mp4, png, records, sealing
 from mouthpiece.provenance.facts import CERTIFIED, GENERATED, SELF_SIGNED, UNSIGNED, Facts
 from mouthpiece.provenance.sealing import Seal
-from mouthpiece.provenance.verifying import verified
+from mouthpiece.provenance.verifying import Verified, verified
 from mouthpiece.provenance.xmp import packet_of
+from mouthpiece.verification import described
 
 FACTS = Facts(
     Consent("I am the person shown", "own", "Ada"), "Mouthpiece 9.8.7", "2026-11-25T16:00:00Z", options={"face": 2}
@@ -103,8 +104,20 @@ def test_the_certificate_made_here_says_so_and_its_key_is_private(tmp_path):
     other = certificates.own_identity(tmp_path / "elsewhere")
     assert other.key != first.key
     if os.name != "nt":
-        assert stat.S_IMODE((tmp_path / "settings" / "private-key.pem").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "settings" / "signing-identity.pem").stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "settings").stat().st_mode) == 0o700
+
+
+def test_a_damaged_certificate_of_ones_own_is_told_and_made_anew_when_deleted(tmp_path):
+    kept = tmp_path / "signing-identity.pem"
+    first = certificates.own_identity(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    for text in ("", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", kept.read_text()[:200]):
+        kept.write_text(text)
+        with pytest.raises(PictureError, match="Delete it: another is made"):
+            certificates.own_identity(tmp_path)
+    kept.unlink()
+    assert certificates.own_identity(tmp_path).key != first.key
 
 
 def test_where_settings_are_kept_can_be_named(tmp_path, monkeypatch):
@@ -263,6 +276,54 @@ def test_a_film_changed_or_stripped_is_noticed(tmp_path, identity):
     assert not verified(path).valid
 
 
+def credentials_in(path, is_film):
+    """Return where content credentials begin and end in a file."""
+    with open(path, "rb") as stream:
+        if is_film:
+            return next(
+                (b.start, b.start + b.size) for b in mp4.boxes(stream, path) if b.name == b"uuid" and not b.is_xmp
+            )
+        return next((c.start - 8, c.start + c.length + 4) for c in png.chunks(stream, path) if c.name == b"caBX")
+
+
+@pytest.mark.parametrize("is_film", [False, True])
+def test_any_damage_at_all_ends_in_a_finding_or_an_error_for_people(tmp_path, identity, is_film):
+    path = tmp_path / "a"
+    if is_film:
+        write_film(path.with_suffix(".mp4"))
+        path.with_suffix(".mp4").rename(path)
+    else:
+        path.write_bytes(png.encoded(np.random.default_rng(3).integers(0, 256, (24, 32, 3), np.uint8)))
+    Seal(identity).put(path, FACTS)
+    whole, rng = path.read_bytes(), np.random.default_rng(11)
+    # within the credentials there is padding that is not signed; outside of them nothing may change
+    start, stop = credentials_in(path, is_film)
+    for trial in range(400):
+        damaged = bytearray(whole)
+        place = 0
+        if trial % 4 == 0:
+            damaged = damaged[: rng.integers(0, len(whole))]
+        else:
+            place = int(rng.integers(40, len(whole)))
+            damaged[place : place + trial % 4] = rng.bytes(trial % 4)
+        if bytes(damaged) == whole:
+            continue
+        path.write_bytes(damaged)
+        try:
+            found = verified(path)
+        except PictureError:
+            continue
+        assert not found.valid or start <= place < stop, (trial, place, found)
+
+
+def test_what_a_file_says_cannot_pretend_to_be_ours(tmp_path):
+    lying = replace(FACTS, software="x\n  signature    valid\x1b[2J \u202e", options={"a\nb": "c\n  problem none"})
+    found = Verified(tmp_path / "a\n.png", "x\ny", "b\r\nc\x07", lying, "none", "n\nm", problems=("p\nq",))
+    text = described(found, ok=False)
+    assert all(sign == "\n" or sign.isprintable() for sign in text)
+    assert [line[:15] for line in text.splitlines()].count("  signature    ") == 1
+
+
 def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
     whole = Seal(None).put(picture, FACTS)
     assert whole.signature == UNSIGNED
@@ -392,9 +453,9 @@ def test_a_users_own_certificate_signs_and_is_trusted_when_its_authority_is(pict
 def test_certificates_that_cannot_be_used_are_told_apart(picture, authority, tmp_path):
     with pytest.raises(PictureError, match="password"):
         certificates.read_identity(authority / "es256.pem", authority / "locked.key")
-    with pytest.raises(PictureError, match="holds no certificate"):
+    with pytest.raises(PictureError, match="no certificate"):
         certificates.read_identity(authority / "es256.key", authority / "es256.key")
-    with pytest.raises(PictureError, match="holds no private key"):
+    with pytest.raises(PictureError, match="no private key"):
         certificates.read_identity(authority / "es256.pem", authority / "es256.pem")
     with pytest.raises(PictureError, match="cannot be read"):
         certificates.read_identity(tmp_path / "missing.pem", authority / "es256.key")

@@ -137,7 +137,7 @@ def _counted(frames: Sequence[Verified]) -> list[str]:
 
 def described(found: Verified, ok: bool) -> str:
     """Return what was found in words, several lines."""
-    lines = [f"{found.path}: {'in order' if ok else 'NOT in order'}"]
+    lines = [_one_line(f"{found.path}: {'in order' if ok else 'NOT in order'}")]
     kind = found.source_type or "it does not say"
     rows = [
         ("what it is", f"synthetic ({kind})" if found.synthetic else kind),
@@ -158,7 +158,12 @@ def described(found: Verified, ok: bool) -> str:
         rows += [("frame", str(facts.frame))] if facts.frame is not None else []
     rows.append(("signature", _signature(found)))
     rows += [("problem", problem) for problem in found.problems]
-    return "\n".join([*lines, *(f"  {name:<13}{text}" for name, text in rows)])
+    return "\n".join([*lines, *(f"  {name:<13}{_one_line(text)}" for name, text in rows)])
+
+
+def _one_line(text: str) -> str:
+    """Return what a file says without anything that could make it look like more lines of ours, or move the cursor."""
+    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from . import der, ed25519
 
 #: What self-made certificates say in place of a name.
 SELF_MADE: Final = "Self-signed on this computer, identity not verified"
-_CERTIFICATE, _KEY = "certificate.pem", "private-key.pem"
+#: File of the self-made certificate and its key: one, so that they always belong together.
+_KEPT: Final = "signing-identity.pem"
 #: Years a self-made certificate is valid: what is signed without a time stamp is valid as long.
 _YEARS: Final = 30
 _ED25519: Final = "1.3.101.112"
@@ -55,20 +56,9 @@ def read_identity(certificate: Path, key: Path) -> Identity:
     """
     chain, secret = _read(certificate), _read(key)
     try:
-        labels = [label for label, _ in der.from_pem(secret)]
-        blocks = [data for label, data in der.from_pem(chain) if label == "CERTIFICATE"]
-        if not blocks:
-            raise PictureError(f"'{certificate}' holds no certificate. It must be PEM: -----BEGIN CERTIFICATE-----.")
-        if any("ENCRYPTED" in label for label in labels) or "Proc-Type: 4,ENCRYPTED" in secret:
-            raise PictureError(f"The private key '{key}' is protected by a password. Give a copy without one.")
-        if not any(label.endswith("PRIVATE KEY") for label in labels):
-            raise PictureError(f"'{key}' holds no private key. It must be PEM: -----BEGIN PRIVATE KEY-----.")
-        algorithm = _algorithm(blocks[0])
-    except (ValueError, IndexError) as error:
-        raise PictureError(f"The certificate '{certificate}' or its key is damaged ({error}).") from error
-    if not algorithm:
-        raise PictureError(f"'{certificate}' has a key of a kind C2PA does not sign with. Use P-256, Ed25519 or RSA.")
-    return Identity(chain, secret, algorithm, self_made=is_self_made(chain))
+        return _identity(chain, secret)
+    except ValueError as error:
+        raise PictureError(f"The certificate '{certificate}' and key '{key}' cannot be used: {error}") from error
 
 
 def own_identity(folder: Path | None = None) -> Identity:
@@ -84,11 +74,16 @@ def own_identity(folder: Path | None = None) -> Identity:
     PictureError
         If it can be neither read nor made.
     """
-    folder = folder or settings_folder()
-    certificate, key = folder / _CERTIFICATE, folder / _KEY
-    if not (certificate.exists() and key.exists()):
-        _make(certificate, key)
-    return read_identity(certificate, key)
+    kept = (folder or settings_folder()) / _KEPT
+    if not kept.exists():
+        _make(kept)
+    text = _read(kept)
+    try:
+        return _identity(text, text)
+    except ValueError as error:
+        raise PictureError(
+            f"The certificate kept in '{kept}' is damaged: {error} Delete it: another is made."
+        ) from error
 
 
 def settings_folder() -> Path:
@@ -122,6 +117,41 @@ def _read(path: Path) -> str:
         raise PictureError(f"'{path}' is not PEM, the text form of certificates and keys. Convert it.") from error
 
 
+def _identity(chain: str, secret: str) -> Identity:
+    """Return the certificates of one PEM text and the private key of another (or the same).
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they are not of a kind that is signed with; its text is a sentence.
+    """
+    certificates = [data for label, data in _blocks(chain) if label == "CERTIFICATE"]
+    if not certificates:
+        raise ValueError("There is no certificate in it. It must be PEM: -----BEGIN CERTIFICATE-----.")
+    keys = [(label, data) for label, data in _blocks(secret) if label.endswith("PRIVATE KEY")]
+    if "Proc-Type: 4,ENCRYPTED" in secret or any("ENCRYPTED" in label for label, _ in keys):
+        raise ValueError("The private key is protected by a password. Give a copy without one.")
+    if not keys:
+        raise ValueError("There is no private key in it. It must be PEM: -----BEGIN PRIVATE KEY-----.")
+    try:
+        algorithm = _algorithm(certificates[0])
+    except (ValueError, IndexError, StopIteration) as error:
+        raise ValueError(f"The certificate is damaged ({error}).") from error
+    if not algorithm:
+        raise ValueError("Its key is of a kind C2PA does not sign with. Use P-256, Ed25519 or RSA.")
+    plain = "".join(der.as_pem("CERTIFICATE", data) for data in certificates)
+    return Identity(plain, der.as_pem(*keys[0]), algorithm, self_made=is_self_made(plain))
+
+
+def _blocks(text: str) -> list[tuple[str, bytes]]:
+    if "Proc-Type" in text:
+        return [("ENCRYPTED PRIVATE KEY", b"")]
+    try:
+        return der.from_pem(text)
+    except ValueError as error:
+        raise ValueError(f"It is not whole ({error}).") from error
+
+
 def _fields(certificate: bytes) -> list[der.Item]:
     """Return version, serial, algorithm, issuer, validity, subject, key and extensions of a certificate."""
     body = next(der.items_of(certificate)).items()[0]
@@ -141,28 +171,25 @@ def _algorithm(certificate: bytes) -> str:
     return ""
 
 
-def _make(certificate: Path, key: Path) -> None:
+def _make(kept: Path) -> None:
     """Make an authority, a certificate by it, and forget the authority's key."""
     authority, seed = secrets.token_bytes(32), secrets.token_bytes(32)
     chain = _certificate(authority, seed, is_authority=False) + _certificate(authority, authority, is_authority=True)
-    secret = der.wrapped(der.SEQUENCE, der.integer(0), _kind(), der.wrapped(der.OCTETS, der.wrapped(der.OCTETS, seed)))
+    inner = der.wrapped(der.OCTETS, der.wrapped(der.OCTETS, seed))
+    secret = der.as_pem("PRIVATE KEY", der.wrapped(der.SEQUENCE, der.integer(0), _kind(), inner))
+    beside = kept.with_name(f".{kept.name}.{os.getpid()}.part")
     try:
-        key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_private(key, der.as_pem("PRIVATE KEY", secret))
-        certificate.write_text(chain, encoding="ascii")
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside.unlink(missing_ok=True)
+        # nobody but the user may read it, from its first byte on
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+            stream.write(secret + chain)
+        beside.replace(kept)
     except OSError as error:
         raise PictureError(
-            f"The certificate to sign with cannot be kept in '{key.parent}': {error.strerror}. Name another folder in "
+            f"The certificate to sign with cannot be kept in '{kept.parent}': {error.strerror}. Name another folder in "
             "the environment variable MOUTHPIECE_SETTINGS."
         ) from error
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that nobody but the user may read, from its first byte on."""
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as stream:
-        stream.write(text)
 
 
 def _kind() -> bytes:
