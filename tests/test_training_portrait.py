@@ -79,7 +79,7 @@ def test_samples_are_neighbours_alike_in_all_else(clip: Clip) -> None:
 def test_a_new_network_changes_nothing_and_any_only_the_face() -> None:
     planes = torch.rand(2, PLANES, 64, 64)
     net = Repair(SMALL)
-    torch.testing.assert_close(net(planes), planes[:, :3])
+    torch.testing.assert_close(net(planes), planes[:, :3], atol=0.03, rtol=0)
     torch.nn.init.normal_(net.leave.weight)
     planes[:, 11, :, :32] = 0
     made = net(planes)
@@ -125,8 +125,9 @@ def test_losses_are_nothing_for_the_truth_and_see_flicker() -> None:
 
 
 def test_a_sure_critic_has_nothing_to_learn() -> None:
-    assert float(hinge(torch.full((2, 1), 2.0), torch.full((2, 1), -2.0))) == 0
-    assert float(hinge(torch.zeros(2, 1), torch.zeros(2, 1))) == 2
+    share = torch.tensor([[1.0], [0.0]])
+    assert float(hinge(torch.tensor([[2.0], [-9.0]]), torch.tensor([[-2.0], [9.0]]), share)) == 0
+    assert float(hinge(torch.zeros(2, 1), torch.zeros(2, 1), share)) == 2
     verdict, features = Critic(8)(torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64), torch.rand(2, 2, 64, 64))
     assert verdict.shape == (2, 1, 8, 8)
     assert len(features) == 3

@@ -94,7 +94,7 @@ class Weights:
     pixels: float = 1.0
     features: float = 0.5
     motion: float = 0.5
-    critic: float = 0.02
+    critic: float = 0.03
     matching: float = 0.15
     mouth: float = 4.0
     eyes: float = 2.0
@@ -146,9 +146,19 @@ class GeneratorLoss(nn.Module):
         }
 
 
-def hinge(real: Tensor, made: Tensor) -> Tensor:
-    """Return the critic's loss on its verdicts (Lim and Ye, 2017)."""
-    return F.relu(1 - real).mean() + F.relu(1 + made).mean()
+def hinge(real: Tensor, made: Tensor, share: Tensor) -> Tensor:
+    """Return the critic's loss on its verdicts (Lim and Ye, 2017), each counting as much as its ``share``."""
+    return weighed(F.relu(1 - real) + F.relu(1 + made), share)
+
+
+def weighed(verdicts: Tensor, share: Tensor) -> Tensor:
+    """Return the mean of verdicts (N, 1, H, W), each counting as much as its ``share``."""
+    return (verdicts * share).sum() / share.sum().clamp_min(1e-6)
+
+
+def judged_where(planes: Tensor, weights: Weights) -> Tensor:
+    """Return how much each verdict (N, 1, H/8, W/8) counts: mouths and eyes, since skin is the warp's and all alike."""
+    return F.avg_pool2d(importance(planes, weights) - planes[:, 11:12], 8)
 
 
 def matched(real: Sequence[Tensor], made: Sequence[Tensor]) -> Tensor:

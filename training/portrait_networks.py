@@ -19,6 +19,9 @@ from torch import Tensor, nn
 ORDER = tuple(INPUTS)
 PLANES = sum(INPUTS.values())
 _SLOPE = 0.1
+#: Numbers that leave the network for each pixel: a change, a colour, and how far the colour covers what was there; a
+#: cover of 0 is nearly bare.
+_LEAVING, _BARE = 7, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Repair(nn.Module):
     """The generator: planes of all conditions in, the repaired frame out. Sides must be multiples of 16."""
 
     def __init__(self, shape: Shape) -> None:
-        """Build a network that changes nothing yet."""
+        """Build a network that changes next to nothing yet."""
         super().__init__()
         self.shape = shape
         w0, w1, w2, w3 = shape.widths
@@ -75,7 +78,7 @@ class Repair(nn.Module):
         self.up3 = nn.Sequential(_convolution(w3 + w2, w2), Block(w2))
         self.up2 = nn.Sequential(_convolution(w2 + w1, w1), Block(w1))
         self.up1 = _convolution(w1 + w0, w0)
-        self.leave = _convolution(w0, 12)
+        self.leave = _convolution(w0, 4 * _LEAVING)
         nn.init.zeros_(self.leave.weight)
 
     def forward(self, planes: Tensor) -> Tensor:
@@ -87,8 +90,11 @@ class Repair(nn.Module):
         up = self.up3(torch.cat([_doubled(at16), at32], dim=1))
         up = self.up2(torch.cat([_doubled(up), at64], dim=1))
         up = self.up1(torch.cat([_doubled(up), at128], dim=1))
-        change = F.pixel_shuffle(self.leave(F.leaky_relu(up, _SLOPE)), 2)
-        return (planes[:, :3] + change * planes[:, -1:]).clamp(0, 1)
+        change, colour, cover = F.pixel_shuffle(self.leave(F.leaky_relu(up, _SLOPE)), 2).split((3, 3, 1), dim=1)
+        warped, oval = planes[:, :3], planes[:, -1:]
+        # what is added refines what is there; where all of it is wrong, as inside mouths, it is painted over
+        painted = torch.sigmoid(cover - _BARE) * (0.5 + colour - warped)
+        return (warped + (change + painted) * oval).clamp(0, 1)
 
 
 def _doubled(x: Tensor) -> Tensor:

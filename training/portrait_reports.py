@@ -12,7 +12,6 @@ from .portrait_scores import ROOM, STILL, Scores, mean_scores
 Rows = Mapping[str, Mapping[str, Scores]]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """The figures of a still that speaks a line by a method."""

@@ -34,9 +34,7 @@ def _written(width: int, text: str) -> Frame:
 def stacked(pictures: Sequence[Frame]) -> Frame:
     """Return pictures below each other; narrower ones get an edge."""
     width = max(picture.shape[1] for picture in pictures)
-    return np.concatenate(
-        [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=24) for p in pictures]
-    )
+    return np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=24) for p in pictures])
 
 
 def moments(opening: NDArray[np.floating], moved: NDArray[np.floating]) -> list[int]:

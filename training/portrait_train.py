@@ -29,7 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .portrait_data import Augmentation, Clip, Pairs, read_split
-from .portrait_losses import GeneratorLoss, Weights, hinge, importance, matched
+from .portrait_losses import GeneratorLoss, Weights, hinge, importance, judged_where, matched, weighed
 from .portrait_networks import Critic, Repair, Shape
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,8 @@ class Run:
         """Teach the critic, then return what it makes of the frames."""
         lines, masks, oval = planes[:, 6:9], planes[:, 9:11], planes[:, 11:12]
         shown = oval * real + (1 - oval) * planes[:, :3]
-        judged = hinge(self.critic(shown, lines, masks)[0], self.critic(made.detach(), lines, masks)[0])
+        share = judged_where(planes, self.config.weights)
+        judged = hinge(self.critic(shown, lines, masks)[0], self.critic(made.detach(), lines, masks)[0], share)
         self.critic_optimiser.zero_grad(set_to_none=True)
         judged.backward()
         self.critic_optimiser.step()
@@ -175,7 +176,7 @@ class Run:
         self.critic.requires_grad_(True)
         weights = self.config.weights
         return {
-            "critic": -weights.critic * verdict.mean(),
+            "critic": -weights.critic * weighed(verdict, share),
             "matching": weights.matching * matched(wanted, features),
             "verdicts": judged.detach(),
         }

@@ -65,7 +65,7 @@ def conditions_of(
 ) -> Conditions:
     """Return the conditions of a frame; ``vertices`` (V, 2) and ``landmarks`` (68, 2) are in the window's pixels."""
     labels = painted.labels
-    masks = np.stack([labels == MOUTH, labels == EYE]).astype(np.float32)
+    masks = np.stack([labels >= MOUTH, labels == EYE]).astype(np.float32)
     return Conditions(
         colours(painted.pixels), source, lines_of(puppet, vertices, landmarks), masks, oval_of(landmarks)[None]
     )

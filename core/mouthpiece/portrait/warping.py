@@ -16,8 +16,8 @@ from .painter import Indices, Mesh, Pixels, Texture
 from .portrait import Portrait, premultiplied, resized
 from .sampling import shrink
 
-#: What a pixel shows.
-NOTHING, SKIN, MOUTH, EYE = 0, 1, 2, 3
+#: What a pixel shows; from MOUTH on, something in the mouth: each thing there has a number of its own.
+NOTHING, SKIN, EYE, MOUTH = 0, 1, 2, 3
 #: Pixels of the painting's teeth for one of the mouth's width, at most: a finer painting would flicker.
 _FINE: Final = 1.5
 
@@ -123,7 +123,7 @@ def _mesh_of(rig: PictureRig, scale: NDArray[np.float64], below: int, painting: 
             places.append(np.column_stack([layer.texture[:, 0], 1 - layer.texture[:, 1]]) * painting + [0, below])
         else:
             places.append(rig.face.outward(layer.texture) * scale)
-        label = EYE if layer.name.startswith("eye") else MOUTH
+        label = EYE if layer.name.startswith("eye") else MOUTH + len(pieces)
         pieces.append((layer.rank, start + _fans(layer.faces), label))
         start += len(layer.points)
     moving = puppet.moves
