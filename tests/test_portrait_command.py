@@ -224,7 +224,7 @@ def test_options_that_contradict_each_other(line, tmp_path, capsys, more, word):
 
 @pytest.mark.parametrize(
     "more",
-    [["--fps", "0"], ["--fps", "abc"], ["--fps", "1/0"], ["--size", "5000"], ["--strength", "nan"], ["--quality", "52"],
+    [["--fps", "0"], ["--fps", "abc"], ["--fps", "1/0"], ["--size", "5000"], ["--strength", "nan"], ["--quality", "0"],
      ["--background", "red"], ["--face", "0"], ["--points", "1,2", "3,4"]],
 )  # fmt: skip
 def test_arguments_out_of_range(line, tmp_path, more):

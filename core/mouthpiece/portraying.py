@@ -101,7 +101,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-frames", type=Path, metavar="FOLDER", help="keep a film's frames too; a film stopped half-way goes on"
     )
-    group.add_argument("--quality", type=_quality, default=16, metavar="N", help="of a film: 0 best to 51 (default 16)")
+    group.add_argument("--quality", type=_quality, default=16, metavar="N", help="of a film: 1 best to 51 (default 16)")
     group.add_argument("--force", action="store_true", help="replace files that exist, and frames of other inputs")
 
 
@@ -111,7 +111,7 @@ def _add_responsibility(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--consent-by", default="", metavar="NAME", help="who says so")
     group.add_argument("--mark", action="store_true", help="draw a small mark that says so into every frame")
     group.add_argument("--certificate", type=Path, metavar="PEM", help="sign with this certificate (chain)")
-    group.add_argument("--private-key", type=Path, metavar="PEM", help="key of --certificate; default: both made here")
+    group.add_argument("--private-key", type=Path, metavar="PEM", help="its key (default: both made here, once)")
     group.add_argument("--time-stamp", default="", metavar="URL", help="ask this authority for a time stamp (network)")
     group.add_argument("--no-credentials", action="store_true", help="do not sign; the record says so")
 
@@ -235,7 +235,7 @@ def _side(text: str) -> int:
 
 
 def _quality(text: str) -> int:
-    return _whole(text, 0, 51, "a quality")
+    return _whole(text, 1, 51, "a quality")
 
 
 def _strength(text: str) -> float:

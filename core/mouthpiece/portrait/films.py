@@ -45,7 +45,8 @@ class FilmOptions:
     fps : Fraction
         Frames per second, exactly.
     quality : int
-        H.264's constant rate factor: 0 loses nothing, 16 nothing one sees, 51 is the worst.
+        H.264's constant rate factor: 1 is the best, 16 loses nothing one sees, 51 is the worst. 0, which loses nothing,
+        is a kind of H.264 that few players play.
     background : (int, int, int)
         sRGB colour that transparent frames stand on: films have no alpha.
     comment : str
