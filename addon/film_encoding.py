@@ -7,9 +7,10 @@ this one would stand still meanwhile.
 from __future__ import annotations
 
 import json
+import queue
 import re
 import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,8 +25,10 @@ from . import compat
 CONTAINERS: Final = {".mp4": "MPEG4", ".m4v": "MPEG4", ".mov": "QUICKTIME"}
 #: Blender's names of constant rate factors.
 _QUALITIES: Final = {"PERC_LOSSLESS": 17, "HIGH": 20, "MEDIUM": 23, "LOW": 26, "VERYLOW": 29, "LOWEST": 32}
-#: What a Blender that renders says of each frame.
-_FRAME: Final = re.compile(r"(?:Fra:|Append frame )(\d+)")
+#: What the other Blender says of each frame.
+_FRAME: Final = re.compile(r"Frame (\d+)\b")
+#: Seconds of its silence after which one looks whether it is still wanted.
+_SILENCE: Final = 0.2
 #: Program of the other Blender: this package without its beginning, which would register the whole add-on.
 _PROGRAM: Final = """
 import importlib, sys, types
@@ -94,14 +97,13 @@ def apart(film: Film, blender: str) -> Iterator[float]:
             )
         except OSError as error:
             raise _failed(film, f"'{blender}' cannot be started ({error.strerror})") from error
-        said: list[str] = []
+        said, share = list[str](), 0.0
         try:
-            assert process.stdout is not None
-            for text in process.stdout:
-                said = [*said[-5:], text.strip()]
-                found = _FRAME.search(text)
-                if found:
-                    yield min(1.0, int(found[1]) / len(film.frames))
+            for text in _lines(process):
+                found = _FRAME.match(text)
+                share = min(1.0, int(found[1]) / len(film.frames)) if found else share
+                said = [*said[-5:], text.strip()] if text and not found else said
+                yield share  # also when nothing was said: whoever waits may want to stop
             process.wait()
         finally:
             if process.poll() is None:
@@ -112,11 +114,40 @@ def apart(film: Film, blender: str) -> Iterator[float]:
     yield 1.0
 
 
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield what a process says, line by line, and an empty text whenever it says nothing for a while."""
+    spoken: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def listen() -> None:
+        assert process.stdout is not None
+        for text in process.stdout:
+            spoken.put(text)
+        spoken.put(None)
+
+    threading.Thread(target=listen, name="mouthpiece-film", daemon=True).start()
+    while True:
+        try:
+            text = spoken.get(timeout=_SILENCE)
+        except queue.Empty:
+            yield ""
+            continue
+        if text is None:
+            return
+        yield text
+
+
 def run(note: str) -> None:
-    """Encode what a file tells of: what the other Blender does."""
+    """Encode what a file tells of, and say how far it is: what the other Blender does."""
+
+    def tell(scene: bpy.types.Scene, *_: Any) -> None:
+        print(f"Frame {scene.frame_current}", flush=True)
+
     raw = json.loads(Path(note).read_text(encoding="utf-8"))
-    encode(Film(**{**raw, "frames": tuple(raw["frames"]), "background": tuple(raw["background"])}))
-    sys.stdout.flush()
+    bpy.app.handlers.render_write.append(tell)
+    try:
+        encode(Film(**{**raw, "frames": tuple(raw["frames"]), "background": tuple(raw["background"])}))
+    finally:
+        bpy.app.handlers.render_write.remove(tell)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat, dials, sound, strips
+from . import compat, dials, picture_settings, sound, strips
 from .bake import Bake
 from .strokes import handles
 from .targets import Target, owners_of, target_for
@@ -89,12 +89,13 @@ def character(context: bpy.types.Context) -> bpy.types.Object | None:
     """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature.
 
     An armature that is to play the face itself (its target says Bones) stands for nobody; nor does one with face bones
-    if those shape keys play nothing, as correctives do. Handles of a drawn face stand for the drawing.
+    if those shape keys play nothing, as correctives do. Handles of a drawn face stand for the drawing, landmarks for
+    their picture.
     """
     obj = context.active_object
     compat.allow_overrides(obj)
     if obj is not None and obj.type == "MESH":
-        return handles.drawing_of(obj) or obj
+        return handles.drawing_of(obj) or picture_settings.face_meant(obj) or obj
     if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
         worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
         return worn[0] if len(worn) == 1 and (_plays(worn[0]) or not _plays(obj)) else obj

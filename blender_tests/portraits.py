@@ -20,7 +20,7 @@ def portrait(**settings):
     """Add a portrait of the sample photo with consent given; nothing is placed anywhere."""
     assert bpy.ops.mouthpiece.add_portrait(filepath=str(PHOTO)) == {"FINISHED"}
     obj = bpy.context.active_object
-    given = {"consent": True, "statement": STATEMENT, "kind": "HISTORICAL", "sequencer": False, "plane": False}
+    given = {"consent": True, "statement": STATEMENT, "kind": "STATED", "sequencer": False, "plane": False}
     for name, value in {**given, **settings}.items():
         setattr(obj.mouthpiece_portrait, name, value)
     return obj

@@ -16,12 +16,11 @@ from addon import (
     portrait_lines,
     portrait_playing,
     portrait_settings,
+    properties,
     takes,
 )
 from addon.targets import target_for
 from blender_tests import portraits, scenes
-
-KINDS = ("own", "permission", "nobody", "historical", "stated")
 
 
 @pytest.fixture
@@ -150,6 +149,7 @@ def test_landmarks_are_edited_as_those_of_a_rig():
     assert bpy.ops.mouthpiece.edit_landmarks() == {"FINISHED"}
     editor = picture_landmarks.editor_of(obj)
     assert bpy.context.active_object == editor and picture_settings.portrait_meant(editor) == obj
+    assert properties.character(bpy.context) == obj  # what stands for it
     bpy.ops.object.mode_set(mode="OBJECT")
     editor.data.vertices[48].co.x -= 0.05  # 8 of 320 pixels
     assert bpy.ops.mouthpiece.apply_landmarks() == {"FINISHED"}

@@ -12,7 +12,7 @@ from mouthpiece.provenance import records
 from addon import command, compat, film_encoding, picture_settings, portrait_lines
 from blender_tests import portraits, scenes
 
-CONSENT = ("--consent", "historical: NASA's official portrait, in the public domain, used to test this program")
+CONSENT = ("--consent", "NASA's official portrait, in the public domain, used to test this program")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_picture_and_a_sound_become_a_film(tmp_path, voice, capsys):
     assert portrait(*arguments) == 0
     report = told(capsys)
     assert report["ok"] and report["output"] == str(out) and report["frames"] == 15 and report["size"] == [320, 320]
-    assert report["consent"]["kind"] == "historical" and report["seconds"] == 0.5
+    assert report["consent"]["kind"] == "stated" and report["seconds"] == 0.5
     facts = records.read(out).facts
     assert facts.marked and facts.consent.statement.startswith("NASA") and records.is_content_of(out, facts)
     assert not (tmp_path / "out_frames").exists()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import os
+import sys
 import wave
 from pathlib import Path
 
@@ -50,7 +53,7 @@ def test_frames_are_those_of_the_renderer_and_carry_the_record(tmp_path, line):
     for path, frame in zip(files, frames_of(obj, 11, 20), strict=True):
         assert (portraits.read(path)[..., :3] == frame[..., :3]).all()
     facts = records.read(files[3]).facts
-    assert facts.consent.statement == portraits.STATEMENT and facts.consent.kind == "historical"
+    assert facts.consent.statement == portraits.STATEMENT and facts.consent.kind == "stated"
     assert facts.frame == 3 and facts.sound_sha256 == "ab" * 32 and len(facts.picture_sha256) == 64
     assert records.is_content_of(files[3], facts)
 
@@ -397,6 +400,74 @@ def test_a_folder_of_frames_knows_what_it_is_made_of(tmp_path):
     assert not one.place(1).exists() and not other.refusal()
     other.clear()
     assert not (tmp_path / "a").exists()
+
+
+#: A program that stands for another Blender: it runs the last argument in this very Python.
+_OTHER = """#!/bin/sh
+[ "$1" = --version ] && { echo "Blender 9.9"; exit 0; }
+for last; do :; done
+exec %s -c "$last
+import os
+os._exit(0)"
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    if not film_encoding.can_encode() or os.name != "posix":
+        pytest.skip("this Blender cannot write films, or there is no shell")
+    path = tmp_path / "blender"
+    path.write_text(_OTHER % sys.executable)
+    path.chmod(0o755)
+    return str(path)
+
+
+def films(folder, count, name="out.mp4"):
+    """Write grey frames and return the film they are to become."""
+    from mouthpiece.provenance.png import encoded
+
+    places = []
+    for index in range(count):
+        path = folder / f"grey_{index + 1:04d}.png"
+        path.write_bytes(encoded(np.full((64, 96, 4), (0, 0, 0, 0) if index % 2 else (90, 90, 90, 255), np.uint8)))
+        places.append(str(path))
+    return film_encoding.Film(tuple(places), "", str(folder / name), 96, 64, 25, 1.0, (1.0, 0.0, 0.0))
+
+
+def test_another_blender_encodes_and_tells_how_far_it_is(tmp_path, other):
+    assert film_encoding.is_blender(other)
+    film = films(tmp_path, 8)
+    shares = list(film_encoding.apart(film, other))
+    assert shares == sorted(shares) and {1 / 8, 4 / 8, 1.0} <= set(shares)
+    movie = bpy.data.images.load(film.path)
+    assert movie.frame_duration == 8 and portraits.colours(movie)[32, 48, :3] == pytest.approx(90, abs=4)
+    assert not (tmp_path / "out.film.json").exists()
+
+
+def test_another_blender_can_be_stopped(tmp_path, other):
+    steps = film_encoding.apart(films(tmp_path, 400), other)
+    while next(steps) == 0.0:
+        pass
+    steps.close()
+    assert not (tmp_path / "out.mp4").exists() and not (tmp_path / "out.film.json").exists()
+
+
+def test_another_blender_that_fails_is_told(tmp_path, other):
+    program = tmp_path / "blender"
+    program.write_text(program.read_text().replace("os._exit(0)", "print('no room left'); os._exit(3)"))
+    with pytest.raises(PictureError, match=r"could not be encoded: .*no room left"):
+        list(film_encoding.apart(films(tmp_path, 2), other))
+    with pytest.raises(PictureError, match="cannot be started"):
+        list(film_encoding.apart(films(tmp_path, 2), str(tmp_path / "nowhere")))
+
+
+def test_see_through_frames_stand_on_the_background(tmp_path):
+    if not film_encoding.can_encode():
+        pytest.skip("this Blender cannot write films")
+    film = films(tmp_path, 2)
+    film_encoding.here(dataclasses.replace(film, frames=film.frames[1:]))
+    red = portraits.colours(bpy.data.images.load(film.path))[32, 48, :3]
+    assert red == pytest.approx((255, 0, 0), abs=6)
 
 
 def test_another_blender_is_told_from_other_programs():

@@ -139,6 +139,8 @@ class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
             if context.mode != "OBJECT":
                 bpy.ops.object.mode_set(mode="OBJECT")
             editor = picture_landmarks.show(context, rig)
+            if picture_settings.is_portrait(rig):
+                rig.mouthpiece_portrait.shown = "STILL"  # the face must lie where its landmarks do
             for other in context.selected_objects:
                 other.select_set(False)
             editor.select_set(True)

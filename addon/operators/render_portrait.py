@@ -144,8 +144,9 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
             self._warn(context, message.message)
             return
         state = context.window_manager.mouthpiece
+        seen = state.message, round(state.progress, 2)
         state.progress, state.message = message.fraction, message.message
-        if not bpy.app.background:
+        if not bpy.app.background and seen != (message.message, round(message.fraction, 2)):
             compat.set_status(context, f"Portrait: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
             compat.redraw(context)
 
