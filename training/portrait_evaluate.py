@@ -162,6 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for films, sheets and figures.json")
     parser.add_argument("--generator", type=Path, help="a network to judge (default: the shipped one)")
     parser.add_argument("--speech", type=Path, help="folder of spoken lines for the stills to speak")
+    parser.add_argument("--lines", nargs="+", default=[], metavar="NAME", help="speak these lines only")
     parser.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="judge these clips only")
     parser.add_argument("--frames", type=int, metavar="N", help="judge the first N frames of each shot only")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the tables go (default: docs)")
@@ -172,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.out is not None:
             args.out.mkdir(parents=True, exist_ok=True)
         rows = evaluate(args.data, generator, args.out, args.clips, args.frames)
-        spoken = None if args.speech is None else speak(args.data, args.speech, generator, args.out)
+        spoken = None if args.speech is None else speak(args.data, args.speech, generator, args.out, args.lines)
         if args.out is not None:
             figures = json.dumps({"clips": rows, "speech": [asdict(item) for item in spoken or ()]}, indent=1) + "\n"
             (args.out / "figures.json").write_text(figures, encoding="utf-8")

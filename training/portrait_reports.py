@@ -65,7 +65,7 @@ methods make should not exceed what was recorded. Means count every pair.
 _SPOKEN = """\
 Each still speaks each line; the opening of its mouth (inner lips) is read again from every frame, unfiltered, and
 correlated with that of the performance that drove it. **Size** is the slope of the first on the second. Flicker is
-measured as above, where the performance holds still.
+measured as above, but over all frames, moving or not; so it is for the recorded shots the stills are from.
 """
 
 

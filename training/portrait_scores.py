@@ -169,11 +169,11 @@ def filtered(track: Points) -> NDArray[np.float64]:
     return np.asarray(sum(tap * held[k : k + len(track)] for k, tap in enumerate(_TAPS)), np.float64)
 
 
-def flicker(frames: NDArray[np.uint8], landmarks: Points) -> Scores:
+def flicker(frames: NDArray[np.uint8], landmarks: Points, still: float = STILL) -> Scores:
     """Return how much a clip (T, H, W, 3) changes from frame to frame where its face holds still, in levels of 255.
 
     Looked at are pairs of frames between which the landmarks (T, 68, 2 or 3), free of a tracker's noise, move less than
-    :data:`STILL` pixels (median): ``outside`` the oval of both, and ``inside`` it. ``shimmer``: inside, what of a frame
+    ``still`` pixels (median): ``outside`` the oval of both, and ``inside`` it. ``shimmer``: inside, what of a frame
     between two such pairs is not the mean of its neighbours, which movement hardly is and flicker is. ``pairs`` and
     ``triples`` say of how many; of none the figures are NaN.
     """
@@ -182,12 +182,12 @@ def flicker(frames: NDArray[np.uint8], landmarks: Points) -> Scores:
     moved = np.median(np.linalg.norm(np.diff(flat, axis=0), axis=2), axis=1)
     lists: dict[str, list[float]] = {"outside": [], "inside": [], "shimmer": []}
     ovals = [oval_of(points, max(height, width))[:height, :width] for points in flat]
-    for k in np.flatnonzero(moved < STILL):
+    for k in np.flatnonzero(moved < still):
         before, now, after = (frames[max(j, 0)].astype(np.float32) for j in (k - 1, k, k + 1))
         change = np.abs(after - now).mean(axis=2)
         lists["outside"].append(weighted(change, 1 - np.maximum(ovals[k], ovals[k + 1])))
         lists["inside"].append(weighted(change, np.minimum(ovals[k], ovals[k + 1])))
-        if k and moved[k - 1] < STILL:
+        if k and moved[k - 1] < still:
             bent = np.abs(now - (before + after) / 2).mean(axis=2)
             lists["shimmer"].append(weighted(bent, np.minimum(ovals[k - 1], ovals[k + 1])))
     told = {name: float(np.mean(values)) if values else float("nan") for name, values in lists.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mouthpiece.portrait.render import Renderer, frame_count
 from mouthpiece.portrait.samples import read_at
 from numpy.typing import NDArray
 
+from .portrait_data import Clip
 from .portrait_reports import Told
 from .portrait_scores import Scores, flicker, found_again, opening
 from .portrait_shots import clips_of, still_of
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 ASTRONAUT = Path(__file__).resolve().parent.parent / "demo" / "samples" / "astronaut.jpg"
 SOUNDS = (".wav", ".flac")
 #: Seconds of each line that are spoken.
-SECONDS = 6.0
+SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +44,16 @@ class Line:
     performance: Performance
 
 
-def lines_of(folder: Path, seconds: float = SECONDS) -> list[Line]:
-    """Return the performances of a folder's sounds, the beginning of each.
+def lines_of(folder: Path, only: Sequence[str] = (), seconds: float = SECONDS) -> list[Line]:
+    """Return the performances of a folder's sounds (of those named only), the beginning of each.
 
     Raises
     ------
     ValueError
         If there are none.
     """
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SOUNDS]
+    sounds = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SOUNDS]
+    paths = [path for path in sounds if not only or path.stem in only]
     if not paths:
         raise ValueError(f"there are no sounds in '{folder}'")
     lines = []
@@ -61,15 +64,16 @@ def lines_of(folder: Path, seconds: float = SECONDS) -> list[Line]:
     return lines
 
 
-def stills(data: Path) -> dict[str, Portrait]:
-    """Return a portrait of everybody in the validation clips, and of the astronaut of the samples."""
-    portraits: dict[str, Portrait] = {}
+def stills(data: Path) -> dict[str, tuple[Portrait, Clip | None]]:
+    """Return a portrait of everybody in the validation clips with the shot it is from, and of the astronaut."""
+    portraits: dict[str, tuple[Portrait, Clip | None]] = {}
     for clip in clips_of(data / "faces" / "val"):
         index = still_of(clip.landmarks)
         placed = Placed(clip.landmarks[index], clip.irises[index])
-        portraits.setdefault(clip.name.split(" ")[0], portrait_of(clip.frames[index], placed))
+        portraits.setdefault(clip.name.split(" ")[0], (portrait_of(clip.frames[index], placed), clip))
     picture = read_picture(ASTRONAUT)
-    portraits["astronaut"] = portrait_of(picture, placed_by_detector(find_faces(over_white(picture))[0]))
+    placed = placed_by_detector(find_faces(over_white(picture))[0])
+    portraits["astronaut"] = (portrait_of(picture, placed), None)
     return portraits
 
 
@@ -96,15 +100,19 @@ def spoken(portrait: Portrait, line: Line, generator: Generator | None) -> tuple
     puppet = Puppet(shown.face)
     landmarks = puppet.placed(puppet.performed(line.performance, times)).landmarks
     driven = opening(read_at(line.performance, times).landmarks)
-    return frames, agreement(opening(found_again(frames)), driven) | flicker(frames, landmarks)
+    return frames, agreement(opening(found_again(frames)), driven) | flicker(frames, landmarks, np.inf)
 
 
-def speak(data: Path, folder: Path, generator: Generator | None, out: Path | None = None) -> list[Told]:
+def speak(
+    data: Path, folder: Path, generator: Generator | None, out: Path | None = None, only: Sequence[str] = ()
+) -> list[Told]:
     """Return the figures of every still, line and method; films go to ``out``."""
     rows: list[Told] = []
-    lines = lines_of(folder)
+    lines = lines_of(folder, only)
     methods = {"warp": None} | ({"warp + generator": generator} if generator else {})
-    for name, portrait in stills(data).items():
+    for name, (portrait, clip) in stills(data).items():
+        if clip is not None:
+            rows.append(Told(name, "their own", "recorded", flicker(clip.frames, clip.landmarks, np.inf)))
         for line in lines:
             log.info("%s speaks %s…", name, line.name)
             made = {}
