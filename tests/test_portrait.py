@@ -1,11 +1,14 @@
 """Faces found in pictures: a public-domain portrait, turned, scaled, mirrored, set among others, and no face at all."""
 
+import socket
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from mouthpiece.errors import ModelError, PictureError
-from mouthpiece.portrait import alignment, images
+from mouthpiece.portrait import images
 from mouthpiece.portrait.detect import Face, find_faces
 from mouthpiece.portrait.sampling import bilinear, resize, shrink, warp
 from mouthpiece.topology import MIRROR
@@ -128,16 +131,93 @@ def test_what_is_no_picture_is_refused():
         find_faces(np.zeros((64, 64), np.uint8))
 
 
-def test_the_other_backend_says_what_is_missing(portrait, monkeypatch, tmp_path):
+class Package:
+    """What Mouthpiece knows of the package face_alignment, in two versions, and a record of what was made of it."""
+
+    def __init__(self, monkeypatch, folder, old=False):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, known = folder, {"3DFAN-4": "https://x.org/a/3DFAN4-1.zip", "depth": "https://x.org/depth-2.zip"}
+        package = ModuleType("face_alignment")
+        package.LandmarksType = SimpleNamespace(**({"_3D": 3} if old else {"THREE_D": 3}))
+        api, sfd = ModuleType("face_alignment.api"), ModuleType("face_alignment.detection.sfd.sfd_detector")
+        api.models_urls = {"1.5": {"3DFAN-4": "x", "depth": "x"}, "1.6": known} if old else known
+        sfd.models_urls = {"s3fd": "https://x.org/s3fd-3.pth?raw=true"}
+        self.api, made = api, []
+
+        class Finder:
+            def __init__(self, kind, device="cuda", compile=True, face_detector="sfd"):
+                made.append((kind, device, compile))
+
+            def get_landmarks_from_image(self, picture, return_landmark_score, return_bboxes):
+                towards = np.column_stack([np.arange(68), np.arange(68) * 2, np.full(68, -10.0)])
+                towards[30, 2] = 40.0  # this package's depth grows towards the camera
+                away = towards * [1, 1, -1] + [200, 0, 0]
+                return [towards, away], None, [np.array([0, 0, 9, 9, 0.7]), np.array([0, 0, 9, 9, 1.0001])]
+
+        class Older(Finder):
+            def __init__(self, kind, device="cuda"):
+                made.append((kind, device, None))
+
+        package.FaceAlignment = Older if old else Finder
+        self.made = made
+        for name, module in (("face_alignment", package), (api.__name__, api), (sfd.__name__, sfd)):
+            monkeypatch.setitem(sys.modules, name, module)
+
+    def put(self, *names):
+        for name in names:
+            (self.folder / name).write_bytes(b"")
+
+
+@pytest.fixture
+def checkpoints(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(ModelError, match=r"not installed|does not download"):
+
+    def no_network(*_, **__):
+        raise AssertionError("the network was reached")
+
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, no_network)
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    return tmp_path / "hub" / "checkpoints"
+
+
+def test_the_other_backend_is_refused_where_it_is_not_installed(portrait, checkpoints, monkeypatch):
+    monkeypatch.setitem(sys.modules, "face_alignment", None)
+    with pytest.raises(ModelError, match=r"'face_alignment' cannot be used here .* networks of its own"):
         find_faces(portrait, "face_alignment")
-    folder = tmp_path / "hub" / "checkpoints"
-    assert alignment.weights_folder() == folder and alignment.missing_weights(folder) == alignment.WEIGHTS
-    folder.mkdir(parents=True)
-    for name in ("s3fd-1.pth", "depth-2.zip"):
-        (folder / name).write_bytes(b"")
-    assert alignment.missing_weights(folder) == ("3DFAN4",)
+    assert not checkpoints.exists()
+
+
+@pytest.mark.parametrize(
+    "present", [(), ("3DFAN4-1.zip", "depth-2.zip"), ("s3fd-3.pth", "3DFAN4-0.zip", "depth-1.zip")]
+)
+def test_weights_of_the_other_backend_are_never_fetched(portrait, checkpoints, monkeypatch, present):
+    package = Package(monkeypatch, checkpoints)
+    package.put(*present)  # of another version, in the last case: the package would fetch its own
+    missing = [name for name in ("3DFAN4-1.zip", "depth-2.zip", "s3fd-3.pth") if name not in present]
+    with pytest.raises(ModelError, match=f"are missing in '.*checkpoints': {', '.join(missing)}. Mouthpiece does not"):
+        find_faces(portrait, "face_alignment")
+    assert not package.made and sorted(path.name for path in checkpoints.iterdir()) == sorted(present)
+
+
+def test_a_version_that_does_not_say_what_it_loads_is_refused(portrait, checkpoints, monkeypatch):
+    package = Package(monkeypatch, checkpoints)
+    del package.api.models_urls
+    with pytest.raises(ModelError, match="does not say which weights"):
+        find_faces(portrait, "face_alignment")
+    assert not package.made
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_other_backend_gives_faces_in_our_axes(portrait, checkpoints, monkeypatch, old):
+    package = Package(monkeypatch, checkpoints, old)
+    package.put("3DFAN4-1.zip", "depth-2.zip", "s3fd-3.pth")
+    second, first = sorted(find_faces(portrait, "face_alignment"), key=lambda face: -face.landmarks[0, 0])
+    assert package.made == [(3, "cpu", None if old else False)]  # not compiled: that writes into the user's cache
+    assert (first.score, second.score) == (pytest.approx(0.7), 1.0) and first.jitter is None
+    assert len(first.mesh) == 0 and first.landmarks[1, :2].tolist() == [1, 2]
+    for face in (first, second):
+        assert face.landmarks[30, 2] == -40 and face.landmarks[0, 2] == 10  # nearer is smaller
 
 
 @pytest.mark.skipif(not (SHARED / "portraits").is_dir(), reason="no portraits to try")
