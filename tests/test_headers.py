@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from mouthpiece.portrait.headers import is_animated, orientation, remarks_on_file
+from mouthpiece.portrait.headers import is_animated, orientation, other_colours, remarks_on_file
 
 Image = pytest.importorskip("PIL.Image")
+ImageCms = pytest.importorskip("PIL.ImageCms")
 ImageOps = pytest.importorskip("PIL.ImageOps")
 
 PORTRAIT = Path(__file__).parent / "test_training_face.jpg"
@@ -61,6 +62,16 @@ def test_a_photo_whose_end_is_missing_is_told(tmp_path):
     assert "is missing" in remarks_on_file(tmp_path / "half.jpg")[0]
 
 
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_colour_profiles_other_than_srgb_are_told(tmp_path, kind):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    other = srgb.replace(b"s\0R\0G\0B", b"w\0i\0d\0e").replace(b"sRGB", b"wide")
+    for name, profile in (("srgb", srgb), ("other", other)):
+        photo().save(tmp_path / f"{name}.{kind}", icc_profile=profile)
+    assert remarks_on_file(tmp_path / f"srgb.{kind}") == []
+    assert "colour profile" in remarks_on_file(tmp_path / f"other.{kind}")[0]
+
+
 def test_files_of_other_kinds_and_damaged_ones_say_nothing(tmp_path, rng):
     assert remarks_on_file(tmp_path / "none.png") == [] == remarks_on_file(tmp_path)
     exif = Image.Exif()
@@ -77,3 +88,4 @@ def test_files_of_other_kinds_and_damaged_ones_say_nothing(tmp_path, rng):
                 changed[place] = int(rng.integers(0, 256))
             assert 1 <= orientation(bytes(changed)) <= 8
             is_animated(bytes(changed))
+            other_colours(bytes(changed))

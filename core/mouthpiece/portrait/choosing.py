@@ -19,8 +19,8 @@ SMALL: Final = 30.0
 #: Turn in radians, as read off the landmarks, from which the far cheek will be pulled.
 TURNED: Final = math.radians(30)
 #: Jitter (:attr:`.detect.Face.jitter`) from which landmarks should be checked, and from which they are likely wrong.
-#: Measured: 0.003 to 0.009 on 22 photos and paintings, 0.014 on a statue, 0.014 to 0.10 on drawn faces; what is over
-#: 0.04 had eyes or mouth in a wrong place by eye.
+#: Measured: 0.003 to 0.009 on 23 photos and paintings, 0.014 on a statue, 0.014 to 0.10 on 15 drawn faces; of the five
+#: over 0.04, four had eyes or mouth in a wrong place by eye.
 UNSTEADY, WRONG = 0.012, 0.04
 #: Pixels a face needs to be found at all, about.
 TINY: Final = 24

@@ -1,12 +1,14 @@
 """What a picture file says about itself, without decoding it.
 
-Blender shows a turned photo as it is stored, the first frame of an animation without a word, and a JPEG whose end is
-missing as far as it goes; of an animated WebP it shows nothing.
+Blender shows a turned photo as it is stored, colours whatever their profile says, the first frame of an animation
+without a word, and a JPEG whose end is missing as far as it goes; of an animated WebP it shows nothing.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -75,6 +77,11 @@ def remarks_on_file(path: Path) -> list[str]:
         )
     if is_animated(head):
         remarks.append("The picture is animated; only its first frame is used.")
+    if other_colours(head):
+        remarks.append(
+            "The picture has a colour profile, which Blender leaves aside: its colours may be a little off. Save it in "
+            "sRGB to have them right."
+        )
     if head.startswith(b"\xff\xd8") and b"\xff\xd9" not in tail:
         remarks.append("The end of the picture's file is missing: a part of it is grey. Copy or save it again.")
     return remarks
@@ -107,26 +114,47 @@ def orientation(head: bytes) -> int:
     return 1
 
 
+def other_colours(head: bytes) -> bool:
+    """Tell whether a JPEG, PNG or WebP file has a colour profile other than sRGB; its beginning is looked at."""
+    profile = b""
+    if head.startswith(b"\xff\xd8"):
+        found = (data for kind, data in _segments(head) if kind == 0xE2 and data.startswith(b"ICC_PROFILE\0"))
+        profile = next(found, b"")[14:]
+    for kind, data in _chunks(head):
+        if kind == b"ICCP":
+            profile = data
+        elif kind == b"iCCP":
+            try:
+                profile = zlib.decompressobj().decompress(data.partition(b"\0")[2][1:], _LOOKED_AT)
+            except zlib.error:
+                return False
+    return len(profile) > 128 and not any(name in profile for name in (b"sRGB", b"s\0R\0G\0B"))
+
+
 def _exif(head: bytes) -> bytes:
     """Return the EXIF data (a TIFF file in itself), from its byte order on; empty if there is none."""
     if head[:4] in (b"II*\0", b"MM\0*"):
         return head
     if head.startswith(b"\xff\xd8"):
-        return _jpeg_exif(head)
-    begin, step = (8, 12) if head.startswith(_PNG) else (12, 8) if head[:4] == b"RIFF" else (len(head), 0)
-    while 0 < step and begin + 8 <= len(head):  # chunks: of PNG with a sum at the end, of WebP of even length
-        size, kind = struct.unpack_from(">I4s" if step == 12 else "<4sI", head, begin)[:: 1 if step == 12 else -1]
-        if kind in (b"eXIf", b"EXIF"):
-            return head[begin + 8 : begin + 8 + size].removeprefix(b"Exif\0\0")
-        begin += size + step + (size % 2 if step == 8 else 0)
-    return b""
+        return next((d[6:] for kind, d in _segments(head) if kind == 0xE1 and d.startswith(b"Exif\0\0")), b"")
+    found = (data for kind, data in _chunks(head) if kind in (b"eXIf", b"EXIF"))
+    return next(found, b"").removeprefix(b"Exif\0\0")
 
 
-def _jpeg_exif(head: bytes) -> bytes:
+def _chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and content of a PNG's chunks (each with a sum behind it) or a WebP's (of even length)."""
+    png = head.startswith(_PNG)
+    place = 8 if png else 12 if head[:4] == b"RIFF" else len(head)
+    while place + 8 <= len(head):
+        size, kind = struct.unpack_from(">I4s", head, place) if png else struct.unpack_from("<4sI", head, place)[::-1]
+        yield kind, head[place + 8 : place + 8 + size]
+        place += 12 + size if png else 8 + size + size % 2
+
+
+def _segments(head: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and content of a JPEG's segments before its picture."""
     place = 2
     while place + 4 <= len(head) and head[place] == 0xFF and head[place + 1] != 0xDA:
         (size,) = struct.unpack_from(">H", head, place + 2)
-        if head[place + 1] == 0xE1 and head[place + 4 : place + 10] == b"Exif\0\0":
-            return head[place + 10 : place + 2 + size]
+        yield head[place + 1], head[place + 4 : place + 2 + size]
         place += 2 + max(size, 2)
-    return b""
