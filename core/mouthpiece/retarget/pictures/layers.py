@@ -97,12 +97,16 @@ def opening(skin: Skin) -> float:
     return float(np.abs(inner[half + 1 :][::-1] - inner[1:half])[:, 1].max()) / max(width, 1e-6)
 
 
+def shutness(skin: Skin) -> float:
+    """Return how nearly a mouth is shut at rest, 0 to 1."""
+    return float(1 - np.clip((opening(skin) - _SHUT) / (_OPEN - _SHUT), 0, 1))
+
+
 def own_mouth(skin: Skin) -> Layer:
     """Return what the picture itself shows between the lips: fixed to the head if it is open, else to the upper lip."""
     inner = skin.points[skin.mouth[0]]
-    shut = 1 - np.clip((opening(skin) - _SHUT) / (_OPEN - _SHUT), 0, 1)
     follow = np.zeros((len(inner), 68))
-    follow[:, 62] = shut
+    follow[:, 62] = shutness(skin)
     return Layer("mouth", inner, tuple(filled(range(len(inner)))), follow, False, inner, 1)
 
 
@@ -143,7 +147,8 @@ def teeth(skin: Skin) -> tuple[Layer, Layer]:
     across = np.linspace(-1, 1, len(line))
     arch = (1 - 0.45 * across**2)[:, None]
     down = np.array([0.0, width])
-    top, bottom = line - _GUMS * down, line + 0.1 * arch * down
+    # a picture whose mouth is open has teeth of its own: none are painted below them
+    top, bottom = line - _GUMS * down, line + 0.1 * shutness(skin) * arch * down
     upper = _strip("upper_teeth", top, bottom, np.zeros(68), 2)
     inward = line * [0.86, 1] + [line[:, 0].mean() * 0.14, 0]
     lower = _strip("lower_teeth", inward + 0.02 * down, inward + 0.18 * down, _jaw(0.85), 3)
