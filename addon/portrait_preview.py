@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ def _image(obj: bpy.types.Object, frame: Any, image: bpy.types.Image | None) -> 
     from mouthpiece.errors import PictureError
     from mouthpiece.provenance.png import encoded
 
-    place = Path(bpy.app.tempdir) / f"{bpy.path.clean_name(obj.name_full)}_preview.png"
+    number = zlib.crc32(obj.name_full.encode())  # names that differ in signs only are one in file names
+    place = Path(bpy.app.tempdir) / f"{bpy.path.clean_name(obj.name_full)}_{number:08x}.png"
     try:
         place.write_bytes(encoded(frame, level=0))
     except OSError as error:

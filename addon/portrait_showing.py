@@ -24,6 +24,16 @@ def followed(self: Any, _context: bpy.types.Context) -> None:
         self.shown = "STILL"
 
 
+def exchanged(obj: bpy.types.Object) -> None:
+    """Show another picture that was chosen; what was previewed or rendered is not of it."""
+    from . import portrait_preview
+
+    if obj.mouthpiece_portrait.shown == "FRAMES":
+        obj.mouthpiece_portrait.shown = "STILL"
+    refresh(obj)
+    portrait_preview.changed(obj)
+
+
 def refresh(obj: bpy.types.Object) -> None:
     """Have the plane show what its settings say; the picture where there is nothing else."""
     settings = obj.mouthpiece_portrait

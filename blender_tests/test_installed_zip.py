@@ -19,7 +19,7 @@ PROGRAM = """
 import json, os, sys, time
 import bpy
 
-package, folder = sys.argv[1:]
+package, folder, photo = sys.argv[1:]
 done = bpy.ops.extensions.package_install_files(filepath=package, repo="user_default", enable_on_install=True)
 assert done == {"FINISHED"}, done
 name = "bl_ext.user_default.mouthpiece"
@@ -58,6 +58,13 @@ Path(picture).write_bytes(png.encoded(__import__("numpy").zeros((9, 9, 4), "uint
 known = facts.Facts(Consent("nobody is shown in this"), facts.software(), facts.now())
 sealing.Seal(certificates.own_identity(Path(folder) / "settings")).put(Path(picture), known)
 report["verify"] = command.main(["verify", picture])
+film = os.path.join(folder, "out.mp4")
+os.environ["MOUTHPIECE_SETTINGS"] = os.path.join(folder, "settings")
+report["portrait"] = command.main(
+    ["portrait", "--image", photo, "--take", os.path.join(folder, "take.npz"), "--audio", line, "--fps", "4",
+     "-o", film, "--consent", "NASA's official portrait, in the public domain, used to test this program"]
+)
+report["verify_film"] = command.main(["verify", film])
 key = bpy.data.objects["Mouthpiece Head"].data.shape_keys
 report["keys"] = [len(c.keyframe_points) for c in key.animation_data.action.layers[0].strips[0].channelbags[0].fcurves]
 bpy.ops.preferences.addon_disable(module=name)
@@ -85,7 +92,8 @@ def report(package, tmp_path_factory):
     settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     settings["BLENDER_USER_RESOURCES"] = str(folder / "profile")
     (folder / "profile").mkdir()
-    command = [sys.executable, "-c", PROGRAM, str(package), str(folder)]
+    photo = ROOT / "demo" / "samples" / "astronaut.jpg"
+    command = [sys.executable, "-c", PROGRAM, str(package), str(folder), str(photo)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder, env=settings)
     lines = [line for line in done.stdout.splitlines() if line.startswith("REPORT ")]
     assert lines, done.stdout + done.stderr
@@ -115,6 +123,11 @@ def test_a_take_is_made_without_the_package_that_reads_files(report):
 
 def test_content_credentials_are_made_and_checked(report):
     assert report["verify"] == 0
+
+
+def test_a_portrait_is_rendered_signed_and_checked(report):
+    assert (report["portrait"], report["verify_film"]) == (0, 0)
+    assert (report["folder"] / "out.mp4").stat().st_size > 10_000
 
 
 def test_disabling_leaves_nothing(report):

@@ -137,6 +137,20 @@ def test_a_preview_follows_playhead_dials_and_landmarks(line):
     assert settings.shown == "STILL" and node.image == obj.mouthpiece_picture.image
 
 
+def test_another_picture_is_shown_at_once(line):
+    obj = portraits.portrait()
+    portraits.speak(line)
+    bpy.ops.mouthpiece.preview_portrait()
+    node = next(n for n in obj.material_slots[0].material.node_tree.nodes if n.bl_idname == "ShaderNodeTexImage")
+    obj.mouthpiece_portrait.shown = "STILL"
+    other = picture_images.paint("Larger", np.repeat(np.repeat(portraits.read(portraits.PHOTO), 2, 0), 2, 1))
+    obj.mouthpiece_picture.image = other
+    assert node.image == other
+    portrait = portrait_playing.portrait_of(obj, 640)  # landmarks are scaled along
+    assert portrait.picture.shape == (640, 640, 4)
+    assert 80 < np.linalg.norm(portrait.face.landmarks[45, :2] - portrait.face.landmarks[36, :2]) < 160
+
+
 def test_without_a_line_there_is_nothing_to_preview():
     portraits.portrait()
     with pytest.raises(RuntimeError, match="press Animate"):
@@ -169,7 +183,8 @@ def test_everything_is_there_after_saving_and_opening(tmp_path, line):
     path = str(tmp_path / "saved.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    Path(bpy.app.tempdir, "astronaut_preview.png").unlink(missing_ok=True)
+    for preview in Path(bpy.app.tempdir).glob("astronaut_*.png"):
+        preview.unlink()
     bpy.ops.wm.open_mainfile(filepath=path)
     obj = bpy.data.objects["astronaut"]
     settings = obj.mouthpiece_portrait

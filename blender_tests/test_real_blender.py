@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,34 @@ def test_a_render(blender, shot, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert video.is_file() or (tmp_path / "preview").is_dir()
+
+
+def test_a_portrait(blender, tmp_path):
+    photo = Path(__file__).resolve().parent.parent / "demo" / "samples" / "astronaut.jpg"
+    film, blend = tmp_path / "out.mp4", tmp_path / "out.blend"
+    blender.settings["MOUTHPIECE_SETTINGS"] = str(tmp_path / "settings")
+    consent = "NASA's official portrait, in the public domain, used to test this program"
+    arguments = ("--image", photo, "--audio", line_of(tmp_path), "-o", film, "--blend", blend, "--consent", consent)
+    done = blender.run("-c", "mouthpiece", "portrait", *arguments, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(next(text for text in done.stdout.splitlines() if text.startswith("{")))
+    assert report["ok"] and report["frames"] == 6 and report["signature"] == "self-signed"
+    assert film.is_file() and not (tmp_path / "out_frames").exists()
+    assert blender.run("-c", "mouthpiece", "verify", film).returncode == 0
+    again = blender.run(blend, "-c", "mouthpiece", "render", "--object", "astronaut", "-o", tmp_path / "frames")
+    assert again.returncode == 0 and len(list((tmp_path / "frames").glob("*.png"))) == 6, again.stderr
+
+
+def test_another_blender_encodes(blender, tmp_path):
+    """What the user interface does: `addon/film_encoding.py` in a Blender that has no add-on enabled."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    bpy = pytest.importorskip("bpy")
+    from addon import film_encoding
+    from blender_tests.test_portrait_render import films
+
+    assert bpy and film_encoding.is_blender(os.environ["BLENDER"])
+    shares = list(film_encoding.apart(films(tmp_path, 8), os.environ["BLENDER"]))
+    assert {1 / 8, 4 / 8, 1.0} <= set(shares) and (tmp_path / "out.mp4").stat().st_size > 500
 
 
 def line_of(folder):
