@@ -68,6 +68,7 @@ def test_from_a_sound_to_a_film_that_verifies(line, tmp_path, capsys):
     result = json.loads(capsys.readouterr().out)
     pictures, sound, fps = film_of(output)
     assert result["ok"] and result["frames"] == len(pictures) and result["size"] == [96, 96]
+    assert result["confidence"] > 0.8 and result["jitter"] < 0.01
     assert fps == Fraction(24000, 1001) and abs(len(pictures) / float(fps) - 0.6) < 0.09
     assert sound.shape[0] == 2 and np.abs(sound).max() > 0.05
     mouth = np.array([picture[35:60, 35:62].mean() for picture in pictures])

@@ -41,6 +41,7 @@ class Job:
     facts: Facts
     seal: Seal
     remarks: tuple[str, ...]
+    placed: Placed
 
 
 def job_of(options: argparse.Namespace) -> Job:
@@ -74,7 +75,7 @@ def job_of(options: argparse.Namespace) -> Job:
         options={"face_sha256": hash_of(placed.landmarks, placed.irises), "strength": options.strength},
         marked=options.mark,
     )
-    return Job(options, portrait, generator, facts, seal, (*still.remarks, *remarks))
+    return Job(options, portrait, generator, facts, seal, (*still.remarks, *remarks), placed)
 
 
 def generator_of(asked: str | None) -> Generator | None:

@@ -80,6 +80,8 @@ def rendered(job: Job, teller: Reporter) -> tuple[dict[str, Any], str]:
         "frames": scene.count,
         **made,
         "size": list(renderer.size),
+        "confidence": job.placed.confidence,
+        "jitter": job.placed.jitter,
         "fps": str(fps),
         "seconds": round(scene.count / float(fps), 3),
         "generator": job.generator.name if job.generator else None,
