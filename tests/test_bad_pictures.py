@@ -13,6 +13,8 @@ from mouthpiece import cli
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.images import LONGEST, over_white, read_picture, read_still
 
+from tests.material import DEMO_LINE
+
 Image = pytest.importorskip("PIL.Image")
 ImageCms = pytest.importorskip("PIL.ImageCms")
 
@@ -325,3 +327,17 @@ def test_frames_and_doubts_are_warnings(tmp_path, capsys):
     photo().resize((60, 60)).save(tmp_path / "small.png")
     code, told = landmarks(tmp_path / "small.png", capsys)
     assert code == 0 and any("is small" in words for words in told["warnings"])
+
+
+@pytest.mark.parametrize("name", ["half.jpg", "empty.png", "text.png", "light.exr", "none.png", "green.png"])
+def test_no_portrait_is_begun_of_what_cannot_be_used(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setenv("MOUTHPIECE_SETTINGS", str(tmp_path / "settings"))
+    if name in REFUSED:
+        (tmp_path / name).write_bytes(REFUSED[name][0]())
+    elif name == "green.png":
+        Image.new("RGB", (300, 200), "green").save(tmp_path / name)
+    given = ["--image", tmp_path / name, "--audio", DEMO_LINE, "-o", tmp_path / "frames", "--json"]
+    consent = ["--consent", "nobody: a broken file, for a test"]
+    assert cli.run([str(word) for word in ["portrait", *given, *consent]]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False and name in told["error"] and not (tmp_path / "frames").exists()

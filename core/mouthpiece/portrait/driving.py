@@ -30,6 +30,8 @@ _TIED: Final = 0.5
 _CHIN: Final = 1.5 / 2.2
 #: How far brows go up and down at an ARKit weight of 1, in eye distances.
 _BROW_UP, _BROW_DOWN, _FROWN = -0.09, 0.06, 0.02
+#: How far lids shut, of all the way: where lashes lie on the white of a lower lid, an edge without a gap is jagged.
+_SHUT: Final = 0.92
 #: Share of a lid's closure that ARKit's wide eye takes off it, and radians of a look that the rig's key stands for.
 _WIDE, _LOOK = 0.25, 0.4
 #: Share of the way up from the lower lip at which shut lips meet, and that the jaw goes of a lower lip's way.
@@ -152,7 +154,7 @@ class Puppet:
             rotation_matrices(angles),
             np.ones(len(times)),
             _TIED * head * moments.head[:, 3:5],
-            blink - _WIDE * wide * (1 - blink),
+            np.minimum(blink, _SHUT) - _WIDE * wide * (1 - blink),
             np.clip(moments.gaze / _LOOK, -1, 1)[:, None] * self.looks,
         )
 
