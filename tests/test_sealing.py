@@ -185,6 +185,22 @@ def test_the_portrait_is_an_ingredient_without_a_copy_of_it(picture, tmp_path, i
     assert verified(picture).valid
 
 
+def test_credentials_of_the_picture_itself_come_along(picture, tmp_path, identity):
+    face = tmp_path / "face.png"
+    face.write_bytes(png.encoded(np.full((9, 9, 3), 80, np.uint8)))
+    Seal(identity).put(face, replace(FACTS, software="Painter 1.0"))
+    Seal(identity, face).put(picture, FACTS)
+    with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+        store = json.loads(reader.json())
+    (ingredient,) = store["manifests"][store["active_manifest"]]["ingredients"]
+    below = store["manifests"][ingredient["active_manifest"]]
+    assert below["claim_generator_info"][0]["name"] == "Painter" and len(store["manifests"]) == 2
+    assert verified(picture).valid and verified(picture).made_by == "Mouthpiece 9.8.7"
+    face.write_bytes(face.read_bytes().replace(b"I am the person shown", b"I am a person unknown"))
+    Seal(identity, face).put(picture, FACTS)  # what is wrong with the picture is not wrong with the film
+    assert verified(picture).valid
+
+
 @pytest.mark.parametrize("signs", [True, False])
 def test_a_frame_made_without_a_file_is_as_one_that_is_sealed(tmp_path, identity, signs):
     frame = np.random.default_rng(5).integers(0, 256, (24, 32, 4), np.uint8)
