@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from mouthpiece import Audio
 from mouthpiece.portrait.detect import find_faces
 from mouthpiece.portrait.generator import Generator
 from mouthpiece.portrait.images import over_white, read_picture
@@ -110,7 +111,8 @@ def test_agreement_is_correlation_and_slope_of_the_frames_that_show_a_face():
 def test_a_still_that_speaks_is_read_again():
     picture = read_picture(ROOT / "demo/samples/astronaut.jpg")
     portrait = portrait_of(picture, placed_by_detector(find_faces(over_white(picture))[0]))
-    frames, told = portrait_speech.spoken(portrait, portrait_speech.Line("line", spoken(20)), None)
+    line = portrait_speech.Line("line", spoken(20), Audio(np.zeros(12800, np.float32), 16000, "line"))
+    frames, told = portrait_speech.spoken(portrait, line, None)
     assert len(frames) == 20
     assert told["r"] > 0.9
     assert told["lost"] == 0
@@ -124,3 +126,13 @@ def test_tables_have_a_row_for_every_method_and_a_cell_for_every_figure():
     assert {line.count("|") for line in lines} == {len(portrait_reports.SPEECH) + 3}
     told = [portrait_reports.Told(s, "l", "warp", {"r": r, "size": 1.0}) for s, r in (("a", 0.9), ("b", 0.7))]
     assert "| **all** | warp | 0.800 | 1.00 |" in portrait_reports.spoken_tables(told)
+
+
+def test_a_film_has_the_sound_it_is_given(tmp_path):
+    frames = [np.full((64, 96, 3), k, np.uint8) for k in range(50)]
+    tone = np.sin(np.arange(32000) / 5).astype(np.float32)
+    assert portrait_showing.write_film(tmp_path / "f.mp4", frames, sound=portrait_showing.Heard(tone, 16000)) == 50
+    with av.open(str(tmp_path / "f.mp4")) as film:
+        assert film.streams.video[0].frames == 50
+        assert film.streams.audio[0].rate == 16000
+    assert portrait_showing.write_film(tmp_path / "none.mp4", []) == 0

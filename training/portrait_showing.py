@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from mouthpiece.features import FRAME_RATE
+from mouthpiece.portrait import films
+from mouthpiece.portrait.films import FilmOptions
 from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
@@ -57,21 +60,35 @@ def write_picture(path: Path, picture: Frame) -> None:
         raise OSError(f"'{path}' cannot be written")
 
 
-def write_film(path: Path, frames: Iterable[Frame], fps: float = FRAME_RATE, loss: int = 16) -> int:
-    """Write frames (H, W, 3) of one size, even numbers both, as an MP4 film without sound; return how many.
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """Samples (N,) of one channel as the sound of a film."""
 
-    ``loss`` is x264's constant rate factor: 0 loses nothing, 16 is not seen.
+    samples: NDArray[np.float32]
+    rate: int
+
+    def channels(self) -> Iterator[NDArray[np.float32]]:
+        """Yield them in one block (N, 1)."""
+        yield self.samples[:, None]
+
+
+def write_film(
+    path: Path, frames: Iterable[Frame], fps: float = FRAME_RATE, quality: int = 16, sound: Heard | None = None
+) -> int:
+    """Write frames (H, W, 3) of one size as an MP4 film that says it is synthetic; return how many there were.
+
+    ``quality`` is H.264's constant rate factor: 1 is the best, 16 loses nothing one sees.
+
+    Raises
+    ------
+    PictureError
+        If the film cannot be written.
     """
-    count = 0
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(loss), "preset": "veryfast"}
-        for frame in frames:
-            if not count:
-                stream.height, stream.width = frame.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-            count += 1
-        if count:
-            container.mux(stream.encode(None))
-    return count
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None:
+        return 0
+    exact = Fraction(fps).limit_denominator(1000)
+    options = FilmOptions(exact, quality, comment="Synthetic: made to measure portraits")
+    size = (first.shape[1], first.shape[0])
+    return max(films.write_film(path, chain([first], coming), size, options, sound))

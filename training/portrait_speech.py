@@ -26,7 +26,7 @@ from .portrait_data import Clip
 from .portrait_reports import Told
 from .portrait_scores import Scores, flicker, found_again, opening
 from .portrait_shots import clips_of, still_of
-from .portrait_showing import headed, write_film
+from .portrait_showing import Heard, headed, write_film
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Line:
 
     name: str
     performance: Performance
+    sound: Audio
 
 
 def lines_of(folder: Path, only: Sequence[str] = (), seconds: float = SECONDS) -> list[Line]:
@@ -60,7 +61,7 @@ def lines_of(folder: Path, only: Sequence[str] = (), seconds: float = SECONDS) -
     for path in paths:
         sound = load(path)
         part = Audio(sound.samples[: round(seconds * sound.rate)], sound.rate, path.name)
-        lines.append(Line(path.stem, animate(part, Options()).final()))
+        lines.append(Line(path.stem, animate(part, Options()).final(), part))
     return lines
 
 
@@ -125,5 +126,6 @@ def speak(
                 write_film(
                     out / f"{name}-speaks-{line.name}.mp4",
                     (headed(pair, list(made), title) for pair in zip(*made.values(), strict=True)),
+                    sound=Heard(line.sound.samples, line.sound.rate),
                 )
     return rows

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LONGEST, SHORTEST = 250, 25
 #: How far a face may stray from the middle of its window, in sides, and grow or shrink, as a share.
 _STRAY, _GROWTH = 0.1, 0.15
-#: How much of the frames may be lost when they are kept, see :func:`~.portrait_showing.write_film`.
+#: Quality that frames are kept in, see :func:`~.portrait_showing.write_film`.
 _LOSS = 10
 #: Smallest distance of the outer eye corners, in pixels of the video, that something can be learned from.
 LEAST_EYES = 30.0
@@ -113,7 +113,7 @@ def clips_of_video(video: Path, folder: Path, most: int, tracker: FaceTracker) -
         count = 0
         for number, part in enumerate(taken(video, tracker)):
             path = folder / f"{video.stem}__{number:04d}.mp4"
-            write_film(path, part.frames, loss=_LOSS)
+            write_film(path, part.frames, quality=_LOSS)
             np.savez(
                 path.with_suffix(".npz"), landmarks=np.stack(part.landmarks).astype(np.float32),
                 iris=np.stack(part.irises).astype(np.float32),
