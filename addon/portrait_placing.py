@@ -49,11 +49,13 @@ def sequence(obj: bpy.types.Object, scene: bpy.types.Scene, done: Rendered, firs
         strips.remove(strip)
     remarks = _sounds(obj, scene)
     if done.path.is_dir():
-        strip = add_frames(strips, obj.name, tuple(map(str, done.frames)), channel or _free(scene), first)
-        strip.directory = _stored(done.path) + "/"
+        added = add_frames(strips, obj.name, tuple(map(str, done.frames)), channel or _free(scene), first)
+        for strip in added:
+            strip.directory = _stored(done.path) + "/"
     else:
-        strip = strips.new_movie(obj.name, _stored(done.path), channel or _free(scene), first, fit_method="FIT")
-    strip[_MARK] = obj.name
+        added = [strips.new_movie(obj.name, _stored(done.path), channel or _free(scene), first, fit_method="FIT")]
+    for strip in added:
+        strip[_MARK] = obj.name
     return remarks
 
 

@@ -322,6 +322,19 @@ def test_what_is_rendered_is_placed_and_placed_anew(tmp_path):
     assert node.image == obj.mouthpiece_picture.image
 
 
+def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):
+    monkeypatch.setattr(film_encoding, "MOST", 4)
+    portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True)
+    portraits.speak(line, start=11)
+    for _ in range(2):  # rendering again puts them in the same place
+        assert render() == {"FINISHED"}
+        found = sorted(portraits.strips().values(), key=lambda strip: compat.strip_times(strip).left)
+        assert [compat.strip_times(strip)[:2] for strip in found] == [(11, 15), (15, 19), (19, 21)]
+        assert len({strip.channel for strip in found}) == 1
+        names = [element.filename for strip in found for element in strip.elements]
+        assert names == [f"astronaut_{number:04d}.png" for number in range(11, 21)]
+
+
 def test_the_plane_and_the_strip_show_the_frame_of_their_time(tmp_path, line):
     """Rendered: the scene's frame 15 shows file 15, on the plane as in the sequencer."""
     obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True, plane=True)
