@@ -160,11 +160,11 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_cancel(bpy.types.Operator):
-    """Stop the bake under way; nothing is keyed."""
+    """Stop what is under way: nothing is keyed, and frames rendered so far stay."""
 
     bl_idname = "mouthpiece.cancel"
     bl_label = "Cancel"
-    bl_description = "Stop the bake under way; nothing is keyed"
+    bl_description = "Stop what is under way: nothing is keyed, and frames rendered so far stay"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
