@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from mouthpiece import cli
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait import choosing, images
+from mouthpiece.portrait import choosing, images, steadying
 from mouthpiece.portrait.detect import Look, face_of, find_faces, look_for_faces
 from mouthpiece.portrait.flatness import flatness, is_flat
 from mouthpiece.portrait.generator import shipped_generator
+from mouthpiece.portrait.networks import crop_around, face_networks
 from mouthpiece.portrait.placing import Placed, as_json, mirrored, placed_by_detector, read_points
 from mouthpiece.portrait.portrait import portrait_of
 from mouthpiece.portrait.pose import turn_of
@@ -134,6 +135,34 @@ def test_jitter_grows_as_a_face_is_seen_less_well(portrait, rng):
     worse = np.clip(resize(small, 224, 224) + rng.normal(0, 40, (224, 224, 3)), 0, 255).astype(np.uint8)
     (good,), (bad,) = look_for_faces(portrait).faces, look_for_faces(worse).faces
     assert good.jitter < 0.01 < bad.jitter
+
+
+def test_many_looks_are_better_where_one_is_unsteady(portrait, monkeypatch):
+    noise = np.random.default_rng(2)
+    (truth,) = find_faces(portrait)
+    off: dict[str, list[float]] = {"one": [], "many": []}
+    for _ in range(4):
+        small = resize(portrait, 84, 84)
+        worse = np.clip(resize(small, 224, 224) + noise.normal(0, 55, (224, 224, 3)), 0, 255).astype(np.uint8)
+        for name, least in (("one", 9.0), ("many", 0.018)):
+            monkeypatch.setattr(steadying, "_UNSTEADY", least)
+            face = find_faces(worse)[0]
+            assert face.jitter > 0.018
+            far = np.linalg.norm(face.landmarks[17:, :2] - truth.landmarks[17:, :2], axis=1).mean()
+            off[name].append(far / truth.eye_distance)
+    assert np.mean(off["many"]) < 0.85 * np.mean(off["one"])
+
+
+def test_looks_at_the_mirror_image_agree_with_those_at_the_picture(portrait):
+    (face,) = find_faces(portrait)
+    crop = crop_around(face.mesh)
+    looks = list(steadying._many(portrait, crop, face_networks()))
+    assert len(looks) == 16 and min(presence for *_, presence in looks) > 0.9
+    for marks, irises, _ in looks:
+        far = np.linalg.norm(marks[17:, :2] - face.landmarks[17:, :2], axis=1).mean() / face.eye_distance
+        assert far < 0.04
+        rims = np.linalg.norm(irises[[0, 5], :2] - face.irises[[0, 5], :2], axis=1) / face.eye_distance
+        assert rims.max() < 0.04
 
 
 @pytest.mark.skipif(not (SHARED / "portraits").is_dir(), reason="no portraits to try")

@@ -3,7 +3,7 @@
 A detector that sees 128 x 128 pixels looks at the whole picture, at a smaller copy with room around it (for faces that
 fill it) and at overlapping tiles of larger copies (for small ones). What it proposes is weighed, cropped, levelled and
 given to the landmark network until its answer settles. Nothing found, or nothing sure and upright: the picture is tried
-lying on its sides and upside down as well. Two more looks, through crops a little off, tell how steady the answer is.
+lying on its sides and upside down as well.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .networks import CROP_MARGIN, DETECTOR_SIZE, IBUG_68, IRISES, Crop, FaceNet
 from .pose import turn_of
 from .proposals import detections, merged
 from .sampling import Array, Picture
+from .steadying import steadied
 
 #: Least detector score for a face, and for one that lies on its side.
 DETECTION_SCORE, _LYING_SCORE = 0.55, 0.65
@@ -37,8 +38,6 @@ _EYES_IN_BOX, _OFF_CENTRE = (0.4, 1.0), 0.35
 #: Looks at a face: the detector's box is rough, so its landmarks make a better crop, and those one better still. Where
 #: the detector is sure, more are granted before the landmark network must see a face too: drawings take it that long.
 _LOOKS, _MOST_LOOKS, _PATIENT = 3, 6, 0.75
-#: Two crops a little off the last one: shift right and down in its sides, scale, and turn in radians.
-_OFF_CROPS: Final = ((0.03, 0.02, 1.08, 0.07), (-0.03, -0.02, 0.93, -0.07))
 #: Turn, in radians as :func:`.pose.turn_of` reads it, from which a face is a profile. On a head whose angle is known
 #: that is reached at 58 degrees; up to there its lips are off by 3 % of the eye distance.
 PROFILE: Final = math.radians(50)
@@ -228,7 +227,7 @@ def _upright(picture: Picture, networks: FaceNetworks, least: float) -> list[Fac
         faces = [face for face in faces if face.score > _BESIDE_SURE] if sure else faces
         if faces or max(picture.shape[:2]) <= DETECTOR_SIZE * _COPIES[-1]:
             break
-    return [replace(face, jitter=_jitter(picture, face, networks)) for face in faces]
+    return [steadied(picture, face, networks) for face in faces]
 
 
 def _looked_at(picture: Picture, score: float, shape: Array, networks: FaceNetworks) -> Face | None:
@@ -253,16 +252,6 @@ def _looked_at(picture: Picture, score: float, shape: Array, networks: FaceNetwo
     if np.linalg.norm(marks[45, :2] - marks[36, :2]) < _SMALLEST_EYES:
         return None
     return face_of(marks, points, score * presence)
-
-
-def _jitter(picture: Picture, face: Face, networks: FaceNetworks) -> float:
-    """Return the jitter of a face of the landmark network: see :class:`Face`."""
-    crop, looks = crop_around(face.mesh), [face.landmarks[17:, :2]]
-    for right, down, scale, turn in _OFF_CROPS:
-        off = Crop(crop.x + right * crop.side, crop.y + down * crop.side, crop.side * scale, crop.angle + turn)
-        looks.append(networks.place(picture, off)[0][list(IBUG_68)][17:, :2].astype(np.float32))
-    spread = np.array(looks) - np.mean(looks, axis=0)
-    return float(np.linalg.norm(spread, axis=2).mean() / np.linalg.norm(face.landmarks[45] - face.landmarks[36]))
 
 
 def _same(one: Face, other: Face) -> bool:
