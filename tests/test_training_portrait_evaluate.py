@@ -119,6 +119,16 @@ def test_a_still_that_speaks_is_read_again():
     assert np.ptp(opening(np.asarray(portrait.face.landmarks)[None])) == 0
 
 
+def test_flicker_goes_back_and_forth_and_movement_does_not():
+    landmarks = np.repeat(np.asarray(placed_in_box(16, 16, 48, 56).landmarks)[None], 20, axis=0)
+    frames = np.full((20, 64, 64, 3), 100, np.uint8)
+    frames[::2] += 4
+    assert portrait_speech.unsteadiness(frames, landmarks)["share"] == pytest.approx(1)
+    rising = np.arange(20, dtype=np.uint8)[:, None, None, None] + np.zeros((20, 64, 64, 3), np.uint8)
+    assert portrait_speech.unsteadiness(rising, landmarks)["share"] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(portrait_speech.unsteadiness(np.full_like(frames, 9), landmarks)["share"])
+
+
 def test_tables_have_a_row_for_every_method_and_a_cell_for_every_figure():
     rows = {"a": {"warp": {"r": 0.9, "size": 1.0}}, "b": {"warp": {"r": 0.8}}}
     lines = portrait_reports.table(rows, portrait_reports.SPEECH, "who | method").splitlines()

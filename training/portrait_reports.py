@@ -41,8 +41,8 @@ CALM: Mapping[str, tuple[str, int]] = {
     "lost": ("frames without a face %", 1),
 }
 SPEECH: Mapping[str, tuple[str, int]] = {
-    "r": ("r", 3), "size": ("size", 2), "outside": ("flicker outside", 3), "inside": ("inside", 3),
-    "shimmer": ("shimmer", 3), "lost": ("frames without a face %", 1),
+    "r": ("r ↑", 3), "size": ("size", 2), "inside": ("change", 2), "shimmer": ("shimmer", 2),
+    "share": ("shimmer / change ↓", 2), "lost": ("frames without a face %", 1),
 }  # fmt: skip
 _TOLD = """\
 Every figure is a mean over the frames of a shot but its still, then over shots. The still is, of the tenth of a shot's
@@ -64,8 +64,10 @@ methods make should not exceed what was recorded. Means count every pair.
 """
 _SPOKEN = """\
 Each still speaks each line; the opening of its mouth (inner lips) is read again from every frame, unfiltered, and
-correlated with that of the performance that drove it. **Size** is the slope of the first on the second. Flicker is
-measured as above, but over all frames, moving or not; so it is for the recorded shots the stills are from.
+correlated with that of the performance that drove it. **Size** is the slope of the first on the second. **Change** and
+**shimmer** are those inside the face as above, but over all frames, moving or not; so they are for the recorded shots
+the stills are from. A head that moves more changes more; what goes back and forth is told by shimmer as a share of
+change: about 1 for pure flicker, less for movement.
 """
 
 
@@ -112,8 +114,8 @@ def document(rows: Rows, spoken: Sequence[Told] | None, generator: Generator | N
     halves = f"The first four figures are of the mouth, the others of the face. Generator: {network}."
     parts = [
         "# How portraits measure up",
-        "Made by `python -m training.portrait_evaluate --data DATA [--speech DIR] [--out DIR]`, on clips of people "
-        "none of whom was trained on.",
+        "Made by `python -m training.portrait_evaluate --data DATA [--speech DIR [--lines NAME…]] [--out DIR]`, on\n"
+        "clips of people none of whom was trained on. How fast frames are made: `python build.py bench`.",
         "## Made anew from one frame", _TOLD.format(room=ROOM), halves, table(whole, COLUMNS, "shot | method"),
         "## Flicker", _CALM.format(still=STILL), table(whole, CALM, "shot | method"),
     ]  # fmt: skip

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .portrait_data import Clip
 from .portrait_reports import Told
-from .portrait_scores import Scores, flicker, found_again, opening
+from .portrait_scores import Points, Scores, flicker, found_again, opening
 from .portrait_shots import clips_of, still_of
 from .portrait_showing import Heard, headed, write_film
 
@@ -101,7 +101,17 @@ def spoken(portrait: Portrait, line: Line, generator: Generator | None) -> tuple
     puppet = Puppet(shown.face)
     landmarks = puppet.placed(puppet.performed(line.performance, times)).landmarks
     driven = opening(read_at(line.performance, times).landmarks)
-    return frames, agreement(opening(found_again(frames)), driven) | flicker(frames, landmarks, np.inf)
+    return frames, agreement(opening(found_again(frames)), driven) | unsteadiness(frames, landmarks)
+
+
+def unsteadiness(frames: NDArray[np.uint8], landmarks: Points) -> Scores:
+    """Return how much of what changes in a face goes back and forth: about 1 for pure flicker, less for movement.
+
+    ``inside``, ``shimmer``: as in :func:`~.portrait_scores.flicker`, over all frames; ``share``: one over the other.
+    """
+    told = flicker(frames, landmarks, np.inf)
+    share = told["shimmer"] / told["inside"] if told["inside"] > 0 else float("nan")
+    return {"inside": told["inside"], "shimmer": told["shimmer"], "share": share}
 
 
 def speak(
@@ -113,7 +123,7 @@ def speak(
     methods = {"warp": None} | ({"warp + generator": generator} if generator else {})
     for name, (portrait, clip) in stills(data).items():
         if clip is not None:
-            rows.append(Told(name, "their own", "recorded", flicker(clip.frames, clip.landmarks, np.inf)))
+            rows.append(Told(name, "their own", "recorded", unsteadiness(clip.frames, clip.landmarks)))
         for line in lines:
             log.info("%s speaks %s…", name, line.name)
             made = {}
