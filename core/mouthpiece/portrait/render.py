@@ -96,7 +96,11 @@ class Renderer:
 
     def _moving_window(self, face: PictureFace) -> Window:
         """Return the part of the picture in which anything can move."""
-        points = face.outward(self._puppet.rig.points[self._puppet.moves])
+        moves, skin = self._puppet.moves.copy(), self._puppet.rig.skin
+        # what is stretched between a point that moves and one that does not is seen to move as well
+        stretched = skin.triangles[moves[skin.triangles].any(axis=1)]
+        moves[stretched.ravel()] = True
+        points = face.outward(self._puppet.rig.points[moves])
         low = np.floor(np.clip(points.min(axis=0) - 1, 0, None)).astype(int)
         high = np.ceil(np.clip(points.max(axis=0) + 1, None, (face.width, face.height))).astype(int)
         return Window(float(low[0]), float(low[1]), 1.0, int(high[0] - low[0]), int(high[1] - low[1]))
