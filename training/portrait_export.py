@@ -38,7 +38,7 @@ TOLERANCE, STORED_TOLERANCE = 1e-4, 0.02
 STEP = 16
 CONFIG = "training/configs/portrait.json"
 DATA = (
-    "256 x 256 crops of 47 people, 7,500 frames, with tracked landmarks, from actors' public demo reels and samples of "
+    "256 x 256 crops of 47 people, 8,200 frames, with tracked landmarks, from actors' public demo reels and samples of "
     "research repositories; validated on 6 other people. The clips are not included; the network is told a face by the "
     "picture it is given, and stores none."
 )

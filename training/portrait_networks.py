@@ -15,8 +15,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from mouthpiece.portrait.generator import INPUTS
 from torch import Tensor, nn
 
-#: Planes that go in: those of every condition, in this order.
-ORDER = tuple(INPUTS)
+#: Planes that go in: those of every condition, in the order of ``INPUTS``.
 PLANES = sum(INPUTS.values())
 _SLOPE = 0.1
 #: Numbers that leave the network for each pixel: a change, a colour, and how far the colour covers what was there; a

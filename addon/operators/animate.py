@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.utils import register_classes_factory
 
 from .. import compat, keys, portrait_preview, properties
 from ..bake import Bake, Heard, Report
-from ..jobs import Failed, Finished, Job
+from ..jobs import Failed, Finished
 from ..targets import find_object
-
-#: Seconds between looks at what a worker has sent.
-_TICK = 0.1
+from .working import Working
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
@@ -39,7 +35,7 @@ def _sound_missing(context: bpy.types.Context) -> str:
     return "" if any(strip.type == "SOUND" for strip in strips) else "Add a sound strip to the sequencer"
 
 
-class MOUTHPIECE_OT_animate(bpy.types.Operator):
+class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
     """Turn speech into keyframes on the active character."""
 
     bl_idname = "mouthpiece.animate"
@@ -48,8 +44,6 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     _bake: Bake
-    _job: Job
-    _timer: Any = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -88,13 +82,8 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        state = context.window_manager.mouthpiece
-        state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
-        state.remarks = ""
-        self._job = Job(self._bake.steps())
-        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        context.window_manager.mouthpiece.remarks = ""
+        return self._begin(context, self._bake.steps())
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Look at what the worker has sent; Esc stops it."""
@@ -112,11 +101,6 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
                 self._show(context, message)
         return {"RUNNING_MODAL"}
 
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Stop the worker and tidy up: on Esc, on the panel's button, when another file is opened."""
-        self._job.cancel()
-        self._put_away(context)
-
     def _end(self, context: bpy.types.Context, message: Heard | Failed) -> set[str]:
         from mouthpiece.errors import MouthpieceError
 
@@ -129,33 +113,11 @@ class MOUTHPIECE_OT_animate(bpy.types.Operator):
             return {"CANCELLED"}
         return {"FINISHED"}
 
-    def _show(self, context: bpy.types.Context, message: Any) -> None:
-        """Show progress; report a warning."""
-        state = context.window_manager.mouthpiece
-        if not hasattr(message, "fraction"):
-            self.report({"WARNING"}, message.message)
-            state.remarks += message.message + "\n"
-            return
-        state.progress, state.message = message.fraction, message.message
-        if not bpy.app.background:
-            compat.set_status(context, f"Mouthpiece: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
-            compat.redraw(context)
-
     def _tell(self, context: bpy.types.Context, report: Report) -> None:
         for warning in report.warnings:
-            self.report({"WARNING"}, warning)
-            context.window_manager.mouthpiece.remarks += warning + "\n"
+            self._warn(context, warning)
         self.report({"INFO"}, report.summary())
         portrait_preview.changed(find_object(report.object))
-        compat.redraw(context)
-
-    def _put_away(self, context: bpy.types.Context) -> None:
-        """Give back the timer, the status bar and the panel."""
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-        context.window_manager.mouthpiece.running = False
-        compat.set_status(context, None)
         compat.redraw(context)
 
 

@@ -9,14 +9,12 @@ from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 
 from .. import compat, picture_settings, portrait_placing, portrait_setting_up
-from ..jobs import Failed, Finished, Job
+from ..jobs import Failed, Finished
 from ..portrait_rendering import Asked, Rendered, Rendering
-
-#: Seconds between looks at what a worker has sent.
-_TICK = 0.1
+from .working import Working
 
 
-class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
+class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
     """Render the portrait's lines to frames or a film."""
 
     bl_idname = "mouthpiece.render_portrait"
@@ -29,9 +27,8 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
     )
 
     _rendering: Rendering
-    _job: Job
     _name: str
-    _timer: Any = None
+    _what = "Portrait"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -67,8 +64,7 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
 
         if bpy.app.background:
             return self.execute(context)
-        state = context.window_manager.mouthpiece
-        state.remarks = ""
+        context.window_manager.mouthpiece.remarks = ""
         try:
             self._set_up(context)
         except MouthpieceError as error:
@@ -78,11 +74,7 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
         if refused:
             bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=refused)
             return {"CANCELLED"}
-        state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
-        self._job = Job(self._rendering.steps())
-        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self._begin(context, self._rendering.steps())
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Look at what the worker has sent; Esc stops it."""
@@ -101,11 +93,6 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
             elif not isinstance(message, Finished):
                 self._show(context, message)
         return {"RUNNING_MODAL"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Stop the worker and tidy up: on Esc, on the panel's button, when another file is opened."""
-        self._job.cancel()
-        self._put_away(context)
 
     def _set_up(self, context: bpy.types.Context) -> None:
         obj: Any = picture_settings.portrait_meant(context.active_object)
@@ -137,31 +124,6 @@ class MOUTHPIECE_OT_render_portrait(bpy.types.Operator):
         kept = f", {done.resumed} of them there before" if done.resumed else ""
         self.report({"INFO"}, f"{count} frames of {done.size[0]} x {done.size[1]}{kept}: {done.path}")
         compat.redraw_images(context)
-
-    def _show(self, context: bpy.types.Context, message: Any) -> None:
-        """Show progress; report a warning."""
-        if not hasattr(message, "fraction"):
-            self._warn(context, message.message)
-            return
-        state = context.window_manager.mouthpiece
-        seen = state.message, round(state.progress, 2)
-        state.progress, state.message = message.fraction, message.message
-        if not bpy.app.background and seen != (message.message, round(message.fraction, 2)):
-            compat.set_status(context, f"Portrait: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
-            compat.redraw(context)
-
-    def _warn(self, context: bpy.types.Context, text: str) -> None:
-        self.report({"WARNING"}, text)
-        context.window_manager.mouthpiece.remarks += text + "\n"
-
-    def _put_away(self, context: bpy.types.Context) -> None:
-        """Give back the timer, the status bar and the panel."""
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-        context.window_manager.mouthpiece.running = False
-        compat.set_status(context, None)
-        compat.redraw(context)
 
 
 class MOUTHPIECE_OT_replace_portrait(bpy.types.Operator):

@@ -13,29 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..performance import Performance, rotation_matrices
+from ..retarget.modes import LOOK, TIED, brows_of, lids_of
 from ..retarget.pictures.face import PictureFace
 from ..retarget.pictures.follow import moving
-from ..retarget.pictures.keys import PictureRig, head_pivot, rig_of, vertex_depths
-from ..retarget.transfer import LIP_PAIRS, transferred
-from ..topology import ARKIT_INDEX, JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
+from ..retarget.pictures.keys import (
+    BROW_DOWN,
+    BROW_UP,
+    FROWN,
+    JAW_SHARE,
+    MEETING,
+    PictureRig,
+    head_pivot,
+    rig_of,
+    vertex_depths,
+)
+from ..retarget.transfer import CHIN_SLIDES, LIP_PAIRS, transferred
+from ..retarget.turning import MOST
+from ..topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
 from .samples import read_at
 
 Points = NDArray[np.float64]
 
-#: No point is shown farther round than this (radians): what is behind a picture was never seen.
-_MOST: Final = 0.6
-#: Share of the head's shifts that is played: a picture's head hangs on shoulders that stay.
-_TIED: Final = 0.5
-#: A picture's chin goes as far as tracked chins do; :func:`transferred` gives a rig's, which goes farther.
-_CHIN: Final = 1.5 / 2.2
-#: How far brows go up and down at an ARKit weight of 1, in eye distances.
-_BROW_UP, _BROW_DOWN, _FROWN = -0.09, 0.06, 0.02
+#: A picture's chin goes half as far again as tracked chins do; :func:`transferred` gives a rig's, which goes farther.
+_CHIN: Final = 1.5 / CHIN_SLIDES
 #: How far lids shut, of all the way: where lashes lie on the white of a lower lid, an edge without a gap is jagged.
 _SHUT: Final = 0.92
-#: Share of a lid's closure that ARKit's wide eye takes off it, and radians of a look that the rig's key stands for.
-_WIDE, _LOOK = 0.25, 0.4
-#: Share of the way up from the lower lip at which shut lips meet, and that the jaw goes of a lower lip's way.
-_MEETING, _JAW_SHARE = 0.75, 0.5
 #: Outer points that go with each pair of inner ones.
 _ABOVE, _BELOW = ((49, 50), (51,), (52, 53)), ((59, 58), (57,), (56, 55))
 #: Points that tell how a tracked head stands.
@@ -146,26 +148,22 @@ class Puppet:
         offsets[:, [*RIGHT_EYE, *LEFT_EYE]] = 0
         self._brows(offsets, moments.arkit, strength)
         angles = head * moments.head[:, :3]
-        angles[:, :2] = _MOST * np.tanh(angles[:, :2] / _MOST)
-        wide = np.stack([moments.arkit[:, ARKIT_INDEX[f"eyeWide{side}"]] for side in ("Right", "Left")], axis=1)
-        blink = moments.blink[:, ::-1]
+        angles[:, :2] = MOST * np.tanh(angles[:, :2] / MOST)
         return Poses(
             offsets,
             rotation_matrices(angles),
             np.ones(len(times)),
-            _TIED * head * moments.head[:, 3:5],
-            np.minimum(blink, _SHUT) - _WIDE * wide * (1 - blink),
-            np.clip(moments.gaze / _LOOK, -1, 1)[:, None] * self.looks,
+            TIED * head * moments.head[:, 3:5],
+            np.minimum(lids_of(moments.arkit, moments.blink)[:, ::-1], _SHUT),
+            np.clip(moments.gaze / LOOK, -1, 1)[:, None] * self.looks,
         )
 
     @staticmethod
     def _brows(offsets: Points, arkit: Points, strength: float) -> None:
-        for brow, side, sign in ((RIGHT_BROW, "Right", 1.0), (LEFT_BROW, "Left", -1.0)):
-            inner = arkit[:, ARKIT_INDEX["browInnerUp"]]
-            up = np.maximum(inner, 0.5 * (inner + arkit[:, ARKIT_INDEX[f"browOuterUp{side}"]]))
-            down = arkit[:, ARKIT_INDEX[f"browDown{side}"]]
-            offsets[:, list(brow), 1] = strength * (up * _BROW_UP + down * _BROW_DOWN)[:, None]
-            offsets[:, list(brow), 0] = strength * (sign * down * _FROWN)[:, None]
+        up, down = brows_of(arkit)
+        for brow, column, inward in ((LEFT_BROW, 0, -1.0), (RIGHT_BROW, 1, 1.0)):
+            offsets[:, list(brow), 1] = strength * (up * BROW_UP + down * BROW_DOWN)[:, [column]]
+            offsets[:, list(brow), 0] = strength * inward * FROWN * down[:, [column]]
 
     def tracked(self, landmarks: NDArray[Any], irises: NDArray[Any] | None = None) -> Poses:
         """Return the poses that put the landmarks where they were tracked on the same person, (T, 68, 3) in pixels.
@@ -228,9 +226,9 @@ def shut_lips(shape: Points) -> Points:
     moved = np.zeros((LANDMARK_COUNT, 2))
     for (upper, lower), above, below in zip(LIP_PAIRS, _ABOVE, _BELOW, strict=True):
         apart = shape[lower, :2] - shape[upper, :2]
-        moved[[upper, *above]] = (1 - _MEETING) * apart
-        moved[[lower, *below]] = -_MEETING * apart
-    moved[list(JAW[5:12]), 1] = _JAW_SHARE * min(float(moved[[65, 66, 67], 1].mean()), 0.0)
+        moved[[upper, *above]] = (1 - MEETING) * apart
+        moved[[lower, *below]] = -MEETING * apart
+    moved[list(JAW[5:12]), 1] = JAW_SHARE * min(float(moved[[65, 66, 67], 1].mean()), 0.0)
     return moved
 
 

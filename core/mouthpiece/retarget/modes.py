@@ -30,7 +30,7 @@ TURN, ROLL, SHIFT, LOOK = 0.35, 0.2, 0.2, 0.4
 #: Share of a lid's closure that ARKit's wide eye takes off it.
 _WIDE: Final = 0.25
 #: Share of the head's shifts that is played: a picture's head hangs on shoulders that stay.
-_TIED: Final = 0.5
+TIED: Final = 0.5
 #: How much an inner lip counts in the fit beside an outer one, and the gap between inner lips beside both.
 _INNER, _GAP = 1.5, 3.0
 _PAIRS: Final = ((61, 67), (62, 66), (63, 65))
@@ -150,14 +150,26 @@ def picture_curves(performance: Performance, grid: FrameGrid, strength: float = 
 
 def _upper(performance: Performance, strength: float) -> list[Array]:
     """Return the values (T, …) of eyes, brows and head."""
-    arkit = performance.arkit
-    wide = np.stack([arkit[:, ARKIT_INDEX[f"eyeWide{side}"]] for side in ("Left", "Right")], axis=1)
-    lids = performance.blink - _WIDE * wide * (1 - performance.blink)
-    inner = arkit[:, ARKIT_INDEX["browInnerUp"]]
-    up = [np.maximum(inner, 0.5 * (inner + arkit[:, ARKIT_INDEX[f"browOuterUp{s}"]])) for s in ("Left", "Right")]
-    down = [arkit[:, ARKIT_INDEX[f"browDown{side}"]] for side in ("Left", "Right")]
+    lids = lids_of(performance.arkit, performance.blink)
+    up, down = brows_of(performance.arkit)
     pitch, yaw, roll, x, y, _ = performance.head.T * np.float32(strength)
-    x, y = _TIED * x, _TIED * y
+    x, y = TIED * x, TIED * y
     head = np.stack([yaw / TURN, pitch / TURN, roll / ROLL, x / SHIFT, y / SHIFT], axis=1)
     # a blink shuts the eye at any strength; the rest of the upper face follows it
-    return [lids, performance.gaze / LOOK, strength * np.stack([*up, *down], axis=1), head]
+    brows = strength * np.concatenate([up, down], axis=1)
+    return [lids, performance.gaze / LOOK, brows, head]
+
+
+def lids_of(arkit: NDArray[Any], blink: NDArray[Any]) -> NDArray[Any]:
+    """Return how far the left lid and right are shut, (T, 2), below 0 wide: ``arkit`` (T, 52), ``blink`` (T, 2)."""
+    wide = np.stack([arkit[:, ARKIT_INDEX[f"eyeWide{side}"]] for side in ("Left", "Right")], axis=1)
+    lids: NDArray[Any] = blink - _WIDE * wide * (1 - blink)
+    return lids
+
+
+def brows_of(arkit: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return how far the person's left brow and right are up, and down, (T, 2) each in 0..1; ``arkit`` (T, 52)."""
+    sides, inner = ("Left", "Right"), arkit[:, ARKIT_INDEX["browInnerUp"]]
+    up = [np.maximum(inner, 0.5 * (inner + arkit[:, ARKIT_INDEX[f"browOuterUp{side}"]])) for side in sides]
+    down = [arkit[:, ARKIT_INDEX[f"browDown{side}"]] for side in sides]
+    return np.stack(up, axis=1), np.stack(down, axis=1)

@@ -41,7 +41,7 @@ _RESTS_OPEN: Final = 0.03
 _MOST: Final = 3.0
 #: Tracked points of the face's edge slide on it: the chin drops further than they show, by this factor, and how they
 #: spread or narrow says nothing about cheeks.
-_CHIN_SLIDES: Final = 2.2
+CHIN_SLIDES: Final = 2.2
 _CHIN: Final = 8
 #: Motion this lopsided, in share of its size, is meant; below, it is taken for chance.
 _LOPSIDED: Final = (0.15, 0.35)
@@ -73,7 +73,7 @@ def transferred(landmarks: NDArray[np.floating[Any]], neutral: NDArray[np.floati
     """
     face = np.asarray(neutral, np.float64)
     moved = np.asarray(landmarks, np.float64) - face
-    moved[:, JAW, 1] *= _CHIN_SLIDES
+    moved[:, JAW, 1] *= CHIN_SLIDES
     moved[:, JAW, 0] = moved[:, [_CHIN], 0]
     moved = evened(moved)
     gaps = _gaps(np.asarray(landmarks, np.float64))

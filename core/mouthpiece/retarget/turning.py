@@ -14,7 +14,7 @@ Points = NDArray[np.float64]
 #: Where a head turns, seen from between the outer eye corners, in eye distances: down the neck, behind the face.
 PIVOT: Final = (0.0, 1.35, 0.85)
 #: A turn shows no point farther round than this (radians): what is behind a drawing was never drawn.
-_MOST: Final = 0.6
+MOST: Final = 0.6
 
 
 def turned(
@@ -36,7 +36,7 @@ def turned(
     """
     head = np.asarray(head, np.float64)
     angles = head[:, :3].copy()
-    angles[:, :2] = _MOST * np.tanh(angles[:, :2] / _MOST)
+    angles[:, :2] = MOST * np.tanh(angles[:, :2] / MOST)
     rotation = rotation_matrices(angles)[:, :2]
     points, pivot = np.asarray(points, np.float64), np.asarray(pivot, np.float64)
     # What a point moves by, added to it: where nothing turns, points stay exactly.

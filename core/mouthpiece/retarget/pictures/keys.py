@@ -19,14 +19,14 @@ from .follow import depths, following, laplacian, moving, spread
 from .layers import Layer, layers_of
 from .skin import Skin, skin_of
 
-#: How far brows go up and down.
-_BROW_UP, _BROW_DOWN = -0.09, 0.06
+#: How far brows go up and down, and towards each other when they are down.
+BROW_UP, BROW_DOWN, FROWN = -0.09, 0.06, 0.02
 #: Share of a shut eye's line from the upper lid (0) to the lower (1).
 _SEAM: Final = 0.85
 #: How far an iris goes at a look's 1, in widths and heights of the eye.
 _LOOK: Final = (0.2, 0.3)
 #: Share of the way up from the lower lip at which shut lips meet, and that the jaw goes of a lower lip's way.
-_MEETING, _JAW_SHARE = 0.75, 0.5
+MEETING, JAW_SHARE = 0.75, 0.5
 #: Depth of what lies in the mouth behind the lips.
 _BEHIND_LIPS: Final = 0.06
 #: Outer lip points beside each inner one, and how thick an average face's lips are, upper and lower.
@@ -157,12 +157,12 @@ def _shut_key(face: PictureFace, skin: Skin, layers: tuple[Layer, ...]) -> Point
     moved = np.zeros((len(skin.points), 2))
     for k in range(1, half):
         upper, lower = inner[k], inner[-k]
-        meeting = skin.points[lower] + _MEETING * (skin.points[upper] - skin.points[lower])
+        meeting = skin.points[lower] + MEETING * (skin.points[upper] - skin.points[lower])
         for line in skin.mouth[:4]:
             moved[line[k]] = meeting - skin.points[upper]
             moved[line[-k]] = meeting - skin.points[lower]
     jaw = np.zeros((68, 2))
-    jaw[5:12, 1] = _JAW_SHARE * min(float(moved[inner[half + 1 :], 1].mean()), 0.0)
+    jaw[5:12, 1] = JAW_SHARE * min(float(moved[inner[half + 1 :], 1].mean()), 0.0)
     held = skin.known.copy()
     held[np.concatenate([*skin.mouth[:4], skin.edge])] = True
     lips = np.zeros(len(skin.points), bool)
@@ -206,9 +206,9 @@ def _brow_keys(rows: Points) -> dict[str, Points]:
     for name in BROWS:
         brow = LEFT_BROW if name.endswith("L") else RIGHT_BROW
         moved = np.zeros((68, 2))
-        moved[list(brow), 1] = _BROW_UP if "up" in name else _BROW_DOWN
+        moved[list(brow), 1] = BROW_UP if "up" in name else BROW_DOWN
         if "down" in name:
-            moved[list(brow), 0] = -0.02 if name.endswith("L") else 0.02
+            moved[list(brow), 0] = -FROWN if name.endswith("L") else FROWN
         keys[name] = rows @ moved
     return keys
 
