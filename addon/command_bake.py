@@ -41,9 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     """Add where keys go, and what is saved and rendered."""
+    from mouthpiece.dialling import strength
+
     keys = parser.add_argument_group("keys")
     keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
-    keys.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
+    keys.add_argument("--strength", type=strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
     keys.add_argument(
         "--layers", action=argparse.BooleanOptionalAction, default=None,
         help="lips, eyes, head and expression each in an action and NLA track of its own, or all in one action "
@@ -68,16 +70,6 @@ def _error(text: str) -> float:
         value = -1.0
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
-    return value
-
-
-def _strength(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 3.0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 3")
     return value
 
 

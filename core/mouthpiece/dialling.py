@@ -55,6 +55,23 @@ def _reader(dial: str) -> Any:
     return read
 
 
+def strength(text: str) -> float:
+    """Return the factor on all motion, 0 to 3, that an argument names.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 3.0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 3")
+    return value
+
+
 def given(options: argparse.Namespace) -> dict[str, Any]:
     """Return the dials named on the command line."""
     values = {dial: getattr(options, f"dial_{dial}") for _, dial, _, _ in _ARGUMENTS}

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .dialling import add_dial_arguments
+from .dialling import add_dial_arguments, strength
 from .errors import MouthpieceError, PictureError
 from .finding import pixel
 
@@ -79,7 +79,7 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("frames")
     group.add_argument("--fps", type=frame_rate, metavar="F", help="frames per second, such as 25, 24000/1001 or 29.97")
     group.add_argument("--size", type=_side, metavar="PX", help="longest side of the frames (default: the picture's)")
-    group.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
+    group.add_argument("--strength", type=strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
     group.add_argument(
         "--generator",
         metavar="FILE",
@@ -236,16 +236,6 @@ def _side(text: str) -> int:
 
 def _quality(text: str) -> int:
     return _whole(text, 1, 51, "a quality")
-
-
-def _strength(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 3.0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 3")
-    return value
 
 
 def run_portrait(options: argparse.Namespace) -> int:
