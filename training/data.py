@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import librosa
@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 
 #: Frames a piece of a cut clip has at least.
 LEAST_FRAMES = 15
+_ARRAYS = ("features", "landmarks", "arkit", "weight", "samples")
 #: Change it when features or targets are computed differently: old caches are then not used.
-CACHE_VERSION = 6
+CACHE_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,17 @@ NO_AUGMENTATION = Augmentation(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """A stretch of features (T, F), targets (T, 204) and (T, 51), and how much each frame counts (T,)."""
+    """A stretch of features (T, F), targets (T, 204) and (T, 51), and how much each frame counts (T,).
+
+    ``samples`` (T * 640,) is the sound the features were heard in, as loud as it was heard; may be empty.
+    """
 
     speaker: str
     features: NDArray[np.float16]
     landmarks: NDArray[np.float16]
     arkit: NDArray[np.float16]
     weight: NDArray[np.float16]
+    samples: NDArray[np.float16] = field(default_factory=lambda: np.zeros(0, np.float16))
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -106,15 +111,14 @@ class _Take:
     weight: NDArray[np.float32]
 
 
-def listen(
-    samples: NDArray[np.float32], frames: int, listener: PhoneticListener, gain_db: float = 0.0
-) -> NDArray[np.float32]:
-    """Return the features (frames, F) of 16 kHz ``samples``, brought to the loudness the core uses.
+def listen(samples: NDArray[np.float32], frames: int, listener: PhoneticListener) -> NDArray[np.float32]:
+    """Return the features (frames, F) of 16 kHz ``samples``, as loud as they are."""
+    return np.concatenate(list(listener.features([samples], frames)))
 
-    ``gain_db`` is an error of that loudness.
-    """
-    gain = loudness_gain(hop_rms(samples)) * 10 ** (gain_db / 20)
-    return np.concatenate(list(listener.features([samples], frames, gain)))
+
+def brought_to_loudness(samples: NDArray[np.float32], error_db: float = 0.0) -> NDArray[np.float32]:
+    """Return ``samples`` as loud as the core hears them, give or take ``error_db``."""
+    return samples * np.float32(loudness_gain(hop_rms(samples)) * 10 ** (error_db / 20))
 
 
 def render(
@@ -318,13 +322,15 @@ def _heard(
     speaker: str, take: _Take, listener: PhoneticListener, how: Augmentation, rng: np.random.Generator
 ) -> Stretch:
     error = float(rng.normal(0, how.gain_db)) if how.gain_db else 0.0
-    features = listen(take.samples, len(take.weight), listener, error)
+    frames, samples = len(take.weight), brought_to_loudness(take.samples, error)
+    whole = frames * FRAME_SAMPLES
     return Stretch(
         speaker,
-        features.astype(np.float16),
+        listen(samples, frames, listener).astype(np.float16),
         take.landmarks.astype(np.float16),
         take.arkit.astype(np.float16),
         take.weight.astype(np.float16),
+        np.pad(samples, (0, max(0, whole - len(samples))))[:whole].astype(np.float16),
     )
 
 
@@ -355,10 +361,7 @@ def cached_rendition(
             stream,
             speakers=np.array([s.speaker for s in sequences]),
             lengths=np.array([len(s) for s in sequences]),
-            **{
-                name: np.concatenate([getattr(s, name) for s in sequences])
-                for name in ("features", "landmarks", "arkit", "weight")
-            },
+            **{name: np.concatenate([getattr(s, name) for s in sequences]) for name in _ARRAYS},
         )
     part.replace(path)
     log.info("rendition %d: %d sequences", seed, len(sequences))
@@ -366,12 +369,12 @@ def cached_rendition(
 
 
 def _unpacked(arrays: dict[str, NDArray[np.float16]]) -> list[Stretch]:
-    stops = np.cumsum(arrays["lengths"].astype(int))
-    rows = [slice(stop - length, stop) for stop, length in zip(stops, arrays["lengths"].astype(int), strict=True)]
-    names = ("features", "landmarks", "arkit", "weight")
+    lengths = arrays["lengths"].astype(int)
+    starts = np.cumsum(lengths) - lengths
+    each = {name: len(arrays[name]) // max(1, int(lengths.sum())) for name in _ARRAYS}  # rows per frame
     return [
-        Stretch(str(speaker), *(arrays[name][row] for name in names))
-        for speaker, row in zip(arrays["speakers"], rows, strict=True)
+        Stretch(str(speaker), *(arrays[name][each[name] * a : each[name] * (a + n)] for name in _ARRAYS))
+        for speaker, a, n in zip(arrays["speakers"], starts, lengths, strict=True)
     ]
 
 
@@ -417,8 +420,8 @@ class Sampler:
         mass = np.array([lengths.sum() for lengths in self._lengths]) ** power
         self._chance = mass / mass.sum()
 
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Return a batch."""
+    def choose(self, rng: np.random.Generator) -> tuple[list[Stretch], list[slice]]:
+        """Return a batch's sequences, and which rows of each."""
         chosen, rows = [], []
         for speaker in rng.choice(len(self._sequences), self._batch, p=self._chance):
             lengths = self._lengths[speaker]
@@ -426,4 +429,8 @@ class Sampler:
             start = int(rng.integers(0, max(1, len(sequence) - self._window + 1)))
             chosen.append(sequence)
             rows.append(slice(start, start + self._window))
-        return batch_of(chosen, rows)
+        return chosen, rows
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Return a batch."""
+        return batch_of(*self.choose(rng))

@@ -10,6 +10,9 @@ once: in the pack at hand 80 of 90 validation clips are single words of 1.2 s.
 Beside the yardstick's figures: ``LL_share`` and ``A_share`` are D_LL and D_A over those of the static row on the same
 clips; ``r_jaw`` is the correlation of jawOpen, ``r_arkit`` the mean of those of mouthClose, mouthPucker, mouthFunnel
 and mouthSmile (both sides), in clips where the recorded weight moves.
+
+``--sync FILE`` judges ours once more with the clips' sounds put in time (``training.resync --split val``): what a
+sound a frame beside its lips costs is not the network's. Have the table made by a network that learned from others.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,8 @@ from numpy.typing import NDArray
 from .baselines import MelRidge
 from .clips import Clip, load_split
 from .prepare import retrack
+from .resync import read as read_sync
+from .resync import synced
 from .score import Metrics, load_track, mean_rows, pearson, score
 from .targets import canonical_face, make_targets
 
@@ -210,15 +215,21 @@ def closed(canonical: Points) -> Callable[[Clip], Predicted]:
     return lambda clip: Predicted(np.repeat(canonical[None], len(clip), 0))
 
 
-def evaluate(data: Path, split: str, models: Path | None, with_floor: bool = True) -> dict[str, Any]:
-    """Return the systems' mean rows, and ours by speaker and language, for head motion, and on Mandarin."""
+def evaluate(
+    data: Path, split: str, models: Path | None, with_floor: bool = True, late: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Return the systems' mean rows, and ours by speaker and language, for head motion, and on Mandarin.
+
+    ``late`` says by how many frames the sounds of ``split`` are late (``training.resync``), for rows without that.
+    """
     clips, train = load_split(data, split), load_split(data, "train")
     canonical = canonical_face(train)
     ridge = MelRidge.fit(train, make_targets(train, canonical))
     still = judge(clips, closed(canonical))
     own = judge(clips, ours(models))
     judged = {"static": still, "log-mel ridge": judge(clips, lambda c: Predicted(canonical + ridge.predict(c)))}
-    systems = systems_rows(judged | {"ours": own})
+    timed = judge(synced(clips, late), ours(models)) if late else []
+    systems = systems_rows(judged | {"ours": own} | ({"ours, sounds in time": timed} if timed else {}))
     faces = data / "faces" / split
     if with_floor and faces.is_dir():
         rows = floor_rows(faces)
@@ -228,6 +239,8 @@ def evaluate(data: Path, split: str, models: Path | None, with_floor: bool = Tru
     for key in ("speaker", "language"):
         resting = grouped(still, key)
         result[f"{key}s"] = {name: with_shares(row, resting[name]) for name, row in grouped(own, key).items()}
+    resting = grouped(still, "speaker")
+    result["in time"] = {name: with_shares(row, resting[name]) for name, row in grouped(timed, "speaker").items()}
     result["heads"] = grouped(moving, "speaker") | ({"mean": mean_rows(moving)} if moving else {})
     result["mandarin"] = mandarin_rows(data / "mandarin", models)
     return result
@@ -241,12 +254,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
     parser.add_argument("--split", default="val")
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")
+    parser.add_argument("--sync", type=Path, help="table of late sounds of the split, made by training.resync")
     parser.add_argument("--no-floor", action="store_true", help="leave out the slow row of re-tracked videos")
     parser.add_argument("--at-least", type=float, help="exit with 1 if our r_open, every speaker once, is lower")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     args = parser.parse_args(argv)
     try:
-        result = evaluate(args.data, args.split, args.models, not args.no_floor)
+        late = read_sync(args.sync) if args.sync else None
+        result = evaluate(args.data, args.split, args.models, not args.no_floor, late)
     except (OSError, ValueError, MouthpieceError) as error:
         print(f"cannot evaluate: {error}", file=sys.stderr)
         return 1
@@ -257,6 +272,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(table(result["systems"], "system") + "\n")
         print(table({f"{k} ({v['clips']})": v for k, v in result["speakers"].items()}, "ours, speaker (clips)") + "\n")
         print(table({f"{k} ({v['clips']})": v for k, v in result["languages"].items()}, "ours, language (clips)"))
+        if result["in time"]:
+            rows = {f"{k} ({v['clips']})": v for k, v in result["in time"].items()}
+            print("\n" + table(rows, "ours, sounds in time, speaker (clips)"))
         if result["heads"]:
             print("\n" + table(result["heads"], "head motion, clips of 5 s and more", POSE_COLUMNS))
         if result["mandarin"]:

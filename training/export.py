@@ -20,13 +20,13 @@ import numpy as np
 import onnx
 import torch
 from mouthpiece.features import FRAME_RATE
-from mouthpiece.models.registry import SIDECAR_FORMAT
+from mouthpiece.models.registry import SIDECAR_FORMAT, find
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from .clips import LABELLED
+from .clips import DATA, LABELLED
 from .compact import as_bytes
 from .networks import LANDMARK_NUMBERS, ContentNet, Finish, Shape
 
@@ -40,11 +40,6 @@ TOLERANCE = 1e-4
 STORED_TOLERANCE = 0.01
 CONFIG = "training/configs/content.json"
 LICENCE = "GPL-3.0-or-later, as the rest of Mouthpiece"
-DATA = (
-    "Motion and speech features of 113 speakers, 73 minutes, tracked from public talking-head clips (actors' reels, "
-    "samples of research corpora, public pages); 54 of 78 minutes English, 10 Arabic, 5 Portuguese. No identity is "
-    "stored in the weights; the sources' terms limit redistribution of the clips, which are not included."
-)
 
 
 class Exported(nn.Module):
@@ -153,10 +148,37 @@ def disagreement(
     return worst
 
 
+def listener_for(notes: Mapping[str, str], folder: Path) -> str:
+    """Return the hash of the listener a checkpoint with these ``notes`` hears with: in ``folder``, or the shipped one.
+
+    Raises
+    ------
+    ValueError
+        If the listener there is not the one the network learned with.
+    """
+    listener = find("phonetic", folder).sidecar
+    tuned, known = notes.get("tuned", ""), notes.get("listener", "")
+    if tuned != listener.provenance.get("tuned", "") if tuned else known not in ("", listener.sha256):
+        raise ValueError(
+            "the network learned with another listener than the one it would be put beside. A run that tuned its own "
+            "has it as listener.safetensors: first build that into this folder (python -m training.listener --tuned)"
+        )
+    return listener.sha256
+
+
 def sidecar(
-    net: ContentNet, path: Path, name: str, version: str, provenance: Mapping[str, Any], encoder: str = ""
+    net: ContentNet,
+    path: Path,
+    name: str,
+    version: str,
+    provenance: Mapping[str, Any],
+    listener: str,
+    encoder: str = "",
 ) -> dict[str, Any]:
-    """Return the description that travels with the ONNX file at ``path``; ``encoder`` is the hash of one it needs."""
+    """Return the description that travels with the ONNX file at ``path``.
+
+    ``listener`` is the hash of the listener it hears with, ``encoder`` that of an encoder it needs besides.
+    """
     neutral = net.neutral.numpy().astype(float).round(5).tolist()
     assert len(neutral) == LANDMARK_COUNT
     return {
@@ -169,6 +191,7 @@ def sidecar(
         "outputs": {"landmarks": [1, "frames", LANDMARK_NUMBERS], "arkit": [1, "frames", len(ARKIT_NAMES)]},
         "rate": FRAME_RATE,
         "features": len(net.mean),
+        "listener": listener,
         **({"encoder": encoder} if encoder else {}),
         "neutral": neutral,
         "arkit_names": list(ARKIT_NAMES),
@@ -184,11 +207,13 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
     Raises
     ------
     ValueError
-        If torch and ONNX Runtime disagree, or the checkpoint is unusable. Nothing is then written.
+        If torch and ONNX Runtime disagree, the checkpoint is unusable, or the listener in ``out`` (or the shipped one)
+        is not the one it learned with. Nothing is then written.
     """
     net, notes = load_checkpoint(checkpoint)
     finish = finish_of(notes)
     out.mkdir(parents=True, exist_ok=True)
+    listener = listener_for(notes, out)
     path, part = out / f"{name}.onnx", out / f"{name}.onnx.part"
     try:
         to_onnx(net, part, finish)
@@ -201,7 +226,7 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
             raise ValueError(f"weights as bytes change the motion by {stored:.2g} (at most {STORED_TOLERANCE:.2g})")
         config = json.loads(notes.get("config", "{}"))
         provenance = {
-            "command": f"python -m training.train --config {CONFIG} --data DATA --sync LATE --out RUN",
+            "command": f"python -m training.train --config {CONFIG} --data DATA --sync LATE --whisper MODEL --out RUN",
             "features": "two phonetic vectors (256 + 256 + 384) and four MFCC frames (13) per motion frame",
             "config": config,
             "seed": config.get("seed"),
@@ -213,7 +238,8 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
             "torch": torch.__version__,
             "opset": OPSET,
         }
-        described = sidecar(net, part, name, str(config.get("version", "0")), provenance, notes.get("encoder", ""))
+        version, encoder = str(config.get("version", "0")), notes.get("encoder", "")
+        described = sidecar(net, part, name, version, provenance, listener, encoder)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -1,5 +1,8 @@
 """Build the phonetic listener the core ships: ``python -m training.listener --hama FILE --whisper FILE --out DIR``.
 
+``--tuned RUN/listener.safetensors`` takes the weights that ``training.train`` taught Whisper's layers together with the
+content network, which then hears with nothing else.
+
 Two speech recognisers are cut open and joined into one graph, waveform in, hidden features at 50 Hz out:
 
 * **hama** (1.3.13, Apache-2.0): the end and the middle of its convolutional backbone. The attention layers that follow
@@ -34,8 +37,11 @@ from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .clips import DATA
 from .compact import as_bytes
 
 log = logging.getLogger(__name__)
@@ -96,14 +102,19 @@ def read_ctranslate2(path: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return what each step (1, T, 384) takes from all others, with six heads."""
+    heads = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (query, key, value))
+    return nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+
+
 class Attention(torch.autograd.Function):
-    """Attention of six heads; in ONNX it is ONNX Runtime's own operator, which never holds all of its table at once."""
+    """:func:`attend` for export: ONNX Runtime's own operator, which never holds all of its table at once."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Return what each step (1, T, 384) takes from all others."""
-        heads = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (query, key, value))
-        return nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        return attend(query, key, value)
 
     @staticmethod
     def symbolic(g: Any, query: Any, key: Any, value: Any) -> Any:
@@ -125,7 +136,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the next layer's input (1, T, 384)."""
-        x = x + self.out(Attention.apply(*self.mix(self.attention_norm(x)).chunk(3, dim=-1)))
+        taken = Attention.apply if torch.onnx.is_in_onnx_export() else attend
+        x = x + self.out(taken(*self.mix(self.attention_norm(x)).chunk(3, dim=-1)))
         y: Tensor = x + self.narrow(nn.functional.gelu(self.widen(self.norm(x))))
         return y
 
@@ -173,6 +185,19 @@ class HalfWhisper(nn.Module):
             except KeyError as error:
                 raise ValueError(f"the model holds no {error}: not a Whisper") from error
 
+    def tune(self, path: Path) -> None:
+        """Take the weights of the layers from ``path`` (.safetensors), as a tuning run wrote them.
+
+        Raises
+        ------
+        ValueError
+            If they are another network's.
+        """
+        try:
+            self.layers.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise ValueError(f"'{path}' does not hold a tuned listener's weights ({error})") from error
+
     def _sources(self) -> list[tuple[Any, str]]:
         pairs: list[tuple[Any, str]] = [(self.first, "conv1"), (self.second, "conv2")]
         for k, layer in enumerate(self.layers):
@@ -197,9 +222,13 @@ class HalfWhisper(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return the hidden features (1, N // 320, 384) of ``waveform`` (1, N), 0.1 to 30 seconds at 16 kHz."""
+        return self.hear(waveform, 0)
+
+    def hear(self, waveform: Tensor, first: int) -> Tensor:
+        """Return the same for a cutting whose first step is number ``first`` of its window."""
         x = nn.functional.gelu(self.first(self.log_mel(waveform)))
         x = nn.functional.gelu(self.second(x)).transpose(1, 2)
-        x = x + self.positions[: x.shape[1]]
+        x = x + self.positions[first : first + x.shape[1]]
         for layer in self.layers:
             x = layer(x)
         return x
@@ -263,12 +292,16 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
     graph.initializer.extend(weights)
 
 
-def sidecar(path: Path, closeness: float) -> dict[str, Any]:
-    """Return the description that travels with the listener at ``path``."""
+def sidecar(path: Path, closeness: float, tuned: str = "") -> dict[str, Any]:
+    """Return the description that travels with the listener at ``path``.
+
+    ``closeness`` is what :func:`agreement` says, ``tuned`` the hash of the weights it was tuned to, if it was.
+    """
+    learned = f"; Whisper's layers learned on together with the content network, on {DATA}" if tuned else ""
     return {
         "format": SIDECAR_FORMAT,
         "name": "phonetic",
-        "version": "2",
+        "version": "3" if tuned else "2",
         "kind": "phonetic",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "inputs": {"waveform": [1, "samples"], "waveform_lengths": [1]},
@@ -280,9 +313,13 @@ def sidecar(path: Path, closeness: float) -> dict[str, Any]:
         "rate": 50,
         "features": 2 * HAMA_SIZE + WIDTH,
         "licence": "Apache-2.0 (hama), MIT (Whisper tiny.en); see LICENSES/NOTICE.md",
-        "data": "Speech recognisers as published: hama 1.3.13 (English and Korean), Whisper tiny.en (English)",
+        "data": "Speech recognisers as published: hama 1.3.13 (English and Korean), Whisper tiny.en (English)"
+        + learned,
         "provenance": {
-            "command": "python -m training.listener --hama asr_waveform_fp16.onnx --whisper model.bin --out DIR",
+            "command": "python -m training.listener --hama asr_waveform_fp16.onnx --whisper model.bin "
+            + ("--tuned RUN/listener.safetensors " if tuned else "")
+            + "--out DIR",
+            **({"tuned": tuned} if tuned else {}),
             "parts": "hama's backbone after eleven and after six blocks, two layers of Whisper's encoder",
             "weights": "Whisper's as signed bytes with one scale per row; hama's as half floats, as published",
             "cosine_to_floats": closeness,
@@ -290,8 +327,10 @@ def sidecar(path: Path, closeness: float) -> dict[str, Any]:
     }
 
 
-def build(hama: Path, whisper: Path, out: Path) -> Path:
+def build(hama: Path, whisper: Path, out: Path, tuned: Path | None = None) -> Path:
     """Write ``phonetic.onnx`` and its sidecar to ``out`` and return the path.
+
+    ``tuned`` (.safetensors) are weights Whisper's layers learned with the content network.
 
     Raises
     ------
@@ -300,6 +339,8 @@ def build(hama: Path, whisper: Path, out: Path) -> Path:
     """
     net = HalfWhisper()
     net.load(read_ctranslate2(whisper))
+    if tuned:
+        net.tune(tuned)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "phonetic.onnx"
     with tempfile.TemporaryDirectory() as folder:
@@ -310,7 +351,8 @@ def build(hama: Path, whisper: Path, out: Path) -> Path:
     if closeness < 0.998:
         raise ValueError(f"the stored Whisper differs from the original: cosine {closeness:.4f}")
     path.write_bytes(content)
-    text = json.dumps(sidecar(path, round(closeness, 5)), indent=1) + "\n"
+    described = sidecar(path, round(closeness, 5), hashlib.sha256(tuned.read_bytes()).hexdigest() if tuned else "")
+    text = json.dumps(described, indent=1) + "\n"
     path.with_name(path.name + ".json").write_text(text, encoding="utf-8")
     log.info("%s: %.1f MB, cosine to the original %.5f", path, len(content) / 1e6, closeness)
     return path
@@ -339,11 +381,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--hama", type=Path, required=True, help="asr_waveform_fp16.onnx of hama 1.3.13")
     parser.add_argument("--whisper", type=Path, required=True, help="model.bin of Whisper tiny.en for CTranslate2")
+    parser.add_argument("--tuned", type=Path, help="listener.safetensors of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for phonetic.onnx and its sidecar")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        build(args.hama, args.whisper, args.out)
+        build(args.hama, args.whisper, args.out, args.tuned)
     except (OSError, ValueError) as error:
         log.error("not built: %s", error)
         return 1

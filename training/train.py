@@ -51,7 +51,8 @@ class Config:
     """A training run; read from JSON, unknown keys are errors.
 
     ``average`` is the decay of the weights' average, ``encoder`` a folder with ``encoder.onnx`` and its sidecar to hear
-    with besides the shipped listener (see ``training.encoders``).
+    with besides the shipped listener (see ``training.encoders``). ``tuning`` is the share of the learning rate at which
+    the listener learns too (see ``training.tuning``); 0 leaves it as it is.
     """
 
     name: str = "content"
@@ -68,6 +69,7 @@ class Config:
     patience: int = 12
     renditions: int = 6
     encoder: str = ""
+    tuning: float = 0.0
     speaker_power: float = 0.5
     shape: Shape = field(default_factory=Shape)
     loss: Weights = field(default_factory=Weights)
@@ -100,13 +102,14 @@ class Config:
 class Corpus:
     """Everything a run learns from: the resting face (68, 3), training renditions, validation sequences.
 
-    ``encoder`` is the hash of the encoder that was heard with, if any.
+    ``listener`` and ``encoder`` are the hashes of what was heard with; the encoder's is empty where there was none.
     """
 
     neutral: np.ndarray
     train: list[list[Stretch]]
     val: list[Stretch]
     encoder: str = ""
+    listener: str = ""
 
 
 def load_corpus(data: Path, cache: Path, config: Config, late: Mapping[str, float] | None = None) -> Corpus:
@@ -131,7 +134,7 @@ def load_corpus(data: Path, cache: Path, config: Config, late: Mapping[str, floa
         for k in range(config.renditions)
     ]
     validation = cached_rendition(cache, val, val_targets, listener, NO_AUGMENTATION, 0, stamp)
-    return Corpus(neutral, renditions, validation, heard_with)
+    return Corpus(neutral, renditions, validation, heard_with, network.sidecar.sha256)
 
 
 def _tensors(batch: Any) -> tuple[torch.Tensor, ...]:
@@ -236,6 +239,9 @@ class Run:
         torch.set_rng_state(state["torch_rng"])
         self.rng.bit_generator.state = json.loads(state["rng"])
         self.step, self.best, self.stale = state["step"], state["best"], state["stale"]
+        for (learner, average), kept in zip(self.learning()[1:], state.get("more", []), strict=True):
+            learner.load_state_dict(kept[0])
+            average.load_state_dict(kept[1])
         self.history = json.loads(state["history"])
         log.info("resuming at step %d", self.step)
 
@@ -259,6 +265,7 @@ class Run:
         state = {
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
+            "more": [[one.state_dict() for one in pair] for pair in self.learning()[1:]],
             "optimiser": self.optimiser.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "rng": json.dumps(self.rng.bit_generator.state),
@@ -281,28 +288,48 @@ class Run:
         done = (self.step - config.warmup) / max(1, config.steps - config.warmup)
         return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
+    def heard(self, features: torch.Tensor, sequences: Sequence[Stretch], rows: Sequence[slice]) -> torch.Tensor:
+        """Return the features (B, T, F) of a batch: those of the renditions, if the listener does not learn."""
+        return features
+
+    def heard_with(self) -> dict[str, str]:
+        """Return the note of a checkpoint that says which listener it needs; called when one is kept."""
+        return {"listener": self.corpus.listener}
+
+    def validation(self) -> Sequence[Stretch]:
+        """Return the validation sequences as they are heard now."""
+        return self.corpus.val
+
+    def learning(self) -> list[tuple[torch.nn.Module, torch.nn.Module]]:
+        """Return the networks that learn, each with its average."""
+        return [(self.net, self.average)]
+
     def learn(self) -> dict[str, float]:
         """Take one step and return the parts of its loss."""
         self.net.train()
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate()
-        features, landmarks, arkit, weight, lengths = _tensors(self.sampler.draw(self.rng))
+            group["lr"] = self.rate() * group.get("share", 1.0)
+        sequences, rows = self.sampler.choose(self.rng)
+        features, landmarks, arkit, weight, lengths = _tensors(batch_of(sequences, rows))
+        features = self.heard(features, sequences, rows)
         parts = self.loss(*self.net(features, lengths), landmarks, arkit, weight)
         total: torch.Tensor = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        for learner, _ in self.learning():
+            torch.nn.utils.clip_grad_norm_(learner.parameters(), 0.5)
         self.optimiser.step()
         decay = min(self.config.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            for mean, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(new, 1 - decay)
+            for learner, average in self.learning():
+                for mean, new in zip(average.parameters(), learner.parameters(), strict=True):
+                    mean.lerp_(new, 1 - decay)
         self.step += 1
         return {name: float(part.detach()) for name, part in parts.items()}
 
     def evaluate(self, parts: dict[str, float]) -> bool:
         """Validate the averaged weights, keep them if they are the best; return whether to go on."""
-        figures = validate(self.average, self.corpus.val)
+        figures = validate(self.average, self.validation())
         self.history.append({"step": self.step, **figures, "loss": parts})
         better = figures["r_open_speakers"] > self.best
         self.stale = 0 if better else self.stale + 1
@@ -311,7 +338,7 @@ class Run:
             weights = stored(self.average.state_dict())
             note = {"shape": json.dumps(asdict(self.config.shape)), "config": json.dumps(asdict(self.config))}
             note |= {"step": str(self.step), "validation": json.dumps(figures), "encoder": self.corpus.encoder}
-            save_file(weights, self.out / "best.safetensors", metadata=note)
+            save_file(weights, self.out / "best.safetensors", metadata=note | self.heard_with())
         self.save()
         return self.stale < self.config.patience
 
@@ -348,6 +375,8 @@ class Run:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    from .tuning import TunedRun  # it builds on this module
+
     parser = argparse.ArgumentParser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -356,6 +385,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--cache", type=Path, help="where features are kept between runs (default: OUT/cache)")
     parser.add_argument("--sync", type=Path, help="table of late sounds, made by training.resync")
+    parser.add_argument("--whisper", type=Path, help="model.bin of Whisper tiny.en, for a run that tunes the listener")
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     parser.add_argument("--threads", type=int, default=1)
@@ -368,7 +398,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = Config(**{f.name: getattr(Config.read(args.config), f.name) for f in fields(Config)} | changes)
         late = read_sync(args.sync) if args.sync else None
-        run = Run(config, load_corpus(args.data, args.cache or args.out / "cache", config, late), args.out)
+        if config.tuning and not args.whisper:
+            raise ValueError("this configuration tunes the listener: name Whisper's model.bin with --whisper")
+        corpus = load_corpus(args.data, args.cache or args.out / "cache", config, late)
+        run = TunedRun(config, corpus, args.out, args.whisper) if config.tuning else Run(config, corpus, args.out)
         if args.start_from:
             run.start_from(args.start_from)
         if args.resume:

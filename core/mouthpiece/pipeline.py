@@ -157,11 +157,16 @@ class Networks:
         ------
         ModelError
             If ``folder`` is not a folder with a network in it, or a network is missing or damaged, or the encoder the
-            content network was trained with is not there.
+            content network was trained with is not there, or it learned with another listener.
         """
         if folder is not None and not any(folder.glob("*.onnx")):
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
         phonetic, content, voice, head = (registry.find(n, folder) for n in ("phonetic", "content", "voice", "head"))
+        if content.sidecar.listener != phonetic.sidecar.sha256:
+            raise ModelError(
+                f"The content network in '{folder}' learned to hear with another listener than this Mouthpiece's. "
+                "Adapt or train it again with this version, or put its listener (phonetic.onnx) beside it."
+            )
         wanted = content.sidecar.encoder
         encoder = registry.find("encoder", folder) if wanted else None
         if encoder is not None and encoder.sidecar.sha256 != wanted:

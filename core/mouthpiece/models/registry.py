@@ -51,6 +51,9 @@ class Sidecar:
         Resting face of a content network, in the frame of reference of ``Performance``.
     arkit_names : tuple of str
         Names of the blendshape outputs of a content network.
+    listener : str
+        SHA-256 of the phonetic network a content network learned to hear with; empty in descriptions from before
+        version 0.4.
     encoder : str
         SHA-256 of the encoder a content network hears with besides the listener; empty for none.
     normalise : bool
@@ -75,6 +78,7 @@ class Sidecar:
     data: str
     neutral: tuple[tuple[float, ...], ...] = ()
     arkit_names: tuple[str, ...] = ()
+    listener: str = ""
     encoder: str = ""
     normalise: bool = False
     window: int = 0
@@ -134,6 +138,7 @@ def read_sidecar(path: Path) -> Sidecar:
             data=str(raw["data"]),
             neutral=tuple(tuple(float(x) for x in point) for point in raw.get("neutral", ())),
             arkit_names=tuple(raw.get("arkit_names", ())),
+            listener=str(raw.get("listener", "")),
             encoder=str(raw.get("encoder", "")),
             normalise=bool(raw.get("normalise", False)),
             window=int(raw.get("window", 0)),
