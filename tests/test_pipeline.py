@@ -1,9 +1,10 @@
+import json
 import tracemalloc
 
 import numpy as np
 import pytest
 from mouthpiece.audio import Audio, SoundFile
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.errors import ModelError, MouthpieceError
 from mouthpiece.features import FRAME_SAMPLES, loudness_gain
 from mouthpiece.inspection import lip_gap
 from mouthpiece.models import content, registry
@@ -29,6 +30,19 @@ def test_a_take_has_the_sounds_length_and_provenance(speech, spoken):
         name: registry.find(name).sidecar.sha256 for name in ("phonetic", "content", "voice", "head")
     }
     assert spoken.options["seed"] == 0 and spoken.options["head"] == "learned"
+
+
+@pytest.mark.parametrize("listener", ["ab" * 32, ""])
+def test_a_content_network_only_hears_with_the_listener_it_learned_with(tmp_path, listener):
+    for name in ("content.onnx", "content.onnx.json"):
+        (tmp_path / name).write_bytes((registry.ASSETS / name).read_bytes())
+    assert Networks.find(tmp_path).content.sidecar.listener == registry.find("phonetic").sidecar.sha256
+    about = json.loads((tmp_path / "content.onnx.json").read_text(encoding="utf-8")) | {"listener": listener}
+    if not listener:
+        del about["listener"]  # as networks were described before they named it
+    (tmp_path / "content.onnx.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(ModelError, match="another listener"):
+        Networks.find(tmp_path)
 
 
 def test_speech_opens_and_shuts_the_mouth(spoken):

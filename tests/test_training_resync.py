@@ -39,6 +39,32 @@ def test_short_clips_speak_together():
     assert resync.lateness(found) == pytest.approx(0.7, abs=0.25)
 
 
+def test_short_clips_of_one_video_are_drawn_together():
+    held = np.ones(30, bool)
+    found = resync.shared_lateness(
+        [resync.likeness(babble(30, seed), held, babble(30, seed, 0.7)) for seed in range(12)]
+    )
+    assert np.ptp(found) < 0.1 and np.mean(found) == pytest.approx(0.7, abs=0.25)
+
+
+def test_short_clips_cut_differently_speak_for_themselves():
+    held, late = np.ones(30, bool), [1.6, -1.4] * 6
+    found = resync.shared_lateness(
+        [resync.likeness(babble(30, seed), held, babble(30, seed, own)) for seed, own in enumerate(late)]
+    )
+    assert np.corrcoef(found, late)[0, 1] > 0.95 and np.abs(np.subtract(found, late)).max() < 0.7
+    assert np.abs(found).mean() < np.abs(late).mean()  # not all the way: each says only so much
+
+
+def test_a_short_clip_that_says_nothing_clear_takes_what_the_others_say():
+    held = np.ones(30, bool)
+    found = [resync.likeness(babble(30, seed), held, babble(30, seed, 0.7)) for seed in range(12)]
+    unlike = resync.likeness(babble(30, 1), held, babble(30, 77))
+    together = resync.lateness([*found, unlike])
+    assert resync.shared_lateness([*found, unlike])[-1] == pytest.approx(together)
+    assert resync.shared_lateness([unlike]) == [0.0] and resync.shared_lateness([]) == []
+
+
 def test_what_is_not_clear_or_not_believable_changes_nothing():
     held = np.ones(400, bool)
     unlike = resync.likeness(babble(400, 1), held, babble(400, 2))
