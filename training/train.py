@@ -296,6 +296,10 @@ class Run:
         """Return the note of a checkpoint that says which listener it needs; called when one is kept."""
         return {"listener": self.corpus.listener}
 
+    def kept_listener(self) -> PhoneticListener:
+        """Return what the best network of the run hears with."""
+        return PhoneticListener(find("phonetic").open())
+
     def validation(self) -> Sequence[Stretch]:
         """Return the validation sequences as they are heard now."""
         return self.corpus.val

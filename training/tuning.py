@@ -98,6 +98,12 @@ class TunedRun(Run):
             parts += [features[:, others], heard[:, k]]
         return torch.cat([*parts, features[:, PHONETIC_PER_FRAME * PHONETIC_SIZE :]], dim=1)
 
+    def kept_listener(self) -> PhoneticListener:
+        """Return what the best network of the run hears with."""
+        whisper = copy.deepcopy(self.whisper_average)
+        whisper.tune(self.out / LISTENER)
+        return PhoneticListener(Ears(self._session, whisper.eval()))
+
     def validation(self) -> Sequence[Stretch]:
         """Return the validation sequences as the averaged layers hear them, in the core's own windows."""
         listener = PhoneticListener(Ears(self._session, self.whisper_average.eval()))

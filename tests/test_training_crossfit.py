@@ -1,0 +1,93 @@
+
+"""Judging everybody by a network that never heard them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+
+from mouthpiece.features import FRAME_SAMPLES
+
+from training import clips, crossfit, train
+from training.networks import Shape
+from training.score import placed_before_camera, synthetic_face, synthetic_track
+
+TINY = {"projection": 8, "hidden": 6, "layers": 1, "basis": 4, "dropout": 0.0, "deafness": 0.0}
+
+
+def test_videos_of_one_person_are_never_on_both_sides():
+    speakers = [f"id-anna-{n:04d}" for n in (7, 8, 9)] + [f"anchor-{n:02d}" for n in range(9)] + ["", "wth-joe"]
+    folds = crossfit.parted(speakers, 3)
+    assert sorted(s for fold in folds for s in fold) == sorted(s for s in speakers if s)
+    assert sum(any("anna" in s for s in fold) for fold in folds) == 1
+    assert len({crossfit.person(s) for s in speakers}) == 1 + 9 + 1 + 1
+    assert folds == crossfit.parted(speakers[::-1], 3) and folds != crossfit.parted(speakers, 3, seed=1)
+
+
+def test_a_fold_is_left_out_of_every_rendition_and_silence_stays():
+    class Heard:
+        def __init__(self, speaker):
+            self.speaker = speaker
+
+    corpus = train.Corpus(synthetic_face(), [[Heard("a"), Heard(""), Heard("b")], [Heard("b"), Heard("a")]], [])
+    rest = crossfit.without(corpus, {"b"})
+    assert [[s.speaker for s in rendition] for rendition in rest.train] == [["a", ""], ["a"]]
+
+
+@pytest.fixture
+def pack(tmp_path, rng):
+    """Six people of six seconds each to train, one to validate: noise that is loud where the mouth is open."""
+    (tmp_path / "clips").mkdir()
+    rows = []
+    for number in range(7):
+        frames = 150
+        opening = np.clip(0.3 * np.sin(np.arange(frames) / rng.uniform(3, 5) + number), 0, 1)
+        still = np.zeros((frames, 3))
+        face = placed_before_camera(synthetic_track(opening, synthetic_face()), still, still, np.full(frames, 80.0))
+        sound = np.repeat(opening + 0.01, FRAME_SAMPLES) * 0.3 * rng.standard_normal(frames * FRAME_SAMPLES)
+        name, split = f"person-{number}__0000", "val" if number == 6 else "train"
+        clips.soundfile.write(tmp_path / "clips" / f"{name}.flac", sound, 16_000, format="FLAC")
+        np.savez(
+            tmp_path / "clips" / f"{name}.npz", landmarks=face.astype(np.float32),
+            blendshapes=np.zeros((frames, 52), np.float16), pose=np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1)),
+            valid=np.ones(frames, bool), fps=25.0, speaker=f"person-{number}", split=split, language="noise",
+        )  # fmt: skip
+        rows.append(dict.fromkeys(clips.INDEX_COLUMNS, "") | {"file": f"{name}.npz", "split": split})
+    clips.write_index(tmp_path, rows)
+    return tmp_path
+
+
+def test_everybody_is_judged_once_and_finished_folds_are_kept(pack, tmp_path, capsys, caplog):
+    config = {"steps": 2, "window": 50, "batch": 2, "evaluate_every": 1, "renditions": 1, "tuning": 0.1, "shape": TINY}
+    (tmp_path / "tiny.json").write_text(json.dumps(config), encoding="utf-8")
+    arguments = ["--data", str(pack), "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "folds")]
+    arguments += ["--config", str(tmp_path / "tiny.json")]
+    assert crossfit.main([*arguments, "--only", "1"]) == 0
+    assert "2 clips of 2 people" in capsys.readouterr().out
+    assert crossfit.main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "6 clips of 6 people" in told and all(f"| person-{n} (1) |" in told for n in range(6))
+    assert (tmp_path / "folds" / "fold-1" / "best.safetensors").is_file()
+    (tmp_path / "folds" / "fold-1" / "best.safetensors").unlink()
+    assert crossfit.main(arguments) == 0 and capsys.readouterr().out == told
+
+
+def test_a_missing_pack_is_an_error_not_a_traceback(tmp_path, caplog):
+    arguments = ["--data", str(tmp_path), "--cache", str(tmp_path), "--out", str(tmp_path / "folds")]
+    assert crossfit.main(arguments) == 1 and "index.tsv" in caplog.text
+
+
+def test_a_fold_is_judged_by_the_best_of_its_run(pack, tmp_path):
+    config = train.Config(steps=2, window=50, batch=2, evaluate_every=1, renditions=1, shape=Shape(**TINY))
+    run = train.Run(config, train.load_corpus(pack, tmp_path / "cache", config), tmp_path / "run")
+    run.train()
+    (own,) = [clip for clip in clips.load_split(pack, "train") if clip.speaker == "person-3"]
+    rows = crossfit.fold_rows(run, [replace(own, speaker="anna-0001")])
+    assert rows["static"][0]["r_open"] == 0 and rows["ours"][0]["speaker"] == "anna"
+    assert {"r_open", "D_LL", "closure_recall"} <= rows["ours"][0].keys()
