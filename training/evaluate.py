@@ -162,8 +162,8 @@ def in_pieces(clip: Clip, frames: int) -> list[Clip]:
 def short_rows(clips: Sequence[Clip], predict: Callable[[Clip], Predicted]) -> dict[str, Metrics]:
     """Return figures of the short clips beside those of speech cut as short and heard in pieces.
 
-    If the short ones are worse, shortness is not the reason; ``lag_spread``, the standard deviation of the clips' lags,
-    tells whether their sounds lie beside their lips, each at another place.
+    If the short ones are worse, shortness is not the reason; ``lag_spread``, half the range the middle two thirds of
+    the clips' lags lie in, tells whether their sounds lie beside their lips, each at another place.
     """
     short = [clip for clip in clips if len(clip) < SHORT_FRAMES]
     if not short:
@@ -174,8 +174,9 @@ def short_rows(clips: Sequence[Clip], predict: Callable[[Clip], Predicted]) -> d
     for name, chosen in (("short clips", short), (f"speech in pieces of {frames / FRAME_RATE:.1f} s", speech)):
         judged = judge(chosen, predict)
         lags = [row["lag"] for row in judged if row["lag"] is not None]
-        if judged:
-            rows[name] = mean_rows(judged) | {"clips": len(judged), "lag_spread": float(np.std(lags))}
+        if lags:
+            spread = float(np.subtract(*np.percentile(lags, (84, 16))))
+            rows[name] = mean_rows(judged) | {"clips": len(judged), "lag_spread": spread / 2}
     return rows
 
 
