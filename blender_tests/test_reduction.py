@@ -46,7 +46,8 @@ def test_a_real_line_far_along_the_timeline(pair, tmp_path):
     found = played(obj, frames=frames)
     names = [block.name for block in obj.data.shape_keys.key_blocks[1:]]
     missed = max(np.abs(found[:, names.index(name)] - curves[name]).max() for name in curves.names)
-    assert missed <= 0.01 and report.reduction.error == pytest.approx(missed, abs=1e-5)
+    # Blender keeps handles' frames as single floats: out here a step of them is 1/512 frame, on curves as steep as .1
+    assert missed <= 0.01 + 2e-4 and report.reduction.error == pytest.approx(missed, abs=2e-4)
 
 
 def test_tangents_are_set_and_turning_points_are_level(pair):
