@@ -273,6 +273,17 @@ def test_configuration_is_read_and_checked(tmp_path):
         train.Config.read(bad)
 
 
+def test_another_listener_must_be_whole(tmp_path, caplog):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "index.tsv").write_text("file\tspeaker\tsplit\n", encoding="utf-8")
+    (tmp_path / "phonetic.onnx").write_bytes(b"something else")
+    (tmp_path / "phonetic.onnx.json").write_bytes((ASSETS / "phonetic.onnx.json").read_bytes())
+    (tmp_path / "plain.json").write_text("{}", encoding="utf-8")
+    arguments = ["--config", str(tmp_path / "plain.json"), "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    assert train.main([*arguments, "--listener", str(tmp_path)]) == 1
+    assert "vouches" in caplog.text
+
+
 def test_missing_data_is_an_error_not_a_traceback(tmp_path):
     path = Path(train.__file__).parent / "configs" / "content.json"
     assert train.main(["--config", str(path), "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mouthpiece.errors import MouthpieceError
 
 from .clips import Clip, load_split
 from .data import brought_to_loudness, listen
@@ -77,7 +78,7 @@ def crossfit(args: argparse.Namespace) -> dict[str, list[Metrics]]:
     if not args.whisper:
         config = replace(config, tuning=0.0)
     late = read_sync(args.sync) if args.sync else None
-    corpus = load_corpus(args.data, args.cache, config, late)
+    corpus = load_corpus(args.data, args.cache, config, late, args.listener)
     clips = [clip for clip in load_split(args.data, "train") if len(clip) >= POSE_FRAMES]
     for number, speakers in enumerate(parted([s.speaker for s in corpus.train[0]], args.folds)):
         stored = args.out / f"fold-{number}.json"
@@ -108,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the folds")
     parser.add_argument("--config", type=Path, default=here / "configs" / "content.json")
     parser.add_argument("--sync", type=Path, help="table of late sounds, made by training.resync")
+    parser.add_argument("--listener", type=Path, help="folder with another phonetic.onnx to begin with")
     parser.add_argument("--whisper", type=Path, help="model.bin, if the listener is to learn too, as configured")
     parser.add_argument("--folds", type=int, default=FOLDS)
     parser.add_argument("--only", type=int, nargs="*", help="train only these folds, counted from 0")
@@ -119,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         systems = crossfit(args)
     except KeyboardInterrupt:
         return 130
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MouthpieceError) as error:
         log.error("stopped: %s", error)
         return 1
     if systems["ours"]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FEATURE_SIZE
 from mouthpiece.models.encoder import Encoder
 from mouthpiece.models.phonetic import PhoneticListener
@@ -103,6 +104,7 @@ class Corpus:
     """Everything a run learns from: the resting face (68, 3), training renditions, validation sequences.
 
     ``listener`` and ``encoder`` are the hashes of what was heard with; the encoder's is empty where there was none.
+    ``listener_folder`` is where a listener other than the shipped one lies.
     """
 
     neutral: np.ndarray
@@ -110,14 +112,22 @@ class Corpus:
     val: list[Stretch]
     encoder: str = ""
     listener: str = ""
+    listener_folder: Path | None = None
 
 
-def load_corpus(data: Path, cache: Path, config: Config, late: Mapping[str, float] | None = None) -> Corpus:
+def load_corpus(
+    data: Path,
+    cache: Path,
+    config: Config,
+    late: Mapping[str, float] | None = None,
+    listener_folder: Path | None = None,
+) -> Corpus:
     """Return the pack in ``data`` as features and targets; renditions are kept in ``cache``.
 
-    ``late`` says by how many frames the sound of training clips is late (see ``training.resync``).
+    ``late`` says by how many frames the sound of training clips is late (see ``training.resync``); ``listener_folder``
+    holds another ``phonetic.onnx`` to hear with than the shipped one.
     """
-    network = find("phonetic")
+    network = find("phonetic", listener_folder)
     encoder = find("encoder", Path(config.encoder)) if config.encoder else None
     listener = PhoneticListener(network.open(), encoder and Encoder(encoder))
     clips, val = synced(load_split(data, "train"), late or {}), load_split(data, "val")
@@ -134,7 +144,7 @@ def load_corpus(data: Path, cache: Path, config: Config, late: Mapping[str, floa
         for k in range(config.renditions)
     ]
     validation = cached_rendition(cache, val, val_targets, listener, NO_AUGMENTATION, 0, stamp)
-    return Corpus(neutral, renditions, validation, heard_with, network.sidecar.sha256)
+    return Corpus(neutral, renditions, validation, heard_with, network.sidecar.sha256, listener_folder)
 
 
 def _tensors(batch: Any) -> tuple[torch.Tensor, ...]:
@@ -298,7 +308,7 @@ class Run:
 
     def kept_listener(self) -> PhoneticListener:
         """Return what the best network of the run hears with."""
-        return PhoneticListener(find("phonetic").open())
+        return PhoneticListener(find("phonetic", self.corpus.listener_folder).open())
 
     def validation(self) -> Sequence[Stretch]:
         """Return the validation sequences as they are heard now."""
@@ -377,10 +387,7 @@ class Run:
         self.save()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    from .tuning import TunedRun  # it builds on this module
-
+def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -389,13 +396,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--cache", type=Path, help="where features are kept between runs (default: OUT/cache)")
     parser.add_argument("--sync", type=Path, help="table of late sounds, made by training.resync")
+    parser.add_argument("--listener", type=Path, help="folder with another phonetic.onnx to begin with")
     parser.add_argument("--whisper", type=Path, help="model.bin of Whisper tiny.en, for a run that tunes the listener")
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start-from", type=Path, help="checkpoint (.safetensors) whose weights to begin with")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    from .tuning import TunedRun  # it builds on this module
+
+    args = _arguments().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(args.threads)
     changes = {key: getattr(args, key) for key in ("seed", "steps") if getattr(args, key) is not None}
@@ -404,7 +419,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         late = read_sync(args.sync) if args.sync else None
         if config.tuning and not args.whisper:
             raise ValueError("this configuration tunes the listener: name Whisper's model.bin with --whisper")
-        corpus = load_corpus(args.data, args.cache or args.out / "cache", config, late)
+        corpus = load_corpus(args.data, args.cache or args.out / "cache", config, late, args.listener)
         run = TunedRun(config, corpus, args.out, args.whisper) if config.tuning else Run(config, corpus, args.out)
         if args.start_from:
             run.start_from(args.start_from)
@@ -414,7 +429,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         log.info("interrupted; go on with --resume")
         return 130
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MouthpieceError) as error:
         log.error("training stopped: %s", error)
         return 1
     return 0

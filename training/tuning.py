@@ -71,7 +71,7 @@ class TunedRun(Run):
         self.optimiser.add_param_group(
             {"params": list(self.whisper.layers.parameters()), "share": config.tuning, "lr": 0.0}
         )
-        self._session = find("phonetic").open()
+        self._session = find("phonetic", corpus.listener_folder).open()
 
     def learning(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the networks that learn, each with its average."""
