@@ -1,10 +1,8 @@
-
 """Judging everybody by a network that never heard them."""
 
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -12,11 +10,10 @@ pytest.importorskip("safetensors")
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 
-from mouthpiece.features import FRAME_SAMPLES
-
+from tests.training_material import noise_pack
 from training import clips, crossfit, train
 from training.networks import Shape
-from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.score import synthetic_face
 
 TINY = {"projection": 8, "hidden": 6, "layers": 1, "basis": 4, "dropout": 0.0, "deafness": 0.0}
 
@@ -42,25 +39,8 @@ def test_a_fold_is_left_out_of_every_rendition_and_silence_stays():
 
 @pytest.fixture
 def pack(tmp_path, rng):
-    """Six people of six seconds each to train, one to validate: noise that is loud where the mouth is open."""
-    (tmp_path / "clips").mkdir()
-    rows = []
-    for number in range(7):
-        frames = 150
-        opening = np.clip(0.3 * np.sin(np.arange(frames) / rng.uniform(3, 5) + number), 0, 1)
-        still = np.zeros((frames, 3))
-        face = placed_before_camera(synthetic_track(opening, synthetic_face()), still, still, np.full(frames, 80.0))
-        sound = np.repeat(opening + 0.01, FRAME_SAMPLES) * 0.3 * rng.standard_normal(frames * FRAME_SAMPLES)
-        name, split = f"person-{number}__0000", "val" if number == 6 else "train"
-        clips.soundfile.write(tmp_path / "clips" / f"{name}.flac", sound, 16_000, format="FLAC")
-        np.savez(
-            tmp_path / "clips" / f"{name}.npz", landmarks=face.astype(np.float32),
-            blendshapes=np.zeros((frames, 52), np.float16), pose=np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1)),
-            valid=np.ones(frames, bool), fps=25.0, speaker=f"person-{number}", split=split, language="noise",
-        )  # fmt: skip
-        rows.append(dict.fromkeys(clips.INDEX_COLUMNS, "") | {"file": f"{name}.npz", "split": split})
-    clips.write_index(tmp_path, rows)
-    return tmp_path
+    """Six people of six seconds each to train, one to validate."""
+    return noise_pack(tmp_path, rng, 7, 1, 150)
 
 
 def test_everybody_is_judged_once_and_finished_folds_are_kept(pack, tmp_path, capsys, caplog):
@@ -73,8 +53,8 @@ def test_everybody_is_judged_once_and_finished_folds_are_kept(pack, tmp_path, ca
     assert crossfit.main(arguments) == 0
     told = capsys.readouterr().out
     assert "6 clips of 6 people" in told and all(f"| person-{n} (1) |" in told for n in range(6))
-    assert (tmp_path / "folds" / "fold-1" / "best.safetensors").is_file()
-    (tmp_path / "folds" / "fold-1" / "best.safetensors").unlink()
+    assert (tmp_path / "folds" / "fold-1-of-3" / "best.safetensors").is_file()
+    (tmp_path / "folds" / "fold-1-of-3" / "best.safetensors").unlink()
     assert crossfit.main(arguments) == 0 and capsys.readouterr().out == told
 
 

@@ -9,37 +9,18 @@ import pytest
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 
-import soundfile
 from mouthpiece.features import FRAME_SAMPLES
 
+from tests.training_material import noise_pack
 from training import baselines, clips, evaluate
-from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.score import synthetic_face
 from training.targets import Target
 
 
 @pytest.fixture
 def pack(tmp_path, rng):
-    """Noise that is loud where the mouth is open: nine clips to train, three to validate."""
-    (tmp_path / "clips").mkdir()
-    rows = []
-    for number in range(12):
-        frames = 100
-        opening = np.clip(0.3 * np.sin(np.arange(frames) / rng.uniform(3, 5) + number), 0, 1)
-        still = np.zeros((frames, 3))
-        face = placed_before_camera(synthetic_track(opening, synthetic_face()), still, still, np.full(frames, 80.0))
-        shapes = np.zeros((frames, 52), np.float16)
-        shapes[:, 25] = opening
-        sound = np.repeat(opening + 0.01, FRAME_SAMPLES) * 0.3 * rng.standard_normal(frames * FRAME_SAMPLES)
-        name, split = f"person-{number}__0000", "val" if number > 8 else "train"
-        soundfile.write(tmp_path / "clips" / f"{name}.flac", sound, 16_000, format="FLAC")
-        np.savez(
-            tmp_path / "clips" / f"{name}.npz", landmarks=face.astype(np.float32), blendshapes=shapes,
-            pose=np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1)), valid=np.ones(frames, bool), fps=25.0,
-            speaker=f"person-{number}", split=split, language="noise",
-        )  # fmt: skip
-        rows.append(dict.fromkeys(clips.INDEX_COLUMNS, "") | {"file": f"{name}.npz", "split": split})
-    clips.write_index(tmp_path, rows)
-    return tmp_path
+    """Nine people to train, three to validate."""
+    return noise_pack(tmp_path, rng, 12, 3, 100)
 
 
 def test_all_systems_are_judged_on_the_same_clips(pack, capsys):
@@ -89,11 +70,16 @@ def test_speech_is_cut_as_short_as_the_short_clips(pack):
     speech = [replace(long, landmarks=np.tile(long.landmarks, (2, 1, 1)), samples=np.tile(long.samples, 2),
                       blendshapes=np.tile(long.blendshapes, (2, 1)), pose=np.tile(long.pose, (2, 1, 1)),
                       valid=np.tile(long.valid, 2))]  # fmt: skip
-    rows = evaluate.short_rows([*pieces, *speech], lambda clip: evaluate.Predicted(clip.landmarks))
+
+    def predict(clip):
+        return evaluate.Predicted(clip.landmarks)
+
+    judged = evaluate.judge([*pieces, *speech], predict)
+    rows = evaluate.short_rows([*pieces, *speech], judged, predict)
     assert list(rows) == ["short clips", "speech in pieces of 1.2 s"]
     assert [row["clips"] for row in rows.values()] == [2, 6]
     assert all(row["r_open"] > 0.95 and row["lag_spread"] < 0.5 for row in rows.values()), rows
-    assert evaluate.short_rows(speech, lambda clip: evaluate.Predicted(clip.landmarks)) == {}
+    assert evaluate.short_rows(speech, judged[2:], predict) == {}
 
 
 def test_the_gate_and_the_table(pack, capsys):

@@ -1,7 +1,5 @@
 """The listener: reading Whisper, its front end, weights as bytes, and the shipped graph."""
 
-import struct
-
 import librosa
 import numpy as np
 import onnx
@@ -12,25 +10,16 @@ from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.training_material import ctranslate2
 from training import compact, listener
 
 
-def stored(variables):
-    """The bytes of a CTranslate2 model with these float32 variables."""
-    text = lambda name: struct.pack("<H", len(name) + 1) + name.encode() + b"\0"  # noqa: E731 - one line, used twice
-    parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(variables))]
-    for name, value in variables.items():
-        parts += [text(name), struct.pack("<B", value.ndim), struct.pack(f"<{value.ndim}I", *value.shape)]
-        parts += [struct.pack("<BI", 0, value.nbytes), value.tobytes()]
-    return b"".join(parts)
-
-
-def test_variables_are_read_as_they_were_stored(tmp_path, rng):
+def test_variables_are_read_as_they_were_ctranslate2(tmp_path, rng):
     wanted = {
         "encoder/a/weight": rng.standard_normal((3, 4)).astype(np.float32),
         "encoder/b/bias": rng.standard_normal(5).astype(np.float32),
     }
-    (tmp_path / "model.bin").write_bytes(stored(wanted))
+    (tmp_path / "model.bin").write_bytes(ctranslate2(wanted))
     found = listener.read_ctranslate2(tmp_path / "model.bin")
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
@@ -38,7 +27,7 @@ def test_variables_are_read_as_they_were_stored(tmp_path, rng):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x06\0\0\0", b"RIFF" + bytes(40), stored({"x": np.ones(9, np.float32)})[:-8]]
+    "content", [b"", b"\x06\0\0\0", b"RIFF" + bytes(40), ctranslate2({"x": np.ones(9, np.float32)})[:-8]]
 )
 def test_other_files_are_no_models(tmp_path, content):
     (tmp_path / "model.bin").write_bytes(content)

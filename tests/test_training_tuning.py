@@ -3,8 +3,8 @@
 
 import hashlib
 import json
-import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.models.registry import ASSETS, find
 from mouthpiece.models.session import OnnxSession
 
+from tests.training_material import ctranslate2
 from training import export, listener, train, tuning
 from training.data import Stretch, listen
 from training.networks import Shape
@@ -33,20 +34,13 @@ def whisper(tmp_path_factory):
     """A model.bin of Whisper's layout with random weights."""
     torch.manual_seed(1)
     net = listener.HalfWhisper()
-    text = lambda name: struct.pack("<H", len(name) + 1) + name.encode() + b"\0"  # noqa: E731 - one line, used twice
     variables = {}
     for module, name in net._sources():
         keys = ("gamma", "beta") if isinstance(module, torch.nn.LayerNorm) else ("weight", "bias")
-        variables |= {
-            f"encoder/{name}/{key}": getattr(module, own) for key, own in zip(keys, ("weight", "bias"), strict=True)
-        }
-    parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(variables))]
-    for name, value in variables.items():
-        array = value.detach().numpy()
-        parts += [text(name), struct.pack("<B", array.ndim), struct.pack(f"<{array.ndim}I", *array.shape)]
-        parts += [struct.pack("<BI", 0, array.nbytes), array.tobytes()]
+        for key, own in zip(keys, ("weight", "bias"), strict=True):
+            variables[f"encoder/{name}/{key}"] = getattr(module, own).detach().numpy()
     path = tmp_path_factory.mktemp("whisper") / "model.bin"
-    path.write_bytes(b"".join(parts))
+    path.write_bytes(ctranslate2(variables))
     return path
 
 
@@ -143,6 +137,26 @@ def test_what_is_kept_is_what_was_best(corpus, whisper, tmp_path):
         kept.tune(tmp_path / "no.safetensors")
 
 
+def test_training_goes_on_from_a_network_and_the_layers_it_learned_with(corpus, whisper, tmp_path):
+    first = run_of(corpus, whisper, tmp_path / "first")
+    first.learn()
+    first.evaluate({})
+    second, best = run_of(corpus, whisper, tmp_path / "second"), tmp_path / "first" / "best.safetensors"
+    second.start_from(best)
+    for name, value in first.whisper_average.state_dict().items():
+        torch.testing.assert_close(second.whisper.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+    plain = train.Run(replace(second.config, tuning=0.0), corpus, tmp_path / "plain")
+    with pytest.raises(ValueError, match="another listener"):
+        plain.start_from(best)
+    run_of(corpus, whisper, tmp_path / "other", seed=1).heard_with()
+    (tmp_path / "first" / tuning.LISTENER).write_bytes((tmp_path / "other" / tuning.LISTENER).read_bytes())
+    with pytest.raises(ValueError, match="did not learn with the layers beside it"):
+        second.start_from(best)
+    (tmp_path / "first" / tuning.LISTENER).unlink()
+    with pytest.raises(ValueError, match="tuned listener"):
+        second.start_from(best)
+
+
 def test_a_network_is_only_put_beside_the_listener_it_learned_with(corpus, whisper, tmp_path):
     run = run_of(corpus, whisper, tmp_path / "run")
     run.learn()
@@ -159,6 +173,13 @@ def test_a_network_is_only_put_beside_the_listener_it_learned_with(corpus, whisp
     (models / "phonetic.onnx.json").write_text(json.dumps(shipped), encoding="utf-8")
     export.export(best, models)
     assert find("content", models).sidecar.listener == shipped["sha256"]
+
+
+def test_the_shipped_listener_and_network_are_the_checkpoints():
+    folder = Path(train.__file__).parent / "checkpoints"
+    _, notes = export.load_checkpoint(folder / "content.safetensors")
+    kept = hashlib.sha256((folder / tuning.LISTENER).read_bytes()).hexdigest()
+    assert notes["tuned"] == kept == find("phonetic").sidecar.provenance["tuned"]
 
 
 def test_tuning_and_an_encoder_of_ones_own_exclude_each_other(corpus, whisper, tmp_path):

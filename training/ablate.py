@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     stored = args.docs / "ablation.json"
     rows: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))["rows"] if stored.is_file() else {}
     late = read_sync(args.sync) if args.sync else {}
-    listened = partial(load_corpus, args.data, args.cache, config)
+    listened = partial(load_corpus, args.data, args.cache, config, listener_folder=args.listener)
     clips, neutral = load_split(args.data, "val"), canonical_face(load_split(args.data, "train"))
 
     def wanted(name: str) -> bool:
@@ -206,6 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, default=here / "configs" / "content.json")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--sync", type=Path, help="table of late sounds (training.resync), for the rows that need it")
+    parser.add_argument("--listener", type=Path, help="folder with another phonetic.onnx (docs: as published)")
     parser.add_argument("--only", nargs="*", help="judge these rows, keep the others as stored")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -18,13 +18,6 @@ from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 from numpy.typing import NDArray
 
-#: What the shipped networks learned from, for their sidecars: edit it when you train on material of your own.
-DATA = (
-    "Motion and speech features of 113 speakers, 73 minutes, tracked from public talking-head clips (actors' reels, "
-    "samples of research corpora, public pages); 54 of 78 minutes English, 10 Arabic, 5 Portuguese. No identity is "
-    "stored in the weights; the sources' terms limit redistribution of the clips, which are not included."
-)
-
 INDEX_COLUMNS = ("file", "speaker", "split", "source", "language", "seconds", "face_px", "sync_r", "sync_shift")
 
 #: The tracker's outputs after ``_neutral``: ARKit's 52 without tongueOut, in ARKit's alphabetical order.

@@ -81,18 +81,19 @@ def crossfit(args: argparse.Namespace) -> dict[str, list[Metrics]]:
     corpus = load_corpus(args.data, args.cache, config, late, args.listener)
     clips = [clip for clip in load_split(args.data, "train") if len(clip) >= POSE_FRAMES]
     for number, speakers in enumerate(parted([s.speaker for s in corpus.train[0]], args.folds)):
-        stored = args.out / f"fold-{number}.json"
+        name = f"fold-{number}-of-{args.folds}"
+        stored = args.out / f"{name}.json"
         own = [clip for clip in clips if clip.speaker in speakers]
         if stored.is_file() or not own or (args.only is not None and number not in args.only):
             continue
         log.info("fold %d: %d speakers are not heard", number, len(speakers))
-        rest, out = without(corpus, speakers), args.out / f"fold-{number}"
+        rest, out = without(corpus, speakers), args.out / name
         run = TunedRun(config, rest, out, args.whisper) if config.tuning else Run(config, rest, out)
         run.resume()
         run.train()
         stored.write_text(json.dumps(fold_rows(run, own)) + "\n", encoding="utf-8")
     systems: dict[str, list[Metrics]] = {"static": [], "ours": []}
-    for stored in sorted(args.out.glob("fold-*.json")):
+    for stored in sorted(args.out.glob(f"fold-*-of-{args.folds}.json")):
         for name, rows in json.loads(stored.read_text(encoding="utf-8")).items():
             systems[name] += rows
     return systems

@@ -73,7 +73,7 @@ MOVING = 0.01
 #: Clips shorter than this, in frames, say nothing about head motion.
 POSE_FRAMES = 5 * FRAME_RATE
 #: Clips shorter than this are called short.
-SHORT_FRAMES = 2 * FRAME_RATE
+WORD_FRAMES = 2 * FRAME_RATE
 SHORT_COLUMNS = ("r_open", "r_open_best", "lag", "lag_spread", "r_width", "open_ratio")
 #: Frames of 1/30 s by which the Mandarin curves may be shifted, and their rate.
 MANDARIN_SHIFTS, MANDARIN_FPS = 10, 30.0
@@ -159,24 +159,27 @@ def in_pieces(clip: Clip, frames: int) -> list[Clip]:
     return pieces
 
 
-def short_rows(clips: Sequence[Clip], predict: Callable[[Clip], Predicted]) -> dict[str, Metrics]:
-    """Return figures of the short clips beside those of speech cut as short and heard in pieces.
+def short_rows(
+    clips: Sequence[Clip], judged: Sequence[Metrics], predict: Callable[[Clip], Predicted]
+) -> dict[str, Metrics]:
+    """Return figures of the short clips, of ``judged``, beside those of speech cut as short and heard in pieces.
 
     If the short ones are worse, shortness is not the reason; ``lag_spread``, half the range the middle two thirds of
     the clips' lags lie in, tells whether their sounds lie beside their lips, each at another place.
     """
-    short = [clip for clip in clips if len(clip) < SHORT_FRAMES]
-    if not short:
+    lengths = [len(clip) for clip in clips if len(clip) < WORD_FRAMES]
+    if not lengths:
         return {}
-    frames = round(float(np.median([len(clip) for clip in short])))
+    frames = round(float(np.median(lengths)))
+    short = [row for clip, row in zip(clips, judged, strict=True) if len(clip) < WORD_FRAMES]
     speech = [piece for clip in clips if len(clip) >= POSE_FRAMES for piece in in_pieces(clip, frames)]
     rows = {}
-    for name, chosen in (("short clips", short), (f"speech in pieces of {frames / FRAME_RATE:.1f} s", speech)):
-        judged = judge(chosen, predict)
-        lags = [row["lag"] for row in judged if row["lag"] is not None]
+    pieces = f"speech in pieces of {frames / FRAME_RATE:.1f} s"
+    for name, own in (("short clips", short), (pieces, judge(speech, predict))):
+        lags = [row["lag"] for row in own if row["lag"] is not None]
         if lags:
             spread = float(np.subtract(*np.percentile(lags, (84, 16))))
-            rows[name] = mean_rows(judged) | {"clips": len(judged), "lag_spread": spread / 2}
+            rows[name] = mean_rows(own) | {"clips": len(own), "lag_spread": spread / 2}
     return rows
 
 
@@ -279,7 +282,7 @@ def evaluate(
     resting = grouped(still, "speaker")
     result["in time"] = {name: with_shares(row, resting[name]) for name, row in grouped(timed, "speaker").items()}
     result["heads"] = grouped(moving, "speaker") | ({"mean": mean_rows(moving)} if moving else {})
-    result["short"] = short_rows(clips, ours(models))
+    result["short"] = short_rows(clips, own, ours(models))
     result["mandarin"] = mandarin_rows(data / "mandarin", models)
     return result
 

@@ -26,7 +26,7 @@ from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from .clips import DATA, LABELLED
+from .clips import LABELLED
 from .compact import as_bytes
 from .networks import LANDMARK_NUMBERS, ContentNet, Finish, Shape
 
@@ -40,6 +40,11 @@ TOLERANCE = 1e-4
 STORED_TOLERANCE = 0.01
 CONFIG = "training/configs/content.json"
 LICENCE = "GPL-3.0-or-later, as the rest of Mouthpiece"
+DATA = (
+    "Motion and speech features of 113 speakers, 73 minutes, tracked from public talking-head clips (actors' reels, "
+    "samples of research corpora, public pages); 54 of 78 minutes English, 10 Arabic, 5 Portuguese. No identity is "
+    "stored in the weights; the sources' terms limit redistribution of the clips, which are not included."
+)
 
 
 class Exported(nn.Module):
@@ -148,7 +153,7 @@ def disagreement(
     return worst
 
 
-def listener_for(notes: Mapping[str, str], folder: Path) -> str:
+def listener_for(notes: Mapping[str, str], folder: Path | None) -> str:
     """Return the hash of the listener a checkpoint with these ``notes`` hears with: in ``folder``, or the shipped one.
 
     Raises
@@ -226,7 +231,9 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
             raise ValueError(f"weights as bytes change the motion by {stored:.2g} (at most {STORED_TOLERANCE:.2g})")
         config = json.loads(notes.get("config", "{}"))
         provenance = {
-            "command": f"python -m training.train --config {CONFIG} --data DATA --sync LATE --whisper MODEL --out RUN",
+            "command": f"python -m training.train --config {CONFIG} --data DATA --sync LATE "
+            + ("--listener PUBLISHED --whisper MODEL " if "tuned" in notes else "")
+            + "--out RUN",
             "features": "two phonetic vectors (256 + 256 + 384) and four MFCC frames (13) per motion frame",
             "config": config,
             "seed": config.get("seed"),

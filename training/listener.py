@@ -41,8 +41,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .clips import DATA
 from .compact import as_bytes
+from .export import DATA
 
 log = logging.getLogger(__name__)
 
@@ -297,7 +297,7 @@ def sidecar(path: Path, closeness: float, tuned: str = "") -> dict[str, Any]:
 
     ``closeness`` is what :func:`agreement` says, ``tuned`` the hash of the weights it was tuned to, if it was.
     """
-    learned = f"; Whisper's layers learned on together with the content network, on {DATA}" if tuned else ""
+    learned = f"; Whisper's layers were trained further with the content network. {DATA}" if tuned else ""
     return {
         "format": SIDECAR_FORMAT,
         "name": "phonetic",

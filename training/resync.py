@@ -94,7 +94,7 @@ def _peak(found: Sequence[Likeness]) -> float | None:
 
 
 def shared_lateness(found: Sequence[Likeness]) -> list[float]:
-    """Return the lateness of each of one speaker's short clips.
+    """Return the lateness, in frames, of each of one speaker's short clips.
 
     A short clip says little for itself, so it is drawn towards what all say together: all the way if the clips
     differ no more than chance would have it (one video, one shift), hardly if they differ much (cut at other places

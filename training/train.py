@@ -27,13 +27,14 @@ from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FEATURE_SIZE
 from mouthpiece.models.encoder import Encoder
 from mouthpiece.models.phonetic import PhoneticListener
-from mouthpiece.models.registry import find
+from mouthpiece.models.registry import Network, find
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .clips import LABELLED, load_split
 from .data import NO_AUGMENTATION, Augmentation, Sampler, Stretch, batch_of, cached_rendition
+from .export import listener_for, load_checkpoint
 from .losses import SMALL_SPREAD, ContentLoss, Weights, gap_and_width
 from .networks import BUFFERS, ContentNet, Finish, Shape
 from .resync import read as read_sync
@@ -115,6 +116,12 @@ class Corpus:
     listener_folder: Path | None = None
 
 
+def heard_by(config: Config, listener_folder: Path | None = None) -> tuple[Network, Network | None]:
+    """Return the listener in ``listener_folder`` (or the shipped one), and the encoder ``config`` names, if any."""
+    encoder = find("encoder", Path(config.encoder)) if config.encoder else None
+    return find("phonetic", listener_folder), encoder
+
+
 def load_corpus(
     data: Path,
     cache: Path,
@@ -127,8 +134,7 @@ def load_corpus(
     ``late`` says by how many frames the sound of training clips is late (see ``training.resync``); ``listener_folder``
     holds another ``phonetic.onnx`` to hear with than the shipped one.
     """
-    network = find("phonetic", listener_folder)
-    encoder = find("encoder", Path(config.encoder)) if config.encoder else None
+    network, encoder = heard_by(config, listener_folder)
     listener = PhoneticListener(network.open(), encoder and Encoder(encoder))
     clips, val = synced(load_split(data, "train"), late or {}), load_split(data, "val")
     log.info("%d training clips, %d validation clips", len(clips), len(val))
@@ -261,8 +267,13 @@ class Run:
         Raises
         ------
         ValueError
-            If it is not a checkpoint of a network of this shape.
+            If it is not a checkpoint of a network of this shape, or learned with another listener.
         """
+        self.begin_with(checkpoint)
+        listener_for(load_checkpoint(checkpoint)[1], self.corpus.listener_folder)
+
+    def begin_with(self, checkpoint: Path) -> None:
+        """Take the weights of ``checkpoint``, whatever it heard with; errors as :meth:`start_from`'s."""
         try:
             weights = load_file(checkpoint)
             self.net.load_state_dict(weights)
@@ -308,7 +319,8 @@ class Run:
 
     def kept_listener(self) -> PhoneticListener:
         """Return what the best network of the run hears with."""
-        return PhoneticListener(find("phonetic", self.corpus.listener_folder).open())
+        network, encoder = heard_by(self.config, self.corpus.listener_folder)
+        return PhoneticListener(network.open(), encoder and Encoder(encoder))
 
     def validation(self) -> Sequence[Stretch]:
         """Return the validation sequences as they are heard now."""

@@ -6,7 +6,7 @@ front end, and hama, stay as they are: hama's weights differ so much in size tha
 breaks others.
 
 Whisper hears cuttings of the renditions' sounds as it will hear whole ones: short sounds three times over, as the core
-does, cuttings from the middle of a sequence at some later position of its thirty seconds.
+does, cuttings from the middle of a sequence at the place they have in it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from .data import Stretch, listen
+from .export import load_checkpoint
 from .listener import POSITIONS, HalfWhisper, read_ctranslate2
 from .train import Config, Corpus, Run
 
@@ -72,6 +73,21 @@ class TunedRun(Run):
             {"params": list(self.whisper.layers.parameters()), "share": config.tuning, "lr": 0.0}
         )
         self._session = find("phonetic", corpus.listener_folder).open()
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Begin with the content network of ``checkpoint`` and the layers kept beside it, as a tuning run leaves them.
+
+        Raises
+        ------
+        ValueError
+            If either is something else, or the layers are not those the network learned with.
+        """
+        layers = checkpoint.with_name(LISTENER)
+        for whisper in (self.whisper, self.whisper_average):
+            whisper.tune(layers)
+        if load_checkpoint(checkpoint)[1].get("tuned") != hashlib.sha256(layers.read_bytes()).hexdigest():
+            raise ValueError(f"'{checkpoint}' did not learn with the layers beside it ({LISTENER})")
+        self.begin_with(checkpoint)
 
     def learning(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the networks that learn, each with its average."""

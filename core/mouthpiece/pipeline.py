@@ -163,9 +163,13 @@ class Networks:
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
         phonetic, content, voice, head = (registry.find(n, folder) for n in ("phonetic", "content", "voice", "head"))
         if content.sidecar.listener != phonetic.sidecar.sha256:
+            cure = (
+                f"Adapt or train it again with this version, or put its listener into '{folder}'."
+                if folder
+                else "Reinstall Mouthpiece."
+            )
             raise ModelError(
-                f"The content network in '{folder}' learned to hear with another listener than this Mouthpiece's. "
-                "Adapt or train it again with this version, or put its listener (phonetic.onnx) beside it."
+                f"The content network learned to hear with another listener (phonetic.onnx) than this one. {cure}"
             )
         wanted = content.sidecar.encoder
         encoder = registry.find("encoder", folder) if wanted else None
