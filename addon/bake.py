@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import converting, edits, keys, redialling, remaking, sound, store, takes
-from .channels import Line, Part, Reduction
+from . import converting, edits, redialling, remaking, sound
+from .keys import kept_takes, ledgers, writer
+from .keys.channels import Line, Part, Reduction
+from .keys.plan import Rescued
 from .layering import Seen, by_place
-from .planning import Rescued
 from .targets import Target, find_object
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Report:
     first: int = 0
     last: int = 0
     channels: int = 0
-    keys: int = 0
+    writer: int = 0
     clamped: dict[str, int] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -148,7 +149,7 @@ class Bake:
         if converting.other_takes([part.owner for part in parts], self.layered):
             tidy.append(converting.turn(obj, self.layered, undo)[1])
         rescued = self._rescued(obj, line, heard.grid)
-        written = keys.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         self._keep(parts, [drawing.owner for drawing in drawings], heard)
         report = Report(name, self.recording.label, [_told(target) for target in self.targets])
         report.first, report.last = line.first, line.last
@@ -177,16 +178,16 @@ class Bake:
     def _keep(self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard) -> None:
         """Keep the motion as inferred with the keys, so that it can be dialled again; without any there is no need."""
         sound = self.recording.identity
-        played = [part for part in keyed if any(t.sound == sound for t in store.read(part.owner, part.layer).takes)]
-        homes = [store.home(part.owner, part.layer) for part in played] + [store.Home(owner) for owner in drawn]
+        played = [part for part in keyed if any(t.sound == sound for t in ledgers.read(part.owner, part.layer).takes)]
+        homes = [ledgers.home(part.owner, part.layer) for part in played] + [ledgers.Home(owner) for owner in drawn]
         own = type(self.targets[0]).owners(find_object(self.targets[0].object_name))
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
         saved = tuple(target.saved() for target in self.targets)
         dials, grid = heard.performance.dials, asdict(heard.grid)
-        line = takes.Kept(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
-        takes.keep(homes[0], line, heard.performance)
+        line = kept_takes.Kept(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
+        kept_takes.keep(homes[0], line, heard.performance)
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import bpy
 import numpy as np
 
-from . import edits, keys, layering, nla, redialling, remaking, store, takes, writing
-from .channels import Line, Part
-from .keyframes import Keys
-from .planning import Plan, Rescued, Written, curves_by_place, plan_removal
+from . import edits, layering, redialling, remaking
+from .keys import kept_takes, ledgers, nla, writer
+from .keys.channels import Line, Part
+from .keys.fcurve_keys import Keys
+from .keys.plan import Plan, Rescued, Written, curves_by_place, plan_removal
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def other_takes(owners: Sequence[bpy.types.ID], layered: bool) -> bool:
     """Return whether any of these data-blocks has takes that are not as they are to be: in layers, or in one action."""
     return any(
-        store.read(owner, layer).takes
+        ledgers.read(owner, layer).takes
         for owner in owners
         for layer in ([""] if layered else nla.layers_of(owner))
     )  # fmt: skip
@@ -49,20 +50,20 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     lines = _in_order(redialling.dialled_lines(obj), layered)
     owners = list(dict.fromkeys(owner for line in lines for owner in edits.owners_of_line(obj, line)))
     _check(obj, owners, lines, layered)
-    moved = [(line, takes.motion(line), _parts(obj, line, layered)) for line in lines]
+    moved = [(line, kept_takes.motion(line), _parts(obj, line, layered)) for line in lines]
     total, found = Written(), Rescued()
     for line in lines:
         edits.rescue(found, obj, line)
     name = f"Mouthpiece {obj.name}"
     if not layered:
-        writing.carry_out(found.plans, name, undo)
+        writer.carry_out(found.plans, name, undo)
     offsets = {} if layered else _offsets(moved)
-    made = {owner for owner in owners if any(store.read(owner, layer).made_data for layer in _sheets(owner))}
+    made = {owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in _sheets(owner))}
     old = _take_off(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
     if layered:
-        writing.carry_out(found.plans, name, undo)
+        writer.carry_out(found.plans, name, undo)
     _add(offsets, undo)
     _remember_made(made, undo)
     return total, partial(_tidy, [] if layered else owners, old)
@@ -73,10 +74,12 @@ def _tidy(layered: Sequence[bpy.types.ID], old: Sequence[Plan]) -> None:
     for owner in layered:
         nla.drop(owner, edits.LAYER)
     for item in old:
-        writing.tidy(item)
+        writer.tidy(item)
 
 
-def _check(obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequence[takes.Kept], layered: bool) -> None:
+def _check(
+    obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequence[kept_takes.Kept], layered: bool
+) -> None:
     """Raise RigError if there is nothing to turn, or a take whose motion is not kept."""
     from mouthpiece.errors import RigError
 
@@ -84,7 +87,7 @@ def _check(obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequenc
         raise RigError(f"'{obj.name}' carries no line whose keys could be moved. Animate it first.")
     kept = {line.sound for line in lines}
     sheets = [(owner, layer) for owner in owners for layer in _sheets(owner) if bool(layer) != layered]
-    if any(take.sound not in kept for place in sheets for take in store.read(*place).takes):
+    if any(take.sound not in kept for place in sheets for take in ledgers.read(*place).takes):
         where = "layers" if layered else "one action"
         raise RigError(
             f"'{obj.name}' carries a take whose motion is not kept, which cannot be turned into {where}. "
@@ -92,20 +95,20 @@ def _check(obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequenc
         )
 
 
-def _in_order(lines: Sequence[takes.Kept], layered: bool) -> list[takes.Kept]:
+def _in_order(lines: Sequence[kept_takes.Kept], layered: bool) -> list[kept_takes.Kept]:
     """Return the lines that are to be turned, the one that was baked last at the end: where they meet, it counts."""
     turned = [line for line in lines if remaking.is_keyed(line) and remaking.is_layered(line) != layered]
     rank = {line.sound: number for line in turned for number in _ranks(line)}
     return sorted(turned, key=lambda line: rank.get(line.sound, -1))
 
 
-def _ranks(line: takes.Kept) -> list[int]:
+def _ranks(line: kept_takes.Kept) -> list[int]:
     """Return the places of a line among the takes where it is kept."""
     assert line.home is not None  # it was found there
-    return [number for number, take in enumerate(store.takes_at(line.home)) if take.sound == line.sound]
+    return [number for number, take in enumerate(ledgers.takes_at(line.home)) if take.sound == line.sound]
 
 
-def _parts(obj: bpy.types.Object, line: takes.Kept, layered: bool) -> list[Part]:
+def _parts(obj: bpy.types.Object, line: kept_takes.Kept, layered: bool) -> list[Part]:
     from mouthpiece.motion.dials import Dials
 
     return remaking.parts_again(obj, line, Dials.of(line.dials), layered)
@@ -123,26 +126,26 @@ def _take_off(owners: Sequence[bpy.types.ID], found: Rescued, undo: ExitStack) -
             channels = frozenset(id for of, where, id in found.channels if (of, where) == (owner, layer))
             item = plan_removal(owner, bool(layer) and layer != edits.LAYER, layer, channels)
             if item.ledger.takes:
-                writing.apply(item, undo)
+                writer.apply(item, undo)
                 plans.append(item)
     return plans
 
 
-def _write(line: takes.Kept, take: Performance, parts: Sequence[Part], name: str, undo: ExitStack) -> Written:
+def _write(line: kept_takes.Kept, take: Performance, parts: Sequence[Part], name: str, undo: ExitStack) -> Written:
     """Write one line and keep its motion with it."""
     grid = line.frames()
-    written = keys.write([p for p in parts if p.channels], Line(line.sound, grid.first, grid.last), name, undo=undo)
+    written = writer.write([p for p in parts if p.channels], Line(line.sound, grid.first, grid.last), name, undo=undo)
     for part in parts:
-        if any(t.sound == line.sound for t in store.read(part.owner, part.layer).takes):
-            home = store.home(part.owner, part.layer)
-            undo.callback(store.restore, home.holder, store.snapshot(home.holder))
-            takes.keep(home, replace(line, home=None), take)
+        if any(t.sound == line.sound for t in ledgers.read(part.owner, part.layer).takes):
+            home = ledgers.home(part.owner, part.layer)
+            undo.callback(ledgers.restore, home.holder, ledgers.snapshot(home.holder))
+            kept_takes.keep(home, replace(line, home=None), take)
             break
     return written
 
 
 def _offsets(
-    moved: Sequence[tuple[takes.Kept, Performance, Sequence[Part]]],
+    moved: Sequence[tuple[kept_takes.Kept, Performance, Sequence[Part]]],
 ) -> dict[tuple[bpy.types.ID, str, int], dict[int, float]]:
     """Return the values by frame that channels of one action get from the layer of edits, by place."""
     found: dict[tuple[bpy.types.ID, str, int], dict[int, float]] = {}
@@ -187,8 +190,8 @@ def _remember_made(made: set[bpy.types.ID], undo: ExitStack) -> None:
     """Note again whose animation data Mouthpiece made."""
     for owner in made:
         for layer in _sheets(owner):
-            ledger, found = store.read(owner, layer), nla.place(owner, layer)
+            ledger, found = ledgers.read(owner, layer), nla.place(owner, layer)
             if ledger.takes and found is not None:
-                undo.callback(store.restore, found[0], store.snapshot(found[0]))
+                undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
                 ledger.made_data = True
-                store.write(owner, ledger, layer)
+                ledgers.write(owner, ledger, layer)

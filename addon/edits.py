@@ -13,14 +13,14 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import layering, nla, store
-from .channels import Channel, Part
-from .keyframes import Keys
-from .moving import Held
-from .planning import Change, Plan, Rescued, curves_by_place, is_edited
+from . import layering
+from .keys import ledgers, nla
+from .keys.channels import Channel, Part
+from .keys.fcurve_keys import Held, Keys
+from .keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
 
 if TYPE_CHECKING:
-    from .takes import Kept
+    from .keys.kept_takes import Kept
 
 Array = NDArray[np.float64]
 #: The layer edits go to.
@@ -36,7 +36,7 @@ def ranges_of(owner: bpy.types.ID, sound: str) -> list[tuple[int, int]]:
     found = {
         (take.first, take.last)
         for layer in ("", *nla.layers_of(owner))
-        for take in store.read(owner, layer).takes
+        for take in ledgers.read(owner, layer).takes
         if take.sound == sound
     }
     return sorted(found)
@@ -45,11 +45,11 @@ def ranges_of(owner: bpy.types.ID, sound: str) -> list[tuple[int, int]]:
 def is_touched(owner: bpy.types.ID, sound: str) -> bool:
     """Return whether any key a line has in ``owner`` was changed since, added or deleted."""
     for layer in ("", *nla.layers_of(owner)):
-        takes = [take for take in store.read(owner, layer).takes if take.sound == sound]
+        takes = [take for take in ledgers.read(owner, layer).takes if take.sound == sound]
         curves = curves_by_place(owner, layer) if takes else {}
         for take in takes:
             for channel, number in take.channels.items():
-                curve = curves.get(store.split_id(channel))
+                curve = curves.get(ledgers.split_id(channel))
                 if curve is not None and Held.read(curve).checksum(take.first, take.last) != number:
                     return True
     return False
@@ -90,9 +90,7 @@ def owners_of_line(obj: bpy.types.Object, line: Kept) -> list[bpy.types.ID]:
     return owners_of([o for o, kind in objects if kind != "HEAD"], heads[0] if heads else None)
 
 
-def _rescue(
-    found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int, int] | None, shift: int
-) -> None:
+def _rescue(found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int, int] | None, shift: int) -> None:
     """Add the edits in one data-block to ``found``."""
     if not parts:
         return
@@ -102,7 +100,7 @@ def _rescue(
         return
     frames = np.concatenate([np.arange(first, last + 1) for first, last in ranges])
     before = curves_by_place(owner, LAYER)
-    plan = next((it for it in found.plans if it.owner == owner), Plan(owner, store.read(owner, LAYER), LAYER))
+    plan = next((it for it in found.plans if it.owner == owner), Plan(owner, ledgers.read(owner, LAYER), LAYER))
     for group in layering.groups(list(_channels(parts))):
         edited = [(part.layer, c) for part in parts for c in group if _touched(part, c, sound)]
         held = [before.get((c.data_path, c.index)) for c in group]
@@ -189,7 +187,7 @@ def _touched(part: Part, channel: Channel, sound: str) -> bool:
     if channel.id not in {c.id for c in part.channels}:
         return False
     curve = curves_by_place(part.owner, part.layer).get((channel.data_path, channel.index))
-    takes = [t for t in store.read(part.owner, part.layer).takes if t.sound == sound and channel.id in t.channels]
+    takes = [t for t in ledgers.read(part.owner, part.layer).takes if t.sound == sound and channel.id in t.channels]
     return curve is not None and any(is_edited(Keys.read(curve), channel.id, take) for take in takes)
 
 

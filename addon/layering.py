@@ -15,8 +15,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import nla, values
-from .channels import Channel, Part
+from .keys import nla, rna_values
+from .keys.channels import Channel, Part
 from .targets import Driven, Target
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def offset(owner: bpy.types.ID, group: Sequence[Channel], lower: Array, upper: A
     """Return what a *Combine* strip over ``lower`` (F, n) must hold to come to ``upper``, both of one group."""
     if len(group) == 4:
         return _continuous(multiplied(_inverse(lower), upper))
-    default = values.default(owner, group[0].data_path, group[0].index)
+    default = rna_values.default(owner, group[0].data_path, group[0].index)
     if _multiplies(group[0]):
         default = default or 1.0
         safe = np.where(np.abs(lower) < _NOTHING, 1.0, lower)
@@ -112,7 +112,7 @@ def combined(owner: bpy.types.ID, group: Sequence[Channel], lower: Array, strip:
     """Return what Blender makes of ``lower`` under a *Combine* strip of full influence."""
     if len(group) == 4:
         return multiplied(lower, strip)
-    default = values.default(owner, group[0].data_path, group[0].index)
+    default = rna_values.default(owner, group[0].data_path, group[0].index)
     if _multiplies(group[0]):
         return lower * strip / (default or 1.0)
     return lower + (strip - default)
@@ -120,7 +120,7 @@ def combined(owner: bpy.types.ID, group: Sequence[Channel], lower: Array, strip:
 
 def neutral(owner: bpy.types.ID, channel: Channel) -> float:
     """Return the value with which a *Combine* strip changes nothing."""
-    return values.default(owner, channel.data_path, channel.index)
+    return rna_values.default(owner, channel.data_path, channel.index)
 
 
 def multiplied(one: Array, other: Array) -> Array:

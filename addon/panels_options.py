@@ -10,7 +10,8 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import nla, picture_settings, properties
+from . import picture_settings, properties
+from .keys import nla
 from .panels_dials import OfCharacter
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 
-from . import store, takes
-from .channels import Line, Written
+from .keys import kept_takes, ledgers
+from .keys.channels import Line, Written
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -74,9 +74,9 @@ def _restore(owner: bpy.types.ID, before: str | None) -> None:
         owner[PROPERTY] = before
 
 
-def spoken(obj: bpy.types.Object) -> list[takes.Kept]:
+def spoken(obj: bpy.types.Object) -> list[kept_takes.Kept]:
     """Return the lines of a portrait that can be rendered, the one baked last at the end."""
-    kept = {line.sound: line for line in takes.lines(obj.data) if line.home == store.Home(obj.data)}
+    kept = {line.sound: line for line in kept_takes.lines(obj.data) if line.home == ledgers.Home(obj.data)}
     return [kept[line.sound] for line in order(obj.data) if line.sound in kept]
 
 
@@ -106,17 +106,17 @@ class _Final:
 
     first: int
     last: int
-    line: takes.Kept
+    line: kept_takes.Kept
     strength: float
     take: Performance
 
     @classmethod
-    def of(cls, line: takes.Kept) -> _Final:
+    def of(cls, line: kept_takes.Kept) -> _Final:
         from mouthpiece.motion.dials import Dials
 
         from .layering import Seen
 
-        whole = Seen.of(takes.motion(line), Dials.of(line.dials), layered=False).whole
+        whole = Seen.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
         grid = line.frames()
         return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), whole)
 

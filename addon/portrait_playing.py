@@ -108,6 +108,6 @@ def _performance(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Perform
 
 def _motion(obj: bpy.types.Object) -> tuple[int, ...]:
     """Return something that changes when a line is animated again."""
-    from . import takes
+    from .keys import kept_takes
 
-    return tuple(id(takes.motion(line)) for line in portrait_lines.spoken(obj))
+    return tuple(id(kept_takes.motion(line)) for line in portrait_lines.spoken(obj))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 
-from . import edits, rekeying, remaking, sharing, store, takes, writing
+from . import edits, rekeying, remaking
+from .keys import kept_takes, ledgers, shared_actions, writer
+from .keys.plan import Line, Part, Rescued, Written
 from .layering import Seen
-from .planning import Line, Part, Rescued, Written
 from .targets import Drawings, Driven, drawers, find_object, owners_of
 
 if TYPE_CHECKING:
@@ -48,26 +49,26 @@ def redial(
     total = Written()
     with ExitStack() as undo:
         owners = _owners(obj, _chosen(obj, frame), dials)
-        total.warnings += sharing.separate(owners, undo)
+        total.warnings += shared_actions.separate(owners, undo)
         # One after the other: lines share curves.
         for line in _chosen(obj, frame):
             change = _changes(obj, line, dials, replace_edited, draft)
             for changed in change.keyed:
                 rekeying.carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
                 total.add(changed.written)
-            writing.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
+            writer.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
             grid = line.frames()
             for drawing in change.drawn:
                 total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
             total.warnings += change.warnings
             assert line.home is not None  # it was found there
-            undo.callback(store.restore, line.home.holder, store.snapshot(line.home.holder))
-            takes.remember_dials(line, dials.saved())
+            undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
+            kept_takes.remember_dials(line, dials.saved())
         undo.pop_all()
     return total
 
 
-def _owners(obj: bpy.types.Object, lines: list[takes.Kept], dials: Dials) -> list[bpy.types.ID]:
+def _owners(obj: bpy.types.Object, lines: list[kept_takes.Kept], dials: Dials) -> list[bpy.types.ID]:
     """Return the data-blocks in which keys of lines will change."""
     found: dict[bpy.types.ID, None] = {}
     for line in lines:
@@ -80,25 +81,25 @@ def _owners(obj: bpy.types.Object, lines: list[takes.Kept], dials: Dials) -> lis
     return list(found)
 
 
-def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[takes.Kept]:
+def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.Kept]:
     """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
-    found: dict[str, takes.Kept] = {}
+    found: dict[str, kept_takes.Kept] = {}
     for owner in owners_of([obj], None):
-        for line in takes.lines(owner):
+        for line in kept_takes.lines(owner):
             if frame is None or _heard(owner, line, frame):
                 found.setdefault(line.sound, line)
     return list(found.values())
 
 
-def _heard(owner: bpy.types.ID, line: takes.Kept, frame: int) -> bool:
+def _heard(owner: bpy.types.ID, line: kept_takes.Kept, frame: int) -> bool:
     """Return whether a line plays at a frame: as the ledger has it, or where it was put if it is drawn."""
-    if line.home == store.Home(owner):
+    if line.home == ledgers.Home(owner):
         grid = line.frames()
         return grid.first <= frame <= grid.last
     return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
 
 
-def _chosen(obj: bpy.types.Object, frame: int | None) -> list[takes.Kept]:
+def _chosen(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.Kept]:
     from mouthpiece.errors import RigError
 
     if not dialled_lines(obj):
@@ -109,12 +110,12 @@ def _chosen(obj: bpy.types.Object, frame: int | None) -> list[takes.Kept]:
     return chosen
 
 
-def _changes(obj: bpy.types.Object, line: takes.Kept, dials: Dials, replace: bool, draft: bool) -> _Redialled:
+def _changes(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, replace: bool, draft: bool) -> _Redialled:
     """Return what dialling one line changes, having changed nothing."""
     found, layered = _Redialled(), remaking.is_layered(line)
     if layered and not replace:
         edits.rescue(found.rescued, obj, line)
-    seen, grid = Seen.of(takes.motion(line), dials, layered, line.error), line.frames()
+    seen, grid = Seen.of(kept_takes.motion(line), dials, layered, line.error), line.frames()
     for number, saved in enumerate(line.targets):
         if saved["kind"] == "HEAD" and _as_before(line, dials, _HEAD_DIALS):
             continue
@@ -136,7 +137,7 @@ def _keyed(driven: Driven) -> list[Part]:
     return [part for part in driven.parts if part.channels]
 
 
-def _as_before(line: takes.Kept, dials: Dials, names: tuple[str, ...]) -> bool:
+def _as_before(line: kept_takes.Kept, dials: Dials, names: tuple[str, ...]) -> bool:
     """Return whether a line has those dials already."""
     saved = dials.saved()
     return all(line.dials.get(name) == saved.get(name) for name in names)

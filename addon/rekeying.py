@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import edits, nla, store, writing
-from .channels import Channel, Part, Written
-from .keyframes import Keys
-from .moving import Held, Step, rewritten
-from .planning import Change, Plan, check_editable, curves_by_place
+from . import edits
+from .keys import ledgers, nla, writer
+from .keys.channels import Channel, Part, Written
+from .keys.fcurve_keys import Held, Keys, Step, rewritten
+from .keys.plan import Change, Plan, check_editable, curves_by_place
 
 
 @dataclass(slots=True)
@@ -38,27 +38,27 @@ def carry_out(changed: Changed, sound: str, name: str, undo: ExitStack) -> None:
     owner, layer = changed.part.owner, changed.part.layer
     found = nla.place(owner, layer)
     if found is not None:
-        undo.callback(store.restore, found[0], store.snapshot(found[0]))
+        undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
         for do, take_back in changed.steps:
             undo.callback(take_back)
             do()
         # Read anew: another target on the same data-block (a head bone) may have changed it meanwhile.
-        ledger, sums = store.read(owner, layer), changed.sums
+        ledger, sums = ledgers.read(owner, layer), changed.sums
         kept = [
-            store.Take(t.sound, t.first, t.last, {c: sums.get((k, c), own) for c, own in t.channels.items()})
+            ledgers.Take(t.sound, t.first, t.last, {c: sums.get((k, c), own) for c, own in t.channels.items()})
             for k, t in enumerate(ledger.takes)
         ]
-        ledger.takes = writing.settled(owner, layer, kept, changed.fresh)
-        store.write(owner, ledger, layer)
+        ledger.takes = writer.settled(owner, layer, kept, changed.fresh)
+        ledgers.write(owner, ledger, layer)
         owner.update_tag()
     plan = _more(changed.part, sound, changed.missing)
-    writing.carry_out([] if plan is None else [plan], name, undo)
+    writer.carry_out([] if plan is None else [plan], name, undo)
 
 
 def replanned(part: Part, sound: str, replace: bool, rescued: frozenset[str], draft: bool) -> Changed:
     """Return new values for the keys a line has in one data-block, or a layer of it."""
     check_editable(part.owner, part.layer)
-    ledger, changed = store.read(part.owner, part.layer), Changed(part)
+    ledger, changed = ledgers.read(part.owner, part.layer), Changed(part)
     curves = curves_by_place(part.owner, part.layer)
     made: dict[tuple[tuple[int, int], ...], dict[str, Keys]] = {}
     for channel in part.channels:
@@ -117,7 +117,7 @@ def _more(part: Part, sound: str, channels: list[Channel]) -> Plan | None:
     ranges = edits.ranges_of(part.owner, sound)
     if not (channels and part.layer and ranges):
         return None
-    ledger = store.read(part.owner, part.layer)
+    ledger = ledgers.read(part.owner, part.layer)
     plan, made = Plan(part.owner, ledger, part.layer), part.keys(ranges)
     mine = {(take.first, take.last): dict(take.channels) for take in ledger.takes if take.sound == sound}
     for channel in channels:
@@ -126,5 +126,5 @@ def _more(part: Part, sound: str, channels: list[Channel]) -> Plan | None:
         for place in ranges:
             mine.setdefault(place, {})[channel.id] = keys.checksum(*place)
     others = [take for take in ledger.takes if take.sound != sound]
-    plan.takes = others + [store.Take(sound, *place, sums) for place, sums in mine.items()]
+    plan.takes = others + [ledgers.Take(sound, *place, sums) for place, sums in mine.items()]
     return plan

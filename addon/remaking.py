@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import nla, store, takes
-from .channels import Part
+from .keys import kept_takes, ledgers, nla
+from .keys.channels import Part
 from .layering import Seen, by_place
 from .targets import Driven, Target, made_again
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 
 
-def is_keyed(line: takes.Kept) -> bool:
+def is_keyed(line: kept_takes.Kept) -> bool:
     """Return whether a line is in keys at all, and not drawn only."""
     return line.home is not None and bool(line.home.slot)
 
 
-def is_layered(line: takes.Kept) -> bool:
+def is_layered(line: kept_takes.Kept) -> bool:
     """Return whether a line was baked as layers."""
     return line.home is not None and nla.MARK in line.home.holder
 
 
-def target_again(obj: bpy.types.Object, line: takes.Kept, number: int, warnings: list[str]) -> Target | None:
+def target_again(obj: bpy.types.Object, line: kept_takes.Kept, number: int, warnings: list[str]) -> Target | None:
     """Return one of the targets of a line of ``obj``; None, with a warning, if it is gone and not ``obj`` itself."""
     from mouthpiece.errors import RigError
 
@@ -40,15 +40,15 @@ def target_again(obj: bpy.types.Object, line: takes.Kept, number: int, warnings:
         return None
 
 
-def parts_again(obj: bpy.types.Object, line: takes.Kept, dials: Dials, layered: bool) -> list[Part]:
+def parts_again(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, layered: bool) -> list[Part]:
     """Return the parts a line comes to with ``dials``, in layers or as one action."""
-    seen = Seen.of(takes.motion(line), dials, layered, line.error)
+    seen = Seen.of(kept_takes.motion(line), dials, layered, line.error)
     made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
     driven: list[Driven] = [seen.drive(target, line.frames(), True) for target in made if target is not None]
     return list(by_place([part for one in driven for part in one.parts]).values())
 
 
-def _name_now(obj: bpy.types.Object, line: takes.Kept, number: int) -> str:
+def _name_now(obj: bpy.types.Object, line: kept_takes.Kept, number: int) -> str:
     """Return what a line's object is called now: a character, and what plays along, may be renamed, or copies."""
     if number == 0:
         return obj.name
@@ -64,8 +64,8 @@ def _name_now(obj: bpy.types.Object, line: takes.Kept, number: int) -> str:
 
 def _plays(obj: bpy.types.Object, sound: str) -> bool:
     """Return whether an object's own action or layers hold a line."""
-    ledgers = (store.read(obj, layer) for layer in ("", *nla.layers_of(obj)))
-    return any(take.sound == sound for ledger in ledgers for take in ledger.takes)
+    kept = (ledgers.read(obj, layer) for layer in ("", *nla.layers_of(obj)))
+    return any(take.sound == sound for ledger in kept for take in ledger.takes)
 
 
 def _kin(obj: bpy.types.Object) -> list[bpy.types.Object]:

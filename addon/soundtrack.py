@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import sound, strips, takes
+from . import sound, strips
+from .keys import kept_takes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,7 @@ class Heard:
     last: int
 
 
-def heard(lines: Sequence[takes.Kept], scene: bpy.types.Scene) -> tuple[list[Heard], list[str]]:
+def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[list[Heard], list[str]]:
     """Return the sounds of lines as they lie now, and a remark on each that is gone or has moved."""
     from mouthpiece.errors import MouthpieceError
 
@@ -53,7 +54,7 @@ def heard(lines: Sequence[takes.Kept], scene: bpy.types.Scene) -> tuple[list[Hea
     return found, remarks
 
 
-def _recording(line: takes.Kept, scene: bpy.types.Scene) -> sound.Recording | None:
+def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> sound.Recording | None:
     """Return the sound a line was animated from; None for a take, AudioError if it is gone."""
     from mouthpiece.errors import AudioError
 

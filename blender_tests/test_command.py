@@ -8,7 +8,8 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import command, nla
+from addon import command
+from addon.keys import nla
 from blender_tests import scenes
 
 

@@ -8,7 +8,8 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import compat, demo, dials, keys, moving, redialling, store, takes
+from addon import compat, demo, dials, redialling
+from addon.keys import fcurve_keys, kept_takes, ledgers, writer
 from blender_tests import scenes
 
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
@@ -161,7 +162,7 @@ def test_two_lines_have_dials_of_their_own(ready, another, context):
     assert dialled.keys() == plain.keys()
     assert all(dialled[frame] == plain[frame] for frame in plain if frame < 101)
     assert max(dialled[frame] for frame in plain if frame >= 101) < 0.05 < max(plain.values())
-    assert [line.dials for line in takes.lines(owner)] == [{}, {"jaw": 0.0}]
+    assert [line.dials for line in kept_takes.lines(owner)] == [{}, {"jaw": 0.0}]
     context.scene.frame_set(20)
     bpy.ops.mouthpiece.take_over_dials()
     assert ready.mouthpiece.jaw == 1.0
@@ -206,7 +207,7 @@ def test_a_line_cut_by_a_later_one_is_dialled_where_it_is_heard(ready, another, 
     turn(ready, jaw=0.5)
     bpy.ops.mouthpiece.redial()
     assert [frame for frame, _ in scenes.values(first, scenes.shape_path("jawOpen"))] == frames
-    ledger = store.read(first)
+    ledger = ledgers.read(first)
     assert [(take.first, take.last) for take in ledger.takes] == [(11, 30), (31, 80)]
     bpy.ops.mouthpiece.animate()  # nothing counts as edited
     assert not bpy.context.window_manager.mouthpiece.remarks
@@ -260,7 +261,7 @@ def test_motion_that_was_deleted_or_damaged_is_said(ready):
 
     bpy.ops.mouthpiece.animate()
     action = ready.data.shape_keys.animation_data.action
-    (name,) = [key for key in action.keys() if key.startswith(store.TAKE_PREFIX)]
+    (name,) = [key for key in action.keys() if key.startswith(ledgers.TAKE_PREFIX)]
     content = action[name]
     for broken in (content[:-500], "text"):
         action[name] = broken
@@ -321,8 +322,8 @@ def test_a_style_from_a_file(ready, tmp_path):
     path.write_text(json.dumps({"name": "ann"} | dict.fromkeys(styles.MANNER, 0.1)))
     turn(ready, style="FILE", style_file=str(path))
     bpy.ops.mouthpiece.animate()
-    (line,) = takes.lines(ready.data.shape_keys)
-    assert takes.motion(line).options["style"]["name"] == "ann"
+    (line,) = kept_takes.lines(ready.data.shape_keys)
+    assert kept_takes.motion(line).options["style"]["name"] == "ann"
     for text in ("{}", "[1]"):
         path.write_text(text)
         before = scenes.state()
@@ -344,7 +345,7 @@ def test_a_failure_half_way_puts_everything_back(ready, monkeypatch):
         fcurve.keyframe_points.foreach_set("co", co.ravel())
         fcurve.update()
 
-    monkeypatch.setattr(moving, "put_values", fails_later)
+    monkeypatch.setattr(fcurve_keys, "put_values", fails_later)
     with pytest.raises(RuntimeError, match="no more"):
         redialling.redial(ready, Dials(lips=0.2))
     assert scenes.state() == before
@@ -357,7 +358,7 @@ def test_a_saved_takes_own_dials_count_where_the_panels_say_nothing(ready, tmp_p
     context.scene.mouthpiece.filepath = str(take.save(tmp_path / "take.npz"))
     turn(ready, lips=0.5)
     bpy.ops.mouthpiece.animate()
-    (line,) = takes.lines(ready.data.shape_keys)
+    (line,) = kept_takes.lines(ready.data.shape_keys)
     assert line.dials == {"jaw": 0.5, "lips": 0.5}
 
 
@@ -385,14 +386,14 @@ def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
     obj.mouthpiece.lips, obj.mouthpiece.jaw = 0.5, 0.6
     common = ["bake", "--audio", voice, "--object", "Face"]
     assert command.main([*common, "--style", "calm", "--emotion", "sad", "--jaw", "0.9"]) == 0
-    (line,) = takes.lines(obj.data.shape_keys)
+    (line,) = kept_takes.lines(obj.data.shape_keys)
     assert line.dials == {"lips": 0.5, "jaw": 0.9, "emotion": "sad"}
-    assert takes.motion(line).options["style"]["name"] == "calm"
+    assert kept_takes.motion(line).options["style"]["name"] == "calm"
     assert command.main([*common, "--style-from", voice]) == 0
-    (line,) = takes.lines(obj.data.shape_keys)
-    assert takes.motion(line).options["style"]["name"] == "from line.wav"
+    (line,) = kept_takes.lines(obj.data.shape_keys)
+    assert kept_takes.motion(line).options["style"]["name"] == "from line.wav"
     before = scenes.state()
     assert command.main([*common, "--style", "grumpy"]) == 1
     assert "grumpy" in capfd.readouterr().err
     assert scenes.state() == before
-    assert keys.has_takes(obj.data.shape_keys)
+    assert writer.has_takes(obj.data.shape_keys)

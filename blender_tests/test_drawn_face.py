@@ -14,8 +14,9 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.drawn_face import DrawnFace, follow
 from mouthpiece.retarget.strokes import Bound, Part, Puppet
 
-from addon import compat, keys, redialling, targets
+from addon import compat, redialling, targets
 from addon.bake import Bake, Heard
+from addon.keys import writer
 from addon.sound import Placement, Recording
 from addon.strokes import finding, frames, handles, ledger, planes, settings
 from addon.targets.grease_pencil import StrokesTarget
@@ -135,7 +136,7 @@ def everything(obj):
 
 
 def remove(obj):
-    return keys.remove(targets.owners_of([obj], None))
+    return writer.remove(targets.owners_of([obj], None))
 
 
 def shown(layer, number):

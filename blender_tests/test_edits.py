@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, keys, nla, redialling, store
+from addon import compat, redialling
+from addon.keys import ledgers, nla, writer
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FELT, FIRST, bake, column, pair, played, track
 
@@ -141,7 +142,7 @@ def test_without_its_motion_an_edited_channel_is_kept(pair):
     bake(obj)
     change(key, "lips", path, FRAME, 0.25)
     action = nla.place(key, "lips")[0]
-    for name in [n for n in action.keys() if n.startswith(store.TAKE_PREFIX)]:
+    for name in [n for n in action.keys() if n.startswith(ledgers.TAKE_PREFIX)]:
         del action[name]
     seen = played(obj)
     report = bake(obj, phase=2.0)
@@ -159,7 +160,7 @@ def test_removing_takes_edits_and_layers_off(pair):
     redialling.redial(obj, Dials(lips=0.5, head=0.5))
     bpy.context.scene.frame_set(FRAME)
     assert nla.layers_of(rig) == ["head", "edits"]
-    keys.remove([obj.data.shape_keys, rig])
+    writer.remove([obj.data.shape_keys, rig])
     assert scenes.state() == before
 
 
@@ -170,7 +171,7 @@ def test_dialling_layers_is_baking_them_afresh(pair):
     assert nla.layers_of(obj.data.shape_keys) == ["lips", "eyes", "expression"]
     redialling.redial(obj, FELT)
     dialled = played(*pair)
-    keys.remove([obj.data.shape_keys, rig])
+    writer.remove([obj.data.shape_keys, rig])
     bake(*pair, dials=FELT)
     np.testing.assert_allclose(played(*pair), dialled, atol=2e-4)
     bake(*pair, dials=plain)
@@ -185,14 +186,14 @@ def test_a_redial_that_fails_half_way_puts_everything_back(pair, monkeypatch):
     obj, _ = pair
     bake(obj, dials=Dials(style=0.0))
     change(obj.data.shape_keys, "lips", scenes.shape_path("jawOpen"), FRAME, 0.25)
-    before, original = scenes.state(), store.write
+    before, original = scenes.state(), ledgers.write
 
     def fail(owner, ledger, layer):
         if layer == "edits":
             raise RuntimeError("struck by lightning")
         return original(owner, ledger, layer)
 
-    monkeypatch.setattr(store, "write", fail)
+    monkeypatch.setattr(ledgers, "write", fail)
     with pytest.raises(RuntimeError, match="lightning"):
         redialling.redial(obj, FELT)
     assert scenes.state() == before

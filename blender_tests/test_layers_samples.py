@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from addon import nla, properties
+from addon import properties
+from addon.keys import nla
 from blender_tests import life
 
 

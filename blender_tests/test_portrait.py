@@ -17,8 +17,8 @@ from addon import (
     portrait_playing,
     portrait_settings,
     properties,
-    takes,
 )
+from addon.keys import kept_takes
 from addon.targets import target_for
 from blender_tests import portraits, scenes
 
@@ -64,7 +64,9 @@ def test_lines_play_on_their_frames_and_hold_between(tmp_path):
     portraits.speak(portraits.take(tmp_path / "b.npz", opening=0.8), start=31)
     played = portrait_lines.played(obj, 24.0, 1, 50)
     jaw = played.arkit[:, played.arkit_names.index("jawOpen")]
-    a, b = (takes.motion(kept).arkit[:, played.arkit_names.index("jawOpen")] for kept in portrait_lines.spoken(obj))
+    a, b = (
+        kept_takes.motion(kept).arkit[:, played.arkit_names.index("jawOpen")] for kept in portrait_lines.spoken(obj)
+    )
     assert len(played) == 50 and played.fps == 24.0
     assert jaw[:11] == pytest.approx(a[0], abs=1e-4)  # before the first line, its beginning
     assert jaw[20:30] == pytest.approx(jaw[19], abs=1e-6) and jaw[19] > 0.1  # between, the end of the one before

@@ -11,7 +11,8 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.bone_profiles import Link
 from mouthpiece.retarget.bones import face_motion
 
-from addon import bone_mapping, channels, keys, properties
+from addon import bone_mapping, properties
+from addon.keys import channels, writer
 from addon.targets import KINDS, made_again, target_for
 from addon.targets.bones import BonesTarget
 from blender_tests import face_rigs, scenes
@@ -26,7 +27,7 @@ CLOSE = 0.01 * SIZE
 def bake(rig, take=None, target=None, replace=False):
     """Key the take onto the rig and return what was driven."""
     driven = (target or BonesTarget.of(rig)).drive(take or speech(), GRID)
-    keys.write(list(driven.parts), channels.Line("a", 1, 50), "Mouthpiece", replace)
+    writer.write(list(driven.parts), channels.Line("a", 1, 50), "Mouthpiece", replace)
     return driven
 
 
@@ -213,7 +214,7 @@ def test_the_pose_before_stays_and_removal_gives_it_back():
     for _ in range(2):  # baking again does not pile up
         bake(rig)
         np.testing.assert_allclose(heads(rig, "brow.L"), wanted("brow.L")[on()] + raised, atol=CLOSE)
-    keys.remove([rig])
+    writer.remove([rig])
     assert (tuple(brow.location), tuple(jaw.rotation_quaternion)) == before
 
 

@@ -14,8 +14,9 @@ from mouthpiece.motion.charts import charts
 from mouthpiece.motion.cues import Timing, cue_track
 from mouthpiece.pipeline import animate
 
-from addon import chart_files, chart_settings, compat, keys
-from addon.planning import Line
+from addon import chart_files, chart_settings, compat
+from addon.keys import writer
+from addon.keys.plan import Line
 from addon.targets import KINDS, made_again, owners_of, target_for
 from addon.targets.chart_switches import MODIFIER
 from addon.targets.charts import ChartTarget
@@ -123,7 +124,7 @@ def test_baked_keys_hold_and_only_stand_where_the_mouth_changes(take):
     obj = drawing()
     chart(obj, "DRAWINGS")
     found = driven(obj, take)
-    keys.write(found.parts, Line("s", 1, int(grid(take).last)), "Take")
+    writer.write(found.parts, Line("s", 1, int(grid(take).last)), "Take")
     path = f'modifiers["{MODIFIER}"].offset'
     points = scenes.values(obj, path)
     assert len(points) < len(found.parts[0].curves.frames) / 2
@@ -133,7 +134,7 @@ def test_baked_keys_hold_and_only_stand_where_the_mouth_changes(take):
     assert all(int(frame) % 2 == 1 for frame, _ in points)  # twos fall on odd frames
     bpy.context.scene.frame_set(int(points[3][0]))
     assert obj.modifiers[MODIFIER].offset == int(points[3][1])
-    keys.remove([obj])
+    writer.remove([obj])
     assert not scenes.values(obj, path) and obj.modifiers[MODIFIER].offset == 9
 
 
@@ -230,9 +231,9 @@ def test_one_object_is_seen_at_a_time(take):
     found = driven(head, take)
     hidden = np.stack([column(found, f"mouth_{name} hide_render") for name in NAMES])
     np.testing.assert_array_equal(hidden.sum(axis=0), 8)
-    keys.write(found.parts, LINE, "Take")
+    writer.write(found.parts, LINE, "Take")
     assert scenes.values(made[0], "hide_viewport") == scenes.values(made[0], "hide_render") != []
-    keys.remove(owners_of([head], None))
+    writer.remove(owners_of([head], None))
     assert [obj.hide_render for obj in made] == [True] * 8 + [False]
 
 
@@ -278,7 +279,7 @@ def test_a_custom_property_is_set_to_whole_numbers(take):
     assert settings.path == '["mouth"]' and rig["mouth"] == 8 and isinstance(rig["mouth"], int)
     found = driven(rig, take)
     assert set(column(found, '["mouth"]').tolist()) <= set(range(9))
-    keys.write(found.parts, LINE, "Take")
+    writer.write(found.parts, LINE, "Take")
     bpy.context.scene.frame_set(int(scenes.values(rig, '["mouth"]')[2][0]))
     assert rig["mouth"] == int(scenes.values(rig, '["mouth"]')[2][1])
 
@@ -349,7 +350,7 @@ def test_an_image_sequence_is_turned_page_by_page(take, tmp_path):
     settings = chart(obj, "IMAGE")
     assert [row.number for row in settings.rows] == list(range(1, 10)) and node.image_user.frame_offset == 8
     found = driven(obj, take)
-    keys.write(found.parts, LINE, "Take")
+    writer.write(found.parts, LINE, "Take")
     path = f"{node.path_from_id()}.image_user.frame_offset"
     frame, offset = scenes.values(tree, path)[2]
     bpy.context.scene.frame_set(int(frame))

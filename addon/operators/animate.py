@@ -5,9 +5,10 @@ from __future__ import annotations
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, keys, portrait_preview, properties
+from .. import compat, portrait_preview, properties
 from ..bake import Bake, Heard, Report
 from ..jobs import Failed, Finished
+from ..keys import writer
 from ..targets import find_object
 from .working import Working
 
@@ -150,7 +151,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a take."""
-        found = any(map(keys.has_takes, properties.owners(context)))
+        found = any(map(writer.has_takes, properties.owners(context)))
         if not found:
             cls.poll_message_set("The active character carries no take")
         return found and not context.window_manager.mouthpiece.running
@@ -160,7 +161,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            gone = keys.remove(properties.owners(context), context.scene.mouthpiece.replace_edited)
+            gone = writer.remove(properties.owners(context), context.scene.mouthpiece.replace_edited)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..planning import Line, Written
+from ..keys.plan import Line, Written
 from ..targets import find_object
 from . import frames, ledger, planes, settings, writing
 from .cells import Show

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat, redialling, takes
+from .. import compat, redialling
+from ..keys import kept_takes
 from . import cells, finding, ledger, planes, settings, writing
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = No
     if not heard:
         return None
     line = heard[-1]
-    take = takes.motion(line)
+    take = kept_takes.motion(line)
     grid = line.frames()
     here = FrameGrid(grid.fps, grid.origin, frame, frame, grid.offset, grid.speed)
     strength = next((float(t["strength"]) for t in line.targets if t["kind"] == "STROKES"), 1.0)

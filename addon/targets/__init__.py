@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 
 import bpy
 
+from ..keys.plan import Line, Part, Written
 from ..picture_settings import is_portrait
-from ..planning import Line, Part, Written
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid

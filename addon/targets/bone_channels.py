@@ -12,7 +12,7 @@ from mouthpiece.retarget.bone_response import LOOKS_ALONG_MINUS_Y
 from mouthpiece.retarget.bones import is_number, layer_of
 from numpy.typing import NDArray
 
-from ..planning import Channel
+from ..keys.plan import Channel
 from .bone_probe import driven_channels
 from .joints import before, rotation_rows
 

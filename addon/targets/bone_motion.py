@@ -19,7 +19,7 @@ from mouthpiece.retarget.bones import (
 )
 from numpy.typing import NDArray
 
-from ..planning import Channel
+from ..keys.plan import Channel
 from . import bone_channels
 from .bone_answer import Answer, answer_of, basis_turns, place_of
 from .bone_frame import frame_of, in_face

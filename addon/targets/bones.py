@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 
-from ..planning import Part
+from ..keys.plan import Part
 from . import Driven, find_object
 
 if TYPE_CHECKING:

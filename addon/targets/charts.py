@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import bpy
 
-from .. import values
-from ..planning import Channel, Part
+from ..keys import rna_values
+from ..keys.plan import Channel, Part
 from . import Driven, find_object
 from .chart_pictures import check_pictures
 from .chart_setup import Entry, Setup, Switches, refused
@@ -140,7 +140,7 @@ class ChartTarget:
             raise refused(f"The mouth chart has no shape '{shape}'. It has: {', '.join(self.chart.names)}.")
         number = int(self._instead()[self.chart.names.index(shape)])
         for switch in self._switches(find_object(self.object_name)).switches:
-            values.put(switch.owner, switch.data_path, switch.index, switch.values[number])
+            rna_values.put(switch.owner, switch.data_path, switch.index, switch.values[number])
             switch.owner.update_tag()
 
     def _shapes(self, performance: Performance, grid: FrameGrid) -> NDArray[np.int64]:

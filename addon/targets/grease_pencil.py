@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 
-from ..planning import Written
+from ..keys.plan import Written
 from ..strokes import handles, ledger, planes, settings, takes
 from ..strokes.cells import Show
 from . import Driven, find_object

@@ -16,7 +16,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
-from ..planning import Channel, Part
+from ..keys.plan import Channel, Part
 from . import Driven, find_object
 from .joints import before, rotation_before, rotation_rows, scale_of
 
@@ -45,9 +45,7 @@ class HeadTarget:
     eye_distance: float = 0.0
 
     @classmethod
-    def of(
-        cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0
-    ) -> Self:
+    def of(cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0) -> Self:
         """Return the target; RigError if there is no such bone, or it may not be edited or turned."""
         from mouthpiece.errors import RigError
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 
+from ..keys.plan import Channel, Part
 from ..picture_settings import eye_share, is_rig
-from ..planning import Channel, Part
 from . import Driven, find_object
 from .shape_keys import editable_keys
 

@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Euler, Matrix, Quaternion, Vector
 from numpy.typing import NDArray
 
-from .. import store
+from ..keys import ledgers
 
 #: Below this angle, in radians, a rotation's axis means nothing.
 _NO_TURN: Final = 1e-5
@@ -73,7 +73,7 @@ def _axes_and_angles(quaternions: Sequence[Quaternion]) -> list[tuple[Vector, fl
 
 def before(owner: bpy.types.ID, path: str, width: int) -> Vector:
     """Return a property's value before any take."""
-    return Vector([store.value_before(owner, path, index) for index in range(width)])
+    return Vector([ledgers.value_before(owner, path, index) for index in range(width)])
 
 
 def rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) -> Matrix:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 
 from .. import portrait_lines
+from ..keys.plan import Written
 from ..picture_settings import is_portrait
-from ..planning import Written
 from ..portrait_settings import not_editable
 from . import Driven, find_object
 

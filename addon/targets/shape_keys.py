@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 
 from .. import mapping_table, shape_marks
-from ..planning import Channel, Part
+from ..keys.plan import Channel, Part
 from . import Driven, find_object, lips
 
 if TYPE_CHECKING:

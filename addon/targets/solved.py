@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import keyed_mesh, pins, solving
-from ..planning import Channel, Part
+from ..keys.plan import Channel, Part
 from . import Driven, find_object
 from .shape_keys import editable_keys, leader
 

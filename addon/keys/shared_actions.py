@@ -13,7 +13,7 @@ from typing import Any
 
 import bpy
 
-from . import nla, store
+from . import ledgers, nla
 
 
 def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
@@ -61,7 +61,7 @@ def _others(
     action, slot = holder.action, holder.action_slot
     if owner.override_library is not None and not action.is_editable:
         return "its library"
-    if action.users - int(action.use_fake_user) <= played[action] or not store.was_made(action):
+    if action.users - int(action.use_fake_user) <= played[action] or not ledgers.was_made(action):
         return None
     others = [user.name for user in nla.players(action, slot) if user not in chosen]
     return ", ".join(f"'{name}'" for name in sorted(set(others))) or None
@@ -75,6 +75,6 @@ def _assign(holder: Any, action: bpy.types.Action, handle: int) -> None:
 def _drop_unused(action: bpy.types.Action) -> None:
     """Take the slots that animate nothing out of a copy, with what is noted of them."""
     unused: list[Any] = [slot for slot in action.slots if not nla.players(action, slot)]
-    store.forget_slots(action, [str(slot.handle) for slot in unused])
+    ledgers.forget_slots(action, [str(slot.handle) for slot in unused])
     for slot in unused:
         action.slots.remove(slot)

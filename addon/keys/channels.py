@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import store
-from .keyframes import Keys
+from . import ledgers
+from .fcurve_keys import Keys
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves
@@ -37,7 +37,7 @@ class Channel:
     @property
     def id(self) -> str:
         """What the ledger calls it."""
-        return store.channel_id(self.data_path, self.index)
+        return ledgers.channel_id(self.data_path, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,7 @@ class Part:
         columns = [other.curves[channel.name] for channel in more]
         values = np.column_stack([self.curves.values, *columns]) if columns else self.curves.values
         names = (*self.curves.names, *(channel.name for channel in named))
-        return replace(
-            self, channels=(*self.channels, *named), curves=Curves(names, self.curves.frames, values)
-        )
+        return replace(self, channels=(*self.channels, *named), curves=Curves(names, self.curves.frames, values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .store import Ledger, Take
+    from .ledgers import Ledger, Take
 
 #: A channel id: what holds the property, and the property with its index.
 _STEPS: Final = re.compile(r'^(?P<holder>.*?)(?:\.?[A-Za-z_]\w*|\["(?:[^"\\]|\\.)*"\])\[\d+\]$')
@@ -22,10 +22,10 @@ def names_now(ledger: Ledger, fcurves: Any) -> dict[str, str]:
 
     A channel that was edited as well is found if another one of the same bone or modifier was.
     """
-    from . import store
+    from . import ledgers
 
     known = [*dict.fromkeys(channel for take in ledger.takes for channel in take.channels)]
-    present = {store.channel_id(curve.data_path, curve.array_index): curve for curve in fcurves}
+    present = {ledgers.channel_id(curve.data_path, curve.array_index): curve for curve in fcurves}
     strays = {channel: curve for channel, curve in present.items() if channel not in set(known)}
     lost = [channel for channel in known if channel not in present]
     found: dict[str, str] = {}
@@ -47,7 +47,7 @@ def names_now(ledger: Ledger, fcurves: Any) -> dict[str, str]:
 
 def _is(fcurve: Any, channel: str, takes: Sequence[Take]) -> bool:
     """Return whether a curve's keys are what takes wrote on a channel."""
-    from .moving import Held
+    from .fcurve_keys import Held
 
     held = Held.read(fcurve)
     return all(held.checksum(take.first, take.last) == take.channels[channel] for take in takes)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
-from . import nla, renaming, values
-from .ledger import Ledger, Take, channel_id, checksum, split_id
+from . import nla, renamed_channels, rna_values
+from .renamed_channels import renamed
 
 __all__ = ["Home", "Ledger", "Take", "channel_id", "checksum", "read", "split_id", "value_before", "write"]
 
@@ -28,7 +31,7 @@ def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
     if found is None:
         return Ledger()
     ledger = _noted(_text(found[0]), str(found[1].handle))
-    names = renaming.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.takes else {}
+    names = renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.takes else {}
     return ledger.renamed(names) if names else Ledger(list(ledger.takes), dict(ledger.before), ledger.made_data)
 
 
@@ -158,7 +161,7 @@ def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
         remembered = read(owner, layer).before.get(channel_id(data_path, index))
         if remembered is not None:
             return remembered
-    return values.get(owner, data_path, index)
+    return rna_values.get(owner, data_path, index)
 
 
 def _load(action: bpy.types.ID) -> dict[str, Any]:
@@ -201,3 +204,71 @@ def _ledger(stored: Any) -> Ledger:
     if not all(map(math.isfinite, before.values())):
         return Ledger()
     return Ledger(takes, before, bool(stored.get("made_data")))
+
+
+#: Blender's number of an interpolation with handles.
+_BEZIER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One baked line: its sound, its first and last frame, and a checksum of its keys by channel id."""
+
+    sound: str
+    first: int
+    last: int
+    channels: Mapping[str, int]
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Return whether any frame from ``first`` to ``last`` is the take's."""
+        return self.first <= last and first <= self.last
+
+    def without(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield the frame ranges left of the take when ``first`` to ``last`` is cut out."""
+        if self.first < first:
+            yield self.first, min(self.last, first - 1)
+        if self.last > last:
+            yield max(self.first, last + 1), self.last
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What Mouthpiece did to one data-block.
+
+    ``before`` holds, by channel id, the value of each property whose f-curve Mouthpiece made; ``made_data``
+    whether it made the animation data as well.
+    """
+
+    takes: list[Take] = field(default_factory=list)
+    before: dict[str, float] = field(default_factory=dict)
+    made_data: bool = False
+
+    def renamed(self, names: Mapping[str, str]) -> Ledger:
+        """Return the ledger with channels under other ids."""
+        takes = [Take(t.sound, t.first, t.last, renamed(t.channels, names)) for t in self.takes]
+        return Ledger(takes, renamed(self.before, names), self.made_data)
+
+
+def channel_id(data_path: str, index: int) -> str:
+    """Return what a channel is called in a ledger."""
+    return f"{data_path}[{index}]"
+
+
+def split_id(channel: str) -> tuple[str, int]:
+    """Return the data path and index of a channel id."""
+    path, _, index = channel.rpartition("[")
+    return path, int(index[:-1])
+
+
+def checksum(
+    co: NDArray[np.float32], interpolation: NDArray[np.int32], handles: Sequence[NDArray[np.float32]] = ()
+) -> int:
+    """Return a number that changes when a key (frame, value) or how it leads on is changed.
+
+    ``handles`` count, to a thousandth, where curves are bent by them.
+    """
+    number = zlib.crc32(interpolation.tobytes(), zlib.crc32(np.ascontiguousarray(co).tobytes()))
+    bent = interpolation == _BEZIER
+    for sides in handles if bent.any() else ():
+        number = zlib.crc32((np.round(sides[bent], 3) + np.float32(0)).tobytes(), number)
+    return number

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import store
+from . import ledgers
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -37,10 +37,10 @@ class Kept:
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
-    home: store.Home | None = field(default=None, compare=False)
+    home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any], home: store.Home) -> Kept:
+    def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> Kept:
         """Return the line noted as ``entry``; ValueError if that makes no sense."""
         try:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
@@ -68,20 +68,20 @@ class Kept:
         return FrameGrid(**self.grid)
 
 
-def keep(home: store.Home, line: Kept, take: Performance) -> None:
+def keep(home: ledgers.Home, line: Kept, take: Performance) -> None:
     """Keep a line and its motion, in place of an earlier one of the same sound."""
     from mouthpiece.packing import pack
 
     number = _number(home, line)
-    store.put_line(home, number, line.entry())
-    store.put_bytes(home.holder, store.TAKE_PREFIX + number, pack(take))
+    ledgers.put_line(home, number, line.entry())
+    ledgers.put_bytes(home.holder, ledgers.TAKE_PREFIX + number, pack(take))
 
 
 def lines(owner: bpy.types.ID) -> list[Kept]:
     """Return the lines kept for ``owner``; what cannot be read is left out."""
     found = []
-    for home in store.homes(owner):
-        for entry in store.lines(home).values():
+    for home in ledgers.homes(owner):
+        for entry in ledgers.lines(home).values():
             with suppress(ValueError):
                 found.append(Kept.of(entry, home))
     return found
@@ -92,7 +92,7 @@ def motion(line: Kept) -> Performance:
     from mouthpiece.errors import TakeError
 
     home = _home(line)
-    content = home.holder.get(store.TAKE_PREFIX + _number(home, line))
+    content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
     if not isinstance(content, bytes):
         raise TakeError(f"The motion of {line.label} is not in '{home.holder.name}'. Animate the sound again.")
     return _unpacked(content)
@@ -101,7 +101,7 @@ def motion(line: Kept) -> Performance:
 def remember_dials(line: Kept, dials: Mapping[str, Any]) -> None:
     """Note how a line is dialled now."""
     home = _home(line)
-    store.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
+    ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
 
 
 @lru_cache(maxsize=4)
@@ -117,11 +117,11 @@ def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [face, {"kind": "HEAD", **entry["head"]}] if entry["head"] else [face]
 
 
-def _home(line: Kept) -> store.Home:
+def _home(line: Kept) -> ledgers.Home:
     assert line.home is not None  # only what :func:`lines` found is asked for
     return line.home
 
 
-def _number(home: store.Home, line: Kept) -> str:
+def _number(home: ledgers.Home, line: Kept) -> str:
     """Return what a line's motion is filed under: two characters may share an action, not a slot."""
     return hashlib.sha256(f"{home.slot} {line.sound}".encode()).hexdigest()[:16]

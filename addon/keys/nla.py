@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import bpy
 
-from . import compat
+from .. import compat
 
 #: Layers from the lowest to the topmost, and what they are called.
 NAMES: Final[Mapping[str, str]] = {

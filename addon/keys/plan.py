@@ -12,9 +12,9 @@ from typing import Any
 
 import bpy
 
-from . import nla, store
+from . import ledgers, nla
 from .channels import LAYERS, Channel, Line, Part, Written
-from .keyframes import Keys
+from .fcurve_keys import Keys
 
 __all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Rescued", "Written", "plan", "plan_removal"]
 
@@ -34,10 +34,10 @@ class Plan:
     """What is to change in a data-block's action, or in a layer's."""
 
     owner: bpy.types.ID
-    ledger: store.Ledger
+    ledger: ledgers.Ledger
     layer: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
-    takes: list[store.Take] = field(default_factory=list)
+    takes: list[ledgers.Take] = field(default_factory=list)
     written: Written = field(default_factory=Written)
 
 
@@ -89,7 +89,7 @@ class Rescued:
 def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset()) -> Plan:
     """Return what writing ``part`` would change, changing nothing; keys of ``rescued`` channels may go."""
     check_editable(part.owner, part.layer)
-    ledger = store.read(part.owner, part.layer)
+    ledger = ledgers.read(part.owner, part.layer)
     result = Plan(part.owner, ledger, part.layer)
     existing = curves_by_place(part.owner, part.layer)
     beyond = _beyond_reach(part)
@@ -134,14 +134,14 @@ def _warn_of_nla(plan: Plan) -> None:
         plan.written.warnings.append(f"'{plan.owner.name}' has NLA tracks: the take plays over them.")
 
 
-def _concerned(channel: str, ledger: store.Ledger, line: Line) -> list[store.Take]:
+def _concerned(channel: str, ledger: ledgers.Ledger, line: Line) -> list[ledgers.Take]:
     """Return the takes on a channel that a new line replaces: its own earlier ones and those it overlaps."""
     takes = (take for take in ledger.takes if channel in take.channels)
     return [take for take in takes if take.sound == line.sound or take.overlaps(line.first, line.last)]
 
 
 def _reason_to_keep(
-    fcurve: Any, keys: Keys | None, channel: str, ledger: store.Ledger, line: Line, over: bool
+    fcurve: Any, keys: Keys | None, channel: str, ledger: ledgers.Ledger, line: Line, over: bool
 ) -> str:
     """Return why a channel's keys are not to be touched; empty if they may be."""
     if keys is None:
@@ -159,11 +159,11 @@ def _reason_to_keep(
     return ""
 
 
-def is_edited(keys: Keys, channel: str, take: store.Take) -> bool:
+def is_edited(keys: Keys, channel: str, take: ledgers.Take) -> bool:
     return keys.checksum(take.first, take.last) != take.channels[channel]
 
 
-def _outside(keys: Keys, channel: str, ledger: store.Ledger, line: Line, keep_line: bool = False) -> Keys:
+def _outside(keys: Keys, channel: str, ledger: ledgers.Ledger, line: Line, keep_line: bool = False) -> Keys:
     """Return the keys that stay when ``line`` is written; with ``keep_line`` those on its frames as well."""
     gone = keys.within(line.first, line.last) & (not keep_line)
     for take in _concerned(channel, ledger, line):
@@ -174,7 +174,7 @@ def _outside(keys: Keys, channel: str, ledger: store.Ledger, line: Line, keep_li
     return keys.only(~gone)
 
 
-def _around(fcurve: Any, held: Keys, channel: str, ledger: store.Ledger, line: Line) -> Keys:
+def _around(fcurve: Any, held: Keys, channel: str, ledger: ledgers.Ledger, line: Line) -> Keys:
     """Return the keys that stay, and those that keep what is left of a cut take in shape where it has none."""
     stays = _outside(held, channel, ledger, line)
     for take in _concerned(channel, ledger, line):
@@ -190,7 +190,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
     """Plan to take off what an earlier take of the same line wrote on channels the new one does not write."""
     for take in plan.ledger.takes:
         for channel in take.channels if take.sound == line.sound else ():
-            place = store.split_id(channel)
+            place = ledgers.split_id(channel)
             fcurve = existing.get(place)
             if channel in written or fcurve is None or fcurve.lock:
                 continue
@@ -202,7 +202,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
                 plan.changes[channel] = Change(*place, stays, keys)
 
 
-def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.Take]:
+def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledgers.Take]:
     """Return the takes there will be: untouched ones, what is left of overlapped ones, and the new one."""
     takes = []
     for take in plan.ledger.takes:
@@ -211,26 +211,24 @@ def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[store.
             continue
         untouched = {channel: crc for channel, crc in take.channels.items() if channel not in plan.changes}
         if untouched:
-            takes.append(store.Take(take.sound, take.first, take.last, untouched))
+            takes.append(ledgers.Take(take.sound, take.first, take.last, untouched))
         if take.sound == line.sound:
             continue
         cut = [channel for channel in take.channels if channel in plan.changes]
         for first, last in take.without(line.first, line.last) if cut else ():
             left = {channel: plan.changes[channel].keys.checksum(first, last) for channel in cut}
-            takes.append(store.Take(take.sound, first, last, left))
-    return [*takes, store.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
+            takes.append(ledgers.Take(take.sound, first, last, left))
+    return [*takes, ledgers.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
 
 
-def plan_removal(
-    owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()
-) -> Plan:
+def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()) -> Plan:
     """Return what taking every take off ``owner``, or off a layer of it, would change; ``rescued`` channels may go."""
     check_editable(owner, layer)
-    ledger = store.read(owner, layer)
-    result = Plan(owner, store.Ledger(ledger.takes, dict(ledger.before), ledger.made_data), layer)
+    ledger = ledgers.read(owner, layer)
+    result = Plan(owner, ledgers.Ledger(ledger.takes, dict(ledger.before), ledger.made_data), layer)
     existing = curves_by_place(owner, layer)
     for channel in {channel for take in ledger.takes for channel in take.channels}:
-        place = store.split_id(channel)
+        place = ledgers.split_id(channel)
         fcurve = existing.get(place)
         takes = [take for take in ledger.takes if channel in take.channels]
         if fcurve is None:
