@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import converting, edits, redialling, remaking, sound
+from . import converting, edits, redialling, remaking
 from .keys import kept_takes, ledgers, writer
 from .keys.channels import Line, Part, Reduction
 from .keys.plan import Rescued
 from .layering import Seen, by_place
+from .sound import recordings
 from .targets import Target, find_object
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Report:
     """
 
     object: str
-    sound: str
+    recordings: str
     targets: list[dict[str, str]] = field(default_factory=list)
     first: int = 0
     last: int = 0
@@ -77,7 +78,7 @@ class Bake:
     saved with a finished take.
     """
 
-    recording: sound.Recording
+    recording: recordings.Recording
     targets: tuple[Target, ...]
     options: Options | None = None
     models: Path | None = None
@@ -97,10 +98,10 @@ class Bake:
             yield Heard(take, self.recording.placement.grid(take.seconds))
             return
         yield Progress(0.0, "Reading the sound")
-        audio = sound.decode(self.recording)
+        audio = recordings.decode(self.recording)
         place = self.recording.placement
         grid = place.grid(audio.seconds)
-        audio, begin = sound.cut(audio, place)
+        audio, begin = recordings.cut(audio, place)
         for item in steps(audio, self._options(), self.models):
             if isinstance(item, Performance):
                 yield Heard(self._dialled(item), _from_second(grid, begin))
@@ -113,7 +114,7 @@ class Bake:
 
         if not self.style_from:
             return self.options
-        source = sound.open_file(self.style_from)
+        source = recordings.open_file(self.style_from)
         style = replace(style_of(source, self.models), name=f"from {Path(self.style_from).name}")
         return replace(self.options or Options(), style=style)
 

@@ -41,7 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
     from mouthpiece import cli, dialling
 
-    from . import command_bake, command_picture, command_portrait, command_redial, command_render, sound
+    from . import command_bake, command_picture, command_portrait, command_redial, command_render
+    from .sound import recordings
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -62,13 +63,13 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_motion_arguments(bake)
     dialling.add_dial_arguments(bake)
     cli.add_report_arguments(bake)
-    bake.set_defaults(command=run_bake, open_sound=sound.open_file)
+    bake.set_defaults(command=run_bake, open_sound=recordings.open_file)
     command_redial.add(commands)
     command_picture.add(commands)
     command_portrait.add(commands)
     command_render.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
-    cli.add_commands(commands, open_sound=sound.open_file)
+    cli.add_commands(commands, open_sound=recordings.open_file)
     return parser
 
 

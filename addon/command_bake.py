@@ -87,8 +87,9 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from . import chart_files, dials, properties, sound, strips
+    from . import chart_files, dials, properties
     from .bake import Bake
+    from .sound import recordings, strips
     from .targets import find_object
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
@@ -102,7 +103,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     if options.strip:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
-        heard = sound.from_file(str(options.audio), scene, options.start)
+        heard = recordings.from_file(str(options.audio), scene, options.start)
     driven, head = properties.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
     # what is not named on the command line is as the character's own settings have it
     style, style_from = dials.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import command_render, picture_images, picture_making, portrait_making, saving, sound
+from . import command_render, picture_images, picture_making, portrait_making, saving
 from .portrait_sealing import Signer
+from .sound import recordings
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
@@ -35,7 +36,7 @@ def add(commands: Any) -> None:
         "--blend", type=Path, metavar="BLEND", help="save the scene here, portrait, sequencer strips and all"
     )
     cli.add_report_arguments(parser)
-    parser.set_defaults(command=run, open_sound=sound.open_file)
+    parser.set_defaults(command=run, open_sound=recordings.open_file)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -138,9 +139,9 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     from .targets.portrait import PortraitTarget
 
     source, scene = options.take or options.audio, bpy.context.scene
-    heard = sound.from_file(str(source), scene, 1)
+    heard = recordings.from_file(str(source), scene, 1)
     if options.audio is not None:
-        sound.from_file(str(options.audio), scene, 1)  # refused now rather than after the frames
+        recordings.from_file(str(options.audio), scene, 1)  # refused now rather than after the frames
     asked = Options(seed=options.seed, style=None if options.take else cli.style_asked(options))
     target = PortraitTarget.of(obj, options.strength)
     bake = Bake(heard, (target,), asked, options.models, dials=dialling.dials_of(options))
@@ -171,7 +172,7 @@ def _as_asked(rendering: Rendering, options: argparse.Namespace) -> Rendering:
     from mouthpiece import portraying
     from mouthpiece.provenance.sequences import Numbering
 
-    from . import soundtrack
+    from .sound import soundtrack
 
     rendering = replace(rendering, quality=options.quality)
     place = options.keep_frames or (None if portraying.is_film(options.output) else options.output)
@@ -179,7 +180,7 @@ def _as_asked(rendering: Rendering, options: argparse.Namespace) -> Rendering:
         named = Numbering.of(place.absolute())
         rendering = replace(rendering, folder=replace(rendering.folder, path=named.folder, name=named.name))
     if options.take is not None and options.audio is not None and rendering.film is not None:
-        recording = sound.from_file(str(options.audio), bpy.context.scene, 1)
+        recording = recordings.from_file(str(options.audio), bpy.context.scene, 1)
         last = rendering.first + rendering.folder.count - 1
         rendering = replace(rendering, sounds=(soundtrack.Heard(recording, rendering.first, last),))
     return rendering

@@ -7,9 +7,10 @@ from typing import Final
 
 import bpy
 
-from . import compat, portrait_lines, sound, soundtrack
+from . import compat, portrait_lines
 from .film_encoding import add_frames
 from .portrait_rendering import Rendered
+from .sound import recordings, soundtrack
 
 #: Custom property of a strip: the portrait it shows.
 _MARK: Final = "mouthpiece_portrait"
@@ -77,7 +78,7 @@ def _is_heard(track: soundtrack.Heard, scene: bpy.types.Scene) -> bool:
     for strip in compat.all_strips(scene):
         if strip.type != "SOUND" or strip.sound is None:
             continue
-        same = sound.full_path(strip.sound.filepath, strip.sound.library) == track.recording.path
+        same = recordings.full_path(strip.sound.filepath, strip.sound.library) == track.recording.path
         if same and abs(compat.strip_times(strip).left - track.recording.placement.origin) < 1:
             return True
     return False

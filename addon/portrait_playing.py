@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import picture_images, picture_settings, portrait_lines, sound
+from . import picture_images, picture_settings, portrait_lines
 from .portrait_settings import generator_of
+from .sound import recordings
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -41,7 +42,7 @@ def portrait_of(obj: bpy.types.Object, longest: int) -> Portrait:
 
 def performance_of(obj: bpy.types.Object, scene: bpy.types.Scene, span: tuple[int, int]) -> Performance:
     """Return what the face does on those frames of the scene; frame 0 of it is the first of them."""
-    return portrait_lines.played(obj, sound.true_fps(scene), *span)
+    return portrait_lines.played(obj, recordings.true_fps(scene), *span)
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ def _renderer(obj: bpy.types.Object) -> Renderer:
 def _performance(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Performance, int]:
     span = portrait_lines.span(obj) or (0, 0)  # without a line it is refused below
     lines = [str(line.entry()) for line in portrait_lines.spoken(obj)]
-    played_from = (obj.name_full, sound.true_fps(scene), span, tuple(lines), _motion(obj))
+    played_from = (obj.name_full, recordings.true_fps(scene), span, tuple(lines), _motion(obj))
     if _prepared.performance is None or _prepared.played_from != played_from:
         _prepared.performance, _prepared.first = performance_of(obj, scene, span), span[0]
         _prepared.played_from = played_from

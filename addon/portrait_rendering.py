@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import film_encoding, portrait_sealing, soundtrack
+from . import film_encoding, portrait_sealing
 from .film_encoding import Film
 from .portrait_frames import FrameFolder
+from .sound import soundtrack
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance

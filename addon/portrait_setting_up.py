@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 
-from . import (
-    film_encoding,
-    picture_settings,
-    portrait_lines,
-    portrait_playing,
-    portrait_settings,
-    preferences,
-    sound,
-    soundtrack,
-)
+from . import film_encoding, picture_settings, portrait_lines, portrait_playing, portrait_settings, preferences
 from .portrait_frames import FrameFolder, first_number
 from .portrait_rendering import Rendering, fingerprint
 from .portrait_sealing import Signer, sealing_of
+from .sound import recordings, soundtrack
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -121,14 +113,14 @@ def rendering_of(
     if film is not None and not film_encoding.can_encode():
         remarks.append(f"This Blender cannot write films: frames are in '{folder}'.")
         film = None
-    remarks += _other_rates(obj, sound.true_fps(scene))
+    remarks += _other_rates(obj, recordings.true_fps(scene))
     sounds: list[soundtrack.Heard] = []
     if film is not None:
         sounds, told = soundtrack.heard(portrait_lines.spoken(obj), scene)
         remarks += told
     picture = _file_of(picture_settings.picture_of(obj))
     facts = _facts(obj, consent, performance, generator, picture)
-    facts = replace(facts, options={**facts.options, "fps": sound.true_fps(scene), "frames": last - first + 1})
+    facts = replace(facts, options={**facts.options, "fps": recordings.true_fps(scene), "frames": last - first + 1})
     sealing, told = sealing_of(facts, picture, signer or Signer(*preferences.signer(bpy.context)))
     remarks += told
     of = fingerprint(

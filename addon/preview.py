@@ -9,7 +9,8 @@ from typing import Any
 
 import bpy
 
-from . import compat, sound
+from . import compat
+from .sound import recordings
 
 #: Container by file ending; anything else is MPEG-4.
 _CONTAINERS = {".mkv": "MKV", ".mp4": "MPEG4", ".mov": "QUICKTIME"}
@@ -25,7 +26,9 @@ def check(scene: bpy.types.Scene) -> None:
         raise RigError(f"The scene '{scene.name}' has no camera. Add one, or leave out --render.")
 
 
-def render(scene: bpy.types.Scene, recording: sound.Recording, first: int, last: int, path: Path) -> tuple[Path, str]:
+def render(
+    scene: bpy.types.Scene, recording: recordings.Recording, first: int, last: int, path: Path
+) -> tuple[Path, str]:
     """Render the frames ``first`` to ``last`` and return what was made and a remark.
 
     A build without FFmpeg writes PNG pictures into a folder of the video's name instead, and the remark says so.
@@ -86,7 +89,7 @@ def _borrowed(scene: bpy.types.Scene, first: int, last: int) -> Iterator[None]:
 
 
 @contextmanager
-def _heard(scene: bpy.types.Scene, recording: sound.Recording) -> Iterator[None]:
+def _heard(scene: bpy.types.Scene, recording: recordings.Recording) -> Iterator[None]:
     """Lay the sound into the sequencer while rendering, unless it comes from there or is none (a take)."""
     if recording.identity.startswith("strip:") or recording.path.lower().endswith(".npz"):
         yield

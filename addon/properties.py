@@ -9,8 +9,9 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat, dials, picture_settings, sound, strips
+from . import compat, dials, picture_settings
 from .bake import Bake
+from .sound import recordings, strips
 from .strokes import handles
 from .targets import Target, owners_of, target_for
 from .targets.eye_distance import measured_eye_distance
@@ -37,7 +38,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
         ),
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
-    sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
+    recordings: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
     filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
@@ -128,25 +129,25 @@ def head_object(settings: Settings) -> bpy.types.Object | None:
     return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)
 
 
-def recording(context: bpy.types.Context) -> sound.Recording:
+def recording(context: bpy.types.Context) -> recordings.Recording:
     """Return the chosen sound; an AudioError says why there is none."""
     settings, scene = context.scene.mouthpiece, context.scene
     if settings.source == "FILE":
-        return sound.from_file(settings.filepath, scene, settings.start)
+        return recordings.from_file(settings.filepath, scene, settings.start)
     if settings.source == "SOUND":
-        return sound.from_sound(settings.sound, scene, settings.start)
+        return recordings.from_sound(settings.sound, scene, settings.start)
     return sequenced(context)
 
 
-def sequenced(context: bpy.types.Context) -> sound.Recording:
+def sequenced(context: bpy.types.Context) -> recordings.Recording:
     """Return the chosen strip's sound, placed on the frames of the scene that gets the keys."""
     from mouthpiece.errors import AudioError
 
     source = compat.sequencer_scene(context)
-    if sound.true_fps(source) != sound.true_fps(context.scene):
+    if recordings.true_fps(source) != recordings.true_fps(context.scene):
         raise AudioError(
-            f"The sequencer shows '{source.name}' at {sound.true_fps(source):g} frames per second, the character's "
-            f"scene runs at {sound.true_fps(context.scene):g}. Give both the same rate, or put the strip in the scene."
+            f"The sequencer shows '{source.name}' at {recordings.true_fps(source):g} frames per second, the character's "
+            f"scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the strip in the scene."
         )
     return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
 

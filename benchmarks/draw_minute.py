@@ -18,8 +18,9 @@ from mouthpiece import Audio, Options
 from mouthpiece.motion.dials import Dials
 
 import addon
-from addon import compat, demo, redialling, sound
+from addon import compat, demo, redialling
 from addon.bake import Bake, Heard
+from addon.sound import recordings
 from addon.strokes import finding, handles, planes, settings
 from addon.targets import target_for
 
@@ -30,7 +31,7 @@ def minute(folder: Path) -> Path:
     """Return a take of a minute of the bundled line, over and over."""
     from mouthpiece.pipeline import animate
 
-    line = sound.open_file(demo.LINE)
+    line = recordings.open_file(demo.LINE)
     samples = np.resize(line.samples, 60 * line.rate)
     return animate(Audio(samples, line.rate, "a minute"), Options()).save(folder / "minute.npz")
 
@@ -61,7 +62,7 @@ def main() -> int:
     addon.register()
     bpy.context.scene.render.fps = 25
     obj = drawing()
-    take = sound.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
+    take = recordings.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
     bake = Bake(take, (target_for(obj),))
     (heard,) = [message for message in bake.steps() if isinstance(message, Heard)]
     took: dict[str, list[float]] = {"bake": [], "dial": []}

@@ -17,8 +17,9 @@ from mouthpiece import Audio, Options
 from mouthpiece.motion.dials import Dials
 
 import addon
-from addon import demo, redialling, sound
+from addon import demo, redialling
 from addon.bake import Bake, Heard
+from addon.sound import recordings
 from addon.targets import target_for
 from addon.targets.head import HeadTarget
 
@@ -30,7 +31,7 @@ def minute(folder: Path) -> Path:
     """Return a take of a minute of the bundled line, over and over."""
     from mouthpiece.pipeline import animate
 
-    line = sound.open_file(demo.LINE)
+    line = recordings.open_file(demo.LINE)
     samples = np.resize(line.samples, 60 * line.rate)
     return animate(Audio(samples, line.rate, "a minute"), Options()).save(folder / "minute.npz")
 
@@ -57,7 +58,7 @@ def main() -> int:
     addon.register()
     bpy.context.scene.render.fps = 25
     head, rig = demo.build(bpy.context)
-    take = sound.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
+    take = recordings.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
     rows = []
     for error, draft in ((0.0, ""), (0.01, ", keys reduced to 0.01")):
         bake = Bake(take, (target_for(head), HeadTarget.of(rig, bone="head")), error=error)

@@ -20,7 +20,8 @@ from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 
 import addon
-from addon import demo, proposing, solving, sound
+from addon import demo, proposing, solving
+from addon.sound import recordings
 from addon.targets import target_for
 
 RUNS = 5
@@ -28,7 +29,7 @@ RUNS = 5
 
 def minute() -> Performance:
     """Return a take of a minute of the bundled line, over and over."""
-    line = sound.open_file(str(demo.LINE))
+    line = recordings.open_file(str(demo.LINE))
     return animate(Audio(np.resize(line.samples, 60 * line.rate), line.rate, "a minute"), Options()).final()
 
 

@@ -17,7 +17,7 @@ from mouthpiece.retarget.strokes import Bound, Part, Puppet
 from addon import compat, redialling, targets
 from addon.bake import Bake, Heard
 from addon.keys import writer
-from addon.sound import Placement, Recording
+from addon.sound.recordings import Placement, Recording
 from addon.strokes import finding, frames, handles, ledger, planes, settings
 from addon.targets.grease_pencil import StrokesTarget
 

@@ -13,7 +13,7 @@ from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 from addon import targets
 from addon.bake import Bake, Heard
 from addon.keys import ledgers, nla, writer
-from addon.sound import Placement, Recording
+from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
 FIRST, COUNT = 11, 50

@@ -43,12 +43,12 @@ def test_the_operator_gives_what_the_api_gives(ready, voice, context):
     from mouthpiece.retarget.matching import detect
     from mouthpiece.retarget.shapes import shape_curves
 
-    from addon import sound
+    from addon.sound import recordings
 
     context.scene.render.fps = 30
     context.scene.mouthpiece.seed = 5
     assert animate() == {"FINISHED"}
-    audio = sound.open_file(voice)
+    audio = recordings.open_file(voice)
     take = pipeline.animate(audio, Options(seed=5))
     grid = FrameGrid.covering(audio.seconds, 30.0, 11)
     curves, _ = shape_curves(take, detect([b.name for b in ready.data.shape_keys.key_blocks[1:]]), grid)
@@ -63,9 +63,9 @@ def test_the_file_and_the_core_hear_the_same_take(voice):
     pytest.importorskip("soundfile", reason="the core reads files with it")
     from mouthpiece import SoundFile, pipeline
 
-    from addon import sound
+    from addon.sound import recordings
 
-    ours, theirs = pipeline.animate(sound.open_file(voice)), pipeline.animate(SoundFile(voice))
+    ours, theirs = pipeline.animate(recordings.open_file(voice)), pipeline.animate(SoundFile(voice))
     assert ours.audio_sha256 == theirs.audio_sha256
     np.testing.assert_allclose(ours.arkit, theirs.arkit, atol=1e-4)  # blocks are summed in another order
 

@@ -15,9 +15,10 @@ import pytest
 from mouthpiece.errors import PictureError
 from mouthpiece.provenance import records
 
-from addon import compat, film_encoding, portrait_lines, portrait_playing, portrait_setting_up, soundtrack
+from addon import compat, film_encoding, portrait_lines, portrait_playing, portrait_setting_up
 from addon.jobs import Job
 from addon.portrait_frames import NOTE, FrameFolder
+from addon.sound import soundtrack
 from blender_tests import portraits, scenes
 
 

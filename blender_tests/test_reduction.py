@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, redialling, sound, targets
+from addon import compat, redialling, targets
 from addon.bake import Bake
 from addon.keys import nla, writer
+from addon.sound import recordings
 from blender_tests import scenes
 from blender_tests.test_layers import FELT, FIRST, FRAMES, bake, column, pair, played
 
@@ -38,7 +39,7 @@ def test_a_real_line_far_along_the_timeline(pair, tmp_path):
     obj, _ = pair
     path = str(scenes.murmur(tmp_path / "line.wav", 3.0))
     bpy.context.scene.render.fps = 24
-    recording = sound.from_file(path, bpy.context.scene, 20_001)
+    recording = recordings.from_file(path, bpy.context.scene, 20_001)
     asked = Bake(recording, (targets.target_for(obj),), error=0.01)
     (heard,) = [message for message in asked.steps() if hasattr(message, "grid")]
     report = asked.write(heard)

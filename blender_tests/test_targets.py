@@ -15,7 +15,7 @@ from mouthpiece.motion.dials import Dials
 from addon import compat, redialling, targets
 from addon.bake import Bake, Heard
 from addon.keys import ledgers, plan, rna_values, writer
-from addon.sound import Placement, Recording
+from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
 

@@ -14,8 +14,9 @@ from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
 from mouthpiece.retarget.transfer import LIP_PAIRS
 
-from addon import demo, keyed_mesh, pins, proposing, sound
+from addon import demo, keyed_mesh, pins, proposing
 from addon.keys import plan, writer
+from addon.sound import recordings
 from addon.targets import KINDS, made_again, target_for
 from blender_tests import scenes
 
@@ -28,7 +29,7 @@ def spoken():
     """The demo line's take."""
     from mouthpiece.pipeline import animate
 
-    return animate(sound.open_file(str(demo.LINE))).final()
+    return animate(recordings.open_file(str(demo.LINE))).final()
 
 
 @cache

@@ -12,7 +12,8 @@ from typing import Any
 import bpy
 
 import addon
-from addon import preview, strips
+from addon import preview
+from addon.sound import strips
 
 
 def tell(scene: Any, *_: object) -> None:

@@ -20,7 +20,7 @@ IMPORTERS = {
     "bmesh": ("addon/*", "blender_tests/*"),
     "bpy_extras": ("addon/*", "blender_tests/*", "demo/*"),
     "mathutils": ("addon/*", "blender_tests/*", "demo/*"),
-    "aud": ("addon/sound.py", "addon/compat.py", "blender_tests/*"),
+    "aud": ("addon/sound/recordings.py", "addon/compat.py", "blender_tests/*"),
     "addon": ("blender_tests/*", "benchmarks/*", "demo/*"),
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
@@ -42,7 +42,10 @@ IMPORTERS = {
     "matplotlib": ("core/mouthpiece/inspection.py", "training/*", "tests/*"),
     "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
-    "PIL": ("core/mouthpiece/portrait/images.py", "demo/portrait_sheet.py",),
+    "PIL": (
+        "core/mouthpiece/portrait/images.py",
+        "demo/portrait_sheet.py",
+    ),
     "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/sealing.py", "tests/*"),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import compat
+from .. import compat
 
 if TYPE_CHECKING:
     import numpy as np

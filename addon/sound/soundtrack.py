@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import sound, strips
-from .keys import kept_takes
+from ..keys import kept_takes
+from . import recordings, strips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ _BLOCK: Final = 20 * RATE
 class Heard:
     """A line's sound, and the frames on which it is heard, both included."""
 
-    recording: sound.Recording
+    recording: recordings.Recording
     first: int
     last: int
 
@@ -54,17 +54,17 @@ def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[lis
     return found, remarks
 
 
-def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> sound.Recording | None:
+def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> recordings.Recording | None:
     """Return the sound a line was animated from; None for a take, AudioError if it is gone."""
     from mouthpiece.errors import AudioError
 
     kind, _, name = line.sound.partition(":")
     grid = line.frames()
     if kind == "file":
-        return None if name.lower().endswith(".npz") else sound.from_file(name, scene, grid.origin)
+        return None if name.lower().endswith(".npz") else recordings.from_file(name, scene, grid.origin)
     if kind == "sound":
         block = next((block for block in bpy.data.sounds if block.name_full == name), None)
-        return sound.from_sound(block, scene, grid.origin)
+        return recordings.from_sound(block, scene, grid.origin)
     for source in bpy.data.scenes:
         if name.startswith(source.name + "/"):
             return strips.from_strip(strips.find_strip(source, name[len(source.name) + 1 :]), source)
@@ -81,7 +81,7 @@ def mixed(tracks: Sequence[Heard], fps: float, first: int, count: int) -> NDArra
     length = round(count / fps * RATE)
     total = np.zeros((length, 1), np.float32)
     for track in tracks:
-        samples, rate = sound.channels(track.recording)
+        samples, rate = recordings.channels(track.recording)
         if samples.shape[1] > 1 and total.shape[1] == 1:
             total = np.repeat(total, 2, axis=1)
         place = track.recording.placement

@@ -8,8 +8,8 @@ from typing import Any
 
 import bpy
 
-from . import compat
-from .sound import Placement, Recording, content_of, true_fps
+from .. import compat
+from .recordings import Placement, Recording, content_of, true_fps
 
 
 def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
