@@ -6,12 +6,10 @@ from . import (
     bone_mapping,
     chart_settings,
     command,
-    dials,
     mapping_table,
     panels,
     panels_bones,
     panels_chart,
-    panels_dials,
     panels_mapping,
     panels_options,
     panels_picture,
@@ -26,10 +24,11 @@ from . import (
     preferences,
     properties,
 )
+from .bake import operators as bake_operators
+from .bake import panel as bake_panel
+from .bake import settings as bake_settings
 from .operators import (
     add_demo,
-    also,
-    animate,
     bones,
     chart,
     drawn_face,
@@ -40,7 +39,6 @@ from .operators import (
     pick_pins,
     picture,
     portrait,
-    redial,
     render_portrait,
     try_pose,
 )
@@ -51,7 +49,7 @@ from .strokes import settings as stroke_settings
 MODULES = (
     preferences,
     properties,
-    dials,
+    bake_settings,
     mapping_table,
     picture_settings,
     portrait_settings,
@@ -59,9 +57,9 @@ MODULES = (
     chart_settings,
     bone_mapping,
     stroke_settings,
-    animate,
-    also,
-    redial,
+    bake_operators,
+    bake_operators,
+    bake_operators,
     mapping,
     mapping_files,
     pin_operators,
@@ -84,7 +82,7 @@ MODULES = (
     panels_strokes,
     panels_picture,
     panels_portrait,
-    panels_dials,
+    bake_panel,
     panels_options,
     pins_overlay,
     portrait_preview,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from .bake import Bake, Report
+    from .bake.bake import Bake, Report
 
 _PROGRAM = "blender -b SCENE.blend -c mouthpiece"
 _EPILOG = """\
@@ -123,7 +123,7 @@ def _drain(bake: Bake, teller: Any, subject: str) -> Report:
     """Do the work, telling about it, and return what was written."""
     from mouthpiece.pipeline import Progress
 
-    from .bake import Heard
+    from .bake.bake import Heard
 
     report: Report | None = None
     said: list[str] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from .bake import Bake
+    from .bake.bake import Bake
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +87,9 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from . import chart_files, dials, properties
-    from .bake import Bake
+    from . import chart_files, properties
+    from .bake import settings as bake_settings
+    from .bake.bake import Bake
     from .sound import recordings, strips
     from .targets import find_object
 
@@ -106,8 +107,8 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = recordings.from_file(str(options.audio), scene, options.start)
     driven, head = properties.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
     # what is not named on the command line is as the character's own settings have it
-    style, style_from = dials.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")
-    turned = dialling.dials_of(options, dials.dials_of(obj.mouthpiece).saved())
+    style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")
+    turned = dialling.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
     asked = Options(seed=options.seed, style=style)
     targets = driven if head is None else (*driven, head)
     layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)

@@ -135,7 +135,7 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options, Progress
 
-    from .bake import Bake, Heard
+    from .bake.bake import Bake, Heard
     from .targets.portrait import PortraitTarget
 
     source, scene = options.take or options.audio, bpy.context.scene

@@ -37,7 +37,9 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece import cli, dialling
     from mouthpiece.errors import MouthpieceError
 
-    from . import dials, redialling, saving
+    from . import saving
+    from .bake import redial
+    from .bake import settings as bake_settings
     from .targets import find_object
 
     teller, began = cli.reporter(options), perf_counter()
@@ -46,10 +48,10 @@ def run(options: argparse.Namespace) -> int:
         if options.output is not None:
             saving.check(options.output, options.force)
         obj = find_object(options.object)
-        saved = {} if options.reset else dials.dials_of(obj.mouthpiece).saved()
+        saved = {} if options.reset else bake_settings.dials_of(obj.mouthpiece).saved()
         wanted = dialling.dials_of(options, saved)
-        done = redialling.redial(obj, wanted, options.frame, options.replace)
-        dials.take_over(obj.mouthpiece, wanted.saved())
+        done = redial.redial(obj, wanted, options.frame, options.replace)
+        bake_settings.take_over(obj.mouthpiece, wanted.saved())
         bpy.context.view_layer.update()
         if options.output is not None:
             result["outputs"].append(str(saving.save(options.output)))

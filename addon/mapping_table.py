@@ -32,9 +32,9 @@ _filling: list[bool] = []
 def _edited(self: Any, context: bpy.types.Context) -> None:
     """Let the lines that are there follow the table at once, as they follow the dials."""
     if not _filling:
-        from . import dials
+        from .bake import settings as bake_settings
 
-        dials.follow(self.id_data, context)
+        bake_settings.follow(self.id_data, context)
 
 
 def _chosen(self: Any, context: bpy.types.Context) -> None:

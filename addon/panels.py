@@ -8,7 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from . import compat, paragraphs, properties
-from .operators.animate import disabled_reason
+from .bake.operators import disabled_reason
 from .targets import DRIVABLE, target_for
 
 #: Remarks on the last bake that are shown; all of them are in the Info editor.

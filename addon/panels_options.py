@@ -11,8 +11,8 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from . import picture_settings, properties
+from .bake.panel import OfCharacter
 from .keys import nla
-from .panels_dials import OfCharacter
 
 
 class OfKeyed(OfCharacter):

@@ -114,7 +114,7 @@ class _Final:
     def of(cls, line: kept_takes.Kept) -> _Final:
         from mouthpiece.motion.dials import Dials
 
-        from .layering import Seen
+        from .bake.layers import Seen
 
         whole = Seen.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
         grid = line.frames()

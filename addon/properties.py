@@ -9,8 +9,9 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat, dials, picture_settings
-from .bake import Bake
+from . import compat, picture_settings
+from .bake import settings as bake_settings
+from .bake.bake import Bake
 from .sound import recordings, strips
 from .strokes import handles
 from .targets import Target, owners_of, target_for
@@ -161,13 +162,13 @@ def bake_of(context: bpy.types.Context) -> Bake:
     driven = targets_of(obj, settings.strength)
     assert obj is not None  # targets_of has refused
     head = head_target(settings, obj)
-    style, style_from = dials.style_of(obj.mouthpiece)
+    style, style_from = bake_settings.style_of(obj.mouthpiece)
     return Bake(
         recording(context),
         driven if head is None else (*driven, head),
         Options(seed=settings.seed, style=style),
         replace_edited=settings.replace_edited,
-        dials=dials.dials_of(obj.mouthpiece),
+        dials=bake_settings.dials_of(obj.mouthpiece),
         style_from=style_from,
         layered=obj.mouthpiece.layers == "LAYERS",
         error=round(obj.mouthpiece.reduce, 6),

@@ -18,8 +18,9 @@ from mouthpiece import Audio, Options
 from mouthpiece.motion.dials import Dials
 
 import addon
-from addon import compat, demo, redialling
-from addon.bake import Bake, Heard
+from addon import compat, demo
+from addon.bake import redial
+from addon.bake.bake import Bake, Heard
 from addon.sound import recordings
 from addon.strokes import finding, handles, planes, settings
 from addon.targets import target_for
@@ -71,7 +72,7 @@ def main() -> int:
         bake.write(heard)
         took["bake"].append(time.perf_counter() - began)
         began = time.perf_counter()
-        redialling.redial(obj, Dials(lips=0.5 + number / RUNS))
+        redial.redial(obj, Dials(lips=0.5 + number / RUNS))
         took["dial"].append(time.perf_counter() - began)
     count = len(obj.data.layers[0].frames)
     rows = [

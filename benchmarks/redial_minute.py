@@ -17,8 +17,9 @@ from mouthpiece import Audio, Options
 from mouthpiece.motion.dials import Dials
 
 import addon
-from addon import demo, redialling
-from addon.bake import Bake, Heard
+from addon import demo
+from addon.bake import redial
+from addon.bake.bake import Bake, Heard
 from addon.sound import recordings
 from addon.targets import target_for
 from addon.targets.head import HeadTarget
@@ -43,7 +44,7 @@ def _times(head: bpy.types.Object) -> dict[str, str]:
         took, worked = [], []
         for number in range(RUNS):
             began, busy = time.perf_counter(), time.process_time()
-            redialling.redial(head, Dials.of({dial: 0.5 + number / RUNS / 2}), draft=True)
+            redial.redial(head, Dials.of({dial: 0.5 + number / RUNS / 2}), draft=True)
             took.append(time.perf_counter() - began)
             worked.append(time.process_time() - busy)
         found[dial] = f"{statistics.median(took):.3f} s ({statistics.median(worked):.3f} s of processor)"

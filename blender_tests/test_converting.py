@@ -6,7 +6,8 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import compat, redialling
+from addon import compat
+from addon.bake import redial
 from addon.keys import ledgers, nla, writer
 from blender_tests import scenes
 from blender_tests.test_layers import FIRST, bake, column, pair, played
@@ -72,7 +73,7 @@ def test_baking_in_the_other_way_turns_what_is_there(pair, layered):
     bake(*pair, layered=not layered, sound="b", first=FIRST + 30, phase=1.0)
     np.testing.assert_allclose(played(*pair, frames=frames), seen, atol=2e-4)
     assert bool(nla.layers_of(obj.data.shape_keys)) != layered
-    assert len(redialling.dialled_lines(obj)) == 2
+    assert len(redial.dialled_lines(obj)) == 2
     assert bool(obj.data.shape_keys.animation_data.action) == layered
 
 

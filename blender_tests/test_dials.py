@@ -8,7 +8,9 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import compat, demo, dials, redialling
+from addon import compat, demo
+from addon.bake import redial
+from addon.bake import settings as bake_settings
 from addon.keys import fcurve_keys, kept_takes, ledgers, writer
 from blender_tests import scenes
 
@@ -85,8 +87,8 @@ def test_the_operator_is_the_api(ready):
     turn(ready, lips=1.3)
     bpy.ops.mouthpiece.redial()
     by_operator = played(ready.data.shape_keys)
-    redialling.redial(ready, Dials())
-    done = redialling.redial(ready, Dials(lips=1.3))
+    redial.redial(ready, Dials())
+    done = redial.redial(ready, Dials(lips=1.3))
     alike(by_operator, played(ready.data.shape_keys), 0)
     assert done.channels == len(compat.fcurves_of(ready.data.shape_keys)) and not done.kept
 
@@ -251,7 +253,7 @@ def test_a_linked_action_is_refused_and_stays(ready, tmp_path):
     from mouthpiece.motion.dials import Dials
 
     with pytest.raises(RigError, match="linked"):
-        redialling.redial(face, Dials(lips=0.1))
+        redial.redial(face, Dials(lips=0.1))
     alike(before, played(face.data.shape_keys), 0)
 
 
@@ -267,7 +269,7 @@ def test_motion_that_was_deleted_or_damaged_is_said(ready):
         action[name] = broken
         before = scenes.state()
         with pytest.raises(TakeError, match="Animate the sound again"):
-            redialling.redial(ready, Dials(lips=0.1))
+            redial.redial(ready, Dials(lips=0.1))
         assert scenes.state() == before
 
 
@@ -277,9 +279,9 @@ def test_a_head_that_is_gone_is_left_and_said(ready):
     turn(ready, head=0.1)
     from mouthpiece.motion.dials import Dials
 
-    done = redialling.redial(ready, dials.dials_of(ready.mouthpiece))
+    done = redial.redial(ready, bake_settings.dials_of(ready.mouthpiece))
     assert any("head stays" in warning for warning in done.warnings)
-    assert redialling.redial(ready, Dials(head=0.1, lips=1.1)).channels  # the face goes on
+    assert redial.redial(ready, Dials(head=0.1, lips=1.1)).channels  # the face goes on
 
 
 def test_without_lines_it_says_so(ready):
@@ -288,7 +290,7 @@ def test_without_lines_it_says_so(ready):
 
     assert not bpy.ops.mouthpiece.redial.poll()
     with pytest.raises(RigError, match="no line that can be dialled"):
-        redialling.redial(ready, Dials())
+        redial.redial(ready, Dials())
 
 
 def test_styles_move_the_head_and_not_the_words(ready, another, context):
@@ -347,7 +349,7 @@ def test_a_failure_half_way_puts_everything_back(ready, monkeypatch):
 
     monkeypatch.setattr(fcurve_keys, "put_values", fails_later)
     with pytest.raises(RuntimeError, match="no more"):
-        redialling.redial(ready, Dials(lips=0.2))
+        redial.redial(ready, Dials(lips=0.2))
     assert scenes.state() == before
 
 

@@ -14,8 +14,9 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.drawn_face import DrawnFace, follow
 from mouthpiece.retarget.strokes import Bound, Part, Puppet
 
-from addon import compat, redialling, targets
-from addon.bake import Bake, Heard
+from addon import compat, targets
+from addon.bake import redial
+from addon.bake.bake import Bake, Heard
 from addon.keys import writer
 from addon.sound.recordings import Placement, Recording
 from addon.strokes import finding, frames, handles, ledger, planes, settings
@@ -235,7 +236,7 @@ def test_a_mouth_drawn_as_one_line_opens(obj):
     filled = shown(layer, 5).strokes[1]
     assert source.attributes["material_index"][2].tolist() == [0, 1] and filled.material_index == 0
     assert not hasattr(filled, "fill_id") or filled.fill_id > 1000
-    redialling.redial(obj, Dials(lips=0.7))
+    redial.redial(obj, Dials(lips=0.7))
     remove(obj)
     assert everything(obj) == before
 
@@ -419,7 +420,7 @@ def test_a_drawing_on_the_first_frame_moves_one_frame_earlier(obj):
     assert np.array_equal(source, lifted(np.concatenate(strokes())))
     assert not np.allclose(positions(layer, 1), source, atol=0.02)
     frames.put_places(shown(layer, 0), {"position": source + np.float32(0.1)})  # and can be changed there
-    redialling.redial(obj, Dials())
+    redial.redial(obj, Dials())
     assert np.allclose(positions(layer, 9)[-24:], source[-24:] + 0.1, atol=1e-5)
     frames.put_places(frames.table(layer)[0].drawing, {"position": source})
     bake(obj, performance, first=30)  # the strip has moved: back to its place
@@ -449,7 +450,7 @@ def test_drawings_of_the_take_that_were_changed_stay(obj):
     report = bake(obj, take(opening=0.1))
     assert np.array_equal(positions(layer, number), fixed)
     assert any(f"you changed stay: 'Face' on {number}" in said for said in report.warnings)
-    redialling.redial(obj, Dials(lips=0.5))
+    redial.redial(obj, Dials(lips=0.5))
     assert np.array_equal(positions(layer, number), fixed)
     done = remove(obj)
     assert done.kept == {"Face": "edited since it was drawn"}
@@ -498,13 +499,13 @@ def test_dialling_redraws_without_sound(obj):
     bake(obj)
     layer = obj.data.layers["Face"]
     loud = positions(layer, 6).copy()
-    redialling.redial(obj, Dials(lips=0.0, jaw=0.0, head=0.0, gaze=0.0))
+    redial.redial(obj, Dials(lips=0.0, jaw=0.0, head=0.0, gaze=0.0))
     assert sorted(frames.table(layer)) == [1, 27] or all(
         np.allclose(positions(layer, n), positions(layer, 1), atol=1e-3) for n in frames.table(layer)
     )
-    redialling.redial(obj, Dials())
+    redial.redial(obj, Dials())
     assert np.allclose(positions(layer, 6), loud, atol=2e-3)  # takes are kept rounded
-    assert len(redialling.dialled_lines(obj)) == 1
+    assert len(redial.dialled_lines(obj)) == 1
 
 
 def test_a_renamed_layer_is_known_again(obj):
@@ -527,7 +528,7 @@ def test_takes_live_through_saving(obj, tmp_path):
     bpy.ops.wm.open_mainfile(filepath=path)
     loaded = bpy.data.objects["Drawing"]
     assert everything(loaded)[0] == after
-    redialling.redial(loaded, Dials(lips=1.2))
+    redial.redial(loaded, Dials(lips=1.2))
     bake(loaded)
     remove(loaded)
     assert everything(loaded)[0] == before
@@ -558,8 +559,8 @@ def test_a_duplicate_speaks_for_itself(obj):
     twin.location.x = 5.0
     assert everything(twin)[0] == after
     assert np.allclose(handles.read(twin), handles.read(obj))
-    assert len(redialling.dialled_lines(twin)) == 1
-    redialling.redial(twin, Dials(lips=0.2))
+    assert len(redial.dialled_lines(twin)) == 1
+    redial.redial(twin, Dials(lips=0.2))
     assert everything(obj)[0] == after and everything(twin)[0] != after
     remove(twin)
     assert everything(twin)[0] == before and everything(obj)[0] == after
@@ -568,7 +569,7 @@ def test_a_duplicate_speaks_for_itself(obj):
 def test_a_renamed_object_goes_on(obj):
     bake(obj)
     obj.name = "Figur"
-    redialling.redial(obj, Dials(lips=0.5))
+    redial.redial(obj, Dials(lips=0.5))
     assert targets.target_for(obj).object_name == "Figur"
 
 

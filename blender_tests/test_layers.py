@@ -11,7 +11,7 @@ from mouthpiece.performance import Performance
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 
 from addon import targets
-from addon.bake import Bake, Heard
+from addon.bake.bake import Bake, Heard
 from addon.keys import ledgers, nla, writer
 from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes

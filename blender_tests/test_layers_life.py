@@ -8,7 +8,8 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 
-from addon import redialling, targets
+from addon import targets
+from addon.bake import redial
 from addon.keys import nla, writer
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FIRST, FRAMES, bake, column, pair, played, track
@@ -45,7 +46,7 @@ def test_a_strip_that_was_moved_plays_where_it_was_put(pair):
         strip.frame_end_raw, strip.frame_start_raw = FIRST + COUNT + 99, FIRST + 100
     assert any("plays where you put it" in warning for warning in bake(obj).warnings)
     np.testing.assert_allclose(played(obj, frames=[f + 100 for f in FRAMES]), plain, atol=1e-5)
-    redialling.redial(obj, Dials(lips=0.5))
+    redial.redial(obj, Dials(lips=0.5))
     assert nla.strip_of(key, "lips").frame_start == FIRST + 100
 
 
@@ -87,7 +88,7 @@ def test_renamed_actions_tracks_objects_and_keys_are_known_again(pair):
     assert not bake(*pair).kept
     np.testing.assert_allclose(played(*pair), before, atol=1e-6)
     assert len(key.animation_data.nla_tracks) == 3 and len(bpy.data.actions) == 4
-    assert not redialling.redial(obj, Dials(lips=0.5)).kept
+    assert not redial.redial(obj, Dials(lips=0.5)).kept
     key.key_blocks["jaw_open"].name = "jawOpen"
     obj.name, rig.name = names
     writer.remove([key, rig])
@@ -108,7 +109,7 @@ def test_a_duplicate_gets_layers_of_its_own_when_it_is_baked(pair):
     assert nla.place(twin.data.shape_keys, "lips")[0] != shared
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
     assert np.abs(played(twin) - own).max() > 0.05
-    redialling.redial(twin, Dials(lips=0.3))
+    redial.redial(twin, Dials(lips=0.3))
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
     writer.remove([twin.data.shape_keys])
     np.testing.assert_allclose(played(obj), own, atol=1e-6)

@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 import pytest
 
+from addon.bake.operators import disabled_reason
 from addon.keys import writer
-from addon.operators.animate import disabled_reason
 from blender_tests import scenes
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, redialling, targets
-from addon.bake import Bake
+from addon import compat, targets
+from addon.bake import redial
+from addon.bake.bake import Bake
 from addon.keys import nla, writer
 from addon.sound import recordings
 from blender_tests import scenes
@@ -101,15 +102,15 @@ def test_a_turned_handle_is_an_edit(pair):
 def test_dialling_keeps_the_error(pair, layered):
     obj, rig = pair
     bake(*pair, layered=layered, error=0.01)
-    assert not redialling.redial(obj, Dials(lips=0.6, head=0.5, emotion="happy")).kept
+    assert not redial.redial(obj, Dials(lips=0.6, head=0.5, emotion="happy")).kept
     dialled = played(*pair)
     writer.remove([obj.data.shape_keys, rig])
     bake(*pair, layered=layered, dials=Dials(lips=0.6, head=0.5, emotion="happy"))
     assert np.abs(dialled - played(*pair)).max() <= 0.0105  # and the rounding of what is kept
     writer.remove([obj.data.shape_keys, rig])
     bake(*pair, layered=layered, error=0.01)
-    redialling.redial(obj, Dials(lips=0.6))
-    assert not redialling.redial(obj, FELT).kept
+    redial.redial(obj, Dials(lips=0.6))
+    assert not redial.redial(obj, FELT).kept
 
 
 def test_a_reduced_take_that_is_cut_keeps_its_course_outside_the_cut(pair):

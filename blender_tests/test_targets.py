@@ -12,8 +12,9 @@ from mouthpiece.curves import Curves, FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, redialling, targets
-from addon.bake import Bake, Heard
+from addon import compat, targets
+from addon.bake import redial
+from addon.bake.bake import Bake, Heard
 from addon.keys import ledgers, plan, rna_values, writer
 from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
@@ -65,7 +66,7 @@ def test_teeth_play_along_and_are_dialled_and_removed_with_the_face(context):
     path = scenes.shape_path("jawOpen")
     plain = scenes.values(teeth.data.shape_keys, path)
     teeth.name = "Dentures"
-    redialling.redial(face, Dials(jaw=0.5))
+    redial.redial(face, Dials(jaw=0.5))
     assert max(v for _, v in scenes.values(teeth.data.shape_keys, path)) < 0.7 * max(v for _, v in plain)
     teeth.name = "Teeth"
     context.view_layer.objects.active = face
@@ -220,14 +221,14 @@ def test_drawings_are_made_dialled_and_taken_off(scribble):
     report = bake(Scribble("Doodle"))
     assert report.keys == 1 and scribble.data["scribble"] == pytest.approx(0.98)
     assert writer.has_takes(scribble.data)
-    (line,) = redialling.dialled_lines(scribble)
+    (line,) = redial.dialled_lines(scribble)
     assert line.home == ledgers.Home(scribble.data)
-    done = redialling.redial(scribble, Dials(jaw=0.5))
+    done = redial.redial(scribble, Dials(jaw=0.5))
     assert done.keys == 1 and scribble.data["scribble"] < 0.6
-    (line,) = redialling.dialled_lines(scribble, 10)
-    assert line.dials == {"jaw": 0.5} and not redialling.dialled_lines(scribble, 999)
+    (line,) = redial.dialled_lines(scribble, 10)
+    assert line.dials == {"jaw": 0.5} and not redial.dialled_lines(scribble, 999)
     assert writer.remove(targets.owners_of([scribble], None)).keys == 1
-    assert not redialling.dialled_lines(scribble) and not list(scribble.data.keys())
+    assert not redial.dialled_lines(scribble) and not list(scribble.data.keys())
 
 
 def test_drawings_have_no_layers_and_do_not_hinder_them(scribble, context):
@@ -237,7 +238,7 @@ def test_drawings_have_no_layers_and_do_not_hinder_them(scribble, context):
             Heard(scenes.performance(2.0, jawOpen=0.5), FrameGrid(25.0, 1.0, 1, 50))
         )
         assert not bpy.ops.mouthpiece.keep_edits.poll() and not bpy.ops.mouthpiece.merge_layers.poll()
-        assert redialling.redial(obj, Dials(jaw=0.5)).keys == 1
+        assert redial.redial(obj, Dials(jaw=0.5)).keys == 1
 
 
 @pytest.mark.parametrize("place", ["check", "write"])

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 import addon
 from addon import compat, properties
 from addon import demo as bundled
-from addon.bake import Heard
+from addon.bake.bake import Heard
 from demo import samples
 from demo.telling import Moment, telling
 

@@ -38,7 +38,7 @@ class OnFace:
         """Do it, and let the lines that are there follow."""
         from mouthpiece.errors import MouthpieceError
 
-        from .. import dials
+        from ..bake import settings as bake_settings
 
         obj = face_of(context)
         try:
@@ -48,7 +48,7 @@ class OnFace:
             return {"CANCELLED"}
         if told:
             self.report({"INFO"}, told)
-        dials.follow(obj, context)
+        bake_settings.follow(obj, context)
         return {"FINISHED"}
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from bpy.app.handlers import persistent
 from bpy.utils import register_classes_factory
 
-from .. import compat, dials
+from .. import compat
+from ..bake import settings as bake_settings
 from ..strokes import handles, trying
 from .drawn_face import drawing
 
@@ -59,7 +60,7 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
         dialled = obj is not None and trying.shows_line(obj)
         clear()
         if obj is not None and dialled:
-            dials.follow(obj, context)
+            bake_settings.follow(obj, context)
 
 
 def is_shown() -> bool:
@@ -83,7 +84,7 @@ def _lines(context: bpy.types.Context) -> list[trying.Line]:
     if obj is None or handles.missing(obj):
         return []
     frame, pose = context.scene.frame_current, obj.mouthpiece_strokes.pose
-    chosen = dials.dials_of(obj.mouthpiece)
+    chosen = bake_settings.dials_of(obj.mouthpiece)
     settings = obj.mouthpiece_strokes
     points = handles.read(obj)
     parts = tuple((row.name, row.part) for row in settings.layers)

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat, redialling
+from .. import compat
+from ..bake import redial
 from ..keys import kept_takes
 from . import cells, finding, ledger, planes, settings, writing
 
@@ -80,7 +81,7 @@ def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = No
 
     if pose != "LINE":
         return show(obj, posed(pose), FrameGrid(25.0, frame, frame, frame), 1.0)[0]
-    heard = redialling.dialled_lines(obj, frame)
+    heard = redial.dialled_lines(obj, frame)
     if not heard:
         return None
     line = heard[-1]

@@ -7,8 +7,9 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import properties, redialling
-from .targets import DRIVABLE
+from .. import properties
+from ..targets import DRIVABLE
+from . import redial
 
 
 class OfCharacter:
@@ -73,7 +74,7 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
             amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
-        found = redialling.dialled_lines(properties.character(context))
+        found = redial.dialled_lines(properties.character(context))
         box = column.column()
         box.active = bool(found)
         box.prop(settings, "live")

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import converting, edits, redialling, remaking
-from .keys import kept_takes, ledgers, writer
-from .keys.channels import Line, Part, Reduction
-from .keys.plan import Rescued
-from .layering import Seen, by_place
-from .sound import recordings
-from .targets import Target, find_object
+from ..keys import kept_takes, ledgers, writer
+from ..keys.channels import Line, Part, Reduction
+from ..keys.plan import Rescued
+from ..sound import recordings
+from ..targets import Target, find_object
+from . import convert, edits, rebuild, redial
+from .layers import Seen, by_place
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -147,8 +147,8 @@ class Bake:
         parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
         name = self.targets[0].object_name
-        if converting.other_takes([part.owner for part in parts], self.layered):
-            tidy.append(converting.turn(obj, self.layered, undo)[1])
+        if convert.other_takes([part.owner for part in parts], self.layered):
+            tidy.append(convert.turn(obj, self.layered, undo)[1])
         rescued = self._rescued(obj, line, heard.grid)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         self._keep(parts, [drawing.owner for drawing in drawings], heard)
@@ -167,10 +167,10 @@ class Bake:
         found = Rescued()
         if self.replace_edited or not self.layered:
             return found
-        for kept in redialling.dialled_lines(obj):
+        for kept in redial.dialled_lines(obj):
             same, before = kept.sound == line.sound, kept.frames()
             meets = before.first <= line.last and line.first <= before.last
-            if not remaking.is_layered(kept) or not (same or meets):
+            if not rebuild.is_layered(kept) or not (same or meets):
                 continue
             shift = round(grid.origin - before.origin) if same and grid.offset == before.offset else 0
             edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .keys import kept_takes, ledgers, nla
-from .keys.channels import Part
-from .layering import Seen, by_place
-from .targets import Driven, Target, made_again
+from ..keys import kept_takes, ledgers, nla
+from ..keys.channels import Part
+from ..targets import Driven, Target, made_again
+from .layers import Seen, by_place
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials

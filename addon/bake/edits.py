@@ -13,14 +13,14 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import layering
-from .keys import ledgers, nla
-from .keys.channels import Channel, Part
-from .keys.fcurve_keys import Held, Keys
-from .keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
+from ..keys import ledgers, nla
+from ..keys.channels import Channel, Part
+from ..keys.fcurve_keys import Held, Keys
+from ..keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
+from . import layers
 
 if TYPE_CHECKING:
-    from .keys.kept_takes import Kept
+    from ..keys.kept_takes import Kept
 
 Array = NDArray[np.float64]
 #: The layer edits go to.
@@ -66,13 +66,13 @@ def rescue(
     from mouthpiece.errors import MouthpieceError
     from mouthpiece.motion.dials import Dials
 
-    from . import remaking
+    from . import rebuild
 
     try:
         owners = [o for o in owners_of_line(obj, line) if shift or is_touched(o, line.sound)]
         if not owners:
             return
-        parts = remaking.parts_again(obj, line, Dials.of(line.dials), remaking.is_layered(line))
+        parts = rebuild.parts_again(obj, line, Dials.of(line.dials), rebuild.is_layered(line))
     except MouthpieceError:
         return
     for owner in owners:
@@ -81,10 +81,10 @@ def rescue(
 
 def owners_of_line(obj: bpy.types.Object, line: Kept) -> list[bpy.types.ID]:
     """Return the data-blocks a line is in."""
-    from . import remaking
-    from .targets import find_object, owners_of
+    from ..targets import find_object, owners_of
+    from . import rebuild
 
-    targets = [remaking.target_again(obj, line, number, []) for number in range(len(line.targets))]
+    targets = [rebuild.target_again(obj, line, number, []) for number in range(len(line.targets))]
     objects = [(find_object(t.object_name), t.kind) for t in targets if t is not None]
     heads = [o for o, kind in objects if kind == "HEAD"]
     return owners_of([o for o, kind in objects if kind != "HEAD"], heads[0] if heads else None)
@@ -101,16 +101,16 @@ def _rescue(found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int
     frames = np.concatenate([np.arange(first, last + 1) for first, last in ranges])
     before = curves_by_place(owner, LAYER)
     plan = next((it for it in found.plans if it.owner == owner), Plan(owner, ledgers.read(owner, LAYER), LAYER))
-    for group in layering.groups(list(_channels(parts))):
+    for group in layers.groups(list(_channels(parts))):
         edited = [(part.layer, c) for part in parts for c in group if _touched(part, c, sound)]
         held = [before.get((c.data_path, c.index)) for c in group]
         if not edited and not (shift and any(held)):
             continue
         found.channels |= {(owner, layer, channel.id) for layer, channel in edited}
         offsets = _offsets(owner, parts, group, frames, {c.id for _, c in edited})
-        neutral = np.array([layering.neutral(owner, c) for c in group])
+        neutral = np.array([layers.neutral(owner, c) for c in group])
         offsets[(np.abs(offsets - neutral) < _ROUNDING).all(axis=1)] = neutral
-        total = layering.combined(owner, group, offsets, evaluated(held, neutral, frames))
+        total = layers.combined(owner, group, offsets, evaluated(held, neutral, frames))
         for channel, curve, column, rest in zip(group, held, total.T, neutral, strict=True):
             _plan_channel(plan, channel, curve, ranges, (frames, column, float(rest)), shift)
     if plan.changes and plan not in found.plans:
@@ -137,10 +137,10 @@ def _offsets(
             curve = curves.get((channel.data_path, channel.index))
             if channel.id in edited and curve is not None:
                 now[:, column] = [curve.evaluate(int(frame)) for frame in frames]
-        generated = made if generated is None else layering.combined(owner, group, generated, made)
-        played = now if played is None else layering.combined(owner, group, played, now)
+        generated = made if generated is None else layers.combined(owner, group, generated, made)
+        played = now if played is None else layers.combined(owner, group, played, now)
     assert generated is not None and played is not None  # the group's channels are the parts'
-    return layering.offset(owner, group, generated, played)
+    return layers.offset(owner, group, generated, played)
 
 
 def _plan_channel(

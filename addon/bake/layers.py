@@ -15,9 +15,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .keys import nla, rna_values
-from .keys.channels import Channel, Part
-from .targets import Driven, Target
+from ..keys import nla, rna_values
+from ..keys.channels import Channel, Part
+from ..targets import Driven, Target
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import bpy
 import numpy as np
 
-from . import edits, layering, redialling, remaking
-from .keys import kept_takes, ledgers, nla, writer
-from .keys.channels import Line, Part
-from .keys.fcurve_keys import Keys
-from .keys.plan import Plan, Rescued, Written, curves_by_place, plan_removal
+from ..keys import kept_takes, ledgers, nla, writer
+from ..keys.channels import Line, Part
+from ..keys.fcurve_keys import Keys
+from ..keys.plan import Plan, Rescued, Written, curves_by_place, plan_removal
+from . import edits, layers, rebuild, redial
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -47,7 +47,7 @@ def convert(obj: bpy.types.Object, layered: bool) -> Written:
 
 def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written, Callable[[], None]]:
     """Do the same so that ``undo`` can take it back; what is returned removes what is empty then, for good."""
-    lines = _in_order(redialling.dialled_lines(obj), layered)
+    lines = _in_order(redial.dialled_lines(obj), layered)
     owners = list(dict.fromkeys(owner for line in lines for owner in edits.owners_of_line(obj, line)))
     _check(obj, owners, lines, layered)
     moved = [(line, kept_takes.motion(line), _parts(obj, line, layered)) for line in lines]
@@ -97,7 +97,7 @@ def _check(
 
 def _in_order(lines: Sequence[kept_takes.Kept], layered: bool) -> list[kept_takes.Kept]:
     """Return the lines that are to be turned, the one that was baked last at the end: where they meet, it counts."""
-    turned = [line for line in lines if remaking.is_keyed(line) and remaking.is_layered(line) != layered]
+    turned = [line for line in lines if rebuild.is_keyed(line) and rebuild.is_layered(line) != layered]
     rank = {line.sound: number for line in turned for number in _ranks(line)}
     return sorted(turned, key=lambda line: rank.get(line.sound, -1))
 
@@ -111,7 +111,7 @@ def _ranks(line: kept_takes.Kept) -> list[int]:
 def _parts(obj: bpy.types.Object, line: kept_takes.Kept, layered: bool) -> list[Part]:
     from mouthpiece.motion.dials import Dials
 
-    return remaking.parts_again(obj, line, Dials.of(line.dials), layered)
+    return rebuild.parts_again(obj, line, Dials.of(line.dials), layered)
 
 
 def _sheets(owner: bpy.types.ID) -> list[str]:
@@ -157,15 +157,15 @@ def _offsets(
                 continue
             frames = np.concatenate([np.arange(first, last + 1) for first, last in ranges])
             rows = np.searchsorted(part.curves.frames, frames)
-            for group in layering.groups(part.channels):
+            for group in layers.groups(part.channels):
                 held = [curves.get((c.data_path, c.index)) for c in group]
                 if not any(held):
                     continue
-                neutral = np.array([layering.neutral(part.owner, c) for c in group])
+                neutral = np.array([layers.neutral(part.owner, c) for c in group])
                 added = edits.evaluated(held, neutral, frames)
                 whole = np.stack([part.curves[c.name][rows] for c in group], axis=1).astype(np.float64)
                 changed = (np.abs(added - neutral) > edits.FINE).any(axis=1)
-                total = layering.combined(part.owner, group, whole, added)
+                total = layers.combined(part.owner, group, whole, added)
                 for channel, column in zip(group, total.T, strict=True):
                     place = found.setdefault((part.owner, channel.data_path, channel.index), {})
                     place |= dict(zip(frames[changed].tolist(), column[changed].tolist(), strict=True))

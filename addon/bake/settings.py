@@ -17,9 +17,10 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from . import compat, portrait_preview, redialling
-from .strokes import trying
-from .targets import kind_items
+from .. import compat, portrait_preview
+from ..strokes import trying
+from ..targets import kind_items
+from . import redial
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -58,14 +59,14 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
         return
     from mouthpiece.errors import MouthpieceError
 
-    if not redialling.dialled_lines(obj):
+    if not redial.dialled_lines(obj):
         return
     if trying.shows_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
         compat.redraw(context)
         return
     state = context.window_manager.mouthpiece
     try:
-        done = redialling.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
+        done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
         portrait_preview.changed(obj)
     except MouthpieceError as error:
