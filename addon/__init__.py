@@ -5,7 +5,6 @@ from __future__ import annotations
 from . import (
     bone_mapping,
     chart_settings,
-    command,
     mapping_table,
     panels,
     panels_bones,
@@ -27,6 +26,7 @@ from . import (
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .command import parser as command_parser
 from .operators import (
     add_demo,
     bones,
@@ -86,7 +86,7 @@ MODULES = (
     panels_options,
     pins_overlay,
     portrait_preview,
-    command,
+    command_parser,
 )
 
 

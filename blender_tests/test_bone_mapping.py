@@ -9,7 +9,8 @@ import pytest
 from mathutils import Matrix
 from mouthpiece.retarget.bone_profiles import Link
 
-from addon import bone_mapping, command
+from addon import bone_mapping
+from addon.command import parser as command_parser
 from addon.targets.bones import BonesTarget
 from addon.targets.eye_distance import measured_eye_distance
 from blender_tests import face_rigs
@@ -191,11 +192,11 @@ def test_the_command_line_bakes_bones_with_a_mapping(rig, tmp_path, capsys):
     mapping.write_text(to_json([Link("jaw", "jaw", "ROTATION"), Link("brow.L", "brow.L", axis="Z")]))
     out = tmp_path / "out.blend"
     arguments = ["bake", "--audio", str(take), "--object", "Rig", "--output", str(out), "--json"]
-    assert command.main([*arguments, "--mapping", str(mapping)]) == 0
+    assert command_parser.main([*arguments, "--mapping", str(mapping)]) == 0
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert report["channels"] == 7 and out.is_file()
     (tmp_path / "bad.json").write_text("[]")
-    assert command.main([*arguments[:-3], "--mapping", str(tmp_path / "bad.json"), "--json"]) == 1
+    assert command_parser.main([*arguments[:-3], "--mapping", str(tmp_path / "bad.json"), "--json"]) == 1
     assert "not a mapping of bones" in capsys.readouterr().out
 
 

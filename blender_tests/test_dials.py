@@ -365,37 +365,37 @@ def test_a_saved_takes_own_dials_count_where_the_panels_say_nothing(ready, tmp_p
 
 
 def test_the_command_dials_saves_and_reports(ready, tmp_path, capfd):
-    from addon import command
+    from addon.command import parser as command_parser
 
     bpy.ops.mouthpiece.animate()
     plain = played(ready.data.shape_keys)
     out = tmp_path / "dialled.blend"
-    code = command.main(["redial", "--object", "Face", "--jaw", "0.2", "--output", str(out), "--json"])
+    code = command_parser.main(["redial", "--object", "Face", "--jaw", "0.2", "--output", str(out), "--json"])
     report = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
     assert code == 0 and report["ok"] and report["dials"] == {"jaw": pytest.approx(0.2)}
     assert differ(plain, played(ready.data.shape_keys)) > 0.01 and out.is_file()
     assert ready.mouthpiece.jaw == pytest.approx(0.2)
-    assert command.main(["redial", "--object", "Nobody"]) == 1
+    assert command_parser.main(["redial", "--object", "Nobody"]) == 1
     assert "no object 'Nobody'" in capfd.readouterr().err
-    assert command.main(["redial", "--object", "Face", "--output", str(out)]) == 1
+    assert command_parser.main(["redial", "--object", "Face", "--output", str(out)]) == 1
     assert "exists" in capfd.readouterr().err
 
 
 def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
-    from addon import command
+    from addon.command import parser as command_parser
 
     obj = scenes.face()
     obj.mouthpiece.lips, obj.mouthpiece.jaw = 0.5, 0.6
     common = ["bake", "--audio", voice, "--object", "Face"]
-    assert command.main([*common, "--style", "calm", "--emotion", "sad", "--jaw", "0.9"]) == 0
+    assert command_parser.main([*common, "--style", "calm", "--emotion", "sad", "--jaw", "0.9"]) == 0
     (line,) = kept_takes.lines(obj.data.shape_keys)
     assert line.dials == {"lips": 0.5, "jaw": 0.9, "emotion": "sad"}
     assert kept_takes.motion(line).options["style"]["name"] == "calm"
-    assert command.main([*common, "--style-from", voice]) == 0
+    assert command_parser.main([*common, "--style-from", voice]) == 0
     (line,) = kept_takes.lines(obj.data.shape_keys)
     assert kept_takes.motion(line).options["style"]["name"] == "from line.wav"
     before = scenes.state()
-    assert command.main([*common, "--style", "grumpy"]) == 1
+    assert command_parser.main([*common, "--style", "grumpy"]) == 1
     assert "grumpy" in capfd.readouterr().err
     assert scenes.state() == before
     assert writer.has_takes(obj.data.shape_keys)

@@ -9,7 +9,8 @@ import pytest
 from mouthpiece.portrait.placing import as_json, placed_in_box
 from mouthpiece.provenance import records
 
-from addon import command, compat, film_encoding, picture_settings, portrait_lines
+from addon import compat, film_encoding, picture_settings, portrait_lines
+from addon.command import parser as command_parser
 from blender_tests import portraits, scenes
 
 CONSENT = ("--consent", "NASA's official portrait, in the public domain, used to test this program")
@@ -26,7 +27,7 @@ def line(tmp_path):
 
 
 def run(name, *arguments):
-    return command.main([name, *map(str, arguments)])
+    return command_parser.main([name, *map(str, arguments)])
 
 
 def portrait(*arguments):

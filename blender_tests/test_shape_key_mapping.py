@@ -13,7 +13,8 @@ from mouthpiece.motion.visemes import VISEMES
 from mouthpiece.retarget import mapping
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import command, mapping_presets, mapping_table, properties, shape_marks
+from addon import mapping_presets, mapping_table, properties, shape_marks
+from addon.command import parser as command_parser
 from addon.targets import target_for
 from blender_tests import scenes
 
@@ -157,7 +158,7 @@ def test_an_edit_is_followed_at_once_by_lines_that_are_there(tmp_path):
     bpy.context.scene.render.fps = 25
     path = scenes.performance(jawOpen=0.4).save(tmp_path / "take.npz")
     ops.detect_shape_keys()
-    assert command.main(["bake", "--audio", str(path), "--object", "Face"]) == 0
+    assert command_parser.main(["bake", "--audio", str(path), "--object", "Face"]) == 0
     obj.mouthpiece_names.entries[0].gain = 0.5
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("jawOpen"))
     np.testing.assert_allclose([value for _, value in found], 0.2, atol=1e-5)
@@ -286,12 +287,12 @@ def test_a_line_is_baked_by_a_mapping_from_a_file(tmp_path, capsys):
     take = scenes.performance(jawOpen=0.5).save(tmp_path / "take.npz")
     path = mapping.save(tmp_path / "m.json", mapping.ShapeMap((mapping.Entry("smirk", "jawOpen", 0.5),)))
     arguments = ["bake", "--audio", str(take), "--object", "Face", "--json"]
-    assert command.main([*arguments, "--mapping", str(path)]) == 0
+    assert command_parser.main([*arguments, "--mapping", str(path)]) == 0
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert report["targets"][0]["summary"] == "1 shape keys driven by the table" and report["channels"] == 1
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("smirk"))
     np.testing.assert_allclose([value for _, value in found], 0.25, atol=1e-6)
-    assert command.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1
+    assert command_parser.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1
     assert "cannot be read" in capsys.readouterr().out
 
 

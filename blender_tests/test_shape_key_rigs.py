@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import command, demo
+from addon import demo
+from addon.command import parser as command_parser
 from addon.sound import recordings
 from addon.targets import target_for
 
@@ -88,7 +89,7 @@ def landmark_gap(take):
 
 
 def baked(obj, path, *more):
-    assert command.main(["bake", "--audio", path, "--object", obj.name, *more]) == 0
+    assert command_parser.main(["bake", "--audio", path, "--object", obj.name, *more]) == 0
 
 
 def correlation(obj, take, upper, lower):

@@ -535,7 +535,7 @@ def test_a_linked_character_is_refused(tmp_path):
 
 
 def test_the_headless_command_bakes_a_chart(tmp_path):
-    from addon import command
+    from addon.command import parser as command_parser
 
     obj = drawing()
     path = tmp_path / "chart.json"
@@ -543,11 +543,11 @@ def test_the_headless_command_bakes_a_chart(tmp_path):
     sound = scenes.murmur(tmp_path / "line.wav")
     arguments = ["bake", "--audio", str(sound), "--object", obj.name, "--target", "chart", "--quiet"]
     arguments += ["--chart", str(path)]
-    assert command.main(arguments) == 0
+    assert command_parser.main(arguments) == 0
     points = scenes.values(obj, f'modifiers["{MODIFIER}"].offset')
     assert points and {value for _, value in points} <= {1, 4}
     path.write_text("[]")
-    assert command.main(arguments) == 1
+    assert command_parser.main(arguments) == 1
 
 
 def test_a_chart_is_dialled_and_its_take_removed():

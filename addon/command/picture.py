@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from . import compat, picture_images, picture_making
+from .. import compat, picture_images, picture_making
 
 
 def add(commands: Any) -> None:
@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     from mouthpiece import cli, dialling
     from mouthpiece.finding import pixel
 
-    from . import command_bake
+    from . import bake as bake_command
 
     parser = commands.add_parser(
         "picture",
@@ -38,13 +38,13 @@ def add(commands: Any) -> None:
     where.add_argument("--box", metavar="PX", nargs=4, type=float, help="left, top, right and bottom of the face")
     parser.add_argument("--face", type=int, default=1, metavar="N", help="which face, if there are several (default 1)")
     parser.add_argument("--fps", type=int, metavar="N", help="frame rate of the scene (default: as opened)")
-    command_bake.add_keys_and_output(parser)
+    bake_command.add_keys_and_output(parser)
     cli.add_motion_arguments(parser)
     dialling.add_dial_arguments(parser)
     cli.add_report_arguments(parser)
     # what `bake` has besides, and a picture rig no use for, is as it is when nobody names it
     whole = argparse.ArgumentParser()
-    command_bake.add_arguments(whole)
+    bake_command.add_arguments(whole)
     unnamed = vars(whole.parse_args(["--audio", "", "--object", ""]))
     parser.set_defaults(**{**unnamed, "audio": None, "command": run, "target": "PICTURE"})
 
@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece import cli
     from mouthpiece.errors import MouthpieceError
 
-    from . import command, saving
+    from . import blend_files
+    from . import parser as command_parser
 
     teller = cli.reporter(options)
     if options.audio is None and options.render is not None:
@@ -63,15 +64,15 @@ def run(options: argparse.Namespace) -> int:
     try:
         for path in (options.output, options.render):
             if path is not None:
-                saving.check(path, options.force)
+                blend_files.check(path, options.force)
         rig, warnings = _made(options)
         for warning in warnings:
             teller.warning(str(options.image), warning)
         options.object = [rig.name]
         if options.audio is not None:
             _heard(options)
-            return command.run_bake(options)
-        outputs = [str(saving.save(options.output))] if options.output is not None else []
+            return command_parser.run_bake(options)
+        outputs = [str(blend_files.save(options.output))] if options.output is not None else []
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result({"ok": False, "error": str(error)}, "Failed.") if options.json else None

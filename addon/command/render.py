@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from .portrait_rendering import Rendering
-    from .portrait_sealing import Signer
+    from ..portrait_rendering import Rendering
+    from ..portrait_sealing import Signer
 
 
 def add(commands: Any) -> None:
@@ -38,14 +38,15 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece import cli
     from mouthpiece.errors import MouthpieceError, RigError
 
-    from . import picture_settings, saving
-    from .targets import find_object
+    from .. import picture_settings
+    from ..targets import find_object
+    from . import blend_files
 
     teller, began = cli.reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "warnings": []}
     try:
         if options.blend is not None:
-            saving.check(options.blend, options.force)
+            blend_files.check(options.blend, options.force)
         obj: Any = find_object(options.object)
         if not picture_settings.is_portrait(obj):
             raise RigError(f"'{obj.name}' is not a portrait. Make one of an image with Add Portrait.")
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         rendering, told = rendering_of(obj, options.force, None, teller)
         result |= render(obj, rendering, told, teller)
         if options.blend is not None:
-            result["blend"] = str(saving.save(options.blend))
+            result["blend"] = str(blend_files.save(options.blend))
     except MouthpieceError as error:
         teller.error(options.object, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def rendering_of(obj: bpy.types.Object, force: bool, signer: Signer | None, teller: Any) -> tuple[Rendering, list[str]]:
     """Return what is to be rendered of a portrait, and remarks."""
-    from . import portrait_setting_up
+    from .. import portrait_setting_up
 
     teller.progress(obj.name, 0.0, "Reading the picture")
     return portrait_setting_up.rendering_of(obj, bpy.context.scene, force, signer)
@@ -78,8 +79,8 @@ def render(obj: bpy.types.Object, rendering: Rendering, remarks: list[str], tell
     """Render, telling about it, place the result, and return what was made, fit for JSON."""
     from mouthpiece.pipeline import Progress
 
-    from . import portrait_placing
-    from .portrait_rendering import Asked, Rendered
+    from .. import portrait_placing
+    from ..portrait_rendering import Asked, Rendered
 
     remarks = list(remarks)
     done: Rendered | None = None

@@ -9,8 +9,8 @@ from typing import Any
 
 import bpy
 
-from . import compat
-from .sound import recordings
+from .. import compat
+from ..sound import recordings
 
 #: Container by file ending; anything else is MPEG-4.
 _CONTAINERS = {".mkv": "MKV", ".mp4": "MPEG4", ".mov": "QUICKTIME"}

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import command_render, picture_images, picture_making, portrait_making, saving
-from .portrait_sealing import Signer
-from .sound import recordings
+from .. import picture_images, picture_making, portrait_making
+from ..portrait_sealing import Signer
+from ..sound import recordings
+from . import blend_files, render
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
 
-    from .portrait_rendering import Rendering
+    from ..portrait_rendering import Rendering
 
 
 def add(commands: Any) -> None:
@@ -55,17 +56,17 @@ def run(options: argparse.Namespace) -> int:
         _check(options)
         obj, warnings = _made(options)
         warnings += _animate(obj, options, teller)
-        rendering, told = command_render.rendering_of(obj, options.force, _signer(options), teller)
+        rendering, told = render.rendering_of(obj, options.force, _signer(options), teller)
         rendering = _as_asked(rendering, options)
-        result |= command_render.render(obj, rendering, [*warnings, *told], teller)
+        result |= render.render(obj, rendering, [*warnings, *told], teller)
         if options.blend is not None:
-            result["blend"] = str(saving.save(options.blend))
+            result["blend"] = str(blend_files.save(options.blend))
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
         return int(cli.FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
-    teller.result(result, command_render.summary(result))
+    teller.result(result, render.summary(result))
     return int(cli.DONE)
 
 
@@ -79,18 +80,18 @@ def _check(options: argparse.Namespace) -> None:
     if options.time_stamp and not bpy.app.online_access:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
     if portraying.is_film(options.output):
-        saving.check(options.output, options.force)
+        blend_files.check(options.output, options.force)
     else:
         Numbering.of(options.output)
     if options.blend is not None:
-        saving.check(options.blend, options.force)
+        blend_files.check(options.blend, options.force)
 
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     """Make the portrait in a scene of its own, its settings as asked for."""
     from mouthpiece import portraying
 
-    from .command_picture import scene_for
+    from .picture import scene_for
 
     image = picture_images.load(str(options.image))
     wanted = picture_making.Wanted(options.face, str(options.landmarks or ""), placed=_placed(image, options))
@@ -135,8 +136,8 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options, Progress
 
-    from .bake.bake import Bake, Heard
-    from .targets.portrait import PortraitTarget
+    from ..bake.bake import Bake, Heard
+    from ..targets.portrait import PortraitTarget
 
     source, scene = options.take or options.audio, bpy.context.scene
     heard = recordings.from_file(str(source), scene, 1)
@@ -161,7 +162,7 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
 def _signer(options: argparse.Namespace) -> Signer:
     certificate, key = (str(path) if path else "" for path in (options.certificate, options.private_key))
     if not certificate and not options.no_credentials:
-        from . import preferences
+        from .. import preferences
 
         certificate, key = preferences.signer(bpy.context)
     return Signer(certificate, key, options.time_stamp, not options.no_credentials)
@@ -172,7 +173,7 @@ def _as_asked(rendering: Rendering, options: argparse.Namespace) -> Rendering:
     from mouthpiece import portraying
     from mouthpiece.provenance.sequences import Numbering
 
-    from .sound import soundtrack
+    from ..sound import soundtrack
 
     rendering = replace(rendering, quality=options.quality)
     place = options.keep_frames or (None if portraying.is_film(options.output) else options.output)

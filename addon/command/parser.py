@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from .bake.bake import Bake, Report
+    from ..bake.bake import Bake, Report
 
 _PROGRAM = "blender -b SCENE.blend -c mouthpiece"
 _EPILOG = """\
@@ -41,8 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
     from mouthpiece import cli, dialling
 
-    from . import command_bake, command_picture, command_portrait, command_redial, command_render
-    from .sound import recordings
+    from ..sound import recordings
+    from . import bake as bake_command
+    from . import picture, portrait, redial, render
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -59,15 +60,15 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=text,
     )
-    command_bake.add_arguments(bake)
+    bake_command.add_arguments(bake)
     cli.add_motion_arguments(bake)
     dialling.add_dial_arguments(bake)
     cli.add_report_arguments(bake)
     bake.set_defaults(command=run_bake, open_sound=recordings.open_file)
-    command_redial.add(commands)
-    command_picture.add(commands)
-    command_portrait.add(commands)
-    command_render.add(commands)
+    redial.add(commands)
+    picture.add(commands)
+    portrait.add(commands)
+    render.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     cli.add_commands(commands, open_sound=recordings.open_file)
     return parser
@@ -78,10 +79,10 @@ def run_bake(options: argparse.Namespace) -> int:
     from mouthpiece import cli
     from mouthpiece.errors import MouthpieceError
 
-    from . import command_bake
+    from . import bake as bake_command
 
     teller = cli.reporter(options)
-    wrong = command_bake.contradiction(options)
+    wrong = bake_command.contradiction(options)
     if wrong:
         teller.error("bake", wrong)
         return int(cli.BAD_ARGUMENTS)
@@ -90,7 +91,7 @@ def run_bake(options: argparse.Namespace) -> int:
     result: dict[str, Any] = {"ok": False, "object": options.object[0], "outputs": []}
     try:
         _check_outputs(options)
-        bake = command_bake.bake_of(options)
+        bake = bake_command.bake_of(options)
         report = _drain(bake, teller, subject)
         result |= report.as_dict()
         _save(options, result)
@@ -106,13 +107,13 @@ def run_bake(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse outputs that exist or cannot be written, before any work."""
-    from . import preview, saving
+    from . import blend_files, preview_video
 
     if options.output is not None:
-        saving.check(options.output, options.force)
+        blend_files.check(options.output, options.force)
     if options.render is not None:
-        saving.check(options.render, options.force)
-        preview.check(bpy.context.scene)
+        blend_files.check(options.render, options.force)
+        preview_video.check(bpy.context.scene)
 
 
 def _summaries(report: Report) -> list[str]:
@@ -123,7 +124,7 @@ def _drain(bake: Bake, teller: Any, subject: str) -> Report:
     """Do the work, telling about it, and return what was written."""
     from mouthpiece.pipeline import Progress
 
-    from .bake.bake import Heard
+    from ..bake.bake import Heard
 
     report: Report | None = None
     said: list[str] = []
@@ -142,18 +143,20 @@ def _drain(bake: Bake, teller: Any, subject: str) -> Report:
 
 
 def _save(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    from . import saving
+    from . import blend_files
 
     if options.output is not None:
-        result["outputs"].append(str(saving.save(options.output)))
+        result["outputs"].append(str(blend_files.save(options.output)))
 
 
 def _render(options: argparse.Namespace, bake: Bake, report: Report, result: dict[str, Any], teller: Any) -> None:
-    from . import preview
+    from . import preview_video
 
     if options.render is not None:
         teller.progress(str(options.render), 0.0, "Rendering")
-        made, remark = preview.render(bpy.context.scene, bake.recording, report.first, report.last, options.render)
+        made, remark = preview_video.render(
+            bpy.context.scene, bake.recording, report.first, report.last, options.render
+        )
         result["outputs"].append(str(made))
         if remark:
             result["warnings"].append(remark)

@@ -37,16 +37,16 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece import cli, dialling
     from mouthpiece.errors import MouthpieceError
 
-    from . import saving
-    from .bake import redial
-    from .bake import settings as bake_settings
-    from .targets import find_object
+    from ..bake import redial
+    from ..bake import settings as bake_settings
+    from ..targets import find_object
+    from . import blend_files
 
     teller, began = cli.reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "outputs": []}
     try:
         if options.output is not None:
-            saving.check(options.output, options.force)
+            blend_files.check(options.output, options.force)
         obj = find_object(options.object)
         saved = {} if options.reset else bake_settings.dials_of(obj.mouthpiece).saved()
         wanted = dialling.dials_of(options, saved)
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         bake_settings.take_over(obj.mouthpiece, wanted.saved())
         bpy.context.view_layer.update()
         if options.output is not None:
-            result["outputs"].append(str(saving.save(options.output)))
+            result["outputs"].append(str(blend_files.save(options.output)))
     except MouthpieceError as error:
         teller.error(options.object, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from .bake.bake import Bake
+    from ..bake.bake import Bake
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,11 +87,11 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from . import chart_files, properties
-    from .bake import settings as bake_settings
-    from .bake.bake import Bake
-    from .sound import recordings, strips
-    from .targets import find_object
+    from .. import chart_files, properties
+    from ..bake import settings as bake_settings
+    from ..bake.bake import Bake
+    from ..sound import recordings, strips
+    from ..targets import find_object
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
     for name in options.object[1:]:
@@ -121,7 +121,7 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
     """Give the character the table in a file, as far as it has the keys or bones."""
     from mouthpiece.retarget import mapping
 
-    from . import bone_mapping, mapping_presets, mapping_table
+    from .. import bone_mapping, mapping_presets, mapping_table
 
     if obj.type == "ARMATURE":
         bone_mapping.load(obj, path)
@@ -134,9 +134,9 @@ def _no_style(options: argparse.Namespace) -> bool:
 
 
 def _head(options: argparse.Namespace) -> Any:
-    from .targets import find_object
-    from .targets.eye_distance import measured_eye_distance
-    from .targets.head import HeadTarget
+    from ..targets import find_object
+    from ..targets.eye_distance import measured_eye_distance
+    from ..targets.head import HeadTarget
 
     name = options.armature or options.head_object
     if not name:
