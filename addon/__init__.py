@@ -5,11 +5,9 @@ from __future__ import annotations
 from . import (
     bone_mapping,
     chart_settings,
-    mapping_table,
     panels,
     panels_bones,
     panels_chart,
-    panels_mapping,
     panels_options,
     panels_picture,
     panels_pins,
@@ -34,8 +32,6 @@ from .operators import (
     drawn_face,
     landmark_files,
     landmarks,
-    mapping,
-    mapping_files,
     pick_pins,
     picture,
     portrait,
@@ -44,13 +40,16 @@ from .operators import (
 )
 from .operators import pins as pin_operators
 from .strokes import settings as stroke_settings
+from .targets.shape_keys import operators
+from .targets.shape_keys import panel as mapping_panel
+from .targets.shape_keys import table as key_table
 
 #: Settings first, the panel before its parts.
 MODULES = (
     preferences,
     properties,
     bake_settings,
-    mapping_table,
+    key_table,
     picture_settings,
     portrait_settings,
     pins,
@@ -60,8 +59,8 @@ MODULES = (
     bake_operators,
     bake_operators,
     bake_operators,
-    mapping,
-    mapping_files,
+    operators,
+    operators,
     pin_operators,
     pick_pins,
     chart,
@@ -75,7 +74,7 @@ MODULES = (
     portrait,
     render_portrait,
     panels,
-    panels_mapping,
+    mapping_panel,
     panels_pins,
     panels_chart,
     panels_bones,

@@ -192,7 +192,7 @@ def _keys(
 ) -> _Filled:
     from mouthpiece.motion.chart_names import match_names
 
-    from .targets.shape_keys import editable_keys, key_names
+    from .targets.shape_keys.target import editable_keys, key_names
 
     found: _Filled = {s: {"key": name} for s, name in match_names(chart, key_names(editable_keys(obj))).items()}
     if found:

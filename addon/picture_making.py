@@ -115,9 +115,7 @@ def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: floa
 
     name = Path(image.name).stem or "Picture"
     painting = picture_images.paint(f"{name} Mouth", painted(rig, colours))
-    obj = picture_meshes.new_object(
-        name, laid_out(rig, longest), image, painting, picture_meshes.see_through(colours)
-    )
+    obj = picture_meshes.new_object(name, laid_out(rig, longest), image, painting, picture_meshes.see_through(colours))
     settings = obj.mouthpiece_picture
     settings.image, settings.painting = image, painting
     return obj
@@ -140,7 +138,7 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     from mouthpiece.retarget.pictures.sheet import laid_out
 
     from . import portrait_preview
-    from .targets.shape_keys import editable_keys
+    from .targets.shape_keys.target import editable_keys
 
     if picture_settings.is_portrait(obj):
         check_face(picture_settings.picture_of(obj), placed)

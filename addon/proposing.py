@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from . import keyed_mesh, pins
+from . import pins
+from .targets.shape_keys import keyed_mesh
 
 
 @dataclass(frozen=True, slots=True)

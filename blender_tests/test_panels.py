@@ -3,14 +3,15 @@
 import bpy
 import pytest
 
-from addon import panels_chart, panels_mapping, panels_options, panels_picture, panels_pins, panels_portrait, properties
+from addon import panels_chart, panels_options, panels_picture, panels_pins, panels_portrait, properties
+from addon.targets.shape_keys import panel as mapping_panel
 from blender_tests import portraits, scenes
 
 
 def shown(context):
     """Return which of the sub-panels of meshes are there."""
     panels = {
-        "names": panels_mapping.MOUTHPIECE_PT_shape_keys,
+        "names": mapping_panel.MOUTHPIECE_PT_shape_keys,
         "pins": panels_pins.MOUTHPIECE_PT_pins,
         "picture": panels_picture.MOUTHPIECE_PT_picture,
         "portrait": panels_portrait.MOUTHPIECE_PT_portrait,

@@ -10,9 +10,10 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.topology import MIRROR
 
-from addon import keyed_mesh, pins, pins_overlay
+from addon import pins, pins_overlay
 from addon.operators import pick_pins
 from addon.operators import pins as pin_operators
+from addon.targets.shape_keys import keyed_mesh
 from blender_tests import scenes
 
 

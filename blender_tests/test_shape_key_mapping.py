@@ -13,9 +13,11 @@ from mouthpiece.motion.visemes import VISEMES
 from mouthpiece.retarget import mapping
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import mapping_presets, mapping_table, properties, shape_marks
+from addon import properties
 from addon.command import parser as command_parser
 from addon.targets import target_for
+from addon.targets.shape_keys import fingerprints, presets
+from addon.targets.shape_keys import table as key_table
 from blender_tests import scenes
 
 GRID = FrameGrid(25.0, 1.0, 1, 50)
@@ -169,7 +171,7 @@ def test_an_edit_is_followed_at_once_by_lines_that_are_there(tmp_path):
 
 def test_a_renamed_key_is_found_again_by_its_shape():
     obj = scenes.face(keys=("jawOpen", "mouthPucker", "cheekPuff"))
-    for index, block in enumerate(shape_marks.movers(obj.data.shape_keys)):
+    for index, block in enumerate(fingerprints.movers(obj.data.shape_keys)):
         block.data[0].co.z = 0.1 * (index + 1)
     ops.detect_shape_keys()
     obj.data.shape_keys.key_blocks["jawOpen"].name = "Kiefer"
@@ -177,7 +179,7 @@ def test_a_renamed_key_is_found_again_by_its_shape():
     keys = {entry.key: entry.formula for entry in target_for(obj).table.entries}
     assert keys["Kiefer"] == "jawOpen - mouthClose" and keys["jawOpen"] == "cheekPuff"
     obj.data.shape_keys.key_blocks["jawOpen"].name = "Backe"
-    mapping_table.follow_renames()  # what Blender calls when a key was renamed, which in background it does not
+    key_table.follow_renames()  # what Blender calls when a key was renamed, which in background it does not
     assert [item.key for item in obj.mouthpiece_names.entries] == ["Kiefer", "mouthPucker", "Backe"]
 
 
@@ -197,7 +199,7 @@ def test_tables_that_make_no_sense_are_refused_with_the_remedy():
 
 def test_a_key_chosen_anew_is_known_by_its_own_shape():
     obj = scenes.face(keys=("jawOpen", "mouthPucker", "smirk"))
-    for index, block in enumerate(shape_marks.movers(obj.data.shape_keys)):
+    for index, block in enumerate(fingerprints.movers(obj.data.shape_keys)):
         block.data[0].co.z = 0.1 * (index + 1)
     ops.detect_shape_keys()
     obj.mouthpiece_names.entries[0].key = "smirk"
@@ -238,12 +240,12 @@ def test_presets_are_kept_loaded_and_deleted():
     ops.detect_shape_keys()
     obj.mouthpiece_names.entries[0].gain = 1.5
     assert ops.save_mapping_preset(name="Hero ä") == {"FINISHED"}
-    assert mapping_presets.names() == ["Hero ä"]
+    assert presets.names() == ["Hero ä"]
     other = scenes.face("Other", keys=("jawOpen", "smirk"))
     assert ops.load_mapping_preset(name="Hero ä") == {"FINISHED"}
     assert [(item.key, item.gain) for item in other.mouthpiece_names.entries] == [("jawOpen", 1.5)]
     assert ops.delete_mapping_preset(name="Hero ä") == {"FINISHED"}
-    assert mapping_presets.names() == []
+    assert presets.names() == []
     with pytest.raises(RuntimeError, match="cannot be read"):
         ops.load_mapping_preset(name="Hero ä")
     with pytest.raises(RuntimeError, match="cannot be deleted"):

@@ -14,10 +14,11 @@ from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
 from mouthpiece.retarget.transfer import LIP_PAIRS
 
-from addon import demo, keyed_mesh, pins, proposing
+from addon import demo, pins, proposing
 from addon.keys import plan, writer
 from addon.sound import recordings
 from addon.targets import KINDS, made_again, target_for
+from addon.targets.shape_keys import keyed_mesh
 from blender_tests import scenes
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -121,12 +121,14 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
     """Give the character the table in a file, as far as it has the keys or bones."""
     from mouthpiece.retarget import mapping
 
-    from .. import bone_mapping, mapping_presets, mapping_table
+    from .. import bone_mapping
+    from ..targets.shape_keys import presets
+    from ..targets.shape_keys import table as key_table
 
     if obj.type == "ARMATURE":
         bone_mapping.load(obj, path)
         return
-    mapping_table.fill(obj, mapping_presets.fitted(obj, mapping.load(path)))
+    key_table.fill(obj, presets.fitted(obj, mapping.load(path)))
 
 
 def _no_style(options: argparse.Namespace) -> bool:

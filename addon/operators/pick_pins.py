@@ -11,7 +11,8 @@ from bpy.utils import register_classes_factory
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 from mathutils import Vector
 
-from .. import compat, keyed_mesh, pins, pins_overlay
+from .. import compat, pins, pins_overlay
+from ..targets.shape_keys import keyed_mesh
 from .pins import _OnMesh
 
 #: Events that are for the viewport: moving the view while picking.

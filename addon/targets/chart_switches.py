@@ -96,7 +96,7 @@ def numbers(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 def shape_keys(obj: bpy.types.Object, setup: Setup) -> Switches:
     """Show one shape key at a time; an entry without one is the basis."""
-    from .shape_keys import editable_keys
+    from .shape_keys.target import editable_keys
 
     key = editable_keys(obj)
     names = {entry.name for entry in setup.entries if entry.used and entry.name}

@@ -22,7 +22,7 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
     """
     from mouthpiece.errors import RigError
 
-    from .shape_keys import editable_keys, table_of
+    from .shape_keys.target import editable_keys, table_of
 
     if obj.type == "ARMATURE":
         return _between_bones(obj)

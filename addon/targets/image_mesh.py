@@ -12,7 +12,7 @@ import numpy as np
 from ..keys.plan import Channel, Part
 from ..picture_settings import eye_share, is_rig
 from . import Driven, find_object
-from .shape_keys import editable_keys
+from .shape_keys.target import editable_keys
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid

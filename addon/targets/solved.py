@@ -10,10 +10,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import keyed_mesh, pins, solving
+from .. import pins, solving
 from ..keys.plan import Channel, Part
 from . import Driven, find_object
-from .shape_keys import editable_keys, leader
+from .shape_keys import keyed_mesh
+from .shape_keys.target import editable_keys, leader
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid

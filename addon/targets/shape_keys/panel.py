@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import mapping_presets, paragraphs, properties
+from ... import paragraphs, properties
+from . import presets
 
 #: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
 _WIDE = 400.0
@@ -50,7 +51,7 @@ class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the presets, and what is done with them."""
         layout = self.layout
-        found = mapping_presets.names()
+        found = presets.names()
         for name in found:
             layout.operator("mouthpiece.load_mapping_preset", text=name, translate=False).name = name
         if found:
@@ -72,7 +73,7 @@ class MOUTHPIECE_MT_delete_mapping_presets(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the presets."""
-        for name in mapping_presets.names():
+        for name in presets.names():
             self.layout.operator("mouthpiece.delete_mapping_preset", text=name, translate=False).name = name
 
 
@@ -148,7 +149,7 @@ def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw what the rig does not have, and what stands in for it."""
     from mouthpiece.errors import RigError
 
-    from .targets.shape_keys import detected, key_names
+    from .target import detected, key_names
 
     try:
         lines = detected(key_names(obj.data.shape_keys)).missing_lines()

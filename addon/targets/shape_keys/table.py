@@ -11,8 +11,8 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat
-from .shape_marks import mark, movers, names_now
+from ... import compat
+from .fingerprints import mark, movers, names_now
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.mapping import ShapeMap
@@ -32,7 +32,7 @@ _filling: list[bool] = []
 def _edited(self: Any, context: bpy.types.Context) -> None:
     """Let the lines that are there follow the table at once, as they follow the dials."""
     if not _filling:
-        from .bake import settings as bake_settings
+        from ...bake import settings as bake_settings
 
         bake_settings.follow(self.id_data, context)
 

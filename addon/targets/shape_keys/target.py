@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 
-from .. import mapping_table, shape_marks
-from ..keys.plan import Channel, Part
-from . import Driven, find_object, lips
+from ...keys.plan import Channel, Part
+from .. import Driven, find_object
+from . import fingerprints, lips
+from . import table as key_table
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -122,7 +123,7 @@ def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
 
 def key_names(key: bpy.types.Key) -> tuple[str, ...]:
     """Return the names of the keys that move something: all but the basis."""
-    return tuple(block.name for block in shape_marks.movers(key))
+    return tuple(block.name for block in fingerprints.movers(key))
 
 
 @lru_cache(maxsize=64)
@@ -140,7 +141,7 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
     Raises RigError if nothing is known of its keys, or a formula in its table is none.
     """
     names = key_names(obj.data.shape_keys)
-    own = mapping_table.read(obj)
+    own = key_table.read(obj)
     if own is not None:
         return own
     face = named_leader(obj)

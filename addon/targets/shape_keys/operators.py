@@ -6,8 +6,11 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import mapping_table, properties, shape_marks
+from ... import properties
+from . import fingerprints, presets
+from . import table as key_table
 
 
 def face_of(context: bpy.types.Context) -> Any:
@@ -38,7 +41,7 @@ class OnFace:
         """Do it, and let the lines that are there follow."""
         from mouthpiece.errors import MouthpieceError
 
-        from ..bake import settings as bake_settings
+        from ...bake import settings as bake_settings
 
         obj = face_of(context)
         try:
@@ -62,10 +65,10 @@ class MOUTHPIECE_OT_detect_shape_keys(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Fill it."""
-        from ..targets.shape_keys import detected, editable_keys, key_names
+        from .target import detected, editable_keys, key_names
 
         table = detected(key_names(editable_keys(obj)))
-        mapping_table.fill(obj, table)
+        key_table.fill(obj, table)
         return table.summary()
 
 
@@ -78,7 +81,7 @@ class MOUTHPIECE_OT_clear_shape_key_table(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Delete it."""
-        mapping_table.clear(obj)
+        key_table.clear(obj)
         return ""
 
 
@@ -96,12 +99,12 @@ class MOUTHPIECE_OT_add_shape_key_entry(OnFace, bpy.types.Operator):
 
         settings = obj.mouthpiece_names
         known = {item.key for item in settings.entries}
-        free = [block.name for block in shape_marks.movers(obj.data.shape_keys) if block.name not in known]
+        free = [block.name for block in fingerprints.movers(obj.data.shape_keys) if block.name not in known]
         if not free:
             raise RigError(f"Every shape key of '{obj.name}' has an entry.")
         active = obj.active_shape_key
         name = active.name if active is not None and active.name in free else free[0]
-        mapping_table.add(obj, name)
+        key_table.add(obj, name)
         return ""
 
 
@@ -115,7 +118,7 @@ class MOUTHPIECE_OT_remove_shape_key_entry(OnFace, bpy.types.Operator):
     def change(self, obj: Any) -> str:
         """Remove it."""
         settings = obj.mouthpiece_names
-        mapping_table.remove(obj, min(settings.active, len(settings.entries) - 1))
+        key_table.remove(obj, min(settings.active, len(settings.entries) - 1))
         return ""
 
 
@@ -167,5 +170,121 @@ register, unregister = register_classes_factory(
         MOUTHPIECE_OT_add_shape_key_entry,
         MOUTHPIECE_OT_remove_shape_key_entry,
         MOUTHPIECE_OT_pick_driver,
+    )
+)
+
+
+class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
+    """Write the table to a JSON file, to share it or to bake with it from the command line."""
+
+    bl_idname = "mouthpiece.export_mapping"
+    bl_label = "Export Mapping"
+    bl_description = "Write the table to a JSON file, to share it or to bake with it from the command line"
+    filename_ext = presets.ENDING
+    needs_table = False
+
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    def change(self, obj: Any) -> str:
+        """Write it."""
+        from mouthpiece.retarget import mapping
+
+        from .target import table_of
+
+        return f"Written to {mapping.save(self.filepath, table_of(obj), obj.name)}"
+
+
+class MOUTHPIECE_OT_import_mapping(OnFace, ImportHelper, bpy.types.Operator):
+    """Fill the table from a JSON file, for the shape keys the mesh has."""
+
+    bl_idname = "mouthpiece.import_mapping"
+    bl_label = "Import Mapping"
+    bl_description = "Fill the table from a JSON file, for the shape keys the mesh has"
+    filename_ext = presets.ENDING
+    needs_table = False
+
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    def change(self, obj: Any) -> str:
+        """Read it."""
+        from mouthpiece.retarget import mapping
+
+        return put(obj, mapping.load(self.filepath))
+
+
+class MOUTHPIECE_OT_save_mapping_preset(OnFace, bpy.types.Operator):
+    """Keep the table as a preset for other characters."""
+
+    bl_idname = "mouthpiece.save_mapping_preset"
+    bl_label = "Save Preset"
+    bl_description = "Keep the table as a preset for other characters and files"
+    needs_table = False
+
+    name: bpy.props.StringProperty(name="Name", description="Name of the preset")
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for its name."""
+        self.name = self.name or face_of(context).name
+        return context.window_manager.invoke_props_dialog(self)
+
+    def change(self, obj: Any) -> str:
+        """Keep it."""
+        from .target import table_of
+
+        presets.save(self.name, table_of(obj))
+        return f"Preset '{self.name.strip()}' saved"
+
+
+class MOUTHPIECE_OT_load_mapping_preset(OnFace, bpy.types.Operator):
+    """Fill the table from a preset, for the shape keys the mesh has."""
+
+    bl_idname = "mouthpiece.load_mapping_preset"
+    bl_label = "Load Preset"
+    bl_description = "Fill the table from a preset, for the shape keys the mesh has"
+    needs_table = False
+
+    name: bpy.props.StringProperty(name="Name", description="Name of the preset")
+
+    def change(self, obj: Any) -> str:
+        """Read it."""
+        return put(obj, presets.load(self.name))
+
+
+class MOUTHPIECE_OT_delete_mapping_preset(bpy.types.Operator):
+    """Delete a preset; tables filled from it stay."""
+
+    bl_idname = "mouthpiece.delete_mapping_preset"
+    bl_label = "Delete Preset"
+    bl_description = "Delete a preset; tables filled from it stay"
+    bl_options = {"REGISTER"}
+
+    name: bpy.props.StringProperty(name="Name", description="Name of the preset")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Delete it."""
+        from mouthpiece.errors import MouthpieceError
+
+        try:
+            presets.remove(self.name)
+        except MouthpieceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def put(obj: Any, table: Any) -> str:
+    """Make a table from elsewhere the object's own, for the keys it has, and return what came of it."""
+    found = presets.fitted(obj, table)
+    key_table.fill(obj, found)
+    return f"{len(found.entries)} of {len(table.entries)} entries fit '{obj.name}'"
+
+
+register, unregister = register_classes_factory(
+    (
+        MOUTHPIECE_OT_export_mapping,
+        MOUTHPIECE_OT_import_mapping,
+        MOUTHPIECE_OT_save_mapping_preset,
+        MOUTHPIECE_OT_load_mapping_preset,
+        MOUTHPIECE_OT_delete_mapping_preset,
     )
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import compat
+from ... import compat
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.mapping import ShapeMap
@@ -65,7 +65,7 @@ def fitted(obj: bpy.types.Object, table: ShapeMap) -> ShapeMap:
     from mouthpiece.errors import RigError
     from mouthpiece.retarget.matching import with_keys
 
-    from .targets.shape_keys import editable_keys, key_names
+    from .target import editable_keys, key_names
 
     found = with_keys(table, key_names(editable_keys(obj)))
     if not found.entries:
