@@ -10,12 +10,9 @@ from . import (
     panels_chart,
     panels_options,
     panels_picture,
-    panels_pins,
     panels_portrait,
     panels_strokes,
     picture_settings,
-    pins,
-    pins_overlay,
     portrait_preview,
     portrait_settings,
     preferences,
@@ -32,14 +29,15 @@ from .operators import (
     drawn_face,
     landmark_files,
     landmarks,
-    pick_pins,
     picture,
     portrait,
     render_portrait,
     try_pose,
 )
-from .operators import pins as pin_operators
 from .strokes import settings as stroke_settings
+from .targets.pins import operators as pin_operators
+from .targets.pins import overlay, picker, pins
+from .targets.pins import panel as pins_panel
 from .targets.shape_keys import operators
 from .targets.shape_keys import panel as mapping_panel
 from .targets.shape_keys import table as key_table
@@ -62,7 +60,7 @@ MODULES = (
     operators,
     operators,
     pin_operators,
-    pick_pins,
+    picker,
     chart,
     bones,
     drawn_face,
@@ -75,7 +73,7 @@ MODULES = (
     render_portrait,
     panels,
     mapping_panel,
-    panels_pins,
+    pins_panel,
     panels_chart,
     panels_bones,
     panels_strokes,
@@ -83,7 +81,7 @@ MODULES = (
     panels_portrait,
     bake_panel,
     panels_options,
-    pins_overlay,
+    overlay,
     portrait_preview,
     command_parser,
 )

@@ -3,7 +3,8 @@
 import bpy
 import pytest
 
-from addon import panels_chart, panels_options, panels_picture, panels_pins, panels_portrait, properties
+from addon import panels_chart, panels_options, panels_picture, panels_portrait, properties
+from addon.targets.pins import panel as pins_panel
 from addon.targets.shape_keys import panel as mapping_panel
 from blender_tests import portraits, scenes
 
@@ -12,7 +13,7 @@ def shown(context):
     """Return which of the sub-panels of meshes are there."""
     panels = {
         "names": mapping_panel.MOUTHPIECE_PT_shape_keys,
-        "pins": panels_pins.MOUTHPIECE_PT_pins,
+        "pins": pins_panel.MOUTHPIECE_PT_pins,
         "picture": panels_picture.MOUTHPIECE_PT_picture,
         "portrait": panels_portrait.MOUTHPIECE_PT_portrait,
     }

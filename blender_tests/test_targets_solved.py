@@ -14,10 +14,11 @@ from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
 from mouthpiece.retarget.transfer import LIP_PAIRS
 
-from addon import demo, pins, proposing
+from addon import demo
 from addon.keys import plan, writer
 from addon.sound import recordings
 from addon.targets import KINDS, made_again, target_for
+from addon.targets.pins import pins, proposal
 from addon.targets.shape_keys import keyed_mesh
 from blender_tests import scenes
 
@@ -138,7 +139,7 @@ def test_heads_made_elsewhere_speak_without_names(file):
     bpy.ops.import_scene.gltf(filepath=str(SHARED / "rigs" / file))
     obj = next(o for o in bpy.data.objects if o.type == "MESH")
     nameless(obj)
-    assert "pins of the" in proposing.propose(obj).text
+    assert "pins of the" in proposal.propose(obj).text
     check_mouth(obj, spoken())
 
 

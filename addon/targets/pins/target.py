@@ -10,11 +10,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import pins, solving
-from ..keys.plan import Channel, Part
-from . import Driven, find_object
-from .shape_keys import keyed_mesh
-from .shape_keys.target import editable_keys, leader
+from ...keys.plan import Channel, Part
+from .. import Driven, find_object
+from ..shape_keys import keyed_mesh
+from ..shape_keys.target import editable_keys, leader
+from . import pins, solver_inputs
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
@@ -56,7 +56,7 @@ class SolvedTarget:
             return cls(obj.name, cls.of(face, strength).pinned, len(shared), strength, face.name)
         if not found.set and not found.lost:
             raise RigError(f"'{obj.name}' is not pinned yet. Press Propose Pins under Shape Keys by Geometry.")
-        PinnedFace(solving.places(keyed_mesh.rest_of(obj.data), found))
+        PinnedFace(solver_inputs.places(keyed_mesh.rest_of(obj.data), found))
         names = _playable(key)
         if not names:
             raise RigError(
@@ -71,7 +71,7 @@ class SolvedTarget:
             return self._alongside(performance, grid)
         obj = find_object(self.object_name)
         key = editable_keys(obj)
-        known = solving.solving_of(obj, performance.neutral)
+        known = solver_inputs.solving_of(obj, performance.neutral)
         solver, named = known.solver, known.named
         arkit = performance.arkit.astype(np.float64) * self.strength
         wanted = solver.wanted(performance, self.strength).displacements
@@ -180,13 +180,13 @@ def _by_name(solver: Solver, named: Mapping[str, str], arkit: NDArray[np.float64
     found = {}
     for name, shape in named.items():
         k = index[name]
-        if shape.startswith(solving.BY_NAME) and name not in solver.shapes.made:
+        if shape.startswith(solver_inputs.BY_NAME) and name not in solver.shapes.made:
             low, high = solver.shapes.low[k], solver.shapes.high[k]
             found[name] = np.clip(arkit[:, ARKIT_INDEX[shape]], low, high)
     return found
 
 
-def _by_eyeballs(known: solving.Solving, gaze: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
+def _by_eyeballs(known: solver_inputs.Solving, gaze: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
     """Return the values (T,) of keys whose names say nothing and that turn eyeballs."""
     weights = known.looks.weights(gaze)
     names = (known.solver.shapes.names[k] for k in known.looks.keys)

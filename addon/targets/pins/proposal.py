@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ..shape_keys import keyed_mesh
 from . import pins
-from .targets.shape_keys import keyed_mesh
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..shape_keys import keyed_mesh
+from ..shape_keys.target import detected
 from . import pins
-from .targets.shape_keys import keyed_mesh
-from .targets.shape_keys.target import detected
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.blendshapes import Solver

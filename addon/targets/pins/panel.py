@@ -7,8 +7,9 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import paragraphs, pins, properties
-from .operators.pins import pinnable
+from ... import paragraphs, properties
+from . import pins
+from .operators import pinnable
 
 
 class MOUTHPIECE_UL_pins(bpy.types.UIList):

@@ -18,7 +18,7 @@ from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, Int
 from bpy.utils import register_classes_factory
 from numpy.typing import NDArray
 
-from .targets.shape_keys import keyed_mesh
+from ..shape_keys import keyed_mesh
 
 COUNT: Final = 68
 #: How far, in shares of the pins' own spread, a vertex may be off its remembered place to be the same, or be found.

@@ -12,7 +12,8 @@ from bpy.props import IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import compat, pins, pins_overlay, proposing
+from ... import compat
+from . import overlay, pins, proposal
 
 
 def pinnable(context: bpy.types.Context) -> str:
@@ -80,7 +81,7 @@ class MOUTHPIECE_OT_propose_pins(_OnMesh, bpy.types.Operator):
 
         try:
             with _busy(context):
-                done = proposing.propose(context.active_object)
+                done = proposal.propose(context.active_object)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -161,7 +162,7 @@ class MOUTHPIECE_OT_view_pin(_OnPins, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Move the 3D View the button is in."""
         obj: Any = context.active_object
-        place = pins_overlay.places(obj, context.evaluated_depsgraph_get()).get(self.point)
+        place = overlay.places(obj, context.evaluated_depsgraph_get()).get(self.point)
         view = context.space_data
         if place is None or view is None or view.type != "VIEW_3D":
             self.report({"ERROR"}, "There is no pin to see, or no 3D View to see it in")

@@ -11,9 +11,10 @@ from bpy.utils import register_classes_factory
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 from mathutils import Vector
 
-from .. import compat, pins, pins_overlay
-from ..targets.shape_keys import keyed_mesh
-from .pins import _OnMesh
+from ... import compat
+from ..shape_keys import keyed_mesh
+from . import overlay, pins
+from .operators import _OnMesh
 
 #: Events that are for the viewport: moving the view while picking.
 _VIEW: Final = ("MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "NDOF_MOTION")
@@ -114,7 +115,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         from mouthpiece.retarget.landmarks import name_of
 
         point = self._points[self._at]
-        pins_overlay.ask(point)
+        overlay.ask(point)
         context.active_object.mouthpiece_pins.active = point
         words = name_of(point)
         context.workspace.status_text_set(f"{self._at + 1} of {len(self._points)}: {words}    {_KEYS}")
@@ -122,7 +123,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         compat.redraw(context)
 
     def _end(self, context: bpy.types.Context, result: set[str]) -> set[str]:
-        pins_overlay.ask(None)
+        overlay.ask(None)
         context.workspace.status_text_set(None)
         if context.area is not None:
             context.area.header_text_set(None)

@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 
+from ..shape_keys import keyed_mesh
 from . import pins
-from .targets.shape_keys import keyed_mesh
 
 _PINNED: Final = (0.25, 0.85, 0.45, 1.0)
 _LIPS: Final = (0.95, 0.45, 0.4, 1.0)
