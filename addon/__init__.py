@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from . import (
-    bone_mapping,
     chart_settings,
     panels,
-    panels_bones,
     panels_chart,
     panels_options,
     panels_picture,
@@ -24,7 +22,6 @@ from .bake import settings as bake_settings
 from .command import parser as command_parser
 from .operators import (
     add_demo,
-    bones,
     chart,
     drawn_face,
     landmark_files,
@@ -35,6 +32,9 @@ from .operators import (
     try_pose,
 )
 from .strokes import settings as stroke_settings
+from .targets.bones import mapping as bone_mapping
+from .targets.bones import operators
+from .targets.bones import panel as bones_panel
 from .targets.pins import operators as pin_operators
 from .targets.pins import overlay, picker, pins
 from .targets.pins import panel as pins_panel
@@ -62,7 +62,7 @@ MODULES = (
     pin_operators,
     picker,
     chart,
-    bones,
+    operators,
     drawn_face,
     try_pose,
     add_demo,
@@ -75,7 +75,7 @@ MODULES = (
     mapping_panel,
     pins_panel,
     panels_chart,
-    panels_bones,
+    bones_panel,
     panels_strokes,
     panels_picture,
     panels_portrait,

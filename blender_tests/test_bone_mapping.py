@@ -9,9 +9,9 @@ import pytest
 from mathutils import Matrix
 from mouthpiece.retarget.bone_profiles import Link
 
-from addon import bone_mapping
 from addon.command import parser as command_parser
-from addon.targets.bones import BonesTarget
+from addon.targets.bones import mapping as bone_mapping
+from addon.targets.bones.target import BonesTarget
 from addon.targets.eye_distance import measured_eye_distance
 from blender_tests import face_rigs
 from blender_tests.face_rigs import SIZE, speech
@@ -249,16 +249,16 @@ class Pen:
 def test_the_panel_draws_the_table_and_the_active_entry(rig):
     import types
 
-    from addon import panels_bones
+    from addon.targets.bones import panel as bones_panel
 
     def drawn():
         notes = []
         panel = types.SimpleNamespace(layout=Pen(notes))
-        panel._draw_table = types.MethodType(panels_bones.MOUTHPIECE_PT_bones._draw_table, panel)
-        panels_bones.MOUTHPIECE_PT_bones.draw(panel, bpy.context)
+        panel._draw_table = types.MethodType(bones_panel.MOUTHPIECE_PT_bones._draw_table, panel)
+        bones_panel.MOUTHPIECE_PT_bones.draw(panel, bpy.context)
         return notes
 
-    assert panels_bones.MOUTHPIECE_PT_bones.poll(bpy.context)
+    assert bones_panel.MOUTHPIECE_PT_bones.poll(bpy.context)
     empty = drawn()
     assert "mouthpiece.detect_bones" in empty and "eye_distance" in empty and "gain" not in empty
     bpy.ops.mouthpiece.detect_bones()

@@ -9,9 +9,9 @@ from mathutils import Vector
 from mouthpiece.retarget.bones import face_motion
 
 from addon.keys import channels, writer
-from addon.targets.bone_answer import place_of
-from addon.targets.bone_frame import frame_of
-from addon.targets.bones import BonesTarget
+from addon.targets.bones.face_frame import frame_of
+from addon.targets.bones.response import place_of
+from addon.targets.bones.target import BonesTarget
 from blender_tests import face_rigs
 from blender_tests.face_rigs import GRID, opening, speech
 

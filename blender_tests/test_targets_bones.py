@@ -11,10 +11,11 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.bone_profiles import Link
 from mouthpiece.retarget.bones import face_motion
 
-from addon import bone_mapping, properties
+from addon import properties
 from addon.keys import channels, writer
 from addon.targets import KINDS, made_again, target_for
-from addon.targets.bones import BonesTarget
+from addon.targets.bones import mapping as bone_mapping
+from addon.targets.bones.target import BonesTarget
 from blender_tests import face_rigs, scenes
 from blender_tests.face_rigs import ASKEW, GRID, LIDS, LIPS, SIZE, SKIN, at, opening, speech, wanted
 
@@ -152,11 +153,11 @@ def test_a_rig_that_looks_another_way(turn):
 
 
 def test_a_rig_is_measured_once_and_again_when_it_changes(monkeypatch):
-    from addon.targets import bone_answer
+    from addon.targets.bones import response
 
     asked = []
-    measured = bone_answer._measured
-    monkeypatch.setattr(bone_answer, "_measured", lambda *a: asked.append(1) or measured(*a))
+    measured = response._measured
+    monkeypatch.setattr(response, "_measured", lambda *a: asked.append(1) or measured(*a))
     rig = face_rigs.face(seed=14)
     bake(rig)
     bake(rig)

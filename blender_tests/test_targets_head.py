@@ -195,7 +195,7 @@ def test_a_bone_deleted_meanwhile():
 def test_many_rotations_at_once_are_what_mathutils_makes_of_each():
     from mathutils import Matrix, Quaternion, Vector
 
-    from addon.targets.joints import quaternions_of, rotation_rows
+    from addon.targets.bones.rotations import quaternions_of, rotation_rows
 
     axes = [Vector((1, 0, 0)), Vector((0, 1, 0)), Vector((0, 0, 1)), Vector((1, -2, 3)).normalized()]
     turns = [Quaternion(axis, angle).to_matrix() for axis in axes for angle in np.linspace(-3.1, 3.1, 40)]

@@ -121,7 +121,7 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
     """Give the character the table in a file, as far as it has the keys or bones."""
     from mouthpiece.retarget import mapping
 
-    from .. import bone_mapping
+    from ..targets.bones import mapping as bone_mapping
     from ..targets.shape_keys import presets
     from ..targets.shape_keys import table as key_table
 

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .joints import scale_of
+from .bones.rotations import scale_of
 
 #: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
 _OUTER_OVER_CENTRES: Final = 1.43
@@ -42,8 +42,8 @@ def _between_bones(rig: bpy.types.Object) -> float:
     """Return the distance as an armature's face bones have it; RigError if it has none."""
     from mouthpiece.models.registry import find
 
-    from .bone_frame import frame_of
-    from .bones import mapped
+    from .bones.face_frame import frame_of
+    from .bones.target import mapped
 
     own: float = rig.mouthpiece_bones.eye_distance
     if own:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..keys.plan import Channel, Part
 from . import Driven, find_object
-from .joints import before, rotation_before, rotation_rows, scale_of
+from .bones.rotations import before, rotation_before, rotation_rows, scale_of
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid

@@ -11,7 +11,7 @@ from mouthpiece.retarget.bone_response import FaceFrame, face_frame
 from mouthpiece.retarget.bones import CONTROLS, control_points, hinge
 from numpy.typing import NDArray
 
-from .joints import scale_of
+from .rotations import scale_of
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.bone_profiles import Link

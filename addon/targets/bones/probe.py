@@ -15,7 +15,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
-from .joints import before, rotation_before
+from .rotations import before, rotation_before
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 
-from ..keys.plan import Part
-from . import Driven, find_object
+from ...keys.plan import Part
+from .. import Driven, find_object
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -52,7 +52,7 @@ class BonesTarget:
         from mouthpiece.curves import Curves
         from mouthpiece.errors import RigError
 
-        from .bone_motion import moved
+        from .motion import moved
 
         rig = find_object(self.object_name)
         check_rig(rig)
@@ -179,7 +179,7 @@ def mapped(rig: bpy.types.Object) -> BoneMatch:
     """Return an armature's mapping: its table if it has one, else what its bones' names say."""
     from mouthpiece.retarget.bone_profiles import BoneMatch
 
-    from ..bone_mapping import links_in
+    from .mapping import links_in
 
     links = links_in(rig)
     return BoneMatch(rig.mouthpiece_bones.profile or "its table", links) if links else detected(rig)
@@ -187,8 +187,8 @@ def mapped(rig: bpy.types.Object) -> BoneMatch:
 
 def detected(rig: bpy.types.Object, profile: str = "") -> BoneMatch:
     """Return what the names of an armature's bones say; RigError if nothing."""
-    from ..bone_mapping import locked_bones
-    from .bone_frame import turning_lids
+    from .face_frame import turning_lids
+    from .mapping import locked_bones
 
     match = _matched(tuple(rig.data.bones.keys()), locked_bones(rig), profile)
     return replace(match, links=turning_lids(rig, match.links))

@@ -7,8 +7,8 @@ from typing import Any, Final
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import paragraphs
-from .operators.bones import rig_of
+from ... import paragraphs
+from .operators import rig_of
 
 #: Width of a sidebar, in unscaled pixels, in which a row has room for two names.
 _WIDE: Final = 400

@@ -19,7 +19,7 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from . import compat
+from ... import compat
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.bone_profiles import Link

@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Euler, Matrix, Quaternion, Vector
 from numpy.typing import NDArray
 
-from ..keys import ledgers
+from ...keys import ledgers
 
 #: Below this angle, in radians, a rotation's axis means nothing.
 _NO_TURN: Final = 1e-5

@@ -10,7 +10,8 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import bone_mapping, compat
+from ... import compat
+from . import mapping as bone_mapping
 
 #: Blender needs the strings of a list made at run time to be kept.
 _profiles: list[tuple[str, str, str]] = []
@@ -67,7 +68,7 @@ class MOUTHPIECE_OT_detect_bones(_OnTable, bpy.types.Operator):
         """Fill the table."""
         from mouthpiece.errors import MouthpieceError
 
-        from ..targets.bones import detected
+        from .target import detected
 
         rig = rig_of(context)
         try:
