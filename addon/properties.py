@@ -15,8 +15,8 @@ from .bake.bake import Bake
 from .sound import recordings, strips
 from .strokes import handles
 from .targets import Target, owners_of, target_for
-from .targets.eye_distance import measured_eye_distance
-from .targets.head import HeadTarget
+from .targets.head.eye_distance import measured_eye_distance
+from .targets.head.target import HeadTarget
 
 if TYPE_CHECKING:
     Settings = Any

@@ -22,7 +22,7 @@ from addon.bake import redial
 from addon.bake.bake import Bake, Heard
 from addon.sound import recordings
 from addon.targets import target_for
-from addon.targets.head import HeadTarget
+from addon.targets.head.target import HeadTarget
 
 RUNS = 9
 DIALS = ("lips", "jaw", "brows", "blink", "head", "smoothing")

@@ -12,7 +12,7 @@ from mouthpiece.retarget.bone_profiles import Link
 from addon.command import parser as command_parser
 from addon.targets.bones import mapping as bone_mapping
 from addon.targets.bones.target import BonesTarget
-from addon.targets.eye_distance import measured_eye_distance
+from addon.targets.head.eye_distance import measured_eye_distance
 from blender_tests import face_rigs
 from blender_tests.face_rigs import SIZE, speech
 

@@ -12,8 +12,8 @@ from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 
 from addon.keys import plan, writer
-from addon.targets.eye_distance import measured_eye_distance
-from addon.targets.head import HeadTarget
+from addon.targets.head.eye_distance import measured_eye_distance
+from addon.targets.head.target import HeadTarget
 from blender_tests import scenes
 
 GRID = FrameGrid(25.0, 1.0, 1, 25)

@@ -137,8 +137,8 @@ def _no_style(options: argparse.Namespace) -> bool:
 
 def _head(options: argparse.Namespace) -> Any:
     from ..targets import find_object
-    from ..targets.eye_distance import measured_eye_distance
-    from ..targets.head import HeadTarget
+    from ..targets.head.eye_distance import measured_eye_distance
+    from ..targets.head.target import HeadTarget
 
     name = options.armature or options.head_object
     if not name:

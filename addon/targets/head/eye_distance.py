@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .bones.rotations import scale_of
+from ..bones.rotations import scale_of
 
 #: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
 _OUTER_OVER_CENTRES: Final = 1.43
@@ -22,7 +22,7 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
     """
     from mouthpiece.errors import RigError
 
-    from .shape_keys.target import editable_keys, table_of
+    from ..shape_keys.target import editable_keys, table_of
 
     if obj.type == "ARMATURE":
         return _between_bones(obj)
@@ -42,8 +42,8 @@ def _between_bones(rig: bpy.types.Object) -> float:
     """Return the distance as an armature's face bones have it; RigError if it has none."""
     from mouthpiece.models.registry import find
 
-    from .bones.face_frame import frame_of
-    from .bones.target import mapped
+    from ..bones.face_frame import frame_of
+    from ..bones.target import mapped
 
     own: float = rig.mouthpiece_bones.eye_distance
     if own:

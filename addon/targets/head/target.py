@@ -16,9 +16,9 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
-from ..keys.plan import Channel, Part
-from . import Driven, find_object
-from .bones.rotations import before, rotation_before, rotation_rows, scale_of
+from ...keys.plan import Channel, Part
+from .. import Driven, find_object
+from ..bones.rotations import before, rotation_before, rotation_rows, scale_of
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
