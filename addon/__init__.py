@@ -9,7 +9,6 @@ from . import (
     panels_options,
     panels_picture,
     panels_portrait,
-    panels_strokes,
     picture_settings,
     portrait_preview,
     portrait_settings,
@@ -20,21 +19,13 @@ from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .command import parser as command_parser
-from .operators import (
-    add_demo,
-    chart,
-    drawn_face,
-    landmark_files,
-    landmarks,
-    picture,
-    portrait,
-    render_portrait,
-    try_pose,
-)
-from .strokes import settings as stroke_settings
+from .operators import add_demo, chart, landmark_files, landmarks, picture, portrait, render_portrait
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators
 from .targets.bones import panel as bones_panel
+from .targets.grease_pencil import operators, pose_preview
+from .targets.grease_pencil import panel as drawing_panel
+from .targets.grease_pencil import settings as stroke_settings
 from .targets.pins import operators as pin_operators
 from .targets.pins import overlay, picker, pins
 from .targets.pins import panel as pins_panel
@@ -63,8 +54,8 @@ MODULES = (
     picker,
     chart,
     operators,
-    drawn_face,
-    try_pose,
+    operators,
+    pose_preview,
     add_demo,
     picture,
     landmarks,
@@ -76,7 +67,7 @@ MODULES = (
     pins_panel,
     panels_chart,
     bones_panel,
-    panels_strokes,
+    drawing_panel,
     panels_picture,
     panels_portrait,
     bake_panel,

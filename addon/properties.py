@@ -13,8 +13,8 @@ from . import compat, picture_settings
 from .bake import settings as bake_settings
 from .bake.bake import Bake
 from .sound import recordings, strips
-from .strokes import handles
 from .targets import Target, owners_of, target_for
+from .targets.grease_pencil import handles
 from .targets.head.eye_distance import measured_eye_distance
 from .targets.head.target import HeadTarget
 

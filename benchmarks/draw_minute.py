@@ -22,8 +22,9 @@ from addon import compat, demo
 from addon.bake import redial
 from addon.bake.bake import Bake, Heard
 from addon.sound import recordings
-from addon.strokes import finding, handles, planes, settings
 from addon.targets import target_for
+from addon.targets.grease_pencil import face_finder, handles, planes
+from addon.targets.grease_pencil import settings as drawing_settings
 
 RUNS, POINTS, STROKES = 5, 500, 20
 
@@ -44,12 +45,12 @@ def drawing() -> Any:
     bpy.context.scene.collection.objects.link(obj)
     made = data.layers.new("Face").frames.new(1).drawing
     made.add_strokes([POINTS // STROKES] * STROKES)
-    face = finding.neutral()[:, :2]
+    face = face_finder.neutral()[:, :2]
     flat = np.random.default_rng(0).uniform(face.min(axis=0), face.max(axis=0), (POINTS, 2))
     places = np.stack([flat[:, 0], 0 * flat[:, 0], -flat[:, 1]], axis=1).astype(np.float32)
     made.attributes["position"].data.foreach_set("vector", places.ravel())
     handles.make(obj, face.astype(np.float64), planes.front())
-    settings.list_layers(obj)
+    drawing_settings.list_layers(obj)
     obj.mouthpiece_strokes.timing = "ONES"
     return obj
 

@@ -19,15 +19,16 @@ from addon.bake import redial
 from addon.bake.bake import Bake, Heard
 from addon.keys import writer
 from addon.sound.recordings import Placement, Recording
-from addon.strokes import finding, frames, handles, ledger, planes, settings
-from addon.targets.grease_pencil import StrokesTarget
+from addon.targets.grease_pencil import face_finder, frames, handles, ledgers, planes
+from addon.targets.grease_pencil import settings as drawing_settings
+from addon.targets.grease_pencil.target import StrokesTarget
 
 FPS = 25.0
 
 
 def face_points():
     """Return the 68 landmarks, y down: the resting face of takes, the mouth a little lower."""
-    return finding.neutral()[:, :2].astype(np.float64)
+    return face_finder.neutral()[:, :2].astype(np.float64)
 
 
 def ring(x, y, wide, high, count=24):
@@ -88,7 +89,7 @@ def obj():
     fill(data.layers.new("Face").frames.new(1).drawing, strokes())
     fill(data.layers.new("Hair").frames.new(1).drawing, [ring(0, -0.9, 0.8, 0.3)])
     handles.make(made, face_points(), planes.front())
-    settings.list_layers(made)
+    drawing_settings.list_layers(made)
     made.mouthpiece_strokes.timing = "ONES"
     bpy.context.view_layer.objects.active = made
     made.select_set(True)
@@ -97,7 +98,7 @@ def obj():
 
 def take(seconds=1.0, turn=0.2, opening=0.15):
     """Return a take whose mouth opens and shuts four times a second, with a blink and a head that sways."""
-    neutral = finding.neutral()
+    neutral = face_finder.neutral()
     count = round(seconds * FPS)
     time = np.arange(count) / FPS
     landmarks = np.repeat(neutral[None], count, axis=0)
@@ -397,7 +398,7 @@ def test_drawings_of_the_user_speak_too_if_asked_and_come_back(obj):
     assert np.allclose(positions(layer, 12)[-24:], source[-24:])
     bake(obj, first=1)  # from the drawings laid aside, not from its own
     assert np.allclose(positions(layer, 12)[-24:], source[-24:])
-    assert ledger.read(obj.data).aside["Face"] == {1: 0, 12: 12 - ledger.ASIDE}
+    assert ledgers.read(obj.data).aside["Face"] == {1: 0, 12: 12 - ledgers.ASIDE}
     obj.mouthpiece_strokes.own = "KEEP"
     bake(obj, first=1)
     assert np.array_equal(positions(layer, 12), source)
@@ -513,7 +514,7 @@ def test_a_renamed_layer_is_known_again(obj):
     bake(obj)
     obj.data.layers["Face"].name = "Gesicht"
     bake(obj)
-    settings.list_layers(obj)
+    drawing_settings.list_layers(obj)
     remove(obj)
     obj.data.layers["Gesicht"].name = "Face"
     assert everything(obj) == before
@@ -582,7 +583,7 @@ def test_a_failure_later_on_leaves_everything_as_it_was(obj, monkeypatch):
     def fail(*_):
         raise RigError("no")
 
-    monkeypatch.setattr("addon.strokes.takes._remarks", fail)
+    monkeypatch.setattr("addon.targets.grease_pencil.takes._remarks", fail)
     with pytest.raises(RigError):
         bake(obj, take(0.8, opening=0.05), first=1)
     assert everything(obj) == before

@@ -18,8 +18,8 @@ from bpy.props import (
 from bpy.utils import register_classes_factory
 
 from .. import compat, portrait_preview
-from ..strokes import trying
 from ..targets import kind_items
+from ..targets.grease_pencil import pose_preview
 from . import redial
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
 
     if not redial.dialled_lines(obj):
         return
-    if trying.shows_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
+    if pose_preview.shows_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
         compat.redraw(context)
         return
     state = context.window_manager.mouthpiece

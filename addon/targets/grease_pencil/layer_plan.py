@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import cells, frames, planes
-from .ledger import ASIDE, Ledger
+from . import drawings, frames, planes
+from .ledgers import ASIDE, Ledger
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.strokes import Part
@@ -33,7 +33,7 @@ class LayerPlan:
     own: list[int] = field(default_factory=list)
     aside: dict[int, int] = field(default_factory=dict)
     back: dict[int, int] = field(default_factory=dict)
-    cells: list[cells.Cell] = field(default_factory=list)
+    drawings: list[drawings.Cell] = field(default_factory=list)
     carried: dict[int, int] = field(default_factory=dict)
 
     def place(self, source: int) -> int:
@@ -85,7 +85,7 @@ def plan(
     layer: Any,
     obj: Any,
     part: Part,
-    show: cells.Show,
+    show: drawings.Show,
     ledger: Ledger,
     sound: str,
     span: tuple[int, int],
@@ -104,13 +104,13 @@ def plan(
     wanted = {*show.starts, first, *(time + (time in result.own) for time in here)}
     stays = {*result.edited, *result.own}
     times = sorted(f for f in wanted if first <= f <= last and f not in stays)
-    step = cells.SAME * show.puppet.face.unit / scale ** (1 / 3)
+    step = drawings.SAME * show.puppet.face.unit / scale ** (1 / 3)
     gone = {*result.remove, *result.aside, *result.sources.stashed.values()}
     remaining = sorted(({*held} - gone) | ({*result.back} - {*result.aside}))
     for source, group in _by_source(times, result.sources):
         drawing = held[result.sources.places[source]].drawing
-        fresh = cells.made(show, part, drawing, matrix, source, group)
-        result.cells += cells.shared(fresh, frames.get_places(drawing), source, remaining, step)
+        fresh = drawings.made(show, part, drawing, matrix, source, group)
+        result.cells += drawings.shared(fresh, frames.get_places(drawing), source, remaining, step)
     return result
 
 

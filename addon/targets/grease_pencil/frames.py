@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat
+from ... import compat
 from . import planes
 
 #: Attributes of points that are places: the points, and the handles of Bézier curves.

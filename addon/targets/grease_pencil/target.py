@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 
-from ..keys.plan import Written
-from ..strokes import handles, ledger, planes, settings, takes
-from ..strokes.cells import Show
-from . import Driven, find_object
+from ...keys.plan import Written
+from .. import Driven, find_object
+from . import handles, ledgers, planes, takes
+from . import settings as drawing_settings
+from .drawings import Show
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -55,8 +56,8 @@ class StrokesTarget:
     def summary(self) -> str:
         """Return how many layers move, and when."""
         obj = find_object(self.object_name)
-        count = sum(not takes.is_locked(layer) for layer, _ in settings.parts_of(obj))
-        timing = {name: label for name, label, _ in settings.TIMINGS}[obj.mouthpiece_strokes.timing]
+        count = sum(not takes.is_locked(layer) for layer, _ in drawing_settings.parts_of(obj))
+        timing = {name: label for name, label, _ in drawing_settings.TIMINGS}[obj.mouthpiece_strokes.timing]
         return f"Drawn face: {count} of {len(obj.data.layers)} layers, {timing.lower()}"
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
@@ -85,7 +86,7 @@ class StrokesTarget:
     @classmethod
     def has_drawings(cls, owner: bpy.types.ID) -> bool:
         """Return whether takes are drawn in a data-block."""
-        return ledger.PROPERTY in owner
+        return ledgers.PROPERTY in owner
 
     @classmethod
     def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
@@ -105,7 +106,7 @@ def shown(obj: bpy.types.Object, performance: Performance, grid: FrameGrid, stre
     puppet = Puppet.of(face)
     motion, done = puppet.repaired(follow(face, performance, grid.times, strength))
     change = chosen.change if chosen.timing == "CHANGE" else 0.0
-    holds = held(face, motion, chosen.head, settings.STEPS[chosen.timing], change)
+    holds = held(face, motion, chosen.head, drawing_settings.STEPS[chosen.timing], change)
     starts = (grid.first + holds.starts).tolist()
     plane = planes.from_numbers(chosen.plane)
     inside = -1 if chosen.inside is None else obj.data.materials.find(chosen.inside.name)

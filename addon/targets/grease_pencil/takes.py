@@ -8,10 +8,11 @@ from typing import Any
 
 import bpy
 
-from ..keys.plan import Line, Written
-from ..targets import find_object
-from . import frames, ledger, planes, settings, writing
-from .cells import Show
+from ...keys.plan import Line, Written
+from .. import find_object
+from . import frames, layer_plan, ledgers, planes
+from . import settings as drawing_settings
+from .drawings import Show
 
 
 @dataclass(slots=True)
@@ -36,16 +37,16 @@ class Drawings:
         """Draw the take in place of what the line had."""
         obj = find_object(self.object_name)
         noted = noted_in(self.owner)
-        undo.callback(ledger.restore, self.owner, self.owner.get(ledger.PROPERTY))
+        undo.callback(ledgers.restore, self.owner, self.owner.get(ledgers.PROPERTY))
         written = Written()
         plans = self._plans(obj, noted, line, written)
-        take = ledger.Drawn(line.sound, line.first, line.last)
+        take = ledgers.Drawn(line.sound, line.first, line.last)
         before = noted.take(line.sound)
         names = {plan.layer.name for plan in plans}
         if before is not None:  # layers that are left out now lose what they had
             plans += _retired(self.owner, noted, before, names, self.warp_own)
         for plan in plans:
-            rows = writing.carry_out(plan, undo)
+            rows = layer_plan.carry_out(plan, undo)
             _note(noted, plan, take, rows)
             written.channels += bool(rows)
             written.keys += len(rows)
@@ -54,27 +55,27 @@ class Drawings:
                 take.layers[name] = had
         noted.takes = [t for t in noted.takes if t.sound != line.sound] + [take]
         _resume(self.owner, noted, undo)
-        ledger.write(self.owner, noted)
+        ledgers.write(self.owner, noted)
         written.warnings += _remarks(plans, self.warp_own)
         self.owner.update_tag()
         return written
 
     def _plans(
-        self, obj: bpy.types.Object, noted: ledger.Ledger, line: Line, written: Written
-    ) -> list[writing.LayerPlan]:
+        self, obj: bpy.types.Object, noted: ledgers.Ledger, line: Line, written: Written
+    ) -> list[layer_plan.LayerPlan]:
         plans = []
-        for layer, part in settings.parts_of(obj):
+        for layer, part in drawing_settings.parts_of(obj):
             if is_locked(layer):
                 written.kept[layer.name] = "locked"
                 continue
             span = (line.first, line.last)
-            plans.append(writing.plan(layer, obj, part, self.show, noted, line.sound, span, self.warp_own))
+            plans.append(layer_plan.plan(layer, obj, part, self.show, noted, line.sound, span, self.warp_own))
         return plans
 
 
-def noted_in(owner: Any) -> ledger.Ledger:
+def noted_in(owner: Any) -> ledgers.Ledger:
     """Return the ledger of a Grease Pencil; layers renamed since are known by the drawings on them."""
-    noted = ledger.read(owner)
+    noted = ledgers.read(owner)
     names = noted.layer_names()
     strangers = [layer for layer in owner.layers if layer.name not in names]
     for name in names - {layer.name for layer in owner.layers}:
@@ -94,7 +95,7 @@ def not_drawable(obj: bpy.types.Object) -> str:
     reason = linked(obj.data)
     if reason:
         return reason
-    layers = list(settings.parts_of(obj))
+    layers = list(drawing_settings.parts_of(obj))
     if not layers:
         return f"Every layer of '{obj.name}' is left out. Give at least one of them a part in the face."
     if all(is_locked(layer) for layer, _ in layers):
@@ -130,18 +131,18 @@ def is_locked(layer: Any) -> bool:
 
 
 def _retired(
-    owner: Any, noted: ledger.Ledger, take: ledger.Drawn, written: set[str], warp_own: bool
-) -> list[writing.LayerPlan]:
+    owner: Any, noted: ledgers.Ledger, take: ledgers.Drawn, written: set[str], warp_own: bool
+) -> list[layer_plan.LayerPlan]:
     """Return plans that only take off what a take had on layers it is no longer drawn on."""
     found = []
     for name in take.layers.keys() - written:
         layer = owner.layers.get(name)
         if layer is not None and not is_locked(layer):
-            found.append(writing.plan_off(layer, noted, {take.sound}, warp_own))
+            found.append(layer_plan.plan_off(layer, noted, {take.sound}, warp_own))
     return found
 
 
-def _note(noted: ledger.Ledger, plan: writing.LayerPlan, take: ledger.Drawn, rows: dict[int, int]) -> None:
+def _note(noted: ledgers.Ledger, plan: layer_plan.LayerPlan, take: ledgers.Drawn, rows: dict[int, int]) -> None:
     """Bring a ledger up to date with what was done on a layer; edited frames stay on it as they were noted."""
     name = plan.layer.name
     held = frames.table(plan.layer)
@@ -163,7 +164,7 @@ def _note(noted: ledger.Ledger, plan: writing.LayerPlan, take: ledger.Drawn, row
     noted.aside[name] = {k: v for k, v in noted.aside.get(name, {}).items() if k not in plan.back} | plan.aside
 
 
-def _resume(owner: Any, noted: ledger.Ledger, undo: ExitStack) -> None:
+def _resume(owner: Any, noted: ledgers.Ledger, undo: ExitStack) -> None:
     """Have the user's own drawing go on where each take ends."""
     for name in noted.layer_names():
         layer = owner.layers.get(name)
@@ -171,7 +172,7 @@ def _resume(owner: Any, noted: ledger.Ledger, undo: ExitStack) -> None:
             continue
         for take in noted.takes:
             frame = take.last + 1
-            sources = writing.Sources(layer, noted)
+            sources = layer_plan.Sources(layer, noted)
             source = sources.at(frame)
             if not take.layers.get(name) or frame in frames.table(layer) or source is None:
                 continue
@@ -181,7 +182,7 @@ def _resume(owner: Any, noted: ledger.Ledger, undo: ExitStack) -> None:
             noted.ends.setdefault(name, {})[frame] = frames.checksum(frames.table(layer)[frame].drawing)
 
 
-def _remarks(plans: list[writing.LayerPlan], warp_own: bool) -> list[str]:
+def _remarks(plans: list[layer_plan.LayerPlan], warp_own: bool) -> list[str]:
     """Return what the user should know of drawings of theirs."""
     own = {plan.layer.name: plan.own for plan in plans if plan.own}
     edited = {plan.layer.name: sorted(plan.edited) for plan in plans if plan.edited}
@@ -220,14 +221,14 @@ def erase(owner: Any, warp_own: bool, undo: ExitStack) -> Written:
     if reason:
         raise RigError(reason)
     noted = noted_in(owner)
-    undo.callback(ledger.restore, owner, owner.get(ledger.PROPERTY))
-    written, left = Written(), ledger.Ledger()
+    undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+    written, left = Written(), ledgers.Ledger()
     for name in sorted(noted.layer_names()):
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        plan = writing.plan_off(layer, noted, {take.sound for take in noted.takes}, warp_own)
-        writing.carry_out(plan, undo)
+        plan = layer_plan.plan_off(layer, noted, {take.sound for take in noted.takes}, warp_own)
+        layer_plan.carry_out(plan, undo)
         written.channels += 1
         written.keys += len(plan.remove)
         if plan.edited:
@@ -240,6 +241,6 @@ def erase(owner: Any, warp_own: bool, undo: ExitStack) -> Written:
                 f"Drawings of yours are still laid aside, {where}: drawings you changed are in their place. Delete "
                 "those, and remove the take again."
             )
-    ledger.write(owner, left)
+    ledgers.write(owner, left)
     owner.update_tag()
     return written

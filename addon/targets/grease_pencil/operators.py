@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from ..strokes import finding, handles, settings
+from . import face_finder, handles
+from . import settings as drawing_settings
 
 _FEATURES = (
     ("ALL", "All", "Every handle"),
@@ -61,7 +62,7 @@ class MOUTHPIECE_OT_find_drawn_face(_OfDrawing, bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            found = finding.place(drawing(context), context.scene.frame_current, look=True)
+            found = face_finder.place(drawing(context), context.scene.frame_current, look=True)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -83,7 +84,7 @@ class MOUTHPIECE_OT_place_handles(_OfDrawing, bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            finding.place(drawing(context), context.scene.frame_current, look=False)
+            face_finder.place(drawing(context), context.scene.frame_current, look=False)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -158,7 +159,7 @@ class MOUTHPIECE_OT_list_layers(_OfDrawing, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """List them."""
-        settings.list_layers(drawing(context))
+        drawing_settings.list_layers(drawing(context))
         return {"FINISHED"}
 
 

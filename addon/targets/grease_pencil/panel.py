@@ -7,8 +7,8 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .operators import drawn_face, try_pose
-from .strokes import handles, settings
+from . import handles, operators, pose_preview
+from . import settings as drawing_settings
 
 #: Buttons of features, in rows as they lie on a face.
 _ROWS = (
@@ -47,14 +47,14 @@ class MOUTHPIECE_PT_strokes(bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for drawings."""
-        return drawn_face.drawing(context) is not None
+        return operators.drawing(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw handles, layers, timing."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        obj: Any = drawn_face.drawing(context)
+        obj: Any = operators.drawing(context)
         row = layout.row(align=True)
         row.operator("mouthpiece.find_drawn_face", icon="VIEWZOOM")
         row.operator("mouthpiece.place_handles", icon="EMPTY_AXIS")
@@ -84,7 +84,7 @@ def _draw_handles(layout: Any, obj: Any, context: bpy.types.Context) -> None:
         box.operator("mouthpiece.leave_handles", icon="CHECKMARK")
     row = layout.row(align=True)
     row.prop(obj.mouthpiece_strokes, "pose", text="Try")
-    shown = try_pose.is_shown()
+    shown = pose_preview.is_shown()
     row.operator("mouthpiece.try_pose", text="", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown)
 
 
@@ -92,7 +92,7 @@ def _draw_layers(layout: Any, obj: Any) -> None:
     row, chosen = layout.row(), obj.mouthpiece_strokes
     row.template_list("MOUTHPIECE_UL_layer_parts", "", chosen, "layers", chosen, "layers_index", rows=4)
     row.operator("mouthpiece.list_layers", text="", icon="FILE_REFRESH")
-    if not settings.is_listed(obj):
+    if not drawing_settings.is_listed(obj):
         layout.label(text="Layers have changed: list them anew", icon="INFO")
 
 
