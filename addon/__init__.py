@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from . import (
-    chart_settings,
     panels,
-    panels_chart,
     panels_options,
     panels_picture,
     panels_portrait,
@@ -19,13 +17,16 @@ from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .command import parser as command_parser
-from .operators import add_demo, chart, landmark_files, landmarks, picture, portrait, render_portrait
+from .operators import add_demo, landmark_files, landmarks, picture, portrait, render_portrait
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators
 from .targets.bones import panel as bones_panel
 from .targets.grease_pencil import operators, pose_preview
 from .targets.grease_pencil import panel as drawing_panel
 from .targets.grease_pencil import settings as stroke_settings
+from .targets.mouth_chart import operators
+from .targets.mouth_chart import panel as chart_panel
+from .targets.mouth_chart import settings as chart_settings
 from .targets.pins import operators as pin_operators
 from .targets.pins import overlay, picker, pins
 from .targets.pins import panel as pins_panel
@@ -52,7 +53,7 @@ MODULES = (
     operators,
     pin_operators,
     picker,
-    chart,
+    operators,
     operators,
     operators,
     pose_preview,
@@ -65,7 +66,7 @@ MODULES = (
     panels,
     mapping_panel,
     pins_panel,
-    panels_chart,
+    chart_panel,
     bones_panel,
     drawing_panel,
     panels_picture,

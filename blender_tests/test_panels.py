@@ -3,7 +3,8 @@
 import bpy
 import pytest
 
-from addon import panels_chart, panels_options, panels_picture, panels_portrait, properties
+from addon import panels_options, panels_picture, panels_portrait, properties
+from addon.targets.mouth_chart import panel as chart_panel
 from addon.targets.pins import panel as pins_panel
 from addon.targets.shape_keys import panel as mapping_panel
 from blender_tests import portraits, scenes
@@ -49,7 +50,7 @@ def test_a_portrait_has_the_panels_of_portraits_only(context):
     obj = portraits.portrait()
     assert shown(context) == {"portrait"} and properties.kind_of(obj) == "PORTRAIT"
     others = [getattr(panels_options, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
-    assert not any(panel.poll(context) for panel in (*others, panels_chart.MOUTHPIECE_PT_chart))
+    assert not any(panel.poll(context) for panel in (*others, chart_panel.MOUTHPIECE_PT_chart))
     assert panels_options.MOUTHPIECE_PT_options.poll(context)
     assert panels_portrait.MOUTHPIECE_PT_consent.poll(context)
     bpy.ops.mouthpiece.edit_landmarks()  # its landmarks stand for it

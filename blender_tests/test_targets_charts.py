@@ -14,12 +14,14 @@ from mouthpiece.motion.charts import charts
 from mouthpiece.motion.cues import Timing, cue_track
 from mouthpiece.pipeline import animate
 
-from addon import chart_files, chart_settings, compat
+from addon import compat
 from addon.keys import writer
 from addon.keys.plan import Line
 from addon.targets import KINDS, made_again, owners_of, target_for
-from addon.targets.chart_switches import MODIFIER
-from addon.targets.charts import ChartTarget
+from addon.targets.mouth_chart import files
+from addon.targets.mouth_chart import settings as chart_settings
+from addon.targets.mouth_chart.switches import MODIFIER
+from addon.targets.mouth_chart.target import ChartTarget
 
 from . import scenes
 
@@ -514,7 +516,7 @@ def test_bad_files_change_nothing(saved, said):
     chart(obj, "DRAWINGS")
     before = chart_settings.setup_of(obj)
     with pytest.raises(MouthpieceError, match=said):
-        chart_files.apply(obj, saved, bpy.context.scene)
+        files.apply(obj, saved, bpy.context.scene)
     assert chart_settings.setup_of(obj) == before
 
 

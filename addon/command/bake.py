@@ -87,11 +87,12 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from .. import chart_files, properties
+    from .. import properties
     from ..bake import settings as bake_settings
     from ..bake.bake import Bake
     from ..sound import recordings, strips
     from ..targets import find_object
+    from ..targets.mouth_chart import files
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
     for name in options.object[1:]:
@@ -100,7 +101,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     if options.mapping is not None:
         _map(obj, options.mapping)
     if options.chart is not None:
-        chart_files.apply(obj, chart_files.read(options.chart), scene)
+        files.apply(obj, files.read(options.chart), scene)
     if options.strip:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:

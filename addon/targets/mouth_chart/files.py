@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import bpy
 
-from . import chart_filling, chart_settings
-from .targets.chart_setup import refused
+from . import fill
+from . import settings as chart_settings
+from .setup import refused
 
 #: Words of a file that are settings as they are, and settings that name data-blocks.
 _PLAIN: Final = {
@@ -79,7 +80,7 @@ def apply(obj: bpy.types.Object, saved: Mapping[str, Any], scene: bpy.types.Scen
             chart_settings.fill_rows(settings, chart)
             return f"{chart.label} loaded: choose what shows it and press Set Up"
         _set_words(settings, saved)
-        told = chart_filling.set_up(obj, (), scene, _wanted(saved, chart, settings.how))
+        told = fill.set_up(obj, (), scene, _wanted(saved, chart, settings.how))
     except Exception:
         chart_settings.restore(settings, before)
         raise

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import bpy
 
-from ..keys import rna_values
-from ..keys.plan import Channel, Part
-from . import Driven, find_object
-from .chart_pictures import check_pictures
-from .chart_setup import Entry, Setup, Switches, refused
-from .chart_switches import SWITCHES
+from ...keys import rna_values
+from ...keys.plan import Channel, Part
+from .. import Driven, find_object
+from .setup import Entry, Setup, Switches, refused
+from .switches import SWITCHES, check_pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +52,7 @@ class ChartTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return the chart an object's settings have; RigError if none is set up, or what it shows is gone."""
-        from .. import chart_settings
+        from . import settings as chart_settings
 
         target = cls.asked(obj, strength)
         target._switches(obj)
@@ -63,7 +62,7 @@ class ChartTarget:
     @classmethod
     def asked(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return what the settings say, unchecked but for there being a table."""
-        from .. import chart_settings
+        from . import settings as chart_settings
 
         settings = obj.mouthpiece_chart
         if not settings.rows:
@@ -105,7 +104,7 @@ class ChartTarget:
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the data-blocks a chart of the object may switch."""
-        from .. import chart_settings
+        from . import settings as chart_settings
 
         return chart_settings.owners(obj)
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import chart_settings, paragraphs
-from .picture_settings import face_meant
+from ... import paragraphs
+from ...picture_settings import face_meant
+from . import settings as chart_settings
 
 #: What a row's number is.
 _NUMBERED: Final = {"DRAWINGS": "Frame", "IMAGE": "Picture", "CELLS": "Cell", "PROPERTY": "Value"}

@@ -17,7 +17,7 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from .targets.chart_setup import Entry, Setup, refused
+from .setup import Entry, Setup, refused
 
 if TYPE_CHECKING:
     from mouthpiece.motion.charts import MouthChart
@@ -118,9 +118,7 @@ class MOUTHPIECE_PG_chart(bpy.types.PropertyGroup):
         name="Property", description='Data path of the property, such as ["mouth"] (right click > Copy Data Path)',
         override=_OVERRIDE,
     )  # fmt: skip
-    columns: IntProperty(
-        name="Columns", description="Cells side by side", default=4, min=1, max=64, override=_OVERRIDE
-    )
+    columns: IntProperty(name="Columns", description="Cells side by side", default=4, min=1, max=64, override=_OVERRIDE)
     lines: IntProperty(name="Rows", description="Cells one above another", default=3, min=1, max=64, override=_OVERRIDE)
     exposure: EnumProperty(
         name="Exposure", description="How often a new drawing may come", items=_EXPOSURES, default="2",

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import chart_settings
-from .targets.chart_pictures import picture_numbers
-from .targets.chart_setup import about_property, check_editable, refused
-from .targets.chart_switches import MODIFIER, MODIFIER_TYPE
-from .targets.charts import ChartTarget
+from . import settings as chart_settings
+from .setup import about_property, check_editable, refused
+from .switches import MODIFIER, MODIFIER_TYPE, picture_numbers
+from .target import ChartTarget
 
 if TYPE_CHECKING:
     from mouthpiece.motion.charts import MouthChart
@@ -192,7 +191,7 @@ def _keys(
 ) -> _Filled:
     from mouthpiece.motion.chart_names import match_names
 
-    from .targets.shape_keys.target import editable_keys, key_names
+    from ..shape_keys.target import editable_keys, key_names
 
     found: _Filled = {s: {"key": name} for s, name in match_names(chart, key_names(editable_keys(obj))).items()}
     if found:

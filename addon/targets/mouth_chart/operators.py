@@ -9,8 +9,9 @@ import bpy
 from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
 
-from .. import chart_files, chart_filling, chart_settings
-from ..targets.charts import ChartTarget
+from . import files, fill
+from . import settings as chart_settings
+from .target import ChartTarget
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
@@ -55,7 +56,7 @@ class MOUTHPIECE_OT_set_up_chart(_OfChart, bpy.types.Operator):
 
         obj: Any = context.object
         try:
-            told = chart_filling.set_up(obj, context.selected_objects, context.scene)
+            told = fill.set_up(obj, context.selected_objects, context.scene)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -114,7 +115,7 @@ class MOUTHPIECE_OT_load_chart(_OnFile, bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            told = chart_files.apply(context.object, chart_files.read(Path(self.filepath)), context.scene)
+            told = files.apply(context.object, files.read(Path(self.filepath)), context.scene)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -142,7 +143,7 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
         path = path if path.suffix.lower() == ".json" else path.with_name(path.name + ".json")
         try:
             chart_settings.check_rows(obj, chart_settings.chart_of(obj.mouthpiece_chart))
-            chart_files.write(obj, path)
+            files.write(obj, path)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
