@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from . import (
-    panels,
-    panels_options,
-    panels_picture,
-    panels_portrait,
-    picture_settings,
-    portrait_preview,
-    portrait_settings,
-    preferences,
-    properties,
-)
+from . import panels, panels_options, panels_portrait, portrait_preview, portrait_settings, preferences, properties
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .command import parser as command_parser
-from .operators import add_demo, landmark_files, landmarks, picture, portrait, render_portrait
+from .operators import add_demo, portrait, render_portrait
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators
 from .targets.bones import panel as bones_panel
@@ -27,6 +17,9 @@ from .targets.grease_pencil import settings as stroke_settings
 from .targets.mouth_chart import operators
 from .targets.mouth_chart import panel as chart_panel
 from .targets.mouth_chart import settings as chart_settings
+from .targets.picture_rig import landmark_operators, operators
+from .targets.picture_rig import panel as picture_panel
+from .targets.picture_rig import settings as picture_settings
 from .targets.pins import operators as pin_operators
 from .targets.pins import overlay, picker, pins
 from .targets.pins import panel as pins_panel
@@ -58,9 +51,9 @@ MODULES = (
     operators,
     pose_preview,
     add_demo,
-    picture,
-    landmarks,
-    landmark_files,
+    operators,
+    landmark_operators,
+    landmark_operators,
     portrait,
     render_portrait,
     panels,
@@ -69,7 +62,7 @@ MODULES = (
     chart_panel,
     bones_panel,
     drawing_panel,
-    panels_picture,
+    picture_panel,
     panels_portrait,
     bake_panel,
     panels_options,

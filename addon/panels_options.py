@@ -10,9 +10,10 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import picture_settings, properties
+from . import properties
 from .bake.panel import OfCharacter
 from .keys import nla
+from .targets.picture_rig import settings as picture_settings
 
 
 class OfKeyed(OfCharacter):

@@ -7,8 +7,9 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import paragraphs, picture_landmarks, portrait_setting_up, properties
-from .picture_settings import face_meant, is_portrait, portrait_meant
+from . import paragraphs, portrait_setting_up, properties
+from .targets.picture_rig import landmarks as rig_landmarks
+from .targets.picture_rig.settings import face_meant, is_portrait, portrait_meant
 
 
 class MOUTHPIECE_PT_portrait(bpy.types.Panel):
@@ -57,7 +58,7 @@ def draw_landmarks(layout: Any, obj: Any) -> None:
     column.operator("mouthpiece.place_landmarks", icon="CURSOR")
     column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")
     row = column.row(align=True)
-    row.enabled = picture_landmarks.editor_of(obj) is not None
+    row.enabled = rig_landmarks.editor_of(obj) is not None
     row.operator("mouthpiece.apply_landmarks", icon="CHECKMARK")
     column.operator_menu_enum("mouthpiece.mirror_landmarks", "keep", icon="MOD_MIRROR")
     row = layout.row(align=True)

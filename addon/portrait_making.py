@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import bpy
 
-from . import picture_images, picture_making, picture_meshes, picture_settings
-from .picture_making import Made, Wanted
+from .targets.picture_rig import builder as rig_builder
+from .targets.picture_rig import images
+from .targets.picture_rig import mesh as picture_mesh
+from .targets.picture_rig import settings as picture_settings
+from .targets.picture_rig.builder import Made, Wanted
 
 #: Longer side of the picture on its plane, in Blender units.
-LONGEST: Final = picture_making.LONGEST
+LONGEST: Final = rig_builder.LONGEST
 
 
 def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:
@@ -23,10 +26,10 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
     from mouthpiece.portrait.placing import Placed
     from mouthpiece.portrait.portrait import portrait_of
 
-    placed, warnings = picture_making.landmarks_for(image, wanted)
-    picture_making.check_face(image, placed)
-    colours, factor = picture_images.pixels(image)
-    clear = picture_meshes.see_through(colours)
+    placed, warnings = rig_builder.landmarks_for(image, wanted)
+    rig_builder.check_face(image, placed)
+    colours, factor = images.pixels(image)
+    clear = picture_mesh.see_through(colours)
     flat = is_flat(portrait_of(colours, Placed(placed.landmarks / factor)))
     obj = _plane(Path(image.name).stem or "Portrait", image, longest, clear)
     context.collection.objects.link(obj)
@@ -64,5 +67,5 @@ def _plane(name: str, image: bpy.types.Image, longest: float, clear: bool) -> bp
     mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
     layer = mesh.uv_layers.new(name="UVMap")
     layer.uv.foreach_set("vector", [0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
-    mesh.materials.append(picture_meshes.unlit(name, image, clear))
+    mesh.materials.append(picture_mesh.unlit(name, image, clear))
     return bpy.data.objects.new(name, mesh)

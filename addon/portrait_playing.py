@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import picture_images, picture_settings, portrait_lines
+from . import portrait_lines
 from .portrait_settings import generator_of
 from .sound import recordings
+from .targets.picture_rig import images
+from .targets.picture_rig import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -35,7 +37,7 @@ def portrait_of(obj: bpy.types.Object, longest: int) -> Portrait:
 
     image = picture_settings.picture_of(obj)
     placed = picture_settings.landmarks_of(obj)
-    colours, factor = picture_images.pixels(image, longest)
+    colours, factor = images.pixels(image, longest)
     irises = None if placed.irises is None else placed.irises / factor
     return made(colours, Placed(placed.landmarks / factor, irises))
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, picture_settings, portrait_lines, portrait_playing
+from . import compat, portrait_lines, portrait_playing
+from .targets.picture_rig import settings as picture_settings
 
 #: Portraits whose preview is out of date, by name; drawn when Blender next has a moment.
 _waiting: Final[set[str]] = set()

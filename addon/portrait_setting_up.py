@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 
-from . import film_encoding, picture_settings, portrait_lines, portrait_playing, portrait_settings, preferences
+from . import film_encoding, portrait_lines, portrait_playing, portrait_settings, preferences
 from .portrait_frames import FrameFolder, first_number
 from .portrait_rendering import Rendering, fingerprint
 from .portrait_sealing import Signer, sealing_of
 from .sound import recordings, soundtrack
+from .targets.picture_rig import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance

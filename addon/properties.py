@@ -9,7 +9,7 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import compat, picture_settings
+from . import compat
 from .bake import settings as bake_settings
 from .bake.bake import Bake
 from .sound import recordings, strips
@@ -17,6 +17,7 @@ from .targets import Target, owners_of, target_for
 from .targets.grease_pencil import handles
 from .targets.head.eye_distance import measured_eye_distance
 from .targets.head.target import HeadTarget
+from .targets.picture_rig import settings as picture_settings
 
 if TYPE_CHECKING:
     Settings = Any

@@ -3,8 +3,9 @@
 import bpy
 import pytest
 
-from addon import panels_options, panels_picture, panels_portrait, properties
+from addon import panels_options, panels_portrait, properties
 from addon.targets.mouth_chart import panel as chart_panel
+from addon.targets.picture_rig import panel as picture_panel
 from addon.targets.pins import panel as pins_panel
 from addon.targets.shape_keys import panel as mapping_panel
 from blender_tests import portraits, scenes
@@ -15,7 +16,7 @@ def shown(context):
     panels = {
         "names": mapping_panel.MOUTHPIECE_PT_shape_keys,
         "pins": pins_panel.MOUTHPIECE_PT_pins,
-        "picture": panels_picture.MOUTHPIECE_PT_picture,
+        "picture": picture_panel.MOUTHPIECE_PT_picture,
         "portrait": panels_portrait.MOUTHPIECE_PT_portrait,
     }
     return {name for name, panel in panels.items() if panel.poll(context)}

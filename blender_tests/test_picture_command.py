@@ -9,8 +9,9 @@ import bpy
 import pytest
 from mouthpiece.portrait.placing import as_json, placed_in_box
 
-from addon import compat, picture_settings
+from addon import compat
 from addon.command import parser as command_parser
+from addon.targets.picture_rig import settings as picture_settings
 from blender_tests import scenes
 
 PHOTO = Path(__file__).resolve().parent.parent / "demo" / "samples" / "astronaut.jpg"

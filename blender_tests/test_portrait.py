@@ -9,17 +9,12 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import (
-    picture_images,
-    picture_landmarks,
-    picture_settings,
-    portrait_lines,
-    portrait_playing,
-    portrait_settings,
-    properties,
-)
+from addon import portrait_lines, portrait_playing, portrait_settings, properties
 from addon.keys import kept_takes
 from addon.targets import target_for
+from addon.targets.picture_rig import images
+from addon.targets.picture_rig import landmarks as rig_landmarks
+from addon.targets.picture_rig import settings as picture_settings
 from blender_tests import portraits, scenes
 
 
@@ -145,7 +140,7 @@ def test_another_picture_is_shown_at_once(line):
     bpy.ops.mouthpiece.preview_portrait()
     node = next(n for n in obj.material_slots[0].material.node_tree.nodes if n.bl_idname == "ShaderNodeTexImage")
     obj.mouthpiece_portrait.shown = "STILL"
-    other = picture_images.paint("Larger", np.repeat(np.repeat(portraits.read(portraits.PHOTO), 2, 0), 2, 1))
+    other = images.paint("Larger", np.repeat(np.repeat(portraits.read(portraits.PHOTO), 2, 0), 2, 1))
     obj.mouthpiece_picture.image = other
     assert node.image == other
     portrait = portrait_playing.portrait_of(obj, 640)  # landmarks are scaled along
@@ -163,7 +158,7 @@ def test_landmarks_are_edited_as_those_of_a_rig():
     obj = portraits.portrait()
     before = picture_settings.landmarks_of(obj).landmarks.copy()
     assert bpy.ops.mouthpiece.edit_landmarks() == {"FINISHED"}
-    editor = picture_landmarks.editor_of(obj)
+    editor = rig_landmarks.editor_of(obj)
     assert bpy.context.active_object == editor and picture_settings.portrait_meant(editor) == obj
     assert properties.character(bpy.context) == obj  # what stands for it
     bpy.ops.object.mode_set(mode="OBJECT")
@@ -253,7 +248,7 @@ def test_packed_and_generated_pictures_serve_too(line):
     assert bpy.ops.mouthpiece.add_portrait(image=packed.name) == {"FINISHED"}
     portraits.speak(line)
     assert bpy.ops.mouthpiece.preview_portrait() == {"FINISHED"}
-    made = picture_images.paint("Painted", portraits.colours(packed).astype(np.uint8))
+    made = images.paint("Painted", portraits.colours(packed).astype(np.uint8))
     bpy.context.view_layer.objects.active = None
     assert bpy.ops.mouthpiece.add_portrait(image=made.name) == {"FINISHED"}
 

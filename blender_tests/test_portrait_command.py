@@ -9,8 +9,9 @@ import pytest
 from mouthpiece.portrait.placing import as_json, placed_in_box
 from mouthpiece.provenance import records
 
-from addon import compat, film_encoding, picture_settings, portrait_lines
+from addon import compat, film_encoding, portrait_lines
 from addon.command import parser as command_parser
+from addon.targets.picture_rig import settings as picture_settings
 from blender_tests import portraits, scenes
 
 CONSENT = ("--consent", "NASA's official portrait, in the public domain, used to test this program")

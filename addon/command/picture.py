@@ -11,7 +11,9 @@ from typing import Any
 
 import bpy
 
-from .. import compat, picture_images, picture_making
+from .. import compat
+from ..targets.picture_rig import builder as rig_builder
+from ..targets.picture_rig import images
 
 
 def add(commands: Any) -> None:
@@ -86,13 +88,13 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     """Make the rig in a new scene that shows it as the picture is; nothing stays of it if that fails."""
     from mouthpiece.portrait.placing import placed_by_clicks, placed_in_box
 
-    image = picture_images.load(str(options.image))
+    image = images.load(str(options.image))
     placed = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
     placed = placed_in_box(*options.box) if options.box else placed
-    wanted = picture_making.Wanted(options.face, str(options.landmarks or ""), placed=placed)
+    wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=placed)
     with scene_for(image, options.fps):
-        made = picture_making.make(bpy.context, image, wanted)
-        picture_making.add_camera(bpy.context, made.rig)
+        made = rig_builder.make(bpy.context, image, wanted)
+        rig_builder.add_camera(bpy.context, made.rig)
     return made.rig, made.warnings
 
 
@@ -109,7 +111,7 @@ def scene_for(image: bpy.types.Image, fps: Fraction | int | None) -> Iterator[bp
         scene.render.fps_base = scene.render.fps / float(fps)
     window.scene = scene
     _ready_for_video(scene, before)
-    picture_making.show_colours(scene)
+    rig_builder.show_colours(scene)
     try:
         yield scene
     except MouthpieceError:

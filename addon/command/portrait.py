@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .. import picture_images, picture_making, portrait_making
+from .. import portrait_making
 from ..portrait_sealing import Signer
 from ..sound import recordings
+from ..targets.picture_rig import builder as rig_builder
+from ..targets.picture_rig import images
 from . import blend_files, render
 
 if TYPE_CHECKING:
@@ -93,11 +95,11 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 
     from .picture import scene_for
 
-    image = picture_images.load(str(options.image))
-    wanted = picture_making.Wanted(options.face, str(options.landmarks or ""), placed=_placed(image, options))
+    image = images.load(str(options.image))
+    wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=_placed(image, options))
     with scene_for(image, options.fps):
         made = portrait_making.make(bpy.context, image, wanted)
-        picture_making.add_camera(bpy.context, made.rig)
+        rig_builder.add_camera(bpy.context, made.rig)
     settings: Any = made.rig.mouthpiece_portrait
     consent = portraying.consent_of(options)
     settings.consent, settings.kind = True, consent.kind.upper()
@@ -126,8 +128,8 @@ def _placed(image: bpy.types.Image, options: argparse.Namespace) -> Placed | Non
         return placed_in_box(*options.box)
     if options.landmarks or options.backend == "mediapipe":
         return None
-    colours, factor = picture_images.pixels(image)
-    look = look_for_faces(picture_images.over_white(colours), options.backend)
+    colours, factor = images.pixels(image)
+    look = look_for_faces(images.over_white(colours), options.backend)
     return placed_by_detector(scaled(chosen_face(look, options.face, str(options.image)).face, factor))
 
 

@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece import cli
     from mouthpiece.errors import MouthpieceError, RigError
 
-    from .. import picture_settings
     from ..targets import find_object
+    from ..targets.picture_rig import settings as picture_settings
     from . import blend_files
 
     teller, began = cli.reporter(options), perf_counter()

@@ -7,8 +7,9 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, picture_settings, portrait_lines, portrait_making, portrait_preview
-from .picture import OfImage
+from .. import compat, portrait_lines, portrait_making, portrait_preview
+from ..targets.picture_rig import settings as picture_settings
+from ..targets.picture_rig.operators import OfImage
 
 
 class MOUTHPIECE_OT_add_portrait(OfImage, bpy.types.Operator):

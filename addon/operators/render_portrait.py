@@ -8,9 +8,10 @@ import bpy
 from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 
-from .. import compat, picture_settings, portrait_placing, portrait_setting_up
+from .. import compat, portrait_placing, portrait_setting_up
 from ..jobs import Failed, Finished
 from ..portrait_rendering import Asked, Rendered, Rendering
+from ..targets.picture_rig import settings as picture_settings
 from .working import Working
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 import bpy
 
 from ..keys.plan import Line, Part, Written
-from ..picture_settings import is_portrait
+from .picture_rig.settings import is_portrait
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid

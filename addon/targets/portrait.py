@@ -11,9 +11,9 @@ import bpy
 
 from .. import portrait_lines
 from ..keys.plan import Written
-from ..picture_settings import is_portrait
 from ..portrait_settings import not_editable
 from . import Driven, find_object
+from .picture_rig.settings import is_portrait
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid

@@ -8,7 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import paragraphs
-from ...picture_settings import face_meant
+from ..picture_rig.settings import face_meant
 from . import settings as chart_settings
 
 #: What a row's number is.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 
-from ..keys.plan import Channel, Part
-from ..picture_settings import eye_share, is_rig
-from . import Driven, find_object
-from .shape_keys.target import editable_keys
+from ...keys.plan import Channel, Part
+from .. import Driven, find_object
+from ..shape_keys.target import editable_keys
+from .settings import eye_share, is_rig
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
@@ -130,7 +130,7 @@ def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple
 
 def unit_of(obj: bpy.types.Object) -> float:
     """Return the eye distance of a rig in its own units."""
-    from ..picture_making import longest_of
+    from .builder import longest_of
 
     return eye_share(obj) * longest_of(obj)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 
-from . import picture_making, picture_settings
+from . import builder as rig_builder
+from . import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
@@ -77,7 +78,7 @@ def _laid_out(rig: bpy.types.Object, placed: Placed) -> Any:
     """Return where points lie in the rig's own space (72, 3)."""
     flat = np.concatenate([placed.landmarks[:, :2], _iris_points(placed)])
     width, height = picture_settings.picture_of(rig).size
-    longest = picture_making.longest_of(rig)
+    longest = rig_builder.longest_of(rig)
     scale = longest / max(width, height)
     x, z = (flat[:, 0] - width / 2) * scale, (height / 2 - flat[:, 1]) * scale
     return np.column_stack([x, np.full(len(x), -_BEFORE * longest), z])
@@ -117,7 +118,7 @@ def read(editor: bpy.types.Object) -> Placed:
     turn = np.array(rig.matrix_world.inverted_safe() @ editor.matrix_world)
     places = places.reshape(-1, 3) @ turn[:3, :3].T + turn[:3, 3]
     width, height = picture_settings.picture_of(rig).size
-    scale = max(width, height) / picture_making.longest_of(rig)
+    scale = max(width, height) / rig_builder.longest_of(rig)
     flat = np.column_stack([places[:, 0] * scale + width / 2, height / 2 - places[:, 2] * scale])
     before = picture_settings.landmarks_of(rig)
     marks = np.column_stack([flat[:68], before.landmarks[:, 2:]])
@@ -134,12 +135,12 @@ def apply(editor: bpy.types.Object) -> list[str]:
     rig = picture_settings.face_meant(editor)
     placed = read(editor)
     assert rig is not None  # read has refused
-    return picture_making.remake(rig, placed)
+    return rig_builder.remake(rig, placed)
 
 
 def place(context: bpy.types.Context, rig: bpy.types.Object, placed: Placed) -> list[str]:
     """Make a rig anew from other landmarks, move its landmark mesh along if there is one, and return remarks."""
-    remarks = picture_making.remake(rig, placed)
+    remarks = rig_builder.remake(rig, placed)
     if editor_of(rig) is not None:
         show(context, rig)
     return remarks
@@ -148,6 +149,6 @@ def place(context: bpy.types.Context, rig: bpy.types.Object, placed: Placed) -> 
 def pixel_at(rig: bpy.types.Object, x: float, z: float) -> tuple[float, float] | None:
     """Return the pixel of a rig's picture at a place of the rig's own space; None beside the picture."""
     width, height = picture_settings.picture_of(rig).size
-    scale = max(width, height) / picture_making.longest_of(rig)
+    scale = max(width, height) / rig_builder.longest_of(rig)
     pixel = (x * scale + width / 2, height / 2 - z * scale)
     return pixel if 0 <= pixel[0] <= width and 0 <= pixel[1] <= height else None

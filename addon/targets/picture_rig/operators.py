@@ -11,8 +11,10 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
 
-from .. import picture_images, picture_landmarks, picture_making
-from ..picture_making import Wanted
+from . import builder as rig_builder
+from . import images
+from . import landmarks as rig_landmarks
+from .builder import Wanted
 
 
 class OfImage(ImportHelper):
@@ -21,7 +23,7 @@ class OfImage(ImportHelper):
     bl_options = {"REGISTER", "UNDO"}
     #: What is made, in words, and how.
     what = ""
-    make: Callable[..., picture_making.Made]
+    make: Callable[..., rig_builder.Made]
 
     filename_ext = ""
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
@@ -45,7 +47,7 @@ class OfImage(ImportHelper):
     longest: FloatProperty(
         name="Size",
         description="Longer side of the picture in the scene",
-        default=picture_making.LONGEST,
+        default=rig_builder.LONGEST,
         min=0.001,
         subtype="DISTANCE",
     )
@@ -83,9 +85,9 @@ class OfImage(ImportHelper):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if self.camera:
-            picture_making.add_camera(context, made.rig)
+            rig_builder.add_camera(context, made.rig)
         if self.placement == "HAND":
-            picture_landmarks.show(context, made.rig)
+            rig_landmarks.show(context, made.rig)
             made.warnings.append("Now press Place Landmarks and click the eyes and the corners of the mouth.")
         for warning in made.warnings:
             self.report({"WARNING"}, warning)
@@ -99,11 +101,11 @@ class OfImage(ImportHelper):
             found = bpy.data.images.get(self.image)
             if found is None:
                 raise PictureError(f"There is no image '{self.image}' in this file.")
-            picture_images.check(found)
+            images.check(found)
             return found
         if not self.filepath or Path(bpy.path.abspath(self.filepath)).is_dir():
             raise PictureError("No picture is chosen. Click an image file.")
-        return picture_images.load(self.filepath)
+        return images.load(self.filepath)
 
     def _wanted(self: Any) -> Wanted:
         return Wanted(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
@@ -116,7 +118,7 @@ class MOUTHPIECE_OT_make_picture_rig(OfImage, bpy.types.Operator):
     bl_label = "Make Picture Rig"
     bl_description = "Turn a photo, painting or drawing into a mesh whose face can be animated"
     what = "picture rig"
-    make = staticmethod(picture_making.make)
+    make = staticmethod(rig_builder.make)
 
 
 def _menu(self: Any, context: bpy.types.Context) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import properties
-from .panels_portrait import draw_landmarks
-from .picture_settings import face_meant, is_rig, rig_meant
+from ... import properties
+from ...panels_portrait import draw_landmarks
+from .settings import face_meant, is_rig, rig_meant
 
 
 class MOUTHPIECE_PT_picture(bpy.types.Panel):

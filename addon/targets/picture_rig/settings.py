@@ -20,7 +20,7 @@ def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
 def _show(self: Any, _context: bpy.types.Context) -> None:
     """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
     if self.portrait:
-        from . import portrait_showing
+        from ... import portrait_showing
 
         portrait_showing.exchanged(self.id_data)
         return
@@ -120,12 +120,12 @@ def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
     """Return the picture of a rig or portrait; PictureError if it is gone or cannot be read."""
     from mouthpiece.errors import PictureError
 
-    from . import picture_images
+    from . import images
 
     image = rig.mouthpiece_picture.image
     if image is None:
         raise PictureError(f"'{rig.name}' has lost its picture. Choose it again in the panel.")
-    picture_images.check(image)
+    images.check(image)
     return image
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 from mathutils import Matrix, Vector
 
-from . import picture_images, picture_meshes, picture_settings
+from . import images
+from . import mesh as picture_mesh
+from . import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
@@ -51,7 +53,7 @@ def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[
     from mouthpiece.portrait.placing import placed_in_box, read_points
 
     width, height = image.size
-    told = picture_images.remarks(image)
+    told = images.remarks(image)
     if wanted.placed is not None:
         return wanted.placed, told
     if wanted.landmarks:
@@ -69,13 +71,13 @@ def _found(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]
     from mouthpiece.portrait.detect import look_for_faces
     from mouthpiece.portrait.placing import placed_by_detector
 
-    colours, factor = picture_images.pixels(image)
+    colours, factor = images.pixels(image)
     if not colours[..., 3].any():
         raise PictureError(
             f"Nothing is to be seen in '{image.name}': all of it is transparent. If it should not be, it is damaged or "
             "of a kind Blender does not show, such as an animated WebP: save it as PNG."
         )
-    chosen = chosen_face(look_for_faces(picture_images.over_white(colours)), number, image.name, _BY_HAND)
+    chosen = chosen_face(look_for_faces(images.over_white(colours)), number, image.name, _BY_HAND)
     return placed_by_detector(scaled(chosen.face, factor)), chosen.remarks
 
 
@@ -86,7 +88,7 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
     """
     placed, warnings = landmarks_for(image, wanted)
     rig = rig_for(image, placed)
-    colours = picture_images.pixels(image)[0]
+    colours = images.pixels(image)[0]
     obj = _object(image, rig, colours, longest)
     context.collection.objects.link(obj)
     for other in context.selected_objects:
@@ -114,8 +116,8 @@ def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: floa
     from mouthpiece.retarget.pictures.sheet import laid_out
 
     name = Path(image.name).stem or "Picture"
-    painting = picture_images.paint(f"{name} Mouth", painted(rig, colours))
-    obj = picture_meshes.new_object(name, laid_out(rig, longest), image, painting, picture_meshes.see_through(colours))
+    painting = images.paint(f"{name} Mouth", painted(rig, colours))
+    obj = picture_mesh.new_object(name, laid_out(rig, longest), image, painting, picture_mesh.see_through(colours))
     settings = obj.mouthpiece_picture
     settings.image, settings.painting = image, painting
     return obj
@@ -125,7 +127,7 @@ def painted(rig: PictureRig, colours: Any) -> Any:
     """Return the painted inside of a rig's mouth, for its picture's colours, whatever size they were read at."""
     from mouthpiece.retarget.pictures.painting import mouth_painting
 
-    return mouth_painting(picture_images.over_white(colours), rig)
+    return mouth_painting(images.over_white(colours), rig)
 
 
 def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
@@ -137,8 +139,8 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     from mouthpiece.errors import RigError
     from mouthpiece.retarget.pictures.sheet import laid_out
 
-    from . import portrait_preview
-    from .targets.shape_keys.target import editable_keys
+    from ... import portrait_preview
+    from ..shape_keys.target import editable_keys
 
     if picture_settings.is_portrait(obj):
         check_face(picture_settings.picture_of(obj), placed)
@@ -150,10 +152,10 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
         raise RigError(f"'{obj.name}' is being edited. Leave Edit Mode (Tab) first.")
     image = picture_settings.picture_of(obj)
     rig = rig_for(image, placed)
-    own = picture_meshes.rebuild(obj, laid_out(rig, longest_of(obj)))
-    colours = picture_images.pixels(image)[0]
+    own = picture_mesh.rebuild(obj, laid_out(rig, longest_of(obj)))
+    colours = images.pixels(image)[0]
     settings = obj.mouthpiece_picture
-    settings.painting = picture_images.paint(f"{obj.name} Mouth", painted(rig, colours), settings.painting)
+    settings.painting = images.paint(f"{obj.name} Mouth", painted(rig, colours), settings.painting)
     picture_settings.keep(obj, placed)
     return [f"Shape keys of your own have lost their shape: {', '.join(own)}"] if own else []
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import bpy
 import numpy as np
-from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty
+from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, StringProperty
 from bpy.utils import register_classes_factory
+from bpy_extras.io_utils import ExportHelper, ImportHelper
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 
-from .. import compat, picture_landmarks, picture_settings, portrait_settings
+from ... import compat, portrait_settings
+from . import landmarks as rig_landmarks
+from . import settings as picture_settings
 
 _ASKED: Final = (
     "Click the eye on the left of the picture", "Click the eye on the right", "Click the left corner of the mouth",
@@ -70,8 +74,8 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
         clicked = np.array(self.points[:]).reshape(4, 2)
 
         def work() -> list[str]:
-            remarks = picture_landmarks.place(context, rig, placed_by_clicks(clicked[:2], clicked[2:]))
-            picture_landmarks.show(context, rig)
+            remarks = rig_landmarks.place(context, rig, placed_by_clicks(clicked[:2], clicked[2:]))
+            rig_landmarks.show(context, rig)
             return remarks
 
         return self.tell(work, f"Placed the landmarks of '{rig.name}'")
@@ -121,7 +125,7 @@ def pixel_under(context: bpy.types.Context, event: bpy.types.Event) -> tuple[flo
     if abs(direction.y) < 1e-9:
         return None
     hit = origin - direction * (origin.y / direction.y)
-    return picture_landmarks.pixel_at(rig, hit.x, hit.z)
+    return rig_landmarks.pixel_at(rig, hit.x, hit.z)
 
 
 class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
@@ -138,7 +142,7 @@ class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
         def work() -> list[str]:
             if context.mode != "OBJECT":
                 bpy.ops.object.mode_set(mode="OBJECT")
-            editor = picture_landmarks.show(context, rig)
+            editor = rig_landmarks.show(context, rig)
             if picture_settings.is_portrait(rig):
                 rig.mouthpiece_portrait.shown = "STILL"  # the face must lie where its landmarks do
             for other in context.selected_objects:
@@ -167,10 +171,10 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
-            editor = picture_landmarks.editor_of(rig)
+            editor = rig_landmarks.editor_of(rig)
             if editor is None:
                 raise RigError(f"'{rig.name}' has no landmarks shown. Press Edit Landmarks first.")
-            remarks = picture_landmarks.apply(editor)
+            remarks = rig_landmarks.apply(editor)
             if context.mode != "OBJECT":
                 bpy.ops.object.mode_set(mode="OBJECT")
             editor.select_set(False)
@@ -205,9 +209,9 @@ class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
             mode = context.mode
             if mode != "OBJECT":
                 bpy.ops.object.mode_set(mode="OBJECT")
-            editor = picture_landmarks.editor_of(rig)
-            points = picture_landmarks.read(editor) if editor else picture_settings.landmarks_of(rig)
-            remarks = picture_landmarks.place(context, rig, mirrored(points, self.keep))
+            editor = rig_landmarks.editor_of(rig)
+            points = rig_landmarks.read(editor) if editor else picture_settings.landmarks_of(rig)
+            remarks = rig_landmarks.place(context, rig, mirrored(points, self.keep))
             if mode == "EDIT_MESH":
                 bpy.ops.object.mode_set(mode="EDIT")
             return remarks
@@ -219,3 +223,55 @@ register, unregister = register_classes_factory((
     MOUTHPIECE_OT_place_landmarks, MOUTHPIECE_OT_edit_landmarks, MOUTHPIECE_OT_apply_landmarks,
     MOUTHPIECE_OT_mirror_landmarks,
 ))  # fmt: skip
+
+
+class MOUTHPIECE_OT_load_landmarks(OnRig, bpy.types.Operator, ImportHelper):
+    """Give a rig the landmarks of a file."""
+
+    bl_idname = "mouthpiece.load_landmarks"
+    bl_label = "Load Landmarks"
+    bl_description = "Give the rig the landmarks of a file (.json), scaled to its picture"
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Read and rebuild."""
+        from mouthpiece.portrait.placing import read_points
+
+        rig: Any = picture_settings.face_meant(context.active_object)
+
+        def work() -> list[str]:
+            width, height = picture_settings.picture_of(rig).size
+            placed = read_points(Path(bpy.path.abspath(self.filepath)), width, height)
+            return rig_landmarks.place(context, rig, placed)
+
+        return self.tell(work, f"'{rig.name}' has the landmarks of '{self.filepath}'")
+
+
+class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
+    """Write a rig's landmarks to a file."""
+
+    bl_idname = "mouthpiece.save_landmarks"
+    bl_label = "Save Landmarks"
+    bl_description = "Write the rig's landmarks to a file (.json), for a copy of this picture or the command line"
+    bl_options = {"REGISTER"}
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write."""
+        from mouthpiece.errors import PictureError
+
+        rig: Any = picture_settings.face_meant(context.active_object)
+
+        def work() -> list[str]:
+            try:
+                Path(self.filepath).write_text(rig.mouthpiece_picture.points + "\n", encoding="utf-8")
+            except OSError as error:
+                raise PictureError(f"'{self.filepath}' cannot be written: {error.strerror}.") from error
+            return []
+
+        return self.tell(work, f"Wrote '{self.filepath}'")
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_OT_load_landmarks, MOUTHPIECE_OT_save_landmarks))

@@ -8,7 +8,7 @@ import bmesh
 import bpy
 import numpy as np
 
-from . import compat
+from ... import compat
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.pictures.sheet import Sheet
@@ -121,5 +121,3 @@ def unlit(name: str, image: bpy.types.Image, clear: bool) -> bpy.types.Material:
 def see_through(colours: Any) -> bool:
     """Return whether parts of a picture (H, W, 4) are see-through."""
     return bool((colours[..., 3] < 255).any())
-
-
