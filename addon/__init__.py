@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import panels, panels_options, panels_portrait, portrait_preview, portrait_settings, preferences, properties
+from . import panels, panels_options, preferences, properties
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .command import parser as command_parser
-from .operators import add_demo, portrait, render_portrait
+from .operators import add_demo
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators
 from .targets.bones import panel as bones_panel
@@ -23,6 +23,9 @@ from .targets.picture_rig import settings as picture_settings
 from .targets.pins import operators as pin_operators
 from .targets.pins import overlay, picker, pins
 from .targets.pins import panel as pins_panel
+from .targets.portrait import operators, preview, render_operator
+from .targets.portrait import panel as portrait_panel
+from .targets.portrait import settings as portrait_settings
 from .targets.shape_keys import operators
 from .targets.shape_keys import panel as mapping_panel
 from .targets.shape_keys import table as key_table
@@ -54,8 +57,8 @@ MODULES = (
     operators,
     landmark_operators,
     landmark_operators,
-    portrait,
-    render_portrait,
+    operators,
+    render_operator,
     panels,
     mapping_panel,
     pins_panel,
@@ -63,11 +66,11 @@ MODULES = (
     bones_panel,
     drawing_panel,
     picture_panel,
-    panels_portrait,
+    portrait_panel,
     bake_panel,
     panels_options,
     overlay,
-    portrait_preview,
+    preview,
     command_parser,
 )
 

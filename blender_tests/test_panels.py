@@ -3,10 +3,11 @@
 import bpy
 import pytest
 
-from addon import panels_options, panels_portrait, properties
+from addon import panels_options, properties
 from addon.targets.mouth_chart import panel as chart_panel
 from addon.targets.picture_rig import panel as picture_panel
 from addon.targets.pins import panel as pins_panel
+from addon.targets.portrait import panel as portrait_panel
 from addon.targets.shape_keys import panel as mapping_panel
 from blender_tests import portraits, scenes
 
@@ -17,7 +18,7 @@ def shown(context):
         "names": mapping_panel.MOUTHPIECE_PT_shape_keys,
         "pins": pins_panel.MOUTHPIECE_PT_pins,
         "picture": picture_panel.MOUTHPIECE_PT_picture,
-        "portrait": panels_portrait.MOUTHPIECE_PT_portrait,
+        "portrait": portrait_panel.MOUTHPIECE_PT_portrait,
     }
     return {name for name, panel in panels.items() if panel.poll(context)}
 
@@ -53,8 +54,8 @@ def test_a_portrait_has_the_panels_of_portraits_only(context):
     others = [getattr(panels_options, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
     assert not any(panel.poll(context) for panel in (*others, chart_panel.MOUTHPIECE_PT_chart))
     assert panels_options.MOUTHPIECE_PT_options.poll(context)
-    assert panels_portrait.MOUTHPIECE_PT_consent.poll(context)
+    assert portrait_panel.MOUTHPIECE_PT_consent.poll(context)
     bpy.ops.mouthpiece.edit_landmarks()  # its landmarks stand for it
     assert shown(context) == {"portrait"}
     scenes.face()
-    assert not panels_portrait.MOUTHPIECE_PT_consent.poll(context)
+    assert not portrait_panel.MOUTHPIECE_PT_consent.poll(context)

@@ -9,12 +9,15 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import portrait_lines, portrait_playing, portrait_settings, properties
+from addon import properties
 from addon.keys import kept_takes
 from addon.targets import target_for
 from addon.targets.picture_rig import images
 from addon.targets.picture_rig import landmarks as rig_landmarks
 from addon.targets.picture_rig import settings as picture_settings
+from addon.targets.portrait import lines as portrait_lines
+from addon.targets.portrait import playback
+from addon.targets.portrait import settings as portrait_settings
 from blender_tests import portraits, scenes
 
 
@@ -104,7 +107,7 @@ def test_a_preview_is_the_frame_at_the_playhead(line):
     bpy.context.scene.frame_set(17)
     assert bpy.ops.mouthpiece.preview_portrait() == {"FINISHED"}
     settings = obj.mouthpiece_portrait
-    renderer = Renderer(portrait_playing.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
+    renderer = Renderer(playback.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
     frames = list(renderer.frames(portrait_lines.played(obj, 24.0, 11, 20), 24.0))
     assert (portraits.colours(settings.preview)[..., :3] == frames[6][..., :3]).all()
     assert settings.shown == "PREVIEW" and not settings.preview.is_dirty
@@ -143,7 +146,7 @@ def test_another_picture_is_shown_at_once(line):
     other = images.paint("Larger", np.repeat(np.repeat(portraits.read(portraits.PHOTO), 2, 0), 2, 1))
     obj.mouthpiece_picture.image = other
     assert node.image == other
-    portrait = portrait_playing.portrait_of(obj, 640)  # landmarks are scaled along
+    portrait = playback.portrait_of(obj, 640)  # landmarks are scaled along
     assert portrait.picture.shape == (640, 640, 4)
     assert 80 < np.linalg.norm(portrait.face.landmarks[45, :2] - portrait.face.landmarks[36, :2]) < 160
 
@@ -236,7 +239,7 @@ def test_deep_and_linear_pictures_look_as_they_should(tmp_path, name, kind, dept
     path = written(tmp_path, name, kind, depth)
     assert bpy.ops.mouthpiece.add_portrait(filepath=str(path)) == {"FINISHED"}
     obj = bpy.context.active_object
-    seen = portrait_playing.portrait_of(obj, 320).picture
+    seen = playback.portrait_of(obj, 320).picture
     plain = bpy.data.images.load(str(portraits.PHOTO))
     assert np.abs(seen[..., :3].astype(int) - portraits.colours(plain)[..., :3]).max() <= 2
 
@@ -257,9 +260,9 @@ def test_large_pictures_are_read_no_larger_than_they_are_rendered(tmp_path):
     path = written(tmp_path, "large.png", "PNG", grey=(6000, 4000))
     bpy.ops.mouthpiece.add_portrait(filepath=str(path), placement="HAND")
     obj = bpy.context.active_object
-    assert portrait_playing.longest_of(obj) == 3840
+    assert playback.longest_of(obj) == 3840
     obj.mouthpiece_portrait.longest = 600
-    portrait = portrait_playing.portrait_of(obj, portrait_playing.longest_of(obj))
+    portrait = playback.portrait_of(obj, playback.longest_of(obj))
     assert portrait.picture.shape == (400, 600, 4)
     whole = picture_settings.landmarks_of(obj).landmarks[:, :2]
     assert portrait.face.landmarks[:, :2] == pytest.approx(whole / 10, abs=0.01)

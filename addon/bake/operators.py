@@ -7,11 +7,12 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, portrait_preview, properties
+from .. import compat, properties
 from ..jobs import Failed, Finished
 from ..keys import writer
 from ..operators.working import Working
 from ..targets import find_object, target_for
+from ..targets.portrait import preview
 from . import convert, rebuild, redial
 from . import settings as bake_settings
 from .bake import Bake, Heard, Report
@@ -122,7 +123,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         for warning in report.warnings:
             self._warn(context, warning)
         self.report({"INFO"}, report.summary())
-        portrait_preview.changed(find_object(report.object))
+        preview.changed(find_object(report.object))
         compat.redraw(context)
 
 
@@ -240,7 +241,7 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
         if done.kept:
             self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
         self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
-        portrait_preview.changed(obj)
+        preview.changed(obj)
         compat.redraw(context)
         return {"FINISHED"}
 

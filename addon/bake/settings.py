@@ -17,9 +17,10 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from .. import compat, portrait_preview
+from .. import compat
 from ..targets import kind_items
 from ..targets.grease_pencil import pose_preview
+from ..targets.portrait import preview
 from . import redial
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
-        portrait_preview.changed(obj)
+        preview.changed(obj)
     except MouthpieceError as error:
         state.remarks = str(error)
 

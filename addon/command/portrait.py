@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .. import portrait_making
-from ..portrait_sealing import Signer
 from ..sound import recordings
 from ..targets.picture_rig import builder as rig_builder
 from ..targets.picture_rig import images
+from ..targets.portrait import builder as portrait_builder
+from ..targets.portrait.render_setup import Signer
 from . import blend_files, render
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
 
-    from ..portrait_rendering import Rendering
+    from ..targets.portrait.render import Rendering
 
 
 def add(commands: Any) -> None:
@@ -98,7 +98,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     image = images.load(str(options.image))
     wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=_placed(image, options))
     with scene_for(image, options.fps):
-        made = portrait_making.make(bpy.context, image, wanted)
+        made = portrait_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)
     settings: Any = made.rig.mouthpiece_portrait
     consent = portraying.consent_of(options)
@@ -139,7 +139,7 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     from mouthpiece.pipeline import Options, Progress
 
     from ..bake.bake import Bake, Heard
-    from ..targets.portrait import PortraitTarget
+    from ..targets.portrait.target import PortraitTarget
 
     source, scene = options.take or options.audio, bpy.context.scene
     heard = recordings.from_file(str(source), scene, 1)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from ..portrait_rendering import Rendering
-    from ..portrait_sealing import Signer
+    from ..targets.portrait.render import Rendering
+    from ..targets.portrait.render_setup import Signer
 
 
 def add(commands: Any) -> None:
@@ -69,18 +69,18 @@ def run(options: argparse.Namespace) -> int:
 
 def rendering_of(obj: bpy.types.Object, force: bool, signer: Signer | None, teller: Any) -> tuple[Rendering, list[str]]:
     """Return what is to be rendered of a portrait, and remarks."""
-    from .. import portrait_setting_up
+    from ..targets.portrait import render_setup
 
     teller.progress(obj.name, 0.0, "Reading the picture")
-    return portrait_setting_up.rendering_of(obj, bpy.context.scene, force, signer)
+    return render_setup.rendering_of(obj, bpy.context.scene, force, signer)
 
 
 def render(obj: bpy.types.Object, rendering: Rendering, remarks: list[str], teller: Any) -> dict[str, Any]:
     """Render, telling about it, place the result, and return what was made, fit for JSON."""
     from mouthpiece.pipeline import Progress
 
-    from .. import portrait_placing
-    from ..portrait_rendering import Asked, Rendered
+    from ..targets.portrait import placement
+    from ..targets.portrait.render import Asked, Rendered
 
     remarks = list(remarks)
     done: Rendered | None = None
@@ -96,7 +96,7 @@ def render(obj: bpy.types.Object, rendering: Rendering, remarks: list[str], tell
     assert done is not None
     count = rendering.folder.count
     last = rendering.first + count - 1
-    remarks += portrait_placing.place(obj, bpy.context, done, rendering.first, last)
+    remarks += placement.place(obj, bpy.context, done, rendering.first, last)
     for remark in remarks:
         teller.warning(obj.name, remark)
     facts = rendering.sealing.facts

@@ -139,13 +139,13 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     from mouthpiece.errors import RigError
     from mouthpiece.retarget.pictures.sheet import laid_out
 
-    from ... import portrait_preview
+    from ..portrait import preview
     from ..shape_keys.target import editable_keys
 
     if picture_settings.is_portrait(obj):
         check_face(picture_settings.picture_of(obj), placed)
         picture_settings.keep(obj, placed)
-        portrait_preview.changed(obj)
+        preview.changed(obj)
         return []
     editable_keys(obj)
     if obj.mode != "OBJECT":

@@ -12,7 +12,8 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 
-from ... import compat, portrait_settings
+from ... import compat
+from ..portrait import settings as portrait_settings
 from . import landmarks as rig_landmarks
 from . import settings as picture_settings
 

@@ -6,7 +6,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import properties
-from ...panels_portrait import draw_landmarks
+from ..portrait.panel import draw_landmarks
 from .settings import face_meant, is_rig, rig_meant
 
 

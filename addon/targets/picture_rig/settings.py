@@ -20,9 +20,9 @@ def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
 def _show(self: Any, _context: bpy.types.Context) -> None:
     """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
     if self.portrait:
-        from ... import portrait_showing
+        from ..portrait import plane
 
-        portrait_showing.exchanged(self.id_data)
+        plane.exchanged(self.id_data)
         return
     slots: Any = self.id_data.material_slots if isinstance(self.id_data, bpy.types.Object) else ()
     tree = slots[0].material.node_tree if len(slots) and slots[0].material is not None else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from .portrait_frames import first_number
+from .frames import first_number
 
 
 def chosen(self: Any, _context: bpy.types.Context) -> None:
@@ -16,22 +16,22 @@ def chosen(self: Any, _context: bpy.types.Context) -> None:
 
 def followed(self: Any, _context: bpy.types.Context) -> None:
     """Preview at once when the playhead is to be followed, and show the picture again when it no longer is."""
-    from . import portrait_preview
+    from . import preview
 
     if self.follow:
-        portrait_preview.changed(self.id_data)
+        preview.changed(self.id_data)
     elif self.shown == "PREVIEW":
         self.shown = "STILL"
 
 
 def exchanged(obj: bpy.types.Object) -> None:
     """Show another picture that was chosen; what was previewed or rendered is not of it."""
-    from . import portrait_preview
+    from . import preview
 
     if obj.mouthpiece_portrait.shown == "FRAMES":
         obj.mouthpiece_portrait.shown = "STILL"
     refresh(obj)
-    portrait_preview.changed(obj)
+    preview.changed(obj)
 
 
 def refresh(obj: bpy.types.Object) -> None:

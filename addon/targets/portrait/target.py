@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 
-from .. import portrait_lines
-from ..keys.plan import Written
-from ..portrait_settings import not_editable
-from . import Driven, find_object
-from .picture_rig.settings import is_portrait
+from ...keys.plan import Written
+from .. import Driven, find_object
+from ..picture_rig.settings import is_portrait
+from . import lines as portrait_lines
+from .settings import not_editable
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid

@@ -7,9 +7,12 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, portrait_lines, portrait_making, portrait_preview
-from ..targets.picture_rig import settings as picture_settings
-from ..targets.picture_rig.operators import OfImage
+from ... import compat
+from ..picture_rig import settings as picture_settings
+from ..picture_rig.operators import OfImage
+from . import builder as portrait_builder
+from . import lines as portrait_lines
+from . import preview
 
 
 class MOUTHPIECE_OT_add_portrait(OfImage, bpy.types.Operator):
@@ -19,7 +22,7 @@ class MOUTHPIECE_OT_add_portrait(OfImage, bpy.types.Operator):
     bl_label = "Add Portrait"
     bl_description = "Add a photo, painting or drawing whose face talks in frames that are rendered of it"
     what = "portrait"
-    make = staticmethod(portrait_making.make)
+    make = staticmethod(portrait_builder.make)
 
 
 class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
@@ -47,7 +50,7 @@ class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
 
         obj: Any = picture_settings.portrait_meant(context.active_object)
         try:
-            image = portrait_preview.preview(obj, context.scene)
+            image = preview.preview(obj, context.scene)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

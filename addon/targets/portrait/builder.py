@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import bpy
 
-from .targets.picture_rig import builder as rig_builder
-from .targets.picture_rig import images
-from .targets.picture_rig import mesh as picture_mesh
-from .targets.picture_rig import settings as picture_settings
-from .targets.picture_rig.builder import Made, Wanted
+from ..picture_rig import builder as rig_builder
+from ..picture_rig import images
+from ..picture_rig import mesh as picture_mesh
+from ..picture_rig import settings as picture_settings
+from ..picture_rig.builder import Made, Wanted
 
 #: Longer side of the picture on its plane, in Blender units.
 LONGEST: Final = rig_builder.LONGEST

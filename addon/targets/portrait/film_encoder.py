@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import bpy
 
-from . import compat
+from ... import compat
 
 #: Container by file ending.
 CONTAINERS: Final = {".mp4": "MPEG4", ".m4v": "MPEG4", ".mov": "QUICKTIME"}
@@ -91,7 +91,7 @@ def apart(film: Film, blender: str) -> Iterator[float]:
     Raises PictureError if it cannot be started, or fails.
     """
     with _noted(film) as note:
-        program = _PROGRAM.format(folder=str(Path(__file__).parent), film=str(note))
+        program = _PROGRAM.format(folder=str(Path(__file__).parents[2]), film=str(note))
         command = [blender, "-b", "--factory-startup", "--python-exit-code", "1", "--python-expr", program]
         try:
             process = subprocess.Popen(

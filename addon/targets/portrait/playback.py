@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import portrait_lines
-from .portrait_settings import generator_of
-from .sound import recordings
-from .targets.picture_rig import images
-from .targets.picture_rig import settings as picture_settings
+from ...sound import recordings
+from ..picture_rig import images
+from ..picture_rig import settings as picture_settings
+from . import lines as portrait_lines
+from .settings import generator_of
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -111,6 +111,6 @@ def _performance(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Perform
 
 def _motion(obj: bpy.types.Object) -> tuple[int, ...]:
     """Return something that changes when a line is animated again."""
-    from .keys import kept_takes
+    from ...keys import kept_takes
 
     return tuple(id(kept_takes.motion(line)) for line in portrait_lines.spoken(obj))

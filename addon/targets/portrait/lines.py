@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 
-from .keys import kept_takes, ledgers
-from .keys.channels import Line, Written
+from ...keys import kept_takes, ledgers
+from ...keys.channels import Line, Written
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -42,8 +42,8 @@ class Spoken:
         """Raise RigError if the portrait may not be changed."""
         from mouthpiece.errors import RigError
 
-        from .portrait_settings import not_editable
-        from .targets import find_object
+        from .. import find_object
+        from .settings import not_editable
 
         reason = not_editable(find_object(self.object_name))
         if reason:
@@ -114,7 +114,7 @@ class _Final:
     def of(cls, line: kept_takes.Kept) -> _Final:
         from mouthpiece.motion.dials import Dials
 
-        from .bake.layers import Seen
+        from ...bake.layers import Seen
 
         whole = Seen.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
         grid = line.frames()

@@ -8,11 +8,12 @@ import bpy
 from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 
-from .. import compat, portrait_placing, portrait_setting_up
-from ..jobs import Failed, Finished
-from ..portrait_rendering import Asked, Rendered, Rendering
-from ..targets.picture_rig import settings as picture_settings
-from .working import Working
+from ... import compat
+from ...jobs import Failed, Finished
+from ...operators.working import Working
+from ..picture_rig import settings as picture_settings
+from . import placement, render_setup
+from .render import Asked, Rendered, Rendering
 
 
 class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
@@ -34,7 +35,7 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Say why not."""
-        reason = portrait_setting_up.disabled_reason(context)
+        reason = render_setup.disabled_reason(context)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -98,7 +99,7 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
     def _set_up(self, context: bpy.types.Context) -> None:
         obj: Any = picture_settings.portrait_meant(context.active_object)
         self._name = obj.name
-        self._rendering, remarks = portrait_setting_up.rendering_of(obj, context.scene, self.replace)
+        self._rendering, remarks = render_setup.rendering_of(obj, context.scene, self.replace)
         for remark in remarks:
             self._warn(context, remark)
 
@@ -116,11 +117,11 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
 
     def _end(self, context: bpy.types.Context, done: Rendered) -> None:
         """Put what was rendered where it is wanted, and tell."""
-        from ..targets import find_object
+        from .. import find_object
 
         first = self._rendering.first
         count = self._rendering.folder.count
-        for remark in portrait_placing.place(find_object(self._name), context, done, first, first + count - 1):
+        for remark in placement.place(find_object(self._name), context, done, first, first + count - 1):
             self._warn(context, remark)
         kept = f", {done.resumed} of them there before" if done.resumed else ""
         self.report({"INFO"}, f"{count} frames of {done.size[0]} x {done.size[1]}{kept}: {done.path}")
@@ -143,7 +144,7 @@ class MOUTHPIECE_OT_replace_portrait(bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw what is in the way."""
-        from .. import paragraphs
+        from ... import paragraphs
 
         paragraphs.draw(self.layout, f"{self.what}. It will be replaced.", "ERROR", context)
 

@@ -7,10 +7,11 @@ from typing import Final
 
 import bpy
 
-from . import compat, portrait_lines
-from .film_encoding import add_frames
-from .portrait_rendering import Rendered
-from .sound import recordings, soundtrack
+from ... import compat
+from ...sound import recordings, soundtrack
+from . import lines as portrait_lines
+from .film_encoder import add_frames
+from .render import Rendered
 
 #: Custom property of a strip: the portrait it shows.
 _MARK: Final = "mouthpiece_portrait"

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from . import film_encoding, portrait_lines, portrait_playing, portrait_settings, preferences
-from .portrait_frames import FrameFolder, first_number
-from .portrait_rendering import Rendering, fingerprint
-from .portrait_sealing import Signer, sealing_of
-from .sound import recordings, soundtrack
-from .targets.picture_rig import settings as picture_settings
+from ... import preferences
+from ...sound import recordings, soundtrack
+from ..picture_rig import settings as picture_settings
+from . import film_encoder, playback
+from . import lines as portrait_lines
+from . import settings as portrait_settings
+from .frames import FrameFolder, first_number
+from .render import Rendering, fingerprint
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
     from mouthpiece.portrait.consent import Consent
     from mouthpiece.portrait.generator import Generator
     from mouthpiece.provenance.facts import Facts
+    from mouthpiece.provenance.sealing import Seal
+
 
 #: Endings of films that can carry the record of what they are.
 FILMS: Final = (".mp4", ".m4v", ".mov")
@@ -106,12 +110,12 @@ def rendering_of(
     output = output_of(obj)
     folder, film = output.folder, output.film
     first, last = span_of(obj, scene)
-    performance = portrait_playing.performance_of(obj, scene, (first, last))
-    longest = portrait_playing.longest_of(obj)
-    portrait = portrait_playing.portrait_of(obj, longest)
+    performance = playback.performance_of(obj, scene, (first, last))
+    longest = playback.longest_of(obj)
+    portrait = playback.portrait_of(obj, longest)
     generator = portrait_settings.generator_of(obj)
     remarks: list[str] = []
-    if film is not None and not film_encoding.can_encode():
+    if film is not None and not film_encoder.can_encode():
         remarks.append(f"This Blender cannot write films: frames are in '{folder}'.")
         film = None
     remarks += _other_rates(obj, recordings.true_fps(scene))
@@ -183,3 +187,60 @@ def _file_of(image: bpy.types.Image) -> Path | None:
         return None
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
     return path if path.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How frames and films are recorded and vouched for. No bpy: a worker uses it."""
+
+    facts: Facts
+    seal: Seal
+
+    def frame_bytes(self, frame: Any, index: int, is_for_film: bool) -> bytes:
+        """Return a frame (H, W, 4) as a PNG file with its record, marked if that is wanted.
+
+        It is signed, but not where a film is made of it: the film will be.
+        """
+        from mouthpiece.provenance.marks import marked
+
+        seal = replace(self.seal, identity=None) if is_for_film else self.seal
+        return seal.frame(marked(frame) if self.facts.marked else frame, replace(self.facts, frame=index))
+
+    def film(self, path: Path) -> None:
+        """Put the record into a finished film, and sign it."""
+        self.seal.put(path, self.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """What is signed with: the user's certificate and private key (PEM), or both empty for one made on this computer.
+
+    ``authority`` is asked for time stamps, over the network; ``signs`` off leaves content credentials out.
+    """
+
+    certificate: str = ""
+    key: str = ""
+    authority: str = ""
+    signs: bool = True
+
+
+def sealing_of(facts: Facts, picture: Path | None, signer: Signer) -> tuple[Sealing, list[str]]:
+    """Return how what is recorded of a portrait is vouched for, and a remark if it cannot be.
+
+    Raises PictureError if the user's own certificate cannot be used.
+    """
+    from mouthpiece.errors import PictureError
+    from mouthpiece.provenance import certificates
+    from mouthpiece.provenance.sealing import Seal, library
+
+    if not signer.signs:
+        return Sealing(facts, Seal(None, picture)), []
+    try:
+        library()
+    except PictureError as error:
+        if signer.certificate:
+            raise
+        return Sealing(facts, Seal(None, picture)), [f"Not signed with content credentials: {error}"]
+    own = (Path(signer.certificate), Path(signer.key)) if signer.certificate else None
+    identity = certificates.own_identity() if own is None else certificates.read_identity(*own)
+    return Sealing(facts, Seal(identity, picture, signer.authority)), []

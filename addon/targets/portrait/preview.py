@@ -9,8 +9,10 @@ from typing import Any, Final
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, portrait_lines, portrait_playing
-from .targets.picture_rig import settings as picture_settings
+from ... import compat
+from ..picture_rig import settings as picture_settings
+from . import lines as portrait_lines
+from . import playback
 
 #: Portraits whose preview is out of date, by name; drawn when Blender next has a moment.
 _waiting: Final[set[str]] = set()
@@ -20,7 +22,7 @@ _rendering: Final = [False]
 
 def preview(obj: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Image:
     """Show the frame at the playhead on the portrait's plane and return its image; a MouthpieceError says why not."""
-    frame = portrait_playing.frame_at(obj, scene, scene.frame_current)
+    frame = playback.frame_at(obj, scene, scene.frame_current)
     settings = obj.mouthpiece_portrait
     settings.preview = _image(obj, frame, settings.preview)
     settings.shown = "PREVIEW"
@@ -104,14 +106,14 @@ def _stopped(scene: bpy.types.Scene, *_: Any) -> None:
 def _updated(_scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
     """Notice pictures that were painted on or exchanged."""
     for update in graph.updates:
-        if isinstance(update.id, bpy.types.Image) and portrait_playing.is_prepared_from(update.id.original):
-            portrait_playing.forget()
+        if isinstance(update.id, bpy.types.Image) and playback.is_prepared_from(update.id.original):
+            playback.forget()
 
 
 @persistent
 def _loaded(*_: Any) -> None:
     """Show pictures where previews were shown when the file was saved: they were of that session."""
-    portrait_playing.forget()
+    playback.forget()
     _rendering[0] = False
     for obj in bpy.data.objects:
         settings = obj.mouthpiece_portrait
@@ -154,4 +156,4 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(_draw_waiting):
         bpy.app.timers.unregister(_draw_waiting)
     _waiting.clear()
-    portrait_playing.forget()
+    playback.forget()

@@ -7,9 +7,10 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from . import paragraphs, portrait_setting_up, properties
-from .targets.picture_rig import landmarks as rig_landmarks
-from .targets.picture_rig.settings import face_meant, is_portrait, portrait_meant
+from ... import paragraphs, properties
+from ..picture_rig import landmarks as rig_landmarks
+from ..picture_rig.settings import face_meant, is_portrait, portrait_meant
+from . import render_setup
 
 
 class MOUTHPIECE_PT_portrait(bpy.types.Panel):
@@ -133,7 +134,7 @@ class MOUTHPIECE_PT_portrait_render(OfPortrait, bpy.types.Panel):
             column.prop(settings, "keep_frames")
         column.prop(settings, "sequencer")
         column.prop(settings, "plane")
-        reason = portrait_setting_up.disabled_reason(context)
+        reason = render_setup.disabled_reason(context)
         if reason and not context.window_manager.mouthpiece.running:
             paragraphs.draw(column.box(), reason, "INFO", context)
         row = column.column()

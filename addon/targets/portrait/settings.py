@@ -13,7 +13,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
-from . import portrait_showing
+from . import plane
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.consent import Consent
@@ -105,7 +105,7 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
     follow: BoolProperty(
         name="Follow Playhead",
         description="Show the frame at the playhead on the plane whenever it, a dial or the landmarks change",
-        update=portrait_showing.followed,
+        update=plane.followed,
     )
     shown: EnumProperty(
         name="Plane Shows",
@@ -115,7 +115,7 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
             ("PREVIEW", "Preview", "The frame that was previewed last"),
             ("FRAMES", "Rendered", "The frames or the film rendered last"),
         ),
-        update=portrait_showing.chosen,
+        update=plane.chosen,
     )
     preview: PointerProperty(name="Preview", description="The frame previewed last", type=bpy.types.Image)
     rendered: PointerProperty(name="Rendered", description="The frames or the film rendered last", type=bpy.types.Image)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import film_encoding, portrait_sealing
-from .film_encoding import Film
-from .portrait_frames import FrameFolder
-from .sound import soundtrack
+from ...sound import soundtrack
+from . import film_encoder, render_setup
+from .film_encoder import Film
+from .frames import FrameFolder
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -54,7 +54,7 @@ class Asked:
         """Encode, and let the worker go on whatever comes of it."""
         self._begun.set()
         try:
-            film_encoding.here(self.film)
+            film_encoder.here(self.film)
         except Exception as error:  # raised again where the film is waited for
             self._error = error
         finally:
@@ -91,7 +91,7 @@ class Rendering:
     folder: FrameFolder
     film: Path | None
     sounds: tuple[soundtrack.Heard, ...]
-    sealing: portrait_sealing.Sealing
+    sealing: render_setup.Sealing
     blender: str = ""
     keep_frames: bool = True
     replace: bool = False
@@ -168,8 +168,8 @@ class Rendering:
                 tuple(map(str, places)), str(track) if self.sounds else "", str(beside), *size, self.fps, self.fps_base,
                 self.background, self.quality,
             )  # fmt: skip
-            if film_encoding.is_blender(self.blender):
-                for share in film_encoding.apart(film, self.blender):
+            if film_encoder.is_blender(self.blender):
+                for share in film_encoder.apart(film, self.blender):
                     yield Progress(_FRAMES + (0.98 - _FRAMES) * share, "Encoding the film")
             else:
                 asked = Asked(film)
