@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from . import panels, panels_options, preferences, properties
+from . import demo, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .command import parser as command_parser
-from .operators import add_demo
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators
 from .targets.bones import panel as bones_panel
@@ -33,7 +32,7 @@ from .targets.shape_keys import table as key_table
 #: Settings first, the panel before its parts.
 MODULES = (
     preferences,
-    properties,
+    scene_settings,
     bake_settings,
     key_table,
     picture_settings,
@@ -53,13 +52,13 @@ MODULES = (
     operators,
     operators,
     pose_preview,
-    add_demo,
+    demo,
     operators,
     landmark_operators,
     landmark_operators,
     operators,
     render_operator,
-    panels,
+    panel,
     mapping_panel,
     pins_panel,
     chart_panel,
@@ -68,7 +67,7 @@ MODULES = (
     picture_panel,
     portrait_panel,
     bake_panel,
-    panels_options,
+    panel,
     overlay,
     preview,
     command_parser,

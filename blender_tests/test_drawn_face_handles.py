@@ -9,7 +9,7 @@ from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 from mouthpiece.topology import MIRROR
 
-from addon import compat, properties
+from addon import compat, scene_settings
 from addon.targets.grease_pencil import face_finder, frames, handles, planes, pose_preview
 from addon.targets.grease_pencil import settings as drawing_settings
 from blender_tests.test_drawn_face import bake, everything, face_points, lifted, obj, remove, ring, strokes  # noqa: F401
@@ -184,7 +184,7 @@ def test_a_feature_is_taken_in_hand_and_moved_in_edit_mode(obj, context):  # noq
     assert bpy.ops.mouthpiece.edit_handles(feature="RIGHT_EYE") == {"FINISHED"}
     held = obj.mouthpiece_strokes.handles
     assert context.active_object == held and held.mode == "EDIT"
-    assert properties.character(context) == obj  # the panel goes on meaning the drawing
+    assert scene_settings.character(context) == obj  # the panel goes on meaning the drawing
     held.update_from_editmode()
     assert {v.index for v in held.data.vertices if v.select} == set(range(36, 42))
     bpy.ops.mouthpiece.edit_handles(feature="LEFT_EYE", extend=True)

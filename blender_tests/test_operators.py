@@ -225,7 +225,7 @@ def test_odd_formats_are_animated(ready, tmp_path, context, rate, channels):
 def test_strips_of_another_scene_at_another_rate_are_refused(ready, voice, context):
     other = bpy.data.scenes.new("Edit")
     other.render.fps = 50
-    from addon import compat, properties
+    from addon import compat, scene_settings
 
     compat.strips_of(other.sequence_editor_create()).new_sound("Line", voice, 1, 41)
     context.scene.mouthpiece.source = "STRIP"
@@ -233,7 +233,7 @@ def test_strips_of_another_scene_at_another_rate_are_refused(ready, voice, conte
         context.workspace.sequencer_scene = other
         fails("50 frames per second")
         other.render.fps = context.scene.render.fps
-        assert properties.recording(context).placement.origin == 41
+        assert scene_settings.recording(context).placement.origin == 41
     else:
         assert compat.sequencer_scene(context) == context.scene
 

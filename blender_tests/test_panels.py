@@ -3,7 +3,7 @@
 import bpy
 import pytest
 
-from addon import panels_options, properties
+from addon import panel, scene_settings
 from addon.targets.mouth_chart import panel as chart_panel
 from addon.targets.picture_rig import panel as picture_panel
 from addon.targets.pins import panel as pins_panel
@@ -25,13 +25,13 @@ def shown(context):
 
 def test_a_head_with_known_names_has_its_table_only(context):
     obj = scenes.face()
-    assert properties.kind_of(obj) == "NAMES"
+    assert scene_settings.kind_of(obj) == "NAMES"
     assert shown(context) == {"names"}
 
 
 def test_names_nobody_knows_offer_all(context):
     obj = scenes.face(keys=("Key 1", "Key 2", "Key 3"))
-    assert properties.kind_of(obj) == ""
+    assert scene_settings.kind_of(obj) == ""
     assert shown(context) == {"names", "pins", "picture", "portrait"}
 
 
@@ -50,10 +50,10 @@ def test_without_an_object_a_picture_can_begin(context):
 
 def test_a_portrait_has_the_panels_of_portraits_only(context):
     obj = portraits.portrait()
-    assert shown(context) == {"portrait"} and properties.kind_of(obj) == "PORTRAIT"
-    others = [getattr(panels_options, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
+    assert shown(context) == {"portrait"} and scene_settings.kind_of(obj) == "PORTRAIT"
+    others = [getattr(panel, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
     assert not any(panel.poll(context) for panel in (*others, chart_panel.MOUTHPIECE_PT_chart))
-    assert panels_options.MOUTHPIECE_PT_options.poll(context)
+    assert panel.MOUTHPIECE_PT_options.poll(context)
     assert portrait_panel.MOUTHPIECE_PT_consent.poll(context)
     bpy.ops.mouthpiece.edit_landmarks()  # its landmarks stand for it
     assert shown(context) == {"portrait"}

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import properties
+from addon import scene_settings
 from addon.keys import kept_takes
 from addon.targets import target_for
 from addon.targets.picture_rig import images
@@ -163,7 +163,7 @@ def test_landmarks_are_edited_as_those_of_a_rig():
     assert bpy.ops.mouthpiece.edit_landmarks() == {"FINISHED"}
     editor = rig_landmarks.editor_of(obj)
     assert bpy.context.active_object == editor and picture_settings.portrait_meant(editor) == obj
-    assert properties.character(bpy.context) == obj  # what stands for it
+    assert scene_settings.character(bpy.context) == obj  # what stands for it
     bpy.ops.object.mode_set(mode="OBJECT")
     editor.data.vertices[48].co.x -= 0.05  # 8 of 320 pixels
     assert bpy.ops.mouthpiece.apply_landmarks() == {"FINISHED"}

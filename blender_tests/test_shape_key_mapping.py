@@ -13,7 +13,7 @@ from mouthpiece.motion.visemes import VISEMES
 from mouthpiece.retarget import mapping
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import properties
+from addon import scene_settings
 from addon.command import parser as command_parser
 from addon.targets import target_for
 from addon.targets.shape_keys import fingerprints, presets
@@ -375,7 +375,7 @@ def test_the_dials_of_an_override_last_as_well(tmp_path, context):
     context.scene.collection.objects.link(here.objects[0])
     obj = here.objects[0].override_create(remap_local_usages=True)
     context.view_layer.objects.active = obj
-    assert properties.character(context) == obj  # as the panel asks
+    assert scene_settings.character(context) == obj  # as the panel asks
     obj.mouthpiece.lips = 0.5
     bpy.ops.wm.save_as_mainfile(filepath=shot)
     bpy.ops.wm.open_mainfile(filepath=shot)

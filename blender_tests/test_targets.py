@@ -59,9 +59,9 @@ def test_teeth_play_along_and_are_dialled_and_removed_with_the_face(context):
     teeth, face = scenes.face("Teeth", ("jawOpen",)), scenes.face("Face", ("jawOpen", "mouthSmileLeft"))
     before = scenes.state()
     face.mouthpiece.also.add().object = teeth
-    from addon import properties
+    from addon import scene_settings
 
-    report = bake(*properties.targets_of(face, 1.0))
+    report = bake(*scene_settings.targets_of(face, 1.0))
     assert [told["object"] for told in report.targets] == ["Face", "Teeth"] and report.channels == 3
     path = scenes.shape_path("jawOpen")
     plain = scenes.values(teeth.data.shape_keys, path)

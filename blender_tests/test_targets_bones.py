@@ -11,7 +11,7 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.bone_profiles import Link
 from mouthpiece.retarget.bones import face_motion
 
-from addon import properties
+from addon import scene_settings
 from addon.keys import channels, writer
 from addon.targets import KINDS, made_again, target_for
 from addon.targets.bones import mapping as bone_mapping
@@ -524,11 +524,11 @@ def test_a_face_rig_is_the_character_unless_its_mesh_has_shape_keys_that_play(co
     rig, body = face_rigs.face(), scenes.face("Body", keys=("elbow_fix", "knee_fix"))
     body.parent = rig
     context.view_layer.objects.active = rig
-    assert properties.character(context) == rig
+    assert scene_settings.character(context) == rig
     body.data.shape_keys.key_blocks["elbow_fix"].name = "jawOpen"
-    assert properties.character(context) == body
+    assert scene_settings.character(context) == body
     rig.mouthpiece.target = "BONES"
-    assert properties.character(context) == rig
+    assert scene_settings.character(context) == rig
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, properties
-from ..jobs import Failed, Finished
+from .. import compat, scene_settings
+from ..jobs import Failed, Finished, Working
 from ..keys import writer
-from ..operators.working import Working
 from ..targets import find_object, target_for
 from ..targets.portrait import preview
 from . import convert, rebuild, redial
@@ -25,7 +24,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     from mouthpiece.errors import RigError
 
     try:
-        properties.targets_of(properties.character(context), 1.0)
+        scene_settings.targets_of(scene_settings.character(context), 1.0)
     except RigError as error:
         return str(error)
     return _sound_missing(context)
@@ -64,7 +63,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            bake = properties.bake_of(context)
+            bake = scene_settings.bake_of(context)
             for message in bake.steps():
                 if isinstance(message, Heard):
                     self._tell(context, bake.write(message))
@@ -84,7 +83,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         if bpy.app.background:
             return self.execute(context)
         try:
-            self._bake = properties.bake_of(context)
+            self._bake = scene_settings.bake_of(context)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -156,7 +155,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a take."""
-        found = any(map(writer.has_takes, properties.owners(context)))
+        found = any(map(writer.has_takes, scene_settings.owners(context)))
         if not found:
             cls.poll_message_set("The active character carries no take")
         return found and not context.window_manager.mouthpiece.running
@@ -166,7 +165,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         from mouthpiece.errors import MouthpieceError
 
         try:
-            gone = writer.remove(properties.owners(context), context.scene.mouthpiece.replace_edited)
+            gone = writer.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -206,7 +205,7 @@ class _OnLines:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a line."""
-        found = bool(redial.dialled_lines(properties.character(context)))
+        found = bool(redial.dialled_lines(scene_settings.character(context)))
         if not found:
             cls.poll_message_set("The active character carries no line that can be dialled")  # type: ignore[attr-defined]
         return found and not context.window_manager.mouthpiece.running
@@ -224,7 +223,7 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
         """Dial."""
         from mouthpiece.errors import MouthpieceError
 
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         settings = obj.mouthpiece
         try:
             done = redial.redial(
@@ -257,11 +256,11 @@ class MOUTHPIECE_OT_reset_dials(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a character."""
-        return properties.character(context) is not None and not context.window_manager.mouthpiece.running
+        return scene_settings.character(context) is not None and not context.window_manager.mouthpiece.running
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put them back, and dial if dials are live."""
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         bake_settings.take_over(obj.mouthpiece, {})
         if obj.mouthpiece.live and redial.dialled_lines(obj):
             return bpy.ops.mouthpiece.redial()
@@ -280,7 +279,7 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
         """Set them."""
         from mouthpiece.errors import MouthpieceError
 
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         found = redial.dialled_lines(obj, context.scene.frame_current) or redial.dialled_lines(obj)
         try:
             bake_settings.take_over(obj.mouthpiece, dict(found[0].dials))
@@ -304,7 +303,7 @@ class _Converts:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a line that is otherwise."""
-        lines = redial.dialled_lines(properties.character(context))
+        lines = redial.dialled_lines(scene_settings.character(context))
         found = any(rebuild.is_keyed(line) and rebuild.is_layered(line) != cls.layered for line in lines)
         if not found:
             where = "one action" if cls.layered else "layers"
@@ -315,7 +314,7 @@ class _Converts:
         """Turn them."""
         from mouthpiece.errors import MouthpieceError
 
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         try:
             done = convert.convert(obj, self.layered)
         except MouthpieceError as error:
@@ -369,7 +368,7 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be another selected object."""
-        obj = properties.character(context)
+        obj = scene_settings.character(context)
         found = obj is not None and any(other != obj for other in context.selected_objects)
         if not found:
             cls.poll_message_set("Select the other objects, and the character last")
@@ -379,8 +378,8 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
         """Add them, each once; what cannot play is refused."""
         from mouthpiece.errors import RigError
 
-        obj: Any = properties.character(context)
-        known = properties.also(obj)
+        obj: Any = scene_settings.character(context)
+        known = scene_settings.also(obj)
         for other in context.selected_objects:
             if other == obj or other in known:
                 continue
@@ -405,7 +404,7 @@ class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take it off the list."""
-        obj = properties.character(context)
+        obj = scene_settings.character(context)
         if obj is None or self.index >= len(obj.mouthpiece.also):
             self.report({"ERROR"}, "There is no such object on the list")
             return {"CANCELLED"}

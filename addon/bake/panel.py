@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import properties
+from .. import scene_settings
 from ..targets import DRIVABLE
 from . import redial
 
@@ -24,7 +24,7 @@ class OfCharacter:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a character, or what may become one."""
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         return obj is not None and (obj.type in DRIVABLE or obj.mouthpiece.target != "AUTO")
 
     def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
@@ -34,7 +34,7 @@ class OfCharacter:
         layout.use_property_decorate = False
         column = layout.column()
         column.enabled = not context.window_manager.mouthpiece.running
-        character: Any = properties.character(context)
+        character: Any = scene_settings.character(context)
         return column, character.mouthpiece
 
 
@@ -74,7 +74,7 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
             amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
-        found = redial.dialled_lines(properties.character(context))
+        found = redial.dialled_lines(scene_settings.character(context))
         box = column.column()
         box.active = bool(found)
         box.prop(settings, "live")

@@ -87,7 +87,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece import cli, dialling
     from mouthpiece.pipeline import Options
 
-    from .. import properties
+    from .. import scene_settings
     from ..bake import settings as bake_settings
     from ..bake.bake import Bake
     from ..sound import recordings, strips
@@ -96,7 +96,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
     for name in options.object[1:]:
-        if find_object(name) not in properties.also(obj):
+        if find_object(name) not in scene_settings.also(obj):
             obj.mouthpiece.also.add().object = find_object(name)
     if options.mapping is not None:
         _map(obj, options.mapping)
@@ -106,7 +106,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = recordings.from_file(str(options.audio), scene, options.start)
-    driven, head = properties.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
+    driven, head = scene_settings.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
     # what is not named on the command line is as the character's own settings have it
     style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")
     turned = dialling.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import properties
+from ... import scene_settings
 from ..portrait.panel import draw_landmarks
 from .settings import face_meant, is_rig, rig_meant
 
@@ -25,7 +25,7 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a picture rig, or nothing that plays already."""
         obj = context.active_object
-        return obj is None or is_rig(face_meant(obj)) or (face_meant(obj) is None and not properties.kind_of(obj))
+        return obj is None or is_rig(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the button that makes one; on a rig, what can be done with its landmarks."""

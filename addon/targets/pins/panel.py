@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import paragraphs, properties
+from ... import paragraphs, scene_settings
 from . import pins
 from .operators import pinnable
 
@@ -50,7 +50,7 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
         obj: Any = context.active_object
         keyed = obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None
         wanted = obj.mouthpiece.target if keyed else ""
-        return wanted == "SOLVED" or (wanted == "AUTO" and properties.kind_of(obj) in ("SOLVED", ""))
+        return wanted == "SOLVED" or (wanted == "AUTO" and scene_settings.kind_of(obj) in ("SOLVED", ""))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw how many pins there are, how to get more, and the list."""

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import paragraphs, properties
+from ... import paragraphs, scene_settings
 from ..picture_rig import landmarks as rig_landmarks
 from ..picture_rig.settings import face_meant, is_portrait, portrait_meant
 from . import render_setup
@@ -28,7 +28,9 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a portrait, or nothing that plays already."""
         obj = context.active_object
-        return obj is None or is_portrait(face_meant(obj)) or (face_meant(obj) is None and not properties.kind_of(obj))
+        return (
+            obj is None or is_portrait(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
+        )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the button that makes one; on a portrait, its picture and landmarks, preview and rendering."""

@@ -9,8 +9,7 @@ from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 
 from ... import compat
-from ...jobs import Failed, Finished
-from ...operators.working import Working
+from ...jobs import Failed, Finished, Working
 from ..picture_rig import settings as picture_settings
 from . import placement, render_setup
 from .render import Asked, Rendered, Rendering

@@ -8,14 +8,14 @@ import bpy
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ... import properties
+from ... import scene_settings
 from . import fingerprints, presets
 from . import table as key_table
 
 
 def face_of(context: bpy.types.Context) -> Any:
     """Return the active character if it is a mesh with shape keys, else None."""
-    obj = properties.character(context)
+    obj = scene_settings.character(context)
     return obj if obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import paragraphs, properties
+from ... import paragraphs, scene_settings
 from . import presets
 
 #: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
@@ -90,17 +90,17 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a mesh with shape keys that goes by their names."""
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         if obj is None or obj.type != "MESH" or obj.data.shape_keys is None:
             return False
         wanted = obj.mouthpiece.target
-        return wanted == "NAMES" or (wanted == "AUTO" and properties.kind_of(obj) in ("NAMES", ""))
+        return wanted == "NAMES" or (wanted == "AUTO" and scene_settings.kind_of(obj) in ("NAMES", ""))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the table, the chosen entry, and what is missing."""
         layout = self.layout
         layout.enabled = not context.window_manager.mouthpiece.running
-        obj: Any = properties.character(context)
+        obj: Any = scene_settings.character(context)
         settings = obj.mouthpiece_names
         row = layout.row(align=True)
         row.operator("mouthpiece.detect_shape_keys", icon="VIEWZOOM")
