@@ -8,68 +8,69 @@ from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .command import parser as command_parser
 from .targets.bones import mapping as bone_mapping
-from .targets.bones import operators
-from .targets.bones import panel as bones_panel
-from .targets.grease_pencil import operators, pose_preview
+from .targets.bones import operators as bone_operators
+from .targets.bones import panel as bone_panel
+from .targets.grease_pencil import operators as drawing_operators
 from .targets.grease_pencil import panel as drawing_panel
-from .targets.grease_pencil import settings as stroke_settings
-from .targets.mouth_chart import operators
+from .targets.grease_pencil import pose_preview
+from .targets.grease_pencil import settings as drawing_settings
+from .targets.mouth_chart import operators as chart_operators
 from .targets.mouth_chart import panel as chart_panel
 from .targets.mouth_chart import settings as chart_settings
-from .targets.picture_rig import landmark_operators, operators
+from .targets.picture_rig import landmark_operators
+from .targets.picture_rig import operators as picture_operators
 from .targets.picture_rig import panel as picture_panel
 from .targets.picture_rig import settings as picture_settings
 from .targets.pins import operators as pin_operators
-from .targets.pins import overlay, picker, pins
-from .targets.pins import panel as pins_panel
-from .targets.portrait import operators, preview, render_operator
+from .targets.pins import overlay as pin_overlay
+from .targets.pins import panel as pin_panel
+from .targets.pins import picker as pin_picker
+from .targets.pins import pins
+from .targets.portrait import operators as portrait_operators
 from .targets.portrait import panel as portrait_panel
+from .targets.portrait import preview as portrait_preview
+from .targets.portrait import render_operator
 from .targets.portrait import settings as portrait_settings
-from .targets.shape_keys import operators
-from .targets.shape_keys import panel as mapping_panel
-from .targets.shape_keys import table as key_table
+from .targets.shape_keys import operators as shape_key_operators
+from .targets.shape_keys import panel as shape_key_panel
+from .targets.shape_keys import table as shape_key_table
 
-#: Settings first, the panel before its parts.
+#: Settings first, then operators, the panel before its parts.
 MODULES = (
     preferences,
     scene_settings,
     bake_settings,
-    key_table,
+    shape_key_table,
     picture_settings,
     portrait_settings,
     pins,
     chart_settings,
     bone_mapping,
-    stroke_settings,
+    drawing_settings,
     bake_operators,
-    bake_operators,
-    bake_operators,
-    operators,
-    operators,
+    shape_key_operators,
     pin_operators,
-    picker,
-    operators,
-    operators,
-    operators,
+    pin_picker,
+    chart_operators,
+    bone_operators,
+    drawing_operators,
     pose_preview,
     demo,
-    operators,
+    picture_operators,
     landmark_operators,
-    landmark_operators,
-    operators,
+    portrait_operators,
     render_operator,
     panel,
-    mapping_panel,
-    pins_panel,
+    shape_key_panel,
+    pin_panel,
     chart_panel,
-    bones_panel,
+    bone_panel,
     drawing_panel,
     picture_panel,
     portrait_panel,
     bake_panel,
-    panel,
-    overlay,
-    preview,
+    pin_overlay,
+    portrait_preview,
     command_parser,
 )
 

@@ -163,7 +163,6 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build it, choose it, and set the head bone."""
-
         obj, rig = build(context)
         add_camera_and_light(context)
         settings = context.scene.mouthpiece

@@ -1,4 +1,8 @@
-"""The sidebar panel: 3D View > N > Mouthpiece."""
+"""The sidebar panel: 3D View > N > Mouthpiece, and its parts that suit every character.
+
+Sub-panels are ordered by ``bl_order``: those of a target come first (0 to 19), then style and dials (30, 31), then
+what turns with the head, what plays along, where keys go, and how a take is baked.
+"""
 
 from __future__ import annotations
 
@@ -111,9 +115,6 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, told: str) -> None:
         paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 
-register, unregister = register_classes_factory((MOUTHPIECE_PT_speech,))
-
-
 class OfKeyed(OfCharacter):
     """A part of the panel that belongs to a character with keys: a portrait has none, and turns its head itself."""
 
@@ -209,5 +210,5 @@ def _draw_layer(layout: Any, owner: bpy.types.ID, layer: str) -> None:
 
 
 register, unregister = register_classes_factory(
-    (MOUTHPIECE_PT_head, MOUTHPIECE_PT_also, MOUTHPIECE_PT_keys, MOUTHPIECE_PT_options)
+    (MOUTHPIECE_PT_speech, MOUTHPIECE_PT_head, MOUTHPIECE_PT_also, MOUTHPIECE_PT_keys, MOUTHPIECE_PT_options)
 )

@@ -148,8 +148,9 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
     source = compat.sequencer_scene(context)
     if recordings.true_fps(source) != recordings.true_fps(context.scene):
         raise AudioError(
-            f"The sequencer shows '{source.name}' at {recordings.true_fps(source):g} frames per second, the character's "
-            f"scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the strip in the scene."
+            f"The sequencer shows '{source.name}' at {recordings.true_fps(source):g} frames per second, the "
+            f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
+            "strip in the scene."
         )
     return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
 

@@ -116,7 +116,7 @@ def test_a_portrait(blender, tmp_path):
 
 
 def test_another_blender_encodes(tmp_path, monkeypatch):
-    """What the user interface does: `addon/targets/portrait/film_encoder.py` in a Blender that has no add-on enabled."""
+    """What the user interface does: the add-on's film encoder in a Blender that has no add-on enabled."""
     root = Path(__file__).resolve().parent.parent
     for folder in (root, root / "core"):  # this ring has nothing but the zip on its path
         monkeypatch.syspath_prepend(str(folder))

@@ -1,4 +1,4 @@
-"""Bake speech onto the active character, stop doing so, and take it off again."""
+"""What the panel does with lines: animate, cancel, remove, dial again, turn into layers and back, play along."""
 
 from __future__ import annotations
 
@@ -175,30 +175,6 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
-    """Make the operators searchable: menus are what the search looks through."""
-    self.layout.separator()
-    self.layout.operator(MOUTHPIECE_OT_animate.bl_idname, text="Animate Speech")
-    self.layout.operator(MOUTHPIECE_OT_remove_take.bl_idname, text="Remove Speech Take")
-
-
-_register_classes, _unregister_classes = register_classes_factory(
-    (MOUTHPIECE_OT_animate, MOUTHPIECE_OT_cancel, MOUTHPIECE_OT_remove_take)
-)
-
-
-def register() -> None:
-    """Add the operators, and put them into Object > Animation."""
-    _register_classes()
-    bpy.types.VIEW3D_MT_object_animation.append(_draw_menu)
-
-
-def unregister() -> None:
-    """Take them away again."""
-    bpy.types.VIEW3D_MT_object_animation.remove(_draw_menu)
-    _unregister_classes()
-
-
 class _OnLines:
     """Needs a character with a line that can be dialled."""
 
@@ -290,11 +266,6 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
         return {"FINISHED"}
 
 
-register, unregister = register_classes_factory(
-    (MOUTHPIECE_OT_redial, MOUTHPIECE_OT_reset_dials, MOUTHPIECE_OT_take_over_dials, *CLASSES)
-)
-
-
 class _Converts:
     """Turns the keys of the active character's lines."""
 
@@ -353,10 +324,6 @@ class MOUTHPIECE_OT_merge_layers(_Converts, bpy.types.Operator):
     layered = False
 
 
-#: Registered with the dials (:mod:`.redial`): both move keys of lines that are there.
-CLASSES = (MOUTHPIECE_OT_keep_edits, MOUTHPIECE_OT_merge_layers)
-
-
 class MOUTHPIECE_OT_add_also(bpy.types.Operator):
     """Let the other selected objects play the active character's performance as well."""
 
@@ -412,4 +379,36 @@ class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
         return {"FINISHED"}
 
 
-register, unregister = register_classes_factory((MOUTHPIECE_OT_add_also, MOUTHPIECE_OT_remove_also))
+def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """Make the operators searchable: menus are what the search looks through."""
+    self.layout.separator()
+    self.layout.operator(MOUTHPIECE_OT_animate.bl_idname, text="Animate Speech")
+    self.layout.operator(MOUTHPIECE_OT_remove_take.bl_idname, text="Remove Speech Take")
+
+
+_register_classes, _unregister_classes = register_classes_factory(
+    (
+        MOUTHPIECE_OT_animate,
+        MOUTHPIECE_OT_cancel,
+        MOUTHPIECE_OT_remove_take,
+        MOUTHPIECE_OT_add_also,
+        MOUTHPIECE_OT_remove_also,
+        MOUTHPIECE_OT_redial,
+        MOUTHPIECE_OT_reset_dials,
+        MOUTHPIECE_OT_take_over_dials,
+        MOUTHPIECE_OT_keep_edits,
+        MOUTHPIECE_OT_merge_layers,
+    )
+)
+
+
+def register() -> None:
+    """Add the operators, and put them into Object > Animation."""
+    _register_classes()
+    bpy.types.VIEW3D_MT_object_animation.append(_draw_menu)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    bpy.types.VIEW3D_MT_object_animation.remove(_draw_menu)
+    _unregister_classes()

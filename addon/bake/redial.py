@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, shared_actions, writer
-from ..keys.channels import Channel, Part, Written
+from ..keys.channels import Channel
 from ..keys.fcurve_keys import Held, Keys, Step, rewritten
 from ..keys.plan import Change, Line, Part, Plan, Rescued, Written, check_editable, curves_by_place
 from ..targets import Drawings, Driven, drawers, find_object, owners_of

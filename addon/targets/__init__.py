@@ -111,7 +111,7 @@ class DrawnTarget(Target, Protocol):
 
 class _Row(NamedTuple):
     number: int
-    module: str
+    folder: str
     name: str
     label: str
     text: str
@@ -119,11 +119,11 @@ class _Row(NamedTuple):
 
 _ROWS: Final = {
     "NAMES": _Row(1, "shape_keys", "ShapeKeyTarget", "Shape Keys by Name", "Shape keys whose names are known"),
-    "SOLVED": _Row(2, "solved", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
+    "SOLVED": _Row(2, "pins", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
     "BONES": _Row(3, "bones", "BonesTarget", "Bones", "Bones of a face rig"),
     "STROKES": _Row(4, "grease_pencil", "StrokesTarget", "Grease Pencil", "A drawn face, its strokes warped"),
-    "CHART": _Row(5, "charts", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"),
-    "PICTURE": _Row(6, "image_mesh", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
+    "CHART": _Row(5, "mouth_chart", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"),
+    "PICTURE": _Row(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
     "PORTRAIT": _Row(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
     "HEAD": _Row(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
@@ -145,7 +145,7 @@ class _Kinds(Mapping[str, type[Target]]):
     def __getitem__(self, kind: str) -> type[Target]:
         """Return the class of a kind."""
         row = _ROWS[kind]
-        return cast(type[Target], getattr(import_module(f"{__name__}.{row.module}"), row.name))
+        return cast(type[Target], getattr(import_module(f"{__name__}.{row.folder}.target"), row.name))
 
     def __iter__(self) -> Iterator[str]:
         """Yield the kinds there are."""

@@ -233,9 +233,8 @@ def _turns(
     return found
 
 
-Floats = NDArray[np.float64]
-
-_AXIS: Final = {"X": (0,), "Y": (1,), "Z": (2,), "ALL": (0, 1, 2)}
+#: Components of a bone's property that each axis of a link means.
+_AXES: Final = {"X": (0,), "Y": (1,), "Z": (2,), "ALL": (0, 1, 2)}
 _SLACK: Final = 1e-5
 
 
@@ -286,7 +285,7 @@ def _write_numbers(stage: Staging, bone: Any, link: Link, result: Moved) -> None
     attribute, locks = ("scale", bone.lock_scale) if link.channel == "SCALE" else ("location", bone.lock_location)
     held = stage.answer.before[bone.name][2 if link.channel == "SCALE" else 0]
     values = amounts(stage, link)
-    for index in _AXIS[link.axis]:
+    for index in _AXES[link.axis]:
         if locks[index]:
             result.remarks.append(f"{bone.name} {attribute} {'XYZ'[index]} is locked and left alone")
             continue
@@ -301,11 +300,11 @@ def _turned_locally(stage: Staging, link: Link, bone: Any) -> list[Matrix]:
     if mode not in ("QUATERNION", "AXIS_ANGLE"):
         held = before(stage.rig, bone.path_from_id("rotation_euler"), 3)
         angles = np.tile(np.array(held), (len(values), 1))
-        for index in _AXIS[link.axis]:
+        for index in _AXES[link.axis]:
             angles[:, index] += values[:, index]
         return [Euler(row, mode).to_matrix() for row in angles.tolist()]
     kept = np.zeros_like(values)
-    kept[:, list(_AXIS[link.axis])] = values[:, list(_AXIS[link.axis])]
+    kept[:, list(_AXES[link.axis])] = values[:, list(_AXES[link.axis])]
     rest = stage.answer.before[bone.name][1]
     return [rest @ Matrix.Rotation(Vector(row).length, 3, Vector(row)) if any(row) else rest for row in kept.tolist()]
 
@@ -321,7 +320,7 @@ def _write_rotation(bone: Any, link: Link, turns: list[Matrix], result: Moved) -
         return
     free = [index for index in range(values.shape[1]) if values.shape[1] == 4 or not locks[index]]
     if link.space == "LOCAL" and values.shape[1] == 3:
-        free = [index for index in free if index in _AXIS[link.axis]]
+        free = [index for index in free if index in _AXES[link.axis]]
     for index in free:
         _add(result, bone, attribute, index, values[:, index], link)
     if values.shape[1] == 3 and any(locks):

@@ -223,8 +223,6 @@ def _size(heads: dict[str, Floats]) -> float:
     return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0))) or 1.0
 
 
-Floats = NDArray[np.float64]
-
 #: Share of the way the upper lid goes when the eye shuts, as takes have it, and how often the meeting is tried.
 _UPPER_LID: Final = 0.85
 _TRIES: Final = 3

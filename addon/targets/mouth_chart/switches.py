@@ -15,6 +15,8 @@ from .setup import Entry, Setup, Switch, Switches, about_property, check_editabl
 #: The modifier that shows one drawing of a grease pencil object, and its type.
 MODIFIER: Final = "Mouthpiece Chart"
 MODIFIER_TYPE: Final = "GREASE_PENCIL_TIME"
+#: The number of a picture of a sequence: the last digits of its name.
+_NUMBER: Final = re.compile(r"(\d+)(?=\D*$)")
 
 
 def drawings(obj: bpy.types.Object, setup: Setup) -> Switches:
@@ -113,20 +115,6 @@ def shape_keys(obj: bpy.types.Object, setup: Setup) -> Switches:
     ])  # fmt: skip
 
 
-#: How a chart can be shown.
-SWITCHES: Final[Mapping[str, Callable[[bpy.types.Object, Setup], Switches]]] = {
-    "DRAWINGS": drawings,
-    "IMAGE": images,
-    "OBJECTS": objects,
-    "PROPERTY": numbers,
-    "KEYS": shape_keys,
-    "CELLS": cells,
-}
-
-
-_NUMBER: Final = re.compile(r"(\d+)(?=\D*$)")
-
-
 def images(obj: bpy.types.Object, setup: Setup) -> Switches:
     """Show pictures of an image sequence, in a material's Image Texture node or in an empty."""
     owner, user, image, prefix = _image_user(obj, setup)
@@ -190,3 +178,14 @@ def cells(obj: bpy.types.Object, setup: Setup) -> Switches:
     across = tuple((e.number % columns) / columns if e.used else nan for e in setup.entries)
     up = tuple(1 - (e.number // columns + 1) / rows if e.used else nan for e in setup.entries)
     return Switches([Switch(tree, "Column", path, 0, across), Switch(tree, "Row", path, 1, up)])
+
+
+#: How a chart can be shown.
+SWITCHES: Final[Mapping[str, Callable[[bpy.types.Object, Setup], Switches]]] = {
+    "DRAWINGS": drawings,
+    "IMAGE": images,
+    "OBJECTS": objects,
+    "PROPERTY": numbers,
+    "KEYS": shape_keys,
+    "CELLS": cells,
+}

@@ -1,4 +1,4 @@
-"""Landmarks of a picture rig or portrait placed and corrected by hand: clicks, a mesh to edit, mirroring."""
+"""Landmarks of a picture rig or portrait: placed and corrected by hand, mirrored, from files and into files."""
 
 from __future__ import annotations
 
@@ -220,12 +220,6 @@ class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
         return self.tell(work, f"Mirrored the landmarks of '{rig.name}'")
 
 
-register, unregister = register_classes_factory((
-    MOUTHPIECE_OT_place_landmarks, MOUTHPIECE_OT_edit_landmarks, MOUTHPIECE_OT_apply_landmarks,
-    MOUTHPIECE_OT_mirror_landmarks,
-))  # fmt: skip
-
-
 class MOUTHPIECE_OT_load_landmarks(OnRig, bpy.types.Operator, ImportHelper):
     """Give a rig the landmarks of a file."""
 
@@ -275,4 +269,13 @@ class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
         return self.tell(work, f"Wrote '{self.filepath}'")
 
 
-register, unregister = register_classes_factory((MOUTHPIECE_OT_load_landmarks, MOUTHPIECE_OT_save_landmarks))
+register, unregister = register_classes_factory(
+    (
+        MOUTHPIECE_OT_place_landmarks,
+        MOUTHPIECE_OT_edit_landmarks,
+        MOUTHPIECE_OT_apply_landmarks,
+        MOUTHPIECE_OT_mirror_landmarks,
+        MOUTHPIECE_OT_load_landmarks,
+        MOUTHPIECE_OT_save_landmarks,
+    )
+)

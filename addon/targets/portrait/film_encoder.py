@@ -31,13 +31,15 @@ MOST: Final = 2000
 _FRAME: Final = re.compile(r"Frame (\d+)\b")
 #: Seconds of its silence after which one looks whether it is still wanted.
 _SILENCE: Final = 0.2
-#: Program of the other Blender: this package without its beginning, which would register the whole add-on.
+#: Program of the other Blender. The packages around this module are empty ones: their own would register the add-on.
 _PROGRAM: Final = """
-import importlib, sys, types
-package = types.ModuleType("mouthpiece_encoding")
-package.__path__ = [{folder!r}]
-sys.modules[package.__name__] = package
-importlib.import_module("mouthpiece_encoding.film_encoding").run({film!r})
+import importlib, pathlib, sys, types
+name, folder = "mouthpiece_encoding", pathlib.Path({folder!r})
+for part in ("", "targets", "portrait"):
+    name, folder = (name + "." + part, folder / part) if part else (name, folder)
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [str(folder)]
+importlib.import_module(name + ".film_encoder").run({film!r})
 """
 
 

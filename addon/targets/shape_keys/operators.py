@@ -1,4 +1,4 @@
-"""Fill and edit the table of which shape key is driven by what."""
+"""The table of which shape key is driven by what: filled, edited, kept as presets and JSON files."""
 
 from __future__ import annotations
 
@@ -163,17 +163,6 @@ class MOUTHPIECE_OT_pick_driver(OnFace, bpy.types.Operator):
         return ""
 
 
-register, unregister = register_classes_factory(
-    (
-        MOUTHPIECE_OT_detect_shape_keys,
-        MOUTHPIECE_OT_clear_shape_key_table,
-        MOUTHPIECE_OT_add_shape_key_entry,
-        MOUTHPIECE_OT_remove_shape_key_entry,
-        MOUTHPIECE_OT_pick_driver,
-    )
-)
-
-
 class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
     """Write the table to a JSON file, to share it or to bake with it from the command line."""
 
@@ -281,6 +270,11 @@ def put(obj: Any, table: Any) -> str:
 
 register, unregister = register_classes_factory(
     (
+        MOUTHPIECE_OT_detect_shape_keys,
+        MOUTHPIECE_OT_clear_shape_key_table,
+        MOUTHPIECE_OT_add_shape_key_entry,
+        MOUTHPIECE_OT_remove_shape_key_entry,
+        MOUTHPIECE_OT_pick_driver,
         MOUTHPIECE_OT_export_mapping,
         MOUTHPIECE_OT_import_mapping,
         MOUTHPIECE_OT_save_mapping_preset,

@@ -18,7 +18,7 @@ ENDING = ".json"
 
 def folder() -> Path:
     """Return where presets are kept, which need not be there yet."""
-    return Path(compat.user_folder(__package__ or "")) / "shape_key_mappings"
+    return Path(compat.user_folder()) / "shape_key_mappings"
 
 
 def names() -> list[str]:
