@@ -24,8 +24,8 @@ from typing import Any, Final
 
 import numpy as np
 from mouthpiece.audio import SoundFile
+from mouthpiece.cli.landmarks import sight
 from mouthpiece.errors import MouthpieceError, PictureError
-from mouthpiece.finding import sight
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Options, animate
 from mouthpiece.portrait.choosing import surety

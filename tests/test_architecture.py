@@ -39,7 +39,7 @@ IMPORTERS = {
         "tests/*",
         "benchmarks/*",
     ),
-    "matplotlib": ("core/mouthpiece/inspection.py", "training/*", "tests/*"),
+    "matplotlib": ("core/mouthpiece/cli/inspect.py", "training/*", "tests/*"),
     "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
     "PIL": (

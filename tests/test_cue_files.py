@@ -2,7 +2,8 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from mouthpiece import cli, cue_files
+from mouthpiece import cue_files
+from mouthpiece.cli import parser as core_cli
 from mouthpiece.cue_files import Context
 from mouthpiece.errors import TakeError
 from mouthpiece.motion.charts import charts
@@ -61,33 +62,33 @@ def test_the_command_writes_every_format(spoken, tmp_path, capsys):
     take = spoken.save(tmp_path / "take.npz")
     for form in cue_files.FORMATS:
         out = tmp_path / f"cues.{form}"
-        assert cli.run(["cues", str(take), "--set", "blair", "-o", str(out), "--quiet"]) == 0
+        assert core_cli.run(["cues", str(take), "--set", "blair", "-o", str(out), "--quiet"]) == 0
         assert "MBP" in out.read_text()
-    assert cli.run(["cues", str(take), "-o", str(out)]) == 1
+    assert core_cli.run(["cues", str(take), "-o", str(out)]) == 1
     assert "--force" in capsys.readouterr().err
-    assert cli.run(["cues", str(take), "-o", str(out), "--force"]) == 0
+    assert core_cli.run(["cues", str(take), "-o", str(out), "--force"]) == 0
 
 
 def test_the_command_tells_cues_on_stdout(spoken, tmp_path, capsys):
     take = spoken.save(tmp_path / "take.npz")
-    assert cli.run(["cues", str(take), "--set", "oculus", "--on", "1", "--fps", "25"]) == 0
+    assert core_cli.run(["cues", str(take), "--set", "oculus", "--on", "1", "--fps", "25"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.strip().splitlines()]
     assert rows[0][0] == "0.00" and rows[-1][1] == "sil"
     assert float(rows[-1][0]) == pytest.approx(spoken.seconds, abs=0.01)
-    assert cli.run(["cues", str(take), "--json"]) == 0
+    assert core_cli.run(["cues", str(take), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["chart"] == "rhubarb" and len(said["cues"]) == said["changes"]
 
 
 @pytest.mark.parametrize("extra", [["--on", "5"], ["--hold", "0"], ["--hold", "1.5"], ["--lead", "x"], ["--fps", "0"]])
 def test_bad_arguments_exit_with_2(extra, tmp_path):
-    assert cli.run(["cues", str(tmp_path / "take.npz"), *extra]) == 2
+    assert core_cli.run(["cues", str(tmp_path / "take.npz"), *extra]) == 2
 
 
 def test_a_missing_take_or_set_fails_with_the_reason(spoken, tmp_path, capsys):
-    assert cli.run(["cues", str(tmp_path / "none.npz")]) == 1
+    assert core_cli.run(["cues", str(tmp_path / "none.npz")]) == 1
     take = spoken.save(tmp_path / "take.npz")
-    assert cli.run(["cues", str(take), "--set", "moon"]) == 1
+    assert core_cli.run(["cues", str(take), "--set", "moon"]) == 1
     assert "There is no mouth chart 'moon'" in capsys.readouterr().err
-    assert cli.run(["cues", str(take), "-o", str(tmp_path / "cues.doc")]) == 1
+    assert core_cli.run(["cues", str(take), "-o", str(tmp_path / "cues.doc")]) == 1
     assert "cannot be written as 'doc'" in capsys.readouterr().err

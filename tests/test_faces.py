@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait import choosing, images, steadying
 from mouthpiece.portrait.detect import Look, face_of, find_faces, look_for_faces
@@ -296,7 +296,7 @@ def test_drawings_do_without_the_shipped_network_unless_it_is_asked_for(tmp_path
     points = ["--points", "105,105", "195,105", "110,202", "190,202"]
     more = [] if asked is None else ["--generator", asked]
     consent = ["--consent", "nobody: an empty page, for a test"]
-    options = cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
+    options = core_cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
     job = job_of(options)
     assert (job.generator is not None) == (used and shipped_generator() is not None)
     assert ("portrait" in " ".join(job.facts.networks)) == (job.generator is not None)

@@ -396,9 +396,9 @@ def test_a_mouth_at_the_very_edge_is_refused():
 
 
 def run(*arguments):
-    from mouthpiece import cli
+    from mouthpiece.cli import parser as core_cli
 
-    return cli.run([str(argument) for argument in arguments])
+    return core_cli.run([str(argument) for argument in arguments])
 
 
 def test_the_command_writes_landmarks(tmp_path, capsys):

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.verify import described
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.consent import Consent
 from mouthpiece.provenance import certificates, der, ed25519, mp4, png, records, sealing
@@ -17,7 +18,6 @@ from mouthpiece.provenance.facts import CERTIFIED, GENERATED, SELF_SIGNED, UNSIG
 from mouthpiece.provenance.sealing import Seal
 from mouthpiece.provenance.verifying import Verified, verified
 from mouthpiece.provenance.xmp import packet_of
-from mouthpiece.verification import described
 
 FACTS = Facts(
     Consent("I am the person shown", "own", "Ada"), "Mouthpiece 9.8.7", "2026-11-25T16:00:00Z", options={"face": 2}
@@ -268,11 +268,11 @@ def broken_signature(path):
 )
 def test_every_change_is_noticed(picture, identity, change, word, capsys):
     Seal(identity).put(picture, FACTS)
-    assert cli.run(["verify", str(picture)]) == 0
+    assert core_cli.run(["verify", str(picture)]) == 0
     change(picture)
     found = verified(picture)
     assert not found.valid and word in " ".join(found.problems)
-    assert cli.run(["verify", str(picture)]) == 1
+    assert core_cli.run(["verify", str(picture)]) == 1
     assert "NOT in order" in capsys.readouterr().out
 
 
@@ -345,11 +345,11 @@ def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
     assert whole.signature == UNSIGNED
     found = verified(picture)
     assert not found.valid and found.unsigned_but_whole and found.synthetic
-    assert cli.run(["verify", str(picture)]) == 1
+    assert core_cli.run(["verify", str(picture)]) == 1
     assert "left out on purpose" in capsys.readouterr().out
-    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
+    assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
     changed_pixels(picture)
-    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
+    assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
 
 
 def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
@@ -462,7 +462,7 @@ def test_a_users_own_certificate_signs_and_is_trusted_when_its_authority_is(pict
     assert found.signer == f"Studio {kind}, Studio"
     found = verified(picture, (authority / "root.pem").read_text())
     assert found.valid and found.trusted
-    assert cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
+    assert core_cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
     assert "trusted" in capsys.readouterr().out
 
 
@@ -502,17 +502,17 @@ def frames(folder, identity, count=4, **other):
 def test_a_folder_of_frames_is_checked_as_a_whole(tmp_path, identity, capsys):
     folder = tmp_path / "frames"
     frames(folder, identity)
-    assert cli.run(["verify", "--json", str(folder)]) == 0
+    assert core_cli.run(["verify", "--json", str(folder)]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["valid"] and result["frames"] == 4 and result["record"]["consent"]["by"] == "Ada"
     last = (folder / "frame_0003.png").read_bytes()
     (folder / "frame_0003.png").unlink()
-    assert cli.run(["verify", str(folder)]) == 1
+    assert core_cli.run(["verify", str(folder)]) == 1
     assert "1 frames of the sequence are missing (counted from 0: 3)" in capsys.readouterr().out
     (folder / "frame_0003.png").write_bytes(last)
     changed_pixels_of = folder / "frame_0001.png"
     changed_pixels_of.write_bytes(png.encoded(np.full((8, 8, 3), 99, np.uint8)))
-    assert cli.run(["verify", "--json", str(folder)]) == 1
+    assert core_cli.run(["verify", "--json", str(folder)]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["not_valid"] == ["frame_0001.png"]
 
@@ -522,19 +522,21 @@ def test_frames_of_two_films_in_one_folder_are_noticed(tmp_path, identity, capsy
     frames(folder, identity)
     path = folder / "frame_0002.png"
     Seal(identity).put(path, replace(FACTS, frame=2, options={"frames": 4}, picture_sha256="ab" * 32))
-    assert cli.run(["verify", str(folder)]) == 1
+    assert core_cli.run(["verify", str(folder)]) == 1
     assert "of several films" in capsys.readouterr().out
 
 
 def test_verify_of_other_files_says_what_they_are_not(tmp_path, picture, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    assert cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    assert (
+        core_cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    )
     said = capsys.readouterr().err
     assert "neither a PNG picture nor an MP4 film" in said and "cannot be read" in said and "no PNG pictures" in said
-    assert cli.run(["verify", "--json", str(picture)]) == 1
+    assert core_cli.run(["verify", "--json", str(picture)]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["signature"] == "none" and not result["synthetic"] and result["record"] is None
-    assert cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
+    assert core_cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
     assert "must be PEM" in capsys.readouterr().err
     assert records.read(picture) is None

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 from mouthpiece import styles
-from mouthpiece.cli import run as mouthpiece
+from mouthpiece.cli.parser import run as mouthpiece
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_SAMPLES, RATE
 from mouthpiece.performance import Performance

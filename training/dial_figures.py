@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.audio import Audio, load
+from mouthpiece.cli.inspect import lip_gap
 from mouthpiece.features import RATE
-from mouthpiece.inspection import lip_gap
 from mouthpiece.motion import closures
 from mouthpiece.motion.dials import Dials, apply
 from mouthpiece.motion.emotions import NAMES

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.audio import SoundFile
+from mouthpiece.cli.inspect import lip_gap
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE
-from mouthpiece.inspection import lip_gap
 from mouthpiece.motion.rest import frame_decibels
 from mouthpiece.pipeline import Options, animate, survey
 from mouthpiece.styles import Style

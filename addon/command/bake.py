@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     """Add where keys go, and what is saved and rendered."""
-    from mouthpiece.dialling import strength
+    from mouthpiece.cli.dial import strength
 
     keys = parser.add_argument_group("keys")
     keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
@@ -84,7 +84,8 @@ def contradiction(options: argparse.Namespace) -> str:
 
 def bake_of(options: argparse.Namespace) -> Bake:
     """Return what to bake, everything checked."""
-    from mouthpiece import cli, dialling
+    from mouthpiece.cli import dial
+    from mouthpiece.cli import parser as core_cli
     from mouthpiece.pipeline import Options
 
     from .. import scene_settings
@@ -108,8 +109,10 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = recordings.from_file(str(options.audio), scene, options.start)
     driven, head = scene_settings.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
     # what is not named on the command line is as the character's own settings have it
-    style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (cli.style_asked(options), "")
-    turned = dialling.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
+    style, style_from = (
+        bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (core_cli.style_asked(options), "")
+    )
+    turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
     asked = Options(seed=options.seed, style=style)
     targets = driven if head is None else (*driven, head)
     layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)

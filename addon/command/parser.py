@@ -32,14 +32,15 @@ exit codes: 0 done, 1 failed, 2 bad arguments
 
 def main(argv: Sequence[str]) -> int:
     """Run the arguments after ``-c mouthpiece`` and return the exit code."""
-    from mouthpiece import cli
+    from mouthpiece.cli import parser as core_cli
 
-    return int(cli.run(argv, build_parser()))
+    return int(core_cli.run(argv, build_parser()))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
-    from mouthpiece import cli, dialling
+    from mouthpiece.cli import dial
+    from mouthpiece.cli import parser as core_cli
 
     from ..sound import recordings
     from . import bake as bake_command
@@ -61,31 +62,31 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=text,
     )
     bake_command.add_arguments(bake)
-    cli.add_motion_arguments(bake)
-    dialling.add_dial_arguments(bake)
-    cli.add_report_arguments(bake)
+    core_cli.add_motion_arguments(bake)
+    dial.add_dial_arguments(bake)
+    core_cli.add_report_arguments(bake)
     bake.set_defaults(command=run_bake, open_sound=recordings.open_file)
     redial.add(commands)
     picture.add(commands)
     portrait.add(commands)
     render.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
-    cli.add_commands(commands, open_sound=recordings.open_file)
+    core_cli.add_commands(commands, open_sound=recordings.open_file)
     return parser
 
 
 def run_bake(options: argparse.Namespace) -> int:
     """Bake, then save and render as asked. Return 0 if all succeeded, else 1, or 2 for options that contradict."""
-    from mouthpiece import cli
+    from mouthpiece.cli import parser as core_cli
     from mouthpiece.errors import MouthpieceError
 
     from . import bake as bake_command
 
-    teller = cli.reporter(options)
+    teller = core_cli.reporter(options)
     wrong = bake_command.contradiction(options)
     if wrong:
         teller.error("bake", wrong)
-        return int(cli.BAD_ARGUMENTS)
+        return int(core_cli.BAD_ARGUMENTS)
     began = perf_counter()
     subject = options.audio or options.strip
     result: dict[str, Any] = {"ok": False, "object": options.object[0], "outputs": []}
@@ -99,10 +100,10 @@ def run_bake(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(subject, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(cli.FAILED)
+        return int(core_cli.FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, "\n".join([report.summary(), *_summaries(report), *result["outputs"]]))
-    return int(cli.DONE)
+    return int(core_cli.DONE)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

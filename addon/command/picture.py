@@ -18,8 +18,9 @@ from ..targets.picture_rig import images
 
 def add(commands: Any) -> None:
     """Add the ``picture`` command to ``parser.add_subparsers()``."""
-    from mouthpiece import cli, dialling
-    from mouthpiece.finding import pixel
+    from mouthpiece.cli import dial
+    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.landmarks import pixel
 
     from . import bake as bake_command
 
@@ -41,9 +42,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--face", type=int, default=1, metavar="N", help="which face, if there are several (default 1)")
     parser.add_argument("--fps", type=int, metavar="N", help="frame rate of the scene (default: as opened)")
     bake_command.add_keys_and_output(parser)
-    cli.add_motion_arguments(parser)
-    dialling.add_dial_arguments(parser)
-    cli.add_report_arguments(parser)
+    core_cli.add_motion_arguments(parser)
+    dial.add_dial_arguments(parser)
+    core_cli.add_report_arguments(parser)
     # what `bake` has besides, and a picture rig no use for, is as it is when nobody names it
     whole = argparse.ArgumentParser()
     bake_command.add_arguments(whole)
@@ -53,16 +54,16 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the rig, animate it if there is a sound, save and render. Return the exit code."""
-    from mouthpiece import cli
+    from mouthpiece.cli import parser as core_cli
     from mouthpiece.errors import MouthpieceError
 
     from . import blend_files
     from . import parser as command_parser
 
-    teller = cli.reporter(options)
+    teller = core_cli.reporter(options)
     if options.audio is None and options.render is not None:
         teller.error("picture", "--render needs --audio: without a sound nothing moves")
-        return int(cli.BAD_ARGUMENTS)
+        return int(core_cli.BAD_ARGUMENTS)
     try:
         for path in (options.output, options.render):
             if path is not None:
@@ -78,10 +79,10 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result({"ok": False, "error": str(error)}, "Failed.") if options.json else None
-        return int(cli.FAILED)
+        return int(core_cli.FAILED)
     result = {"ok": True, "object": rig.name, "outputs": outputs, "warnings": warnings}
     teller.result(result, "\n".join([f"Made the picture rig '{rig.name}'", *outputs]))
-    return int(cli.DONE)
+    return int(core_cli.DONE)
 
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:

@@ -25,33 +25,35 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the ``portrait`` command to ``parser.add_subparsers()``: the core's own grammar, and where to save."""
-    from mouthpiece import cli, portraying
+    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli import portrait as portrait_command
 
     parser = commands.add_parser(
         "portrait",
         help="a still picture that talks, as a film or frames",
         description="Make the face of a still picture speak a sound, in a new scene, and render a film or frames.",
-        epilog=portraying.EPILOG,
+        epilog=portrait_command.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    portraying.add_portrait_arguments(parser)
+    portrait_command.add_portrait_arguments(parser)
     parser.add_argument(
         "--blend", type=Path, metavar="BLEND", help="save the scene here, portrait, sequencer strips and all"
     )
-    cli.add_report_arguments(parser)
+    core_cli.add_report_arguments(parser)
     parser.set_defaults(command=run, open_sound=recordings.open_file)
 
 
 def run(options: argparse.Namespace) -> int:
     """Make the portrait, animate it, render. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
-    from mouthpiece import cli, portraying
+    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.errors import MouthpieceError
 
-    teller = cli.reporter(options)
-    wrong = portraying.contradiction(options)
+    teller = core_cli.reporter(options)
+    wrong = portrait_command.contradiction(options)
     if wrong:
         teller.error("portrait", wrong)
-        return int(cli.BAD_ARGUMENTS)
+        return int(core_cli.BAD_ARGUMENTS)
     began = perf_counter()
     result: dict[str, Any] = {"ok": False, "input": str(options.image), "output": str(options.output), "warnings": []}
     try:
@@ -66,22 +68,22 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(cli.FAILED)
+        return int(core_cli.FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, render.summary(result))
-    return int(cli.DONE)
+    return int(core_cli.DONE)
 
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse before any work what cannot end well."""
-    from mouthpiece import portraying
+    from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.errors import PictureError
     from mouthpiece.provenance.sequences import Numbering
 
-    portraying.consent_of(options)
+    portrait_command.consent_of(options)
     if options.time_stamp and not bpy.app.online_access:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
-    if portraying.is_film(options.output):
+    if portrait_command.is_film(options.output):
         blend_files.check(options.output, options.force)
     else:
         Numbering.of(options.output)
@@ -91,7 +93,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     """Make the portrait in a scene of its own, its settings as asked for."""
-    from mouthpiece import portraying
+    from mouthpiece.cli import portrait as portrait_command
 
     from .picture import scene_for
 
@@ -101,11 +103,11 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
         made = portrait_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)
     settings: Any = made.rig.mouthpiece_portrait
-    consent = portraying.consent_of(options)
+    consent = portrait_command.consent_of(options)
     settings.consent, settings.kind = True, consent.kind.upper()
     settings.statement, settings.by = consent.statement, consent.by
     settings.mark, settings.longest = options.mark, options.size or 0
-    settings.media = "VIDEO" if portraying.is_film(options.output) else "FRAMES"
+    settings.media = "VIDEO" if portrait_command.is_film(options.output) else "FRAMES"
     settings.output = str(options.output.absolute())
     settings.background = [level / 255 for level in options.background]
     settings.keep_frames = options.keep_frames is not None
@@ -135,7 +137,8 @@ def _placed(image: bpy.types.Image, options: argparse.Namespace) -> Placed | Non
 
 def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) -> list[str]:
     """Have the portrait speak the sound or take, and return remarks."""
-    from mouthpiece import cli, dialling
+    from mouthpiece.cli import dial
+    from mouthpiece.cli import parser as core_cli
     from mouthpiece.pipeline import Options, Progress
 
     from ..bake.bake import Bake, Heard
@@ -145,9 +148,9 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     heard = recordings.from_file(str(source), scene, 1)
     if options.audio is not None:
         recordings.from_file(str(options.audio), scene, 1)  # refused now rather than after the frames
-    asked = Options(seed=options.seed, style=None if options.take else cli.style_asked(options))
+    asked = Options(seed=options.seed, style=None if options.take else core_cli.style_asked(options))
     target = PortraitTarget.of(obj, options.strength)
-    bake = Bake(heard, (target,), asked, options.models, dials=dialling.dials_of(options))
+    bake = Bake(heard, (target,), asked, options.models, dials=dial.dials_of(options))
     remarks: list[str] = []
     for message in bake.steps():
         if isinstance(message, Heard):
@@ -172,13 +175,13 @@ def _signer(options: argparse.Namespace) -> Signer:
 
 def _as_asked(rendering: Rendering, options: argparse.Namespace) -> Rendering:
     """Return the rendering with what the panel has no setting for: quality, the place of frames, a take's sound."""
-    from mouthpiece import portraying
+    from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.provenance.sequences import Numbering
 
     from ..sound import soundtrack
 
     rendering = replace(rendering, quality=options.quality)
-    place = options.keep_frames or (None if portraying.is_film(options.output) else options.output)
+    place = options.keep_frames or (None if portrait_command.is_film(options.output) else options.output)
     if place is not None:
         named = Numbering.of(place.absolute())
         rendering = replace(rendering, folder=replace(rendering.folder, path=named.folder, name=named.name))

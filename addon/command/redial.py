@@ -12,7 +12,8 @@ import bpy
 
 def add(commands: Any) -> None:
     """Add the ``redial`` command to ``parser.add_subparsers()``."""
-    from mouthpiece import cli, dialling
+    from mouthpiece.cli import dial
+    from mouthpiece.cli import parser as core_cli
 
     parser = commands.add_parser(
         "redial",
@@ -27,14 +28,15 @@ def add(commands: Any) -> None:
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
     out.add_argument("--force", action="store_true", help="replace a file that exists")
-    dialling.add_dial_arguments(parser)
-    cli.add_report_arguments(parser)
+    dial.add_dial_arguments(parser)
+    core_cli.add_report_arguments(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Dial, and save if asked. Return 0, or 1 if it failed."""
-    from mouthpiece import cli, dialling
+    from mouthpiece.cli import dial
+    from mouthpiece.cli import parser as core_cli
     from mouthpiece.errors import MouthpieceError
 
     from ..bake import redial
@@ -42,14 +44,14 @@ def run(options: argparse.Namespace) -> int:
     from ..targets import find_object
     from . import blend_files
 
-    teller, began = cli.reporter(options), perf_counter()
+    teller, began = core_cli.reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "outputs": []}
     try:
         if options.output is not None:
             blend_files.check(options.output, options.force)
         obj = find_object(options.object)
         saved = {} if options.reset else bake_settings.dials_of(obj.mouthpiece).saved()
-        wanted = dialling.dials_of(options, saved)
+        wanted = dial.dials_of(options, saved)
         done = redial.redial(obj, wanted, options.frame, options.replace)
         bake_settings.take_over(obj.mouthpiece, wanted.saved())
         bpy.context.view_layer.update()
@@ -58,11 +60,11 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(options.object, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(cli.FAILED)
+        return int(core_cli.FAILED)
     for warning in done.warnings:
         teller.warning(options.object, warning)
     result |= {"ok": True, "dials": wanted.saved(), "keys": done.keys, "channels": done.channels, "kept": done.kept}
     result |= {"warnings": done.warnings, "wall_seconds": round(perf_counter() - began, 3)}
     text = f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}"
     teller.result(result, "\n".join([text, *result["outputs"]]))
-    return int(cli.DONE)
+    return int(core_cli.DONE)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import portraying
 from .audio import SoundFile
+from .cli import portrait as portrait_command
+from .cli.landmarks import sight
 from .errors import PictureError
-from .finding import sight
 from .models.registry import ASSETS, read_sidecar
 from .portrait.flatness import LEFT_OUT, is_flat
 from .portrait.generator import Generator, load_generator, shipped_generator
@@ -52,9 +52,9 @@ def job_of(options: argparse.Namespace) -> Job:
     MouthpieceError
         If something of it cannot be had.
     """
-    consent = portraying.consent_of(options)
+    consent = portrait_command.consent_of(options)
     _check_output(options)
-    seal = portraying.seal_of(options)
+    seal = portrait_command.seal_of(options)
     if options.audio is not None:
         SoundFile(options.audio)
     still = read_still(options.image)
@@ -109,7 +109,7 @@ def refuse_inputs(options: argparse.Namespace, places: Iterable[Path]) -> None:
 def _check_output(options: argparse.Namespace) -> None:
     output: Path = options.output
     refuse_inputs(options, [output])
-    if not portraying.is_film(output):
+    if not portrait_command.is_film(output):
         Numbering.of(output)
         return
     from .portrait.films import package
@@ -125,9 +125,7 @@ def _check_output(options: argparse.Namespace) -> None:
         raise PictureError(f"There is no folder '{output.absolute().parent}'. Make it, or choose another place.")
 
 
-def _placed(
-    width: int, height: int, options: argparse.Namespace
-) -> tuple[Placed, dict[str, str], tuple[str, ...]]:
+def _placed(width: int, height: int, options: argparse.Namespace) -> tuple[Placed, dict[str, str], tuple[str, ...]]:
     """Return the face that is to talk, the networks that found it, and remarks on it."""
     if options.landmarks is not None:
         return read_points(options.landmarks, width, height, options.face - 1), {}, ()

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .audio import SoundFile
+from .cli.portrait import is_film
 from .errors import PictureError
 from .performance import Performance
 from .pipeline import FPS_LIMITS, Options, Progress, steps, survey
 from .portrait.images import read_picture
 from .portrait.render import Renderer, RenderOptions, frame_count
 from .portrait_job import Job, hash_of, refuse_inputs
-from .portraying import is_film
 from .provenance import facts as provenance
 from .provenance.facts import Facts
 from .provenance.marks import marked
@@ -30,7 +30,7 @@ from .provenance.sealing import Seal
 from .provenance.sequences import Frames, Numbering, gaps
 
 if TYPE_CHECKING:
-    from .report import Reporter
+    from .cli.report import Reporter
 
 Frame = NDArray[np.uint8]
 
@@ -108,8 +108,8 @@ def _sealed(seal: Seal) -> str:
 
 def _take(job: Job, teller: Reporter) -> tuple[Performance, list[str]]:
     """Return the motion, its dials as asked for, and remarks."""
-    from .cli import style_asked
-    from .dialling import dials_of
+    from .cli.dial import dials_of
+    from .cli.parser import style_asked
     from .motion.dials import dialled
 
     options, warnings = job.options, []

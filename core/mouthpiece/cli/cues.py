@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MouthpieceError, TakeError
+from ..errors import MouthpieceError, TakeError
 
 if TYPE_CHECKING:
-    from .motion.cues import Timing
+    from ..motion.cues import Timing
 
 _FORMATS = ("tsv", "json", "xml", "dat", "pgo")
 _EPILOG = """\
@@ -30,7 +30,7 @@ def add_timing_arguments(parser: argparse.ArgumentParser) -> None:
 
 def timing_of(options: argparse.Namespace, fps: float) -> Timing:
     """Return the timing asked for by :func:`add_timing_arguments` at ``fps`` frames per second."""
-    from .motion.cues import Timing
+    from ..motion.cues import Timing
 
     values = {"on": options.on, "hold": options.hold, "lead": options.lead}
     return Timing.of_frames(fps, **{name: value for name, value in values.items() if value is not None})
@@ -59,12 +59,13 @@ def add_cues_command(commands: Any) -> argparse.ArgumentParser:
 
 def run_cues(options: argparse.Namespace) -> int:
     """Time a chart to a take and write the cues. Return 0, or 1 if it fails."""
-    from . import cli, cue_files
-    from .motion.charts import named_chart
-    from .motion.cues import cue_track
-    from .performance import Performance
+    from .. import cue_files
+    from ..motion.charts import named_chart
+    from ..motion.cues import cue_track
+    from ..performance import Performance
+    from . import parser as core_cli
 
-    teller = cli.reporter(options)
+    teller = core_cli.reporter(options)
     try:
         if options.output is not None and options.output.exists() and not options.force:
             raise TakeError(f"'{options.output}' exists. Choose another place, or replace it with --force.")
@@ -76,15 +77,15 @@ def run_cues(options: argparse.Namespace) -> int:
         if options.output is None:
             text = cue_files.text_of(track, options.format or "tsv", context)
             teller.result(facts | {"cues": [list(cue) for cue in zip(track.starts, track.shapes, strict=True)]}, text)
-            return cli.DONE
+            return core_cli.DONE
         written = cue_files.write(track, options.output, options.format or "", context)
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
-        return cli.FAILED
+        return core_cli.FAILED
     mean = track.seconds / len(track.shapes)
     text = f"{written}  {len(track.shapes)} mouths of {chart.label}, {mean:.2f} s each"
     teller.result(facts | {"output": str(written)}, text)
-    return cli.DONE
+    return core_cli.DONE
 
 
 def _number(text: str, low: float, high: float, what: str) -> float:

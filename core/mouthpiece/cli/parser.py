@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .cueing import add_cues_command
-from .dialling import add_dial_arguments, add_dial_command, dials_of
-from .errors import MouthpieceError, TakeError
-from .finding import add_landmarks_command
-from .inspecting import add_inspect_command
-from .portraying import add_portrait_command
+from ..errors import MouthpieceError, TakeError
+from .cues import add_cues_command
+from .dial import add_dial_arguments, add_dial_command, dials_of
+from .inspect import add_inspect_command
+from .landmarks import add_landmarks_command
+from .portrait import add_portrait_command
 from .report import Reporter
-from .verification import add_verify_command
+from .verify import add_verify_command
 
 if TYPE_CHECKING:
-    from .audio import Source
-    from .styles import Style
+    from ..audio import Source
+    from ..styles import Style
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,15 +69,15 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     MouthpieceError
         If there is no such style, two are asked for, or the sound it is to come from cannot be used.
     """
-    from . import styles
+    from .. import styles
 
     if options.style_from is None:
         name = options.style or styles.SPEAKER
         return styles.read(Path(name)) if name.lower().endswith(".json") else styles.named(name)
     if options.style is not None:
         raise MouthpieceError("Both --style and --style-from are given. Choose one of them.")
-    from .audio import SoundFile
-    from .pipeline import style_of
+    from ..audio import SoundFile
+    from ..pipeline import style_of
 
     reader = getattr(options, "open_sound", None) or SoundFile
     return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
@@ -140,7 +140,7 @@ class _Version(argparse.Action):
     """Print the version; a class, because finding it costs more than help should."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from . import __version__
+        from .. import __version__
 
         print(f"mouthpiece {__version__}")
         parser.exit(DONE)
@@ -223,10 +223,10 @@ def _animate_one(
 ) -> dict[str, Any]:
     from time import perf_counter
 
-    from .audio import SoundFile
-    from .motion.dials import dialled
-    from .performance import Performance
-    from .pipeline import Options, Progress, Warned, steps
+    from ..audio import SoundFile
+    from ..motion.dials import dialled
+    from ..performance import Performance
+    from ..pipeline import Options, Progress, Warned, steps
 
     check_replaceable(place, options.force)
     began = perf_counter()
@@ -263,7 +263,7 @@ def check_replaceable(place: Path, force: bool) -> None:
     TakeError
         If something else is there.
     """
-    from .performance import Performance
+    from ..performance import Performance
 
     if force or not place.exists():
         return

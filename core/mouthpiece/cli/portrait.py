@@ -7,14 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .dialling import add_dial_arguments, strength
-from .errors import MouthpieceError, PictureError
-from .finding import pixel
+from ..errors import MouthpieceError, PictureError
+from .dial import add_dial_arguments, strength
+from .landmarks import pixel
 
 if TYPE_CHECKING:
-    from .portrait.consent import Consent
-    from .provenance.certificates import Identity
-    from .provenance.sealing import Seal
+    from ..portrait.consent import Consent
+    from ..provenance.certificates import Identity
+    from ..provenance.sealing import Seal
 
 #: Frame rates of television as they are written, and as they are.
 _RATES: Final = {
@@ -46,7 +46,7 @@ def add_portrait_arguments(parser: argparse.ArgumentParser) -> None:
     Shared by ``python -m mouthpiece portrait`` and Blender's ``mouthpiece portrait``. The dial ``--head`` is how much
     the head moves, in portraits as everywhere.
     """
-    from .cli import add_motion_arguments
+    from .parser import add_motion_arguments
 
     _add_picture(parser)
     sound = parser.add_argument_group("sound", "at least one of the two")
@@ -144,7 +144,7 @@ def consent_of(options: argparse.Namespace) -> Consent:
     PictureError
         If it says nothing.
     """
-    from .portrait.consent import Consent
+    from ..portrait.consent import Consent
 
     return Consent.of(options.consent, options.consent_by)
 
@@ -157,7 +157,7 @@ def identity_of(options: argparse.Namespace) -> Identity | None:
     PictureError
         If it cannot be used, or the package that signs is missing.
     """
-    from .provenance import certificates, sealing
+    from ..provenance import certificates, sealing
 
     if options.no_credentials:
         return None
@@ -175,7 +175,7 @@ def seal_of(options: argparse.Namespace, online: bool = True) -> Seal:
     PictureError
         As :func:`identity_of`, or if a time stamp is asked for and the network may not be used.
     """
-    from .provenance.sealing import Seal
+    from ..provenance.sealing import Seal
 
     if options.time_stamp and not online:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
@@ -240,21 +240,21 @@ def _quality(text: str) -> int:
 
 def run_portrait(options: argparse.Namespace) -> int:
     """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
-    from . import cli
-    from .portrait_job import job_of
-    from .rendering import rendered
+    from ..portrait_job import job_of
+    from ..rendering import rendered
+    from . import parser as core_cli
 
-    teller = cli.reporter(options)
+    teller = core_cli.reporter(options)
     wrong = contradiction(options)
     if wrong:
         teller.error("portrait", wrong)
-        return cli.BAD_ARGUMENTS
+        return core_cli.BAD_ARGUMENTS
     try:
         result, text = rendered(job_of(options), teller)
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
-        return cli.FAILED
+        return core_cli.FAILED
     teller.result(result, text)
-    return cli.DONE
+    return core_cli.DONE

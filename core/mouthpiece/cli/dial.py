@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .errors import MouthpieceError, TakeError
+from ..errors import MouthpieceError, TakeError
 
 if TYPE_CHECKING:
-    from .motion.dials import Dials
+    from ..motion.dials import Dials
 
 #: Argument, the dial it turns, its place holder, and what it does.
 _ARGUMENTS: Final = (
@@ -40,7 +40,7 @@ def _reader(dial: str) -> Any:
     """Return what reads the text given for ``dial``; it looks ranges up when used, so that help costs nothing."""
 
     def read(text: str) -> Any:
-        from .motion.dials import Dials
+        from ..motion.dials import Dials
 
         try:
             value = text if dial == "emotion" else float(text)
@@ -86,7 +86,7 @@ def dials_of(options: argparse.Namespace, saved: Mapping[str, Any] | None = None
     TakeError
         If a saved dial is unknown or out of range.
     """
-    from .motion.dials import Dials
+    from ..motion.dials import Dials
 
     return Dials.of({**(saved or {}), **given(options)})
 
@@ -114,28 +114,28 @@ def add_dial_command(commands: Any) -> argparse.ArgumentParser:
 
 def run_dial(options: argparse.Namespace) -> int:
     """Turn the dials of a take and save it. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
-    from . import cli
-    from .motion.dials import dialled
-    from .performance import Performance
+    from ..motion.dials import dialled
+    from ..performance import Performance
+    from . import parser as core_cli
 
-    teller = cli.reporter(options)
+    teller = core_cli.reporter(options)
     try:
         if options.apply and options.output is None:
             teller.error(str(options.take), "--apply would replace the motion as inferred. Name another place with -o.")
-            return cli.BAD_ARGUMENTS
+            return core_cli.BAD_ARGUMENTS
         take = Performance.load(options.take)
         place = options.output or options.take
         if options.output is not None:
             place = place if place.suffix.lower() == ".npz" else place.with_name(place.name + ".npz")
-            cli.check_replaceable(place, options.force)
+            core_cli.check_replaceable(place, options.force)
         dials = dials_of(options, {} if options.reset else take.dials)
         take = dialled(take, dials)
         seen = take.final()
         written = (seen if options.apply else take).save(place)
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
-        return cli.FAILED
+        return core_cli.FAILED
     turned = dials.saved()
     text = ", ".join(f"{name} {value}" for name, value in turned.items()) or "as inferred"
     teller.result({"ok": True, "output": str(written), "dials": turned}, f"{written}  {text}")
-    return cli.DONE
+    return core_cli.DONE

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MouthpieceError, PictureError
+from ..errors import MouthpieceError, PictureError
 
 if TYPE_CHECKING:
-    from .provenance.verifying import Verified
+    from ..provenance.verifying import Verified
     from .report import Reporter
 
 _EPILOG = """\
@@ -49,7 +49,7 @@ def add_verify_command(commands: Any) -> argparse.ArgumentParser:
 
 def run_verify(options: argparse.Namespace) -> int:
     """Check every file and say what was found. Return 0 if all hold, else 1."""
-    from .cli import DONE, FAILED, reporter
+    from .parser import DONE, FAILED, reporter
 
     teller = reporter(options)
     results: list[dict[str, Any]] = []
@@ -86,7 +86,7 @@ def _anchors(path: Path | None) -> str:
 
 def _looked_at(path: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
     """Return what was found in a file or folder, for programs and in words."""
-    from .provenance.verifying import verified
+    from ..provenance.verifying import verified
 
     if path.is_dir():
         return _sequence(path, anchors, unsigned, teller)
@@ -100,7 +100,7 @@ def _fine(found: Verified, unsigned: bool) -> bool:
 
 
 def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
-    from .provenance.verifying import frames_of, sequence_problems, verified
+    from ..provenance.verifying import frames_of, sequence_problems, verified
 
     paths = frames_of(folder)
     frames = []
@@ -178,7 +178,7 @@ def _options(options: Mapping[str, Any]) -> str:
 
 
 def _signature(found: Verified) -> str:
-    from .provenance.verifying import NONE, UNREAD
+    from ..provenance.verifying import NONE, UNREAD
 
     if found.signature == UNREAD:
         return UNREAD
