@@ -148,7 +148,7 @@ def _plan_channel(
     course: tuple[NDArray[np.int64], Array, float], shift: int,
 ) -> None:  # fmt: skip
     """Plan the keys an edit's channel is to have: what it had elsewhere, and the offsets where the line is."""
-    from mouthpiece.reduction import straight
+    from mouthpiece.key_reduction import straight
 
     frames, values, rest = course
     before = None if curve is None else Keys.read(curve)

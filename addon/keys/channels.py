@@ -70,7 +70,7 @@ class Part:
 
     def _keys_on(self, here: NDArray[np.bool_], there: Mapping[str, NDArray[np.float32]]) -> dict[str, Keys]:
         """Return the keys on some consecutive frames."""
-        from mouthpiece.reduction import Keyed, reduced, refitted
+        from mouthpiece.key_reduction import Keyed, reduced, refitted
 
         frames, values = self.curves.frames[here], self.curves.values[here]
         columns = {channel.name: values[:, self.curves.names.index(channel.name)] for channel in self.channels}

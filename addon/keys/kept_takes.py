@@ -1,6 +1,6 @@
 """Takes kept in the Action that plays them, so that they can be dialled again without being heard again.
 
-The motion as inferred lies in a custom property of its own a line (bytes, see :mod:`mouthpiece.packing`); what it was
+The motion as inferred lies in a custom property of its own a line (bytes, see :mod:`mouthpiece.performance`); what it was
 baked onto lies with the ledger (:mod:`store`). Both leave with the Action: into other files, copies and libraries. What
 is drawn instead of keyed is kept with the drawing's data-block in the same way.
 """
@@ -70,7 +70,7 @@ class Kept:
 
 def keep(home: ledgers.Home, line: Kept, take: Performance) -> None:
     """Keep a line and its motion, in place of an earlier one of the same sound."""
-    from mouthpiece.packing import pack
+    from mouthpiece.performance import pack
 
     number = _number(home, line)
     ledgers.put_line(home, number, line.entry())
@@ -106,7 +106,7 @@ def remember_dials(line: Kept, dials: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=4)
 def _unpacked(content: bytes) -> Performance:
-    from mouthpiece.packing import unpack
+    from mouthpiece.performance import unpack
 
     return unpack(content)
 

@@ -221,9 +221,7 @@ def _spans(table: Array, slopes: Array, must: NDArray[np.bool_], error: float) -
     return found
 
 
-def _shortest_way(
-    spans: dict[int, NDArray[np.bool_]], rests: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
+def _shortest_way(spans: dict[int, NDArray[np.bool_]], rests: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Return, for each frame, the key before it on the way with the fewest keys (F, C)."""
     width = rests.shape[1]
     columns = np.arange(width)
