@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
-from mouthpiece.motion.visemes import VISEMES
+from mouthpiece.motion.chart.visemes import VISEMES
 from mouthpiece.retarget import mapping
 from mouthpiece.topology import ARKIT_NAMES
 

@@ -10,8 +10,8 @@ import pytest
 from mouthpiece.audio import Audio
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import MouthpieceError, RigError
-from mouthpiece.motion.charts import charts
-from mouthpiece.motion.cues import Timing, cue_track
+from mouthpiece.motion.chart.charts import charts
+from mouthpiece.motion.chart.cues import Timing, cue_track
 from mouthpiece.pipeline import animate
 
 from addon import compat

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mouthpiece.errors import RigError
-from mouthpiece.motion.visemes import VISEMES
+from mouthpiece.motion.chart.visemes import VISEMES
 from mouthpiece.retarget.mapping import Entry, ShapeMap
 from mouthpiece.retarget.matching import detect, with_keys
 from mouthpiece.retarget.profiles import FOLDER, LAYERS, canonical, families, family, read

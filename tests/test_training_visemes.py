@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from mouthpiece.motion.visemes import VISEMES
+from mouthpiece.motion.chart.visemes import VISEMES
 
 from training import phonemes, viseme_shapes
 from training.phonemes import Phone

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, RATE
-from mouthpiece.motion.charts import DEFAULT, MouthChart, named_chart
-from mouthpiece.motion.cues import Timing, choose, closures, shape_costs
-from mouthpiece.motion.visemes import VISEMES, viseme_weights
+from mouthpiece.motion.chart.charts import DEFAULT, MouthChart, named_chart
+from mouthpiece.motion.chart.cues import Timing, choose, closures, shape_costs
+from mouthpiece.motion.chart.visemes import VISEMES, viseme_weights
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 from numpy.typing import NDArray

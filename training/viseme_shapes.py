@@ -1,7 +1,7 @@
 """What visemes look like on recorded faces: ``python -m training.viseme_shapes [--data DIR]``.
 
 Writes the core's ``assets/visemes.npz`` from the training clips; with ``--check`` it measures, on the validation clips,
-how often the strongest viseme of ``mouthpiece.motion.visemes`` belongs to the group of the phone the recogniser hears
+how often the strongest viseme of ``mouthpiece.motion.chart.visemes`` belongs to the group of the phone the recogniser hears
 at that moment, against chance, both on the recorded mouths and on the mouths the core makes for the same sound.
 
 Phones come from ``training.phonemes``; a phone's mouth is looked at shortly before the recogniser says it, when lips
@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, RATE, hop_rms
+from mouthpiece.motion.chart.visemes import CONTEXT, VISEMES, viseme_weights
 from mouthpiece.motion.measures import MEASURES, mouth_measures
 from mouthpiece.motion.rest import speech_activity
-from mouthpiece.motion.visemes import CONTEXT, VISEMES, viseme_weights
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT
@@ -103,7 +103,7 @@ def discriminant(rows: Floats, labels: Numbers, weights: Floats) -> tuple[Floats
 
 
 def measure(clips: Sequence[Clip], neutral: Floats, heard: Recogniser) -> dict[str, NDArray[np.float32]]:
-    """Return the arrays of ``mouthpiece.motion.visemes.Reading`` for ``clips``."""
+    """Return the arrays of ``mouthpiece.motion.chart.visemes.Reading`` for ``clips``."""
     rows, labels, speakers = [], [], []
     reach = round(CONTEXT[-1] * FRAME_RATE)
     for clip, take in zip(clips, recorded(clips, neutral), strict=True):

@@ -89,7 +89,7 @@ def apply(obj: bpy.types.Object, saved: Mapping[str, Any], scene: bpy.types.Scen
 
 
 def _choose(settings: Any, chart: object) -> Any:
-    from mouthpiece.motion.charts import chart_from, named_chart
+    from mouthpiece.motion.chart.charts import chart_from, named_chart
 
     if isinstance(chart, str):
         found = named_chart(chart)

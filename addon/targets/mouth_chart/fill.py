@@ -13,7 +13,7 @@ from .switches import MODIFIER, MODIFIER_TYPE, picture_numbers
 from .target import ChartTarget
 
 if TYPE_CHECKING:
-    from mouthpiece.motion.charts import MouthChart
+    from mouthpiece.motion.chart.charts import MouthChart
 
 #: An image user that stands still shows one picture: the first it may start on.
 _ALWAYS: Final = -100_000
@@ -77,7 +77,7 @@ def _in_order(chart: MouthChart, numbers: Sequence[int]) -> _Filled:
 def _drawings(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
-    from mouthpiece.motion.chart_names import match_names
+    from mouthpiece.motion.chart.names import match_names
 
     settings: Any = obj.mouthpiece_chart
     drawn = settings.source or next((o for o in (obj, *others) if o.type == "GREASEPENCIL"), None)
@@ -174,7 +174,7 @@ def _coordinates(tree: Any, node: Any) -> Any:
 def _objects(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
-    from mouthpiece.motion.chart_names import match_names
+    from mouthpiece.motion.chart.names import match_names
 
     mouths = {other.name: other for other in (others or obj.children)}
     found: _Filled = {
@@ -189,7 +189,7 @@ def _objects(
 def _keys(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
-    from mouthpiece.motion.chart_names import match_names
+    from mouthpiece.motion.chart.names import match_names
 
     from ..shape_keys.target import editable_keys, key_names
 
@@ -202,7 +202,7 @@ def _keys(
 def _property(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
-    from mouthpiece.motion.chart_names import match_names
+    from mouthpiece.motion.chart.names import match_names
 
     settings: Any = obj.mouthpiece_chart
     holder: Any = settings.source or obj

@@ -20,7 +20,7 @@ from bpy.utils import register_classes_factory
 from .setup import Entry, Setup, refused
 
 if TYPE_CHECKING:
-    from mouthpiece.motion.charts import MouthChart
+    from mouthpiece.motion.chart.charts import MouthChart
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 CUSTOM: Final = "CUSTOM"
@@ -140,7 +140,7 @@ class MOUTHPIECE_PG_chart(bpy.types.PropertyGroup):
 
 def chart_of(settings: Any) -> MouthChart:
     """Return the chosen chart; MouthpieceError if it is one's own and none is loaded, or is damaged."""
-    from mouthpiece.motion.charts import chart_from, named_chart
+    from mouthpiece.motion.chart.charts import chart_from, named_chart
 
     if settings.chart != CUSTOM:
         return named_chart(settings.chart)

@@ -17,7 +17,7 @@ from .switches import SWITCHES, check_pictures
 if TYPE_CHECKING:
     import numpy as np
     from mouthpiece.curves import FrameGrid
-    from mouthpiece.motion.charts import MouthChart
+    from mouthpiece.motion.chart.charts import MouthChart
     from mouthpiece.performance import Performance
     from numpy.typing import NDArray
 
@@ -73,7 +73,7 @@ class ChartTarget:
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> ChartTarget:
         """Return the target :meth:`saved` told of."""
-        from mouthpiece.motion.charts import chart_from
+        from mouthpiece.motion.chart.charts import chart_from
 
         try:
             how = dict(saved["setup"])
@@ -145,7 +145,7 @@ class ChartTarget:
     def _shapes(self, performance: Performance, grid: FrameGrid) -> NDArray[np.int64]:
         """Return which shape (F,) is shown on each frame; the mouth is at rest on the last drawing of a line."""
         import numpy as np
-        from mouthpiece.motion.cues import Timing, choose
+        from mouthpiece.motion.chart.cues import Timing, choose
 
         on = self.exposure.on
         # Twos fall on odd frames, whatever frame the line begins on, so that several lines go together.
@@ -165,7 +165,7 @@ class ChartTarget:
     def _instead(self) -> NDArray[np.int64]:
         """Return which entry (S,) shows each shape: its own, or that of the shape most like it."""
         import numpy as np
-        from mouthpiece.motion.chart_names import stand_ins
+        from mouthpiece.motion.chart.names import stand_ins
 
         used = {entry.shape for entry in self.setup.entries if entry.used}
         return np.array(stand_ins(self.chart, [shape.name in used for shape in self.chart.shapes]))

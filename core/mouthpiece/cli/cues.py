@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, TakeError
 
 if TYPE_CHECKING:
-    from ..motion.cues import Timing
+    from ..motion.chart.cues import Timing
 
 _FORMATS = ("tsv", "json", "xml", "dat", "pgo")
 _EPILOG = """\
@@ -30,7 +30,7 @@ def add_timing_arguments(parser: argparse.ArgumentParser) -> None:
 
 def timing_of(options: argparse.Namespace, fps: float) -> Timing:
     """Return the timing asked for by :func:`add_timing_arguments` at ``fps`` frames per second."""
-    from ..motion.cues import Timing
+    from ..motion.chart.cues import Timing
 
     values = {"on": options.on, "hold": options.hold, "lead": options.lead}
     return Timing.of_frames(fps, **{name: value for name, value in values.items() if value is not None})
@@ -59,9 +59,9 @@ def add_cues_command(commands: Any) -> argparse.ArgumentParser:
 
 def run_cues(options: argparse.Namespace) -> int:
     """Time a chart to a take and write the cues. Return 0, or 1 if it fails."""
-    from .. import cue_files
-    from ..motion.charts import named_chart
-    from ..motion.cues import cue_track
+    from ..motion.chart import files
+    from ..motion.chart.charts import named_chart
+    from ..motion.chart.cues import cue_track
     from ..performance import Performance
     from . import parser as core_cli
 
@@ -72,13 +72,13 @@ def run_cues(options: argparse.Namespace) -> int:
         chart = named_chart(options.chart)
         take = Performance.load(options.take).final()
         track = cue_track(take, chart, timing_of(options, options.fps))
-        context = cue_files.Context(options.sound, options.fps)
+        context = files.Context(options.sound, options.fps)
         facts = {"ok": True, "chart": chart.name, "changes": len(track.shapes), "seconds": track.seconds}
         if options.output is None:
-            text = cue_files.text_of(track, options.format or "tsv", context)
+            text = files.text_of(track, options.format or "tsv", context)
             teller.result(facts | {"cues": [list(cue) for cue in zip(track.starts, track.shapes, strict=True)]}, text)
             return core_cli.DONE
-        written = cue_files.write(track, options.output, options.format or "", context)
+        written = files.write(track, options.output, options.format or "", context)
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
         return core_cli.FAILED

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..curves import sample
 from ..motion import closures, shapes
-from ..motion.visemes import VISEMES, viseme_weights
+from ..motion.chart.visemes import VISEMES, viseme_weights
 from ..performance import Performance
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS
 

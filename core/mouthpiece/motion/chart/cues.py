@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import sample
-from ..errors import MouthpieceError
-from ..performance import Performance
+from ...curves import sample
+from ...errors import MouthpieceError
+from ...performance import Performance
+from ..measures import MEASURES
 from .charts import MouthChart
-from .measures import MEASURES
 from .visemes import VISEMES, viseme_weights
 
 Array = NDArray[np.float32]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MouthpieceError
+from ...errors import MouthpieceError
 from .visemes import VISEMES, reading
 
 Array = NDArray[np.float32]
@@ -24,7 +24,7 @@ DEFAULT: Final = "rhubarb"
 MOST_SHAPES: Final = 64
 _OWN: Final = 0.75
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "charts.json"
+_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "charts.json"
 _SIL, _PP, _FF = 0, 1, 2
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from .errors import TakeError
-from .motion.cues import CueTrack
+from ...errors import TakeError
+from .cues import CueTrack
 
 #: Frame rates Moho and Papagayo take.
 _FPS_RANGE: Final = (1.0, 240.0)

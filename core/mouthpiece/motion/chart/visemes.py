@@ -16,11 +16,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import sample
-from ..errors import ModelError
-from ..performance import Performance
-from .closures import contact
-from .measures import MEASURES, mouth_measures
+from ...curves import sample
+from ...errors import ModelError
+from ...performance import Performance
+from ..closures import contact
+from ..measures import MEASURES, mouth_measures
 
 Array = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ VISEMES: Final = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "
 #: Moments, in seconds around a frame, whose mouths tell what the frame's mouth is a part of.
 CONTEXT: Final = (-0.08, -0.04, 0.0, 0.04, 0.08)
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "visemes.npz"
+_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "visemes.npz"
 _SIL, _PP, _FF = 0, 1, 2
 #: What usual meaning and what stillness count for, beside the likeness of the mouths.
 _USUAL: Final = 0.5
