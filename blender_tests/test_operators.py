@@ -40,8 +40,8 @@ def fails(words):
 def test_the_operator_gives_what_the_api_gives(ready, voice, context):
     from mouthpiece import Options, pipeline
     from mouthpiece.curves import FrameGrid
-    from mouthpiece.retarget.matching import detect
-    from mouthpiece.retarget.shapes import shape_curves
+    from mouthpiece.retarget.shape_keys.curves import shape_curves
+    from mouthpiece.retarget.shape_keys.matching import detect
 
     from addon.sound import recordings
 

@@ -10,7 +10,7 @@ import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.chart.visemes import VISEMES
-from mouthpiece.retarget import mapping
+from mouthpiece.retarget.shape_keys import table as core_table
 from mouthpiece.topology import ARKIT_NAMES
 
 from addon import scene_settings
@@ -276,7 +276,7 @@ def test_a_bad_mapping_changes_nothing(tmp_path):
     ops.detect_shape_keys()
     bad, other = tmp_path / "bad.json", tmp_path / "other.json"
     bad.write_text("{")
-    mapping.save(other, mapping.ShapeMap((mapping.Entry("smirk", "jawOpen"),)))
+    core_table.save(other, core_table.ShapeMap((core_table.Entry("smirk", "jawOpen"),)))
     for path, words in ((bad, "is not a mapping"), (other, "none of the mapping's"), (tmp_path / "none.json", "read")):
         with pytest.raises(RuntimeError, match=words):
             ops.import_mapping(filepath=str(path))
@@ -287,7 +287,7 @@ def test_a_line_is_baked_by_a_mapping_from_a_file(tmp_path, capsys):
     obj = scenes.face(keys=("smirk", "wobble"))
     bpy.context.scene.render.fps = 25
     take = scenes.performance(jawOpen=0.5).save(tmp_path / "take.npz")
-    path = mapping.save(tmp_path / "m.json", mapping.ShapeMap((mapping.Entry("smirk", "jawOpen", 0.5),)))
+    path = core_table.save(tmp_path / "m.json", core_table.ShapeMap((core_table.Entry("smirk", "jawOpen", 0.5),)))
     arguments = ["bake", "--audio", str(take), "--object", "Face", "--json"]
     assert command_parser.main([*arguments, "--mapping", str(path)]) == 0
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])

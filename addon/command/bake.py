@@ -123,7 +123,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
 
 def _map(obj: bpy.types.Object, path: Path) -> None:
     """Give the character the table in a file, as far as it has the keys or bones."""
-    from mouthpiece.retarget import mapping
+    from mouthpiece.retarget.shape_keys import table as core_table
 
     from ..targets.bones import mapping as bone_mapping
     from ..targets.shape_keys import presets
@@ -132,7 +132,7 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
     if obj.type == "ARMATURE":
         bone_mapping.load(obj, path)
         return
-    key_table.fill(obj, presets.fitted(obj, mapping.load(path)))
+    key_table.fill(obj, presets.fitted(obj, core_table.load(path)))
 
 
 def _no_style(options: argparse.Namespace) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.mapping import ShapeMap
-    from mouthpiece.retarget.opening import Lips
+    from mouthpiece.retarget.shape_keys.lip_opening import Lips
+    from mouthpiece.retarget.shape_keys.table import ShapeMap
 
 Array = NDArray[np.float32]
 _Pairs = tuple[tuple[int, int], ...]
@@ -25,8 +25,8 @@ _MOST: Final = 64
 
 def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
     """Return the lips of a mesh's shape keys and how far each key parts them; None if none are found, or wanted."""
-    from mouthpiece.retarget.opening import Lips
-    from mouthpiece.retarget.seam import parting
+    from mouthpiece.retarget.shape_keys.lip_opening import Lips
+    from mouthpiece.retarget.shape_keys.lip_pairs import parting
 
     opener = next((name for driver in _OPENERS for name in table.playing(driver)), None)
     if opener is None or not table.match_lips:
@@ -42,7 +42,7 @@ def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
 
 def _found(key: bpy.types.Key, table: ShapeMap, opener: str) -> _Pairs:
     """Return the pairs of vertices where the lips meet, as found before or found now."""
-    from mouthpiece.retarget.seam import lip_pairs
+    from mouthpiece.retarget.shape_keys.lip_pairs import lip_pairs
 
     shapers = tuple(dict.fromkeys(name for driver in _SHAPERS for name in table.playing(driver) if name != opener))[:4]
     known = (key.session_uid, len(key.reference_key.data), opener, shapers)

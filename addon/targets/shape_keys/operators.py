@@ -124,7 +124,7 @@ class MOUTHPIECE_OT_remove_shape_key_entry(OnFace, bpy.types.Operator):
 
 def _driver_items(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
     """Return every driver, for a search."""
-    from mouthpiece.retarget import drivers
+    from mouthpiece.retarget.shape_keys import drivers
 
     if not _ITEMS:
         for group, names in drivers.GROUPS.items():
@@ -176,11 +176,11 @@ class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Write it."""
-        from mouthpiece.retarget import mapping
+        from mouthpiece.retarget.shape_keys import table as core_table
 
         from .target import table_of
 
-        return f"Written to {mapping.save(self.filepath, table_of(obj), obj.name)}"
+        return f"Written to {core_table.save(self.filepath, table_of(obj), obj.name)}"
 
 
 class MOUTHPIECE_OT_import_mapping(OnFace, ImportHelper, bpy.types.Operator):
@@ -196,9 +196,9 @@ class MOUTHPIECE_OT_import_mapping(OnFace, ImportHelper, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Read it."""
-        from mouthpiece.retarget import mapping
+        from mouthpiece.retarget.shape_keys import table as core_table
 
-        return put(obj, mapping.load(self.filepath))
+        return put(obj, core_table.load(self.filepath))
 
 
 class MOUTHPIECE_OT_save_mapping_preset(OnFace, bpy.types.Operator):

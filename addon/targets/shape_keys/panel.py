@@ -162,7 +162,7 @@ def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
 def _wrong(formula: str) -> str:
     """Return what is wrong with a formula; empty if nothing is. Remembered by the core, so cheap."""
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget import drivers, formulas
+    from mouthpiece.retarget.shape_keys import drivers, formulas
 
     try:
         formulas.parse(formula, drivers.NAMES)

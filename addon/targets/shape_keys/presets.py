@@ -11,7 +11,7 @@ import bpy
 from ... import compat
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.mapping import ShapeMap
+    from mouthpiece.retarget.shape_keys.table import ShapeMap
 
 ENDING = ".json"
 
@@ -38,16 +38,16 @@ def path_of(name: str) -> Path:
 
 def save(name: str, table: ShapeMap) -> Path:
     """Keep a table as a preset, in place of one with the same name, and return its file."""
-    from mouthpiece.retarget import mapping
+    from mouthpiece.retarget.shape_keys import table as core_table
 
-    return mapping.save(path_of(name), table, name.strip())
+    return core_table.save(path_of(name), table, name.strip())
 
 
 def load(name: str) -> ShapeMap:
     """Return a preset's table; RigError if there is no such preset, or it is damaged."""
-    from mouthpiece.retarget import mapping
+    from mouthpiece.retarget.shape_keys import table as core_table
 
-    return mapping.load(path_of(name))
+    return core_table.load(path_of(name))
 
 
 def remove(name: str) -> None:
@@ -63,7 +63,7 @@ def remove(name: str) -> None:
 def fitted(obj: bpy.types.Object, table: ShapeMap) -> ShapeMap:
     """Return ``table`` for the keys a mesh has; RigError if it has none of them."""
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget.matching import with_keys
+    from mouthpiece.retarget.shape_keys.matching import with_keys
 
     from .target import editable_keys, key_names
 

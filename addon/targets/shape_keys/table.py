@@ -15,7 +15,7 @@ from ... import compat
 from .fingerprints import mark, movers, names_now
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.mapping import ShapeMap
+    from mouthpiece.retarget.shape_keys.table import ShapeMap
 
 _OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
 _LAYERS: Final = (
@@ -96,7 +96,7 @@ def read(obj: bpy.types.Object) -> ShapeMap | None:
     Raises RigError if a key has two entries, or nothing is driven.
     """
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget.mapping import ShapeMap
+    from mouthpiece.retarget.shape_keys.table import ShapeMap
 
     settings = obj.mouthpiece_names
     if not settings.entries:
@@ -115,7 +115,7 @@ def read(obj: bpy.types.Object) -> ShapeMap | None:
 
 
 def _entry(item: Any, key: str) -> Any:
-    from mouthpiece.retarget.mapping import Entry
+    from mouthpiece.retarget.shape_keys.table import Entry
 
     # sliders are single floats: 1.2 is 1.2000000477 in them
     return Entry(key, item.formula, round(item.gain, 6), round(item.offset, 6), item.enabled, item.invert, item.layer)

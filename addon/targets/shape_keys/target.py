@@ -17,8 +17,8 @@ from . import table as key_table
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
-    from mouthpiece.retarget.mapping import ShapeMap
-    from mouthpiece.retarget.opening import Lips
+    from mouthpiece.retarget.shape_keys.lip_opening import Lips
+    from mouthpiece.retarget.shape_keys.table import ShapeMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ShapeKeyTarget:
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every driven key, on the mesh's shape-key data-block."""
         from mouthpiece.errors import RigError
-        from mouthpiece.retarget.shapes import shape_curves
+        from mouthpiece.retarget.shape_keys.curves import shape_curves
 
         obj = find_object(self.object_name)
         key = editable_keys(obj)
@@ -129,7 +129,7 @@ def key_names(key: bpy.types.Key) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def detected(names: tuple[str, ...]) -> ShapeMap:
     """Return how keys of those names are driven; remembered, as panels ask at every redraw."""
-    from mouthpiece.retarget.matching import detect
+    from mouthpiece.retarget.shape_keys.matching import detect
 
     return detect(names)
 
@@ -153,7 +153,7 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
     """Return a face's table for a mesh with keys of those names, and what is known of keys the face does not have."""
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget.matching import with_keys
+    from mouthpiece.retarget.shape_keys.matching import with_keys
 
     shared = with_keys(table_of(leading), names)
     taken = {*key_names(leading.data.shape_keys), *(entry.key for entry in shared.entries)}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..curves import Curves, FrameGrid, sample
-from ..performance import Performance
-from . import drivers, opening
-from .mapping import ShapeMap
+from ...curves import Curves, FrameGrid, sample
+from ...performance import Performance
+from . import drivers, lip_opening
+from .table import ShapeMap
 
 #: What counts as beyond a limit, so that rounding is not reported.
 _SLACK = 1e-4
@@ -21,7 +21,7 @@ def shape_curves(
     grid: FrameGrid,
     limits: Mapping[str, tuple[float, float]] | None = None,
     strength: float = 1.0,
-    lips: opening.Lips | None = None,
+    lips: lip_opening.Lips | None = None,
 ) -> tuple[Curves, Mapping[str, int]]:
     """Return the value of every driven shape key on every frame, and how often each had to be clamped.
 
@@ -58,7 +58,7 @@ def shape_curves(
     seen, times = performance.final(), grid.times
     tracks = drivers.tracks(seen, times, table.drivers() | (lips.table.drivers() if lips else set()))
     if lips is not None:
-        tracks = opening.matched(lips, tracks, sample(drivers.lip_gap(seen), seen.fps, times))
+        tracks = lip_opening.matched(lips, tracks, sample(drivers.lip_gap(seen), seen.fps, times))
     columns = np.zeros((len(times), len(table.driven)), np.float32)
     clamped: dict[str, int] = {}
     for column, entry in enumerate(table.driven):

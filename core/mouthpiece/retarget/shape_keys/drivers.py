@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import sample
-from ..motion import closures, shapes
-from ..motion.chart.visemes import VISEMES, viseme_weights
-from ..performance import Performance
-from ..topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS
+from ...curves import sample
+from ...motion import closures, shapes
+from ...motion.chart.visemes import VISEMES, viseme_weights
+from ...performance import Performance
+from ...topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS
 
 Array = NDArray[np.float64]
 

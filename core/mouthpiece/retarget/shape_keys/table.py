@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import RigError
-from ..topology import ARKIT_NAMES
+from ...errors import RigError
+from ...topology import ARKIT_NAMES
 from . import drivers, formulas
 
 FORMAT: Final = 1

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RigError
+from ...errors import RigError
 
 Array = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import RigError
-from .mapping import Entry, ShapeMap
-from .profiles import LAYERS, Fallback, ProfileKey, RigProfile, canonical, families
+from ...errors import RigError
+from .families import LAYERS, Fallback, ProfileKey, RigProfile, canonical, families
+from .table import Entry, ShapeMap
 
 
 @dataclass(frozen=True, slots=True)

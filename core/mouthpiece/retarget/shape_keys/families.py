@@ -11,10 +11,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import RigError
+from ...errors import RigError
 from . import drivers, formulas
 
-FOLDER: Final = Path(__file__).resolve().parents[1] / "assets" / "profiles"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "profiles"
 FORMAT: Final = 1
 
 #: Region of the face -> the layer its keys land in. One family plays a region; what others have there is left alone.

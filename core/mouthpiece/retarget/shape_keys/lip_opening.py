@@ -14,11 +14,11 @@ from typing import Final
 
 import numpy as np
 
-from ..motion.closures import PARTING
-from ..topology import ARKIT_NAMES
+from ...motion.closures import PARTING
+from ...topology import ARKIT_NAMES
 from . import drivers
 from .formulas import Array
-from .mapping import ShapeMap
+from .table import ShapeMap
 
 #: Shapes besides jawOpen and mouthClose that give way, together, where the lips would not meet otherwise.
 _GIVE_WAY: Final = tuple(ARKIT_NAMES[index] for index in PARTING if ARKIT_NAMES[index] not in ("jawOpen", "mouthClose"))
