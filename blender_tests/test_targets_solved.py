@@ -12,7 +12,7 @@ import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.transfer import LIP_PAIRS
+from mouthpiece.retarget.solve.proportions import LIP_PAIRS
 
 from addon import demo
 from addon.keys import plan, writer

@@ -31,8 +31,8 @@ IMPORTERS = {
     "scipy": (
         "core/mouthpiece/audio.py",
         "core/mouthpiece/motion/smooth.py",
-        "core/mouthpiece/retarget/blendshapes.py",
-        "core/mouthpiece/retarget/fitting.py",
+        "core/mouthpiece/retarget/solve/solver.py",
+        "core/mouthpiece/retarget/solve/least_squares.py",
         "core/mouthpiece/retarget/proposal.py",
         "core/mouthpiece/retarget/warp.py",
         "training/*",

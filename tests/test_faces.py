@@ -20,7 +20,7 @@ from mouthpiece.retarget.facing import FRONTS, Head
 from mouthpiece.retarget.pictures.anatomy import DEPTH, FACE
 from mouthpiece.retarget.proposal import propose
 from mouthpiece.retarget.raster import View, picture
-from mouthpiece.retarget.unseen import pieces
+from mouthpiece.retarget.solve.unpinned_parts import pieces
 
 from tests.material import DEMO_LINE, SHARED
 from training.demo_face import DemoFace

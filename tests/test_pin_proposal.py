@@ -13,7 +13,7 @@ from mouthpiece.retarget.facing import FRONTS, Head
 from mouthpiece.retarget.known import recognise, tables
 from mouthpiece.retarget.proposal import propose
 from mouthpiece.retarget.raster import View, picture, rasterise
-from mouthpiece.retarget.unseen import pieces
+from mouthpiece.retarget.solve.unpinned_parts import pieces
 from mouthpiece.topology import LANDMARK_COUNT, LIPS, MIRROR
 
 from tests.material import SHARED

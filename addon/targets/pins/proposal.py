@@ -39,7 +39,7 @@ def _looked_at(obj: bpy.types.Object) -> Proposed:
     from mouthpiece.portrait.detect import find_faces
     from mouthpiece.retarget.facing import Head
     from mouthpiece.retarget.proposal import propose as look
-    from mouthpiece.retarget.unseen import pieces
+    from mouthpiece.retarget.solve.unpinned_parts import pieces
 
     if obj.type != "MESH" or len(obj.data.polygons) == 0:
         raise RigError(f"'{obj.name}' has no surface to look for a face on. Click the mesh with the face.")

@@ -16,9 +16,9 @@ from ..shape_keys.target import detected
 from . import pins
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.blendshapes import Solver
-    from mouthpiece.retarget.looks import Looks
-    from mouthpiece.retarget.unseen import Sight
+    from mouthpiece.retarget.solve.eyes import Looks
+    from mouthpiece.retarget.solve.solver import Solver
+    from mouthpiece.retarget.solve.unpinned_parts import Sight
 
 #: ARKit's shapes of what pins cannot see; keys named so play by name.
 BY_NAME: Final = ("eyeLook", "tongueOut")
@@ -88,9 +88,9 @@ class _Question:
 
 @lru_cache(maxsize=4)
 def _answered(question: _Question) -> Solving:
-    from mouthpiece.retarget.blendshapes import Shapes, Solver
-    from mouthpiece.retarget.looks import looks
-    from mouthpiece.retarget.pinned import PinnedFace
+    from mouthpiece.retarget.solve.eyes import looks
+    from mouthpiece.retarget.solve.pinned_face import PinnedFace
+    from mouthpiece.retarget.solve.solver import Shapes, Solver
 
     mesh, vertices = question.held.mesh, np.array(question.vertices)
     kept = vertices >= 0
@@ -115,7 +115,7 @@ def _answered(question: _Question) -> Solving:
 
 def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
     """Return what the pins see of the mesh."""
-    from mouthpiece.retarget.unseen import Sight
+    from mouthpiece.retarget.solve.unpinned_parts import Sight
 
     mesh, vertices = question.held.mesh, np.array(question.vertices)
     eyes = points[[[36, 39], [42, 45]]]

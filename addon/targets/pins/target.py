@@ -19,7 +19,7 @@ from . import pins, solver_inputs
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
     from mouthpiece.performance import Performance
-    from mouthpiece.retarget.blendshapes import Solution, Solver
+    from mouthpiece.retarget.solve.solver import Solution, Solver
 
 #: A miss of the face's points, in eye distances, that is worth a remark.
 _MISSED: Final = 0.03
@@ -44,7 +44,7 @@ class SolvedTarget:
         Raises RigError if it has no shape keys that can be keyed, or too few pins.
         """
         from mouthpiece.errors import RigError
-        from mouthpiece.retarget.pinned import PinnedFace
+        from mouthpiece.retarget.solve.pinned_face import PinnedFace
 
         key = editable_keys(obj)
         found = pins.pins_of(obj)
@@ -134,7 +134,7 @@ def _curves(
 ) -> Curves:
     """Return tracks (T,) at ``fps`` on the scene's frames, with their products, all within their sliders."""
     from mouthpiece.curves import Curves, sample
-    from mouthpiece.retarget.combinations import products
+    from mouthpiece.retarget.solve.correctives import products
 
     columns = {name: sample(track, fps, grid.times) for name, track in tracks.items()}
     for name, parts in combined.items():

@@ -27,7 +27,7 @@ from ..retarget.pictures.keys import (
     rig_of,
     vertex_depths,
 )
-from ..retarget.transfer import CHIN_SLIDES, LIP_PAIRS, transferred
+from ..retarget.solve.proportions import CHIN_SLIDES, LIP_PAIRS, transferred
 from ..retarget.turning import MOST
 from ..topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
 from .samples import read_at

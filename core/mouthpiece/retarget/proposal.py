@@ -27,7 +27,7 @@ from ..topology import (
 )
 from .facing import Find, Head, front
 from .raster import Seen, View, picture
-from .transfer import LIP_PAIRS
+from .solve.proportions import LIP_PAIRS
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RigError
-from ..topology import (
+from ...errors import RigError
+from ...topology import (
     INNER_LIP_BOTTOM,
     INNER_LIP_TOP,
     JAW,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import (
+from ...topology import (
     JAW,
     LANDMARK_COUNT,
     LEFT_BROW,

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RigError
-from ..topology import ARKIT_INDEX, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
-from .combinations import combinations
-from .fitting import Basis, Combined, fit, largest
-from .pinned import PinnedFace, Stance, stance
-from .transfer import Wanted, transferred
+from ...errors import RigError
+from ...topology import ARKIT_INDEX, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
+from .correctives import combinations
+from .least_squares import Basis, Combined, fit, largest
+from .pinned_face import PinnedFace, Stance, stance
+from .proportions import Wanted, transferred
 
 if TYPE_CHECKING:
-    from ..performance import Performance
+    from ...performance import Performance
 
 Floats = NDArray[np.float64]
 

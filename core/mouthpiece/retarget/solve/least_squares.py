@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import (
+from ...topology import (
     INNER_LIPS,
     JAW,
     LANDMARK_COUNT,
@@ -22,9 +22,9 @@ from ..topology import (
     RIGHT_EYE,
     RIGHT_LID_PAIRS,
 )
-from .boxed import solve
-from .combinations import pairs, products
-from .transfer import LIP_PAIRS
+from .bounded import solve
+from .correctives import pairs, products
+from .proportions import LIP_PAIRS
 
 Floats = NDArray[np.float64]
 

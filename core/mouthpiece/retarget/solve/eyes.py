@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxed import solve
-from .pinned import Stance
-from .unseen import Sight
+from .bounded import solve
+from .pinned_face import Stance
+from .unpinned_parts import Sight
 
 Floats = NDArray[np.float64]
 
