@@ -33,7 +33,7 @@ IMPORTERS = {
         "core/mouthpiece/motion/smooth.py",
         "core/mouthpiece/retarget/solve/solver.py",
         "core/mouthpiece/retarget/solve/least_squares.py",
-        "core/mouthpiece/retarget/proposal.py",
+        "core/mouthpiece/retarget/pins/proposal.py",
         "core/mouthpiece/retarget/warp.py",
         "training/*",
         "tests/*",

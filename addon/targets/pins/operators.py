@@ -117,7 +117,7 @@ class MOUTHPIECE_OT_mirror_pins(_OnPins, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mirror; landmarks without a vertex at the mirrored place keep theirs."""
-        from mouthpiece.retarget.landmarks import DIAGRAM
+        from mouthpiece.retarget.pins.names import DIAGRAM
         from mouthpiece.topology import MIRROR
 
         obj: Any = context.active_object

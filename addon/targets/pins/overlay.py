@@ -99,7 +99,7 @@ def _diagram(
     pinned: set[int], scale: float
 ) -> list[tuple[tuple[float, float, float, float], list[tuple[float, float]]]]:
     """Return the small face in the lower left corner, as colours and triangles' corners."""
-    from mouthpiece.retarget.landmarks import DIAGRAM
+    from mouthpiece.retarget.pins.names import DIAGRAM
 
     unit = _UNIT * scale
     left, bottom = _CORNER * scale, _CORNER * scale

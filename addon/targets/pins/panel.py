@@ -19,14 +19,14 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active: Any, active_name: Any, index: int = 0
     ) -> None:
         """Draw a landmark: whether it is pinned, its number, and its name."""
-        from mouthpiece.retarget.landmarks import name_of
+        from mouthpiece.retarget.pins.names import name_of
 
         pin = "PINNED" if item.vertex >= 0 else "UNPINNED"
         layout.label(text=f"{index}  {name_of(index)}", icon=pin, translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
         """Show the landmarks whose names hold what is searched for."""
-        from mouthpiece.retarget.landmarks import name_of
+        from mouthpiece.retarget.pins.names import name_of
 
         words = self.filter_name.lower()
         shown = [self.bitflag_filter_item if words in name_of(p).lower() else 0 for p in range(len(data.points))]
@@ -89,7 +89,7 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
 
 def _draw_active(layout: Any, stored: Any, context: bpy.types.Context) -> None:
     """Draw the chosen landmark's name in full, and what can be done with it."""
-    from mouthpiece.retarget.landmarks import name_of
+    from mouthpiece.retarget.pins.names import name_of
 
     point = min(max(stored.active, 0), len(stored.points) - 1)
     column = layout.column(align=True)

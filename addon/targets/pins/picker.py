@@ -55,7 +55,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: Any) -> set[str]:
         """Begin to ask."""
-        from mouthpiece.retarget.landmarks import asked
+        from mouthpiece.retarget.pins.names import asked
 
         if context.area is None or context.area.type != "VIEW_3D":
             self.report({"ERROR"}, "Pick pins in a 3D View")
@@ -112,7 +112,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def _show(self, context: bpy.types.Context) -> None:
-        from mouthpiece.retarget.landmarks import name_of
+        from mouthpiece.retarget.pins.names import name_of
 
         point = self._points[self._at]
         overlay.ask(point)

@@ -24,7 +24,7 @@ def propose(obj: bpy.types.Object) -> Proposed:
 
     Raises RigError, with the pins as they were, if the mesh shows no face. Works without a graphics card.
     """
-    from mouthpiece.retarget.known import recognise
+    from mouthpiece.retarget.pins.known_meshes import recognise
 
     if obj.type == "MESH" and len(obj.data.vertices):
         known = recognise(keyed_mesh.rest_of(obj.data))
@@ -37,8 +37,8 @@ def propose(obj: bpy.types.Object) -> Proposed:
 def _looked_at(obj: bpy.types.Object) -> Proposed:
     from mouthpiece.errors import RigError
     from mouthpiece.portrait.detect import find_faces
-    from mouthpiece.retarget.facing import Head
-    from mouthpiece.retarget.proposal import propose as look
+    from mouthpiece.retarget.pins.facing import Head
+    from mouthpiece.retarget.pins.proposal import propose as look
     from mouthpiece.retarget.solve.unpinned_parts import pieces
 
     if obj.type != "MESH" or len(obj.data.polygons) == 0:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .solve.unpinned_parts import together
+from ..solve.unpinned_parts import together
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RigError
-from ..topology import LANDMARK_COUNT
-from .raster import View, picture
+from ...errors import RigError
+from ...topology import LANDMARK_COUNT
+from .mesh_render import View, picture
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -15,19 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RigError
-from ..topology import (
-    LANDMARK_COUNT,
-    LEFT_EYE_OUTER,
-    LEFT_LID_PAIRS,
-    LIPS,
-    MIRROR,
-    RIGHT_EYE_OUTER,
-    RIGHT_LID_PAIRS,
-)
+from ...errors import RigError
+from ...topology import LANDMARK_COUNT, LEFT_EYE_OUTER, LEFT_LID_PAIRS, LIPS, MIRROR, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS
+from ..solve.proportions import LIP_PAIRS
 from .facing import Find, Head, front
-from .raster import Seen, View, picture
-from .solve.proportions import LIP_PAIRS
+from .mesh_render import Seen, View, picture
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, LIPS, MIRROR, NOSE, RIGHT_BROW, RIGHT_EYE
+from ...topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, LIPS, MIRROR, NOSE, RIGHT_BROW, RIGHT_EYE
 
 _LIP: Final = {
     48: "right corner of the mouth",
