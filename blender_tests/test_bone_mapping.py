@@ -7,7 +7,7 @@ import json
 import bpy
 import pytest
 from mathutils import Matrix
-from mouthpiece.retarget.bone_profiles import Link
+from mouthpiece.retarget.bones.mapping import Link
 
 from addon.command import parser as command_parser
 from addon.targets.bones import mapping as bone_mapping
@@ -187,7 +187,7 @@ def test_a_table_that_comes_from_a_library_is_switched_off_where_it_cannot_go(tm
 def test_the_command_line_bakes_bones_with_a_mapping(rig, tmp_path, capsys):
     take = speech().save(tmp_path / "take.npz")
     mapping = tmp_path / "mapping.json"
-    from mouthpiece.retarget.bone_profiles import to_json
+    from mouthpiece.retarget.bones.mapping import to_json
 
     mapping.write_text(to_json([Link("jaw", "jaw", "ROTATION"), Link("brow.L", "brow.L", axis="Z")]))
     out = tmp_path / "out.blend"

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from mathutils import Vector
-from mouthpiece.retarget.bones import face_motion
+from mouthpiece.retarget.bones.controls import face_motion
 
 from addon.keys import channels, writer
 from addon.targets.bones.face_frame import frame_of

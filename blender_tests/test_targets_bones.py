@@ -8,8 +8,8 @@ import pytest
 from mathutils import Euler, Matrix, Vector
 from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.bone_profiles import Link
-from mouthpiece.retarget.bones import face_motion
+from mouthpiece.retarget.bones.controls import face_motion
+from mouthpiece.retarget.bones.mapping import Link
 
 from addon import scene_settings
 from addon.keys import channels, writer

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
-from mouthpiece.retarget.bone_response import FaceFrame, face_frame
-from mouthpiece.retarget.bones import CONTROLS, control_points, hinge
+from mouthpiece.retarget.bones.controls import CONTROLS, control_points, hinge
+from mouthpiece.retarget.bones.response import FaceFrame, face_frame
 from numpy.typing import NDArray
 
 from .rotations import scale_of
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.bone_profiles import Link
+    from mouthpiece.retarget.bones.mapping import Link
 
 #: A lid that begins this near to the eye's centre, in its own length, turns about it.
 _AT_EYE: Final = 0.5

@@ -22,7 +22,7 @@ from bpy.utils import register_classes_factory
 from ... import compat
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.bone_profiles import Link
+    from mouthpiece.retarget.bones.mapping import Link
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 _FIELDS = ("source", "bone", "channel", "axis", "gain", "space", "point", "watch")
@@ -30,7 +30,7 @@ _FIELDS = ("source", "bone", "channel", "axis", "gain", "space", "point", "watch
 
 def _sources(_: Any, __: bpy.types.Context, typed: str) -> list[str]:
     """Return what bones can follow, for the search field; the controls alone until something is typed."""
-    from mouthpiece.retarget.bones import CONTROLS, sources
+    from mouthpiece.retarget.bones.controls import CONTROLS, sources
 
     names = sources() if typed else tuple(CONTROLS)
     return [name for name in names if typed.lower() in name.lower()]
@@ -116,7 +116,7 @@ def locked_bones(rig: bpy.types.Object) -> tuple[str, ...]:
 
 def links_in(rig: bpy.types.Object) -> tuple[Link, ...]:
     """Return the entries of a table that are in use; RigError if one makes no sense."""
-    from mouthpiece.retarget.bone_profiles import Link
+    from mouthpiece.retarget.bones.mapping import Link
 
     used = [entry for entry in rig.mouthpiece_bones.links if entry.use]
     # gains are single floats: 1.2 is 1.2000000477 in them
@@ -196,7 +196,7 @@ def mirror(rig: bpy.types.Object, which: str) -> int:
 
     Raises RigError if an entry makes no sense.
     """
-    from mouthpiece.retarget.bone_profiles import Link
+    from mouthpiece.retarget.bones.mapping import Link
 
     settings = rig.mouthpiece_bones
     chosen = settings.links[settings.active : settings.active + 1] if which == "ACTIVE" else list(settings.links)
@@ -223,7 +223,7 @@ def load(rig: bpy.types.Object, path: Path) -> tuple[str, ...]:
     Raises RigError, with the table as it was, if the file is no mapping or none of its bones is there.
     """
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget.bone_profiles import read
+    from mouthpiece.retarget.bones.mapping import read
 
     links = read(path)
     names = set(rig.data.bones.keys())

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Vector
-from mouthpiece.retarget import bone_response as response
-from mouthpiece.retarget.bone_response import LOOKS_ALONG_MINUS_Y
-from mouthpiece.retarget.bones import (
-    CONTROLS,
-    FaceMotion,
-    control_points,
-    face_motion,
-    is_number,
-    layer_of,
-)
+from mouthpiece.retarget.bones import response
+from mouthpiece.retarget.bones.controls import CONTROLS, FaceMotion, control_points, face_motion, is_number, layer_of
+from mouthpiece.retarget.bones.response import LOOKS_ALONG_MINUS_Y
 from numpy.typing import NDArray
 
 from ...keys.plan import Channel
@@ -30,7 +23,7 @@ from .rotations import before, rotation_rows
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
-    from mouthpiece.retarget.bone_profiles import Link
+    from mouthpiece.retarget.bones.mapping import Link
 
 
 Floats = NDArray[np.float64]

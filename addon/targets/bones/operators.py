@@ -20,7 +20,7 @@ _profiles: list[tuple[str, str, str]] = []
 def _profile_items(_: Any, __: bpy.types.Context | None) -> list[tuple[str, str, str]]:
     """Return the profiles to choose from."""
     if not _profiles:
-        from mouthpiece.retarget.bone_profiles import profile_names
+        from mouthpiece.retarget.bones.mapping import profile_names
 
         _profiles.append(("BEST", "Best Match", "The profile that finds most of the face"))
         _profiles.extend((name, name, f"Bones named as in {name}") for name in profile_names())
@@ -176,7 +176,7 @@ class MOUTHPIECE_OT_save_bone_mapping(_OnTable, bpy.types.Operator, ExportHelper
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
         from mouthpiece.errors import MouthpieceError
-        from mouthpiece.retarget.bone_profiles import to_json
+        from mouthpiece.retarget.bones.mapping import to_json
 
         rig = rig_of(context)
         try:

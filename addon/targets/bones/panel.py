@@ -96,7 +96,7 @@ class MOUTHPIECE_PT_bones(bpy.types.Panel):
 
 def _draw_entry(layout: Any, rig: bpy.types.Object, entry: Any) -> None:
     """Draw everything about one entry."""
-    from mouthpiece.retarget.bones import CONTROLS
+    from mouthpiece.retarget.bones.controls import CONTROLS
 
     layout.use_property_split, layout.use_property_decorate = True, False
     layout.prop(entry, "source")

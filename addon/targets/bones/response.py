@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
-from mouthpiece.retarget.bone_response import Carried, nearest_rotations, rotation_vectors_to_matrices, solve
+from mouthpiece.retarget.bones.response import Carried, nearest_rotations, rotation_vectors_to_matrices, solve
 from numpy.typing import NDArray
 
 from .probe import Double, double_of, driven_channels, signature
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.bone_profiles import Link
+    from mouthpiece.retarget.bones.mapping import Link
 
     from .probe import Double
 
@@ -139,7 +139,7 @@ def _measured(obj: bpy.types.Object, links: Sequence[Link], keyed: tuple[str, ..
 
 def place_of(link: Link) -> tuple[str, str]:
     """Return the bone, and which end of it, that a link brings where its control is."""
-    from mouthpiece.retarget.bones import CONTROLS
+    from mouthpiece.retarget.bones.controls import CONTROLS
 
     looks = link.source in CONTROLS and CONTROLS[link.source].turns and link.channel == "LOCATION" and link.watch
     return link.watch or link.bone, "TAIL" if looks else link.point

@@ -15,7 +15,7 @@ from .. import Driven, find_object
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
-    from mouthpiece.retarget.bone_profiles import BoneMatch, Link
+    from mouthpiece.retarget.bones.mapping import BoneMatch, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class BonesTarget:
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target a line was baked with."""
-        from mouthpiece.retarget.bone_profiles import links_of
+        from mouthpiece.retarget.bones.mapping import links_of
 
         return cls(
             str(saved["object_name"]),
@@ -94,7 +94,7 @@ class BonesTarget:
 
     def summary(self) -> str:
         """Return one line."""
-        from mouthpiece.retarget.bone_profiles import BoneMatch
+        from mouthpiece.retarget.bones.mapping import BoneMatch
 
         return BoneMatch(self.profile, self.links, self.missing).summary()
 
@@ -177,7 +177,7 @@ def check_links(rig: bpy.types.Object, links: Sequence[Link]) -> None:
 
 def mapped(rig: bpy.types.Object) -> BoneMatch:
     """Return an armature's mapping: its table if it has one, else what its bones' names say."""
-    from mouthpiece.retarget.bone_profiles import BoneMatch
+    from mouthpiece.retarget.bones.mapping import BoneMatch
 
     from .mapping import links_in
 
@@ -197,6 +197,6 @@ def detected(rig: bpy.types.Object, profile: str = "") -> BoneMatch:
 @lru_cache(maxsize=32)
 def _matched(names: tuple[str, ...], locked: tuple[str, ...], profile: str) -> BoneMatch:
     """Return what the names of bones say; remembered, as panels ask at every redraw."""
-    from mouthpiece.retarget.bone_profiles import match_bones
+    from mouthpiece.retarget.bones.mapping import match_bones
 
     return match_bones(names, locked, profile)

@@ -59,7 +59,7 @@ class HeadTarget:
         """Return rotation curves, and location curves if there is an eye distance, as mode and locks allow."""
         from mouthpiece.curves import Curves
         from mouthpiece.performance import rotation_matrices
-        from mouthpiece.retarget.head import head_curves
+        from mouthpiece.retarget.bones.head import head_curves
 
         joint = self._joint()
         motion = head_curves(performance, grid, self.strength).values

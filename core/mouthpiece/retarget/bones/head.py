@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..curves import Curves, FrameGrid, sample
-from ..performance import Performance
-from ..topology import HEAD_CHANNELS
+from ...curves import Curves, FrameGrid, sample
+from ...performance import Performance
+from ...topology import HEAD_CHANNELS
 
 
 def head_curves(performance: Performance, grid: FrameGrid, strength: float = 1.0) -> Curves:

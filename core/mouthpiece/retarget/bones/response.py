@@ -173,7 +173,7 @@ def face_frame(places: Mapping[str, Sequence[float]], neutral: Mapping[str, Floa
     places
         Where the rig has its controls, by name, in its frame and unit.
     neutral
-        Where a face has them (:func:`~mouthpiece.retarget.bones.control_points`).
+        Where a face has them (:func:`~mouthpiece.retarget.bones.controls.control_points`).
     """
     known = {name: np.asarray(place, np.float64) for name, place in places.items() if name in neutral}
     distance, measured = 0.0, ""

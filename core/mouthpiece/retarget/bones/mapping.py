@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import RigError
-from .bones import CONTROLS, is_number, layer_of
+from ...errors import RigError
+from .controls import CONTROLS, is_number, layer_of
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "bone_profiles.json"
+_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "bone_profiles.json"
 #: Number of the mapping file's format.
 FORMAT: Final = 1
 CHANNELS: Final = ("LOCATION", "ROTATION", "SCALE")
@@ -34,7 +34,7 @@ class Link:
     Attributes
     ----------
     source : str
-        A control, an amount, a direction of a control, or an ARKit shape (:func:`~mouthpiece.retarget.bones.sources`).
+        A control, an amount, a direction of a control, or an ARKit shape (:func:`~mouthpiece.retarget.bones.controls.sources`).
     bone : str
         The bone that gets keys.
     channel : str

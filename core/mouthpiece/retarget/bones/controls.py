@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import FrameGrid, sample
-from ..performance import Performance
-from ..topology import ARKIT_INDEX, ARKIT_NAMES, LEFT_EYE, MIRROR, RIGHT_EYE
+from ...curves import FrameGrid, sample
+from ...performance import Performance
+from ...topology import ARKIT_INDEX, ARKIT_NAMES, LEFT_EYE, MIRROR, RIGHT_EYE
 
 Floats = NDArray[np.float64]
 
