@@ -11,8 +11,8 @@ from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.drawn_face import DrawnFace, follow
-from mouthpiece.retarget.strokes import Bound, Part, Puppet
+from mouthpiece.retarget.drawing.face import DrawnFace, follow
+from mouthpiece.retarget.drawing.strokes import Bound, Part, Puppet
 
 from addon import compat, targets
 from addon.bake import redial

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from . import frames, planes
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.drawn_face import Motion
-    from mouthpiece.retarget.strokes import Part, Puppet
+    from mouthpiece.retarget.drawing.face import Motion
+    from mouthpiece.retarget.drawing.strokes import Part, Puppet
 
 #: Frames worked out at a time, so that long takes of big drawings fit into memory.
 _AT_ONCE: Final = 64
@@ -75,8 +75,8 @@ class Doubled:
     @classmethod
     def of(cls, show: Show, part: Part, drawing: Any, flat: NDArray[np.float64]) -> Doubled:
         """Look for them in a drawing whose points lie at ``flat`` (P, 2) of the plane."""
-        from mouthpiece.retarget.seams import is_mouth_line
-        from mouthpiece.retarget.strokes import Part
+        from mouthpiece.retarget.drawing.lip_line import is_mouth_line
+        from mouthpiece.retarget.drawing.strokes import Part
 
         starts = planes.starts(drawing)
         strokes = np.split(np.arange(len(flat)), starts[1:])
@@ -121,7 +121,7 @@ class Bent:
     @classmethod
     def of(cls, show: Show, part: Part, drawing: Any, matrix: NDArray[np.float64]) -> Bent:
         """Tie it."""
-        from mouthpiece.retarget.strokes import Bound
+        from mouthpiece.retarget.drawing.strokes import Bound
 
         held = frames.get_places(drawing)
         flat = {n: show.plane.flat(planes.applied(matrix, v.astype(np.float64))) for n, v in held.items()}

@@ -15,7 +15,7 @@ from . import handles, layer_plan, ledgers, planes
 from . import settings as drawing_settings
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.inking import Ink
+    from mouthpiece.retarget.drawing.stroke_render import Ink
 
 
 def place(obj: Any, frame: int, look: bool) -> bool:
@@ -55,7 +55,7 @@ def plane_of(obj: bpy.types.Object, frame: int) -> planes.Plane:
 def detected(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[np.float64] | None:
     """Return the face's landmarks (68, 2) in the plane, as the detector sees them; None if it sees none."""
     from mouthpiece.portrait.detect import find_faces
-    from mouthpiece.retarget.inking import drawn
+    from mouthpiece.retarget.drawing.stroke_render import drawn
 
     sheet = drawn(of(obj, plane, own(obj, frame)))
     faces = find_faces(sheet.picture) if sheet is not None else ()
@@ -66,11 +66,11 @@ def detected(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[
 
 def template(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[np.float64]:
     """Return the landmarks (68, 2) of a plain face where a drawing most likely has one."""
-    from mouthpiece.retarget import drawn_face
+    from mouthpiece.retarget.drawing import face
 
     points = planes.drawn_points(obj, own(obj, frame))
     flat = plane.flat(points)
-    return drawn_face.template(neutral(), flat.min(axis=0), flat.max(axis=0))
+    return face.template(neutral(), flat.min(axis=0), flat.max(axis=0))
 
 
 def neutral() -> NDArray[np.float32]:
@@ -91,7 +91,7 @@ _SEEN: Final = 0.05
 
 def of(obj: bpy.types.Object, plane: planes.Plane, shown: Iterable[tuple[Any, Any]]) -> Iterator[Ink]:
     """Yield the strokes of drawings, each with its layer before it, in a plane, as they are seen, from the back on."""
-    from mouthpiece.retarget.inking import Ink
+    from mouthpiece.retarget.drawing.stroke_render import Ink
 
     for layer, drawing in shown:
         if layer.hide or not planes.has_points(drawing):

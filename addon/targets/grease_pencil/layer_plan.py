@@ -14,7 +14,7 @@ from . import drawings, frames, planes
 from .ledgers import ASIDE, Ledger
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.strokes import Part
+    from mouthpiece.retarget.drawing.strokes import Part
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from bpy.props import (
 from bpy.utils import register_classes_factory
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.strokes import Part
+    from mouthpiece.retarget.drawing.strokes import Part
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 _PARTS: Final = (
@@ -135,7 +135,7 @@ def part_names(obj: bpy.types.Object) -> dict[str, str]:
 
 def parts_of(obj: bpy.types.Object) -> Iterator[tuple[Any, Part]]:
     """Yield the layers that move, and what each is of the face."""
-    from mouthpiece.retarget.strokes import Part
+    from mouthpiece.retarget.drawing.strokes import Part
 
     names = part_names(obj)
     for layer in obj.data.layers:

@@ -97,9 +97,9 @@ class StrokesTarget:
 
 def shown(obj: bpy.types.Object, performance: Performance, grid: FrameGrid, strength: float) -> tuple[Show, int]:
     """Return what a face shows on each frame of a grid, and on how many of them it was kept from folding."""
-    from mouthpiece.retarget.drawn_face import DrawnFace, follow
-    from mouthpiece.retarget.holds import held
-    from mouthpiece.retarget.strokes import Puppet
+    from mouthpiece.retarget.drawing.face import DrawnFace, follow
+    from mouthpiece.retarget.drawing.strokes import Puppet
+    from mouthpiece.retarget.drawing.timing import held
 
     chosen = obj.mouthpiece_strokes
     face = DrawnFace.of(handles.read(obj), performance.neutral, chosen.mouth.lower())

@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import sample
-from ..errors import RigError
-from ..performance import Performance, rotation_matrices
-from ..topology import (
+from ...curves import sample
+from ...errors import RigError
+from ...performance import Performance, rotation_matrices
+from ...topology import (
     JAW,
     LANDMARK_COUNT,
     LEFT_BROW,
@@ -27,7 +27,7 @@ from ..topology import (
     RIGHT_EYE,
     RIGHT_LID_PAIRS,
 )
-from .folds import CORNERS, LIP_PAIRS, gap
+from ..folds import CORNERS, LIP_PAIRS, gap
 
 Points = NDArray[np.float64]
 

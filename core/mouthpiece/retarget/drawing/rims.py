@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
-from .folds import CORNERS
+from ...topology import LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
+from ..folds import CORNERS
 
 #: Points between two neighbouring landmarks of a rim.
 BETWEEN: Final = 3

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawn_face import DrawnFace, Motion
-from .folds import LIP_PAIRS
+from ..folds import LIP_PAIRS
+from .face import DrawnFace, Motion
 
 Numbers = NDArray[np.int64]
 

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import INNER_LIPS
-from .drawn_face import HAIR, DrawnFace
-from .folds import LIP_PAIRS
+from ...topology import INNER_LIPS
+from ..folds import LIP_PAIRS
+from .face import HAIR, DrawnFace
 from .rims import MOUTH, filled
 
 Points = NDArray[np.float64]

@@ -14,15 +14,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import LEFT_EYE, RIGHT_EYE
+from ...topology import LEFT_EYE, RIGHT_EYE
+from ..folds import Repaired, met, repaired
+from ..triangles import inside
+from ..turning import PIVOT, turned
+from ..warp import Warp, ring, triangulate
 from . import rims
-from .drawn_face import HAIR, DrawnFace, Motion
-from .folds import Repaired, met, repaired
+from .face import HAIR, DrawnFace, Motion
+from .lip_line import Seam, heights
 from .rims import LEFT, MOUTH, RIGHT
-from .seams import Seam, heights
-from .triangles import inside
-from .turning import PIVOT, turned
-from .warp import Warp, ring, triangulate
 
 Points = NDArray[np.float64]
 Numbers = NDArray[np.int64]
