@@ -34,7 +34,7 @@ IMPORTERS = {
         "core/mouthpiece/retarget/solve/solver.py",
         "core/mouthpiece/retarget/solve/least_squares.py",
         "core/mouthpiece/retarget/pins/proposal.py",
-        "core/mouthpiece/retarget/warp.py",
+        "core/mouthpiece/retarget/warp/warp.py",
         "training/*",
         "tests/*",
         "benchmarks/*",

@@ -32,7 +32,7 @@ from mouthpiece.retarget.pictures.face import picture_face
 from mouthpiece.retarget.pictures.keys import folds, rig_of
 from mouthpiece.retarget.pictures.painting import SIZE, mouth_painting, palette
 from mouthpiece.retarget.pictures.sheet import held_back, laid_out
-from mouthpiece.retarget.triangles import areas
+from mouthpiece.retarget.warp.triangles import areas
 from mouthpiece.topology import LEFT_EYE, MIRROR, RIGHT_EYE
 
 from tests.material import SHARED, make_take

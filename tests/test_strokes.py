@@ -9,8 +9,8 @@ from mouthpiece.retarget.drawing import lip_line, rims, stroke_render, strokes
 from mouthpiece.retarget.drawing.face import DrawnFace, follow, template
 from mouthpiece.retarget.drawing.strokes import Bound, Part, Puppet
 from mouthpiece.retarget.drawing.timing import held
-from mouthpiece.retarget.folds import flipped
-from mouthpiece.retarget.triangles import areas
+from mouthpiece.retarget.warp.folds import flipped
+from mouthpiece.retarget.warp.triangles import areas
 from mouthpiece.topology import MIRROR
 
 from tests.test_warp import CLIPS, arc, drawn_face, ellipse, extremes

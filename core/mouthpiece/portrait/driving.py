@@ -28,7 +28,7 @@ from ..retarget.pictures.keys import (
     vertex_depths,
 )
 from ..retarget.solve.proportions import CHIN_SLIDES, LIP_PAIRS, transferred
-from ..retarget.turning import MOST
+from ..retarget.warp.head_turn import MOST
 from ..topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
 from .samples import read_at
 

@@ -27,7 +27,7 @@ from ...topology import (
     RIGHT_EYE,
     RIGHT_LID_PAIRS,
 )
-from ..folds import CORNERS, LIP_PAIRS, gap
+from ..warp.folds import CORNERS, LIP_PAIRS, gap
 
 Points = NDArray[np.float64]
 

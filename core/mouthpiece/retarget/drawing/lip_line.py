@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...topology import INNER_LIPS
-from ..folds import LIP_PAIRS
+from ..warp.folds import LIP_PAIRS
 from .face import HAIR, DrawnFace
 from .rims import MOUTH, filled
 

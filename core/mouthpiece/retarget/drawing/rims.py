@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...topology import LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
-from ..folds import CORNERS
+from ..warp.folds import CORNERS
 
 #: Points between two neighbouring landmarks of a rim.
 BETWEEN: Final = 3

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...topology import LEFT_EYE, RIGHT_EYE
-from ..folds import Repaired, met, repaired
-from ..triangles import inside
-from ..turning import PIVOT, turned
-from ..warp import Warp, ring, triangulate
+from ..warp.folds import Repaired, met, repaired
+from ..warp.head_turn import PIVOT, turned
+from ..warp.triangles import inside
+from ..warp.warp import Warp, ring, triangulate
 from . import rims
 from .face import HAIR, DrawnFace, Motion
 from .lip_line import Seam, heights

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..folds import LIP_PAIRS
+from ..warp.folds import LIP_PAIRS
 from .face import DrawnFace, Motion
 
 Numbers = NDArray[np.int64]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...topology import LANDMARK_COUNT
-from ..warp import Points
+from ..warp.warp import Points
 
 #: Segments from one corner to the other, of lips and of lids.
 LIP_STEPS, LID_STEPS = 16, 12

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import PictureError
 from ...topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, LIPS, RIGHT_EYE
-from ..warp import Points
+from ..warp.warp import Points
 
 #: Eye corners: their mean is the origin of a face.
 _CORNERS: Final = (36, 39, 42, 45)

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..turning import PIVOT
-from ..warp import Points, Triangles
+from ..warp.head_turn import PIVOT
+from ..warp.warp import Points, Triangles
 from .face import PictureFace
 from .skin import FAR, HEAD_CENTRE, HEAD_RADII, Skin
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ...topology import LEFT_BROW, RIGHT_BROW
 from ..modes import BROWS, EYES, HEAD, ROLL, SHIFT, SHUT, TURN, key_names, key_range, mouth_modes
-from ..triangles import areas
-from ..turning import PIVOT, turned
-from ..warp import Points, Triangles
+from ..warp.head_turn import PIVOT, turned
+from ..warp.triangles import areas
+from ..warp.warp import Points, Triangles
 from .anatomy import MOUTH_TO_CHIN, MOUTH_WIDTH
 from .face import PictureFace
 from .follow import depths, following, laplacian, moving, spread

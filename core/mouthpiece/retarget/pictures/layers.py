@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from ..warp import Points
+from ..warp.warp import Points
 from .contours import filled, strip
 from .face import PictureFace
 from .skin import Skin

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..warp import Points
+from ..warp.warp import Points
 from .face import PictureFace
 from .keys import PictureRig
 from .layers import ATLAS
@@ -98,7 +98,7 @@ def _row(white: Colours, lips: Colours, side: float) -> Brush:
         from_gum = down if side > 0 else 1 - down
         # teeth look narrower towards the sides, and darker: they stand in a curve
         tooth = (0.5 + np.arcsin(np.clip(away, -1, 1)) / np.pi) * _TEETH
-        gap = np.exp(-(((tooth + 0.5) % 1 - 0.5) / 0.07) ** 2) * np.clip(3 * (from_gum - _GUMS[side]), 0, 1)
+        gap = np.exp(-((((tooth + 0.5) % 1 - 0.5) / 0.07) ** 2)) * np.clip(3 * (from_gum - _GUMS[side]), 0, 1)
         light = (1 - 0.38 * away**2) * (1 - 0.16 * gap) * (1 - 0.25 * np.clip((from_gum - 0.85) / 0.15, 0, 1))
         gum = np.clip((_GUMS[side] - from_gum) / 0.1, 0, 1)[..., None]
         tooth_or_gum = light[..., None] * (white * (1 - gum) + 0.6 * lips * gum)

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..triangles import areas, cross
-from ..warp import Points, Triangles
+from ..warp.triangles import areas, cross
+from ..warp.warp import Points, Triangles
 from .keys import PictureRig, folds
 
 Array = NDArray[np.float32]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ...errors import PictureError
 from ...topology import JAW, LEFT_BROW, NOSE, RIGHT_BROW
-from ..triangles import areas, inside
-from ..warp import Points, Triangles, triangulate
+from ..warp.triangles import areas, inside
+from ..warp.warp import Points, Triangles, triangulate
 from .contours import INNER, LIDS, OUTER, line_weights, strip, widened
 from .face import PictureFace
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import LANDMARK_COUNT, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
+from ...topology import LANDMARK_COUNT, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
 from .triangles import FLAT, areas, cross
 
 Points = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..performance import rotation_matrices
+from ...performance import rotation_matrices
 
 Points = NDArray[np.float64]
 

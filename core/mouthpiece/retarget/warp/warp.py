@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
+from ...topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
 from .folds import CORNERS, LIP_PAIRS, PAIRS, flipped, gap, repaired
 from .triangles import FLAT, Edges, areas, cross, inside
 
