@@ -14,8 +14,8 @@ import pytest
 from mathutils import Matrix, Vector
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import PictureError, RigError
-from mouthpiece.retarget.modes import key_names, mouth_modes, picture_curves
-from mouthpiece.retarget.pictures.anatomy import FACE
+from mouthpiece.retarget.picture.anatomy import FACE
+from mouthpiece.retarget.picture.mouth_modes import key_names, mouth_modes, picture_curves
 
 from addon import compat
 from addon.targets import target_for

@@ -16,7 +16,7 @@ from mouthpiece.portrait.portrait import portrait_of
 from mouthpiece.portrait.pose import turn_of
 from mouthpiece.portrait.sampling import resize, warp
 from mouthpiece.portrait_job import job_of
-from mouthpiece.retarget.pictures.anatomy import DEPTH, FACE
+from mouthpiece.retarget.picture.anatomy import DEPTH, FACE
 from mouthpiece.retarget.pins.facing import FRONTS, Head
 from mouthpiece.retarget.pins.mesh_render import View, picture
 from mouthpiece.retarget.pins.proposal import propose

@@ -16,7 +16,11 @@ from mouthpiece.portrait.placing import (
     placed_in_box,
     read_points,
 )
-from mouthpiece.retarget.modes import (
+from mouthpiece.retarget.picture.anatomy import FACE
+from mouthpiece.retarget.picture.contours import INNER, LIDS, line_weights
+from mouthpiece.retarget.picture.face import picture_face
+from mouthpiece.retarget.picture.keys import folds, rig_of
+from mouthpiece.retarget.picture.mouth_modes import (
     MODE_RANGE,
     SHUT,
     TURN,
@@ -26,12 +30,8 @@ from mouthpiece.retarget.modes import (
     mouth_modes,
     picture_curves,
 )
-from mouthpiece.retarget.pictures.anatomy import FACE
-from mouthpiece.retarget.pictures.contours import INNER, LIDS, line_weights
-from mouthpiece.retarget.pictures.face import picture_face
-from mouthpiece.retarget.pictures.keys import folds, rig_of
-from mouthpiece.retarget.pictures.painting import SIZE, mouth_painting, palette
-from mouthpiece.retarget.pictures.sheet import held_back, laid_out
+from mouthpiece.retarget.picture.mouth_paint import SIZE, mouth_painting, palette
+from mouthpiece.retarget.picture.sheet import held_back, laid_out
 from mouthpiece.retarget.warp.triangles import areas
 from mouthpiece.topology import LEFT_EYE, MIRROR, RIGHT_EYE
 

@@ -14,7 +14,7 @@ from mouthpiece.portrait.images import over_white, read_picture
 from mouthpiece.portrait.placing import Placed, placed_in_box
 from mouthpiece.portrait.portrait import Portrait, portrait_of, premultiplied, straight
 from mouthpiece.portrait.render import Renderer, RenderOptions, frame_count, frame_size
-from mouthpiece.retarget.pictures.anatomy import FACE
+from mouthpiece.retarget.picture.anatomy import FACE
 from mouthpiece.topology import ARKIT_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ from . import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.placing import Placed
-    from mouthpiece.retarget.pictures.keys import PictureRig
+    from mouthpiece.retarget.picture.keys import PictureRig
 
 #: Longer side of a picture in Blender units.
 LONGEST: Final = 2.0
@@ -106,14 +106,14 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
 
 def rig_for(image: bpy.types.Image, placed: Placed) -> PictureRig:
     """Return the rig of a picture and its landmarks, not yet made; PictureError says what is wrong with them."""
-    from mouthpiece.retarget.pictures.face import picture_face
-    from mouthpiece.retarget.pictures.keys import rig_of
+    from mouthpiece.retarget.picture.face import picture_face
+    from mouthpiece.retarget.picture.keys import rig_of
 
     return rig_of(picture_face(image.size[0], image.size[1], placed.landmarks, placed.irises))
 
 
 def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: float) -> Any:
-    from mouthpiece.retarget.pictures.sheet import laid_out
+    from mouthpiece.retarget.picture.sheet import laid_out
 
     name = Path(image.name).stem or "Picture"
     painting = images.paint(f"{name} Mouth", painted(rig, colours))
@@ -125,7 +125,7 @@ def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: floa
 
 def painted(rig: PictureRig, colours: Any) -> Any:
     """Return the painted inside of a rig's mouth, for its picture's colours, whatever size they were read at."""
-    from mouthpiece.retarget.pictures.painting import mouth_painting
+    from mouthpiece.retarget.picture.mouth_paint import mouth_painting
 
     return mouth_painting(images.over_white(colours), rig)
 
@@ -137,7 +137,7 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     was, if the landmarks or the mesh cannot be used.
     """
     from mouthpiece.errors import RigError
-    from mouthpiece.retarget.pictures.sheet import laid_out
+    from mouthpiece.retarget.picture.sheet import laid_out
 
     from ..portrait import preview
     from ..shape_keys.target import editable_keys
@@ -162,7 +162,7 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
 
 def check_face(image: bpy.types.Image, placed: Placed) -> None:
     """Raise PictureError if landmarks are no face in the picture."""
-    from mouthpiece.retarget.pictures.face import picture_face
+    from mouthpiece.retarget.picture.face import picture_face
 
     picture_face(image.size[0], image.size[1], placed.landmarks, placed.irises)
 

@@ -86,7 +86,7 @@ def _laid_out(rig: bpy.types.Object, placed: Placed) -> Any:
 
 def _iris_points(placed: Placed) -> Any:
     """Return centre and a point of the rim of either iris in pixels (4, 2), the right one first."""
-    from mouthpiece.retarget.pictures.face import ahead
+    from mouthpiece.retarget.picture.face import ahead
     from mouthpiece.topology import LEFT_EYE, RIGHT_EYE
 
     irises = placed.irises

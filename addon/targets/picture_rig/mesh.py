@@ -11,7 +11,7 @@ import numpy as np
 from ... import compat
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.pictures.sheet import Sheet
+    from mouthpiece.retarget.picture.sheet import Sheet
 
 #: Attribute that says which corners show what; and the names of the two materials' slots.
 _UV: Final = "UVMap"
@@ -63,7 +63,7 @@ def rebuild(obj: bpy.types.Object, sheet: Sheet) -> list[str]:
 
 
 def _add_missing_keys(obj: bpy.types.Object, sheet: Sheet) -> None:
-    from mouthpiece.retarget.modes import key_range
+    from mouthpiece.retarget.picture.mouth_modes import key_range
 
     mesh: Any = obj.data
     have = {block.name for block in mesh.shape_keys.key_blocks}

@@ -46,7 +46,7 @@ class PictureTarget:
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every key of the rig."""
         from mouthpiece.curves import Curves
-        from mouthpiece.retarget.modes import layer_of, picture_curves
+        from mouthpiece.retarget.picture.mouth_modes import layer_of, picture_curves
 
         obj = find_object(self.object_name)
         PictureTarget.of(obj)  # refuses what is no rig any more
@@ -75,7 +75,7 @@ class PictureTarget:
 
     def summary(self) -> str:
         """Return what is driven."""
-        from mouthpiece.retarget.modes import key_names
+        from mouthpiece.retarget.picture.mouth_modes import key_names
 
         have = _present(editable_keys(find_object(self.object_name)))
         return f"Picture rig: {len(have)} of {len(key_names())} keys"
@@ -86,7 +86,7 @@ class PictureTarget:
         return [obj.data.shape_keys] if is_rig(obj) and obj.data.shape_keys is not None else []
 
     def _warnings(self, obj: bpy.types.Object, key: bpy.types.Key) -> list[str]:
-        from mouthpiece.retarget.modes import key_names
+        from mouthpiece.retarget.picture.mouth_modes import key_names
 
         found = []
         missing = [name for name in key_names() if name not in key.key_blocks]
@@ -101,7 +101,7 @@ class PictureTarget:
 
 
 def _present(key: bpy.types.Key) -> tuple[str, ...]:
-    from mouthpiece.retarget.modes import key_names
+    from mouthpiece.retarget.picture.mouth_modes import key_names
 
     return tuple(name for name in key_names() if name in key.key_blocks)
 
@@ -109,8 +109,8 @@ def _present(key: bpy.types.Key) -> tuple[str, ...]:
 def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple[Curves, list[str]]:
     """Return curves taken back on frames on which the picture would fold over itself, and a remark that counts them."""
     from mouthpiece.curves import Curves
-    from mouthpiece.retarget.modes import SHUT
-    from mouthpiece.retarget.pictures.sheet import held_back
+    from mouthpiece.retarget.picture.mouth_modes import SHUT
+    from mouthpiece.retarget.picture.sheet import held_back
 
     skin = skin_of(obj)
     if skin is None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..errors import PictureError
-from ..retarget.pictures.face import SMALLEST
+from ..retarget.picture.face import SMALLEST
 from .detect import Face, Look
 from .placing import Placed
 

@@ -1,6 +1,6 @@
 """Where every point of a portrait goes: a performance, or tracked landmarks, on the portrait's own geometry.
 
-Points are in the face's coordinates (:class:`~mouthpiece.retarget.pictures.face.PictureFace`): upright, x to the right
+Points are in the face's coordinates (:class:`~mouthpiece.retarget.picture.face.PictureFace`): upright, x to the right
 and y down, the origin between the eyes, in eye distances. Depth is away from the viewer.
 """
 
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..performance import Performance, rotation_matrices
-from ..retarget.modes import LOOK, TIED, brows_of, lids_of
-from ..retarget.pictures.face import PictureFace
-from ..retarget.pictures.follow import moving
-from ..retarget.pictures.keys import (
+from ..retarget.picture.face import PictureFace
+from ..retarget.picture.follow import moving
+from ..retarget.picture.keys import (
     BROW_DOWN,
     BROW_UP,
     FROWN,
@@ -27,6 +26,7 @@ from ..retarget.pictures.keys import (
     rig_of,
     vertex_depths,
 )
+from ..retarget.picture.mouth_modes import LOOK, TIED, brows_of, lids_of
 from ..retarget.solve.proportions import CHIN_SLIDES, LIP_PAIRS, transferred
 from ..retarget.warp.head_turn import MOST
 from ..topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID

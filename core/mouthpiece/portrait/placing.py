@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
-from ..retarget.pictures.anatomy import FACE
+from ..retarget.picture.anatomy import FACE
 from ..topology import LANDMARK_COUNT, LEFT_EYE, MIRROR, RIGHT_EYE
 from .detect import Face
 

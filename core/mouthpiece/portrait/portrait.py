@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..retarget.pictures.face import PictureFace, picture_face
+from ..retarget.picture.face import PictureFace, picture_face
 from .placing import Placed
 from .sampling import resize
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..performance import Performance
-from ..retarget.pictures.face import PictureFace
+from ..retarget.picture.face import PictureFace
 from .conditions import SIZE, conditions_of, window_of
 from .driving import Placement, Puppet
 from .generator import Generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..retarget.pictures.face import PictureFace
+from ..retarget.picture.face import PictureFace
 from .portrait import Portrait
 
 

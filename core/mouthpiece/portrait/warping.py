@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..retarget.pictures.keys import PictureRig
-from ..retarget.pictures.layers import ATLAS
-from ..retarget.pictures.painting import mouth_painting
+from ..retarget.picture.keys import PictureRig
+from ..retarget.picture.layers import ATLAS
+from ..retarget.picture.mouth_paint import mouth_painting
 from .driving import Puppet
 from .painter import Indices, Mesh, Pixels, Texture
 from .portrait import Portrait, premultiplied, resized

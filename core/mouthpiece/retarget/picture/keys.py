@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...topology import LEFT_BROW, RIGHT_BROW
-from ..modes import BROWS, EYES, HEAD, ROLL, SHIFT, SHUT, TURN, key_names, key_range, mouth_modes
 from ..warp.head_turn import PIVOT, turned
 from ..warp.triangles import areas
 from ..warp.warp import Points, Triangles
@@ -17,6 +16,7 @@ from .anatomy import MOUTH_TO_CHIN, MOUTH_WIDTH
 from .face import PictureFace
 from .follow import depths, following, laplacian, moving, spread
 from .layers import Layer, layers_of
+from .mouth_modes import BROWS, EYES, HEAD, ROLL, SHIFT, SHUT, TURN, key_names, key_range, mouth_modes
 from .skin import Skin, skin_of
 
 #: How far brows go up and down, and towards each other when they are down.

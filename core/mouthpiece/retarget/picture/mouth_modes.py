@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import Curves, FrameGrid, sample
-from ..topology import ARKIT_INDEX, INNER_LIPS, LIPS
+from ...curves import Curves, FrameGrid, sample
+from ...topology import ARKIT_INDEX, INNER_LIPS, LIPS
 
 if TYPE_CHECKING:
-    from ..performance import Performance
+    from ...performance import Performance
 
 Array = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "picture_modes.npz"
+_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "picture_modes.npz"
 
 #: Radians of a nod, turn or roll, eye distances of a shift and radians of a look that a key's 1 stands for.
 TURN, ROLL, SHIFT, LOOK = 0.35, 0.2, 0.2, 0.4
