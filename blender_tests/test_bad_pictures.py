@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 import pytest
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait.placing import as_json
+from mouthpiece.portrait.find.placement import as_json
 
 from addon.targets.picture_rig import builder as rig_builder
 from addon.targets.picture_rig import images

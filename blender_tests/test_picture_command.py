@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from mouthpiece.portrait.placing import as_json, placed_in_box
+from mouthpiece.portrait.find.placement import as_json, placed_in_box
 
 from addon import compat
 from addon.command import parser as command_parser

@@ -99,8 +99,8 @@ def test_dials_and_strength_act_on_a_portrait(line):
 
 
 def test_a_preview_is_the_frame_at_the_playhead(line):
-    from mouthpiece.portrait.generator import shipped_generator
-    from mouthpiece.portrait.render import Renderer, RenderOptions
+    from mouthpiece.portrait.draw.generator import shipped_generator
+    from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
     obj = portraits.portrait()
     portraits.speak(line, start=11)

@@ -6,7 +6,7 @@ import json
 
 import bpy
 import pytest
-from mouthpiece.portrait.placing import as_json, placed_in_box
+from mouthpiece.portrait.find.placement import as_json, placed_in_box
 from mouthpiece.provenance import records
 
 from addon import compat

@@ -34,8 +34,8 @@ def render(**options):
 
 
 def frames_of(obj, first, last):
-    from mouthpiece.portrait.generator import shipped_generator
-    from mouthpiece.portrait.render import Renderer, RenderOptions
+    from mouthpiece.portrait.draw.generator import shipped_generator
+    from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
     renderer = Renderer(playback.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
     return list(renderer.frames(portrait_lines.played(obj, 24.0, first, last), 24.0))

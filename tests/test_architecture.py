@@ -40,7 +40,7 @@ IMPORTERS = {
         "benchmarks/*",
     ),
     "matplotlib": ("core/mouthpiece/cli/inspect.py", "training/*", "tests/*"),
-    "face_alignment": ("core/mouthpiece/portrait/alignment.py",),
+    "face_alignment": ("core/mouthpiece/portrait/find/alignment.py",),
     "cv2": ("core/mouthpiece/portrait/images.py", "training/*", "tests/test_training*", "demo/make_head.py"),
     "PIL": (
         "core/mouthpiece/portrait/images.py",

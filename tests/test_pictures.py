@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait.placing import (
+from mouthpiece.portrait.find.placement import (
     as_json,
     from_json,
     mirrored,

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from mouthpiece.errors import RigError
-from mouthpiece.portrait.detect import find_faces
+from mouthpiece.portrait.find.faces import find_faces
 from mouthpiece.retarget.pins import names as landmark_names
 from mouthpiece.retarget.pins.facing import FRONTS, Head
 from mouthpiece.retarget.pins.known_meshes import recognise, tables

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from mouthpiece import rendering
 from mouthpiece.audio import Audio, SoundFile
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.cli import portrait as portrait_command
 from mouthpiece.errors import PictureError
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import survey
+from mouthpiece.portrait import film_job
 from mouthpiece.portrait.images import read_picture
 from mouthpiece.provenance import facts as provenance
 from mouthpiece.provenance import png, records
@@ -117,7 +117,7 @@ def test_frames_can_have_a_name_and_no_credentials(line, tmp_path):
 def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monkeypatch):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run(line, whole) == 0
-    real = rendering.Renderer.frames
+    real = film_job.Renderer.frames
 
     def stopping(self, take, fps, start=0, stop=None):
         for index, frame in enumerate(real(self, take, fps, start, stop)):
@@ -126,7 +126,7 @@ def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monk
             yield frame
 
     with monkeypatch.context() as patched:
-        patched.setattr(rendering.Renderer, "frames", stopping)
+        patched.setattr(film_job.Renderer, "frames", stopping)
         assert run(line, stopped) == core_cli.INTERRUPTED
     assert len(list(stopped.iterdir())) == 7
     (stopped / "frame_0003.png").unlink()

@@ -9,12 +9,12 @@ import pytest
 import torch
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.portrait.detect import find_faces
-from mouthpiece.portrait.generator import load_generator
+from mouthpiece.portrait.draw.generator import load_generator
+from mouthpiece.portrait.draw.render import Renderer
+from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.portrait.find.placement import placed_by_detector
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import placed_by_detector
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.render import Renderer
 
 from tests.test_portrait_render import ROOT, spoken
 from training import adapt_portrait, subject_video

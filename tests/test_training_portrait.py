@@ -8,9 +8,9 @@ import pytest
 import torch
 from mouthpiece.models.registry import ASSETS
 from mouthpiece.models.session import OnnxSession
-from mouthpiece.portrait.conditions import SIZE
-from mouthpiece.portrait.generator import INPUTS, load_generator
-from mouthpiece.portrait.placing import placed_in_box
+from mouthpiece.portrait.draw.conditions import SIZE
+from mouthpiece.portrait.draw.generator import INPUTS, load_generator
+from mouthpiece.portrait.find.placement import placed_in_box
 
 from training.portrait_data import Augmentation, Clip, Pairs, Still, irises_of, shots, stacked
 from training.portrait_export import Exported, disagreement, export, to_onnx

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 from mouthpiece import Audio
-from mouthpiece.portrait.detect import find_faces
-from mouthpiece.portrait.generator import Generator
+from mouthpiece.portrait.draw.generator import Generator
+from mouthpiece.portrait.draw.render import Renderer
+from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.portrait.find.placement import placed_by_detector, placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import placed_by_detector, placed_in_box
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.render import Renderer
 
 from tests.test_portrait_render import ROOT, spoken
 from training import portrait_evaluate, portrait_reports, portrait_shots, portrait_showing, portrait_speech

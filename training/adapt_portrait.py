@@ -24,7 +24,7 @@ import torch
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE
 from mouthpiece.portrait.consent import ADVICE, Consent
-from mouthpiece.portrait.generator import Generator, load_generator
+from mouthpiece.portrait.draw.generator import Generator, load_generator
 from torch import Tensor
 
 from .adapt import BLENDS, blended

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from mouthpiece.portrait.networks import IBUG_68
+from mouthpiece.portrait.find.networks import IBUG_68
 from mouthpiece.topology import (
     ARKIT_INDEX,
     ARKIT_NAMES,

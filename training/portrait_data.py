@@ -16,12 +16,12 @@ from typing import Any
 import cv2
 import numpy as np
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait.conditions import SIZE, Conditions, conditions_of
-from mouthpiece.portrait.driving import Puppet
-from mouthpiece.portrait.generator import INPUTS
-from mouthpiece.portrait.placing import Placed
+from mouthpiece.portrait.draw.conditions import SIZE, Conditions, conditions_of
+from mouthpiece.portrait.draw.generator import INPUTS
+from mouthpiece.portrait.draw.motion import Puppet
+from mouthpiece.portrait.draw.warp import Warper, Window
+from mouthpiece.portrait.find.placement import Placed
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.warping import Warper, Window
 from numpy.typing import NDArray
 
 from .video import frames as video_frames

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.portrait.generator import Generator, load_generator, shipped_generator
-from mouthpiece.portrait.placing import Placed
+from mouthpiece.portrait.draw.generator import Generator, load_generator, shipped_generator
+from mouthpiece.portrait.draw.render import Renderer
+from mouthpiece.portrait.find.placement import Placed
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.render import Renderer
 from numpy.typing import NDArray
 
 from .portrait_data import Clip

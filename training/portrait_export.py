@@ -21,7 +21,7 @@ import onnx
 import torch
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
-from mouthpiece.portrait.generator import INPUTS, KIND, OUTPUT
+from mouthpiece.portrait.draw.generator import INPUTS, KIND, OUTPUT
 from torch import Tensor, nn
 
 from .compact import as_bytes

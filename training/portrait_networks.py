@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
-from mouthpiece.portrait.generator import INPUTS
+from mouthpiece.portrait.draw.generator import INPUTS
 from torch import Tensor, nn
 
 #: Planes that go in: those of every condition, in the order of ``INPUTS``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mouthpiece.portrait.generator import Generator
+from mouthpiece.portrait.draw.generator import Generator
 
 from .portrait_scores import ROOM, STILL, Scores, mean_scores
 

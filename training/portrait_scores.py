@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
-from mouthpiece.portrait.conditions import oval_of
+from mouthpiece.portrait.draw.conditions import oval_of
 from mouthpiece.topology import LIPS
 from numpy.typing import NDArray
 from onnx import TensorProto, helper

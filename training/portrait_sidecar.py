@@ -20,7 +20,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.models.registry import SIDECAR_FORMAT
-from mouthpiece.portrait.generator import KIND, load_generator
+from mouthpiece.portrait.draw.generator import KIND, load_generator
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ from mouthpiece import Audio, Options, animate
 from mouthpiece.audio import load
 from mouthpiece.features import FRAME_RATE
 from mouthpiece.performance import Performance
-from mouthpiece.portrait.detect import find_faces
-from mouthpiece.portrait.driving import Puppet
-from mouthpiece.portrait.generator import Generator
+from mouthpiece.portrait.draw.generator import Generator
+from mouthpiece.portrait.draw.motion import Puppet
+from mouthpiece.portrait.draw.render import Renderer, frame_count
+from mouthpiece.portrait.draw.take_samples import read_at
+from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.portrait.find.placement import Placed, placed_by_detector
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import Placed, placed_by_detector
 from mouthpiece.portrait.portrait import Portrait, portrait_of
-from mouthpiece.portrait.render import Renderer, frame_count
-from mouthpiece.portrait.samples import read_at
 from numpy.typing import NDArray
 
 from .portrait_data import Clip

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.features import FRAME_RATE
-from mouthpiece.portrait.conditions import SIZE, window_of
-from mouthpiece.portrait.sampling import warp
-from mouthpiece.portrait.warping import Window
+from mouthpiece.portrait.draw.conditions import SIZE, window_of
+from mouthpiece.portrait.draw.resample import warp
+from mouthpiece.portrait.draw.warp import Window
 from numpy.typing import NDArray
 
 from .portrait_data import Clip, irises_of, read_clip

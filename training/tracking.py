@@ -1,6 +1,6 @@
 """A face in a video: 68 landmarks, irises, ARKit weights and head pose, frame by frame.
 
-The core finds the face (``mouthpiece.portrait.detect``); once found, the next frame is cropped around the last
+The core finds the face (``mouthpiece.portrait.find.faces``); once found, the next frame is cropped around the last
 landmarks, and the whole frame is searched again only when the face is lost. A third network of the MediaPipe Face
 Landmarker (see ``assets/NOTICE.md``) reads ARKit weights off the points. Nothing is filtered over time: that is the
 business of whoever uses the tracks.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.models.session import open_session
-from mouthpiece.portrait.detect import PRESENCE, find_faces
-from mouthpiece.portrait.networks import IBUG_68, IRISES, Crop, crop_around, face_networks
+from mouthpiece.portrait.find.faces import PRESENCE, find_faces
+from mouthpiece.portrait.find.networks import IBUG_68, IRISES, Crop, crop_around, face_networks
 from mouthpiece.topology import RIGID
 from numpy.typing import NDArray
 

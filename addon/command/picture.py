@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     """Make the rig in a new scene that shows it as the picture is; nothing stays of it if that fails."""
-    from mouthpiece.portrait.placing import placed_by_clicks, placed_in_box
+    from mouthpiece.portrait.find.placement import placed_by_clicks, placed_in_box
 
     image = images.load(str(options.image))
     placed = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None

@@ -18,7 +18,7 @@ from ..targets.portrait.render_setup import Signer
 from . import blend_files, render
 
 if TYPE_CHECKING:
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.find.placement import Placed
 
     from ..targets.portrait.render import Rendering
 
@@ -120,9 +120,9 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 
 def _placed(image: bpy.types.Image, options: argparse.Namespace) -> Placed | None:
     """Return landmarks that are not found by the networks of our own; None if they are to be."""
-    from mouthpiece.portrait.choosing import chosen_face, scaled
-    from mouthpiece.portrait.detect import look_for_faces
-    from mouthpiece.portrait.placing import placed_by_clicks, placed_by_detector, placed_in_box
+    from mouthpiece.portrait.find.choice import chosen_face, scaled
+    from mouthpiece.portrait.find.faces import look_for_faces
+    from mouthpiece.portrait.find.placement import placed_by_clicks, placed_by_detector, placed_in_box
 
     if options.points:
         return placed_by_clicks(options.points[:2], options.points[2:])

@@ -54,7 +54,7 @@ def plane_of(obj: bpy.types.Object, frame: int) -> planes.Plane:
 
 def detected(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[np.float64] | None:
     """Return the face's landmarks (68, 2) in the plane, as the detector sees them; None if it sees none."""
-    from mouthpiece.portrait.detect import find_faces
+    from mouthpiece.portrait.find.faces import find_faces
     from mouthpiece.retarget.drawing.stroke_render import drawn
 
     sheet = drawn(of(obj, plane, own(obj, frame)))

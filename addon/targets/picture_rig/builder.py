@@ -14,7 +14,7 @@ from . import mesh as picture_mesh
 from . import settings as picture_settings
 
 if TYPE_CHECKING:
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.find.placement import Placed
     from mouthpiece.retarget.picture.keys import PictureRig
 
 #: Longer side of a picture in Blender units.
@@ -50,7 +50,7 @@ class Made:
 
 def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[str]]:
     """Return landmarks in pixels of a picture, and remarks; PictureError says why there are none."""
-    from mouthpiece.portrait.placing import placed_in_box, read_points
+    from mouthpiece.portrait.find.placement import placed_in_box, read_points
 
     width, height = image.size
     told = images.remarks(image)
@@ -67,9 +67,9 @@ def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[
 
 def _found(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]]:
     from mouthpiece.errors import PictureError
-    from mouthpiece.portrait.choosing import chosen_face, scaled
-    from mouthpiece.portrait.detect import look_for_faces
-    from mouthpiece.portrait.placing import placed_by_detector
+    from mouthpiece.portrait.find.choice import chosen_face, scaled
+    from mouthpiece.portrait.find.faces import look_for_faces
+    from mouthpiece.portrait.find.placement import placed_by_detector
 
     colours, factor = images.pixels(image)
     if not colours[..., 3].any():

@@ -69,7 +69,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Place the average face on the points."""
-        from mouthpiece.portrait.placing import placed_by_clicks
+        from mouthpiece.portrait.find.placement import placed_by_clicks
 
         rig: Any = picture_settings.face_meant(context.active_object)
         clicked = np.array(self.points[:]).reshape(4, 2)
@@ -202,7 +202,7 @@ class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mirror what is in the landmark mesh, or else the rig's own points."""
-        from mouthpiece.portrait.placing import mirrored
+        from mouthpiece.portrait.find.placement import mirrored
 
         rig: Any = picture_settings.face_meant(context.active_object)
 
@@ -231,7 +231,7 @@ class MOUTHPIECE_OT_load_landmarks(OnRig, bpy.types.Operator, ImportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read and rebuild."""
-        from mouthpiece.portrait.placing import read_points
+        from mouthpiece.portrait.find.placement import read_points
 
         rig: Any = picture_settings.face_meant(context.active_object)
 

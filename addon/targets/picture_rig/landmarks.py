@@ -12,7 +12,7 @@ from . import builder as rig_builder
 from . import settings as picture_settings
 
 if TYPE_CHECKING:
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.find.placement import Placed
 
 #: How far before the picture the landmarks lie, of its longer side.
 _BEFORE: Final = 0.01
@@ -101,7 +101,7 @@ def read(editor: bpy.types.Object) -> Placed:
     Points may have been moved, and the object as well. Depth stays as it was. Raises RigError if points are missing.
     """
     from mouthpiece.errors import RigError
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.find.placement import Placed
 
     rig = picture_settings.face_meant(editor)
     if rig is None:

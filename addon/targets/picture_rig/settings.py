@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
 if TYPE_CHECKING:
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.find.placement import Placed
 
 
 def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
@@ -81,7 +81,7 @@ def portrait_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
 
 def landmarks_of(rig: bpy.types.Object) -> Placed:
     """Return the landmarks of a rig or portrait, in pixels of its picture; PictureError if they are damaged."""
-    from mouthpiece.portrait.placing import from_json
+    from mouthpiece.portrait.find.placement import from_json
 
     width, height = picture_of(rig).size
     return from_json(_kept(rig), width, height, label=rig.name)
@@ -99,7 +99,7 @@ def _kept(rig: bpy.types.Object) -> Any:
 def eye_share(rig: bpy.types.Object) -> float:
     """Return the distance of a rig's eyes as a share of its picture's longer side; the picture need not be there."""
     import numpy as np
-    from mouthpiece.portrait.placing import from_json
+    from mouthpiece.portrait.find.placement import from_json
 
     marks = from_json(_kept(rig), 1, 1, label=rig.name).landmarks  # in widths and heights
     size = np.array(_kept(rig)["size"], np.float64)
@@ -108,8 +108,8 @@ def eye_share(rig: bpy.types.Object) -> float:
 
 def keep(rig: bpy.types.Object, placed: Placed) -> None:
     """Remember the landmarks of a rig or portrait."""
-    from mouthpiece.portrait.choosing import surety
-    from mouthpiece.portrait.placing import as_json
+    from mouthpiece.portrait.find.choice import surety
+    from mouthpiece.portrait.find.placement import as_json
 
     image = picture_of(rig)
     rig.mouthpiece_picture.points = as_json([placed], image.size[0], image.size[1], image.name).strip()

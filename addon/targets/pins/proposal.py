@@ -36,7 +36,7 @@ def propose(obj: bpy.types.Object) -> Proposed:
 
 def _looked_at(obj: bpy.types.Object) -> Proposed:
     from mouthpiece.errors import RigError
-    from mouthpiece.portrait.detect import find_faces
+    from mouthpiece.portrait.find.faces import find_faces
     from mouthpiece.retarget.pins.facing import Head
     from mouthpiece.retarget.pins.proposal import propose as look
     from mouthpiece.retarget.solve.unpinned_parts import pieces

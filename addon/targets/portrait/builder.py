@@ -22,8 +22,8 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
 
     Raises PictureError, with nothing added, if the picture or its face cannot be used.
     """
-    from mouthpiece.portrait.flatness import LEFT_OUT, is_flat
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.draw.flatness import LEFT_OUT, is_flat
+    from mouthpiece.portrait.find.placement import Placed
     from mouthpiece.portrait.portrait import portrait_of
 
     placed, warnings = rig_builder.landmarks_for(image, wanted)

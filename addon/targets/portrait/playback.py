@@ -15,8 +15,8 @@ from .settings import generator_of
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
+    from mouthpiece.portrait.draw.render import Renderer
     from mouthpiece.portrait.portrait import Portrait
-    from mouthpiece.portrait.render import Renderer
 
 #: Longest side of previews in pixels: a fraction of a second, whatever the picture.
 PREVIEWED: Final = 1280
@@ -24,7 +24,7 @@ PREVIEWED: Final = 1280
 
 def longest_of(obj: bpy.types.Object) -> int:
     """Return the longer side, in pixels, of the frames of a portrait."""
-    from mouthpiece.portrait.render import LONGEST
+    from mouthpiece.portrait.draw.render import LONGEST
 
     wanted = int(obj.mouthpiece_portrait.longest) or max(picture_settings.picture_of(obj).size)
     return min(LONGEST, wanted)
@@ -32,7 +32,7 @@ def longest_of(obj: bpy.types.Object) -> int:
 
 def portrait_of(obj: bpy.types.Object, longest: int) -> Portrait:
     """Return what is to be rendered, its picture read at ``longest`` pixels at most; PictureError says why not."""
-    from mouthpiece.portrait.placing import Placed
+    from mouthpiece.portrait.find.placement import Placed
     from mouthpiece.portrait.portrait import portrait_of as made
 
     image = picture_settings.picture_of(obj)
@@ -84,7 +84,7 @@ def frame_at(obj: bpy.types.Object, scene: bpy.types.Scene, frame: int) -> Any:
 
 
 def _renderer(obj: bpy.types.Object) -> Renderer:
-    from mouthpiece.portrait.render import Renderer, RenderOptions
+    from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
     settings = obj.mouthpiece_portrait
     image = picture_settings.picture_of(obj)

@@ -22,7 +22,7 @@ from .frames import FrameFolder
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
     from mouthpiece.pipeline import Progress, Warned
-    from mouthpiece.portrait.generator import Generator as Network
+    from mouthpiece.portrait.draw.generator import Generator as Network
     from mouthpiece.portrait.portrait import Portrait
 
 #: Share of the work that frames are, where a film is made of them.
@@ -134,7 +134,7 @@ class Rendering:
     def _frames(self, done: int) -> Generator[Any, None, tuple[int, int]]:
         """Render and write the frames that are not there, yielding progress; return their size."""
         from mouthpiece.pipeline import Progress
-        from mouthpiece.portrait.render import Renderer, RenderOptions
+        from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
         share = 1.0 if self.film is None else _FRAMES
         yield Progress(0.0, "Preparing the picture")

@@ -20,7 +20,7 @@ from .render import Rendering, fingerprint
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
     from mouthpiece.portrait.consent import Consent
-    from mouthpiece.portrait.generator import Generator
+    from mouthpiece.portrait.draw.generator import Generator
     from mouthpiece.provenance.facts import Facts
     from mouthpiece.provenance.sealing import Seal
 
@@ -155,7 +155,7 @@ def _facts(
     obj: bpy.types.Object, consent: Consent, performance: Performance, generator: Generator | None, picture: Path | None
 ) -> Facts:
     """Return what is recorded of a portrait."""
-    from mouthpiece.portrait_job import hash_of
+    from mouthpiece.portrait.film_job import hash_of
     from mouthpiece.provenance.facts import COMPOSITE, Facts, file_sha256, now, of_take, software, source_type_of
 
     placed, moved = picture_settings.landmarks_of(obj), performance

@@ -17,7 +17,7 @@ from . import plane
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.consent import Consent
-    from mouthpiece.portrait.generator import Generator
+    from mouthpiece.portrait.draw.generator import Generator
 
 
 class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
@@ -126,7 +126,7 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
 def generator_of(obj: bpy.types.Object) -> Generator | None:
     """Return the network that repairs a portrait's face, None for the warp alone; ModelError if it cannot be used."""
     from mouthpiece.errors import ModelError
-    from mouthpiece.portrait.generator import load_generator
+    from mouthpiece.portrait.draw.generator import load_generator
 
     settings = obj.mouthpiece_portrait
     if settings.repair == "FILE":
@@ -139,7 +139,7 @@ def generator_of(obj: bpy.types.Object) -> Generator | None:
 @lru_cache(maxsize=1)
 def _shipped() -> Generator | None:
     """Return the network that is shipped, loaded once."""
-    from mouthpiece.portrait.generator import shipped_generator
+    from mouthpiece.portrait.draw.generator import shipped_generator
 
     return shipped_generator()
 

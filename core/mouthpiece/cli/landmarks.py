@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import MouthpieceError, PictureError
 
 if TYPE_CHECKING:
-    from ..portrait.detect import Face
-    from ..portrait.placing import Placed
+    from ..portrait.find.faces import Face
+    from ..portrait.find.placement import Placed
 
 #: Longest side, in pixels, at which a picture is looked at for faces: larger ones show no more of them.
 LOOKED_AT: Final = 4096
@@ -83,7 +83,7 @@ class Sighting:
 
 def run_landmarks(options: argparse.Namespace) -> int:
     """Find the faces and write them. Return 0, or 1 if there are none or something cannot be read or written."""
-    from ..portrait.choosing import told
+    from ..portrait.find.choice import told
     from .parser import DONE, FAILED, reporter
 
     teller = reporter(options)
@@ -121,7 +121,7 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
-    from ..portrait.placing import as_json
+    from ..portrait.find.placement import as_json
 
     place = options.output or options.picture.with_suffix(".json")
     if place.exists() and not options.force:
@@ -143,10 +143,10 @@ def sight(path: Path, options: argparse.Namespace) -> Sighting:
     PictureError
         If the picture cannot be read, or no face, or not the one asked for, is found.
     """
-    from ..portrait.choosing import chosen_face, no_face, remarks_on, scaled
-    from ..portrait.detect import look_for_faces
+    from ..portrait.find.choice import chosen_face, no_face, remarks_on, scaled
+    from ..portrait.find.faces import look_for_faces
+    from ..portrait.find.placement import placed_by_clicks, placed_by_detector, placed_in_box
     from ..portrait.images import over_white, read_still
-    from ..portrait.placing import placed_by_clicks, placed_by_detector, placed_in_box
 
     still = read_still(path, LOOKED_AT)
     by_hand = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None

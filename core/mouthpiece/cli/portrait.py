@@ -240,8 +240,7 @@ def _quality(text: str) -> int:
 
 def run_portrait(options: argparse.Namespace) -> int:
     """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
-    from ..portrait_job import job_of
-    from ..rendering import rendered
+    from ..portrait.film_job import job_of, rendered
     from . import parser as core_cli
 
     teller = core_cli.reporter(options)

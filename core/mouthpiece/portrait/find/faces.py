@@ -16,11 +16,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..draw.resample import Array, Picture
 from .networks import CROP_MARGIN, DETECTOR_SIZE, IBUG_68, IRISES, Crop, FaceNetworks, crop_around, face_networks
 from .pose import turn_of
 from .proposals import detections, merged
-from .sampling import Array, Picture
-from .steadying import steadied
+from .steadiness import steadied
 
 #: Least detector score for a face, and for one that lies on its side.
 DETECTION_SCORE, _LYING_SCORE = 0.55, 0.65

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from ..models.registry import ASSETS, Network, Sidecar, find
-from ..models.session import Session
+from ...errors import ModelError
+from ...models.registry import ASSETS, Network, Sidecar, find
+from ...models.session import Session
 from .conditions import SIZE, Conditions
 
 #: What a generator may ask for, and the planes of each.

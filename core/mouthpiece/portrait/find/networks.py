@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models import registry
-from ..models.session import Session
-from .sampling import Array, Picture, warp
+from ...models import registry
+from ...models.session import Session
+from ..draw.resample import Array, Picture, warp
 
 #: Side in pixels of what the detector and the landmark network look at.
 DETECTOR_SIZE: Final = 128

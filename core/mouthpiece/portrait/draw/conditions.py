@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..topology import JAW, LEFT_BROW, LEFT_EYE, NOSE, RIGHT_BROW, RIGHT_EYE
-from .driving import Puppet
+from ...topology import JAW, LEFT_BROW, LEFT_EYE, NOSE, RIGHT_BROW, RIGHT_EYE
+from .motion import Puppet
 from .painter import filled, strokes
-from .warping import EYE, MOUTH, Painted, Window, colours
+from .warp import EYE, MOUTH, Painted, Window, colours
 
 Planes = NDArray[np.float32]
 

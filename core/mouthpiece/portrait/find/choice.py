@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..errors import PictureError
-from ..retarget.picture.face import SMALLEST
-from .detect import Face, Look
-from .placing import Placed
+from ...errors import PictureError
+from ...retarget.picture.face import SMALLEST
+from .faces import Face, Look
+from .placement import Placed
 
 #: Least confidence, and least distance of the outer eye corners in pixels, without a remark.
 UNSURE: Final = 0.65

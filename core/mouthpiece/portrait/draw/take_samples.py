@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import sample
-from ..performance import Performance
+from ...curves import sample
+from ...performance import Performance
 
 Values = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from ..draw.resample import Array, Picture, resize
 from .networks import DETECTOR_SIZE, FaceNetworks
-from .sampling import Array, Picture, resize
 
 #: Least detector score to count in the mean of overlapping detections.
 _WEIGHED: Final = 0.3

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from .portrait import Picture, Portrait
-from .sampling import resize
+from ..portrait import Picture, Portrait
+from .resample import resize
 
 #: Longest side, in pixels, at which a face is looked at.
 _SIDE: Final = 256

@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..retarget.picture.keys import PictureRig
-from ..retarget.picture.layers import ATLAS
-from ..retarget.picture.mouth_paint import mouth_painting
-from .driving import Puppet
+from ...retarget.picture.keys import PictureRig
+from ...retarget.picture.layers import ATLAS
+from ...retarget.picture.mouth_paint import mouth_painting
+from ..portrait import Portrait, premultiplied, resized
+from .motion import Puppet
 from .painter import Indices, Mesh, Pixels, Texture
-from .portrait import Portrait, premultiplied, resized
-from .sampling import shrink
+from .resample import shrink
 
 #: What a pixel shows; from MOUTH on, something in the mouth: each thing there has a number of its own.
 NOTHING, SKIN, EYE, MOUTH = 0, 1, 2, 3

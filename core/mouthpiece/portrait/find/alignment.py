@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from .sampling import Picture
+from ...errors import ModelError
+from ..draw.resample import Picture
 
 #: Modules of the package that name the weights they load, and the entries needed: landmarks and depth, and detector.
 _TABLES: Final = (("api", ("3DFAN-4", "depth")), ("detection.sfd.sfd_detector", ("s3fd",)))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..retarget.picture.anatomy import DEPTH, FACE
+from ...retarget.picture.anatomy import DEPTH, FACE
 
 #: The average face (68, 3) looking at the camera, and the part of it that is bone and skin, not outline: the outline
 #: slides over a cheek that turns.

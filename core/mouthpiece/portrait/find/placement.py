@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PictureError
-from ..retarget.picture.anatomy import FACE
-from ..topology import LANDMARK_COUNT, LEFT_EYE, MIRROR, RIGHT_EYE
-from .detect import Face
+from ...errors import PictureError
+from ...retarget.picture.anatomy import FACE
+from ...topology import LANDMARK_COUNT, LEFT_EYE, MIRROR, RIGHT_EYE
+from .faces import Face
 
 Points = NDArray[np.float64]
 

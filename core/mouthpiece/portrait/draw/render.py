@@ -15,14 +15,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..performance import Performance
-from ..retarget.picture.face import PictureFace
+from ...performance import Performance
+from ...retarget.picture.face import PictureFace
+from ..portrait import Picture, Portrait, straight
 from .conditions import SIZE, conditions_of, window_of
-from .driving import Placement, Puppet
 from .generator import Generator
-from .portrait import Picture, Portrait, straight
-from .turned import quarters_of, upright
-from .warping import Warper, Window
+from .motion import Placement, Puppet
+from .quarter_turns import quarters_of, upright
+from .warp import Warper, Window
 
 #: Frames whose points are worked out together.
 _LOT: Final = 32

@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..performance import Performance, rotation_matrices
-from ..retarget.picture.face import PictureFace
-from ..retarget.picture.follow import moving
-from ..retarget.picture.keys import (
+from ...performance import Performance, rotation_matrices
+from ...retarget.picture.face import PictureFace
+from ...retarget.picture.follow import moving
+from ...retarget.picture.keys import (
     BROW_DOWN,
     BROW_UP,
     FROWN,
@@ -26,11 +26,11 @@ from ..retarget.picture.keys import (
     rig_of,
     vertex_depths,
 )
-from ..retarget.picture.mouth_modes import LOOK, TIED, brows_of, lids_of
-from ..retarget.solve.proportions import CHIN_SLIDES, LIP_PAIRS, transferred
-from ..retarget.warp.head_turn import MOST
-from ..topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
-from .samples import read_at
+from ...retarget.picture.mouth_modes import LOOK, TIED, brows_of, lids_of
+from ...retarget.solve.proportions import CHIN_SLIDES, LIP_PAIRS, transferred
+from ...retarget.warp.head_turn import MOST
+from ...topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
+from .take_samples import read_at
 
 Points = NDArray[np.float64]
 

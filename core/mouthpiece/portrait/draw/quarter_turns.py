@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..retarget.picture.face import PictureFace
-from .portrait import Portrait
+from ...retarget.picture.face import PictureFace
+from ..portrait import Portrait
 
 
 def quarters_of(face: PictureFace) -> int:
