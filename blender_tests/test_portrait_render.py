@@ -62,8 +62,8 @@ def test_frames_are_those_of_the_renderer_and_carry_the_record(tmp_path, line):
 
 
 def test_results_are_signed_and_a_changed_one_is_found_out(tmp_path, line):
-    from mouthpiece.provenance.sealing import library
-    from mouthpiece.provenance.verifying import verified
+    from mouthpiece.provenance.credentials import library
+    from mouthpiece.provenance.verification import verified
 
     try:
         library()

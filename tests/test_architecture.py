@@ -47,7 +47,7 @@ IMPORTERS = {
         "demo/portrait_sheet.py",
     ),
     "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
-    "c2pa": ("core/mouthpiece/provenance/sealing.py", "tests/*"),
+    "c2pa": ("core/mouthpiece/provenance/credentials.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
 LAZY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")

@@ -18,10 +18,10 @@ from mouthpiece.portrait import film_job
 from mouthpiece.portrait.images import read_picture
 from mouthpiece.provenance import facts as provenance
 from mouthpiece.provenance import png, records
+from mouthpiece.provenance.credentials import Seal
 from mouthpiece.provenance.facts import Facts
-from mouthpiece.provenance.sealing import Seal
 from mouthpiece.provenance.sequences import Frames, Numbering, gaps
-from mouthpiece.provenance.verifying import verified
+from mouthpiece.provenance.verification import verified
 
 from tests.material import DEMO_LINE
 

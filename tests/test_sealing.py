@@ -13,10 +13,10 @@ from mouthpiece.cli import parser as core_cli
 from mouthpiece.cli.verify import described
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.provenance import certificates, der, ed25519, mp4, png, records, sealing
+from mouthpiece.provenance import certificates, credentials, der, ed25519, mp4, png, records
+from mouthpiece.provenance.credentials import Seal
 from mouthpiece.provenance.facts import CERTIFIED, GENERATED, SELF_SIGNED, UNSIGNED, Facts
-from mouthpiece.provenance.sealing import Seal
-from mouthpiece.provenance.verifying import Verified, verified
+from mouthpiece.provenance.verification import Verified, verified
 from mouthpiece.provenance.xmp import packet_of
 
 FACTS = Facts(
@@ -172,7 +172,7 @@ def test_the_portrait_is_an_ingredient_without_a_copy_of_it(picture, tmp_path, i
     for name in ("face.jpg", "face.png", "face.webp", "face.tif"):
         pillow.new("RGB", (80, 80), "teal").save(tmp_path / name)
         Seal(identity, tmp_path / name).put(picture, FACTS)
-        with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+        with open(picture, "rb") as stream, credentials.library().Reader("image/png", stream) as reader:
             manifest = reader.get_active_manifest()
         (ingredient,) = manifest["ingredients"]
         assert ingredient["relationship"] == "componentOf" and "thumbnail" not in ingredient
@@ -190,7 +190,7 @@ def test_credentials_of_the_picture_itself_come_along(picture, tmp_path, identit
     face.write_bytes(png.encoded(np.full((9, 9, 3), 80, np.uint8)))
     Seal(identity).put(face, replace(FACTS, software="Painter 1.0"))
     Seal(identity, face).put(picture, FACTS)
-    with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+    with open(picture, "rb") as stream, credentials.library().Reader("image/png", stream) as reader:
         store = json.loads(reader.json())
     (ingredient,) = store["manifests"][store["active_manifest"]]["ingredients"]
     below = store["manifests"][ingredient["active_manifest"]]
@@ -355,7 +355,7 @@ def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
 def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
     Seal(identity).put(picture, FACTS)
     before = picture.read_bytes()
-    monkeypatch.setattr(sealing.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(credentials.util, "find_spec", lambda name: None)
     with pytest.raises(PictureError, match=r"c2pa-python.*mouthpiece\[portrait\].*--no-credentials"):
         Seal(identity).put(picture, FACTS)
     assert picture.read_bytes() == before and len(list(picture.parent.iterdir())) == 1
@@ -365,7 +365,7 @@ def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
 
 def test_the_compiled_part_is_never_taken_from_the_current_folder(tmp_path):
     pytest.importorskip("c2pa")
-    for name in sealing._NAMES.values():
+    for name in credentials._NAMES.values():
         (tmp_path / name).write_bytes(b"not a library")
     code = "from mouthpiece.provenance import sealing; print(sealing.library().sdk_version())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mouthpiece.performance import Performance
     from mouthpiece.portrait.consent import Consent
     from mouthpiece.portrait.draw.generator import Generator
+    from mouthpiece.provenance.credentials import Seal
     from mouthpiece.provenance.facts import Facts
-    from mouthpiece.provenance.sealing import Seal
 
 
 #: Endings of films that can carry the record of what they are.
@@ -231,7 +231,7 @@ def sealing_of(facts: Facts, picture: Path | None, signer: Signer) -> tuple[Seal
     """
     from mouthpiece.errors import PictureError
     from mouthpiece.provenance import certificates
-    from mouthpiece.provenance.sealing import Seal, library
+    from mouthpiece.provenance.credentials import Seal, library
 
     if not signer.signs:
         return Sealing(facts, Seal(None, picture)), []

@@ -14,7 +14,7 @@ from .landmarks import pixel
 if TYPE_CHECKING:
     from ..portrait.consent import Consent
     from ..provenance.certificates import Identity
-    from ..provenance.sealing import Seal
+    from ..provenance.credentials import Seal
 
 #: Frame rates of television as they are written, and as they are.
 _RATES: Final = {
@@ -157,11 +157,11 @@ def identity_of(options: argparse.Namespace) -> Identity | None:
     PictureError
         If it cannot be used, or the package that signs is missing.
     """
-    from ..provenance import certificates, sealing
+    from ..provenance import certificates, credentials
 
     if options.no_credentials:
         return None
-    sealing.library()
+    credentials.library()
     if options.certificate is not None:
         return certificates.read_identity(options.certificate, options.private_key)
     return certificates.own_identity()
@@ -175,7 +175,7 @@ def seal_of(options: argparse.Namespace, online: bool = True) -> Seal:
     PictureError
         As :func:`identity_of`, or if a time stamp is asked for and the network may not be used.
     """
-    from ..provenance.sealing import Seal
+    from ..provenance.credentials import Seal
 
     if options.time_stamp and not online:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, PictureError
 
 if TYPE_CHECKING:
-    from ..provenance.verifying import Verified
+    from ..provenance.verification import Verified
     from .report import Reporter
 
 _EPILOG = """\
@@ -86,7 +86,7 @@ def _anchors(path: Path | None) -> str:
 
 def _looked_at(path: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
     """Return what was found in a file or folder, for programs and in words."""
-    from ..provenance.verifying import verified
+    from ..provenance.verification import verified
 
     if path.is_dir():
         return _sequence(path, anchors, unsigned, teller)
@@ -100,7 +100,7 @@ def _fine(found: Verified, unsigned: bool) -> bool:
 
 
 def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
-    from ..provenance.verifying import frames_of, sequence_problems, verified
+    from ..provenance.verification import frames_of, sequence_problems, verified
 
     paths = frames_of(folder)
     frames = []
@@ -178,7 +178,7 @@ def _options(options: Mapping[str, Any]) -> str:
 
 
 def _signature(found: Verified) -> str:
-    from ..provenance.verifying import NONE, UNREAD
+    from ..provenance.verification import NONE, UNREAD
 
     if found.signature == UNREAD:
         return UNREAD

@@ -26,9 +26,9 @@ from ..models.registry import ASSETS, read_sidecar
 from ..performance import Performance
 from ..pipeline import FPS_LIMITS, Options, Progress, steps, survey
 from ..provenance import facts as provenance
+from ..provenance.credentials import Seal
 from ..provenance.facts import Facts
 from ..provenance.marks import marked
-from ..provenance.sealing import Seal
 from ..provenance.sequences import Frames, Numbering, gaps
 from .draw.flatness import LEFT_OUT, is_flat
 from .draw.generator import Generator, load_generator, shipped_generator

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import PictureError
-from . import records, sealing
+from . import credentials, records
 from .certificates import SELF_MADE
 from .facts import COMPOSITE, GENERATED, UNSIGNED, VOCABULARY, Facts
 
@@ -126,10 +126,10 @@ def _recorded(path: Path) -> Verified:
 def _signed(found: Verified, media: str, anchors: str) -> Verified:
     """Look at the content credentials as well."""
     try:
-        c2pa = sealing.library()
+        c2pa = credentials.library()
     except PictureError:
         return replace(found, signature=UNREAD, problems=(*found.problems, _UNREAD))
-    settings: dict[str, Any] = {**sealing.SETTINGS, **({"trust": {"user_anchors": anchors}} if anchors else {})}
+    settings: dict[str, Any] = {**credentials.SETTINGS, **({"trust": {"user_anchors": anchors}} if anchors else {})}
     try:
         context = c2pa.Context.from_dict(settings)
         with open(found.path, "rb") as stream:
@@ -164,7 +164,7 @@ def _with(found: Verified, store: Mapping[str, Any]) -> Verified:
     problems += [_in_words(item) for item in wrong]
     if broken and not wrong:
         problems.append("The content credentials do not hold.")
-    facts, said = found.facts, _assertion(manifest, sealing.ASSERTION)
+    facts, said = found.facts, _assertion(manifest, credentials.ASSERTION)
     if said is not None:
         facts, problem = _agreed(facts, said)
         problems += problem
