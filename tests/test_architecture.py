@@ -25,7 +25,7 @@ IMPORTERS = {
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
     "onnx": ("training/*", "tests/*"),
-    "onnxruntime": ("core/mouthpiece/models/session.py", "training/export.py", "tests/*", "blender_tests/*"),
+    "onnxruntime": ("core/mouthpiece/models/session.py", "training/content/export.py", "tests/*", "blender_tests/*"),
     "librosa": ("core/mouthpiece/audio.py", "training/*", "tests/*"),
     "soundfile": ("core/mouthpiece/audio.py", "training/*", "tests/*", "blender_tests/*", "benchmarks/*"),
     "scipy": (

@@ -24,7 +24,7 @@ from mouthpiece.retarget.pins.proposal import propose
 from mouthpiece.retarget.solve.unpinned_parts import pieces
 
 from tests.material import DEMO_LINE, SHARED
-from training.demo_face import DemoFace
+from training.measures.demo_face import DemoFace
 
 PORTRAIT = Path(__file__).parent / "test_training_face.jpg"
 AHEAD = np.column_stack([FACE, DEPTH]) * 100 + [200, 200, 0]

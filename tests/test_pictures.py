@@ -101,8 +101,8 @@ def test_a_take_is_played_within_a_hundredth_of_the_eye_distance(spoken):
 @pytest.mark.skipif(not (SHARED / "data" / "clips").is_dir(), reason="no training pack")
 def test_recorded_mouths_are_played_within_a_hundredth_of_the_eye_distance():
     pytest.importorskip("torch")
-    from training.clips import load_clip
-    from training.targets import canonical_face, make_targets
+    from training.content.targets import canonical_face, make_targets
+    from training.pack.clips import load_clip
 
     clips = [load_clip(path) for path in sorted((SHARED / "data" / "clips").glob("*.npz"))[::150]]
     for target in make_targets(clips, canonical_face(clips)):

@@ -17,7 +17,7 @@ from mouthpiece.retarget.solve.unpinned_parts import pieces
 from mouthpiece.topology import LANDMARK_COUNT, LIPS, MIRROR
 
 from tests.material import SHARED
-from training.demo_face import DemoFace
+from training.measures.demo_face import DemoFace
 
 STRAIGHT = np.eye(3)
 

@@ -313,8 +313,11 @@ def test_a_whole_line_on_a_plain_face_folds_nothing_once_repaired(spoken, neutra
 def test_a_picture_of_strokes_for_the_face_detector():
     square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
     red, blue = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
-    sheet = stroke_render.drawn([stroke_render.Ink(square, 0.2, True, None, red), stroke_render.Ink(square[:2] + 2, 0.4, False, blue, None)],
-                         size=100, margin=0.1)  # fmt: skip
+    inks = [
+        stroke_render.Ink(square, 0.2, True, None, red),
+        stroke_render.Ink(square[:2] + 2, 0.4, False, blue, None),
+    ]
+    sheet = stroke_render.drawn(inks, size=100, margin=0.1)
     assert sheet.picture.shape == (100, 100, 3)
     assert np.allclose(sheet.placed(np.array([[0, 0], [100, 100]])), [[-0.75, -1.75], [6.75, 5.75]])
 

@@ -14,7 +14,7 @@ from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Networks
 
 from tests.test_training_data import make_clip
-from training import adapt
+from training.content import adapt
 
 
 def clips_of(rng, *frames):
@@ -23,7 +23,7 @@ def clips_of(rng, *frames):
 
 
 def store(clip, folder):
-    """Write a clip as training.prepare does."""
+    """Write a clip as training.pack.prepare does."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(
         folder / f"{clip.name}.npz", landmarks=clip.landmarks.astype(np.float32),

@@ -13,7 +13,7 @@ from mouthpiece.portrait.draw.render import Renderer
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.test_portrait_render import ROOT, portrait, spoken, take
-from training import portrait_sidecar
+from training.portrait import sidecar as portrait_sidecar
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 

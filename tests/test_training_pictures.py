@@ -12,8 +12,8 @@ from tests.material import SHARED
 
 pytest.importorskip("torch")
 
-from training.clips import load_split
-from training.picture_modes import EVEN, FILE, ODD, OUTPUT, displacements, lip_error, mirrored, named_modes
+from training.pack.clips import load_split
+from training.tables.picture_modes import EVEN, FILE, ODD, OUTPUT, displacements, lip_error, mirrored, named_modes
 
 EXTREMES = 400
 

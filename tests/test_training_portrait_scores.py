@@ -7,7 +7,7 @@ from mouthpiece.portrait.find.placement import placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
 
 from tests.test_portrait_render import ROOT
-from training import portrait_scores as scores
+from training.portrait import scores
 
 LANDMARKS = np.asarray(placed_in_box(80, 70, 180, 200).landmarks)
 

@@ -37,7 +37,7 @@ _STYLES = (
     ("RESERVED", "Reserved", "Hardly any head motion, brows or smile"),
     ("CHEERFUL", "Cheerful", "A smile, and lively brows and head"),
     ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
-    ("FILE", "From File", "An actor's manner, as training.adapt wrote it (style.json)"),
+    ("FILE", "From File", "An actor's manner, as training.content.adapt wrote it (style.json)"),
 )
 _EMOTIONS = (
     ("NEUTRAL", "Neutral", "As the words want it"),

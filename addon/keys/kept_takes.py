@@ -1,8 +1,8 @@
 """Takes kept in the Action that plays them, so that they can be dialled again without being heard again.
 
-The motion as inferred lies in a custom property of its own a line (bytes, see :mod:`mouthpiece.performance`); what it was
-baked onto lies with the ledger (:mod:`store`). Both leave with the Action: into other files, copies and libraries. What
-is drawn instead of keyed is kept with the drawing's data-block in the same way.
+The motion as inferred lies in a custom property of its own for each line (bytes, :func:`mouthpiece.performance.pack`);
+what it was baked onto lies with the ledger (:mod:`.ledgers`). Both leave with the Action: into other files, copies and
+libraries. What is drawn instead of keyed is kept with the drawing's data-block in the same way.
 """
 
 from __future__ import annotations

@@ -286,9 +286,6 @@ def _remarks(source: Source, heard: Survey) -> Iterator[Warned]:
         yield Warned(f"{source.label} lasts {heard.samples / RATE * 1000:.0f} ms: too short to hear words in.")
 
 
-Array = NDArray[np.float32]
-
-
 #: Where what is not the mouth's comes from, for the take's record.
 _MADE = {"head": "learned", "blink": "statistics", "gaze": "statistics", "brows": "statistics"}
 

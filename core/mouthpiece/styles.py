@@ -80,7 +80,7 @@ class Style:
 
 @cache
 def _measured() -> dict[str, Any]:
-    """Return what ``training/train_speaker.py`` found out: named styles, and the regression from voices."""
+    """Return what ``training/speaker/train.py`` found out: named styles, and the regression from voices."""
     try:
         known: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
         if tuple(known["manner"]) != MANNER or not set(NAMES[2:]) <= set(known["named"]):
@@ -108,7 +108,7 @@ def named(name: str) -> Style | None:
 
 
 def read(path: Path) -> Style:
-    """Return the style in a file that ``training.adapt`` wrote.
+    """Return the style in a file that ``training.content.adapt`` wrote.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def read(path: Path) -> Style:
         return Style(str(stored["name"]), **{key: float(stored[key]) for key in MANNER})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MouthpieceError(
-            f"'{path}' is not a style ({error}). Choose a style.json made by training.adapt, or one of "
+            f"'{path}' is not a style ({error}). Choose a style.json made by training.content.adapt, or one of "
             f"{', '.join(NAMES)}."
         ) from error
 

@@ -22,7 +22,7 @@ _FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "face_shapes.npz
 def landmark_shapes() -> Array:
     """Return each shape's displacement (52, 68, 3) of the landmarks at weight 1, as ``Performance.landmarks``.
 
-    Measured on the demo head by ``training/face_shapes.py``; read-only.
+    Measured on the demo head by ``training/tables/face_shapes.py``; read-only.
     """
     with np.load(_FILE, allow_pickle=False) as stored:
         shapes: Array = stored["shapes"].astype(np.float32)

@@ -102,7 +102,7 @@ def load_generator(path: Path, threads: int = 1) -> Generator:
     if not path.with_name(path.name + ".json").is_file():
         raise ModelError(
             f"The generator '{path}' has no description '{path.name}.json' beside it. Write one: "
-            f"python -m training.portrait_sidecar '{path.name}'"
+            f"python -m training.portrait.sidecar '{path.name}'"
         )
     generator = _of(find(path.stem, path.parent), threads)
     _try_out(generator)

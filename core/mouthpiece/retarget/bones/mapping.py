@@ -34,7 +34,8 @@ class Link:
     Attributes
     ----------
     source : str
-        A control, an amount, a direction of a control, or an ARKit shape (:func:`~mouthpiece.retarget.bones.controls.sources`).
+        A control, an amount, a direction of a control, or an ARKit shape
+        (:func:`~mouthpiece.retarget.bones.controls.sources`).
     bone : str
         The bone that gets keys.
     channel : str

@@ -1,6 +1,6 @@
 """A mouth's motion as a dozen named weights: what the shape keys of a picture rig are, and how a take plays them.
 
-The modes were measured on real mouths (``training/picture_modes.py``); weights are found frame by frame, by weighted
+The modes were measured on real mouths (``training/tables/picture_modes.py``); weights are found frame by frame, by weighted
 least squares in closed form. Nothing here knows a picture.
 """
 
