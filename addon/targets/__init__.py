@@ -122,7 +122,9 @@ _ROWS: Final = {
     "SOLVED": _Row(2, "pins", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
     "BONES": _Row(3, "bones", "BonesTarget", "Bones", "Bones of a face rig"),
     "STROKES": _Row(4, "grease_pencil", "StrokesTarget", "Grease Pencil", "A drawn face, its strokes warped"),
-    "CHART": _Row(5, "mouth_chart", "ChartTarget", "Mouth Chart", "Drawings, pictures, objects swapped by mouth shape"),
+    "CHART": _Row(
+        5, "mouth_chart", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"
+    ),
     "PICTURE": _Row(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
     "PORTRAIT": _Row(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
     "HEAD": _Row(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
