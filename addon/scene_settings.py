@@ -40,7 +40,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
         ),
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
-    recordings: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
+    sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
     filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(

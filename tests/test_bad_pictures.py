@@ -265,7 +265,7 @@ def test_twelve_thousand_pixels_a_side_take_little_memory(tmp_path):
     path, out = tmp_path / "huge.jpg", tmp_path / "points.json"
     photo().resize((12_000, 12_000)).save(path, quality=50)
     # getrusage would tell of this test run as well: what a program took before it was replaced counts there
-    code = "import sys; from mouthpiece import cli; code = cli.run(sys.argv[1:]); "
+    code = "import sys; from mouthpiece.cli.parser import run; code = run(sys.argv[1:]); "
     code += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))); "
     code += "sys.exit(code)"
     command = [sys.executable, "-c", code, "landmarks", str(path), "-o", str(out)]

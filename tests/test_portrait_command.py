@@ -11,6 +11,7 @@ import soundfile
 from mouthpiece.audio import Audio, SoundFile
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.cli import portrait as portrait_command
+from mouthpiece.cli import report
 from mouthpiece.errors import PictureError
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import survey
@@ -127,7 +128,7 @@ def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monk
 
     with monkeypatch.context() as patched:
         patched.setattr(film_job.Renderer, "frames", stopping)
-        assert run(line, stopped) == core_cli.INTERRUPTED
+        assert run(line, stopped) == report.INTERRUPTED
     assert len(list(stopped.iterdir())) == 7
     (stopped / "frame_0003.png").unlink()
     (stopped / "frame_0005.png").write_bytes((stopped / "frame_0005.png").read_bytes()[:-3000])
@@ -221,7 +222,7 @@ def test_numbering_and_gaps():
     ],
 )
 def test_options_that_contradict_each_other(line, tmp_path, capsys, more, word):
-    assert run(line, tmp_path / "a.mp4", *more) == core_cli.BAD_ARGUMENTS
+    assert run(line, tmp_path / "a.mp4", *more) == report.BAD_ARGUMENTS
     assert word in capsys.readouterr().err
 
 
@@ -231,14 +232,14 @@ def test_options_that_contradict_each_other(line, tmp_path, capsys, more, word):
      ["--background", "red"], ["--face", "0"], ["--points", "1,2", "3,4"]],
 )  # fmt: skip
 def test_arguments_out_of_range(line, tmp_path, more):
-    assert run(line, tmp_path / "a.mp4", *more) == core_cli.BAD_ARGUMENTS
+    assert run(line, tmp_path / "a.mp4", *more) == report.BAD_ARGUMENTS
 
 
 def test_nothing_is_made_without_consent(line, tmp_path, capsys):
     assert run(line, tmp_path / "a.mp4", consent="yes") == 1
     assert "Say in a sentence why this face may be made to talk" in capsys.readouterr().err
     given = ["portrait", "--image", str(FACE), "--audio", str(line), "-o", str(tmp_path / "a.mp4")]
-    assert core_cli.run(given) == core_cli.BAD_ARGUMENTS
+    assert core_cli.run(given) == report.BAD_ARGUMENTS
     assert "--consent" in capsys.readouterr().err
     assert not (tmp_path / "a.mp4").exists()
     assert core_cli.run(["portrait", "--image", str(FACE), "-o", str(tmp_path / "a.mp4"), "--consent", CONSENT]) == 2

@@ -45,12 +45,12 @@ class Report:
     """
 
     object: str
-    recordings: str
+    sound: str
     targets: list[dict[str, str]] = field(default_factory=list)
     first: int = 0
     last: int = 0
     channels: int = 0
-    writer: int = 0
+    keys: int = 0
     clamped: dict[str, int] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -85,7 +85,7 @@ def contradiction(options: argparse.Namespace) -> str:
 def bake_of(options: argparse.Namespace) -> Bake:
     """Return what to bake, everything checked."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.animate import style_asked
     from mouthpiece.pipeline import Options
 
     from .. import scene_settings
@@ -109,9 +109,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = recordings.from_file(str(options.audio), scene, options.start)
     driven, head = scene_settings.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
     # what is not named on the command line is as the character's own settings have it
-    style, style_from = (
-        bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (core_cli.style_asked(options), "")
-    )
+    style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (style_asked(options), "")
     turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
     asked = Options(seed=options.seed, style=style)
     targets = driven if head is None else (*driven, head)

@@ -41,6 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
     from mouthpiece.cli import dial
     from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.animate import add_motion_arguments
+    from mouthpiece.cli.report import add_report_arguments
 
     from ..sound import recordings
     from . import bake as bake_command
@@ -62,9 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=text,
     )
     bake_command.add_arguments(bake)
-    core_cli.add_motion_arguments(bake)
+    add_motion_arguments(bake)
     dial.add_dial_arguments(bake)
-    core_cli.add_report_arguments(bake)
+    add_report_arguments(bake)
     bake.set_defaults(command=run_bake, open_sound=recordings.open_file)
     redial.add(commands)
     picture.add(commands)
@@ -77,16 +79,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_bake(options: argparse.Namespace) -> int:
     """Bake, then save and render as asked. Return 0 if all succeeded, else 1, or 2 for options that contradict."""
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
     from mouthpiece.errors import MouthpieceError
 
     from . import bake as bake_command
 
-    teller = core_cli.reporter(options)
+    teller = reporter(options)
     wrong = bake_command.contradiction(options)
     if wrong:
         teller.error("bake", wrong)
-        return int(core_cli.BAD_ARGUMENTS)
+        return int(BAD_ARGUMENTS)
     began = perf_counter()
     subject = options.audio or options.strip
     result: dict[str, Any] = {"ok": False, "object": options.object[0], "outputs": []}
@@ -100,10 +102,10 @@ def run_bake(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(subject, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(core_cli.FAILED)
+        return int(FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, "\n".join([report.summary(), *_summaries(report), *result["outputs"]]))
-    return int(core_cli.DONE)
+    return int(DONE)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

@@ -19,8 +19,9 @@ from ..targets.picture_rig import images
 def add(commands: Any) -> None:
     """Add the ``picture`` command to ``parser.add_subparsers()``."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.animate import add_motion_arguments
     from mouthpiece.cli.landmarks import pixel
+    from mouthpiece.cli.report import add_report_arguments
 
     from . import bake as bake_command
 
@@ -42,9 +43,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--face", type=int, default=1, metavar="N", help="which face, if there are several (default 1)")
     parser.add_argument("--fps", type=int, metavar="N", help="frame rate of the scene (default: as opened)")
     bake_command.add_keys_and_output(parser)
-    core_cli.add_motion_arguments(parser)
+    add_motion_arguments(parser)
     dial.add_dial_arguments(parser)
-    core_cli.add_report_arguments(parser)
+    add_report_arguments(parser)
     # what `bake` has besides, and a picture rig no use for, is as it is when nobody names it
     whole = argparse.ArgumentParser()
     bake_command.add_arguments(whole)
@@ -54,16 +55,16 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the rig, animate it if there is a sound, save and render. Return the exit code."""
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
     from mouthpiece.errors import MouthpieceError
 
     from . import blend_files
     from . import parser as command_parser
 
-    teller = core_cli.reporter(options)
+    teller = reporter(options)
     if options.audio is None and options.render is not None:
         teller.error("picture", "--render needs --audio: without a sound nothing moves")
-        return int(core_cli.BAD_ARGUMENTS)
+        return int(BAD_ARGUMENTS)
     try:
         for path in (options.output, options.render):
             if path is not None:
@@ -79,10 +80,10 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result({"ok": False, "error": str(error)}, "Failed.") if options.json else None
-        return int(core_cli.FAILED)
+        return int(FAILED)
     result = {"ok": True, "object": rig.name, "outputs": outputs, "warnings": warnings}
     teller.result(result, "\n".join([f"Made the picture rig '{rig.name}'", *outputs]))
-    return int(core_cli.DONE)
+    return int(DONE)
 
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the ``portrait`` command to ``parser.add_subparsers()``: the core's own grammar, and where to save."""
-    from mouthpiece.cli import parser as core_cli
     from mouthpiece.cli import portrait as portrait_command
+    from mouthpiece.cli.report import add_report_arguments
 
     parser = commands.add_parser(
         "portrait",
@@ -39,21 +39,21 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--blend", type=Path, metavar="BLEND", help="save the scene here, portrait, sequencer strips and all"
     )
-    core_cli.add_report_arguments(parser)
+    add_report_arguments(parser)
     parser.set_defaults(command=run, open_sound=recordings.open_file)
 
 
 def run(options: argparse.Namespace) -> int:
     """Make the portrait, animate it, render. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
-    from mouthpiece.cli import parser as core_cli
     from mouthpiece.cli import portrait as portrait_command
+    from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
     from mouthpiece.errors import MouthpieceError
 
-    teller = core_cli.reporter(options)
+    teller = reporter(options)
     wrong = portrait_command.contradiction(options)
     if wrong:
         teller.error("portrait", wrong)
-        return int(core_cli.BAD_ARGUMENTS)
+        return int(BAD_ARGUMENTS)
     began = perf_counter()
     result: dict[str, Any] = {"ok": False, "input": str(options.image), "output": str(options.output), "warnings": []}
     try:
@@ -68,10 +68,10 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(core_cli.FAILED)
+        return int(FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, render.summary(result))
-    return int(core_cli.DONE)
+    return int(DONE)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -138,7 +138,7 @@ def _placed(image: bpy.types.Image, options: argparse.Namespace) -> Placed | Non
 def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) -> list[str]:
     """Have the portrait speak the sound or take, and return remarks."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.animate import style_asked
     from mouthpiece.pipeline import Options, Progress
 
     from ..bake.bake import Bake, Heard
@@ -148,7 +148,7 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     heard = recordings.from_file(str(source), scene, 1)
     if options.audio is not None:
         recordings.from_file(str(options.audio), scene, 1)  # refused now rather than after the frames
-    asked = Options(seed=options.seed, style=None if options.take else core_cli.style_asked(options))
+    asked = Options(seed=options.seed, style=None if options.take else style_asked(options))
     target = PortraitTarget.of(obj, options.strength)
     bake = Bake(heard, (target,), asked, options.models, dials=dial.dials_of(options))
     remarks: list[str] = []

@@ -13,7 +13,7 @@ import bpy
 def add(commands: Any) -> None:
     """Add the ``redial`` command to ``parser.add_subparsers()``."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.report import add_report_arguments
 
     parser = commands.add_parser(
         "redial",
@@ -29,14 +29,14 @@ def add(commands: Any) -> None:
     out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
     out.add_argument("--force", action="store_true", help="replace a file that exists")
     dial.add_dial_arguments(parser)
-    core_cli.add_report_arguments(parser)
+    add_report_arguments(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Dial, and save if asked. Return 0, or 1 if it failed."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.report import DONE, FAILED, reporter
     from mouthpiece.errors import MouthpieceError
 
     from ..bake import redial
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from ..targets import find_object
     from . import blend_files
 
-    teller, began = core_cli.reporter(options), perf_counter()
+    teller, began = reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "outputs": []}
     try:
         if options.output is not None:
@@ -60,11 +60,11 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(options.object, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(core_cli.FAILED)
+        return int(FAILED)
     for warning in done.warnings:
         teller.warning(options.object, warning)
     result |= {"ok": True, "dials": wanted.saved(), "keys": done.keys, "channels": done.channels, "kept": done.kept}
     result |= {"warnings": done.warnings, "wall_seconds": round(perf_counter() - began, 3)}
     text = f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}"
     teller.result(result, "\n".join([text, *result["outputs"]]))
-    return int(core_cli.DONE)
+    return int(DONE)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the ``render`` command to ``parser.add_subparsers()``."""
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.report import add_report_arguments
 
     parser = commands.add_parser(
         "render",
@@ -29,20 +29,20 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--blend", type=Path, metavar="BLEND", help="save the scene here, with what was rendered")
     parser.add_argument("--force", action="store_true", help="replace files that exist, and other frames")
-    core_cli.add_report_arguments(parser)
+    add_report_arguments(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Render. Return 0, or 1 if it failed."""
-    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.report import DONE, FAILED, reporter
     from mouthpiece.errors import MouthpieceError, RigError
 
     from ..targets import find_object
     from ..targets.picture_rig import settings as picture_settings
     from . import blend_files
 
-    teller, began = core_cli.reporter(options), perf_counter()
+    teller, began = reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "warnings": []}
     try:
         if options.blend is not None:
@@ -61,10 +61,10 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(options.object, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(core_cli.FAILED)
+        return int(FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, summary(result))
-    return int(core_cli.DONE)
+    return int(DONE)
 
 
 def rendering_of(obj: bpy.types.Object, force: bool, signer: Signer | None, teller: Any) -> tuple[Rendering, list[str]]:

@@ -250,6 +250,24 @@ def _check_format(meta: object, source: Path) -> None:
         )
 
 
+def check_replaceable(place: Path, force: bool) -> None:
+    """Refuse to write over anything at ``place`` but a take, unless ``force``.
+
+    Raises
+    ------
+    TakeError
+        If something else is there.
+    """
+    if force or not place.exists():
+        return
+    try:
+        Performance.load(place)
+    except TakeError as error:
+        raise TakeError(
+            f"'{place}' exists and is not a take this version reads. Choose another place, or replace it with --force."
+        ) from error
+
+
 def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the matrices (T, 3, 3) ``Rz Ry Rx`` of pitch, yaw, roll ``angles`` (T, 3) in radians."""
     pitch, yaw, roll = np.asarray(angles, dtype=np.float64).T

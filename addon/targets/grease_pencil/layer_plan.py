@@ -33,7 +33,7 @@ class LayerPlan:
     own: list[int] = field(default_factory=list)
     aside: dict[int, int] = field(default_factory=dict)
     back: dict[int, int] = field(default_factory=dict)
-    drawings: list[drawings.Cell] = field(default_factory=list)
+    cells: list[drawings.Cell] = field(default_factory=list)
     carried: dict[int, int] = field(default_factory=dict)
 
     def place(self, source: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, TakeError
+from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
     from ..motion.chart.cues import Timing
@@ -63,9 +64,8 @@ def run_cues(options: argparse.Namespace) -> int:
     from ..motion.chart.charts import named_chart
     from ..motion.chart.cues import cue_track
     from ..performance import Performance
-    from . import parser as core_cli
 
-    teller = core_cli.reporter(options)
+    teller = reporter(options)
     try:
         if options.output is not None and options.output.exists() and not options.force:
             raise TakeError(f"'{options.output}' exists. Choose another place, or replace it with --force.")
@@ -77,15 +77,15 @@ def run_cues(options: argparse.Namespace) -> int:
         if options.output is None:
             text = files.text_of(track, options.format or "tsv", context)
             teller.result(facts | {"cues": [list(cue) for cue in zip(track.starts, track.shapes, strict=True)]}, text)
-            return core_cli.DONE
+            return DONE
         written = files.write(track, options.output, options.format or "", context)
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
-        return core_cli.FAILED
+        return FAILED
     mean = track.seconds / len(track.shapes)
     text = f"{written}  {len(track.shapes)} mouths of {chart.label}, {mean:.2f} s each"
     teller.result(facts | {"output": str(written)}, text)
-    return core_cli.DONE
+    return DONE
 
 
 def _number(text: str, low: float, high: float, what: str) -> float:

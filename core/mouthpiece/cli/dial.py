@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, TakeError
+from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 if TYPE_CHECKING:
     from ..motion.dials import Dials
@@ -115,27 +116,26 @@ def add_dial_command(commands: Any) -> argparse.ArgumentParser:
 def run_dial(options: argparse.Namespace) -> int:
     """Turn the dials of a take and save it. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from ..motion.dials import dialled
-    from ..performance import Performance
-    from . import parser as core_cli
+    from ..performance import Performance, check_replaceable
 
-    teller = core_cli.reporter(options)
+    teller = reporter(options)
     try:
         if options.apply and options.output is None:
             teller.error(str(options.take), "--apply would replace the motion as inferred. Name another place with -o.")
-            return core_cli.BAD_ARGUMENTS
+            return BAD_ARGUMENTS
         take = Performance.load(options.take)
         place = options.output or options.take
         if options.output is not None:
             place = place if place.suffix.lower() == ".npz" else place.with_name(place.name + ".npz")
-            core_cli.check_replaceable(place, options.force)
+            check_replaceable(place, options.force)
         dials = dials_of(options, {} if options.reset else take.dials)
         take = dialled(take, dials)
         seen = take.final()
         written = (seen if options.apply else take).save(place)
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
-        return core_cli.FAILED
+        return FAILED
     turned = dials.saved()
     text = ", ".join(f"{name} {value}" for name, value in turned.items()) or "as inferred"
     teller.result({"ok": True, "output": str(written), "dials": turned}, f"{written}  {text}")
-    return core_cli.DONE
+    return DONE

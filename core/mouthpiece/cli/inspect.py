@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import MouthpieceError, TakeError
 from ..performance import Performance
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
+from .report import DONE, FAILED, reporter
 
 
 def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
@@ -31,7 +32,6 @@ def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
 def run_inspect(options: argparse.Namespace) -> int:
     """Show what is in a take. Return 0, or 1 if it cannot be read."""
     from ..performance import Performance
-    from .parser import DONE, FAILED, reporter
 
     teller = reporter(options)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, PictureError
+from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
     from ..portrait.find.faces import Face
@@ -84,7 +85,6 @@ class Sighting:
 def run_landmarks(options: argparse.Namespace) -> int:
     """Find the faces and write them. Return 0, or 1 if there are none or something cannot be read or written."""
     from ..portrait.find.choice import told
-    from .parser import DONE, FAILED, reporter
 
     teller = reporter(options)
     try:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, PictureError
+from .animate import add_motion_arguments
 from .dial import add_dial_arguments, strength
 from .landmarks import pixel
+from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 if TYPE_CHECKING:
     from ..portrait.consent import Consent
@@ -46,8 +48,6 @@ def add_portrait_arguments(parser: argparse.ArgumentParser) -> None:
     Shared by ``python -m mouthpiece portrait`` and Blender's ``mouthpiece portrait``. The dial ``--head`` is how much
     the head moves, in portraits as everywhere.
     """
-    from .parser import add_motion_arguments
-
     _add_picture(parser)
     sound = parser.add_argument_group("sound", "at least one of the two")
     sound.add_argument("--audio", type=Path, metavar="SOUND", help="what is heard, and said unless there is --take")
@@ -241,19 +241,18 @@ def _quality(text: str) -> int:
 def run_portrait(options: argparse.Namespace) -> int:
     """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from ..portrait.film_job import job_of, rendered
-    from . import parser as core_cli
 
-    teller = core_cli.reporter(options)
+    teller = reporter(options)
     wrong = contradiction(options)
     if wrong:
         teller.error("portrait", wrong)
-        return core_cli.BAD_ARGUMENTS
+        return BAD_ARGUMENTS
     try:
         result, text = rendered(job_of(options), teller)
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
-        return core_cli.FAILED
+        return FAILED
     teller.result(result, text)
-    return core_cli.DONE
+    return DONE

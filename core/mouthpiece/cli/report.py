@@ -1,12 +1,19 @@
-"""How a run tells what it does: progress on stderr, the result on stdout, in words or as JSON."""
+"""How a run tells what it does: progress on stderr, the result on stdout, in words or as JSON, and its exit code."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
+
+#: Exit codes.
+DONE: Final = 0
+FAILED: Final = 1
+BAD_ARGUMENTS: Final = 2
+INTERRUPTED: Final = 130
 
 
 @dataclass
@@ -59,3 +66,15 @@ class Reporter:
     def _line(self, text: str) -> None:
         self.stderr.write(text + "\n")
         self.stderr.flush()
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how to tell about it: ``--json`` and ``--quiet``."""
+    group = parser.add_argument_group("report")
+    group.add_argument("--json", action="store_true", help="report on stdout, and progress on stderr, as JSON")
+    group.add_argument("--quiet", action="store_true", help="no progress, only warnings and errors")
+
+
+def reporter(options: argparse.Namespace) -> Reporter:
+    """Return the reporter asked for by :func:`add_report_arguments`."""
+    return Reporter(as_json=options.json, quiet=options.quiet)

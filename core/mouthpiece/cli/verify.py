@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
+from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
     from ..provenance.verification import Verified
@@ -49,8 +50,6 @@ def add_verify_command(commands: Any) -> argparse.ArgumentParser:
 
 def run_verify(options: argparse.Namespace) -> int:
     """Check every file and say what was found. Return 0 if all hold, else 1."""
-    from .parser import DONE, FAILED, reporter
-
     teller = reporter(options)
     results: list[dict[str, Any]] = []
     texts: list[str] = []

@@ -233,8 +233,8 @@ def _sealed(seal: Seal) -> str:
 
 def _take(job: Job, teller: Reporter) -> tuple[Performance, list[str]]:
     """Return the motion, its dials as asked for, and remarks."""
+    from ..cli.animate import style_asked
     from ..cli.dial import dials_of
-    from ..cli.parser import style_asked
     from ..motion.dials import dialled
 
     options, warnings = job.options, []
