@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty
@@ -12,7 +12,10 @@ from ... import compat
 from ...jobs import Failed, Finished, Working
 from ..picture_rig import settings as picture_settings
 from . import placement, render_setup
-from .render import Asked, Rendered, Rendering
+from .render import Asked, Rendering
+
+if TYPE_CHECKING:
+    from mouthpiece.portrait.film_job import PortraitMade
 
 
 class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
@@ -42,13 +45,14 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Render and wait for it: scripts and background."""
         from mouthpiece.errors import MouthpieceError
+        from mouthpiece.portrait.film_job import PortraitMade
 
         try:
             self._set_up(context)
             for message in self._rendering.steps():
                 if isinstance(message, Asked):
                     message.answer()
-                elif isinstance(message, Rendered):
+                elif isinstance(message, PortraitMade):
                     self._end(context, message)
                 else:
                     self._show(context, message)
@@ -71,7 +75,7 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
         except MouthpieceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        refused = "" if self.replace else self._rendering.refusal()
+        refused = "" if self.replace else self._rendering.job.objection()
         if refused:
             bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=refused)
             return {"CANCELLED"}
@@ -79,16 +83,18 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Look at what the worker has sent; Esc stops it."""
+        from mouthpiece.portrait.film_job import PortraitMade
+
         if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
             self.cancel(context)
-            self.report({"WARNING"}, f"Stopped.{self._rendering.folder.resuming()}")
+            self.report({"WARNING"}, f"Stopped.{self._rendering.resuming()}")
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         for message in self._job.messages():
             if isinstance(message, Asked):
                 message.answer()
-            elif isinstance(message, (Rendered, Failed)):
+            elif isinstance(message, (PortraitMade, Failed)):
                 self._put_away(context)
                 return self._finish(context, message)
             elif not isinstance(message, Finished):
@@ -98,13 +104,18 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
     def _set_up(self, context: bpy.types.Context) -> None:
         obj: Any = picture_settings.portrait_meant(context.active_object)
         self._name = obj.name
-        self._rendering, remarks = render_setup.rendering_of(obj, context.scene, self.replace)
+        wish = render_setup.RenderWish(replaces=self.replace)
+        self._rendering, remarks = render_setup.rendering_of(obj, context.scene, wish)
         for remark in remarks:
             self._warn(context, remark)
 
-    def _finish(self, context: bpy.types.Context, message: Rendered | Failed) -> set[str]:
+    def _finish(self, context: bpy.types.Context, message: PortraitMade | Failed) -> set[str]:
         from mouthpiece.errors import MouthpieceError
+        from mouthpiece.provenance.sequences import InTheWay
 
+        if isinstance(message, Failed) and isinstance(message.error, InTheWay):  # the glance before had missed it
+            bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=message.error.what)
+            return {"CANCELLED"}
         try:
             if isinstance(message, Failed):
                 raise message.error
@@ -114,15 +125,14 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
             return {"CANCELLED"}
         return {"FINISHED"}
 
-    def _end(self, context: bpy.types.Context, done: Rendered) -> None:
+    def _end(self, context: bpy.types.Context, done: PortraitMade) -> None:
         """Put what was rendered where it is wanted, and tell."""
         from .. import find_object
 
-        first = self._rendering.first
-        count = self._rendering.folder.count
-        for remark in placement.place(find_object(self._name), context, done, first, first + count - 1):
+        first, last, count = self._rendering.first, self._rendering.last, self._rendering.count
+        for remark in placement.place(find_object(self._name), context, done, first, last):
             self._warn(context, remark)
-        kept = f", {done.resumed} of them there before" if done.resumed else ""
+        kept = f", {count - done.rendered} of them there before" if done.rendered < count else ""
         self.report({"INFO"}, f"{count} frames of {done.size[0]} x {done.size[1]}{kept}: {done.path}")
         compat.redraw_images(context)
 
