@@ -75,7 +75,8 @@ def template(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[
 
 def neutral() -> NDArray[np.float32]:
     """Return the resting face (68, 3) of the takes this Mouthpiece makes."""
-    from mouthpiece.models.registry import ASSETS, read_sidecar
+    from mouthpiece.files import ASSETS
+    from mouthpiece.models.registry import read_sidecar
 
     return read_sidecar(ASSETS / "content.onnx.json").neutral_face()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, PictureError
+from ..files import write_whole
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     sighting = sight(options.picture, options)
     text = as_json(sighting.placed, sighting.width, sighting.height, options.picture.name)
     try:
-        place.write_text(text, encoding="utf-8")
+        write_whole(place, text)
     except OSError as error:
         raise PictureError(f"The landmarks cannot be written to '{place}': {error.strerror}.") from error
     return place, sighting

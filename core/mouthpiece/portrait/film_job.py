@@ -22,7 +22,8 @@ from ..cli import portrait as portrait_command
 from ..cli.landmarks import sight
 from ..cli.portrait import is_film
 from ..errors import PictureError
-from ..models.registry import ASSETS, read_sidecar
+from ..files import ASSETS
+from ..models.registry import read_sidecar
 from ..performance import Performance
 from ..pipeline import FPS_LIMITS, Options, Progress, steps, survey
 from ..provenance import facts as provenance
