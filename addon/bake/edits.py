@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..keys import ledgers, nla
 from ..keys.channels import Channel, Part
-from ..keys.fcurve_keys import Held, Keys
+from ..keys.fcurve_keys import Held, Keys, split_id
 from ..keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
 from . import layers
 
@@ -49,7 +49,7 @@ def is_touched(owner: bpy.types.ID, sound: str) -> bool:
         curves = curves_by_place(owner, layer) if takes else {}
         for take in takes:
             for channel, number in take.channels.items():
-                curve = curves.get(ledgers.split_id(channel))
+                curve = curves.get(split_id(channel))
                 if curve is not None and Held.read(curve).checksum(take.first, take.last) != number:
                     return True
     return False

@@ -7,11 +7,10 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, scene_settings
+from .. import compat, previews, scene_settings
 from ..jobs import Failed, Finished, Working
 from ..keys import writer
 from ..targets import find_object, target_for
-from ..targets.portrait import preview
 from . import convert, rebuild, redial
 from . import settings as bake_settings
 from .bake import Bake, Heard, Report
@@ -122,7 +121,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         for warning in report.warnings:
             self._warn(context, warning)
         self.report({"INFO"}, report.summary())
-        preview.changed(find_object(report.object))
+        previews.changed(find_object(report.object))
         compat.redraw(context)
 
 
@@ -216,7 +215,7 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
         if done.kept:
             self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
         self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
-        preview.changed(obj)
+        previews.changed(obj)
         compat.redraw(context)
         return {"FINISHED"}
 

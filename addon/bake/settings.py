@@ -17,10 +17,8 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 
-from .. import compat
+from .. import compat, previews
 from ..targets import kind_items
-from ..targets.grease_pencil import pose_preview
-from ..targets.portrait import preview
 from . import redial
 
 if TYPE_CHECKING:
@@ -62,14 +60,14 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
 
     if not redial.dialled_lines(obj):
         return
-    if pose_preview.shows_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
+    if previews.show_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
         compat.redraw(context)
         return
     state = context.window_manager.mouthpiece
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
-        preview.changed(obj)
+        previews.changed(obj)
     except MouthpieceError as error:
         state.remarks = str(error)
 

@@ -14,7 +14,7 @@ import bpy
 
 from . import ledgers, nla
 from .channels import LAYERS, Channel, Line, Part, Written
-from .fcurve_keys import Keys
+from .fcurve_keys import Keys, split_id
 
 __all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Rescued", "Written", "plan", "plan_removal"]
 
@@ -190,7 +190,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
     """Plan to take off what an earlier take of the same line wrote on channels the new one does not write."""
     for take in plan.ledger.takes:
         for channel in take.channels if take.sound == line.sound else ():
-            place = ledgers.split_id(channel)
+            place = split_id(channel)
             fcurve = existing.get(place)
             if channel in written or fcurve is None or fcurve.lock:
                 continue
@@ -228,7 +228,7 @@ def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: froz
     result = Plan(owner, ledgers.Ledger(ledger.takes, dict(ledger.before), ledger.made_data), layer)
     existing = curves_by_place(owner, layer)
     for channel in {channel for take in ledger.takes for channel in take.channels}:
-        place = ledgers.split_id(channel)
+        place = split_id(channel)
         fcurve = existing.get(place)
         takes = [take for take in ledger.takes if channel in take.channels]
         if fcurve is None:

@@ -16,7 +16,7 @@ import numpy as np
 from ..targets import Drawings, drawers
 from . import ledgers, nla, rna_values, shared_actions
 from .channels import Reduction
-from .fcurve_keys import Keys
+from .fcurve_keys import Keys, split_id
 from .plan import Change, Line, Part, Plan, Rescued, Written, action_of, curves_by_place, plan, plan_removal
 
 
@@ -199,7 +199,7 @@ def settled(
     """Return takes with checksums of the ``written`` keys as Blender holds them: it lines handles up in its own way."""
     bent = {channel: keys for channel, keys in written.items() if len(keys) and keys.is_curved}
     curves = curves_by_place(owner, layer) if bent else {}
-    held = {channel: Keys.read(curves[ledgers.split_id(channel)]) for channel in bent}
+    held = {channel: Keys.read(curves[split_id(channel)]) for channel in bent}
     found = []
     for take in takes:
         sums = dict(take.channels)

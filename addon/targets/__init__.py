@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 import bpy
 
 from ..keys.plan import Line, Part, Written
-from .picture_rig.settings import is_portrait
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -67,6 +66,11 @@ class Target(Protocol):
 
         Cheap: panels ask at every redraw.
         """
+        ...
+
+    @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object was made for this kind of target alone: no other is tried then."""
         ...
 
     @classmethod
@@ -138,7 +142,7 @@ _TRIED: Final = {
 #: Types of objects that can play a face without more being said.
 DRIVABLE: Final = tuple(_TRIED)
 #: Tried before all others: they suit only what was set up for them.
-_FIRST: Final = {"MESH": ("PICTURE",), "GREASEPENCIL": ("CHART",)}
+_FIRST: Final = {"GREASEPENCIL": ("CHART",)}
 
 
 class _Kinds(Mapping[str, type[Target]]):
@@ -181,8 +185,9 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
-    if is_portrait(obj):  # which plays nothing else
-        return KINDS["PORTRAIT"].of(obj, strength)
+    claimed = next((target for target in KINDS.values() if target.claims(obj)), None)
+    if claimed is not None:
+        return claimed.of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
     refused: dict[str, RigError] = {}
     for name in tried:

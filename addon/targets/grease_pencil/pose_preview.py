@@ -11,7 +11,7 @@ from bpy.app.handlers import persistent
 from bpy.utils import register_classes_factory
 from numpy.typing import NDArray
 
-from ... import compat
+from ... import compat, previews
 from ...bake import redial
 from ...bake import settings as bake_settings
 from ...keys import kept_takes
@@ -249,11 +249,13 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_OT
 def register() -> None:
     """Register the button."""
     _register_classes()
+    previews.SHOWS_LINE.append(shows_line)
     bpy.app.handlers.load_pre.append(_forget)
 
 
 def unregister() -> None:
     """Take it away, and what it draws."""
     clear()
+    previews.SHOWS_LINE.remove(shows_line)
     bpy.app.handlers.load_pre.remove(_forget)
     _unregister_classes()

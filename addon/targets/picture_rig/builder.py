@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 from mathutils import Matrix, Vector
 
+from ... import previews
 from . import images
 from . import mesh as picture_mesh
 from . import settings as picture_settings
@@ -139,13 +140,12 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     from mouthpiece.errors import RigError
     from mouthpiece.retarget.picture.sheet import laid_out
 
-    from ..portrait import preview
     from ..shape_keys.target import editable_keys
 
     if picture_settings.is_portrait(obj):
         check_face(picture_settings.picture_of(obj), placed)
         picture_settings.keep(obj, placed)
-        preview.changed(obj)
+        previews.changed(obj)
         return []
     editable_keys(obj)
     if obj.mode != "OBJECT":

@@ -9,6 +9,8 @@ import bpy
 from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 
+from ... import previews
+
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
 
@@ -20,9 +22,7 @@ def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
 def _show(self: Any, _context: bpy.types.Context) -> None:
     """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
     if self.portrait:
-        from ..portrait import plane
-
-        plane.exchanged(self.id_data)
+        previews.picture_chosen(self.id_data)
         return
     slots: Any = self.id_data.material_slots if isinstance(self.id_data, bpy.types.Object) else ()
     tree = slots[0].material.node_tree if len(slots) and slots[0].material is not None else None

@@ -32,6 +32,11 @@ class PictureTarget:
     strength: float = 1.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object is a picture rig."""
+        return is_rig(obj)
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target; RigError if the object is no picture rig, or its keys are gone or may not be edited."""
         from mouthpiece.errors import RigError

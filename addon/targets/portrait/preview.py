@@ -9,10 +9,10 @@ from typing import Any, Final
 import bpy
 from bpy.app.handlers import persistent
 
-from ... import compat
+from ... import compat, previews
 from ..picture_rig import settings as picture_settings
 from . import lines as portrait_lines
-from . import playback
+from . import plane, playback
 
 #: Portraits whose preview is out of date, by name; drawn when Blender next has a moment.
 _waiting: Final[set[str]] = set()
@@ -144,13 +144,17 @@ _HANDLERS: Final = (
 
 
 def register() -> None:
-    """Begin to follow playheads."""
+    """Begin to follow playheads, dials and pictures."""
+    previews.ON_CHANGE.append(changed)
+    previews.ON_PICTURE.append(plane.exchanged)
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
 
 
 def unregister() -> None:
     """Stop it."""
+    previews.ON_CHANGE.remove(changed)
+    previews.ON_PICTURE.remove(plane.exchanged)
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)
     if bpy.app.timers.is_registered(_draw_waiting):

@@ -30,6 +30,11 @@ class PortraitTarget:
     strength: float = 1.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object is a portrait."""
+        return is_portrait(obj)
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target; RigError if the object is no portrait, or may not be changed."""
         from mouthpiece.errors import RigError
