@@ -306,7 +306,8 @@ def test_a_half_rendered_portrait_goes_on(folder, how):
     done = outside("verify", place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "12 frames, 12 of them in order" in done.stdout
-    assert identity.read_bytes() == key and list(identity.parent.iterdir()) == [identity]  # the certificate of then signs
+    assert identity.read_bytes() == key  # the certificate of then signs
+    assert list(identity.parent.iterdir()) == [identity]
 
 
 def test_the_lines_of_a_portrait_are_taken_off(folder):
