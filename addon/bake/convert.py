@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ..keys import kept_takes, ledgers, nla, writer
 from ..keys.channels import Line, Part
@@ -81,8 +82,6 @@ def _check(
     obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequence[kept_takes.Kept], layered: bool
 ) -> None:
     """Raise RigError if there is nothing to turn, or a take whose motion is not kept."""
-    from mouthpiece.errors import RigError
-
     if not lines:
         raise RigError(f"'{obj.name}' carries no line whose keys could be moved. Animate it first.")
     kept = {line.sound for line in lines}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import MouthpieceError
 from numpy.typing import NDArray
 
 from ..keys import ledgers, nla
@@ -63,7 +64,6 @@ def rescue(
     With ``shift`` the line is about to move by so many frames, and its edits with it. Whatever cannot be told from
     what was generated, because that cannot be made again, is not rescued: its keys stay, as they do in one action.
     """
-    from mouthpiece.errors import MouthpieceError
     from mouthpiece.motion.dials import Dials
 
     from . import rebuild

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError, RigError
 
 from .. import compat, previews, scene_settings
 from ..jobs import Failed, Finished, Working
@@ -20,8 +21,6 @@ def disabled_reason(context: bpy.types.Context) -> str:
     """Return why nothing can be baked now; empty if it can. Cheap: targets are asked, no sound is opened."""
     if context.window_manager.mouthpiece.running:
         return "A bake is under way"
-    from mouthpiece.errors import RigError
-
     try:
         scene_settings.targets_of(scene_settings.character(context), 1.0)
     except RigError as error:
@@ -59,8 +58,6 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Bake and wait for it: scripts and background."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             bake = scene_settings.bake_of(context)
             for message in bake.steps():
@@ -77,8 +74,6 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Bake in the background of the user interface."""
-        from mouthpiece.errors import MouthpieceError
-
         if bpy.app.background:
             return self.execute(context)
         try:
@@ -106,8 +101,6 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def _end(self, context: bpy.types.Context, message: Heard | Failed) -> set[str]:
-        from mouthpiece.errors import MouthpieceError
-
         try:
             if isinstance(message, Failed):
                 raise message.error
@@ -161,8 +154,6 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove them."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             gone = writer.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
         except MouthpieceError as error:
@@ -196,8 +187,6 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Dial."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = scene_settings.character(context)
         settings = obj.mouthpiece
         try:
@@ -252,8 +241,6 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set them."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = scene_settings.character(context)
         found = redial.dialled_lines(obj, context.scene.frame_current) or redial.dialled_lines(obj)
         try:
@@ -282,8 +269,6 @@ class _Converts:
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Turn them."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = scene_settings.character(context)
         try:
             done = convert.convert(obj, self.layered)
@@ -342,8 +327,6 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add them, each once; what cannot play is refused."""
-        from mouthpiece.errors import RigError
-
         obj: Any = scene_settings.character(context)
         known = scene_settings.also(obj)
         for other in context.selected_objects:

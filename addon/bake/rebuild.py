@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ..keys import kept_takes, ledgers, nla
 from ..keys.channels import Part
@@ -27,8 +28,6 @@ def is_layered(line: kept_takes.Kept) -> bool:
 
 def target_again(obj: bpy.types.Object, line: kept_takes.Kept, number: int, warnings: list[str]) -> Target | None:
     """Return one of the targets of a line of ``obj``; None, with a warning, if it is gone and not ``obj`` itself."""
-    from mouthpiece.errors import RigError
-
     saved = line.targets[number]
     try:
         return made_again({**saved, "object_name": _name_now(obj, line, number)})

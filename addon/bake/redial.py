@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, shared_actions, writer
@@ -107,8 +108,6 @@ def _heard(owner: bpy.types.ID, line: kept_takes.Kept, frame: int) -> bool:
 
 
 def _chosen(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.Kept]:
-    from mouthpiece.errors import RigError
-
     if not dialled_lines(obj):
         raise RigError(f"'{obj.name}' carries no line that can be dialled. Animate it first.")
     chosen = dialled_lines(obj, frame)

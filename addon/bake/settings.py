@@ -16,6 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import AudioError, MouthpieceError
 
 from .. import compat, previews
 from ..targets import kind_items
@@ -56,8 +57,6 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     settings = obj.mouthpiece
     if not settings.live or context.window_manager.mouthpiece.running:
         return
-    from mouthpiece.errors import MouthpieceError
-
     if not redial.dialled_lines(obj):
         return
     if previews.show_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
@@ -212,7 +211,6 @@ def style_of(settings: Any) -> tuple[Any, str]:
     Raises MouthpieceError if a sound or file is wanted and none is chosen, or the file is no style.
     """
     from mouthpiece import styles
-    from mouthpiece.errors import AudioError
 
     if settings.style == "FILE":
         return styles.read(Path(bpy.path.abspath(settings.style_file))), ""

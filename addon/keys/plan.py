@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
 from . import ledgers, nla
 from .channels import LAYERS, Channel, Line, Part, Written
@@ -49,8 +50,6 @@ def action_of(owner: bpy.types.ID) -> bpy.types.Action | None:
 
 def check_editable(owner: bpy.types.ID, layer: str = "") -> None:
     """Raise RigError if the keys of ``owner``, or of a layer of it, may not be changed now."""
-    from mouthpiece.errors import RigError
-
     data, found = getattr(owner, "animation_data", None), nla.place(owner, layer)
     action = found[0] if found else None if layer else action_of(owner)
     if action is not None and not action.is_editable:

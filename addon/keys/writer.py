@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ..targets import Drawings, drawers
 from . import ledgers, nla, rna_values, shared_actions
@@ -35,8 +36,6 @@ def write(
     Raises RigError, with nothing changed, if an Action may not be edited, drawings may not be made, or every channel
     holds keys of the user's own. With ``undo``, that takes it all back should what comes next fail.
     """
-    from mouthpiece.errors import RigError
-
     saved = rescued or Rescued()
     with ExitStack() as mine:
         remarks = shared_actions.separate([part.owner for part in parts], mine)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
+from mouthpiece.errors import AudioError, MouthpieceError
 
 from ..keys import kept_takes
 from . import recordings, strips
@@ -34,8 +35,6 @@ class Heard:
 
 def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[list[Heard], list[str]]:
     """Return the sounds of lines as they lie now, and a remark on each that is gone or has moved."""
-    from mouthpiece.errors import MouthpieceError
-
     found, remarks = [], []
     for line in lines:
         grid = line.frames()
@@ -56,8 +55,6 @@ def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[lis
 
 def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> recordings.Recording | None:
     """Return the sound a line was animated from; None for a take, AudioError if it is gone."""
-    from mouthpiece.errors import AudioError
-
     kind, _, name = line.sound.partition(":")
     grid = line.frames()
     if kind == "file":

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Self, cast
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ..keys.plan import Line, Part, Written
 
@@ -177,8 +178,6 @@ def kind_items() -> list[tuple[str, str, str, int]]:
 
 def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = "AUTO") -> Target:
     """Return what plays the face of ``obj``; RigError says why nothing does."""
-    from mouthpiece.errors import RigError
-
     if obj is None:
         raise RigError("No character is active. Click a character: a mesh with shape keys, a face rig, or a drawing.")
     if kind != "AUTO":
@@ -205,8 +204,6 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
 
 def made_again(saved: Mapping[str, Any]) -> Target:
     """Return the target that was saved; RigError if its kind is unknown, or what it was made of is gone."""
-    from mouthpiece.errors import RigError
-
     kind = str(saved.get("kind"))
     if kind not in KINDS:
         raise RigError(f"This Mouthpiece knows no target '{kind}'. Update it, or animate the sound again.")
@@ -234,8 +231,6 @@ def drawers(owner: bpy.types.ID) -> list[type[DrawnTarget]]:
 
 def find_object(name: str) -> bpy.types.Object:
     """Return the object called ``name``, a local one before a linked one; RigError if there is none."""
-    from mouthpiece.errors import RigError
-
     obj = bpy.data.objects.get((name, None)) or bpy.data.objects.get(name)
     if obj is None:
         raise RigError(f"There is no object '{name}'. It may have been deleted or renamed.")

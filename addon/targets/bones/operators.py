@@ -9,6 +9,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
+from mouthpiece.errors import MouthpieceError
 
 from ... import compat
 from . import mapping as bone_mapping
@@ -66,8 +67,6 @@ class MOUTHPIECE_OT_detect_bones(_OnTable, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Fill the table."""
-        from mouthpiece.errors import MouthpieceError
-
         from .target import detected
 
         rig = rig_of(context)
@@ -148,8 +147,6 @@ class MOUTHPIECE_OT_mirror_bone_links(_OnTable, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mirror, and tell how many."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             count = bone_mapping.mirror(rig_of(context), self.which)
         except MouthpieceError as error:
@@ -175,7 +172,6 @@ class MOUTHPIECE_OT_save_bone_mapping(_OnTable, bpy.types.Operator, ExportHelper
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
-        from mouthpiece.errors import MouthpieceError
         from mouthpiece.retarget.bones.mapping import to_json
 
         rig = rig_of(context)
@@ -205,8 +201,6 @@ class MOUTHPIECE_OT_load_bone_mapping(_OnTable, bpy.types.Operator, ImportHelper
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read it."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             lost = bone_mapping.load(rig_of(context), Path(self.filepath))
         except MouthpieceError as error:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ...keys.plan import Part
 from .. import Driven, find_object
@@ -55,7 +56,6 @@ class BonesTarget:
         Raises RigError if the rig is gone, a bone of the mapping is, or no bone answers.
         """
         from mouthpiece.curves import Curves
-        from mouthpiece.errors import RigError
 
         from .motion import moved
 
@@ -106,8 +106,6 @@ class BonesTarget:
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the armature: bones are animated in its object."""
-        from mouthpiece.errors import RigError
-
         if obj.type != "ARMATURE" and obj.mouthpiece.target != cls.kind:
             return []
         try:
@@ -118,8 +116,6 @@ class BonesTarget:
 
 def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
     """Return the armature meant by an object: itself, or the only one a mesh wears that has face bones."""
-    from mouthpiece.errors import RigError
-
     if obj.type == "ARMATURE":
         return obj
     worn = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE" and modifier.object]
@@ -138,8 +134,6 @@ def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
 
 
 def _has_face(rig: bpy.types.Object) -> bool:
-    from mouthpiece.errors import RigError
-
     try:
         return bool(mapped(rig).links)
     except RigError:
@@ -148,8 +142,6 @@ def _has_face(rig: bpy.types.Object) -> bool:
 
 def check_rig(rig: bpy.types.Object) -> None:
     """Raise RigError if an armature may not be keyed now."""
-    from mouthpiece.errors import RigError
-
     if rig.type != "ARMATURE":
         raise RigError(f"'{rig.name}' is not an armature ({rig.type.title()}). Click the face's armature.")
     if not rig.is_editable:
@@ -162,8 +154,6 @@ def check_rig(rig: bpy.types.Object) -> None:
 
 def check_links(rig: bpy.types.Object, links: Sequence[Link]) -> None:
     """Raise RigError if a bone of the mapping is not there, or two entries want the same channel."""
-    from mouthpiece.errors import RigError
-
     bones = rig.pose.bones
     gone = [name for link in links for name in (link.bone, link.watch) if name and name not in bones]
     if gone:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from mouthpiece.errors import RigError
 
 from . import drawings, frames, planes
 from .ledgers import ASIDE, Ledger
@@ -172,8 +173,6 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
 
     Raises RigError, before anything is changed, where Blender would damage drawings.
     """
-    from mouthpiece.errors import RigError
-
     layer = plan.layer
     if frames.miscounted(layer, plan.remove):
         raise RigError(

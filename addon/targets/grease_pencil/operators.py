@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 
 from . import face_finder, handles
 from . import settings as drawing_settings
@@ -59,8 +60,6 @@ class MOUTHPIECE_OT_find_drawn_face(_OfDrawing, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Find it; without a face, place handles like *Place Handles*."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             found = face_finder.place(drawing(context), context.scene.frame_current, look=True)
         except MouthpieceError as error:
@@ -81,8 +80,6 @@ class MOUTHPIECE_OT_place_handles(_OfDrawing, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Place them."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             face_finder.place(drawing(context), context.scene.frame_current, look=False)
         except MouthpieceError as error:

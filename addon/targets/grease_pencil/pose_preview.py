@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 from numpy.typing import NDArray
 
 from ... import compat, previews
@@ -192,8 +193,6 @@ def clear() -> None:
 
 def _lines(context: bpy.types.Context) -> list[Line]:
     """Return what is to be drawn; the last of it while nothing has changed."""
-    from mouthpiece.errors import MouthpieceError
-
     obj = bpy.data.objects.get(SHOWN["name"])
     if obj is None or handles.missing(obj):
         return []

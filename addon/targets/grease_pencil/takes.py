@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ...keys.plan import Line, Written
 from .. import find_object
@@ -27,8 +28,6 @@ class Drawings:
 
     def check(self) -> None:
         """Raise RigError if the Grease Pencil may not be drawn into, or nothing in it would move."""
-        from mouthpiece.errors import RigError
-
         reason = not_drawable(find_object(self.object_name))
         if reason:
             raise RigError(reason)
@@ -215,8 +214,6 @@ def _places(rows: dict[str, list[int]]) -> str:
 
 def erase(owner: Any, warp_own: bool, undo: ExitStack) -> Written:
     """Take every take off a Grease Pencil: the user's drawings are as they were; changed ones of the take stay."""
-    from mouthpiece.errors import RigError
-
     reason = linked(owner)
     if reason:
         raise RigError(reason)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ...keys.plan import Written
 from .. import Driven, find_object
@@ -40,8 +41,6 @@ class StrokesTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a Grease Pencil whose face has handles."""
-        from mouthpiece.errors import RigError
-
         if obj.type != "GREASEPENCIL":
             raise RigError(f"'{obj.name}' is no Grease Pencil ({obj.type.replace('_', ' ').title()}). Click a drawing.")
         reason = handles.missing(obj) or takes.not_drawable(obj)
@@ -70,8 +69,6 @@ class StrokesTarget:
         obj = find_object(self.object_name)
         reason = takes.not_drawable(obj)
         if reason:
-            from mouthpiece.errors import RigError
-
             raise RigError(reason)
         count = len(grid.frames)
         show, folds = shown(obj, performance, grid, self.strength)

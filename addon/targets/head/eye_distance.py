@@ -7,6 +7,7 @@ from typing import Final
 import bpy
 import numpy as np
 from mathutils import Vector
+from mouthpiece.errors import RigError
 
 from ..bones.rotations import scale_of
 
@@ -20,8 +21,6 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
 
     Read off its blink shapes, which move the lids and nothing else; without them, off its width, taken for a head's.
     """
-    from mouthpiece.errors import RigError
-
     from ..shape_keys.target import editable_keys, table_of
 
     if obj.type == "ARMATURE":

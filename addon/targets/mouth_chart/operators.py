@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 
 from . import files, fill
 from . import settings as chart_settings
@@ -52,8 +53,6 @@ class MOUTHPIECE_OT_set_up_chart(_OfChart, bpy.types.Operator):
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Set up."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = context.object
         try:
             told = fill.set_up(obj, context.selected_objects, context.scene)
@@ -76,8 +75,6 @@ class MOUTHPIECE_OT_show_mouth(_OfChart, bpy.types.Operator):
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Show it."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = context.object
         settings = obj.mouthpiece_chart
         try:
@@ -112,8 +109,6 @@ class MOUTHPIECE_OT_load_chart(_OnFile, bpy.types.Operator):
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Load it."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             told = files.apply(context.object, files.read(Path(self.filepath)), context.scene)
         except MouthpieceError as error:
@@ -136,8 +131,6 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Save it."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = context.object
         path = Path(self.filepath)
         path = path if path.suffix.lower() == ".json" else path.with_name(path.name + ".json")

@@ -16,6 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 
 from .setup import Entry, Setup, refused
 
@@ -80,8 +81,6 @@ class MOUTHPIECE_PG_mouth(bpy.types.PropertyGroup):
 
 def _chosen(self: Any, context: bpy.types.Context) -> None:
     """Show the chosen chart's shapes in the table; what is filled in for shapes of the same name stays."""
-    from mouthpiece.errors import MouthpieceError
-
     if self.chart == CUSTOM and not self.definition:
         return
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,6 @@ class Switches:
 
 def refused(text: str) -> Exception:
     """Return the error that refuses a setup with ``text``."""
-    from mouthpiece.errors import RigError
-
     return RigError(text)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from mathutils import Matrix, Vector
+from mouthpiece.errors import PictureError, RigError
 
 from ... import previews
 from . import images
@@ -67,7 +68,6 @@ def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[
 
 
 def _found(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]]:
-    from mouthpiece.errors import PictureError
     from mouthpiece.portrait.find.choice import chosen_face, scaled
     from mouthpiece.portrait.find.faces import look_for_faces
     from mouthpiece.portrait.find.placement import placed_by_detector
@@ -137,7 +137,6 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     A portrait has no shape of its own: it only remembers them. Raises PictureError or RigError, with everything as it
     was, if the landmarks or the mesh cannot be used.
     """
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.picture.sheet import laid_out
 
     from ..shape_keys.target import editable_keys

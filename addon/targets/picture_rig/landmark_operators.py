@@ -11,6 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, StringPro
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
+from mouthpiece.errors import MouthpieceError, PictureError, RigError
 
 from ... import compat
 from ..portrait import settings as portrait_settings
@@ -43,8 +44,6 @@ class OnRig:
 
     def tell(self: Any, work: Any, done: str) -> set[str]:
         """Do ``work``, which returns remarks, and report."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             remarks = work()
         except MouthpieceError as error:
@@ -167,8 +166,6 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Rebuild; what was active becomes the rig."""
-        from mouthpiece.errors import RigError
-
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
@@ -255,8 +252,6 @@ class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
-        from mouthpiece.errors import PictureError
-
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:

@@ -10,6 +10,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
+from mouthpiece.errors import MouthpieceError, PictureError
 
 from . import builder as rig_builder
 from . import images
@@ -69,8 +70,6 @@ class OfImage(ImportHelper):
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Make it."""
-        from mouthpiece.errors import MouthpieceError, PictureError
-
         if context.mode != "OBJECT":
             self.report({"ERROR"}, f"Leave the present mode first (Tab): a {self.what} is made in Object Mode.")
             return {"CANCELLED"}
@@ -95,8 +94,6 @@ class OfImage(ImportHelper):
         return {"FINISHED"}
 
     def _image(self: Any) -> bpy.types.Image:
-        from mouthpiece.errors import PictureError
-
         if self.image:
             found = bpy.data.images.get(self.image)
             if found is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import PictureError
 
 from ... import previews
 
@@ -88,8 +89,6 @@ def landmarks_of(rig: bpy.types.Object) -> Placed:
 
 
 def _kept(rig: bpy.types.Object) -> Any:
-    from mouthpiece.errors import PictureError
-
     try:
         return json.loads(rig.mouthpiece_picture.points)
     except ValueError as error:
@@ -118,8 +117,6 @@ def keep(rig: bpy.types.Object, placed: Placed) -> None:
 
 def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
     """Return the picture of a rig or portrait; PictureError if it is gone or cannot be read."""
-    from mouthpiece.errors import PictureError
-
     from . import images
 
     image = rig.mouthpiece_picture.image

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ...keys.plan import Channel, Part
 from .. import Driven, find_object
@@ -39,8 +40,6 @@ class PictureTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target; RigError if the object is no picture rig, or its keys are gone or may not be edited."""
-        from mouthpiece.errors import RigError
-
         if not is_rig(obj):
             raise RigError(f"'{obj.name}' is not a picture rig. Make one of an image with Make Picture Rig.")
         key = editable_keys(obj)

@@ -11,6 +11,7 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
+from mouthpiece.errors import MouthpieceError
 
 from ... import compat
 from . import overlay, pins, proposal
@@ -77,8 +78,6 @@ class MOUTHPIECE_OT_propose_pins(_OnMesh, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Propose."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             with _busy(context):
                 done = proposal.propose(context.active_object)
@@ -184,8 +183,6 @@ class MOUTHPIECE_OT_export_pins(_OnPins, bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             pins.write_file(context.active_object, Path(self.filepath))
         except MouthpieceError as error:
@@ -207,8 +204,6 @@ class MOUTHPIECE_OT_import_pins(_OnMesh, bpy.types.Operator, ImportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             count = pins.read_file(context.active_object, Path(self.filepath))
         except MouthpieceError as error:

@@ -10,6 +10,7 @@ from bpy.props import IntProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 from mathutils import Vector
+from mouthpiece.errors import RigError
 
 from ... import compat
 from ..shape_keys import keyed_mesh
@@ -40,8 +41,6 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Pin one landmark to a vertex, as a click on it does."""
-        from mouthpiece.errors import RigError
-
         if self.only < 0 or self.vertex < 0:
             self.report({"ERROR"}, "Name a landmark and a vertex, or run it from the interface")
             return {"CANCELLED"}

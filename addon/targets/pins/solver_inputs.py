@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh
@@ -129,7 +130,6 @@ def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
 
 def _names(names: tuple[str, ...]) -> dict[str, str]:
     """Return ARKit's names of the keys that have one, in any spelling, and of those a rig family has for the same."""
-    from mouthpiece.errors import RigError
     from mouthpiece.topology import ARKIT_INDEX
 
     try:

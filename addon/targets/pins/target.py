@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ...keys.plan import Channel, Part
@@ -48,7 +49,6 @@ class SolvedTarget:
 
         Raises RigError if it has no shape keys that can be keyed, or too few pins.
         """
-        from mouthpiece.errors import RigError
         from mouthpiece.retarget.solve.pinned_face import PinnedFace
 
         key = editable_keys(obj)

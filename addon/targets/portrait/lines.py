@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ...keys import kept_takes, ledgers
 from ...keys.channels import Line, Written
@@ -40,8 +41,6 @@ class Spoken:
 
     def check(self) -> None:
         """Raise RigError if the portrait may not be changed."""
-        from mouthpiece.errors import RigError
-
         from .. import find_object
         from .settings import not_editable
 
@@ -92,8 +91,6 @@ def played(obj: bpy.types.Object, fps: float, first: int, last: int) -> Performa
     Frame ``i`` of it is frame ``first + i`` of the scene, whatever the lines' own rates, offsets and speeds. Between
     lines the face holds still. Raises RigError if there is no line, TakeError if one's motion is gone.
     """
-    from mouthpiece.errors import RigError
-
     lines = spoken(obj)
     if not lines:
         raise RigError(f"'{obj.name}' has no line to speak. Choose a sound and press Animate first.")

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 
 from ... import compat
 from ..picture_rig import settings as picture_settings
@@ -46,8 +47,6 @@ class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Draw it."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = picture_settings.portrait_meant(context.active_object)
         try:
             image = preview.preview(obj, context.scene)

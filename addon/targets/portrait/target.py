@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ...keys.plan import Written
 from .. import Driven, find_object
@@ -37,8 +38,6 @@ class PortraitTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target; RigError if the object is no portrait, or may not be changed."""
-        from mouthpiece.errors import RigError
-
         if not is_portrait(obj):
             raise RigError(f"'{obj.name}' is not a portrait. Make one of an image with Add Portrait.")
         reason = not_editable(obj)

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
+from mouthpiece.errors import MouthpieceError, RigError
 
 from ... import scene_settings
 from . import fingerprints, presets
@@ -39,8 +40,6 @@ class OnFace:
 
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Do it, and let the lines that are there follow."""
-        from mouthpiece.errors import MouthpieceError
-
         from ...bake import settings as bake_settings
 
         obj = face_of(context)
@@ -95,8 +94,6 @@ class MOUTHPIECE_OT_add_shape_key_entry(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Add it, and make it the active one."""
-        from mouthpiece.errors import RigError
-
         settings = obj.mouthpiece_names
         known = {item.key for item in settings.entries}
         free = [block.name for block in fingerprints.movers(obj.data.shape_keys) if block.name not in known]
@@ -154,8 +151,6 @@ class MOUTHPIECE_OT_pick_driver(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Write it into the entry."""
-        from mouthpiece.errors import RigError
-
         entries = obj.mouthpiece_names.entries
         if not 0 <= self.index < len(entries):
             raise RigError("There is no such entry in the table.")
@@ -251,8 +246,6 @@ class MOUTHPIECE_OT_delete_mapping_preset(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete it."""
-        from mouthpiece.errors import MouthpieceError
-
         try:
             presets.remove(self.name)
         except MouthpieceError as error:

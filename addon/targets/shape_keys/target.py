@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ...keys.plan import Channel, Part
 from .. import Driven, find_object
@@ -50,7 +51,6 @@ class ShapeKeyTarget:
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every driven key, on the mesh's shape-key data-block."""
-        from mouthpiece.errors import RigError
         from mouthpiece.retarget.shape_keys.curves import shape_curves
 
         obj = find_object(self.object_name)
@@ -106,8 +106,6 @@ class ShapeKeyTarget:
 
 def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
     """Return the mesh's shape-key data-block; RigError if it has none, or it may not be edited."""
-    from mouthpiece.errors import RigError
-
     if obj.type != "MESH":
         raise RigError(f"'{obj.name}' is not a mesh ({obj.type.title()}). Click the mesh with the shape keys.")
     key = obj.data.shape_keys
@@ -157,7 +155,6 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
 
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
     """Return a face's table for a mesh with keys of those names, and what is known of keys the face does not have."""
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.shape_keys.matching import with_keys
 
     shared = with_keys(table_of(leading), names)
@@ -181,8 +178,6 @@ def named_leader(obj: bpy.types.Object) -> bpy.types.Object | None:
 
     Raises RigError if it is set to be solved by geometry, and ``obj`` is not set to go by names all the same.
     """
-    from mouthpiece.errors import RigError
-
     face = leader(obj)
     if face is None:
         return None
