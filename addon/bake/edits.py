@@ -18,7 +18,8 @@ from ..keys import ledgers, nla
 from ..keys.channels import Channel, Part
 from ..keys.fcurve_keys import Held, Keys, split_id
 from ..keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
-from . import layers
+from ..targets import find_object, owners_of
+from . import layers, rebuild
 
 if TYPE_CHECKING:
     from ..keys.kept_takes import Kept
@@ -66,8 +67,6 @@ def rescue(
     """
     from mouthpiece.motion.dials import Dials
 
-    from . import rebuild
-
     try:
         owners = [o for o in owners_of_line(obj, line) if shift or is_touched(o, line.sound)]
         if not owners:
@@ -81,9 +80,6 @@ def rescue(
 
 def owners_of_line(obj: bpy.types.Object, line: Kept) -> list[bpy.types.ID]:
     """Return the data-blocks a line is in."""
-    from ..targets import find_object, owners_of
-    from . import rebuild
-
     targets = [rebuild.target_again(obj, line, number, []) for number in range(len(line.targets))]
     objects = [(find_object(t.object_name), t.kind) for t in targets if t is not None]
     heads = [o for o, kind in objects if kind == "HEAD"]

@@ -8,6 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from .. import scene_settings
+from ..bake import settings as bake_settings
+from ..bake.bake import Bake
+from ..sound import recordings, strips
+from ..targets import find_object
+from ..targets.bones import mapping as bone_mapping
+from ..targets.head.eye_distance import measured_eye_distance
+from ..targets.head.target import HeadTarget
+from ..targets.mouth_chart import files
+from ..targets.shape_keys import presets
+from ..targets.shape_keys import table as key_table
+
 if TYPE_CHECKING:
     from ..bake.bake import Bake
 
@@ -88,13 +100,6 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece.cli.animate import style_asked
     from mouthpiece.pipeline import Options
 
-    from .. import scene_settings
-    from ..bake import settings as bake_settings
-    from ..bake.bake import Bake
-    from ..sound import recordings, strips
-    from ..targets import find_object
-    from ..targets.mouth_chart import files
-
     scene, obj = bpy.context.scene, find_object(options.object[0])
     for name in options.object[1:]:
         if find_object(name) not in scene_settings.also(obj):
@@ -123,10 +128,6 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
     """Give the character the table in a file, as far as it has the keys or bones."""
     from mouthpiece.retarget.shape_keys import table as core_table
 
-    from ..targets.bones import mapping as bone_mapping
-    from ..targets.shape_keys import presets
-    from ..targets.shape_keys import table as key_table
-
     if obj.type == "ARMATURE":
         bone_mapping.load(obj, path)
         return
@@ -138,10 +139,6 @@ def _no_style(options: argparse.Namespace) -> bool:
 
 
 def _head(options: argparse.Namespace) -> Any:
-    from ..targets import find_object
-    from ..targets.head.eye_distance import measured_eye_distance
-    from ..targets.head.target import HeadTarget
-
     name = options.armature or options.head_object
     if not name:
         return None

@@ -12,6 +12,9 @@ from mouthpiece.errors import RigError
 
 from ...keys.plan import Part
 from .. import Driven, find_object
+from .face_frame import turning_lids
+from .mapping import links_in, locked_bones
+from .motion import moved
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -56,8 +59,6 @@ class BonesTarget:
         Raises RigError if the rig is gone, a bone of the mapping is, or no bone answers.
         """
         from mouthpiece.curves import Curves
-
-        from .motion import moved
 
         rig = find_object(self.object_name)
         check_rig(rig)
@@ -174,17 +175,12 @@ def mapped(rig: bpy.types.Object) -> BoneMatch:
     """Return an armature's mapping: its table if it has one, else what its bones' names say."""
     from mouthpiece.retarget.bones.mapping import BoneMatch
 
-    from .mapping import links_in
-
     links = links_in(rig)
     return BoneMatch(rig.mouthpiece_bones.profile or "its table", links) if links else detected(rig)
 
 
 def detected(rig: bpy.types.Object, profile: str = "") -> BoneMatch:
     """Return what the names of an armature's bones say; RigError if nothing."""
-    from .face_frame import turning_lids
-    from .mapping import locked_bones
-
     match = _matched(tuple(rig.data.bones.keys()), locked_bones(rig), profile)
     return replace(match, links=turning_lids(rig, match.links))
 

@@ -19,6 +19,7 @@ from ...keys import kept_takes
 from . import drawings, face_finder, handles, layer_plan, ledgers, planes
 from . import settings as drawing_settings
 from .operators import drawing
+from .target import shown as show
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -83,8 +84,6 @@ def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = No
     """Return what a face shows at a frame in a pose; None if that is of a line, and none is heard."""
     from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import apply
-
-    from .target import shown as show
 
     if pose != "LINE":
         return show(obj, posed(pose), FrameGrid(25.0, frame, frame, frame), 1.0)[0]

@@ -10,6 +10,7 @@ from typing import Any, Final
 import bpy
 
 from .. import find_object
+from ..shape_keys.target import editable_keys
 from .setup import Entry, Setup, Switch, Switches, about_property, check_editable, numbers_of, refused
 
 #: The modifier that shows one drawing of a grease pencil object, and its type.
@@ -99,8 +100,6 @@ def numbers(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 def shape_keys(obj: bpy.types.Object, setup: Setup) -> Switches:
     """Show one shape key at a time; an entry without one is the basis."""
-    from ..shape_keys.target import editable_keys
-
     key = editable_keys(obj)
     names = {entry.name for entry in setup.entries if entry.used and entry.name}
     gone = sorted(names - set(key.key_blocks.keys()))

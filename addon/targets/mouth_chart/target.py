@@ -11,6 +11,7 @@ import bpy
 from ...keys import rna_values
 from ...keys.plan import Channel, Part
 from .. import Driven, find_object
+from . import settings as chart_settings
 from .setup import Entry, Setup, Switches, refused
 from .switches import SWITCHES, check_pictures
 
@@ -57,8 +58,6 @@ class ChartTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return the chart an object's settings have; RigError if none is set up, or what it shows is gone."""
-        from . import settings as chart_settings
-
         target = cls.asked(obj, strength)
         target._switches(obj)
         chart_settings.check_rows(obj, target.chart)
@@ -67,8 +66,6 @@ class ChartTarget:
     @classmethod
     def asked(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return what the settings say, unchecked but for there being a table."""
-        from . import settings as chart_settings
-
         settings = obj.mouthpiece_chart
         if not settings.rows:
             raise refused(f"'{obj.name}' has no mouth chart. Under Mouth Chart choose a set and press Set Up.")
@@ -109,8 +106,6 @@ class ChartTarget:
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the data-blocks a chart of the object may switch."""
-        from . import settings as chart_settings
-
         return chart_settings.owners(obj)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:

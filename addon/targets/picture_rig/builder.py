@@ -11,6 +11,7 @@ from mathutils import Matrix, Vector
 from mouthpiece.errors import PictureError, RigError
 
 from ... import previews
+from ..shape_keys.target import editable_keys
 from . import images
 from . import mesh as picture_mesh
 from . import settings as picture_settings
@@ -138,8 +139,6 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     was, if the landmarks or the mesh cannot be used.
     """
     from mouthpiece.retarget.picture.sheet import laid_out
-
-    from ..shape_keys.target import editable_keys
 
     if picture_settings.is_portrait(obj):
         check_face(picture_settings.picture_of(obj), placed)

@@ -12,6 +12,7 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
 from mouthpiece.errors import MouthpieceError, PictureError
 
+from ...reports import reports_errors
 from . import builder as rig_builder
 from . import images
 from . import landmarks as rig_landmarks
@@ -68,6 +69,7 @@ class OfImage(ImportHelper):
         layout.prop(self, "longest")
         layout.prop(self, "camera")
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Make it."""
         if context.mode != "OBJECT":
@@ -78,11 +80,10 @@ class OfImage(ImportHelper):
             if self.placement == "FILE" and not self.landmarks:
                 raise PictureError("No file of landmarks is named. Choose one, or let the face be found.")
             made = type(self).make(context, self._image(), self._wanted(), self.longest)
-        except MouthpieceError as error:
+        except MouthpieceError:
             for image in set(bpy.data.images) - before:
                 bpy.data.images.remove(image)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            raise
         if self.camera:
             rig_builder.add_camera(context, made.rig)
         if self.placement == "HAND":

@@ -11,6 +11,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import PictureError
 
 from ... import previews
+from . import images
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
@@ -117,8 +118,6 @@ def keep(rig: bpy.types.Object, placed: Placed) -> None:
 
 def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
     """Return the picture of a rig or portrait; PictureError if it is gone or cannot be read."""
-    from . import images
-
     image = rig.mouthpiece_picture.image
     if image is None:
         raise PictureError(f"'{rig.name}' has lost its picture. Choose it again in the panel.")

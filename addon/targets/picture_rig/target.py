@@ -13,6 +13,7 @@ from mouthpiece.errors import RigError
 from ...keys.plan import Channel, Part
 from .. import Driven, find_object
 from ..shape_keys.target import editable_keys
+from .builder import longest_of
 from .settings import eye_share, is_rig
 
 if TYPE_CHECKING:
@@ -134,8 +135,6 @@ def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple
 
 def unit_of(obj: bpy.types.Object) -> float:
     """Return the eye distance of a rig in its own units."""
-    from .builder import longest_of
-
     return eye_share(obj) * longest_of(obj)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, IntProperty, PointerProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
+from mouthpiece.files import write_whole
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh
@@ -153,7 +154,7 @@ def write_file(obj: bpy.types.Object, path: Path) -> None:
         "count": len(rest),
     }
     try:
-        path.write_text(json.dumps(row), encoding="utf-8")
+        write_whole(path, json.dumps(row))
     except OSError as error:
         raise RigError(f"The pins cannot be written to '{path}': {error.strerror}. Choose another place.") from error
 

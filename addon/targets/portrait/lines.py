@@ -12,8 +12,11 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
+from ...bake.layers import Seen
 from ...keys import kept_takes, ledgers
 from ...keys.channels import Line, Written
+from .. import find_object
+from .settings import not_editable
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -41,9 +44,6 @@ class Spoken:
 
     def check(self) -> None:
         """Raise RigError if the portrait may not be changed."""
-        from .. import find_object
-        from .settings import not_editable
-
         reason = not_editable(find_object(self.object_name))
         if reason:
             raise RigError(reason)
@@ -110,8 +110,6 @@ class _Final:
     @classmethod
     def of(cls, line: kept_takes.Kept) -> _Final:
         from mouthpiece.motion.dials import Dials
-
-        from ...bake.layers import Seen
 
         whole = Seen.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
         grid = line.frames()

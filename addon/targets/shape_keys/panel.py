@@ -10,6 +10,7 @@ from mouthpiece.errors import RigError
 
 from ... import paragraphs, scene_settings
 from . import presets
+from .target import detected, key_names
 
 #: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
 _WIDE = 400.0
@@ -148,8 +149,6 @@ def _told(item: Any) -> str:
 
 def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw what the rig does not have, and what stands in for it."""
-    from .target import detected, key_names
-
     try:
         lines = detected(key_names(obj.data.shape_keys)).missing_lines()
     except RigError:

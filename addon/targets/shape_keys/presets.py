@@ -10,6 +10,7 @@ import bpy
 from mouthpiece.errors import RigError
 
 from ... import compat
+from .target import editable_keys, key_names
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.shape_keys.table import ShapeMap
@@ -60,8 +61,6 @@ def remove(name: str) -> None:
 def fitted(obj: bpy.types.Object, table: ShapeMap) -> ShapeMap:
     """Return ``table`` for the keys a mesh has; RigError if it has none of them."""
     from mouthpiece.retarget.shape_keys.matching import with_keys
-
-    from .target import editable_keys, key_names
 
     found = with_keys(table, key_names(editable_keys(obj)))
     if not found.entries:

@@ -13,6 +13,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
 from ... import compat
+from ...bake import settings as bake_settings
 from .fingerprints import mark, movers, names_now
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _filling: list[bool] = []
 def _edited(self: Any, context: bpy.types.Context) -> None:
     """Let the lines that are there follow the table at once, as they follow the dials."""
     if not _filling:
-        from ...bake import settings as bake_settings
-
         bake_settings.follow(self.id_data, context)
 
 
