@@ -105,7 +105,7 @@ def near(obj: Any) -> float:
 
 def command(*arguments: object) -> int:
     """Run the command of the add-on, as ``blender -c mouthpiece`` does, and return its exit code."""
-    from addon import command as module
+    from addon.command import parser as module
 
     return int(module.main([str(argument) for argument in arguments]))
 
