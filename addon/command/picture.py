@@ -93,7 +93,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     image = images.load(str(options.image))
     placed = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
     placed = placed_in_box(*options.box) if options.box else placed
-    wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=placed)
+    wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=placed)
     with scene_for(image, options.fps):
         made = rig_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)

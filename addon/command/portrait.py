@@ -98,7 +98,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     from .picture import scene_for
 
     image = images.load(str(options.image))
-    wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=_placed(image, options))
+    wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=_placed(image, options))
     with scene_for(image, options.fps):
         made = portrait_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)
@@ -188,5 +188,5 @@ def _as_asked(rendering: Rendering, options: argparse.Namespace) -> Rendering:
     if options.take is not None and options.audio is not None and rendering.film is not None:
         recording = recordings.from_file(str(options.audio), bpy.context.scene, 1)
         last = rendering.first + rendering.folder.count - 1
-        rendering = replace(rendering, sounds=(soundtrack.Heard(recording, rendering.first, last),))
+        rendering = replace(rendering, sounds=(soundtrack.TrackSound(recording, rendering.first, last),))
     return rendering

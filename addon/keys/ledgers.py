@@ -81,7 +81,7 @@ def home(owner: bpy.types.ID, layer: str = "") -> Home:
     return Home(owner) if found is None else Home(found[0], str(found[1].handle))
 
 
-def takes_at(home: Home) -> list[Take]:
+def takes_at(home: Home) -> list[LedgerLine]:
     """Return the takes noted with the keys of a home, in the order they were baked."""
     return list(_noted(_text(home.holder), home.slot).takes)
 
@@ -189,7 +189,7 @@ def _ledger(stored: Any) -> Ledger:
         return Ledger()
     try:
         takes = [
-            Take(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
+            LedgerLine(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
             for sound, first, last, channels in stored["takes"]
         ]
         before = {str(k): float(v) for k, v in stored["before"].items()}
@@ -203,7 +203,7 @@ def _ledger(stored: Any) -> Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class LedgerLine:
     """One baked line: its sound, its first and last frame, and a checksum of its keys by channel id."""
 
     sound: str
@@ -231,11 +231,11 @@ class Ledger:
     whether it made the animation data as well.
     """
 
-    takes: list[Take] = field(default_factory=list)
+    takes: list[LedgerLine] = field(default_factory=list)
     before: dict[str, float] = field(default_factory=dict)
     made_data: bool = False
 
     def renamed(self, names: Mapping[str, str]) -> Ledger:
         """Return the ledger with channels under other ids."""
-        takes = [Take(t.sound, t.first, t.last, renamed(t.channels, names)) for t in self.takes]
+        takes = [LedgerLine(t.sound, t.first, t.last, renamed(t.channels, names)) for t in self.takes]
         return Ledger(takes, renamed(self.before, names), self.made_data)

@@ -36,7 +36,7 @@ class Plan:
     ledger: ledgers.Ledger
     layer: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
-    takes: list[ledgers.Take] = field(default_factory=list)
+    takes: list[ledgers.LedgerLine] = field(default_factory=list)
     written: Written = field(default_factory=Written)
 
 
@@ -131,7 +131,7 @@ def _warn_of_nla(plan: Plan) -> None:
         plan.written.warnings.append(f"'{plan.owner.name}' has NLA tracks: the take plays over them.")
 
 
-def _concerned(channel: str, ledger: ledgers.Ledger, line: Line) -> list[ledgers.Take]:
+def _concerned(channel: str, ledger: ledgers.Ledger, line: Line) -> list[ledgers.LedgerLine]:
     """Return the takes on a channel that a new line replaces: its own earlier ones and those it overlaps."""
     takes = (take for take in ledger.takes if channel in take.channels)
     return [take for take in takes if take.sound == line.sound or take.overlaps(line.first, line.last)]
@@ -156,7 +156,7 @@ def _reason_to_keep(
     return ""
 
 
-def is_edited(keys: Keys, channel: str, take: ledgers.Take) -> bool:
+def is_edited(keys: Keys, channel: str, take: ledgers.LedgerLine) -> bool:
     return keys.checksum(take.first, take.last) != take.channels[channel]
 
 
@@ -199,7 +199,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
                 plan.changes[channel] = Change(*place, stays, keys)
 
 
-def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledgers.Take]:
+def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledgers.LedgerLine]:
     """Return the takes there will be: untouched ones, what is left of overlapped ones, and the new one."""
     takes = []
     for take in plan.ledger.takes:
@@ -208,14 +208,14 @@ def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledger
             continue
         untouched = {channel: crc for channel, crc in take.channels.items() if channel not in plan.changes}
         if untouched:
-            takes.append(ledgers.Take(take.sound, take.first, take.last, untouched))
+            takes.append(ledgers.LedgerLine(take.sound, take.first, take.last, untouched))
         if take.sound == line.sound:
             continue
         cut = [channel for channel in take.channels if channel in plan.changes]
         for first, last in take.without(line.first, line.last) if cut else ():
             left = {channel: plan.changes[channel].keys.checksum(first, last) for channel in cut}
-            takes.append(ledgers.Take(take.sound, first, last, left))
-    return [*takes, ledgers.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
+            takes.append(ledgers.LedgerLine(take.sound, first, last, left))
+    return [*takes, ledgers.LedgerLine(line.sound, line.first, line.last, dict(sums))] if sums else takes
 
 
 def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()) -> Plan:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .fcurve_keys import Held, channel_id
 
 if TYPE_CHECKING:
-    from .ledgers import Ledger, Take
+    from .ledgers import Ledger, LedgerLine
 
 #: A channel id: what holds the property, and the property with its index.
 _STEPS: Final = re.compile(r'^(?P<holder>.*?)(?:\.?[A-Za-z_]\w*|\["(?:[^"\\]|\\.)*"\])\[\d+\]$')
@@ -45,7 +45,7 @@ def names_now(ledger: Ledger, fcurves: Any) -> dict[str, str]:
     return found
 
 
-def _is(fcurve: Any, channel: str, takes: Sequence[Take]) -> bool:
+def _is(fcurve: Any, channel: str, takes: Sequence[LedgerLine]) -> bool:
     """Return whether a curve's keys are what takes wrote on a channel."""
     held = Held.read(fcurve)
     return all(held.checksum(take.first, take.last) == take.channels[channel] for take in takes)

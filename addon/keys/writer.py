@@ -155,8 +155,8 @@ def apply(item: Plan, undo: ExitStack) -> None:
 
 
 def settled(
-    owner: bpy.types.ID, layer: str, takes: Sequence[ledgers.Take], written: Mapping[str, Keys]
-) -> list[ledgers.Take]:
+    owner: bpy.types.ID, layer: str, takes: Sequence[ledgers.LedgerLine], written: Mapping[str, Keys]
+) -> list[ledgers.LedgerLine]:
     """Return takes with checksums of the ``written`` keys as Blender holds them: it lines handles up in its own way."""
     bent = {channel: keys for channel, keys in written.items() if len(keys) and keys.is_curved}
     curves = curves_by_place(owner, layer) if bent else {}
@@ -167,7 +167,7 @@ def settled(
         for channel in held.keys() & sums.keys():
             if sums[channel] == bent[channel].checksum(take.first, take.last):
                 sums[channel] = held[channel].checksum(take.first, take.last)
-        found.append(ledgers.Take(take.sound, take.first, take.last, sums))
+        found.append(ledgers.LedgerLine(take.sound, take.first, take.last, sums))
     return found
 
 

@@ -97,7 +97,7 @@ class DrawnTarget(Target, Protocol):
         ...
 
 
-class _Row(NamedTuple):
+class _KindRow(NamedTuple):
     number: int
     folder: str
     name: str
@@ -106,16 +106,16 @@ class _Row(NamedTuple):
 
 
 _ROWS: Final = {
-    "NAMES": _Row(1, "shape_keys", "ShapeKeyTarget", "Shape Keys by Name", "Shape keys whose names are known"),
-    "SOLVED": _Row(2, "pins", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
-    "BONES": _Row(3, "bones", "BonesTarget", "Bones", "Bones of a face rig"),
-    "STROKES": _Row(4, "grease_pencil", "StrokesTarget", "Grease Pencil", "A drawn face, its strokes warped"),
-    "CHART": _Row(
+    "NAMES": _KindRow(1, "shape_keys", "ShapeKeyTarget", "Shape Keys by Name", "Shape keys whose names are known"),
+    "SOLVED": _KindRow(2, "pins", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
+    "BONES": _KindRow(3, "bones", "BonesTarget", "Bones", "Bones of a face rig"),
+    "STROKES": _KindRow(4, "grease_pencil", "StrokesTarget", "Grease Pencil", "A drawn face, its strokes warped"),
+    "CHART": _KindRow(
         5, "mouth_chart", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"
     ),
-    "PICTURE": _Row(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
-    "PORTRAIT": _Row(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
-    "HEAD": _Row(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
+    "PICTURE": _KindRow(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
+    "PORTRAIT": _KindRow(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
+    "HEAD": _KindRow(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
 #: What is tried for an object of each type; the first one's refusal is the one told.
 _TRIED: Final = {

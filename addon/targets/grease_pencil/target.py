@@ -72,7 +72,7 @@ class StrokesTarget:
             raise RigError(reason)
         count = len(grid.frames)
         show, folds = shown(obj, performance, grid, self.strength)
-        driven = Driven((), drawings=takes.Drawings(obj.data, obj.name, show, obj.mouthpiece_strokes.own == "WARP"))
+        driven = Driven((), drawings=takes.FaceDrawings(obj.data, obj.name, show, obj.mouthpiece_strokes.own == "WARP"))
         if folds:
             more = " Lower Strength, or give the features more room with the handles." if folds > _FEW * count else ""
             driven.warnings.append(
@@ -100,12 +100,12 @@ class StrokesTarget:
 def shown(obj: bpy.types.Object, performance: Performance, grid: FrameGrid, strength: float) -> tuple[Show, int]:
     """Return what a face shows on each frame of a grid, and on how many of them it was kept from folding."""
     from mouthpiece.retarget.drawing.face import DrawnFace, follow
-    from mouthpiece.retarget.drawing.strokes import Puppet
+    from mouthpiece.retarget.drawing.strokes import DrawnPuppet
     from mouthpiece.retarget.drawing.timing import held
 
     chosen = obj.mouthpiece_strokes
     face = DrawnFace.of(handles.read(obj), performance.neutral, chosen.mouth.lower())
-    puppet = Puppet.of(face)
+    puppet = DrawnPuppet.of(face)
     motion, done = puppet.repaired(follow(face, performance, grid.times, strength))
     change = chosen.change if chosen.timing == "CHANGE" else 0.0
     holds = held(face, motion, chosen.head, drawing_settings.STEPS[chosen.timing], change)

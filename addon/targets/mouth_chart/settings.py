@@ -18,7 +18,7 @@ from bpy.props import (
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import MouthpieceError
 
-from .setup import Entry, Setup, refused
+from .setup import MouthEntry, Setup, refused
 
 if TYPE_CHECKING:
     from mouthpiece.motion.chart.charts import MouthChart
@@ -203,13 +203,13 @@ def setup_of(obj: bpy.types.Object) -> Setup:
     return Setup(how, entries, source, material, node, path, settings.columns, settings.lines)
 
 
-def _entry(row: Any, how: str) -> Entry:
+def _entry(row: Any, how: str) -> MouthEntry:
     if how == "KEYS":
-        return Entry(row.shape, row.used, 0, row.key)
+        return MouthEntry(row.shape, row.used, 0, row.key)
     if how == "OBJECTS":
         shown = row.collection or row.object
-        return Entry(row.shape, row.used, 0, shown.name if shown else "", row.collection is not None)
-    return Entry(row.shape, row.used, row.number)
+        return MouthEntry(row.shape, row.used, 0, shown.name if shown else "", row.collection is not None)
+    return MouthEntry(row.shape, row.used, row.number)
 
 
 def check_rows(obj: bpy.types.Object, chart: MouthChart) -> None:

@@ -12,7 +12,7 @@ from ...keys import rna_values
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from . import settings as chart_settings
-from .setup import Entry, Setup, Switches, refused
+from .setup import MouthEntry, Setup, Switches, refused
 from .switches import SWITCHES, check_pictures
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ChartTarget:
 
         try:
             how = dict(saved["setup"])
-            entries = tuple(Entry(**entry) for entry in how.pop("entries"))
+            entries = tuple(MouthEntry(**entry) for entry in how.pop("entries"))
             setup, exposure = Setup(entries=entries, **how), Exposure(**saved["exposure"])
             name, strength = str(saved["object_name"]), float(saved["strength"])
         except (KeyError, TypeError, ValueError) as error:

@@ -34,7 +34,7 @@ _BY_HAND: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFace:
     """How landmarks are had: ``placed`` already, from a file, a template to be moved, or found: ``face`` from 1 on."""
 
     face: int = 1
@@ -44,14 +44,14 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Made:
+class MadeRig:
     """A picture rig, and remarks."""
 
     rig: bpy.types.Object
     warnings: list[str] = field(default_factory=list)
 
 
-def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[str]]:
+def landmarks_for(image: bpy.types.Image, wanted: WantedFace) -> tuple[Placed, list[str]]:
     """Return landmarks in pixels of a picture, and remarks; PictureError says why there are none."""
     from mouthpiece.portrait.find.placement import placed_in_box, read_points
 
@@ -83,7 +83,7 @@ def _found(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]
     return placed_by_detector(scaled(chosen.face, factor)), chosen.remarks
 
 
-def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:
+def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace, longest: float = LONGEST) -> MadeRig:
     """Add a picture rig to the scene, active and selected, and return it.
 
     Raises PictureError, with nothing added, if the picture or its face cannot be used.
@@ -103,7 +103,7 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
             "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
             f"{context.scene.view_settings.view_transform} changes them."
         )
-    return Made(obj, warnings)
+    return MadeRig(obj, warnings)
 
 
 def rig_for(image: bpy.types.Image, placed: Placed) -> PictureRig:

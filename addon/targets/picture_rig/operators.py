@@ -16,7 +16,7 @@ from ...reports import reports_errors
 from . import builder as rig_builder
 from . import images
 from . import landmarks as rig_landmarks
-from .builder import Wanted
+from .builder import WantedFace
 
 
 class OfImage(ImportHelper):
@@ -25,7 +25,7 @@ class OfImage(ImportHelper):
     bl_options = {"REGISTER", "UNDO"}
     #: What is made, in words, and how.
     what = ""
-    make: Callable[..., rig_builder.Made]
+    make: Callable[..., rig_builder.MadeRig]
 
     filename_ext = ""
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
@@ -105,8 +105,8 @@ class OfImage(ImportHelper):
             raise PictureError("No picture is chosen. Click an image file.")
         return images.load(self.filepath)
 
-    def _wanted(self: Any) -> Wanted:
-        return Wanted(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
+    def _wanted(self: Any) -> WantedFace:
+        return WantedFace(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
 
 
 class MOUTHPIECE_OT_make_picture_rig(OfImage, bpy.types.Operator):

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
-from ...bake.layers import Seen
+from ...bake.layers import LayeredTake
 from ...keys import kept_takes, ledgers
 from ...keys.channels import Line, Written
 from .. import find_object
@@ -111,7 +111,7 @@ class _Final:
     def of(cls, line: kept_takes.Kept) -> _Final:
         from mouthpiece.motion.dials import Dials
 
-        whole = Seen.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
+        whole = LayeredTake.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
         grid = line.frames()
         return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), whole)
 

@@ -90,7 +90,7 @@ class Rendering:
     fps_base: float
     folder: FrameFolder
     film: Path | None
-    sounds: tuple[soundtrack.Heard, ...]
+    sounds: tuple[soundtrack.TrackSound, ...]
     sealing: render_setup.Sealing
     blender: str = ""
     keep_frames: bool = True

@@ -119,7 +119,7 @@ def rendering_of(
         remarks.append(f"This Blender cannot write films: frames are in '{folder}'.")
         film = None
     remarks += _other_rates(obj, recordings.true_fps(scene))
-    sounds: list[soundtrack.Heard] = []
+    sounds: list[soundtrack.TrackSound] = []
     if film is not None:
         sounds, told = soundtrack.heard(portrait_lines.spoken(obj), scene)
         remarks += told
