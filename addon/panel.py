@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
@@ -62,8 +63,6 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     """Draw who is animated and by what; return what is wrong with that, if anything."""
-    from mouthpiece.errors import RigError
-
     obj: Any = scene_settings.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
         _draw_beginnings(layout)

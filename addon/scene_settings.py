@@ -8,6 +8,7 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import AudioError, RigError
 
 from . import compat
 from .bake import settings as bake_settings
@@ -107,8 +108,6 @@ def character(context: bpy.types.Context) -> bpy.types.Object | None:
 
 def _plays(obj: bpy.types.Object) -> bool:
     """Return whether an object can play a face as it is."""
-    from mouthpiece.errors import RigError
-
     try:
         target_for(obj)
     except RigError:
@@ -118,8 +117,6 @@ def _plays(obj: bpy.types.Object) -> bool:
 
 def kind_of(obj: bpy.types.Object) -> str:
     """Return the kind of target that plays an object as it is set; empty if nothing does yet. Cheap: panels ask."""
-    from mouthpiece.errors import RigError
-
     try:
         return target_for(obj, 1.0, obj.mouthpiece.target).kind
     except RigError:
@@ -143,8 +140,6 @@ def recording(context: bpy.types.Context) -> recordings.Recording:
 
 def sequenced(context: bpy.types.Context) -> recordings.Recording:
     """Return the chosen strip's sound, placed on the frames of the scene that gets the keys."""
-    from mouthpiece.errors import AudioError
-
     source = compat.sequencer_scene(context)
     if recordings.true_fps(source) != recordings.true_fps(context.scene):
         raise AudioError(
@@ -202,8 +197,6 @@ def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
 
 def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
     """Return what turns with the head, if anything; a RigError says what is wrong with it."""
-    from mouthpiece.errors import RigError
-
     if settings.head == "NONE":
         return None
     if settings.head == "BONE" and not settings.bone:

@@ -16,7 +16,7 @@ from mouthpiece.portrait.find.placement import as_json
 from addon.targets.picture_rig import builder as rig_builder
 from addon.targets.picture_rig import images
 from addon.targets.picture_rig import settings as picture_settings
-from addon.targets.picture_rig.builder import Wanted
+from addon.targets.picture_rig.builder import WantedFace
 
 PHOTO = Path(__file__).resolve().parent.parent / "demo" / "samples" / "astronaut.jpg"
 #: 16 x 16 pixels of (200, 60, 30): a CMYK JPEG as print shops send it, and animations whose second frame is blue.
@@ -133,7 +133,7 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def usual():
     image = images.load(str(PHOTO))
-    return rig_builder.landmarks_for(image, Wanted())[0].landmarks
+    return rig_builder.landmarks_for(image, WantedFace())[0].landmarks
 
 
 @pytest.mark.parametrize("name", USED)
@@ -146,7 +146,7 @@ def test_a_picture_of_any_kind_has_the_same_face(tmp_path, usual, name):
     clear = {"grey-alpha.png": 8 / 320, "alpha.png": 8 / 320, "alpha16.png": 8 / 320}.get(name, 0.0)
     share = (colours[..., 3] == 0).mean()
     assert share == pytest.approx(clear) if name != "palette-clear.png" else 0.05 < share < 0.5
-    placed, remarks = rig_builder.landmarks_for(image, Wanted())
+    placed, remarks = rig_builder.landmarks_for(image, WantedFace())
     assert np.abs(placed.landmarks[:, :2] - usual[:, :2]).mean() < 3.0
     assert (remark is None and not remarks) or (len(remarks) == 1 and remark in remarks[0])
     assert placed.confidence > 0.7 and placed.jitter < 0.02
@@ -186,7 +186,7 @@ def test_one_bit_pictures_are_black_and_white(tmp_path):
 def test_a_large_picture_keeps_its_landmarks(tmp_path, usual):
     large = np.repeat(np.repeat(grey(), 16, axis=0), 16, axis=1)  # 5,120 pixels a side
     (tmp_path / "large.png").write_bytes(png(large, 0))
-    placed, remarks = rig_builder.landmarks_for(images.load(str(tmp_path / "large.png")), Wanted())
+    placed, remarks = rig_builder.landmarks_for(images.load(str(tmp_path / "large.png")), WantedFace())
     assert not remarks and np.abs(placed.landmarks[:, :2] / 16 - usual[:, :2]).mean() < 3.0
 
 
@@ -194,12 +194,12 @@ def test_ten_faces_are_counted_and_each_can_be_chosen(tmp_path):
     row = np.concatenate([photo()[60:260, 60:260]] * 5, axis=1)
     (tmp_path / "ten.png").write_bytes(png(np.concatenate([row, row]), 2))
     image = images.load(str(tmp_path / "ten.png"))
-    chosen = [rig_builder.landmarks_for(image, Wanted(face=number)) for number in range(1, 11)]
+    chosen = [rig_builder.landmarks_for(image, WantedFace(face=number)) for number in range(1, 11)]
     middles = {tuple((placed.landmarks[:, :2].mean(axis=0) // 200).astype(int)) for placed, _ in chosen}
     assert len(middles) == 10
     assert all("10 faces were found" in remarks[0] for _, remarks in chosen)
     with pytest.raises(PictureError, match=r"shows 10 face\(s\); there is no face 11"):
-        rig_builder.landmarks_for(image, Wanted(face=11))
+        rig_builder.landmarks_for(image, WantedFace(face=11))
 
 
 def test_how_sure_a_face_is_stays_with_it_until_a_hand_moves_it(tmp_path):
@@ -219,7 +219,7 @@ def test_a_drawing_in_flat_colours_is_rendered_by_the_warp_alone(tmp_path):
     (tmp_path / "flat.png").write_bytes(png(flat, 2))
     points = tmp_path / "points.json"
     image = images.load(str(PHOTO))
-    placed = rig_builder.landmarks_for(image, Wanted())[0]
+    placed = rig_builder.landmarks_for(image, WantedFace())[0]
     points.write_text(as_json([placed], *image.size))
     for name, repair in (("flat.png", "NONE"), (str(PHOTO), "SHIPPED")):
         path = str(tmp_path / name)

@@ -12,12 +12,11 @@ from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 from mouthpiece.performance import Performance
 from mouthpiece.retarget.drawing.face import DrawnFace, follow
-from mouthpiece.retarget.drawing.strokes import Bound, Part, Puppet
+from mouthpiece.retarget.drawing.strokes import Bound, DrawnPuppet, FacePart
 
 from addon import compat, targets
-from addon.bake import redial
+from addon.bake import redial, removal
 from addon.bake.bake import Bake, Heard
-from addon.keys import writer
 from addon.sound.recordings import Placement, Recording
 from addon.targets.grease_pencil import face_finder, frames, handles, ledgers, planes
 from addon.targets.grease_pencil import settings as drawing_settings
@@ -138,7 +137,7 @@ def everything(obj):
 
 
 def remove(obj):
-    return writer.remove(targets.owners_of([obj], None))
+    return removal.remove(targets.owners_of([obj], None))
 
 
 def shown(layer, number):
@@ -154,7 +153,7 @@ def positions(layer, number):
 
 def expected(obj, performance, row, lines, part, matrix=None, strength=1.0):
     """Return what the core makes of lines of the plane in one frame of a take, in the layer's axes."""
-    puppet = Puppet.of(DrawnFace.of(handles.read(obj), performance.neutral))
+    puppet = DrawnPuppet.of(DrawnFace.of(handles.read(obj), performance.neutral))
     motion, _ = puppet.repaired(follow(puppet.face, performance, np.arange(len(performance)) / FPS, strength))
     sizes = [len(line) for line in lines]
     bound = Bound.of(puppet, np.concatenate(lines), np.cumsum([0, *sizes[:-1]]), part)
@@ -171,9 +170,9 @@ def test_drawings_are_the_cores_warp_of_the_users(obj, row):
     report = bake(obj, performance)
     assert report.channels == 2 and report.keys > 20
     face, hair = obj.data.layers
-    assert np.allclose(positions(face, 2 + row), expected(obj, performance, row, strokes(), Part.FACE), atol=1e-5)
+    assert np.allclose(positions(face, 2 + row), expected(obj, performance, row, strokes(), FacePart.FACE), atol=1e-5)
     assert np.allclose(
-        positions(hair, 2 + row), expected(obj, performance, row, [ring(0, -0.9, 0.8, 0.3)], Part.HEAD), atol=1e-5
+        positions(hair, 2 + row), expected(obj, performance, row, [ring(0, -0.9, 0.8, 0.3)], FacePart.HEAD), atol=1e-5
     )
     assert not np.allclose(positions(face, 2 + row), positions(face, 1), atol=0.02)
     body = sum(len(line) for line in strokes()[:-1])
@@ -343,7 +342,7 @@ def test_layer_transforms_and_parents_are_seen_through(obj):
     frames.put_places(drawing, {"position": points.astype(np.float32)})
     performance = take()
     bake(obj, performance)
-    moved = expected(obj, performance, 6, strokes(), Part.FACE, matrix)
+    moved = expected(obj, performance, 6, strokes(), FacePart.FACE, matrix)
     assert np.allclose(positions(layer, 8), moved, atol=1e-4)
 
 

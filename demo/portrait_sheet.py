@@ -33,7 +33,7 @@ from mouthpiece.portrait.draw.generator import named_generator
 from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 from mouthpiece.portrait.find.choice import surety
 from mouthpiece.portrait.find.placement import Placed, read_points
-from mouthpiece.portrait.find.sighting import FaceRequest, sight
+from mouthpiece.portrait.find.search import FaceRequest, sight
 from mouthpiece.portrait.images import read_still
 from mouthpiece.portrait.portrait import portrait_of
 from mouthpiece.provenance import facts as provenance
@@ -64,7 +64,7 @@ ENDINGS: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".g
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PictureRow:
     """What became of a picture: its name, what is shown of it, captions, and why it was refused (empty: it was not)."""
 
     name: str
@@ -73,7 +73,9 @@ class Row:
     refused: str = ""
 
 
-def row_of(path: Path, name: str, take: Performance, moments: Sequence[Moment], options: argparse.Namespace) -> Row:
+def row_of(
+    path: Path, name: str, take: Performance, moments: Sequence[Moment], options: argparse.Namespace
+) -> PictureRow:
     """Return a picture's row; whatever is wrong with the picture is in it."""
     shown: list[Any] = []
     try:
@@ -94,13 +96,13 @@ def row_of(path: Path, name: str, take: Performance, moments: Sequence[Moment], 
         cells = [_face(renderer.frame(take, moment.second), marks, options.size) for moment in moments]
         pace = (time.perf_counter() - began) / len(moments)
     except MouthpieceError as error:
-        return Row(name, shown, "", str(error).replace(str(path), name))
+        return PictureRow(name, shown, "", str(error).replace(str(path), name))
     sure = surety(placed) or "landmarks from a file"
     wide, high = renderer.size
     made = f"rendered at {wide} x {high}: {prepared:.1f} s, {pace * 1000:.0f} ms"
     words = f"{sure}. {still.width} x {still.height}, {made}"
     drawn = ["Drawn in flat colours: rendered without the network."] if flat else []
-    return Row(name, [*shown, *cells], " ".join([f"{words} a frame.", *drawn, *still.remarks, *remarks]))
+    return PictureRow(name, [*shown, *cells], " ".join([f"{words} a frame.", *drawn, *still.remarks, *remarks]))
 
 
 def _placed(path: Path, width: int, height: int) -> tuple[Placed, tuple[str, ...]]:
@@ -144,7 +146,7 @@ def _face(frame: NDArray[np.uint8], marks: NDArray[np.floating], size: int) -> A
     return paper.convert("RGB").crop((left, top, right, bottom)).resize((size, size), Image.Resampling.LANCZOS)
 
 
-def sheet_of(rows: Sequence[Row], heads: Sequence[str], size: int, blocks: int) -> Any:
+def sheet_of(rows: Sequence[PictureRow], heads: Sequence[str], size: int, blocks: int) -> Any:
     """Return the rows on one picture, in ``blocks`` columns of rows."""
     cells = len(heads)
     wide, high = cells * (size + GAP) + 4 * GAP, size + CAPTION
@@ -198,7 +200,7 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
     return 0 if used else 1
 
 
-def made(options: argparse.Namespace) -> list[Row]:
+def made(options: argparse.Namespace) -> list[PictureRow]:
     """Make the sheet and return its rows; MouthpieceError if there is nothing to make it of."""
     consent = Consent.of(options.consent)
     paths = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())

@@ -367,7 +367,7 @@ def test_the_compiled_part_is_never_taken_from_the_current_folder(tmp_path):
     pytest.importorskip("c2pa")
     for name in credentials._NAMES.values():
         (tmp_path / name).write_bytes(b"not a library")
-    code = "from mouthpiece.provenance import sealing; print(sealing.library().sdk_version())"
+    code = "from mouthpiece.provenance import credentials; print(credentials.library().sdk_version())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

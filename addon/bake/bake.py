@@ -20,7 +20,7 @@ from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, find_object
 from . import convert, edits, rebuild, redial
-from .layers import Seen, by_place
+from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -141,7 +141,7 @@ class Bake:
         from mouthpiece.motion.dials import Dials
 
         obj = find_object(self.targets[0].object_name)
-        seen = Seen.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
+        seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import MouthpieceError
 from numpy.typing import NDArray
 
 from ..keys import ledgers, nla
 from ..keys.channels import Channel, Part
-from ..keys.fcurve_keys import Held, Keys
+from ..keys.fcurve_keys import Held, Keys, split_id
 from ..keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
-from . import layers
+from ..targets import find_object, owners_of
+from . import layers, rebuild
 
 if TYPE_CHECKING:
     from ..keys.kept_takes import Kept
@@ -49,7 +51,7 @@ def is_touched(owner: bpy.types.ID, sound: str) -> bool:
         curves = curves_by_place(owner, layer) if takes else {}
         for take in takes:
             for channel, number in take.channels.items():
-                curve = curves.get(ledgers.split_id(channel))
+                curve = curves.get(split_id(channel))
                 if curve is not None and Held.read(curve).checksum(take.first, take.last) != number:
                     return True
     return False
@@ -63,10 +65,7 @@ def rescue(
     With ``shift`` the line is about to move by so many frames, and its edits with it. Whatever cannot be told from
     what was generated, because that cannot be made again, is not rescued: its keys stay, as they do in one action.
     """
-    from mouthpiece.errors import MouthpieceError
     from mouthpiece.motion.dials import Dials
-
-    from . import rebuild
 
     try:
         owners = [o for o in owners_of_line(obj, line) if shift or is_touched(o, line.sound)]
@@ -81,9 +80,6 @@ def rescue(
 
 def owners_of_line(obj: bpy.types.Object, line: Kept) -> list[bpy.types.ID]:
     """Return the data-blocks a line is in."""
-    from ..targets import find_object, owners_of
-    from . import rebuild
-
     targets = [rebuild.target_again(obj, line, number, []) for number in range(len(line.targets))]
     objects = [(find_object(t.object_name), t.kind) for t in targets if t is not None]
     heads = [o for o, kind in objects if kind == "HEAD"]

@@ -30,7 +30,7 @@ _NOTHING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LayeredTake:
     """A dialled take: the whole, and for layers the words alone (None for one action)."""
 
     whole: Performance
@@ -38,7 +38,7 @@ class Seen:
     error: float = 0.0
 
     @classmethod
-    def of(cls, take: Performance, dials: Dials, layered: bool, error: float = 0.0) -> Seen:
+    def of(cls, take: Performance, dials: Dials, layered: bool, error: float = 0.0) -> LayeredTake:
         """Return a take as it is inferred, dialled; its keys will be as few as ``error`` allows."""
         from mouthpiece.motion.dials import apply, dialled
         from mouthpiece.motion.speech import speech_of

@@ -6,23 +6,21 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
-from .. import compat, scene_settings
-from ..jobs import Failed, Finished, Working
-from ..keys import writer
+from .. import compat, previews, scene_settings
+from ..jobs import Working
+from ..reports import reports_errors
 from ..targets import find_object, target_for
-from ..targets.portrait import preview
-from . import convert, rebuild, redial
+from . import convert, rebuild, redial, removal
 from . import settings as bake_settings
-from .bake import Bake, Heard, Report
+from .bake import Bake, Heard
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why nothing can be baked now; empty if it can. Cheap: targets are asked, no sound is opened."""
     if context.window_manager.mouthpiece.running:
         return "A bake is under way"
-    from mouthpiece.errors import RigError
-
     try:
         scene_settings.targets_of(scene_settings.character(context), 1.0)
     except RigError as error:
@@ -48,6 +46,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
     bl_description = "Turn speech into keyframes on the active character"
     bl_options = {"REGISTER", "UNDO"}
 
+    _last = Heard
     _bake: Bake
 
     @classmethod
@@ -58,71 +57,29 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
             cls.poll_message_set(reason)
         return not reason
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Bake and wait for it: scripts and background."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            bake = scene_settings.bake_of(context)
-            for message in bake.steps():
-                if isinstance(message, Heard):
-                    self._tell(context, bake.write(message))
-                else:
-                    self._show(context, message)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        finally:
-            compat.set_status(context, None)
+        self._bake = scene_settings.bake_of(context)
+        self._wait(context, self._bake.steps())
         return {"FINISHED"}
 
+    @reports_errors
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Bake in the background of the user interface."""
-        from mouthpiece.errors import MouthpieceError
-
         if bpy.app.background:
             return self.execute(context)
-        try:
-            self._bake = scene_settings.bake_of(context)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        self._bake = scene_settings.bake_of(context)
         context.window_manager.mouthpiece.remarks = ""
         return self._begin(context, self._bake.steps())
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Look at what the worker has sent; Esc stops it."""
-        if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
-            self.cancel(context)
-            self.report({"WARNING"}, "Stopped: nothing was keyed")
-            return {"CANCELLED"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        for message in self._job.messages():
-            if isinstance(message, (Heard, Failed)):
-                self._put_away(context)
-                return self._end(context, message)
-            if not isinstance(message, Finished):
-                self._show(context, message)
-        return {"RUNNING_MODAL"}
-
-    def _end(self, context: bpy.types.Context, message: Heard | Failed) -> set[str]:
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            if isinstance(message, Failed):
-                raise message.error
-            self._tell(context, self._bake.write(message))
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def _tell(self, context: bpy.types.Context, report: Report) -> None:
+    def _result(self, context: bpy.types.Context, message: Heard) -> None:
+        """Write what was heard, and report."""
+        report = self._bake.write(message)
         for warning in report.warnings:
             self._warn(context, warning)
         self.report({"INFO"}, report.summary())
-        preview.changed(find_object(report.object))
+        previews.changed(find_object(report.object))
         compat.redraw(context)
 
 
@@ -139,7 +96,7 @@ class MOUTHPIECE_OT_cancel(bpy.types.Operator):
         return bool(context.window_manager.mouthpiece.running)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Leave word for the operator that runs it."""
+        """Ask the running operator to stop: it looks at this flag several times a second."""
         context.window_manager.mouthpiece.cancelled = True
         return {"FINISHED"}
 
@@ -155,20 +112,15 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a take."""
-        found = any(map(writer.has_takes, scene_settings.owners(context)))
+        found = any(map(removal.has_takes, scene_settings.owners(context)))
         if not found:
             cls.poll_message_set("The active character carries no take")
         return found and not context.window_manager.mouthpiece.running
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove them."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            gone = writer.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
         if gone.kept:
             self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
         self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")
@@ -195,28 +147,23 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
     bl_description = "Give the character's lines the dials as they are set now; no network runs, your own keys stay"
     bl_options = {"REGISTER", "UNDO"}
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Dial."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = scene_settings.character(context)
         settings = obj.mouthpiece
-        try:
-            done = redial.redial(
-                obj,
-                bake_settings.dials_of(settings),
-                bake_settings.playhead(settings, context.scene),
-                context.scene.mouthpiece.replace_edited,
-            )
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        done = redial.redial(
+            obj,
+            bake_settings.dials_of(settings),
+            bake_settings.playhead(settings, context.scene),
+            context.scene.mouthpiece.replace_edited,
+        )
         for warning in done.warnings:
             self.report({"WARNING"}, warning)
         if done.kept:
             self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
         self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
-        preview.changed(obj)
+        previews.changed(obj)
         compat.redraw(context)
         return {"FINISHED"}
 
@@ -251,17 +198,12 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
     bl_description = "Set the dials as the line at the playhead has them (or the first, if none is heard there)"
     bl_options = {"REGISTER", "UNDO"}
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set them."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = scene_settings.character(context)
         found = redial.dialled_lines(obj, context.scene.frame_current) or redial.dialled_lines(obj)
-        try:
-            bake_settings.take_over(obj.mouthpiece, dict(found[0].dials))
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        bake_settings.take_over(obj.mouthpiece, dict(found[0].dials))
         self.report({"INFO"}, f"Dials as of {found[0].label}")
         return {"FINISHED"}
 
@@ -281,16 +223,11 @@ class _Converts:
             cls.poll_message_set(f"The active character carries no line in {where}")  # type: ignore[attr-defined]
         return found and not context.window_manager.mouthpiece.running
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Turn them."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = scene_settings.character(context)
-        try:
-            done = convert.convert(obj, self.layered)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        done = convert.convert(obj, self.layered)
         obj.mouthpiece.layers = "LAYERS" if self.layered else "ONE"
         for warning in done.warnings:
             self.report({"WARNING"}, warning)
@@ -343,8 +280,6 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add them, each once; what cannot play is refused."""
-        from mouthpiece.errors import RigError
-
         obj: Any = scene_settings.character(context)
         known = scene_settings.also(obj)
         for other in context.selected_objects:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ..keys import kept_takes, ledgers, nla
 from ..keys.channels import Part
 from ..targets import Driven, Target, made_again
-from .layers import Seen, by_place
+from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -27,8 +28,6 @@ def is_layered(line: kept_takes.Kept) -> bool:
 
 def target_again(obj: bpy.types.Object, line: kept_takes.Kept, number: int, warnings: list[str]) -> Target | None:
     """Return one of the targets of a line of ``obj``; None, with a warning, if it is gone and not ``obj`` itself."""
-    from mouthpiece.errors import RigError
-
     saved = line.targets[number]
     try:
         return made_again({**saved, "object_name": _name_now(obj, line, number)})
@@ -42,7 +41,7 @@ def target_again(obj: bpy.types.Object, line: kept_takes.Kept, number: int, warn
 
 def parts_again(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, layered: bool) -> list[Part]:
     """Return the parts a line comes to with ``dials``, in layers or as one action."""
-    seen = Seen.of(kept_takes.motion(line), dials, layered, line.error)
+    seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error)
     made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
     driven: list[Driven] = [seen.drive(target, line.frames(), True) for target in made if target is not None]
     return list(by_place([part for one in driven for part in one.parts]).values())

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, shared_actions, writer
-from ..keys.channels import Channel
+from ..keys.channels import Channel, Line, Part, Written
+from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import Held, Keys, Step, rewritten
-from ..keys.plan import Change, Line, Part, Plan, Rescued, Written, check_editable, curves_by_place
-from ..targets import Drawings, Driven, drawers, find_object, owners_of
+from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
+from ..targets import Driven, drawers, find_object, owners_of
 from . import edits, rebuild
-from .layers import Seen
+from .layers import LayeredTake
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -107,8 +109,6 @@ def _heard(owner: bpy.types.ID, line: kept_takes.Kept, frame: int) -> bool:
 
 
 def _chosen(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.Kept]:
-    from mouthpiece.errors import RigError
-
     if not dialled_lines(obj):
         raise RigError(f"'{obj.name}' carries no line that can be dialled. Animate it first.")
     chosen = dialled_lines(obj, frame)
@@ -122,7 +122,7 @@ def _changes(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, replace
     found, layered = _Redialled(), rebuild.is_layered(line)
     if layered and not replace:
         edits.rescue(found.rescued, obj, line)
-    seen, grid = Seen.of(kept_takes.motion(line), dials, layered, line.error), line.frames()
+    seen, grid = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error), line.frames()
     for number, saved in enumerate(line.targets):
         if saved["kind"] == "HEAD" and _as_before(line, dials, _HEAD_DIALS):
             continue
@@ -176,7 +176,7 @@ def carry_out(changed: Changed, sound: str, name: str, undo: ExitStack) -> None:
         # Read anew: another target on the same data-block (a head bone) may have changed it meanwhile.
         ledger, sums = ledgers.read(owner, layer), changed.sums
         kept = [
-            ledgers.Take(t.sound, t.first, t.last, {c: sums.get((k, c), own) for c, own in t.channels.items()})
+            ledgers.LedgerLine(t.sound, t.first, t.last, {c: sums.get((k, c), own) for c, own in t.channels.items()})
             for k, t in enumerate(ledger.takes)
         ]
         ledger.takes = writer.settled(owner, layer, kept, changed.fresh)
@@ -257,5 +257,5 @@ def _more(part: Part, sound: str, channels: list[Channel]) -> Plan | None:
         for place in ranges:
             mine.setdefault(place, {})[channel.id] = keys.checksum(*place)
     others = [take for take in ledger.takes if take.sound != sound]
-    plan.takes = others + [ledgers.Take(sound, *place, sums) for place, sums in mine.items()]
+    plan.takes = others + [ledgers.LedgerLine(sound, *place, sums) for place, sums in mine.items()]
     return plan

@@ -16,11 +16,10 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import AudioError, MouthpieceError
 
-from .. import compat
+from .. import compat, previews
 from ..targets import kind_items
-from ..targets.grease_pencil import pose_preview
-from ..targets.portrait import preview
 from . import redial
 
 if TYPE_CHECKING:
@@ -58,18 +57,16 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     settings = obj.mouthpiece
     if not settings.live or context.window_manager.mouthpiece.running:
         return
-    from mouthpiece.errors import MouthpieceError
-
     if not redial.dialled_lines(obj):
         return
-    if pose_preview.shows_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
+    if previews.show_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
         compat.redraw(context)
         return
     state = context.window_manager.mouthpiece
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
-        preview.changed(obj)
+        previews.changed(obj)
     except MouthpieceError as error:
         state.remarks = str(error)
 
@@ -214,7 +211,6 @@ def style_of(settings: Any) -> tuple[Any, str]:
     Raises MouthpieceError if a sound or file is wanted and none is chosen, or the file is no style.
     """
     from mouthpiece import styles
-    from mouthpiece.errors import AudioError
 
     if settings.style == "FILE":
         return styles.read(Path(bpy.path.abspath(settings.style_file))), ""

@@ -5,14 +5,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError
 
+from .. import scene_settings
+from ..bake import settings as bake_settings
+from ..bake.bake import Bake, Report
+from ..jobs import drain
+from ..sound import recordings, strips
+from ..targets import find_object
+from ..targets.bones import mapping as bone_mapping
+from ..targets.head.eye_distance import measured_eye_distance
+from ..targets.head.target import HeadTarget
+from ..targets.mouth_chart import files
+from ..targets.shape_keys import presets
+from ..targets.shape_keys import table as key_table
 from . import blend_files, preview_video
-
-if TYPE_CHECKING:
-    from ..bake.bake import Bake, Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,13 +101,6 @@ def bake_of(options: argparse.Namespace) -> Bake:
     from mouthpiece.cli.animate import style_asked
     from mouthpiece.pipeline import Options
 
-    from .. import scene_settings
-    from ..bake import settings as bake_settings
-    from ..bake.bake import Bake
-    from ..sound import recordings, strips
-    from ..targets import find_object
-    from ..targets.mouth_chart import files
-
     scene, obj = bpy.context.scene, find_object(options.object[0])
     for name in options.object[1:]:
         if find_object(name) not in scene_settings.also(obj):
@@ -126,10 +129,6 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
     """Give the character the table in a file, as far as it has the keys or bones."""
     from mouthpiece.retarget.shape_keys import table as core_table
 
-    from ..targets.bones import mapping as bone_mapping
-    from ..targets.shape_keys import presets
-    from ..targets.shape_keys import table as key_table
-
     if obj.type == "ARMATURE":
         bone_mapping.load(obj, path)
         return
@@ -141,10 +140,6 @@ def _no_style(options: argparse.Namespace) -> bool:
 
 
 def _head(options: argparse.Namespace) -> Any:
-    from ..targets import find_object
-    from ..targets.head.eye_distance import measured_eye_distance
-    from ..targets.head.target import HeadTarget
-
     name = options.armature or options.head_object
     if not name:
         return None
@@ -155,7 +150,6 @@ def _head(options: argparse.Namespace) -> Any:
 def run(options: argparse.Namespace) -> int:
     """Bake, then save and render as asked. Return 0 if all succeeded, else 1, or 2 for options that contradict."""
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError
 
     teller = reporter(options)
     wrong = contradiction(options)
@@ -196,20 +190,15 @@ def _summaries(report: Report) -> list[str]:
 
 def _drain(bake: Bake, teller: Any, subject: str) -> Report:
     """Do the work, telling about it, and return what was written."""
-    from mouthpiece.pipeline import Progress
-
-    from ..bake.bake import Heard
-
-    report: Report | None = None
+    reports: list[Report] = []
     said: list[str] = []
-    for message in bake.steps():
-        if isinstance(message, Heard):
-            report = bake.write(message)
-        elif isinstance(message, Progress):
-            teller.progress(subject, message.fraction, message.message)
-        else:
-            said.append(message.message)
-    assert report is not None
+    drain(
+        bake.steps(),
+        lambda progress: teller.progress(subject, progress.fraction, progress.message),
+        said.append,
+        lambda heard: reports.append(bake.write(heard)),
+    )
+    (report,) = reports
     report.warnings = said + report.warnings
     for warning in report.warnings:
         teller.warning(subject, warning)

@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 
 import bpy
+from mouthpiece.errors import TakeError
 
 
 def check(path: Path, force: bool) -> None:
     """Refuse a place that exists (unless ``force``) or cannot be written to; TakeError says why."""
-    from mouthpiece.errors import TakeError
-
     full = path.absolute()
     if full.is_dir():
         raise TakeError(f"'{full}' is a folder. Name a file in it.")
@@ -29,8 +28,6 @@ def save(path: Path) -> Path:
 
     Paths stored in the scene are kept working. Raises TakeError if saving fails.
     """
-    from mouthpiece.errors import TakeError
-
     full = path.absolute()
     if full.suffix.lower() != ".blend":
         full = full.with_name(full.name + ".blend")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError
 
 from ..targets.picture_rig import builder as rig_builder
 
@@ -16,8 +17,6 @@ from ..targets.picture_rig import builder as rig_builder
 @contextmanager
 def scene_for(image: bpy.types.Image, fps: Fraction | int | None) -> Iterator[bpy.types.Scene]:
     """Make a scene that shows pictures as they are, at a rate or that of the scene before; it goes if making fails."""
-    from mouthpiece.errors import MouthpieceError
-
     window, before = bpy.context.window, bpy.context.scene
     scene: Any = bpy.data.scenes.new(Path(image.name).stem)
     scene.render.fps, scene.render.fps_base = before.render.fps, before.render.fps_base

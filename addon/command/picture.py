@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
@@ -54,7 +55,6 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the rig, animate it if there is a sound, save and render. Return the exit code."""
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError
 
     teller = reporter(options)
     if options.audio is None and options.render is not None:
@@ -88,7 +88,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     image = images.load(str(options.image))
     placed = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
     placed = placed_in_box(*options.box) if options.box else placed
-    wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=placed)
+    wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=placed)
     with scene_for(image, options.fps):
         made = rig_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)

@@ -9,9 +9,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError, PictureError
 
 from .. import preferences
 from ..bake.bake import Bake, Heard
+from ..jobs import drain
 from ..sound import recordings
 from ..targets.picture_rig import builder as rig_builder
 from ..targets.picture_rig import images
@@ -50,7 +52,6 @@ def run(options: argparse.Namespace) -> int:
     """Make the portrait, animate it, render. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError
 
     teller = reporter(options)
     wrong = portrait_command.contradiction(options)
@@ -79,7 +80,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> Numbering | None:
     """Refuse before any work what cannot end well; return where frames go, if that was said."""
-    from mouthpiece.errors import PictureError
     from mouthpiece.portrait.consent import Consent
     from mouthpiece.portrait.film_job import is_film
     from mouthpiece.provenance.sequences import Numbering
@@ -106,7 +106,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, Mapping[str, s
 
     image = images.load(str(options.image))
     placed, finders, remarks = _face(image, options)
-    wanted = rig_builder.Wanted(options.face, str(options.landmarks or ""), placed=placed)
+    wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=placed)
     take = Performance.load(options.take) if options.take is not None else None
     with scene_for(image, rate_of(options.fps, take)):
         made = portrait_builder.make(bpy.context, image, wanted)
@@ -143,7 +143,7 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     """Have the portrait speak the sound or take, and return remarks."""
     from mouthpiece.cli import dial
     from mouthpiece.cli.animate import style_asked
-    from mouthpiece.pipeline import Options, Progress
+    from mouthpiece.pipeline import Options
 
     source, scene = options.take or options.audio, bpy.context.scene
     heard = recordings.from_file(str(source), scene, 1)
@@ -153,15 +153,18 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     target = PortraitTarget.of(obj, options.strength)
     bake = Bake(heard, (target,), asked, options.models, dials=dial.dials_of(options))
     remarks: list[str] = []
-    for message in bake.steps():
-        if isinstance(message, Heard):
-            report = bake.write(message)
-            remarks += report.warnings
-            scene.frame_start, scene.frame_end = report.first, report.last
-        elif isinstance(message, Progress):
-            teller.progress(str(source), message.fraction, message.message)
-        else:
-            remarks.append(message.message)
+
+    def write(heard: Heard) -> None:
+        report = bake.write(heard)
+        remarks.extend(report.warnings)
+        scene.frame_start, scene.frame_end = report.first, report.last
+
+    drain(
+        bake.steps(),
+        lambda progress: teller.progress(str(source), progress.fraction, progress.message),
+        remarks.append,
+        write,
+    )
     return remarks
 
 

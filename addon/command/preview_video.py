@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
 from .. import compat
 from ..sound import recordings
@@ -20,8 +21,6 @@ _FFMPEG = ("format", "codec", "audio_codec", "constant_rate_factor", "ffmpeg_pre
 
 def check(scene: bpy.types.Scene) -> None:
     """Raise RigError if the scene cannot be rendered."""
-    from mouthpiece.errors import RigError
-
     if scene.camera is None:
         raise RigError(f"The scene '{scene.name}' has no camera. Add one, or leave out --render.")
 
@@ -34,8 +33,6 @@ def render(
     A build without FFmpeg writes PNG pictures into a folder of the video's name instead, and the remark says so.
     Raises RigError if rendering fails.
     """
-    from mouthpiece.errors import RigError
-
     check(scene)
     full = path.absolute()
     try:

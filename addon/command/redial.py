@@ -8,6 +8,12 @@ from time import perf_counter
 from typing import Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError
+
+from ..bake import redial
+from ..bake import settings as bake_settings
+from ..targets import find_object
+from . import blend_files
 
 
 def add(commands: Any) -> None:
@@ -37,12 +43,6 @@ def run(options: argparse.Namespace) -> int:
     """Dial, and save if asked. Return 0, or 1 if it failed."""
     from mouthpiece.cli import dial
     from mouthpiece.cli.report import DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError
-
-    from ..bake import redial
-    from ..bake import settings as bake_settings
-    from ..targets import find_object
-    from . import blend_files
 
     teller, began = reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "outputs": []}

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError, RigError
 
+from ..jobs import drain
 from ..targets import find_object
 from ..targets.picture_rig import settings as picture_settings
 from ..targets.portrait import placement, render_setup
 from ..targets.portrait.render import Asked, Rendering
 from ..targets.portrait.render_setup import RenderWish
 from . import blend_files
+
+if TYPE_CHECKING:
+    from mouthpiece.portrait.film_job import PortraitMade
 
 
 def add(commands: Any) -> None:
@@ -39,7 +44,6 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Render. Return 0, or 1 if it failed."""
     from mouthpiece.cli.report import DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError, RigError
     from mouthpiece.portrait.film_job import is_film
 
     teller, began = reporter(options), perf_counter()
@@ -75,18 +79,15 @@ def rendering_of(obj: bpy.types.Object, wish: RenderWish, teller: Any) -> tuple[
 
 def render(obj: bpy.types.Object, rendering: Rendering, remarks: list[str], teller: Any) -> dict[str, Any]:
     """Render, telling about it, place the result, and return what was made, fit for JSON."""
-    from mouthpiece.portrait.film_job import PortraitMade
-
     remarks, job = list(remarks), rendering.job
-    done: PortraitMade | None = None
-    for message in rendering.steps():
-        if isinstance(message, Asked):
-            message.answer()
-        elif isinstance(message, PortraitMade):
-            done = message
-        else:
-            teller.progress(obj.name, message.fraction, message.message)
-    assert done is not None
+    made: list[PortraitMade] = []
+    drain(
+        rendering.steps(),
+        lambda progress: teller.progress(obj.name, progress.fraction, progress.message),
+        remarks.append,
+        lambda message: message.answer() if isinstance(message, Asked) else made.append(message),
+    )
+    (done,) = made
     remarks += placement.place(obj, bpy.context, done, rendering.first, rendering.last)
     for remark in remarks:
         teller.warning(obj.name, remark)

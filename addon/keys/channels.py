@@ -10,8 +10,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ledgers
-from .fcurve_keys import Keys
+from .fcurve_keys import Keys, channel_id
 
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves
@@ -37,7 +36,7 @@ class Channel:
     @property
     def id(self) -> str:
         """What the ledger calls it."""
-        return ledgers.channel_id(self.data_path, self.index)
+        return channel_id(self.data_path, self.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from . import ledgers
 
 #: Numbers of Blender's enums, as bulk access speaks them.
 CONSTANT: Final = 0
@@ -37,6 +36,31 @@ _TYPES: Final[Mapping[str, tuple[type[np.generic], int]]] = {
 _SETTLING: Final = 8
 #: Slack, in frames, when deciding whether a key lies in a range.
 SLACK: Final = 1e-3
+
+
+def channel_id(data_path: str, index: int) -> str:
+    """Return the id of a channel, as ledgers note it: data path and index."""
+    return f"{data_path}[{index}]"
+
+
+def split_id(channel: str) -> tuple[str, int]:
+    """Return the data path and index of a channel id."""
+    path, _, index = channel.rpartition("[")
+    return path, int(index[:-1])
+
+
+def checksum(
+    co: NDArray[np.float32], interpolation: NDArray[np.int32], handles: Sequence[NDArray[np.float32]] = ()
+) -> int:
+    """Return a number that changes when a key (frame, value) or how it leads on is changed.
+
+    ``handles`` count, to a thousandth, where curves are bent by them.
+    """
+    number = zlib.crc32(interpolation.tobytes(), zlib.crc32(np.ascontiguousarray(co).tobytes()))
+    bent = interpolation == BEZIER
+    for sides in handles if bent.any() else ():
+        number = zlib.crc32((np.round(sides[bent], 3) + np.float32(0)).tobytes(), number)
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +173,7 @@ class Keys:
         whole = len(frames) and frames[0] >= first - SLACK and frames[-1] <= last + SLACK
         mask = slice(None) if whole else self.within(first, last)
         handles = [self.arrays[name][mask] for name in ("handle_left", "handle_right") if name in self.arrays]
-        return ledgers.checksum(self.arrays["co"][mask], self.arrays["interpolation"][mask], handles)
+        return checksum(self.arrays["co"][mask], self.arrays["interpolation"][mask], handles)
 
     @property
     def is_curved(self) -> bool:
@@ -215,7 +239,7 @@ class Held:
     def checksum(self, first: int, last: int) -> int:
         """Return the checksum of the keys on those frames."""
         mask = self.within(first, last)
-        return ledgers.checksum(self.co[mask], self.interpolation[mask], [side[mask] for side in self.handles])
+        return checksum(self.co[mask], self.interpolation[mask], [side[mask] for side in self.handles])
 
     def has_frames_of(self, fresh: Keys, ranges: Sequence[tuple[int, int]]) -> bool:
         """Return whether straight keys lie on the frames of the fresh ones, so that values are all there is to set."""

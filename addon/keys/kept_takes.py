@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import TakeError
 
 from . import ledgers
 
@@ -89,8 +90,6 @@ def lines(owner: bpy.types.ID) -> list[Kept]:
 
 def motion(line: Kept) -> Performance:
     """Return a kept line's motion as inferred; TakeError if it is gone or damaged."""
-    from mouthpiece.errors import TakeError
-
     home = _home(line)
     content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
     if not isinstance(content, bytes):

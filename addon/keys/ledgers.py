@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
 from . import nla, renamed_channels, rna_values
+from .fcurve_keys import channel_id, split_id
 from .renamed_channels import renamed
-
-__all__ = ["Home", "Ledger", "Take", "channel_id", "checksum", "read", "split_id", "value_before", "write"]
 
 #: Custom property of an Action: JSON, one ledger per slot handle.
 PROPERTY = "mouthpiece"
@@ -85,7 +81,7 @@ def home(owner: bpy.types.ID, layer: str = "") -> Home:
     return Home(owner) if found is None else Home(found[0], str(found[1].handle))
 
 
-def takes_at(home: Home) -> list[Take]:
+def takes_at(home: Home) -> list[LedgerLine]:
     """Return the takes noted with the keys of a home, in the order they were baked."""
     return list(_noted(_text(home.holder), home.slot).takes)
 
@@ -193,7 +189,7 @@ def _ledger(stored: Any) -> Ledger:
         return Ledger()
     try:
         takes = [
-            Take(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
+            LedgerLine(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
             for sound, first, last, channels in stored["takes"]
         ]
         before = {str(k): float(v) for k, v in stored["before"].items()}
@@ -206,12 +202,8 @@ def _ledger(stored: Any) -> Ledger:
     return Ledger(takes, before, bool(stored.get("made_data")))
 
 
-#: Blender's number of an interpolation with handles.
-_BEZIER = 2
-
-
 @dataclass(frozen=True, slots=True)
-class Take:
+class LedgerLine:
     """One baked line: its sound, its first and last frame, and a checksum of its keys by channel id."""
 
     sound: str
@@ -239,36 +231,11 @@ class Ledger:
     whether it made the animation data as well.
     """
 
-    takes: list[Take] = field(default_factory=list)
+    takes: list[LedgerLine] = field(default_factory=list)
     before: dict[str, float] = field(default_factory=dict)
     made_data: bool = False
 
     def renamed(self, names: Mapping[str, str]) -> Ledger:
         """Return the ledger with channels under other ids."""
-        takes = [Take(t.sound, t.first, t.last, renamed(t.channels, names)) for t in self.takes]
+        takes = [LedgerLine(t.sound, t.first, t.last, renamed(t.channels, names)) for t in self.takes]
         return Ledger(takes, renamed(self.before, names), self.made_data)
-
-
-def channel_id(data_path: str, index: int) -> str:
-    """Return what a channel is called in a ledger."""
-    return f"{data_path}[{index}]"
-
-
-def split_id(channel: str) -> tuple[str, int]:
-    """Return the data path and index of a channel id."""
-    path, _, index = channel.rpartition("[")
-    return path, int(index[:-1])
-
-
-def checksum(
-    co: NDArray[np.float32], interpolation: NDArray[np.int32], handles: Sequence[NDArray[np.float32]] = ()
-) -> int:
-    """Return a number that changes when a key (frame, value) or how it leads on is changed.
-
-    ``handles`` count, to a thousandth, where curves are bent by them.
-    """
-    number = zlib.crc32(interpolation.tobytes(), zlib.crc32(np.ascontiguousarray(co).tobytes()))
-    bent = interpolation == _BEZIER
-    for sides in handles if bent.any() else ():
-        number = zlib.crc32((np.round(sides[bent], 3) + np.float32(0)).tobytes(), number)
-    return number

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
 from . import ledgers, nla
-from .channels import LAYERS, Channel, Line, Part, Written
-from .fcurve_keys import Keys
-
-__all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Rescued", "Written", "plan", "plan_removal"]
+from .channels import Line, Part, Written
+from .fcurve_keys import Keys, split_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Plan:
     ledger: ledgers.Ledger
     layer: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
-    takes: list[ledgers.Take] = field(default_factory=list)
+    takes: list[ledgers.LedgerLine] = field(default_factory=list)
     written: Written = field(default_factory=Written)
 
 
@@ -49,8 +48,6 @@ def action_of(owner: bpy.types.ID) -> bpy.types.Action | None:
 
 def check_editable(owner: bpy.types.ID, layer: str = "") -> None:
     """Raise RigError if the keys of ``owner``, or of a layer of it, may not be changed now."""
-    from mouthpiece.errors import RigError
-
     data, found = getattr(owner, "animation_data", None), nla.place(owner, layer)
     action = found[0] if found else None if layer else action_of(owner)
     if action is not None and not action.is_editable:
@@ -134,7 +131,7 @@ def _warn_of_nla(plan: Plan) -> None:
         plan.written.warnings.append(f"'{plan.owner.name}' has NLA tracks: the take plays over them.")
 
 
-def _concerned(channel: str, ledger: ledgers.Ledger, line: Line) -> list[ledgers.Take]:
+def _concerned(channel: str, ledger: ledgers.Ledger, line: Line) -> list[ledgers.LedgerLine]:
     """Return the takes on a channel that a new line replaces: its own earlier ones and those it overlaps."""
     takes = (take for take in ledger.takes if channel in take.channels)
     return [take for take in takes if take.sound == line.sound or take.overlaps(line.first, line.last)]
@@ -159,7 +156,7 @@ def _reason_to_keep(
     return ""
 
 
-def is_edited(keys: Keys, channel: str, take: ledgers.Take) -> bool:
+def is_edited(keys: Keys, channel: str, take: ledgers.LedgerLine) -> bool:
     return keys.checksum(take.first, take.last) != take.channels[channel]
 
 
@@ -190,7 +187,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
     """Plan to take off what an earlier take of the same line wrote on channels the new one does not write."""
     for take in plan.ledger.takes:
         for channel in take.channels if take.sound == line.sound else ():
-            place = ledgers.split_id(channel)
+            place = split_id(channel)
             fcurve = existing.get(place)
             if channel in written or fcurve is None or fcurve.lock:
                 continue
@@ -202,7 +199,7 @@ def _retire(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], An
                 plan.changes[channel] = Change(*place, stays, keys)
 
 
-def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledgers.Take]:
+def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledgers.LedgerLine]:
     """Return the takes there will be: untouched ones, what is left of overlapped ones, and the new one."""
     takes = []
     for take in plan.ledger.takes:
@@ -211,14 +208,14 @@ def _takes_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledger
             continue
         untouched = {channel: crc for channel, crc in take.channels.items() if channel not in plan.changes}
         if untouched:
-            takes.append(ledgers.Take(take.sound, take.first, take.last, untouched))
+            takes.append(ledgers.LedgerLine(take.sound, take.first, take.last, untouched))
         if take.sound == line.sound:
             continue
         cut = [channel for channel in take.channels if channel in plan.changes]
         for first, last in take.without(line.first, line.last) if cut else ():
             left = {channel: plan.changes[channel].keys.checksum(first, last) for channel in cut}
-            takes.append(ledgers.Take(take.sound, first, last, left))
-    return [*takes, ledgers.Take(line.sound, line.first, line.last, dict(sums))] if sums else takes
+            takes.append(ledgers.LedgerLine(take.sound, first, last, left))
+    return [*takes, ledgers.LedgerLine(line.sound, line.first, line.last, dict(sums))] if sums else takes
 
 
 def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()) -> Plan:
@@ -228,7 +225,7 @@ def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: froz
     result = Plan(owner, ledgers.Ledger(ledger.takes, dict(ledger.before), ledger.made_data), layer)
     existing = curves_by_place(owner, layer)
     for channel in {channel for take in ledger.takes for channel in take.channels}:
-        place = ledgers.split_id(channel)
+        place = split_id(channel)
         fcurve = existing.get(place)
         takes = [take for take in ledger.takes if channel in take.channels]
         if fcurve is None:

@@ -10,8 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from .fcurve_keys import Held, channel_id
+
 if TYPE_CHECKING:
-    from .ledgers import Ledger, Take
+    from .ledgers import Ledger, LedgerLine
 
 #: A channel id: what holds the property, and the property with its index.
 _STEPS: Final = re.compile(r'^(?P<holder>.*?)(?:\.?[A-Za-z_]\w*|\["(?:[^"\\]|\\.)*"\])\[\d+\]$')
@@ -22,10 +24,8 @@ def names_now(ledger: Ledger, fcurves: Any) -> dict[str, str]:
 
     A channel that was edited as well is found if another one of the same bone or modifier was.
     """
-    from . import ledgers
-
     known = [*dict.fromkeys(channel for take in ledger.takes for channel in take.channels)]
-    present = {ledgers.channel_id(curve.data_path, curve.array_index): curve for curve in fcurves}
+    present = {channel_id(curve.data_path, curve.array_index): curve for curve in fcurves}
     strays = {channel: curve for channel, curve in present.items() if channel not in set(known)}
     lost = [channel for channel in known if channel not in present]
     found: dict[str, str] = {}
@@ -45,10 +45,8 @@ def names_now(ledger: Ledger, fcurves: Any) -> dict[str, str]:
     return found
 
 
-def _is(fcurve: Any, channel: str, takes: Sequence[Take]) -> bool:
+def _is(fcurve: Any, channel: str, takes: Sequence[LedgerLine]) -> bool:
     """Return whether a curve's keys are what takes wrote on a channel."""
-    from .fcurve_keys import Held
-
     held = Held.read(fcurve)
     return all(held.checksum(take.first, take.last) == take.channels[channel] for take in takes)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import AudioError, RigError
 
 from .. import compat
 
@@ -42,7 +43,6 @@ class Placement:
     def grid(self, seconds: float) -> FrameGrid:
         """Return the whole frames at which a sound of that length is heard."""
         from mouthpiece.curves import FrameGrid
-        from mouthpiece.errors import RigError
 
         whole = FrameGrid.covering(seconds - self.offset, self.fps, self.origin, self.offset, self.speed)
         first = whole.first if self.left is None else max(whole.first, self.left)
@@ -78,8 +78,6 @@ def true_fps(scene: bpy.types.Scene) -> float:
 
 def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     """Return the sound file at ``path`` (``//`` allowed), starting at frame ``start``."""
-    from mouthpiece.errors import AudioError
-
     if not path.strip():
         raise AudioError("No sound file is chosen. Pick one under Sound.")
     full = full_path(path)
@@ -90,8 +88,6 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
 
 def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: float) -> Recording:
     """Return the Sound data-block, starting at frame ``start``."""
-    from mouthpiece.errors import AudioError
-
     if sound is None:
         raise AudioError("No sound is chosen. Pick one under Sound.")
     path, packed = content_of(sound)
@@ -149,8 +145,6 @@ def full_path(path: str, library: bpy.types.Library | None = None) -> str:
 
 def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     """Return a Sound's full path and, if it is packed, its bytes."""
-    from mouthpiece.errors import AudioError
-
     path = full_path(sound.filepath, sound.library)
     if sound.packed_file is not None:
         return path, bytes(sound.packed_file.data)
@@ -173,7 +167,6 @@ def _samples(path: str, label: str) -> tuple[NDArray[np.float32], int]:
     """Return what Blender decodes of a file (N, channels), and its rate."""
     import aud
     from mouthpiece import audio
-    from mouthpiece.errors import AudioError
 
     audio.check_file(Path(path))  # Blender's decoder takes cut-off files for shorter ones
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
+from mouthpiece.errors import AudioError, MouthpieceError
 
 from ..keys import kept_takes
 from . import recordings, strips
@@ -24,7 +25,7 @@ _BLOCK: Final = 20 * RATE
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TrackSound:
     """A line's sound, and the frames on which it is heard, both included."""
 
     recording: recordings.Recording
@@ -32,10 +33,8 @@ class Heard:
     last: int
 
 
-def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[list[Heard], list[str]]:
+def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[list[TrackSound], list[str]]:
     """Return the sounds of lines as they lie now, and a remark on each that is gone or has moved."""
-    from mouthpiece.errors import MouthpieceError
-
     found, remarks = [], []
     for line in lines:
         grid = line.frames()
@@ -50,14 +49,12 @@ def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[lis
         place = recording.placement
         if abs(place.origin - grid.origin) > 0.5 or abs(place.speed - grid.speed) > 1e-3:
             remarks.append(f"{line.label} was moved since it was animated. Animate it again, or the lips are off.")
-        found.append(Heard(recording, grid.first, grid.last))
+        found.append(TrackSound(recording, grid.first, grid.last))
     return found, remarks
 
 
 def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> recordings.Recording | None:
     """Return the sound a line was animated from; None for a take, AudioError if it is gone."""
-    from mouthpiece.errors import AudioError
-
     kind, _, name = line.sound.partition(":")
     grid = line.frames()
     if kind == "file":
@@ -71,7 +68,7 @@ def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> recordings.Reco
     raise AudioError(f"the scene of the strip '{name}' is gone.")
 
 
-def mixed(tracks: Sequence[Heard], fps: float, first: int, count: int) -> NDArray[np.float32]:
+def mixed(tracks: Sequence[TrackSound], fps: float, first: int, count: int) -> NDArray[np.float32]:
     """Return the sound (N, 1 or 2) of ``count`` frames from ``first`` on, in -1..1 at :data:`RATE`.
 
     Touches no scene. Raises AudioError if a sound cannot be read.

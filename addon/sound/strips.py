@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.errors import AudioError
 
 from .. import compat
 from .recordings import Placement, Recording, content_of, true_fps
@@ -17,8 +18,6 @@ def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
 
     Raises AudioError if there is none, or too many to choose from.
     """
-    from mouthpiece.errors import AudioError
-
     strips = compat.all_strips(scene)
     if name:
         for strip in strips:
@@ -38,8 +37,6 @@ def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
 
 def from_strip(strip: Any, scene: bpy.types.Scene) -> Recording:
     """Return a sequencer strip's sound, placed as it is heard: start, trims, sound offset and speed honoured."""
-    from mouthpiece.errors import AudioError
-
     if strip.type != "SOUND":
         raise AudioError(f"The strip '{strip.name}' is not a sound ({strip.type.title()}). Choose a sound strip.")
     if _is_muted(strip, scene):
@@ -73,8 +70,6 @@ def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None
     The keys tell where content begins and ends on the timeline; how long it is at normal speed only a fresh
     strip of the same sound tells.
     """
-    from mouthpiece.errors import AudioError
-
     keys = [key.timeline_frame for key in strip.retiming_keys]
     if not keys:
         return 1.0

@@ -11,7 +11,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TakeError
+from .files import replacing
+from .motion.dials import Dials, apply
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.
@@ -157,8 +158,6 @@ class Performance:
         """
         if not self.dials and not self.style.shape[1] and not self.style_head.any():
             return self
-        from .motion.dials import Dials, apply  # which works on takes
-
         return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
@@ -188,15 +187,11 @@ class Performance:
             "arkit_names": list(self.arkit_names),
         }
         arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE)}
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as stream:
+            with replacing(target) as temporary, open(temporary, "wb") as stream:
                 np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
-            temporary.replace(target)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             reason = error.strerror or error
             raise TakeError(f"The take cannot be written to '{target}': {reason}. Choose another place.") from error
         return target

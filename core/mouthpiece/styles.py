@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError, MouthpieceError
+from .files import ASSETS
 from .motion.shapes import alone, landmark_shapes, weights_of
 from .motion.smooth import lowpass
 from .topology import ARKIT_INDEX, ARKIT_NAMES, INNER_LIP_BOTTOM, INNER_LIP_TOP
@@ -34,7 +35,7 @@ _LIMITS: Final = {"amplitude": 1.2, "quickness": 1.2, "opening": 0.35, "smile": 
 _SMILE_HERTZ: Final = 0.4
 _SMILE_AT_REST: Final = 0.5
 
-_FILE: Final = Path(__file__).resolve().parent / "assets" / "styles.json"
+_FILE: Final = ASSETS / "styles.json"
 _BROWS: Final = ("browInnerUp", "browOuterUp")
 
 

@@ -82,7 +82,7 @@ def both(points: Points) -> list[Points]:
     return [points, mirrored(points)]
 
 
-class Sheet:
+class DrawingSheet:
     """A Grease Pencil that strokes are added to, layer by layer, in the front view."""
 
     def __init__(self, name: str) -> None:
@@ -187,7 +187,7 @@ def brow_line() -> Points:
     return smooth([(-0.63, 0.48), (-0.52, 0.555), (-0.38, 0.575), (-0.25, 0.545), (-0.15, 0.50)])
 
 
-def draw(sheet: Sheet) -> None:
+def draw(sheet: DrawingSheet) -> None:
     """Draw the character, from back to front."""
     fringe = smooth([(-0.93, 0.30), (-0.80, 0.52), (-0.70, 0.78), (-0.42, 0.70), (-0.28, 0.86), (0.02, 0.74),
                      (0.22, 0.88), (0.45, 0.70), (0.68, 0.80), (0.80, 0.52), (0.93, 0.30), (1.00, 0.72), (0.74, 1.17),
@@ -212,7 +212,7 @@ def draw(sheet: Sheet) -> None:
     sheet.layer("Brows", [(line, "Hair", 0.006, True) for line in both(thick)])
 
 
-def _draw_mouth(sheet: Sheet) -> None:
+def _draw_mouth(sheet: DrawingSheet) -> None:
     upper, lower = mouth_lines()
     rim = np.concatenate([upper, lower[-2:0:-1]])
     full = np.array([0.0, 0.055]) * _bulge(lower)[-2:0:-1]
@@ -234,7 +234,7 @@ def _bulge(line: Points) -> Points:
     return full
 
 
-def _draw_eyes(sheet: Sheet) -> None:
+def _draw_eyes(sheet: DrawingSheet) -> None:
     upper, lower = lids(EYE_AT)
     white = np.concatenate([upper, lower[-2:0:-1]])
     look = shifted(EYE_AT, 0.03, -0.005)
@@ -262,7 +262,7 @@ def show() -> None:
 
 def build() -> str:
     """Draw the face, lay its handles on it, and set the camera up."""
-    sheet = Sheet("Cartoon")
+    sheet = DrawingSheet("Cartoon")
     draw(sheet)
     obj = sheet.object
     handles.make(obj, landmarks() * np.array([1.0, -1.0]), planes.front())

@@ -18,6 +18,7 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from ... import compat
 
@@ -222,7 +223,6 @@ def load(rig: bpy.types.Object, path: Path) -> tuple[str, ...]:
 
     Raises RigError, with the table as it was, if the file is no mapping or none of its bones is there.
     """
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.bones.mapping import read
 
     links = read(path)

@@ -9,9 +9,13 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
+from mouthpiece.errors import RigError
+from mouthpiece.files import write_whole
 
 from ... import compat
+from ...reports import reports_errors
 from . import mapping as bone_mapping
+from .target import detected
 
 #: Blender needs the strings of a list made at run time to be kept.
 _profiles: list[tuple[str, str, str]] = []
@@ -64,18 +68,11 @@ class MOUTHPIECE_OT_detect_bones(_OnTable, bpy.types.Operator):
 
     profile: EnumProperty(name="Profile", description="Whose names are looked for", items=_profile_items)
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Fill the table."""
-        from mouthpiece.errors import MouthpieceError
-
-        from .target import detected
-
         rig = rig_of(context)
-        try:
-            match = detected(rig, "" if self.profile == "BEST" else self.profile)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        match = detected(rig, "" if self.profile == "BEST" else self.profile)
         bone_mapping.fill(rig, match.links, match.profile)
         self.report({"INFO"}, match.summary())
         return {"FINISHED"}
@@ -146,15 +143,10 @@ class MOUTHPIECE_OT_mirror_bone_links(_OnTable, bpy.types.Operator):
         ),
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mirror, and tell how many."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            count = bone_mapping.mirror(rig_of(context), self.which)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        count = bone_mapping.mirror(rig_of(context), self.which)
         if not count:
             self.report({"WARNING"}, "Nothing has another side: bones must be named in pairs, such as lip.L and lip.R")
             return {"CANCELLED"}
@@ -173,21 +165,17 @@ class MOUTHPIECE_OT_save_bone_mapping(_OnTable, bpy.types.Operator, ExportHelper
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
-        from mouthpiece.errors import MouthpieceError
         from mouthpiece.retarget.bones.mapping import to_json
 
         rig = rig_of(context)
+        text = to_json(bone_mapping.links_in(rig), rig.mouthpiece_bones.profile)
         try:
-            text = to_json(bone_mapping.links_in(rig), rig.mouthpiece_bones.profile)
-            Path(self.filepath).write_text(text, encoding="utf-8")
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            write_whole(self.filepath, text)
         except OSError as error:
-            self.report({"ERROR"}, f"'{self.filepath}' cannot be written: {error.strerror}. Choose another place.")
-            return {"CANCELLED"}
+            raise RigError(f"'{self.filepath}' cannot be written: {error.strerror}. Choose another place.") from error
         self.report({"INFO"}, f"Saved as {self.filepath}")
         return {"FINISHED"}
 
@@ -203,15 +191,10 @@ class MOUTHPIECE_OT_load_bone_mapping(_OnTable, bpy.types.Operator, ImportHelper
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read it."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            lost = bone_mapping.load(rig_of(context), Path(self.filepath))
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        lost = bone_mapping.load(rig_of(context), Path(self.filepath))
         if lost:
             self.report({"WARNING"}, f"Left out, as the armature has no such bones: {', '.join(lost)}")
         return {"FINISHED"}

@@ -8,9 +8,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
+from mouthpiece.errors import RigError
 
-from ...keys.plan import Part
+from ...keys.channels import Part
 from .. import Driven, find_object
+from .face_frame import turning_lids
+from .mapping import links_in, locked_bones
+from .motion import moved
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -35,6 +39,11 @@ class BonesTarget:
     eye_distance: float = 0.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return False: other kinds may play an armature as well."""
+        return False
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for an armature, or for the armature a mesh wears; RigError says why there is none."""
         rig = face_armature(obj)
@@ -50,9 +59,6 @@ class BonesTarget:
         Raises RigError if the rig is gone, a bone of the mapping is, or no bone answers.
         """
         from mouthpiece.curves import Curves
-        from mouthpiece.errors import RigError
-
-        from .motion import moved
 
         rig = find_object(self.object_name)
         check_rig(rig)
@@ -101,8 +107,6 @@ class BonesTarget:
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the armature: bones are animated in its object."""
-        from mouthpiece.errors import RigError
-
         if obj.type != "ARMATURE" and obj.mouthpiece.target != cls.kind:
             return []
         try:
@@ -113,8 +117,6 @@ class BonesTarget:
 
 def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
     """Return the armature meant by an object: itself, or the only one a mesh wears that has face bones."""
-    from mouthpiece.errors import RigError
-
     if obj.type == "ARMATURE":
         return obj
     worn = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE" and modifier.object]
@@ -133,8 +135,6 @@ def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
 
 
 def _has_face(rig: bpy.types.Object) -> bool:
-    from mouthpiece.errors import RigError
-
     try:
         return bool(mapped(rig).links)
     except RigError:
@@ -143,8 +143,6 @@ def _has_face(rig: bpy.types.Object) -> bool:
 
 def check_rig(rig: bpy.types.Object) -> None:
     """Raise RigError if an armature may not be keyed now."""
-    from mouthpiece.errors import RigError
-
     if rig.type != "ARMATURE":
         raise RigError(f"'{rig.name}' is not an armature ({rig.type.title()}). Click the face's armature.")
     if not rig.is_editable:
@@ -157,8 +155,6 @@ def check_rig(rig: bpy.types.Object) -> None:
 
 def check_links(rig: bpy.types.Object, links: Sequence[Link]) -> None:
     """Raise RigError if a bone of the mapping is not there, or two entries want the same channel."""
-    from mouthpiece.errors import RigError
-
     bones = rig.pose.bones
     gone = [name for link in links for name in (link.bone, link.watch) if name and name not in bones]
     if gone:
@@ -179,17 +175,12 @@ def mapped(rig: bpy.types.Object) -> BoneMatch:
     """Return an armature's mapping: its table if it has one, else what its bones' names say."""
     from mouthpiece.retarget.bones.mapping import BoneMatch
 
-    from .mapping import links_in
-
     links = links_in(rig)
     return BoneMatch(rig.mouthpiece_bones.profile or "its table", links) if links else detected(rig)
 
 
 def detected(rig: bpy.types.Object, profile: str = "") -> BoneMatch:
     """Return what the names of an armature's bones say; RigError if nothing."""
-    from .face_frame import turning_lids
-    from .mapping import locked_bones
-
     match = _matched(tuple(rig.data.bones.keys()), locked_bones(rig), profile)
     return replace(match, links=turning_lids(rig, match.links))
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from . import frames, planes
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.drawing.face import Motion
-    from mouthpiece.retarget.drawing.strokes import Part, Puppet
+    from mouthpiece.retarget.drawing.face import DrawnMotion
+    from mouthpiece.retarget.drawing.strokes import DrawnPuppet, FacePart
 
 #: Frames worked out at a time, so that long takes of big drawings fit into memory.
 _AT_ONCE: Final = 64
@@ -32,9 +32,9 @@ class Show:
     material that fills a mouth drawn as one line, -1 for none.
     """
 
-    puppet: Puppet
+    puppet: DrawnPuppet
     plane: planes.Plane
-    motion: Motion
+    motion: DrawnMotion
     starts: list[int]
     poses: list[int]
     head: float
@@ -73,17 +73,17 @@ class Doubled:
     inside: int
 
     @classmethod
-    def of(cls, show: Show, part: Part, drawing: Any, flat: NDArray[np.float64]) -> Doubled:
+    def of(cls, show: Show, part: FacePart, drawing: Any, flat: NDArray[np.float64]) -> Doubled:
         """Look for them in a drawing whose points lie at ``flat`` (P, 2) of the plane."""
         from mouthpiece.retarget.drawing.lip_line import is_mouth_line
-        from mouthpiece.retarget.drawing.strokes import Part
+        from mouthpiece.retarget.drawing.strokes import FacePart
 
         starts = planes.starts(drawing)
         strokes = np.split(np.arange(len(flat)), starts[1:])
         face = show.puppet.face
         lines = tuple(
             number for number, stroke in enumerate(strokes)
-            if part is Part.FACE and is_mouth_line(face, flat[stroke], bool(drawing.strokes[number].cyclic))
+            if part is FacePart.FACE and is_mouth_line(face, flat[stroke], bool(drawing.strokes[number].cyclic))
         )  # fmt: skip
         for number in lines:
             strokes[number] = np.concatenate([strokes[number], strokes[number][::-1]])
@@ -96,7 +96,7 @@ class Doubled:
 
 
 def made(
-    show: Show, part: Part, drawing: Any, matrix: NDArray[np.float64], source: int, times: list[int]
+    show: Show, part: FacePart, drawing: Any, matrix: NDArray[np.float64], source: int, times: list[int]
 ) -> Iterator[Cell]:
     """Yield the cells of one of the user's drawings on the frames ``times``, in order."""
     if not planes.has_points(drawing):
@@ -119,7 +119,7 @@ class Bent:
     inverse: NDArray[np.float64]
 
     @classmethod
-    def of(cls, show: Show, part: Part, drawing: Any, matrix: NDArray[np.float64]) -> Bent:
+    def of(cls, show: Show, part: FacePart, drawing: Any, matrix: NDArray[np.float64]) -> Bent:
         """Tie it."""
         from mouthpiece.retarget.drawing.strokes import Bound
 

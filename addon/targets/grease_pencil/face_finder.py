@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ... import compat
@@ -44,8 +45,6 @@ def own(obj: Any, frame: int) -> Iterator[tuple[Any, Any]]:
 
 def plane_of(obj: bpy.types.Object, frame: int) -> planes.Plane:
     """Return the plane a face is drawn in; RigError if nothing is drawn."""
-    from mouthpiece.errors import RigError
-
     points = planes.drawn_points(obj, own(obj, frame))
     if not len(points):
         raise RigError(f"'{obj.name}' has no strokes on the layers of its face. Draw the face first.")
@@ -75,7 +74,8 @@ def template(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[
 
 def neutral() -> NDArray[np.float32]:
     """Return the resting face (68, 3) of the takes this Mouthpiece makes."""
-    from mouthpiece.models.registry import ASSETS, read_sidecar
+    from mouthpiece.files import ASSETS
+    from mouthpiece.models.registry import read_sidecar
 
     return read_sidecar(ASSETS / "content.onnx.json").neutral_face()
 

@@ -95,7 +95,7 @@ def again(layer: Any, source: int, number: int, kind: str = "GENERATED") -> Any:
 
 
 @dataclass(slots=True)
-class _Row:
+class _FrameBack:
     """A frame to be put back: its drawing's own key, the frame to copy it from, and its places or all its content."""
 
     number: int
@@ -115,14 +115,14 @@ class Snapshot:
         held = table(layer)
         self._layer = layer
         self._all = set(held)
-        self._rows: list[_Row] = []
+        self._rows: list[_FrameBack] = []
         gone = set(numbers)
         stays = {frame.drawing.as_pointer(): number for number, frame in held.items() if number not in gone}
         read: set[int] = set()
         for number in sorted(gone):
             frame, source = held[number], sources.get(number)
             key = frame.drawing.as_pointer()
-            row = _Row(number, frame.keyframe_type, frame.select, key, stays.get(key))
+            row = _FrameBack(number, frame.keyframe_type, frame.select, key, stays.get(key))
             if key not in stays and key not in read:
                 if source is not None and _alike(frame.drawing, held[source].drawing):
                     row.source, row.places = source, get_places(frame.drawing)

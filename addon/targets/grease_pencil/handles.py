@@ -12,6 +12,7 @@ from typing import Any, Final
 import bpy
 import numpy as np
 from mathutils import Matrix
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from . import planes
@@ -113,8 +114,6 @@ def _count(held: bpy.types.Object) -> int:
 
 def read(obj: bpy.types.Object) -> NDArray[np.float64]:
     """Return where the handles lie (68, 2) in the plane of a drawing; RigError if they do not."""
-    from mouthpiece.errors import RigError
-
     reason = missing(obj)
     if reason:
         raise RigError(reason)

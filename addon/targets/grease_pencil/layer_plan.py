@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from mouthpiece.errors import RigError
 
 from . import drawings, frames, planes
-from .ledgers import ASIDE, Ledger
+from .ledgers import ASIDE, DrawingLedger
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.drawing.strokes import Part
+    from mouthpiece.retarget.drawing.strokes import FacePart
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class LayerPlan:
 class Sources:
     """The user's own drawings on a layer: what is drawn at each frame but for takes."""
 
-    def __init__(self, layer: Any, ledger: Ledger) -> None:
+    def __init__(self, layer: Any, ledger: DrawingLedger) -> None:
         """Tell them from those of takes by the ledger."""
         name = layer.name
         held = frames.table(layer)
@@ -72,7 +73,7 @@ class Sources:
         return [time for time in self._times if first <= time <= last]
 
 
-def own_drawing(layer: Any, ledger: Ledger, frame: int) -> Any | None:
+def own_drawing(layer: Any, ledger: DrawingLedger, frame: int) -> Any | None:
     """Return the user's own drawing of a layer at a frame; before their first, that one; None if there is none."""
     sources = Sources(layer, ledger)
     held = sources.at(frame)
@@ -84,9 +85,9 @@ def own_drawing(layer: Any, ledger: Ledger, frame: int) -> Any | None:
 def plan(
     layer: Any,
     obj: Any,
-    part: Part,
+    part: FacePart,
     show: drawings.Show,
-    ledger: Ledger,
+    ledger: DrawingLedger,
     sound: str,
     span: tuple[int, int],
     warp_own: bool,
@@ -115,7 +116,7 @@ def plan(
 
 
 def _plan_removal(
-    result: LayerPlan, held: dict[int, Any], ledger: Ledger, sound: str, span: tuple[int, int], warp_own: bool
+    result: LayerPlan, held: dict[int, Any], ledger: DrawingLedger, sound: str, span: tuple[int, int], warp_own: bool
 ) -> None:
     """Plan which frames of takes go: those of the same sound, and others' in the way; what was edited stays."""
     name, (first, last) = result.layer.name, span
@@ -132,7 +133,7 @@ def _plan_removal(
 
 
 def _plan_own(
-    result: LayerPlan, held: dict[int, Any], ledger: Ledger, sound: str, span: tuple[int, int], warp_own: bool
+    result: LayerPlan, held: dict[int, Any], ledger: DrawingLedger, sound: str, span: tuple[int, int], warp_own: bool
 ) -> None:
     """Plan what becomes of the user's own frames in the take.
 
@@ -172,8 +173,6 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
 
     Raises RigError, before anything is changed, where Blender would damage drawings.
     """
-    from mouthpiece.errors import RigError
-
     layer = plan.layer
     if frames.miscounted(layer, plan.remove):
         raise RigError(
@@ -214,7 +213,7 @@ def move_all(layer: Any, moves: list[tuple[int, int]], undo: ExitStack) -> None:
         undo.callback(layer.frames.move, target, source)
 
 
-def plan_off(layer: Any, ledger: Ledger, sounds: set[str], warp_own: bool) -> LayerPlan:
+def plan_off(layer: Any, ledger: DrawingLedger, sounds: set[str], warp_own: bool) -> LayerPlan:
     """Return how the takes of ``sounds`` come off a layer, and what was laid aside for them comes back."""
     result = LayerPlan(layer, Sources(layer, ledger))
     held = frames.table(layer)

@@ -26,7 +26,7 @@ class Drawn:
 
 
 @dataclass(slots=True)
-class Ledger:
+class DrawingLedger:
     """Takes in a Grease Pencil; by layer, the frames on which the user's own drawing resumes, and those laid aside.
 
     Frames on which it resumes have the checksum of what is drawn there, those laid aside the frame they lie on now.
@@ -56,7 +56,7 @@ class Ledger:
         return {*self.ends, *self.aside, *(name for take in self.takes for name in take.layers)}
 
 
-def read(owner: bpy.types.ID) -> Ledger:
+def read(owner: bpy.types.ID) -> DrawingLedger:
     """Return the ledger of a Grease Pencil; an empty one if it makes no sense: all is the user's."""
     try:
         stored = json.loads(str(owner.get(PROPERTY, "{}")))
@@ -67,8 +67,8 @@ def read(owner: bpy.types.ID) -> Ledger:
         ends = dict(_layers(stored.get("ends", {})))
         aside = dict(_layers(stored.get("aside", {})))
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-        return Ledger()
-    return Ledger(takes, ends, aside)
+        return DrawingLedger()
+    return DrawingLedger(takes, ends, aside)
 
 
 def _layers(stored: Any) -> Iterator[tuple[str, dict[int, int]]]:
@@ -76,7 +76,7 @@ def _layers(stored: Any) -> Iterator[tuple[str, dict[int, int]]]:
         yield str(name), {int(frame): int(value) for frame, value in rows}
 
 
-def write(owner: bpy.types.ID, ledger: Ledger) -> None:
+def write(owner: bpy.types.ID, ledger: DrawingLedger) -> None:
     """Remember a ledger; forget it if it has nothing to say."""
     takes = ledger.takes  # also those that draw nothing now: dialled again they may
     ends = {name: sorted(rows.items()) for name, rows in ledger.ends.items() if rows}

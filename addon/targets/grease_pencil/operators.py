@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
+from ...reports import reports_errors
 from . import face_finder, handles
 from . import settings as drawing_settings
 
@@ -57,15 +58,10 @@ class MOUTHPIECE_OT_find_drawn_face(_OfDrawing, bpy.types.Operator):
     bl_description = "Look for the face in the drawing and lay its 68 handles on it, to be corrected by hand"
     bl_options = {"REGISTER", "UNDO"}
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Find it; without a face, place handles like *Place Handles*."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            found = face_finder.place(drawing(context), context.scene.frame_current, look=True)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        found = face_finder.place(drawing(context), context.scene.frame_current, look=True)
         if not found:
             self.report({"WARNING"}, "No face was seen: handles lie where most drawings have one. Move them onto it")
         return {"FINISHED"}
@@ -79,15 +75,10 @@ class MOUTHPIECE_OT_place_handles(_OfDrawing, bpy.types.Operator):
     bl_description = "Lay 68 handles on the drawing as on a plain face seen from the front, to be moved by hand"
     bl_options = {"REGISTER", "UNDO"}
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Place them."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            face_finder.place(drawing(context), context.scene.frame_current, look=False)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        face_finder.place(drawing(context), context.scene.frame_current, look=False)
         return {"FINISHED"}
 
 

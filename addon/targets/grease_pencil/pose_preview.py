@@ -9,15 +9,17 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 from numpy.typing import NDArray
 
-from ... import compat
+from ... import compat, previews
 from ...bake import redial
 from ...bake import settings as bake_settings
 from ...keys import kept_takes
 from . import drawings, face_finder, handles, layer_plan, ledgers, planes
 from . import settings as drawing_settings
 from .operators import drawing
+from .target import shown as show
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -44,7 +46,7 @@ def shows_line(obj: bpy.types.Object) -> bool:
     return SHOWN.get("name") == obj.name and obj.mouthpiece_strokes.pose == "LINE"
 
 
-class Line(NamedTuple):
+class PoseStroke(NamedTuple):
     """A stroke in a pose: points (N, 3) in the object's axes, displayed colour (4,), whether it is closed."""
 
     points: NDArray[np.float32]
@@ -69,7 +71,7 @@ def posed(name: str) -> Performance:
     return Performance(landmarks, neutral, weights[None], pose, gaze, blink, activity, 25.0)
 
 
-def lines(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = None) -> list[Line]:
+def lines(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = None) -> list[PoseStroke]:
     """Return the strokes of a drawn face as they are at a frame in a pose, back to front.
 
     Raises RigError where the face has no handles, or TakeError where a line's motion is gone.
@@ -82,8 +84,6 @@ def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = No
     """Return what a face shows at a frame in a pose; None if that is of a line, and none is heard."""
     from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import apply
-
-    from .target import shown as show
 
     if pose != "LINE":
         return show(obj, posed(pose), FrameGrid(25.0, frame, frame, frame), 1.0)[0]
@@ -98,7 +98,7 @@ def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = No
     return show(obj, take if dials is None else apply(take, dials), here, strength)[0]
 
 
-def _strokes(obj: bpy.types.Object, frame: int, show: drawings.Show) -> Iterator[Line]:
+def _strokes(obj: bpy.types.Object, frame: int, show: drawings.Show) -> Iterator[PoseStroke]:
     noted = ledgers.read(obj.data)
     for layer, part in drawing_settings.parts_of(obj):
         drawing = layer_plan.own_drawing(layer, noted, frame)
@@ -115,7 +115,7 @@ def _strokes(obj: bpy.types.Object, frame: int, show: drawings.Show) -> Iterator
             stroke = drawing.strokes[number]
             if end - start > 1:
                 closed = bool(stroke.cyclic) or number in bent.doubled.lines
-                yield Line(points[start:end], _colour(obj, stroke), closed)
+                yield PoseStroke(points[start:end], _colour(obj, stroke), closed)
 
 
 def _colour(obj: bpy.types.Object, stroke: Any) -> tuple[float, float, float, float]:
@@ -190,10 +190,8 @@ def clear() -> None:
     SHOWN.clear()
 
 
-def _lines(context: bpy.types.Context) -> list[Line]:
+def _lines(context: bpy.types.Context) -> list[PoseStroke]:
     """Return what is to be drawn; the last of it while nothing has changed."""
-    from mouthpiece.errors import MouthpieceError
-
     obj = bpy.data.objects.get(SHOWN["name"])
     if obj is None or handles.missing(obj):
         return []
@@ -249,11 +247,13 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_OT
 def register() -> None:
     """Register the button."""
     _register_classes()
+    previews.SHOWS_LINE.append(shows_line)
     bpy.app.handlers.load_pre.append(_forget)
 
 
 def unregister() -> None:
     """Take it away, and what it draws."""
     clear()
+    previews.SHOWS_LINE.remove(shows_line)
     bpy.app.handlers.load_pre.remove(_forget)
     _unregister_classes()

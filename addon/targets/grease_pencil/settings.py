@@ -19,7 +19,7 @@ from bpy.props import (
 from bpy.utils import register_classes_factory
 
 if TYPE_CHECKING:
-    from mouthpiece.retarget.drawing.strokes import Part
+    from mouthpiece.retarget.drawing.strokes import FacePart
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 _PARTS: Final = (
@@ -72,7 +72,7 @@ POSES: Final = (
 class MOUTHPIECE_PG_layer_part(bpy.types.PropertyGroup):
     """What a layer is of the face; ``name`` is the layer's."""
 
-    part: EnumProperty(name="Part", description="What the layer is of the face", items=_PARTS, override=_OVERRIDE)
+    part: EnumProperty(name="FacePart", description="What the layer is of the face", items=_PARTS, override=_OVERRIDE)
 
 
 class MOUTHPIECE_PG_strokes(bpy.types.PropertyGroup):
@@ -133,14 +133,14 @@ def part_names(obj: bpy.types.Object) -> dict[str, str]:
     return {layer.name: told.get(layer.name) or guessed(layer.name) for layer in obj.data.layers}
 
 
-def parts_of(obj: bpy.types.Object) -> Iterator[tuple[Any, Part]]:
+def parts_of(obj: bpy.types.Object) -> Iterator[tuple[Any, FacePart]]:
     """Yield the layers that move, and what each is of the face."""
-    from mouthpiece.retarget.drawing.strokes import Part
+    from mouthpiece.retarget.drawing.strokes import FacePart
 
     names = part_names(obj)
     for layer in obj.data.layers:
         if names[layer.name] != "OUT":
-            yield layer, Part[names[layer.name]]
+            yield layer, FacePart[names[layer.name]]
 
 
 def list_layers(obj: bpy.types.Object) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
-from ...keys.plan import Line, Written
+from ...keys.channels import Line, Written
 from .. import find_object
 from . import frames, layer_plan, ledgers, planes
 from . import settings as drawing_settings
@@ -16,8 +17,8 @@ from .drawings import Show
 
 
 @dataclass(slots=True)
-class Drawings:
-    """What a performance makes of a drawn face: one of the ``Drawings`` of ``targets``."""
+class FaceDrawings:
+    """What a performance makes of a drawn face: one of the ``FaceDrawings`` of ``targets``."""
 
     owner: bpy.types.ID
     object_name: str
@@ -27,8 +28,6 @@ class Drawings:
 
     def check(self) -> None:
         """Raise RigError if the Grease Pencil may not be drawn into, or nothing in it would move."""
-        from mouthpiece.errors import RigError
-
         reason = not_drawable(find_object(self.object_name))
         if reason:
             raise RigError(reason)
@@ -61,7 +60,7 @@ class Drawings:
         return written
 
     def _plans(
-        self, obj: bpy.types.Object, noted: ledgers.Ledger, line: Line, written: Written
+        self, obj: bpy.types.Object, noted: ledgers.DrawingLedger, line: Line, written: Written
     ) -> list[layer_plan.LayerPlan]:
         plans = []
         for layer, part in drawing_settings.parts_of(obj):
@@ -73,7 +72,7 @@ class Drawings:
         return plans
 
 
-def noted_in(owner: Any) -> ledgers.Ledger:
+def noted_in(owner: Any) -> ledgers.DrawingLedger:
     """Return the ledger of a Grease Pencil; layers renamed since are known by the drawings on them."""
     noted = ledgers.read(owner)
     names = noted.layer_names()
@@ -131,7 +130,7 @@ def is_locked(layer: Any) -> bool:
 
 
 def _retired(
-    owner: Any, noted: ledgers.Ledger, take: ledgers.Drawn, written: set[str], warp_own: bool
+    owner: Any, noted: ledgers.DrawingLedger, take: ledgers.Drawn, written: set[str], warp_own: bool
 ) -> list[layer_plan.LayerPlan]:
     """Return plans that only take off what a take had on layers it is no longer drawn on."""
     found = []
@@ -142,7 +141,7 @@ def _retired(
     return found
 
 
-def _note(noted: ledgers.Ledger, plan: layer_plan.LayerPlan, take: ledgers.Drawn, rows: dict[int, int]) -> None:
+def _note(noted: ledgers.DrawingLedger, plan: layer_plan.LayerPlan, take: ledgers.Drawn, rows: dict[int, int]) -> None:
     """Bring a ledger up to date with what was done on a layer; edited frames stay on it as they were noted."""
     name = plan.layer.name
     held = frames.table(plan.layer)
@@ -164,7 +163,7 @@ def _note(noted: ledgers.Ledger, plan: layer_plan.LayerPlan, take: ledgers.Drawn
     noted.aside[name] = {k: v for k, v in noted.aside.get(name, {}).items() if k not in plan.back} | plan.aside
 
 
-def _resume(owner: Any, noted: ledgers.Ledger, undo: ExitStack) -> None:
+def _resume(owner: Any, noted: ledgers.DrawingLedger, undo: ExitStack) -> None:
     """Have the user's own drawing go on where each take ends."""
     for name in noted.layer_names():
         layer = owner.layers.get(name)
@@ -215,14 +214,12 @@ def _places(rows: dict[str, list[int]]) -> str:
 
 def erase(owner: Any, warp_own: bool, undo: ExitStack) -> Written:
     """Take every take off a Grease Pencil: the user's drawings are as they were; changed ones of the take stay."""
-    from mouthpiece.errors import RigError
-
     reason = linked(owner)
     if reason:
         raise RigError(reason)
     noted = noted_in(owner)
     undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
-    written, left = Written(), ledgers.Ledger()
+    written, left = Written(), ledgers.DrawingLedger()
     for name in sorted(noted.layer_names()):
         layer = owner.layers.get(name)
         if layer is None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
-from ...keys.plan import Written
+from ...keys.channels import Written
 from .. import Driven, find_object
 from . import handles, ledgers, planes, takes
 from . import settings as drawing_settings
@@ -33,10 +34,13 @@ class StrokesTarget:
     kind: ClassVar[str] = "STROKES"
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return False: other kinds may play a drawing as well."""
+        return False
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a Grease Pencil whose face has handles."""
-        from mouthpiece.errors import RigError
-
         if obj.type != "GREASEPENCIL":
             raise RigError(f"'{obj.name}' is no Grease Pencil ({obj.type.replace('_', ' ').title()}). Click a drawing.")
         reason = handles.missing(obj) or takes.not_drawable(obj)
@@ -65,12 +69,10 @@ class StrokesTarget:
         obj = find_object(self.object_name)
         reason = takes.not_drawable(obj)
         if reason:
-            from mouthpiece.errors import RigError
-
             raise RigError(reason)
         count = len(grid.frames)
         show, folds = shown(obj, performance, grid, self.strength)
-        driven = Driven((), drawings=takes.Drawings(obj.data, obj.name, show, obj.mouthpiece_strokes.own == "WARP"))
+        driven = Driven((), drawings=takes.FaceDrawings(obj.data, obj.name, show, obj.mouthpiece_strokes.own == "WARP"))
         if folds:
             more = " Lower Strength, or give the features more room with the handles." if folds > _FEW * count else ""
             driven.warnings.append(
@@ -98,12 +100,12 @@ class StrokesTarget:
 def shown(obj: bpy.types.Object, performance: Performance, grid: FrameGrid, strength: float) -> tuple[Show, int]:
     """Return what a face shows on each frame of a grid, and on how many of them it was kept from folding."""
     from mouthpiece.retarget.drawing.face import DrawnFace, follow
-    from mouthpiece.retarget.drawing.strokes import Puppet
+    from mouthpiece.retarget.drawing.strokes import DrawnPuppet
     from mouthpiece.retarget.drawing.timing import held
 
     chosen = obj.mouthpiece_strokes
     face = DrawnFace.of(handles.read(obj), performance.neutral, chosen.mouth.lower())
-    puppet = Puppet.of(face)
+    puppet = DrawnPuppet.of(face)
     motion, done = puppet.repaired(follow(face, performance, grid.times, strength))
     change = chosen.change if chosen.timing == "CHANGE" else 0.0
     holds = held(face, motion, chosen.head, drawing_settings.STEPS[chosen.timing], change)

@@ -7,8 +7,12 @@ from typing import Final
 import bpy
 import numpy as np
 from mathutils import Vector
+from mouthpiece.errors import RigError
 
+from ..bones.face_frame import frame_of
 from ..bones.rotations import scale_of
+from ..bones.target import mapped
+from ..shape_keys.target import editable_keys, table_of
 
 #: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
 _OUTER_OVER_CENTRES: Final = 1.43
@@ -20,10 +24,6 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
 
     Read off its blink shapes, which move the lids and nothing else; without them, off its width, taken for a head's.
     """
-    from mouthpiece.errors import RigError
-
-    from ..shape_keys.target import editable_keys, table_of
-
     if obj.type == "ARMATURE":
         return _between_bones(obj)
     key = editable_keys(obj)
@@ -41,9 +41,6 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
 def _between_bones(rig: bpy.types.Object) -> float:
     """Return the distance as an armature's face bones have it; RigError if it has none."""
     from mouthpiece.models.registry import find
-
-    from ..bones.face_frame import frame_of
-    from ..bones.target import mapped
 
     own: float = rig.mouthpiece_bones.eye_distance
     if own:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from ..bones.rotations import before, rotation_before, rotation_rows, scale_of
 
@@ -45,10 +46,13 @@ class HeadTarget:
     eye_distance: float = 0.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return False: other kinds may play a head as well."""
+        return False
+
+    @classmethod
     def of(cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0) -> Self:
         """Return the target; RigError if there is no such bone, or it may not be edited or turned."""
-        from mouthpiece.errors import RigError
-
         if obj is None:
             raise RigError("No head is chosen. Pick an armature and a bone, or an object, or set Head to None.")
         target = cls(obj.name, bone, strength, eye_distance)
@@ -99,8 +103,6 @@ class HeadTarget:
 
     def _joint(self) -> Joint:
         """Return what turns, checked anew."""
-        from mouthpiece.errors import RigError
-
         obj = find_object(self.object_name)
         if not obj.is_editable:
             raise RigError(f"'{obj.name}' is linked from a library. Make a library override of it, or make it local.")
@@ -128,8 +130,6 @@ class Joint:
     @classmethod
     def of_bone(cls, obj: bpy.types.Object, name: str) -> Joint:
         """Return an armature's bone: its channels are in its own rest orientation, which is taken out."""
-        from mouthpiece.errors import RigError
-
         if obj.type != "ARMATURE":
             raise RigError(f"'{obj.name}' is not an armature ({obj.type.title()}). Pick the armature of the head.")
         bone = obj.pose.bones.get(name)
@@ -146,8 +146,6 @@ class Joint:
     @classmethod
     def of_object(cls, obj: bpy.types.Object) -> Joint:
         """Return an object's delta transform, so that its own stays the user's: world = delta @ own rotation."""
-        from mouthpiece.errors import RigError
-
         if obj.rotation_mode == "AXIS_ANGLE":
             raise RigError(
                 f"'{obj.name}' rotates by Axis Angle, which has no delta. Set its rotation to Quaternion or XYZ."

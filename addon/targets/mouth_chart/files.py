@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import bpy
+from mouthpiece.files import write_whole
 
 from . import fill
 from . import settings as chart_settings
@@ -37,7 +38,7 @@ def read(path: Path) -> dict[str, Any]:
 def write(obj: bpy.types.Object, path: Path) -> None:
     """Save the chart of ``obj``, its table and its timing; RigError if the place cannot be written to."""
     try:
-        path.write_text(json.dumps(saved_of(obj), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(saved_of(obj), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise refused(f"The mouth chart cannot be written to '{path}': {error.strerror}.") from error
 

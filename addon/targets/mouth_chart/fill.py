@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
+from ..shape_keys.target import editable_keys, key_names
 from . import settings as chart_settings
 from .setup import about_property, check_editable, refused
 from .switches import MODIFIER, MODIFIER_TYPE, picture_numbers
@@ -190,8 +191,6 @@ def _keys(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
     from mouthpiece.motion.chart.names import match_names
-
-    from ..shape_keys.target import editable_keys, key_names
 
     found: _Filled = {s: {"key": name} for s, name in match_names(chart, key_names(editable_keys(obj))).items()}
     if found:

@@ -9,6 +9,7 @@ import bpy
 from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
 
+from ...reports import reports_errors
 from . import files, fill
 from . import settings as chart_settings
 from .target import ChartTarget
@@ -50,16 +51,11 @@ class MOUTHPIECE_OT_set_up_chart(_OfChart, bpy.types.Operator):
         "else in the order of drawings"
     )
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Set up."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = context.object
-        try:
-            told = fill.set_up(obj, context.selected_objects, context.scene)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        told = fill.set_up(obj, context.selected_objects, context.scene)
         obj.mouthpiece.target = "CHART"
         self.report({"INFO"}, told)
         return {"FINISHED"}
@@ -74,20 +70,15 @@ class MOUTHPIECE_OT_show_mouth(_OfChart, bpy.types.Operator):
 
     shape: StringProperty(name="Shape", description="Name of the shape to show; none for the chosen one")
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Show it."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = context.object
         settings = obj.mouthpiece_chart
-        try:
-            target = ChartTarget.of(obj)
-            names = [row.shape for row in settings.rows]
-            target.show(self.shape or names[settings.index])
-            settings.index = names.index(self.shape) if self.shape in names else settings.index
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        target = ChartTarget.of(obj)
+        names = [row.shape for row in settings.rows]
+        target.show(self.shape or names[settings.index])
+        settings.index = names.index(self.shape) if self.shape in names else settings.index
         return {"FINISHED"}
 
 
@@ -110,15 +101,10 @@ class MOUTHPIECE_OT_load_chart(_OnFile, bpy.types.Operator):
     filepath: StringProperty(subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Load it."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            told = files.apply(context.object, files.read(Path(self.filepath)), context.scene)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        told = files.apply(context.object, files.read(Path(self.filepath)), context.scene)
         self.report({"INFO"}, told)
         return {"FINISHED"}
 
@@ -134,19 +120,14 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
     filepath: StringProperty(subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Save it."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = context.object
         path = Path(self.filepath)
         path = path if path.suffix.lower() == ".json" else path.with_name(path.name + ".json")
-        try:
-            chart_settings.check_rows(obj, chart_settings.chart_of(obj.mouthpiece_chart))
-            files.write(obj, path)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        chart_settings.check_rows(obj, chart_settings.chart_of(obj.mouthpiece_chart))
+        files.write(obj, path)
         self.report({"INFO"}, f"Saved {path}")
         return {"FINISHED"}
 

@@ -16,8 +16,9 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import MouthpieceError
 
-from .setup import Entry, Setup, refused
+from .setup import MouthEntry, Setup, refused
 
 if TYPE_CHECKING:
     from mouthpiece.motion.chart.charts import MouthChart
@@ -80,8 +81,6 @@ class MOUTHPIECE_PG_mouth(bpy.types.PropertyGroup):
 
 def _chosen(self: Any, context: bpy.types.Context) -> None:
     """Show the chosen chart's shapes in the table; what is filled in for shapes of the same name stays."""
-    from mouthpiece.errors import MouthpieceError
-
     if self.chart == CUSTOM and not self.definition:
         return
     try:
@@ -204,13 +203,13 @@ def setup_of(obj: bpy.types.Object) -> Setup:
     return Setup(how, entries, source, material, node, path, settings.columns, settings.lines)
 
 
-def _entry(row: Any, how: str) -> Entry:
+def _entry(row: Any, how: str) -> MouthEntry:
     if how == "KEYS":
-        return Entry(row.shape, row.used, 0, row.key)
+        return MouthEntry(row.shape, row.used, 0, row.key)
     if how == "OBJECTS":
         shown = row.collection or row.object
-        return Entry(row.shape, row.used, 0, shown.name if shown else "", row.collection is not None)
-    return Entry(row.shape, row.used, row.number)
+        return MouthEntry(row.shape, row.used, 0, shown.name if shown else "", row.collection is not None)
+    return MouthEntry(row.shape, row.used, row.number)
 
 
 def check_rows(obj: bpy.types.Object, chart: MouthChart) -> None:

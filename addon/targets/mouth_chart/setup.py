@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from mouthpiece.errors import RigError
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MouthEntry:
     """What shows a shape: a number (frame, picture, cell, value) or a name (object, collection, shape key).
 
     ``used`` is whether it has a drawing of its own at all.
@@ -28,7 +29,7 @@ class Setup:
     """How a chart is shown: what is switched (a key of ``SWITCHES``), by names only, and what shows each shape."""
 
     how: str
-    entries: tuple[Entry, ...]
+    entries: tuple[MouthEntry, ...]
     object: str = ""
     material: str = ""
     node: str = ""
@@ -58,12 +59,10 @@ class Switches:
 
 def refused(text: str) -> Exception:
     """Return the error that refuses a setup with ``text``."""
-    from mouthpiece.errors import RigError
-
     return RigError(text)
 
 
-def numbers_of(entries: Sequence[Entry]) -> tuple[float, ...]:
+def numbers_of(entries: Sequence[MouthEntry]) -> tuple[float, ...]:
     """Return the entries' numbers, NaN for those not used."""
     return tuple(float(entry.number) if entry.used else float("nan") for entry in entries)
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import bpy
 
 from .. import find_object
-from .setup import Entry, Setup, Switch, Switches, about_property, check_editable, numbers_of, refused
+from ..shape_keys.target import editable_keys
+from .setup import MouthEntry, Setup, Switch, Switches, about_property, check_editable, numbers_of, refused
 
 #: The modifier that shows one drawing of a grease pencil object, and its type.
 MODIFIER: Final = "Mouthpiece Chart"
@@ -64,7 +65,7 @@ def objects(obj: bpy.types.Object, setup: Setup) -> Switches:
     return result
 
 
-def _mouths(entry: Entry) -> list[bpy.types.Object]:
+def _mouths(entry: MouthEntry) -> list[bpy.types.Object]:
     if not entry.collection:
         return [find_object(entry.name)] if entry.name else _none(entry)
     collection = bpy.data.collections.get((entry.name, None)) or bpy.data.collections.get(entry.name)
@@ -73,7 +74,7 @@ def _mouths(entry: Entry) -> list[bpy.types.Object]:
     return list(collection.all_objects) or _none(entry)
 
 
-def _none(entry: Entry) -> list[Any]:
+def _none(entry: MouthEntry) -> list[Any]:
     raise refused(f"The shape {entry.shape} has no object to show: it may have been deleted. Choose one, or untick it.")
 
 
@@ -99,8 +100,6 @@ def numbers(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 def shape_keys(obj: bpy.types.Object, setup: Setup) -> Switches:
     """Show one shape key at a time; an entry without one is the basis."""
-    from ..shape_keys.target import editable_keys
-
     key = editable_keys(obj)
     names = {entry.name for entry in setup.entries if entry.used and entry.name}
     gone = sorted(names - set(key.key_blocks.keys()))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import bpy
 
 from ...keys import rna_values
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
-from .setup import Entry, Setup, Switches, refused
+from . import settings as chart_settings
+from .setup import MouthEntry, Setup, Switches, refused
 from .switches import SWITCHES, check_pictures
 
 if TYPE_CHECKING:
@@ -50,10 +51,13 @@ class ChartTarget:
     strength: float = 1.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return False: other kinds may play an object with a chart as well."""
+        return False
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return the chart an object's settings have; RigError if none is set up, or what it shows is gone."""
-        from . import settings as chart_settings
-
         target = cls.asked(obj, strength)
         target._switches(obj)
         chart_settings.check_rows(obj, target.chart)
@@ -62,8 +66,6 @@ class ChartTarget:
     @classmethod
     def asked(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return what the settings say, unchecked but for there being a table."""
-        from . import settings as chart_settings
-
         settings = obj.mouthpiece_chart
         if not settings.rows:
             raise refused(f"'{obj.name}' has no mouth chart. Under Mouth Chart choose a set and press Set Up.")
@@ -77,7 +79,7 @@ class ChartTarget:
 
         try:
             how = dict(saved["setup"])
-            entries = tuple(Entry(**entry) for entry in how.pop("entries"))
+            entries = tuple(MouthEntry(**entry) for entry in how.pop("entries"))
             setup, exposure = Setup(entries=entries, **how), Exposure(**saved["exposure"])
             name, strength = str(saved["object_name"]), float(saved["strength"])
         except (KeyError, TypeError, ValueError) as error:
@@ -104,8 +106,6 @@ class ChartTarget:
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the data-blocks a chart of the object may switch."""
-        from . import settings as chart_settings
-
         return chart_settings.owners(obj)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:

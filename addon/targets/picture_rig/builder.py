@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from mathutils import Matrix, Vector
+from mouthpiece.errors import PictureError, RigError
 
+from ... import previews
+from ..shape_keys.target import editable_keys
 from . import images
 from . import mesh as picture_mesh
 from . import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
-    from mouthpiece.portrait.find.sighting import FaceRequest, Sighting
+    from mouthpiece.portrait.find.search import FaceRequest, Sighting
     from mouthpiece.retarget.picture.keys import PictureRig
 
 #: Longer side of a picture in Blender units.
@@ -32,7 +35,7 @@ _BY_HAND: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFace:
     """How landmarks are had: ``placed`` already, from a file, a template to be moved, or found: ``face`` from 1 on."""
 
     face: int = 1
@@ -42,17 +45,17 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Made:
+class MadeRig:
     """A picture rig, and remarks."""
 
     rig: bpy.types.Object
     warnings: list[str] = field(default_factory=list)
 
 
-def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[str]]:
+def landmarks_for(image: bpy.types.Image, wanted: WantedFace) -> tuple[Placed, list[str]]:
     """Return landmarks in pixels of a picture, and remarks; PictureError says why there are none."""
     from mouthpiece.portrait.find.placement import placed_in_box, read_points
-    from mouthpiece.portrait.find.sighting import FaceRequest
+    from mouthpiece.portrait.find.search import FaceRequest
 
     width, height = image.size
     told = images.remarks(image)
@@ -69,8 +72,7 @@ def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[
 
 def found_in(image: bpy.types.Image, request: FaceRequest) -> Sighting:
     """Return the faces that are asked for of an image; PictureError says why there are none."""
-    from mouthpiece.errors import PictureError
-    from mouthpiece.portrait.find.sighting import LOOKED_AT, sight_in
+    from mouthpiece.portrait.find.search import LOOKED_AT, sight_in
 
     colours, _ = images.pixels(image, LOOKED_AT)
     if not colours[..., 3].any():
@@ -81,7 +83,7 @@ def found_in(image: bpy.types.Image, request: FaceRequest) -> Sighting:
     return sight_in(colours, (image.size[0], image.size[1]), request, image.name)
 
 
-def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:
+def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace, longest: float = LONGEST) -> MadeRig:
     """Add a picture rig to the scene, active and selected, and return it.
 
     Raises PictureError, with nothing added, if the picture or its face cannot be used.
@@ -101,7 +103,7 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
             "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
             f"{context.scene.view_settings.view_transform} changes them."
         )
-    return Made(obj, warnings)
+    return MadeRig(obj, warnings)
 
 
 def rig_for(image: bpy.types.Image, placed: Placed) -> PictureRig:
@@ -136,16 +138,12 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
     A portrait has no shape of its own: it only remembers them. Raises PictureError or RigError, with everything as it
     was, if the landmarks or the mesh cannot be used.
     """
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.picture.sheet import laid_out
-
-    from ..portrait import preview
-    from ..shape_keys.target import editable_keys
 
     if picture_settings.is_portrait(obj):
         check_face(picture_settings.picture_of(obj), placed)
         picture_settings.keep(obj, placed)
-        preview.changed(obj)
+        previews.changed(obj)
         return []
     editable_keys(obj)
     if obj.mode != "OBJECT":

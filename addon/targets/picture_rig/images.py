@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import PictureError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +20,6 @@ LONGEST: Final = 16_384
 
 def load(path: str) -> bpy.types.Image:
     """Return the image at a path, the one already loaded if there is one; PictureError if it cannot be read."""
-    from mouthpiece.errors import PictureError
-
     full = Path(bpy.path.abspath(path))
     if full.is_dir():
         raise PictureError(f"'{full}' is a folder. Choose a picture in it.")
@@ -42,7 +41,6 @@ def load(path: str) -> bpy.types.Image:
 
 def check(image: bpy.types.Image) -> None:
     """Raise PictureError if an image is no still picture, or its pixels cannot be had."""
-    from mouthpiece.errors import PictureError
     from mouthpiece.portrait.headers import kind_of
 
     if image.source in ("MOVIE", "SEQUENCE", "TILED"):

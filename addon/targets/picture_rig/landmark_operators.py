@@ -11,8 +11,11 @@ from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, StringPro
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
+from mouthpiece.errors import PictureError, RigError
+from mouthpiece.files import write_whole
 
 from ... import compat
+from ...reports import reports_errors
 from ..portrait import settings as portrait_settings
 from . import landmarks as rig_landmarks
 from . import settings as picture_settings
@@ -43,14 +46,7 @@ class OnRig:
 
     def tell(self: Any, work: Any, done: str) -> set[str]:
         """Do ``work``, which returns remarks, and report."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            remarks = work()
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        for remark in remarks or ():
+        for remark in work() or ():
             self.report({"WARNING"}, remark)
         self.report({"INFO"}, done)
         return {"FINISHED"}
@@ -67,6 +63,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
         name="Points", description="The four places in pixels of the picture, x and y each, from the top left", size=8
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Place the average face on the points."""
         from mouthpiece.portrait.find.placement import placed_by_clicks
@@ -136,6 +133,7 @@ class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
     bl_label = "Edit Landmarks"
     bl_description = "Show the face's points as a mesh to edit: move them (O for proportional editing), then Apply"
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the mesh active, in Edit Mode."""
         rig: Any = picture_settings.face_meant(context.active_object)
@@ -165,10 +163,9 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
 
     hide: BoolProperty(name="Hide Landmarks", description="Hide the landmarks afterwards", default=True)
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Rebuild; what was active becomes the rig."""
-        from mouthpiece.errors import RigError
-
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
@@ -200,6 +197,7 @@ class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
         items=(("RIGHT", "Left of Picture", "The person's right"), ("LEFT", "Right of Picture", "The person's left")),
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mirror what is in the landmark mesh, or else the rig's own points."""
         from mouthpiece.portrait.find.placement import mirrored
@@ -229,6 +227,7 @@ class MOUTHPIECE_OT_load_landmarks(OnRig, bpy.types.Operator, ImportHelper):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read and rebuild."""
         from mouthpiece.portrait.find.placement import read_points
@@ -253,15 +252,14 @@ class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
-        from mouthpiece.errors import PictureError
-
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
             try:
-                Path(self.filepath).write_text(rig.mouthpiece_picture.points + "\n", encoding="utf-8")
+                write_whole(self.filepath, rig.mouthpiece_picture.points + "\n")
             except OSError as error:
                 raise PictureError(f"'{self.filepath}' cannot be written: {error.strerror}.") from error
             return []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from . import builder as rig_builder
 from . import settings as picture_settings
@@ -100,7 +101,6 @@ def read(editor: bpy.types.Object) -> Placed:
 
     Points may have been moved, and the object as well. Depth stays as it was. Raises RigError if points are missing.
     """
-    from mouthpiece.errors import RigError
     from mouthpiece.portrait.find.placement import Placed
 
     rig = picture_settings.face_meant(editor)

@@ -10,11 +10,13 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
+from mouthpiece.errors import MouthpieceError, PictureError
 
+from ...reports import reports_errors
 from . import builder as rig_builder
 from . import images
 from . import landmarks as rig_landmarks
-from .builder import Wanted
+from .builder import WantedFace
 
 
 class OfImage(ImportHelper):
@@ -23,7 +25,7 @@ class OfImage(ImportHelper):
     bl_options = {"REGISTER", "UNDO"}
     #: What is made, in words, and how.
     what = ""
-    make: Callable[..., rig_builder.Made]
+    make: Callable[..., rig_builder.MadeRig]
 
     filename_ext = ""
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
@@ -67,10 +69,9 @@ class OfImage(ImportHelper):
         layout.prop(self, "longest")
         layout.prop(self, "camera")
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Make it."""
-        from mouthpiece.errors import MouthpieceError, PictureError
-
         if context.mode != "OBJECT":
             self.report({"ERROR"}, f"Leave the present mode first (Tab): a {self.what} is made in Object Mode.")
             return {"CANCELLED"}
@@ -79,11 +80,10 @@ class OfImage(ImportHelper):
             if self.placement == "FILE" and not self.landmarks:
                 raise PictureError("No file of landmarks is named. Choose one, or let the face be found.")
             made = type(self).make(context, self._image(), self._wanted(), self.longest)
-        except MouthpieceError as error:
+        except MouthpieceError:
             for image in set(bpy.data.images) - before:
                 bpy.data.images.remove(image)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            raise
         if self.camera:
             rig_builder.add_camera(context, made.rig)
         if self.placement == "HAND":
@@ -95,8 +95,6 @@ class OfImage(ImportHelper):
         return {"FINISHED"}
 
     def _image(self: Any) -> bpy.types.Image:
-        from mouthpiece.errors import PictureError
-
         if self.image:
             found = bpy.data.images.get(self.image)
             if found is None:
@@ -107,8 +105,8 @@ class OfImage(ImportHelper):
             raise PictureError("No picture is chosen. Click an image file.")
         return images.load(self.filepath)
 
-    def _wanted(self: Any) -> Wanted:
-        return Wanted(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
+    def _wanted(self: Any) -> WantedFace:
+        return WantedFace(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
 
 
 class MOUTHPIECE_OT_make_picture_rig(OfImage, bpy.types.Operator):

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import PictureError
+
+from ... import previews
+from . import images
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
@@ -20,9 +24,7 @@ def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
 def _show(self: Any, _context: bpy.types.Context) -> None:
     """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
     if self.portrait:
-        from ..portrait import plane
-
-        plane.exchanged(self.id_data)
+        previews.picture_chosen(self.id_data)
         return
     slots: Any = self.id_data.material_slots if isinstance(self.id_data, bpy.types.Object) else ()
     tree = slots[0].material.node_tree if len(slots) and slots[0].material is not None else None
@@ -88,8 +90,6 @@ def landmarks_of(rig: bpy.types.Object) -> Placed:
 
 
 def _kept(rig: bpy.types.Object) -> Any:
-    from mouthpiece.errors import PictureError
-
     try:
         return json.loads(rig.mouthpiece_picture.points)
     except ValueError as error:
@@ -118,10 +118,6 @@ def keep(rig: bpy.types.Object, placed: Placed) -> None:
 
 def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
     """Return the picture of a rig or portrait; PictureError if it is gone or cannot be read."""
-    from mouthpiece.errors import PictureError
-
-    from . import images
-
     image = rig.mouthpiece_picture.image
     if image is None:
         raise PictureError(f"'{rig.name}' has lost its picture. Choose it again in the panel.")

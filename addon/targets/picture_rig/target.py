@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from ..shape_keys.target import editable_keys
+from .builder import longest_of
 from .settings import eye_share, is_rig
 
 if TYPE_CHECKING:
@@ -32,10 +34,13 @@ class PictureTarget:
     strength: float = 1.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object is a picture rig."""
+        return is_rig(obj)
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target; RigError if the object is no picture rig, or its keys are gone or may not be edited."""
-        from mouthpiece.errors import RigError
-
         if not is_rig(obj):
             raise RigError(f"'{obj.name}' is not a picture rig. Make one of an image with Make Picture Rig.")
         key = editable_keys(obj)
@@ -130,8 +135,6 @@ def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple
 
 def unit_of(obj: bpy.types.Object) -> float:
     """Return the eye distance of a rig in its own units."""
-    from .builder import longest_of
-
     return eye_share(obj) * longest_of(obj)
 
 

@@ -13,6 +13,7 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ... import compat
+from ...reports import reports_errors
 from . import overlay, pins, proposal
 
 
@@ -75,16 +76,11 @@ class MOUTHPIECE_OT_propose_pins(_OnMesh, bpy.types.Operator):
     bl_description = "Find the face on the mesh and pin all 68 landmarks; takes a few seconds"
     bl_options = {"REGISTER", "UNDO"}
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Propose."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            with _busy(context):
-                done = proposal.propose(context.active_object)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        with _busy(context):
+            done = proposal.propose(context.active_object)
         for remark in done.remarks:
             self.report({"WARNING"}, remark)
         self.report({"INFO"}, f"Pinned {context.active_object.name} by {done.text}")
@@ -182,15 +178,10 @@ class MOUTHPIECE_OT_export_pins(_OnPins, bpy.types.Operator, ExportHelper):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            pins.write_file(context.active_object, Path(self.filepath))
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        pins.write_file(context.active_object, Path(self.filepath))
         return {"FINISHED"}
 
 
@@ -205,15 +196,10 @@ class MOUTHPIECE_OT_import_pins(_OnMesh, bpy.types.Operator, ImportHelper):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            count = pins.read_file(context.active_object, Path(self.filepath))
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        count = pins.read_file(context.active_object, Path(self.filepath))
         self.report({"INFO"}, f"{count} landmarks pinned")
         compat.redraw(context)
         return {"FINISHED"}

@@ -12,6 +12,7 @@ from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_
 from mathutils import Vector
 
 from ... import compat
+from ...reports import reports_errors
 from ..shape_keys import keyed_mesh
 from . import overlay, pins
 from .operators import _OnMesh
@@ -38,18 +39,13 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         name="Vertex", description="Vertex for that landmark, for scripts", default=-1, min=-1, options={"SKIP_SAVE"}
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Pin one landmark to a vertex, as a click on it does."""
-        from mouthpiece.errors import RigError
-
         if self.only < 0 or self.vertex < 0:
             self.report({"ERROR"}, "Name a landmark and a vertex, or run it from the interface")
             return {"CANCELLED"}
-        try:
-            pin(context.active_object, self.only, self.vertex)
-        except RigError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        pin(context.active_object, self.only, self.vertex)
         compat.redraw(context)
         return {"FINISHED"}
 

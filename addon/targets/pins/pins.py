@@ -16,6 +16,8 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, IntProperty, PointerProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
+from mouthpiece.files import write_whole
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh
@@ -107,8 +109,6 @@ def _found_again(
 
 def set_pins(obj: bpy.types.Object, vertices: Mapping[int, int] | Sequence[int]) -> None:
     """Pin landmarks to vertices (-1: unpin); those not named stay. RigError if a vertex does not exist."""
-    from mouthpiece.errors import RigError
-
     wanted = dict(vertices) if isinstance(vertices, Mapping) else dict(enumerate(vertices))
     rest = keyed_mesh.rest_of(obj.data)
     beyond = [vertex for vertex in wanted.values() if vertex >= len(rest)]
@@ -143,8 +143,6 @@ def mirrored(obj: bpy.types.Object, vertex: int, rest: NDArray[np.float64] | Non
 
 def write_file(obj: bpy.types.Object, path: Path) -> None:
     """Write the pins as JSON; RigError if there are none or the file cannot be written."""
-    from mouthpiece.errors import RigError
-
     pins = pins_of(obj)
     if not pins.set:
         raise RigError(f"'{obj.name}' has no pins to write.")
@@ -156,7 +154,7 @@ def write_file(obj: bpy.types.Object, path: Path) -> None:
         "count": len(rest),
     }
     try:
-        path.write_text(json.dumps(row), encoding="utf-8")
+        write_whole(path, json.dumps(row))
     except OSError as error:
         raise RigError(f"The pins cannot be written to '{path}': {error.strerror}. Choose another place.") from error
 
@@ -167,8 +165,6 @@ def read_file(obj: bpy.types.Object, path: Path) -> int:
     A mesh with as many vertices takes the numbers, any other the vertices at the file's places. RigError if it is no
     pin file, or fits nowhere.
     """
-    from mouthpiece.errors import RigError
-
     try:
         row: Any = json.loads(path.read_text(encoding="utf-8"))
         vertices = np.array(row["vertices"], np.int64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ..shape_keys import keyed_mesh
 from . import pins
@@ -35,7 +36,6 @@ def propose(obj: bpy.types.Object) -> Proposed:
 
 
 def _looked_at(obj: bpy.types.Object) -> Proposed:
-    from mouthpiece.errors import RigError
     from mouthpiece.portrait.find.faces import find_faces
     from mouthpiece.retarget.pins.facing import Head
     from mouthpiece.retarget.pins.proposal import propose as look

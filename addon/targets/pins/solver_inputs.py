@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh
@@ -56,20 +57,20 @@ def solving_of(obj: bpy.types.Object, neutral: NDArray[np.float32]) -> Solving:
         tuple(pins.pins_of(obj, mesh.rest).vertices.tolist()),
         tuple((*limits[name], name in driven, driven.get(name, ())) for name in mesh.names),
         neutral.tobytes(),
-        _Held(mesh, keyed_mesh.edges_of(obj.data)),
+        _Arrays(mesh, keyed_mesh.edges_of(obj.data)),
     )
     return _answered(question)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Arrays:
     """Arrays that take no part in comparing questions: their checksum does."""
 
     mesh: keyed_mesh.KeyedMesh
     edges: NDArray[np.int32]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
+        return isinstance(other, _Arrays)
 
     def __hash__(self) -> int:
         return 0
@@ -83,7 +84,7 @@ class _Question:
     vertices: tuple[int, ...]
     keys: tuple[tuple[float, float, bool, tuple[str, ...]], ...]
     neutral: bytes
-    held: _Held
+    held: _Arrays
 
 
 @lru_cache(maxsize=4)
@@ -129,7 +130,6 @@ def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
 
 def _names(names: tuple[str, ...]) -> dict[str, str]:
     """Return ARKit's names of the keys that have one, in any spelling, and of those a rig family has for the same."""
-    from mouthpiece.errors import RigError
     from mouthpiece.topology import ARKIT_INDEX
 
     try:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from ..shape_keys import keyed_mesh
 from ..shape_keys.target import editable_keys, leader
@@ -38,12 +39,16 @@ class SolvedTarget:
     face: str = ""
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return False: other kinds may play a mesh with pins as well."""
+        return False
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a mesh: by its own pins, or by those of the face it belongs to (teeth, lashes).
 
         Raises RigError if it has no shape keys that can be keyed, or too few pins.
         """
-        from mouthpiece.errors import RigError
         from mouthpiece.retarget.solve.pinned_face import PinnedFace
 
         key = editable_keys(obj)

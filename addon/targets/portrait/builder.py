@@ -11,13 +11,13 @@ from ..picture_rig import builder as rig_builder
 from ..picture_rig import images
 from ..picture_rig import mesh as picture_mesh
 from ..picture_rig import settings as picture_settings
-from ..picture_rig.builder import Made, Wanted
+from ..picture_rig.builder import MadeRig, WantedFace
 
 #: Longer side of the picture on its plane, in Blender units.
 LONGEST: Final = rig_builder.LONGEST
 
 
-def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:
+def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace, longest: float = LONGEST) -> MadeRig:
     """Add a portrait to the scene, active and selected, and return it with remarks.
 
     Raises PictureError, with nothing added, if the picture or its face cannot be used.
@@ -45,7 +45,7 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, lon
     if flat:
         obj.mouthpiece_portrait.repair = "NONE"
         warnings.append(f"{LEFT_OUT} It is under Repair.")
-    return Made(obj, warnings)
+    return MadeRig(obj, warnings)
 
 
 def colours_remark(scene: bpy.types.Scene) -> str:

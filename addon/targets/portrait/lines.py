@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
+from mouthpiece.errors import RigError
 
 from ...keys import kept_takes, ledgers
 from ...keys.channels import Line, Written
+from .. import find_object
+from .settings import not_editable
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -40,11 +43,6 @@ class Spoken:
 
     def check(self) -> None:
         """Raise RigError if the portrait may not be changed."""
-        from mouthpiece.errors import RigError
-
-        from .. import find_object
-        from .settings import not_editable
-
         reason = not_editable(find_object(self.object_name))
         if reason:
             raise RigError(reason)
@@ -92,8 +90,6 @@ def played(obj: bpy.types.Object, fps: float, first: int, last: int) -> Performa
     Frame ``i`` of it is frame ``first + i`` of the scene, whatever the lines' own rates, offsets and speeds. Between
     lines the face holds still. Raises RigError if there is no line, TakeError if one's motion is gone.
     """
-    from mouthpiece.errors import RigError
-
     lines = spoken(obj)
     if not lines:
         raise RigError(f"'{obj.name}' has no line to speak. Choose a sound and press Animate first.")

@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import compat
+from ...reports import reports_errors
 from ..picture_rig import settings as picture_settings
 from ..picture_rig.operators import OfImage
 from . import builder as portrait_builder
@@ -44,16 +45,11 @@ class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
             cls.poll_message_set(reason)
         return not reason
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Draw it."""
-        from mouthpiece.errors import MouthpieceError
-
         obj: Any = picture_settings.portrait_meant(context.active_object)
-        try:
-            image = preview.preview(obj, context.scene)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        image = preview.preview(obj, context.scene)
         compat.redraw_images(context)
         self.report({"INFO"}, f"Frame {context.scene.frame_current} is in the image '{image.name}'")
         return {"FINISHED"}

@@ -76,7 +76,7 @@ def _sounds(obj: bpy.types.Object, scene: bpy.types.Scene) -> list[str]:
     return remarks
 
 
-def _is_heard(track: soundtrack.Heard, scene: bpy.types.Scene) -> bool:
+def _is_heard(track: soundtrack.TrackSound, scene: bpy.types.Scene) -> bool:
     """Return whether a strip plays that very sound there already."""
     for strip in compat.all_strips(scene):
         if strip.type != "SOUND" or strip.sound is None:

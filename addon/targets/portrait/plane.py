@@ -6,6 +6,8 @@ from typing import Any
 
 import bpy
 
+from ... import previews
+
 
 def first_number(first: int) -> int:
     """Return the number that the file of the scene's frame ``first`` bears: its own, but at least 1."""
@@ -19,22 +21,18 @@ def chosen(self: Any, _context: bpy.types.Context) -> None:
 
 def followed(self: Any, _context: bpy.types.Context) -> None:
     """Preview at once when the playhead is to be followed, and show the picture again when it no longer is."""
-    from . import preview
-
     if self.follow:
-        preview.changed(self.id_data)
+        previews.changed(self.id_data)
     elif self.shown == "PREVIEW":
         self.shown = "STILL"
 
 
 def exchanged(obj: bpy.types.Object) -> None:
     """Show another picture that was chosen; what was previewed or rendered is not of it."""
-    from . import preview
-
     if obj.mouthpiece_portrait.shown == "FRAMES":
         obj.mouthpiece_portrait.shown = "STILL"
     refresh(obj)
-    preview.changed(obj)
+    previews.changed(obj)
 
 
 def refresh(obj: bpy.types.Object) -> None:

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import bpy
 from bpy.app.handlers import persistent
+from mouthpiece.errors import MouthpieceError, PictureError
 
-from ... import compat
+from ... import compat, previews
 from ..picture_rig import settings as picture_settings
 from . import lines as portrait_lines
-from . import playback
+from . import plane, playback
 
 #: Portraits whose preview is out of date, by name; drawn when Blender next has a moment.
 _waiting: Final[set[str]] = set()
@@ -31,7 +32,6 @@ def preview(obj: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Image:
 
 def _image(obj: bpy.types.Object, frame: Any, image: bpy.types.Image | None) -> bpy.types.Image:
     """Return an image of a frame, in a file of this session's: an image without one would ask to be saved."""
-    from mouthpiece.errors import PictureError
     from mouthpiece.provenance.png import encoded
 
     number = zlib.crc32(obj.name_full.encode())  # names that differ in signs only are one in file names
@@ -66,8 +66,6 @@ def changed(obj: bpy.types.Object) -> None:
 
 def _draw_waiting() -> None:
     """Draw what waits, in the scene that is open; nothing is drawn where a portrait has nothing to say."""
-    from mouthpiece.errors import MouthpieceError
-
     names = list(_waiting)
     _waiting.clear()
     scene, state = bpy.context.scene, bpy.context.window_manager.mouthpiece
@@ -144,13 +142,17 @@ _HANDLERS: Final = (
 
 
 def register() -> None:
-    """Begin to follow playheads."""
+    """Begin to follow playheads, dials and pictures."""
+    previews.ON_CHANGE.append(changed)
+    previews.ON_PICTURE.append(plane.exchanged)
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
 
 
 def unregister() -> None:
     """Stop it."""
+    previews.ON_CHANGE.remove(changed)
+    previews.ON_PICTURE.remove(plane.exchanged)
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)
     if bpy.app.timers.is_registered(_draw_waiting):

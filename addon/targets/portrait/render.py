@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from mouthpiece.errors import PictureError
+
 from ...sound import soundtrack
 from . import film_encoder
 from .film_encoder import Film
@@ -44,8 +46,6 @@ class Asked:
 
     def wait(self) -> None:
         """Wait for the film; raise what went wrong, also if nobody begins: the rendering was stopped just then."""
-        from mouthpiece.errors import PictureError
-
         if not self._begun.wait(_PATIENCE):
             raise PictureError(f"The film '{self.film.path}' was not encoded: the rendering was stopped.")
         self._done.wait()
@@ -75,7 +75,7 @@ class Rendering:
     first: int
     fps: int
     fps_base: float
-    sounds: tuple[soundtrack.Heard, ...] = ()
+    sounds: tuple[soundtrack.TrackSound, ...] = ()
     blender: str = ""
 
     @property

@@ -8,8 +8,10 @@ import bpy
 from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 
-from ... import compat
-from ...jobs import Failed, Finished, Working
+from ... import compat, paragraphs
+from ...jobs import Working
+from ...reports import reports_errors
+from .. import find_object
 from ..picture_rig import settings as picture_settings
 from . import placement, render_setup
 from .render import Asked, Rendering
@@ -42,99 +44,61 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
             cls.poll_message_set(reason)
         return not reason
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Render and wait for it: scripts and background."""
-        from mouthpiece.errors import MouthpieceError
-        from mouthpiece.portrait.film_job import PortraitMade
-
-        try:
-            self._set_up(context)
-            for message in self._rendering.steps():
-                if isinstance(message, Asked):
-                    message.answer()
-                elif isinstance(message, PortraitMade):
-                    self._end(context, message)
-                else:
-                    self._show(context, message)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        finally:
-            compat.set_status(context, None)
+        self._set_up(context)
+        self._wait(context, self._rendering.steps())
         return {"FINISHED"}
 
+    @reports_errors
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Render in the background of the user interface; ask first if something is in the way."""
-        from mouthpiece.errors import MouthpieceError
-
         if bpy.app.background:
             return self.execute(context)
         context.window_manager.mouthpiece.remarks = ""
-        try:
-            self._set_up(context)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        self._set_up(context)
         refused = "" if self.replace else self._rendering.job.objection()
         if refused:
             bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=refused)
             return {"CANCELLED"}
         return self._begin(context, self._rendering.steps())
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Look at what the worker has sent; Esc stops it."""
-        from mouthpiece.portrait.film_job import PortraitMade
+    def _stopped(self) -> str:
+        """Return what to say when the rendering was stopped."""
+        return f"Stopped.{self._rendering.resuming()}"
 
-        if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
-            self.cancel(context)
-            self.report({"WARNING"}, f"Stopped.{self._rendering.resuming()}")
-            return {"CANCELLED"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        for message in self._job.messages():
-            if isinstance(message, Asked):
-                message.answer()
-            elif isinstance(message, (PortraitMade, Failed)):
-                self._put_away(context)
-                return self._finish(context, message)
-            elif not isinstance(message, Finished):
-                self._show(context, message)
-        return {"RUNNING_MODAL"}
+    def _failed(self, context: bpy.types.Context, error: Exception) -> set[str]:
+        """Ask whether to replace what the worker found in the way, which the glance before had missed."""
+        from mouthpiece.provenance.sequences import InTheWay
+
+        if not isinstance(error, InTheWay):
+            raise error
+        bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=error.what)
+        return {"CANCELLED"}
+
+    def _result(self, context: bpy.types.Context, message: Asked | PortraitMade) -> None:
+        """Encode a film that only the main thread can; put what was rendered where it is wanted, and report."""
+        if isinstance(message, Asked):
+            message.answer()
+            return
+        first, last, count = self._rendering.first, self._rendering.last, self._rendering.count
+        for remark in placement.place(find_object(self._name), context, message, first, last):
+            self._warn(context, remark)
+        kept = f", {count - message.rendered} of them there before" if message.rendered < count else ""
+        self.report({"INFO"}, f"{count} frames of {message.size[0]} x {message.size[1]}{kept}: {message.path}")
+        compat.redraw_images(context)
 
     def _set_up(self, context: bpy.types.Context) -> None:
+        from mouthpiece.portrait.film_job import PortraitMade  # heavy: not at Blender's start
+
+        self._last = PortraitMade
         obj: Any = picture_settings.portrait_meant(context.active_object)
         self._name = obj.name
         wish = render_setup.RenderWish(replaces=self.replace)
         self._rendering, remarks = render_setup.rendering_of(obj, context.scene, wish)
         for remark in remarks:
             self._warn(context, remark)
-
-    def _finish(self, context: bpy.types.Context, message: PortraitMade | Failed) -> set[str]:
-        from mouthpiece.errors import MouthpieceError
-        from mouthpiece.provenance.sequences import InTheWay
-
-        if isinstance(message, Failed) and isinstance(message.error, InTheWay):  # the glance before had missed it
-            bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=message.error.what)
-            return {"CANCELLED"}
-        try:
-            if isinstance(message, Failed):
-                raise message.error
-            self._end(context, message)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def _end(self, context: bpy.types.Context, done: PortraitMade) -> None:
-        """Put what was rendered where it is wanted, and tell."""
-        from .. import find_object
-
-        first, last, count = self._rendering.first, self._rendering.last, self._rendering.count
-        for remark in placement.place(find_object(self._name), context, done, first, last):
-            self._warn(context, remark)
-        kept = f", {count - done.rendered} of them there before" if done.rendered < count else ""
-        self.report({"INFO"}, f"{count} frames of {done.size[0]} x {done.size[1]}{kept}: {done.path}")
-        compat.redraw_images(context)
 
 
 class MOUTHPIECE_OT_replace_portrait(bpy.types.Operator):
@@ -153,8 +117,6 @@ class MOUTHPIECE_OT_replace_portrait(bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw what is in the way."""
-        from ... import paragraphs
-
         paragraphs.draw(self.layout, f"{self.what}. It will be replaced.", "ERROR", context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bpy
+from mouthpiece.errors import MouthpieceError, PictureError, RigError
 
 from ... import preferences
 from ...keys import kept_takes
@@ -37,8 +38,6 @@ _DENOMINATOR: Final = 5_000
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why the active portrait cannot be rendered now; empty if it can. Cheap: panels ask."""
-    from mouthpiece.errors import MouthpieceError
-
     obj = picture_settings.portrait_meant(context.active_object)
     if obj is None:
         return "Click a portrait, or make one with Add Portrait"
@@ -67,7 +66,6 @@ class Output:
 
 def output_of(obj: bpy.types.Object) -> Output:
     """Return where what is rendered goes; PictureError if the place makes no sense. Cheap: panels ask."""
-    from mouthpiece.errors import PictureError
     from mouthpiece.provenance.sequences import Numbering
 
     settings = obj.mouthpiece_portrait
@@ -93,8 +91,6 @@ def output_of(obj: bpy.types.Object) -> Output:
 
 def span_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, int]:
     """Return the first and the last frame to be rendered."""
-    from mouthpiece.errors import RigError
-
     if obj.mouthpiece_portrait.span == "SCENE":
         return scene.frame_start, scene.frame_end
     found = portrait_lines.span(obj)
@@ -191,10 +187,10 @@ def _output(obj: bpy.types.Object, place: Output, first: int, wish: RenderWish) 
 
 def _sounds(
     obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int, wish: RenderWish
-) -> tuple[tuple[soundtrack.Heard, ...], list[str]]:
+) -> tuple[tuple[soundtrack.TrackSound, ...], list[str]]:
     """Return what is heard in a film, and remarks."""
     if wish.sound is not None:
-        return (soundtrack.Heard(wish.sound, first, last),), []
+        return (soundtrack.TrackSound(wish.sound, first, last),), []
     found, remarks = soundtrack.heard(portrait_lines.spoken(obj), scene)
     return tuple(found), remarks
 
@@ -220,7 +216,7 @@ def _job(
     obj: bpy.types.Object,
     parts: tuple[Consent, FrameMotion, PortraitPicture, Seal, PortraitOutput],
     wish: RenderWish,
-    sounds: tuple[soundtrack.Heard, ...],
+    sounds: tuple[soundtrack.TrackSound, ...],
 ) -> PortraitJob:
     """Return the job; where 0.4.0 began it, as that understood it."""
     from mouthpiece.portrait import begun_before
@@ -271,7 +267,6 @@ def seal_of(picture: Path | None, signer: Signer) -> tuple[Seal, list[str]]:
 
     Raises PictureError if the user's own certificate cannot be used.
     """
-    from mouthpiece.errors import PictureError
     from mouthpiece.provenance import certificates
     from mouthpiece.provenance.credentials import Seal, library
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import ModelError, PictureError
 
 from . import plane
 
@@ -125,7 +126,6 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
 
 def generator_of(obj: bpy.types.Object) -> Generator | None:
     """Return the network that repairs a portrait's face, None for the warp alone; ModelError if it cannot be used."""
-    from mouthpiece.errors import ModelError
     from mouthpiece.portrait.draw.generator import load_generator
 
     settings = obj.mouthpiece_portrait
@@ -153,7 +153,6 @@ def not_editable(obj: Any) -> str:
 
 def consent_of(obj: bpy.types.Object) -> Consent:
     """Return the consent given for a portrait; a MouthpieceError says what is missing."""
-    from mouthpiece.errors import PictureError
     from mouthpiece.portrait.consent import Consent
 
     settings = obj.mouthpiece_portrait

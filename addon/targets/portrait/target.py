@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
+from mouthpiece.errors import RigError
 
-from ...keys.plan import Written
+from ...keys.channels import Written
 from .. import Driven, find_object
 from ..picture_rig.settings import is_portrait
 from . import lines as portrait_lines
@@ -30,10 +31,13 @@ class PortraitTarget:
     strength: float = 1.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object is a portrait."""
+        return is_portrait(obj)
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target; RigError if the object is no portrait, or may not be changed."""
-        from mouthpiece.errors import RigError
-
         if not is_portrait(obj):
             raise RigError(f"'{obj.name}' is not a portrait. Make one of an image with Add Portrait.")
         reason = not_editable(obj)

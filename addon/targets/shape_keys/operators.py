@@ -7,10 +7,14 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
+from mouthpiece.errors import RigError
 
 from ... import scene_settings
+from ...bake import settings as bake_settings
+from ...reports import reports_errors
 from . import fingerprints, presets
 from . import table as key_table
+from .target import detected, editable_keys, key_names, table_of
 
 
 def face_of(context: bpy.types.Context) -> Any:
@@ -37,18 +41,11 @@ class OnFace:
             return False
         return True
 
+    @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Do it, and let the lines that are there follow."""
-        from mouthpiece.errors import MouthpieceError
-
-        from ...bake import settings as bake_settings
-
         obj = face_of(context)
-        try:
-            told = self.change(obj)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        told = self.change(obj)
         if told:
             self.report({"INFO"}, told)
         bake_settings.follow(obj, context)
@@ -65,8 +62,6 @@ class MOUTHPIECE_OT_detect_shape_keys(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Fill it."""
-        from .target import detected, editable_keys, key_names
-
         table = detected(key_names(editable_keys(obj)))
         key_table.fill(obj, table)
         return table.summary()
@@ -95,8 +90,6 @@ class MOUTHPIECE_OT_add_shape_key_entry(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Add it, and make it the active one."""
-        from mouthpiece.errors import RigError
-
         settings = obj.mouthpiece_names
         known = {item.key for item in settings.entries}
         free = [block.name for block in fingerprints.movers(obj.data.shape_keys) if block.name not in known]
@@ -154,8 +147,6 @@ class MOUTHPIECE_OT_pick_driver(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Write it into the entry."""
-        from mouthpiece.errors import RigError
-
         entries = obj.mouthpiece_names.entries
         if not 0 <= self.index < len(entries):
             raise RigError("There is no such entry in the table.")
@@ -177,8 +168,6 @@ class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
     def change(self, obj: Any) -> str:
         """Write it."""
         from mouthpiece.retarget.shape_keys import table as core_table
-
-        from .target import table_of
 
         return f"Written to {core_table.save(self.filepath, table_of(obj), obj.name)}"
 
@@ -218,8 +207,6 @@ class MOUTHPIECE_OT_save_mapping_preset(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Keep it."""
-        from .target import table_of
-
         presets.save(self.name, table_of(obj))
         return f"Preset '{self.name.strip()}' saved"
 
@@ -249,15 +236,10 @@ class MOUTHPIECE_OT_delete_mapping_preset(bpy.types.Operator):
 
     name: bpy.props.StringProperty(name="Name", description="Name of the preset")
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete it."""
-        from mouthpiece.errors import MouthpieceError
-
-        try:
-            presets.remove(self.name)
-        except MouthpieceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        presets.remove(self.name)
         return {"FINISHED"}
 
 

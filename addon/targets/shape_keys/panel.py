@@ -6,9 +6,11 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from ... import paragraphs, scene_settings
 from . import presets
+from .target import detected, key_names
 
 #: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
 _WIDE = 400.0
@@ -147,10 +149,6 @@ def _told(item: Any) -> str:
 
 def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw what the rig does not have, and what stands in for it."""
-    from mouthpiece.errors import RigError
-
-    from .target import detected, key_names
-
     try:
         lines = detected(key_names(obj.data.shape_keys)).missing_lines()
     except RigError:
@@ -161,7 +159,6 @@ def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
 
 def _wrong(formula: str) -> str:
     """Return what is wrong with a formula; empty if nothing is. Remembered by the core, so cheap."""
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.shape_keys import drivers, formulas
 
     try:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
+from mouthpiece.errors import RigError
 
 from ... import compat
+from .target import editable_keys, key_names
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.shape_keys.table import ShapeMap
@@ -28,8 +30,6 @@ def names() -> list[str]:
 
 def path_of(name: str) -> Path:
     """Return the file of a preset; RigError if its name cannot be a file's."""
-    from mouthpiece.errors import RigError
-
     clean = name.strip()
     if not clean or clean.startswith(".") or re.search(r'[\\/:*?"<>|\x00-\x1f]', clean):
         raise RigError(f"'{name}' cannot be the name of a preset. Use letters, digits, spaces, - and _.")
@@ -52,8 +52,6 @@ def load(name: str) -> ShapeMap:
 
 def remove(name: str) -> None:
     """Delete a preset; RigError if it cannot be."""
-    from mouthpiece.errors import RigError
-
     try:
         path_of(name).unlink()
     except OSError as error:
@@ -62,10 +60,7 @@ def remove(name: str) -> None:
 
 def fitted(obj: bpy.types.Object, table: ShapeMap) -> ShapeMap:
     """Return ``table`` for the keys a mesh has; RigError if it has none of them."""
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.shape_keys.matching import with_keys
-
-    from .target import editable_keys, key_names
 
     found = with_keys(table, key_names(editable_keys(obj)))
     if not found.entries:

@@ -10,8 +10,10 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from ... import compat
+from ...bake import settings as bake_settings
 from .fingerprints import mark, movers, names_now
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ _filling: list[bool] = []
 def _edited(self: Any, context: bpy.types.Context) -> None:
     """Let the lines that are there follow the table at once, as they follow the dials."""
     if not _filling:
-        from ...bake import settings as bake_settings
-
         bake_settings.follow(self.id_data, context)
 
 
@@ -95,7 +95,6 @@ def read(obj: bpy.types.Object) -> ShapeMap | None:
     Keys that were renamed since are found by their shape. Entries of keys that are gone are left out.
     Raises RigError if a key has two entries, or nothing is driven.
     """
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.shape_keys.table import ShapeMap
 
     settings = obj.mouthpiece_names
@@ -156,8 +155,6 @@ def add(obj: bpy.types.Object, name: str) -> None:
 
 def remove(obj: bpy.types.Object, index: int) -> None:
     """Remove an entry; RigError if it comes from the library of an override."""
-    from mouthpiece.errors import RigError
-
     settings = obj.mouthpiece_names
     with _quietly():
         if not _removed(settings, index):
@@ -167,8 +164,6 @@ def remove(obj: bpy.types.Object, index: int) -> None:
 
 def clear(obj: bpy.types.Object) -> None:
     """Go by the keys' names again; RigError, with nothing changed, if entries come from the library of an override."""
-    from mouthpiece.errors import RigError
-
     original = obj.override_library.reference if obj.override_library else None
     if original is not None and original.mouthpiece_names.entries:
         raise RigError("The table comes from the library the character is linked from. Detect fills it anew.")

@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
+from mouthpiece.errors import RigError
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from . import fingerprints, lips
 from . import table as key_table
@@ -33,6 +34,11 @@ class ShapeKeyTarget:
     strength: float = 1.0
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return False: other kinds may play a mesh with shape keys as well."""
+        return False
+
+    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a mesh: by its own table, by that of the face it belongs to, or by its keys' names.
 
@@ -45,7 +51,6 @@ class ShapeKeyTarget:
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every driven key, on the mesh's shape-key data-block."""
-        from mouthpiece.errors import RigError
         from mouthpiece.retarget.shape_keys.curves import shape_curves
 
         obj = find_object(self.object_name)
@@ -101,8 +106,6 @@ class ShapeKeyTarget:
 
 def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
     """Return the mesh's shape-key data-block; RigError if it has none, or it may not be edited."""
-    from mouthpiece.errors import RigError
-
     if obj.type != "MESH":
         raise RigError(f"'{obj.name}' is not a mesh ({obj.type.title()}). Click the mesh with the shape keys.")
     key = obj.data.shape_keys
@@ -152,7 +155,6 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
 
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
     """Return a face's table for a mesh with keys of those names, and what is known of keys the face does not have."""
-    from mouthpiece.errors import RigError
     from mouthpiece.retarget.shape_keys.matching import with_keys
 
     shared = with_keys(table_of(leading), names)
@@ -176,8 +178,6 @@ def named_leader(obj: bpy.types.Object) -> bpy.types.Object | None:
 
     Raises RigError if it is set to be solved by geometry, and ``obj`` is not set to go by names all the same.
     """
-    from mouthpiece.errors import RigError
-
     face = leader(obj)
     if face is None:
         return None

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
+from ..files import write_whole
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
-    from ..portrait.find.sighting import FaceRequest, Sighting
+    from ..portrait.find.search import FaceRequest, Sighting
 
 
 def add_landmarks_command(commands: Any) -> argparse.ArgumentParser:
@@ -57,7 +58,7 @@ def pixel(text: str) -> tuple[float, float]:
 
 def face_request(options: argparse.Namespace, face: int | None) -> FaceRequest:
     """Return which faces are asked for by ``--points``, ``--box`` and ``--backend``; None for ``face`` is all."""
-    from ..portrait.find.sighting import FaceRequest
+    from ..portrait.find.search import FaceRequest
 
     points = tuple(options.points) if options.points else None
     return FaceRequest(face, points, tuple(options.box) if options.box else None, options.backend)
@@ -103,7 +104,7 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     from ..portrait.find.placement import as_json
-    from ..portrait.find.sighting import sight
+    from ..portrait.find.search import sight
 
     place = options.output or options.picture.with_suffix(".json")
     if place.exists() and not options.force:
@@ -111,7 +112,7 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     sighting = sight(options.picture, face_request(options, options.face))
     text = as_json(list(sighting.placed), sighting.width, sighting.height, options.picture.name)
     try:
-        place.write_text(text, encoding="utf-8")
+        write_whole(place, text)
     except OSError as error:
         raise PictureError(f"The landmarks cannot be written to '{place}': {error.strerror}.") from error
     return place, sighting

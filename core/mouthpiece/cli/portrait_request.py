@@ -32,7 +32,7 @@ from ..portrait.film_job import (
 )
 from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
-from ..portrait.find.sighting import sight
+from ..portrait.find.search import sight
 from ..portrait.frame_motion import rate_of, spoken
 from ..portrait.images import read_still
 from ..portrait.portrait import portrait_of

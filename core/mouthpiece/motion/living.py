@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..features import FRAME_RATE
+from ..files import ASSETS
 from . import eyes
 from .prosody import STATES
 from .shapes import alone, weights_of
@@ -25,7 +25,7 @@ from .shapes import alone, weights_of
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "living.json"
+_FILE: Final = ASSETS / "living.json"
 
 #: Seconds lids stay shut; the rest of a blink's course is measured.
 _SHUT_SECONDS: Final = 0.04

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import ASSETS
 from ..topology import ARKIT_INDEX, ARKIT_NAMES
 from . import closures
 
 Array = NDArray[np.float32]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "face_shapes.npz"
+_FILE: Final = ASSETS / "face_shapes.npz"
 
 
 @cache

@@ -6,7 +6,6 @@ The command line and Blender write and recognise the same files: what one began,
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
+from ..files import write_whole
 from . import records, sketches
 from .credentials import Seal
 from .facts import FINDERS, Facts
@@ -251,16 +251,11 @@ class Frames:
         PictureError
             If it cannot be written or signed.
         """
-        path = self.numbering.path(index)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        path, content = self.numbering.path(index), self.seal.frame(frame, self.record(index))
         try:
-            beside.write_bytes(self.seal.frame(frame, self.record(index)))
-            beside.replace(path)
+            write_whole(path, content)
         except OSError as error:
-            raise PictureError(f"'{path}' cannot be written: {error.strerror}.") from error
-        finally:
-            with suppress(OSError):
-                beside.unlink()
+            raise PictureError(f"'{path}' cannot be written: {error.strerror or error}.") from error
         return path
 
     def finish(self) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MouthpieceError
+from ...files import ASSETS
 from .visemes import VISEMES, reading
 
 Array = NDArray[np.float32]
@@ -24,7 +25,7 @@ DEFAULT: Final = "rhubarb"
 MOST_SHAPES: Final = 64
 _OWN: Final = 0.75
 
-_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "charts.json"
+_FILE: Final = ASSETS / "charts.json"
 _SIL, _PP, _FF = 0, 1, 2
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from ...errors import TakeError
+from ...files import write_whole
 from .cues import CueTrack
 
 #: Frame rates Moho and Papagayo take.
@@ -153,7 +154,7 @@ def write(track: CueTrack, path: Path, form: str = "", context: Context | None =
     text = text_of(track, form or path.suffix.lower().lstrip("."), context)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_whole(path, text)
     except OSError as error:
         raise TakeError(f"The cues cannot be written to '{path}': {error.strerror}. Choose another place.") from error
     return path

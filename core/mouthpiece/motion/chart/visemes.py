@@ -1,7 +1,7 @@
 """Which of fifteen named mouths a face shows, moment by moment, read off the mouth itself.
 
-Every viseme is a recorded mouth (an average over many speakers, measured by ``training/tables/viseme_shapes.py``), and a face
-is taken as a mixture of a few of them: the mixture whose mouth comes nearest, preferring visemes that such a movement
+Every viseme is a recorded mouth, an average over many speakers (``training/tables/viseme_shapes.py``). A face is
+taken as a mixture of a few of them: the mixture whose mouth comes nearest, preferring visemes that such a movement
 usually stands for, and not jumping about. Sounds the lips hardly show (d, k, n, s …) share what is left. Lips that meet
 while someone speaks are always ``PP``.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zipfile
 from functools import cache
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...curves import sample
 from ...errors import ModelError
+from ...files import ASSETS
 from ...performance import Performance
 from ..closures import contact
 from ..measures import MEASURES, mouth_measures
@@ -29,7 +29,7 @@ VISEMES: Final = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "
 #: Moments, in seconds around a frame, whose mouths tell what the frame's mouth is a part of.
 CONTEXT: Final = (-0.08, -0.04, 0.0, 0.04, 0.08)
 
-_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "visemes.npz"
+_FILE: Final = ASSETS / "visemes.npz"
 _SIL, _PP, _FF = 0, 1, 2
 #: What usual meaning and what stillness count for, beside the likeness of the mouths.
 _USUAL: Final = 0.5

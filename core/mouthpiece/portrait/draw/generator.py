@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ...models.registry import ASSETS, Network, Sidecar, find
+from ...files import ASSETS
+from ...models.registry import Network, Sidecar, find
 from ...models.session import Session
 from .conditions import SIZE, Conditions
 

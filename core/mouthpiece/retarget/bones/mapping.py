@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import RigError
+from ...files import ASSETS
 from .controls import CONTROLS, is_number, layer_of
 
-_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "bone_profiles.json"
+_FILE: Final = ASSETS / "bone_profiles.json"
 #: Number of the mapping file's format.
 FORMAT: Final = 1
 CHANNELS: Final = ("LOCATION", "ROTATION", "SCALE")

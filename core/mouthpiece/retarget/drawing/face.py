@@ -140,7 +140,7 @@ class DrawnFace:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Motion:
+class DrawnMotion:
     """What a drawn face does on F frames, in units of the plane.
 
     Attributes
@@ -160,14 +160,14 @@ class Motion:
     jaw: Points
     head: Points
 
-    def at(self, frames: NDArray[np.integer[Any]]) -> Motion:
+    def at(self, frames: NDArray[np.integer[Any]]) -> DrawnMotion:
         """Return the motion of some of its frames."""
-        return Motion(self.landmarks[frames], self.pupils[frames], self.jaw[frames], self.head[frames])
+        return DrawnMotion(self.landmarks[frames], self.pupils[frames], self.jaw[frames], self.head[frames])
 
 
 def follow(
     face: DrawnFace, performance: Performance, times: NDArray[np.floating[Any]], strength: float = 1.0
-) -> Motion:
+) -> DrawnMotion:
     """Return what ``face`` does at ``times`` (F,) seconds of a ``performance``.
 
     ``strength`` is a factor on all motion but blinks, which shut the eyes or do not.
@@ -187,7 +187,7 @@ def follow(
     jaw = 1.3 * offsets[:, 8] @ face.axes.T
     head = sample(take.head, take.fps, times) * strength
     head[:, 3:] = 0
-    return Motion(moved, pupils, jaw, head)
+    return DrawnMotion(moved, pupils, jaw, head)
 
 
 #: A landmark of each eye (the person's right, left), and its corners.

@@ -30,7 +30,7 @@ class Ink:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
+class StrokePicture:
     """A picture (H, W, 3), first row at the top, and where it lies: the place of its first corner, and its scale.
 
     A pixel (x, y) is the place ``origin + (x, y) / scale``.
@@ -46,7 +46,7 @@ class Sheet:
         return result
 
 
-def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> Sheet | None:
+def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> StrokePicture | None:
     """Return strokes, the first at the back, as a square picture of ``size`` pixels; None if there is nothing to see.
 
     ``margin`` is the paper left around them, as a share of the picture.
@@ -70,7 +70,7 @@ def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> Shee
         if ink.line is not None:
             rows, columns = _line(pixels, ink.closed, ink.width * scale / 2, size)
             picture[rows, columns] = ink.line
-    return Sheet(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8), origin, scale)
+    return StrokePicture(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8), origin, scale)
 
 
 def _filled(points: NDArray[np.float64], size: int) -> NDArray[np.bool_]:

@@ -1,7 +1,8 @@
 """The strokes of a drawn face, moved: lips, lids and brows by the warp, pupils and teeth behind them, and the head.
 
-Points are in the plane of the drawing, x right and y down. A stroke has a part to play (:class:`Part`), its layer's or
-one found by where it lies; points of some parts are kept inside lids or lips, which cover them as they shut.
+Points are in the plane of the drawing, x right and y down. A stroke is a part of the face (:class:`FacePart`): its
+layer's, or the one found by where it lies. Points of some parts are kept inside lids or lips, which cover them as they
+shut.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..warp.head_turn import PIVOT, turned
 from ..warp.triangles import inside
 from ..warp.warp import Warp, ring, triangulate
 from . import rims
-from .face import HAIR, DrawnFace, Motion
+from .face import HAIR, DrawnFace, DrawnMotion
 from .lip_line import Seam, heights
 from .rims import LEFT, MOUTH, RIGHT
 
@@ -28,7 +29,7 @@ Points = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 
-class Part(IntEnum):
+class FacePart(IntEnum):
     """What a stroke, or a whole layer, is of a face."""
 
     FACE = 0  #: goes with the landmarks; pupils and what is inside an open mouth are found by themselves
@@ -41,8 +42,8 @@ class Part(IntEnum):
 
 
 #: Upper and lower line of what covers a part, from one corner to the other, as the rims have them.
-_COVERS: Final = {Part.UPPER: MOUTH, Part.LOWER: MOUTH, Part.PUPIL_RIGHT: RIGHT, Part.PUPIL_LEFT: LEFT}
-_EYES: Final = ((Part.PUPIL_RIGHT, RIGHT_EYE), (Part.PUPIL_LEFT, LEFT_EYE))
+_COVERS: Final = {FacePart.UPPER: MOUTH, FacePart.LOWER: MOUTH, FacePart.PUPIL_RIGHT: RIGHT, FacePart.PUPIL_LEFT: LEFT}
+_EYES: Final = ((FacePart.PUPIL_RIGHT, RIGHT_EYE), (FacePart.PUPIL_LEFT, LEFT_EYE))
 #: Widest a pupil may be, in widths of its eye, and the share of its points that lie between the lids.
 _PUPIL_WIDTH, _PUPIL_SHARE = 0.8, 0.7
 #: Gap, in widths of mouth or eye, below which what is inside shrinks to nothing.
@@ -56,7 +57,7 @@ _NECK: Final = (0.15, 1.1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Puppet:
+class DrawnPuppet:
     """A drawn face cut into triangles: what all drawings of a character share.
 
     Attributes
@@ -74,19 +75,19 @@ class Puppet:
     triangles: Numbers
 
     @classmethod
-    def of(cls, face: DrawnFace) -> Puppet:
+    def of(cls, face: DrawnFace) -> DrawnPuppet:
         """Return the face with a border around it, cut into triangles."""
         border = ring(face.landmarks)
         points = rims.filled(face.landmarks)
         triangles = triangulate(points, border, rims.LOOPS, rims.PAIRS)
         return cls(face, np.concatenate([points, border]), triangles)
 
-    def repaired(self, motion: Motion) -> tuple[Motion, Repaired]:
+    def repaired(self, motion: DrawnMotion) -> tuple[DrawnMotion, Repaired]:
         """Return a motion that folds nothing, and what was repaired; lips and lids that only meet are no repair."""
         closed = rims.carried(self.face.landmarks, met(motion.landmarks, self.face.landmarks))
         checked = self.triangles[~np.isin(self.triangles, rims.LIDS).all(axis=1)]
         done = repaired(checked, self.vertices, closed, _DOT * self.face.unit**2)
-        return Motion(done.moved[:, : closed.shape[1]], motion.pupils, motion.jaw, motion.head), done
+        return DrawnMotion(done.moved[:, : closed.shape[1]], motion.pupils, motion.jaw, motion.head), done
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +101,7 @@ class Bound:
     points : (P, 2) float64
         Its points at rest.
     parts : (P,) int64
-        The :class:`Part` of each.
+        The :class:`FacePart` of each.
     warp : Warp
         The places the triangles carry along.
     beside : (P, 2) float64
@@ -111,7 +112,7 @@ class Bound:
         How far each point goes with the head, 0 to 1.
     """
 
-    puppet: Puppet
+    puppet: DrawnPuppet
     points: Points
     parts: Numbers
     warp: Warp
@@ -122,10 +123,10 @@ class Bound:
     @classmethod
     def of(
         cls,
-        puppet: Puppet,
+        puppet: DrawnPuppet,
         points: NDArray[Any],
         starts: NDArray[np.integer[Any]],
-        part: Part,
+        part: FacePart,
         parts: Numbers | None = None,
         lines: Collection[int] = (),
     ) -> Bound:
@@ -139,22 +140,22 @@ class Bound:
         if parts is None:
             parts = np.full(len(points), part, np.int64)
             for number, stroke in enumerate(strokes):
-                if len(stroke) and part is Part.FACE and number not in lines:
+                if len(stroke) and part is FacePart.FACE and number not in lines:
                     parts[stroke] = found_part(puppet.face, points[stroke])
-        seam = Seam.of(puppet.face, points, strokes if part is Part.FACE else [], lines)
+        seam = Seam.of(puppet.face, points, strokes if part is FacePart.FACE else [], lines)
         warp = Warp.of(seam.anchors, puppet.vertices, puppet.triangles, seam.sides, rims.PAIRS)
         back = np.full(len(puppet.vertices), _BACK * puppet.face.unit)
         depths = rims.filled(np.stack([puppet.face.depths] * 2, axis=1))[:, 0]
         back[: len(depths)] = depths
         depth = _BACK * puppet.face.unit + warp.blend((back - _BACK * puppet.face.unit)[:, None])[:, 0]
-        grip = np.where(parts == Part.STILL, 0.0, _grip(puppet.face, points))
+        grip = np.where(parts == FacePart.STILL, 0.0, _grip(puppet.face, points))
         return cls(puppet, points, parts, warp, points - seam.anchors + seam.lifts, depth, grip)
 
-    def moved(self, motion: Motion, head: float = 1.0) -> Points:
+    def moved(self, motion: DrawnMotion, head: float = 1.0) -> Points:
         """Return the points (F, P, 2) for a ``motion`` of F frames, of whose head as much as ``head`` shows."""
         face = self.puppet.face
         result = self.warp(rims.carried(face.landmarks, motion.landmarks)) + self.beside
-        loose = self.parts >= Part.HEAD
+        loose = self.parts >= FacePart.HEAD
         result[:, loose] = self.points[loose]
         for part in _COVERS:
             chosen = np.flatnonzero(self.parts == part)
@@ -169,11 +170,11 @@ class Bound:
         moved: Points = result + self.grip[:, None] * (shifted @ face.axes.T)
         return moved
 
-    def _behind(self, part: Part, chosen: Numbers, motion: Motion) -> Points:
+    def _behind(self, part: FacePart, chosen: Numbers, motion: DrawnMotion) -> Points:
         """Return points (F, C, 2) that move as one and are covered by lids or lips."""
         frame = self.puppet.face.axes
-        eye = {Part.PUPIL_RIGHT: 0, Part.PUPIL_LEFT: 1}.get(part)
-        shift = motion.jaw * (part == Part.LOWER) if eye is None else motion.pupils[:, eye]
+        eye = {FacePart.PUPIL_RIGHT: 0, FacePart.PUPIL_LEFT: 1}.get(part)
+        shift = motion.jaw * (part == FacePart.LOWER) if eye is None else motion.pupils[:, eye]
         landmarks = self.puppet.face.landmarks
         rest, now = rims.filled(landmarks) @ frame, rims.carried(landmarks, motion.landmarks) @ frame
         cover = _Cover(_COVERS[part], rest, now)
@@ -225,7 +226,7 @@ class _Cover:
         return np.clip(share, 0, 1)
 
 
-def found_part(face: DrawnFace, stroke: Points) -> Part:
+def found_part(face: DrawnFace, stroke: Points) -> FacePart:
     """Return the part a stroke (P, 2) plays on a layer of the face: a pupil if it lies well between the lids."""
     for part, loop in _EYES:
         lids = face.landmarks[list(loop)]
@@ -236,7 +237,7 @@ def found_part(face: DrawnFace, stroke: Points) -> Part:
         narrow = np.ptp(stroke @ face.axes[:, 0]) <= _PUPIL_WIDTH * wide
         if centred and narrow and inside(stroke, middle + 1.1 * (lids - middle)).mean() >= _PUPIL_SHARE:
             return part
-    return Part.FACE
+    return FacePart.FACE
 
 
 def _grip(face: DrawnFace, points: Points) -> Points:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..warp.folds import LIP_PAIRS
-from .face import DrawnFace, Motion
+from .face import DrawnFace, DrawnMotion
 
 Numbers = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class Holds:
     same: Numbers
 
 
-def held(face: DrawnFace, motion: Motion, head: float, step: int = 1, change: float = 0.0) -> Holds:
+def held(face: DrawnFace, motion: DrawnMotion, head: float, step: int = 1, change: float = 0.0) -> Holds:
     """Return when ``face`` gets new drawings for a ``motion`` on F frames, of whose head as much as ``head`` shows.
 
     Parameters
@@ -66,7 +66,7 @@ def held(face: DrawnFace, motion: Motion, head: float, step: int = 1, change: fl
     return Holds(np.array(starts, np.int64), np.array(shown, np.int64), _alike(poses[shown]))
 
 
-def _told(face: DrawnFace, motion: Motion, head: float) -> NDArray[np.float64]:
+def _told(face: DrawnFace, motion: DrawnMotion, head: float) -> NDArray[np.float64]:
     """Return everything that shows in a drawing (F, D), in eye distances."""
     landmarks = (motion.landmarks[:, : len(face.landmarks)] - face.landmarks) / face.unit
     pupils = motion.pupils / face.unit
@@ -74,7 +74,7 @@ def _told(face: DrawnFace, motion: Motion, head: float) -> NDArray[np.float64]:
     return np.concatenate(parts, axis=1)
 
 
-def _gaps(face: DrawnFace, motion: Motion) -> NDArray[np.float64]:
+def _gaps(face: DrawnFace, motion: DrawnMotion) -> NDArray[np.float64]:
     """Return the gaps of the lips, the right and the left lids in those at which they count as shut, (F, 3)."""
     upright = motion.landmarks @ face.axes
     result = []

@@ -16,7 +16,7 @@ LIP_STEPS, LID_STEPS = 16, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Loop:
     """A closed line: landmarks from the corner on the picture's left along the upper side, and along the lower."""
 
     upper: tuple[int, ...]
@@ -24,12 +24,12 @@ class Line:
     steps: int
 
 
-INNER: Final = Line((60, 61, 62, 63, 64), (60, 67, 66, 65, 64), LIP_STEPS)
-OUTER: Final = Line((48, 49, 50, 51, 52, 53, 54), (48, 59, 58, 57, 56, 55, 54), LIP_STEPS)
-LIDS: Final = (Line((36, 37, 38, 39), (36, 41, 40, 39), LID_STEPS), Line((42, 43, 44, 45), (42, 47, 46, 45), LID_STEPS))
+INNER: Final = Loop((60, 61, 62, 63, 64), (60, 67, 66, 65, 64), LIP_STEPS)
+OUTER: Final = Loop((48, 49, 50, 51, 52, 53, 54), (48, 59, 58, 57, 56, 55, 54), LIP_STEPS)
+LIDS: Final = (Loop((36, 37, 38, 39), (36, 41, 40, 39), LID_STEPS), Loop((42, 43, 44, 45), (42, 47, 46, 45), LID_STEPS))
 
 
-def line_weights(shape: Points, line: Line) -> Points:
+def line_weights(shape: Points, line: Loop) -> Points:
     """Return how much each landmark counts in the points of a line, (2 * steps, 68).
 
     ``shape`` (68, 2) is the face at rest. Points run from the first corner along the upper side to the other corner

@@ -1,20 +1,20 @@
 """A mouth's motion as a dozen named weights: what the shape keys of a picture rig are, and how a take plays them.
 
-The modes were measured on real mouths (``training/tables/picture_modes.py``); weights are found frame by frame, by weighted
-least squares in closed form. Nothing here knows a picture.
+The modes were measured on real mouths by ``training/tables/picture_modes.py``. Weights are found frame by frame, by
+weighted least squares in closed form. Nothing here knows a picture.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...curves import Curves, FrameGrid, sample
+from ...files import ASSETS
 from ...topology import ARKIT_INDEX, INNER_LIPS, LIPS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "picture_modes.npz"
+_FILE: Final = ASSETS / "picture_modes.npz"
 
 #: Radians of a nod, turn or roll, eye distances of a shift and radians of a look that a key's 1 stands for.
 TURN, ROLL, SHIFT, LOOK = 0.35, 0.2, 0.2, 0.4

@@ -106,7 +106,7 @@ def _facing(vertices: Array, faces: list[tuple[int, ...]]) -> tuple[tuple[int, .
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class HeldBack:
     """Key values (T, K) taken back where triangles folded: how many on how many frames; how many are left."""
 
     values: Array
@@ -117,7 +117,7 @@ class Held:
 
 def held_back(
     points: NDArray[Any], triangles: Triangles, moves: NDArray[Any], values: Array, free: NDArray[np.bool_], unit: float
-) -> Held:
+) -> HeldBack:
     """Return ``values`` (T, K) taken back where a triangle would turn over, eased over the frames around.
 
     Parameters
@@ -156,7 +156,7 @@ def held_back(
         eased[:-away] = np.minimum(eased[:-away], share[away:] + (1 - share[away:]) * back)
     result = np.where(free, values * eased[:, None], values).astype(np.float32)
     after = np.maximum(_folds(points, triangles, moves, result) - bound, 0)
-    return Held(result, int(folded.sum()), len(rows), int(after.sum()))
+    return HeldBack(result, int(folded.sum()), len(rows), int(after.sum()))
 
 
 def _might_fold(points: Points, triangles: Triangles, moves: Points, most: NDArray[Any]) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ _SEARCH, _READ = 512, 768
 _ROOM, _MARGIN = 0.5, 0.3
 
 
-class Found(Protocol):
+class FacingView(Protocol):
     """A face found in a picture: landmarks (68, 2 or more) in pixels, how sure it is, and radians it leans."""
 
     @property
@@ -49,7 +49,7 @@ class Found(Protocol):
     def roll(self) -> float: ...  # noqa: D102
 
 
-Find = Callable[[NDArray[np.uint8]], Sequence[Found]]
+Find = Callable[[NDArray[np.uint8]], Sequence[FacingView]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

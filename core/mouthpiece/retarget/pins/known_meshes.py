@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...files import ASSETS
 from .facing import FRONTS
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "known_pins.json"
+_FILE: Final = ASSETS / "known_pins.json"
 #: How far a vertex may be off its place in a table, in shares of the mesh's size: rounding of tables and of files.
 _PLACE: Final = 4e-4
 #: How far landmarks of a character built on a known mesh may be off the table's, in shares of their own size.

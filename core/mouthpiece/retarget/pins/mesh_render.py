@@ -60,14 +60,14 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class MeshView:
     """What a view shows: for every pixel the triangle (size, size), -1 for none, and its depth (inf for none)."""
 
     triangle: Indices
     depth: Floats
 
 
-def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices) -> Seen:
+def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices) -> MeshView:
     """Return what ``view`` shows of the ``triangles`` (F, 3) between ``points`` (V, 3), nearest first."""
     corners = view.pixels(points)[triangles]
     low = np.clip(np.floor(corners[..., :2].min(axis=1)), 0, view.size).astype(int)
@@ -83,7 +83,7 @@ def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices)
         nearest_z[pixel], nearest[pixel] = z, face
         closer = nearest_z < depth
         depth[closer], owner[closer] = nearest_z[closer], nearest[closer]
-    return Seen(owner.reshape(view.size, view.size), depth.reshape(view.size, view.size))
+    return MeshView(owner.reshape(view.size, view.size), depth.reshape(view.size, view.size))
 
 
 def _lots(low: Indices, high: Indices) -> Iterator[tuple[Indices, int]]:
@@ -123,7 +123,7 @@ def _covered(
 
 def picture(
     view: View, points: NDArray[np.floating[Any]], triangles: Indices, colours: NDArray[np.floating[Any]]
-) -> tuple[NDArray[np.uint8], Seen]:
+) -> tuple[NDArray[np.uint8], MeshView]:
     """Return the mesh as an RGB picture (size, size, 3), smoothly lit, and what is seen where.
 
     ``colours`` (F, 3) are the triangles' own, linear, 0..1.

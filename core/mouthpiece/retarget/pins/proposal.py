@@ -19,7 +19,7 @@ from ...errors import RigError
 from ...topology import LANDMARK_COUNT, LEFT_EYE_OUTER, LEFT_LID_PAIRS, LIPS, MIRROR, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS
 from ..solve.proportions import LIP_PAIRS
 from .facing import Find, Head, front
-from .mesh_render import Seen, View, picture
+from .mesh_render import MeshView, View, picture
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -55,7 +55,7 @@ def propose(head: Head, find: Find) -> Proposal:
         If no face is seen from any side.
     """
     view, score = front(head, find)
-    look = _Look.at(head, head.vertices, view, find)
+    look = _PosedHead.at(head, head.vertices, view, find)
     if look is None:
         raise RigError("The face was lost on looking closer. Pin the landmarks by hand.")
     mirror = _mirror(head, look)
@@ -64,7 +64,7 @@ def propose(head: Head, find: Find) -> Proposal:
     chosen = look.nearest()
     opener, amount = _opener(head, look, chosen)
     if opener >= 0:
-        opened = _Look.at(head, head.vertices + amount * head.deltas[opener], view, find)
+        opened = _PosedHead.at(head, head.vertices + amount * head.deltas[opener], view, find)
         if opened is not None:
             opened = replace(opened, middle=middle)
             chosen[list(LIPS)] = opened.nearest()[list(LIPS)]
@@ -81,7 +81,7 @@ def propose(head: Head, find: Find) -> Proposal:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Look:
+class _PosedHead:
     """A pose of the head in a view: landmarks (68, 2) and vertices (V, 3) in pixels, and which can be a landmark's.
 
     Landmarks of the middle line go to vertices (V,) of the mesh's own ``middle``, where it has one.
@@ -95,7 +95,7 @@ class _Look:
     middle: NDArray[np.bool_] | None = None
 
     @classmethod
-    def at(cls, head: Head, points: Floats, view: View, find: Find) -> _Look | None:
+    def at(cls, head: Head, points: Floats, view: View, find: Find) -> _PosedHead | None:
         image, seen = picture(view, points, head.triangles, head.colours)
         faces = find(image)
         if not faces:
@@ -119,7 +119,7 @@ class _Look:
         return pool[first], apart[first]
 
 
-def _usable(head: Head, places: Floats, seen: Seen, marks: Floats, unit: float) -> Indices:
+def _usable(head: Head, places: Floats, seen: MeshView, marks: Floats, unit: float) -> Indices:
     """Return the vertices of the skin that are seen: skin is the piece that most of the face's picture shows."""
     size = len(seen.triangle)
     low, high = (np.clip(v, 0, size - 1).astype(int) for v in (marks.min(axis=0), marks.max(axis=0) + 1))
@@ -133,7 +133,7 @@ def _usable(head: Head, places: Floats, seen: Seen, marks: Floats, unit: float) 
     return in_front
 
 
-def _opener(head: Head, look: _Look, chosen: Indices) -> tuple[int, float]:
+def _opener(head: Head, look: _PosedHead, chosen: Indices) -> tuple[int, float]:
     """Return the shape that opens the mouth most, and how much of it opens it far enough; -1 for none."""
     down = head.deltas[:, chosen] @ look.view.rotation[1].astype(np.float32)
     opening = down[:, [57, 8, 66]].mean(axis=1) - down[:, [51, 33, 62]].mean(axis=1) if len(down) else np.zeros(1)
@@ -143,7 +143,7 @@ def _opener(head: Head, look: _Look, chosen: Indices) -> tuple[int, float]:
     return (best, min(1.0, _OPENED / far)) if far > _OPENS else (-1, 0.0)
 
 
-def _part(chosen: Indices, head: Head, look: _Look, opened: _Look, opener: int) -> None:
+def _part(chosen: Indices, head: Head, look: _PosedHead, opened: _PosedHead, opener: int) -> None:
     """Choose vertices for the inner lips, in place: each lip's own, and such that they meet when the mouth is shut."""
     down = head.deltas[opener] @ look.view.rotation[1].astype(np.float32)
     # Halfway between what the upper lip does and what the lower does is where one ends and the other begins.
@@ -154,8 +154,8 @@ def _part(chosen: Indices, head: Head, look: _Look, opened: _Look, opener: int) 
 def _meet(
     chosen: Indices,
     pairs: Sequence[tuple[int, int]],
-    above: _Look,
-    below: _Look,
+    above: _PosedHead,
+    below: _PosedHead,
     together: Floats,
     allowed: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
 ) -> None:
@@ -171,7 +171,7 @@ def _meet(
         chosen[upper], chosen[lower] = up[a], low[b]
 
 
-def _blinker(head: Head, look: _Look, chosen: Indices, pairs: Sequence[tuple[int, int]]) -> int:
+def _blinker(head: Head, look: _PosedHead, chosen: Indices, pairs: Sequence[tuple[int, int]]) -> int:
     """Return the shape that closes an eye's lids most without opening the mouth, or -1."""
     down = head.deltas[:, chosen] @ look.view.rotation[1].astype(np.float32)
     if not len(down):
@@ -181,7 +181,7 @@ def _blinker(head: Head, look: _Look, chosen: Indices, pairs: Sequence[tuple[int
     return best if closing[best] * look.view.size / look.view.extent / look.unit > _BLINKS else -1
 
 
-def _mirror(head: Head, look: _Look) -> Indices | None:
+def _mirror(head: Head, look: _PosedHead) -> Indices | None:
     """Return each vertex's mirror image (V,) across the face's own middle; None if the mesh is not symmetric."""
     from scipy.spatial import cKDTree
 
@@ -206,7 +206,7 @@ def _mirror(head: Head, look: _Look) -> Indices | None:
     return None
 
 
-def _even(chosen: Indices, look: _Look, mirror: Indices) -> None:
+def _even(chosen: Indices, look: _PosedHead, mirror: Indices) -> None:
     """Give the left side the mirror images of the right side's vertices, in place."""
     for point in range(LANDMARK_COUNT):
         if point != MIRROR[point] and look.marks[point, 0] < look.marks[MIRROR[point], 0]:

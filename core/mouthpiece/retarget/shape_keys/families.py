@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import RigError
+from ...files import ASSETS
 from . import drivers, formulas
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "profiles"
+FOLDER: Final = ASSETS / "profiles"
 FORMAT: Final = 1
 
 #: Region of the face -> the layer its keys land in. One family plays a region; what others have there is left alone.

@@ -12,7 +12,7 @@ from .table import Entry, ShapeMap
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFamily:
     """A family's keys that a rig has: family's name of the key -> the rig's."""
 
     family: RigProfile
@@ -37,7 +37,7 @@ def detect(key_names: Sequence[str]) -> ShapeMap:
     """
     if not key_names:
         raise RigError("The character has no shape keys. Add ARKit shape keys (jawOpen, mouthSmileLeft, …) first.")
-    found = [Found(family, _keys_of(family, key_names)) for family in families()]
+    found = [FoundFamily(family, _keys_of(family, key_names)) for family in families()]
     found = [one for one in found if len(one.keys) >= one.family.least]
     players = _players(found)
     if not players:
@@ -88,17 +88,17 @@ def _spellings(name: str, prefixes: Sequence[str]) -> dict[str, None]:
     return found
 
 
-def _ranked(found: Sequence[Found]) -> list[Found]:
+def _ranked(found: Sequence[FoundFamily]) -> list[FoundFamily]:
     return sorted(found, key=lambda one: -len(one.keys))
 
 
-def _players(found: Sequence[Found]) -> list[Found]:
+def _players(found: Sequence[FoundFamily]) -> list[FoundFamily]:
     """Return which keys of which family play: for each region those of the family that has most of it.
 
     Whole expressions play only where no brows do (they would be raised twice), and the corners' moods only with the
     mouth of their own family.
     """
-    chosen: dict[str, Found] = {}
+    chosen: dict[str, FoundFamily] = {}
     for region in LAYERS:
         there = [one for one in _ranked(found) if one.count(region)]
         if there:
@@ -114,11 +114,13 @@ def _players(found: Sequence[Found]) -> list[Found]:
         regions = {region for region, player in chosen.items() if player is one}
         keys = {name: key for name, key in one.keys.items() if one.family.region(name) in regions}
         if keys:
-            players.append(Found(one.family, keys))
+            players.append(FoundFamily(one.family, keys))
     return players
 
 
-def _played(players: Sequence[Found], found: Sequence[Found]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+def _played(
+    players: Sequence[FoundFamily], found: Sequence[FoundFamily]
+) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     """Return formula and region by the rig's key, and what is missing with what stands in."""
     formulas: dict[str, tuple[str, str]] = {}
     for one in players:
@@ -137,7 +139,7 @@ def _played(players: Sequence[Found], found: Sequence[Found]) -> tuple[dict[str,
     return formulas, missing
 
 
-def _regions(players: Sequence[Found], but: Found) -> set[str]:
+def _regions(players: Sequence[FoundFamily], but: FoundFamily) -> set[str]:
     """Return the regions that others than ``but`` play."""
     return {one.family.region(name) for one in players if one is not but for name in one.keys}
 
@@ -147,7 +149,9 @@ def _covered(family: RigProfile, name: str) -> tuple[str, ...]:
     return () if key is None else key.covers
 
 
-def _stand_in(name: str, player: Found, found: Sequence[Found], formulas: dict[str, tuple[str, str]]) -> str:
+def _stand_in(
+    name: str, player: FoundFamily, found: Sequence[FoundFamily], formulas: dict[str, tuple[str, str]]
+) -> str:
     """Add what stands in for a missing key to others' formulas, and return their names; empty if nothing does."""
     region = player.family.region(name)
     for rule in player.family.fallbacks:
@@ -160,7 +164,7 @@ def _stand_in(name: str, player: Found, found: Sequence[Found], formulas: dict[s
     return ""
 
 
-def _rule_keys(rule: Fallback, player: Found, found: Sequence[Found]) -> list[str]:
+def _rule_keys(rule: Fallback, player: FoundFamily, found: Sequence[FoundFamily]) -> list[str]:
     """Return the rig's keys a rule is about, also such as nothing drives so far; none if one of them is not there."""
     names = []
     for name in rule.on:

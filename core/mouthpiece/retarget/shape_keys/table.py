@@ -6,12 +6,12 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from ...errors import RigError
+from ...files import write_whole
 from ...topology import ARKIT_NAMES
 from . import drivers, formulas
 
@@ -146,14 +146,10 @@ def save(path: str | os.PathLike[str], table: ShapeMap, name: str = "") -> Path:
     """
     target = Path(path)
     data = {"kind": _KIND, "format": FORMAT, "name": name or target.stem, **as_dict(table)}
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(target)
+        write_whole(target, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise RigError(
             f"The mapping cannot be written to '{target}': {error.strerror or error}. Choose another place."
         ) from error

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PictureError
-from ...models.registry import ASSETS, read_sidecar
+from ...files import ASSETS
+from ...models.registry import read_sidecar
 from .choice import BY_HAND, chosen_face, no_face, remarks_on, scaled
 from .face import Face
 from .faces import Backend, look_for_faces
