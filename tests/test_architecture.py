@@ -45,11 +45,12 @@ IMPORTERS = {
     "PIL": ("core/mouthpiece/portrait/images.py", "demo/portrait_sheet.py",),
     "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/sealing.py", "tests/*"),
+    "cryptography": ("core/mouthpiece/provenance/certificates.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
-LAZY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
+LAZY = ("av", "c2pa", "cryptography", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
 #: Loaded by no `import mouthpiece`.
-HEAVY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "numba", "onnxruntime", "scipy", "soundfile", "torch")
+HEAVY = (*LAZY, "numba", "torch")
 #: Never imported: they run what a file says, or reach the network.
 FORBIDDEN = {
     "core": ("pickle", "marshal", "shelve", "socket", "urllib", "http", "requests", "bpy", "torch"),
