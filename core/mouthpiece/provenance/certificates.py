@@ -210,10 +210,7 @@ def _fault(certificate: x509.Certificate, key: PrivateKeyTypes) -> str:
 
     first, last, now = certificate.not_valid_before_utc, certificate.not_valid_after_utc, datetime.now(UTC)
     if certificate.public_key() != key.public_key():
-        return (
-            "The private key is not that of the first certificate. Yours must come first in the file, then those it "
-            "rests on."
-        )
+        return "The private key is not that of the first certificate in the file. Yours comes first, its issuer's next."
     if now > last:
         return f"The certificate was valid until {last:%Y-%m-%d} and may not sign any more."
     if now < first:
