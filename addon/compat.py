@@ -211,10 +211,10 @@ def allow_overrides(obj: bpy.types.Object | None) -> None:
             getattr(group, group.bl_rna.properties.keys()[-1])
 
 
-def user_folder(package: str) -> str:
+def user_folder() -> str:
     """Return the folder an extension may write to; where it runs from a checkout, one in the user's scripts."""
     try:
-        return bpy.utils.extension_path_user(package)
+        return bpy.utils.extension_path_user(__package__ or "")
     except ValueError:
         return bpy.utils.user_resource("SCRIPTS", path="presets/mouthpiece")
 
@@ -241,4 +241,3 @@ def stroke_shown(stroke: Any, style: Any) -> tuple[bool, bool]:
     if hasattr(stroke, "fill_id"):
         return not stroke.hide_stroke, stroke.fill_id != 0
     return (True, False) if style is None else (style.show_stroke, style.show_fill)
-

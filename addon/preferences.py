@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import PictureError
 
 
 class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
@@ -38,8 +39,6 @@ def signer(context: bpy.types.Context) -> tuple[str, str]:
 
     Raises PictureError if one is named without the other.
     """
-    from mouthpiece.errors import PictureError
-
     addon = context.preferences.addons.get(__package__)
     found: Any = addon.preferences if addon is not None else None
     if found is None:

@@ -12,7 +12,7 @@ import numpy as np
 from mouthpiece import Options, animate
 from mouthpiece.audio import load
 from mouthpiece.performance import Performance
-from mouthpiece.retarget import warp
+from mouthpiece.retarget.warp import warp
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES, POINTS, RUNS = 1500, 500, 5

@@ -35,15 +35,15 @@ sys.modules["soundfile"] = sys.modules["librosa"] = None
 import _cffi_backend, cryptography, mouthpiece, onnxruntime, scipy
 
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.provenance import certificates, facts, png, sealing
+from mouthpiece.provenance import certificates, credentials, facts, png
 
-packages = (mouthpiece, onnxruntime, scipy, _cffi_backend, cryptography, sealing.library())
+packages = (mouthpiece, onnxruntime, scipy, _cffi_backend, cryptography, credentials.library())
 report["homes"] = [package.__file__ for package in packages]
 from importlib import import_module
 from pathlib import Path
 
 bpy.ops.mouthpiece.add_demo(line=False)
-command = import_module(name + ".command")
+command = import_module(name + ".command.parser")
 line = os.path.join(os.path.dirname(addon.__file__), "assets", "demo_line.flac")
 output = os.path.join(folder, "out.blend")
 report["bake"] = command.main(
@@ -56,7 +56,7 @@ report["wrong"] = command.main(["bake"])
 picture = os.path.join(folder, "signed.png")
 Path(picture).write_bytes(png.encoded(__import__("numpy").zeros((9, 9, 4), "uint8")))
 known = facts.Facts(Consent("nobody is shown in this"), facts.software(), facts.now())
-sealing.Seal(certificates.own_identity(Path(folder) / "settings")).put(Path(picture), known)
+credentials.Seal(certificates.own_identity(Path(folder) / "settings")).put(Path(picture), known)
 report["verify"] = command.main(["verify", picture])
 film = os.path.join(folder, "out.mp4")
 os.environ["MOUTHPIECE_SETTINGS"] = os.path.join(folder, "settings")

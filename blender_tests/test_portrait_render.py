@@ -15,9 +15,12 @@ import pytest
 from mouthpiece.errors import PictureError
 from mouthpiece.provenance import records
 
-from addon import compat, film_encoding, portrait_lines, portrait_playing, portrait_setting_up, soundtrack
+from addon import compat
 from addon.jobs import Job
-from addon.portrait_frames import NOTE, FrameFolder
+from addon.sound import soundtrack
+from addon.targets.portrait import film_encoder, playback, render_setup
+from addon.targets.portrait import lines as portrait_lines
+from addon.targets.portrait.frames import NOTE, FrameFolder
 from blender_tests import portraits, scenes
 
 
@@ -31,10 +34,10 @@ def render(**options):
 
 
 def frames_of(obj, first, last):
-    from mouthpiece.portrait.generator import shipped_generator
-    from mouthpiece.portrait.render import Renderer, RenderOptions
+    from mouthpiece.portrait.draw.generator import shipped_generator
+    from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
-    renderer = Renderer(portrait_playing.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
+    renderer = Renderer(playback.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
     return list(renderer.frames(portrait_lines.played(obj, 24.0, first, last), 24.0))
 
 
@@ -59,8 +62,8 @@ def test_frames_are_those_of_the_renderer_and_carry_the_record(tmp_path, line):
 
 
 def test_results_are_signed_and_a_changed_one_is_found_out(tmp_path, line):
-    from mouthpiece.provenance.sealing import library
-    from mouthpiece.provenance.verifying import verified
+    from mouthpiece.provenance.credentials import library
+    from mouthpiece.provenance.verification import verified
 
     try:
         library()
@@ -107,7 +110,7 @@ def test_lines_of_another_frame_rate_are_told(line):
     obj = portraits.portrait(output="/tmp/never.mp4")
     portraits.speak(line, fps=24)
     bpy.context.scene.render.fps = 30
-    _, remarks = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    _, remarks = render_setup.rendering_of(obj, bpy.context.scene)
     assert any("animated at 24 frames per second, the scene runs at 30" in remark for remark in remarks)
 
 
@@ -142,7 +145,7 @@ def test_a_stopped_rendering_goes_on_where_it_was(tmp_path, line):
     folder = tmp_path / "frames"
     obj = portraits.portrait(media="FRAMES", output=str(folder))
     portraits.speak(line, start=1)
-    rendering, _ = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    rendering, _ = render_setup.rendering_of(obj, bpy.context.scene)
     steps = rendering.steps()
     while len(list(folder.glob("*.png"))) < 4:
         next(steps)
@@ -163,7 +166,7 @@ def test_a_job_can_be_cancelled_on_the_way(tmp_path, line):
     obj = portraits.portrait(media="FRAMES", output=str(folder), span="SCENE")
     bpy.context.scene.frame_end = 2000
     portraits.speak(line, start=1)
-    rendering, _ = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    rendering, _ = render_setup.rendering_of(obj, bpy.context.scene)
     job = Job(rendering.steps())
     while not stamps(folder):
         job.wait(0.05)
@@ -244,7 +247,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path, line):
 
 
 def test_a_film_has_the_frames_in_their_colours_and_the_sound(tmp_path):
-    if not film_encoding.can_encode():
+    if not film_encoder.can_encode():
         pytest.skip("this Blender cannot write films")
     obj = portraits.portrait(output=str(tmp_path / "out"))
     portraits.speak(scenes.murmur(tmp_path / "line.wav", 0.5), start=11)
@@ -284,7 +287,7 @@ def test_a_failed_film_leaves_its_frames_and_no_film(tmp_path, line, monkeypatch
     def fail(film):
         raise RuntimeError("no encoder")
 
-    monkeypatch.setattr(film_encoding, "encode", fail)
+    monkeypatch.setattr(film_encoder, "encode", fail)
     with pytest.raises(RuntimeError, match=r"could not be encoded: no encoder. Its frames are in"):
         render()
     assert len(stamps(tmp_path / "out_frames")) == 10 and not (tmp_path / "out.mp4").exists()
@@ -323,7 +326,7 @@ def test_what_is_rendered_is_placed_and_placed_anew(tmp_path):
 
 
 def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):
-    monkeypatch.setattr(film_encoding, "MOST", 4)
+    monkeypatch.setattr(film_encoder, "MOST", 4)
     portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True)
     portraits.speak(line, start=11)
     for _ in range(2):  # rendering again puts them in the same place
@@ -427,7 +430,7 @@ os._exit(0)"
 
 @pytest.fixture
 def other(tmp_path):
-    if not film_encoding.can_encode() or os.name != "posix":
+    if not film_encoder.can_encode() or os.name != "posix":
         pytest.skip("this Blender cannot write films, or there is no shell")
     path = tmp_path / "blender"
     path.write_text(_OTHER % sys.executable)
@@ -444,13 +447,13 @@ def films(folder, count, name="out.mp4"):
         path = folder / f"grey_{index + 1:04d}.png"
         path.write_bytes(encoded(np.full((64, 96, 4), (0, 0, 0, 0) if index % 2 else (90, 90, 90, 255), np.uint8)))
         places.append(str(path))
-    return film_encoding.Film(tuple(places), "", str(folder / name), 96, 64, 25, 1.0, (1.0, 0.0, 0.0))
+    return film_encoder.Film(tuple(places), "", str(folder / name), 96, 64, 25, 1.0, (1.0, 0.0, 0.0))
 
 
 def test_another_blender_encodes_and_tells_how_far_it_is(tmp_path, other):
-    assert film_encoding.is_blender(other)
+    assert film_encoder.is_blender(other)
     film = films(tmp_path, 8)
-    shares = list(film_encoding.apart(film, other))
+    shares = list(film_encoder.apart(film, other))
     assert shares == sorted(shares) and {1 / 8, 4 / 8, 1.0} <= set(shares)
     movie = bpy.data.images.load(film.path)
     assert movie.frame_duration == 8 and portraits.colours(movie)[32, 48, :3] == pytest.approx(90, abs=4)
@@ -458,7 +461,7 @@ def test_another_blender_encodes_and_tells_how_far_it_is(tmp_path, other):
 
 
 def test_another_blender_can_be_stopped(tmp_path, other):
-    steps = film_encoding.apart(films(tmp_path, 400), other)
+    steps = film_encoder.apart(films(tmp_path, 400), other)
     while next(steps) == 0.0:
         pass
     steps.close()
@@ -469,20 +472,20 @@ def test_another_blender_that_fails_is_told(tmp_path, other):
     program = tmp_path / "blender"
     program.write_text(program.read_text().replace("os._exit(0)", "print('no room left'); os._exit(3)"))
     with pytest.raises(PictureError, match=r"could not be encoded: .*no room left"):
-        list(film_encoding.apart(films(tmp_path, 2), other))
+        list(film_encoder.apart(films(tmp_path, 2), other))
     with pytest.raises(PictureError, match="cannot be started"):
-        list(film_encoding.apart(films(tmp_path, 2), str(tmp_path / "nowhere")))
+        list(film_encoder.apart(films(tmp_path, 2), str(tmp_path / "nowhere")))
 
 
 def test_see_through_frames_stand_on_the_background(tmp_path):
-    if not film_encoding.can_encode():
+    if not film_encoder.can_encode():
         pytest.skip("this Blender cannot write films")
     film = films(tmp_path, 2)
-    film_encoding.here(dataclasses.replace(film, frames=film.frames[1:]))
+    film_encoder.here(dataclasses.replace(film, frames=film.frames[1:]))
     red = portraits.colours(bpy.data.images.load(film.path))[32, 48, :3]
     assert red == pytest.approx((255, 0, 0), abs=6)
 
 
 def test_another_blender_is_told_from_other_programs():
-    assert not film_encoding.is_blender("") and not film_encoding.is_blender("/bin/true")
-    assert not film_encoding.is_blender("/nowhere/blender")
+    assert not film_encoder.is_blender("") and not film_encoder.is_blender("/bin/true")
+    assert not film_encoder.is_blender("/nowhere/blender")

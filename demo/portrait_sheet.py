@@ -24,18 +24,18 @@ from typing import Any, Final
 
 import numpy as np
 from mouthpiece.audio import SoundFile
+from mouthpiece.cli.landmarks import sight
 from mouthpiece.errors import MouthpieceError, PictureError
-from mouthpiece.finding import sight
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Options, animate
-from mouthpiece.portrait.choosing import surety
 from mouthpiece.portrait.consent import ADVICE, Consent
-from mouthpiece.portrait.flatness import is_flat
+from mouthpiece.portrait.draw.flatness import is_flat
+from mouthpiece.portrait.draw.render import Renderer, RenderOptions
+from mouthpiece.portrait.film_job import generator_of
+from mouthpiece.portrait.find.choice import surety
+from mouthpiece.portrait.find.placement import Placed, read_points
 from mouthpiece.portrait.images import read_still
-from mouthpiece.portrait.placing import Placed, read_points
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.render import Renderer, RenderOptions
-from mouthpiece.portrait_job import generator_of
 from mouthpiece.provenance import facts as provenance
 from mouthpiece.provenance import records
 from mouthpiece.provenance.facts import Facts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from mouthpiece.audio import Audio
-from mouthpiece.models.registry import ASSETS
+from mouthpiece.files import ASSETS
 from mouthpiece.pipeline import animate
 
 from tests.material import DEMO_LINE

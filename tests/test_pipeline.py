@@ -4,9 +4,9 @@ import tracemalloc
 import numpy as np
 import pytest
 from mouthpiece.audio import Audio, SoundFile
+from mouthpiece.cli.inspect import lip_gap
 from mouthpiece.errors import ModelError, MouthpieceError
 from mouthpiece.features import FRAME_SAMPLES, loudness_gain
-from mouthpiece.inspection import lip_gap
 from mouthpiece.models import content, registry
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.performance import Performance

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from mouthpiece.errors import ModelError, PictureError
 from mouthpiece.performance import Performance
-from mouthpiece.portrait import painter
-from mouthpiece.portrait.conditions import SIZE, oval_of, window_of
-from mouthpiece.portrait.driving import Puppet, shut_lips, stance
-from mouthpiece.portrait.generator import Generator, load_generator
+from mouthpiece.portrait.draw import painter
+from mouthpiece.portrait.draw.conditions import SIZE, oval_of, window_of
+from mouthpiece.portrait.draw.generator import Generator, load_generator
+from mouthpiece.portrait.draw.motion import Puppet, shut_lips, stance
+from mouthpiece.portrait.draw.render import Renderer, RenderOptions, frame_count, frame_size
+from mouthpiece.portrait.find.placement import Placed, placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import Placed, placed_in_box
 from mouthpiece.portrait.portrait import Portrait, portrait_of, premultiplied, straight
-from mouthpiece.portrait.render import Renderer, RenderOptions, frame_count, frame_size
-from mouthpiece.retarget.pictures.anatomy import FACE
+from mouthpiece.retarget.picture.anatomy import FACE
 from mouthpiece.topology import ARKIT_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,8 +281,8 @@ def test_portraits_without_a_face_in_them_are_refused() -> None:
 
 
 def test_the_astronaut_opens_her_mouth() -> None:
-    from mouthpiece.portrait.detect import find_faces
-    from mouthpiece.portrait.placing import placed_by_detector
+    from mouthpiece.portrait.find.faces import find_faces
+    from mouthpiece.portrait.find.placement import placed_by_detector
 
     picture = read_picture(ROOT / "demo/samples/astronaut.jpg")
     shown = portrait_of(picture, placed_by_detector(find_faces(over_white(picture))[0]))

@@ -15,18 +15,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.verify import described
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.provenance import certificates, mp4, png, records, sealing
+from mouthpiece.provenance import certificates, credentials, mp4, png, records
+from mouthpiece.provenance.credentials import Seal
 from mouthpiece.provenance.facts import CERTIFIED, GENERATED, SELF_SIGNED, UNSIGNED, Facts
-from mouthpiece.provenance.sealing import Seal
-from mouthpiece.provenance.verifying import Verified, verified
+from mouthpiece.provenance.verification import Verified, verified
 from mouthpiece.provenance.xmp import packet_of
-from mouthpiece.verification import described
 
-#: A certificate with its key (for tests only) as 0.4.0 kept it in the user's settings, and a picture sealed with it.
-MADE_WITH_0_4 = Path(__file__).parent / "made_with_0_4"
+#: What 0.4.0 made: a certificate with its key as it is kept in the user's settings, and frames sealed with it.
+MADE_WITH_0_4 = Path(__file__).resolve().parents[1] / "blender_tests" / "released" / "0.4.0"
+KEPT_BY_0_4 = MADE_WITH_0_4 / "settings" / "signing-identity.pem"
 PEM, PKCS8, PLAIN = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 FACTS = Facts(
     Consent("I am the person shown", "own", "Ada"), "Mouthpiece 9.8.7", "2026-11-25T16:00:00Z", options={"face": 2}
@@ -117,7 +118,7 @@ def test_what_the_certificate_made_here_says(identity):
 
 
 def test_it_is_the_certificate_that_0_4_made_but_for_keys_numbers_and_dates(identity):
-    old = x509.load_pem_x509_certificates((MADE_WITH_0_4 / "signing-identity.pem").read_bytes())
+    old = x509.load_pem_x509_certificates(KEPT_BY_0_4.read_bytes())
     new = x509.load_pem_x509_certificates(identity.certificates.encode())
     hashes_of_keys = (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier)
 
@@ -132,12 +133,12 @@ def test_it_is_the_certificate_that_0_4_made_but_for_keys_numbers_and_dates(iden
 
 
 def test_a_certificate_kept_by_0_4_goes_on_signing_and_its_pictures_stay_valid(picture, tmp_path):
-    shutil.copy(MADE_WITH_0_4 / "signing-identity.pem", tmp_path)
+    shutil.copy(KEPT_BY_0_4, tmp_path)
     kept = certificates.own_identity(tmp_path)
     assert kept.self_made and kept.algorithm == "ed25519"
-    assert kept.key + kept.certificates == (MADE_WITH_0_4 / "signing-identity.pem").read_text()
+    assert kept.key + kept.certificates == KEPT_BY_0_4.read_text()
     Seal(kept).put(picture, FACTS)
-    for path in (picture, MADE_WITH_0_4 / "sealed.png"):
+    for path in (picture, MADE_WITH_0_4 / "command_frames" / "frame_0001.png"):
         found = verified(path)
         assert found.valid and found.self_signed and certificates.SELF_MADE in found.signer
     assert found.facts.software == "Mouthpiece 0.4.0" and found.facts.signature == SELF_SIGNED
@@ -169,7 +170,7 @@ def test_the_portrait_is_an_ingredient_without_a_copy_of_it(picture, tmp_path, i
     for name in ("face.jpg", "face.png", "face.webp", "face.tif"):
         pillow.new("RGB", (80, 80), "teal").save(tmp_path / name)
         Seal(identity, tmp_path / name).put(picture, FACTS)
-        with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+        with open(picture, "rb") as stream, credentials.library().Reader("image/png", stream) as reader:
             manifest = reader.get_active_manifest()
         (ingredient,) = manifest["ingredients"]
         assert ingredient["relationship"] == "componentOf" and "thumbnail" not in ingredient
@@ -187,7 +188,7 @@ def test_credentials_of_the_picture_itself_come_along(picture, tmp_path, identit
     face.write_bytes(png.encoded(np.full((9, 9, 3), 80, np.uint8)))
     Seal(identity).put(face, replace(FACTS, software="Painter 1.0"))
     Seal(identity, face).put(picture, FACTS)
-    with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+    with open(picture, "rb") as stream, credentials.library().Reader("image/png", stream) as reader:
         store = json.loads(reader.json())
     (ingredient,) = store["manifests"][store["active_manifest"]]["ingredients"]
     below = store["manifests"][ingredient["active_manifest"]]
@@ -265,11 +266,11 @@ def broken_signature(path):
 )
 def test_every_change_is_noticed(picture, identity, change, word, capsys):
     Seal(identity).put(picture, FACTS)
-    assert cli.run(["verify", str(picture)]) == 0
+    assert core_cli.run(["verify", str(picture)]) == 0
     change(picture)
     found = verified(picture)
     assert not found.valid and word in " ".join(found.problems)
-    assert cli.run(["verify", str(picture)]) == 1
+    assert core_cli.run(["verify", str(picture)]) == 1
     assert "NOT in order" in capsys.readouterr().out
 
 
@@ -342,17 +343,17 @@ def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
     assert whole.signature == UNSIGNED
     found = verified(picture)
     assert not found.valid and found.unsigned_but_whole and found.synthetic
-    assert cli.run(["verify", str(picture)]) == 1
+    assert core_cli.run(["verify", str(picture)]) == 1
     assert "left out on purpose" in capsys.readouterr().out
-    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
+    assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
     changed_pixels(picture)
-    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
+    assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
 
 
 def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
     Seal(identity).put(picture, FACTS)
     before = picture.read_bytes()
-    monkeypatch.setattr(sealing.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(credentials.util, "find_spec", lambda name: None)
     with pytest.raises(PictureError, match=r"c2pa-python.*mouthpiece\[portrait\].*--no-credentials"):
         Seal(identity).put(picture, FACTS)
     assert picture.read_bytes() == before and len(list(picture.parent.iterdir())) == 1
@@ -364,7 +365,7 @@ def test_without_the_package_for_certificates_files_are_checked_and_not_signed(p
     Seal(identity).put(picture, FACTS)
     before = picture.read_bytes()
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    for attempt in (sealing.library, certificates.own_identity, lambda: Seal(identity).put(picture, FACTS)):
+    for attempt in (credentials.library, certificates.own_identity, lambda: Seal(identity).put(picture, FACTS)):
         with pytest.raises(PictureError, match=r"cryptography.*mouthpiece\[portrait\].*--no-credentials"):
             attempt()
     assert picture.read_bytes() == before and verified(picture).valid
@@ -372,9 +373,9 @@ def test_without_the_package_for_certificates_files_are_checked_and_not_signed(p
 
 def test_the_compiled_part_is_never_taken_from_the_current_folder(tmp_path):
     pytest.importorskip("c2pa")
-    for name in sealing._NAMES.values():
+    for name in credentials._NAMES.values():
         (tmp_path / name).write_bytes(b"not a library")
-    code = "from mouthpiece.provenance import sealing; print(sealing.library().sdk_version())"
+    code = "from mouthpiece.provenance import credentials; print(credentials.library().sdk_version())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -457,7 +458,7 @@ def test_a_users_own_certificate_signs_and_is_trusted_when_its_authority_is(pict
     assert found.signer == f"Studio {kind}, Studio"
     found = verified(picture, (authority / "root.pem").read_text())
     assert found.valid and found.trusted
-    assert cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
+    assert core_cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
     assert "trusted" in capsys.readouterr().out
 
 
@@ -557,17 +558,17 @@ def frames(folder, identity, count=4, **other):
 def test_a_folder_of_frames_is_checked_as_a_whole(tmp_path, identity, capsys):
     folder = tmp_path / "frames"
     frames(folder, identity)
-    assert cli.run(["verify", "--json", str(folder)]) == 0
+    assert core_cli.run(["verify", "--json", str(folder)]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["valid"] and result["frames"] == 4 and result["record"]["consent"]["by"] == "Ada"
     last = (folder / "frame_0003.png").read_bytes()
     (folder / "frame_0003.png").unlink()
-    assert cli.run(["verify", str(folder)]) == 1
+    assert core_cli.run(["verify", str(folder)]) == 1
     assert "1 frames of the sequence are missing (counted from 0: 3)" in capsys.readouterr().out
     (folder / "frame_0003.png").write_bytes(last)
     changed_pixels_of = folder / "frame_0001.png"
     changed_pixels_of.write_bytes(png.encoded(np.full((8, 8, 3), 99, np.uint8)))
-    assert cli.run(["verify", "--json", str(folder)]) == 1
+    assert core_cli.run(["verify", "--json", str(folder)]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["not_valid"] == ["frame_0001.png"]
 
@@ -577,19 +578,21 @@ def test_frames_of_two_films_in_one_folder_are_noticed(tmp_path, identity, capsy
     frames(folder, identity)
     path = folder / "frame_0002.png"
     Seal(identity).put(path, replace(FACTS, frame=2, options={"frames": 4}, picture_sha256="ab" * 32))
-    assert cli.run(["verify", str(folder)]) == 1
+    assert core_cli.run(["verify", str(folder)]) == 1
     assert "of several films" in capsys.readouterr().out
 
 
 def test_verify_of_other_files_says_what_they_are_not(tmp_path, picture, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    assert cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    assert (
+        core_cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    )
     said = capsys.readouterr().err
     assert "neither a PNG picture nor an MP4 film" in said and "cannot be read" in said and "no PNG pictures" in said
-    assert cli.run(["verify", "--json", str(picture)]) == 1
+    assert core_cli.run(["verify", "--json", str(picture)]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["signature"] == "none" and not result["synthetic"] and result["record"] is None
-    assert cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
+    assert core_cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
     assert "must be PEM" in capsys.readouterr().err
     assert records.read(picture) is None

@@ -5,12 +5,12 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.eyes import close_lids
 from mouthpiece.performance import Performance, rotation_matrices
-from mouthpiece.retarget import inking, rims, seams, strokes
-from mouthpiece.retarget.drawn_face import DrawnFace, follow, template
-from mouthpiece.retarget.folds import flipped
-from mouthpiece.retarget.holds import held
-from mouthpiece.retarget.strokes import Bound, Part, Puppet
-from mouthpiece.retarget.triangles import areas
+from mouthpiece.retarget.drawing import lip_line, rims, stroke_render, strokes
+from mouthpiece.retarget.drawing.face import DrawnFace, follow, template
+from mouthpiece.retarget.drawing.strokes import Bound, Part, Puppet
+from mouthpiece.retarget.drawing.timing import held
+from mouthpiece.retarget.warp.folds import flipped
+from mouthpiece.retarget.warp.triangles import areas
 from mouthpiece.topology import MIRROR
 
 from tests.test_warp import CLIPS, arc, drawn_face, ellipse, extremes
@@ -211,11 +211,11 @@ def test_the_line_of_shut_lips_opens_with_its_sides(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
     seam = face.landmarks[[61, 62, 63]]
     rim = np.concatenate([seam, seam[::-1]])
-    assert seams.seam_sides(face, rim).tolist() == [-1, -1, 1, 1, 1, 1]
-    assert seams.seam_sides(face, seam).tolist() == [1, 1, 1]
+    assert lip_line.seam_sides(face, rim).tolist() == [-1, -1, 1, 1, 1, 1]
+    assert lip_line.seam_sides(face, seam).tolist() == [1, 1, 1]
     upper_lip = np.concatenate([seam, [[0.1, 0.62], [0.0, 0.6], [-0.1, 0.62]]])
-    assert seams.seam_sides(face, upper_lip).tolist() == [-1, -1, -1, 0, 0, 0]
-    assert not seams.seam_sides(face, ellipse((0, -0.2), 0.1, 0.1, range(0, 360, 30))).any()
+    assert lip_line.seam_sides(face, upper_lip).tolist() == [-1, -1, -1, 0, 0, 0]
+    assert not lip_line.seam_sides(face, ellipse((0, -0.2), 0.1, 0.1, range(0, 360, 30))).any()
     offsets = np.zeros((1, 68, 3))
     offsets[0, [65, 66, 67], 1] = 0.2
     opened = bound(face, rim).moved(play(face, performance(neutral, offsets)))[0]
@@ -226,15 +226,15 @@ def test_the_line_of_shut_lips_opens_with_its_sides(neutral):
 def test_a_mouth_of_one_line_is_told_from_other_lines(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
     line = arc((-0.22, 0.71), (0.22, 0.71), 0.02, 12)
-    assert seams.is_mouth_line(face, line, closed=False)
-    assert seams.is_mouth_line(face, line[::-1], closed=False)
-    assert not seams.is_mouth_line(face, line, closed=True)
-    assert not seams.is_mouth_line(face, line[:5], closed=False)  # half a mouth
-    assert not seams.is_mouth_line(face, line + np.array([0, 0.08]), closed=False)  # the lower lip
-    assert not seams.is_mouth_line(face, np.concatenate([line, line[::-1]]), closed=False)  # a rim already
+    assert lip_line.is_mouth_line(face, line, closed=False)
+    assert lip_line.is_mouth_line(face, line[::-1], closed=False)
+    assert not lip_line.is_mouth_line(face, line, closed=True)
+    assert not lip_line.is_mouth_line(face, line[:5], closed=False)  # half a mouth
+    assert not lip_line.is_mouth_line(face, line + np.array([0, 0.08]), closed=False)  # the lower lip
+    assert not lip_line.is_mouth_line(face, np.concatenate([line, line[::-1]]), closed=False)  # a rim already
     opened = drawn_face()
     opened[[65, 66, 67], 1] += 0.1
-    assert not seams.is_mouth_line(DrawnFace.of(opened, neutral), line, closed=False)
+    assert not lip_line.is_mouth_line(DrawnFace.of(opened, neutral), line, closed=False)
     offsets = np.zeros((2, 68, 3))
     offsets[1, [65, 66, 67], 1] = 0.2
     doubled = np.concatenate([line, line[::-1]])
@@ -313,8 +313,11 @@ def test_a_whole_line_on_a_plain_face_folds_nothing_once_repaired(spoken, neutra
 def test_a_picture_of_strokes_for_the_face_detector():
     square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
     red, blue = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
-    sheet = inking.drawn([inking.Ink(square, 0.2, True, None, red), inking.Ink(square[:2] + 2, 0.4, False, blue, None)],
-                         size=100, margin=0.1)  # fmt: skip
+    inks = [
+        stroke_render.Ink(square, 0.2, True, None, red),
+        stroke_render.Ink(square[:2] + 2, 0.4, False, blue, None),
+    ]
+    sheet = stroke_render.drawn(inks, size=100, margin=0.1)
     assert sheet.picture.shape == (100, 100, 3)
     assert np.allclose(sheet.placed(np.array([[0, 0], [100, 100]])), [[-0.75, -1.75], [6.75, 5.75]])
 
@@ -323,11 +326,11 @@ def test_a_picture_of_strokes_for_the_face_detector():
         return tuple(sheet.picture[row, column].tolist())
 
     assert pixel(1.0, 1.0) == (255, 0, 0) and pixel(3.9, 3.9) == (255, 0, 0)
-    assert pixel(4.2, 3.0) == tuple(round(255 * v) for v in inking.PAPER)
+    assert pixel(4.2, 3.0) == tuple(round(255 * v) for v in stroke_render.PAPER)
     assert pixel(5.0, 2.0) == (0, 0, 255) and pixel(3.0, 2.1) == (0, 0, 255) and pixel(3.0, 2.4) == (255, 0, 0)
-    assert inking.drawn([]) is None
-    assert inking.drawn([inking.Ink(np.zeros((3, 2)), 0.1, True, red, None)]) is None
-    assert inking.drawn([inking.Ink(square, 0.1, True, None, None)]) is None
+    assert stroke_render.drawn([]) is None
+    assert stroke_render.drawn([stroke_render.Ink(np.zeros((3, 2)), 0.1, True, red, None)]) is None
+    assert stroke_render.drawn([stroke_render.Ink(square, 0.1, True, None, None)]) is None
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the training pack is not here")

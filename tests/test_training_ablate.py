@@ -7,11 +7,11 @@ import pytest
 import torch
 from mouthpiece.features import FEATURE_SIZE
 
-from training import ablate, rivals
-from training.data import Stretch
-from training.networks import Shape, sources
-from training.score import synthetic_face
-from training.train import Corpus
+from training.content import ablate, rivals
+from training.content.data import Stretch
+from training.content.networks import Shape, sources
+from training.content.train import Corpus
+from training.measures.score import synthetic_face
 
 TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.0, deafness=0.0)
 

@@ -14,9 +14,11 @@ librosa = pytest.importorskip("librosa")
 from mouthpiece.features import FEATURE_SIZE, RATE
 from mouthpiece.speaker import VOICE_SIZE
 
-from training import coded, probe, train_conversion
-from training.clips import Clip
-from training.conversion import (
+from training.content.data import Stretch
+from training.content.train import Config as ContentConfig
+from training.content.train import Corpus
+from training.conversion import coded, probe, train
+from training.conversion.networks import (
     MEL_SIZE,
     Adversary,
     Converter,
@@ -29,12 +31,10 @@ from training.conversion import (
     save_converter,
     voice_of,
 )
-from training.data import Stretch
-from training.score import synthetic_face
-from training.train import Config as ContentConfig
-from training.train import Corpus
-from training.train_conversion import Config, Run, Sampler, Utterance, person_of, unit_centres, utterances
-from training.voice import VoiceNet
+from training.conversion.train import Config, Run, Sampler, Utterance, person_of, unit_centres, utterances
+from training.measures.score import synthetic_face
+from training.pack.clips import Clip
+from training.speaker.voice import VoiceNet
 
 TINY = Shape(code=4, encoder=8, decoder=8, voice=4, layers=1, units=5)
 
@@ -250,7 +250,7 @@ def test_a_misspelt_setting_is_an_error(tmp_path):
 
 
 def test_the_shipped_settings_can_be_read():
-    path = train_conversion.Path(train_conversion.__file__).parent / "configs" / "conversion.json"
+    path = train.Path(train.__file__).parent / "configs" / "conversion.json"
     assert Config.read(path).shape.code > 0
 
 
@@ -292,7 +292,7 @@ def test_speakers_are_told_by_what_differs_and_not_by_what_does_not(rng):
 def test_every_figure_is_measured_and_drawn(rng, voices, tmp_path):
     torch.manual_seed(0)
     corpus = Corpus(synthetic_face(), [[]], [])
-    material = train_conversion.Speech(speech(rng, 3, 300), speech(rng, 2, 300), corpus)
+    material = train.Speech(speech(rng, 3, 300), speech(rng, 2, 300), corpus)
     result = probe.measure(Converter(TINY).eval(), voices, material, pairs=3)
     numbers = [v for part in ("MFCC", "features", "code", "conversion") for v in result[part].values()]
     assert np.isfinite(numbers).all()

@@ -11,9 +11,10 @@ pytest.importorskip("av")
 pytest.importorskip("cv2")
 
 from tests.training_material import noise_pack
-from training import clips, crossfit, train
-from training.networks import Shape
-from training.score import synthetic_face
+from training.content import crossfit, train
+from training.content.networks import Shape
+from training.measures.score import synthetic_face
+from training.pack import clips
 
 TINY = {"projection": 8, "hidden": 6, "layers": 1, "basis": 4, "dropout": 0.0, "deafness": 0.0}
 

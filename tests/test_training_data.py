@@ -6,9 +6,10 @@ import soundfile
 from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS
 from mouthpiece.models.phonetic import PhoneticListener
 
-from training import clips, data, sync, targets
-from training.data import NO_AUGMENTATION, Augmentation
-from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.content import data, targets
+from training.content.data import NO_AUGMENTATION, Augmentation
+from training.measures.score import placed_before_camera, synthetic_face, synthetic_track
+from training.pack import clips, sync
 
 
 def energy_session(inputs):

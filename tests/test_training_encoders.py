@@ -19,12 +19,12 @@ from torch import nn
 
 from tests.material import babble
 from tests.test_training_data import make_clip
-from training import encoders
-from training.clips import INDEX_COLUMNS, write_index
-from training.data import Augmentation
-from training.export import export
-from training.networks import Shape, sources
-from training.train import Config, Run, load_corpus
+from training.content.data import Augmentation
+from training.content.export import export
+from training.content.networks import Shape, sources
+from training.content.train import Config, Run, load_corpus
+from training.listener import encoders
+from training.pack.clips import INDEX_COLUMNS, write_index
 
 WIDTH = 6
 

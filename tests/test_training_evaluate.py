@@ -12,9 +12,11 @@ pytest.importorskip("cv2")
 from mouthpiece.features import FRAME_SAMPLES
 
 from tests.training_material import noise_pack
-from training import baselines, clips, evaluate
-from training.score import synthetic_face
-from training.targets import Target
+from training.content import evaluate
+from training.content.targets import Target
+from training.measures import baselines
+from training.measures.score import synthetic_face
+from training.pack import clips
 
 
 @pytest.fixture

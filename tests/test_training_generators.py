@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import pytest
 from mouthpiece.errors import ModelError
-from mouthpiece.portrait.generator import load_generator
-from mouthpiece.portrait.render import Renderer
+from mouthpiece.portrait.draw.generator import load_generator
+from mouthpiece.portrait.draw.render import Renderer
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.test_portrait_render import ROOT, portrait, spoken, take
-from training import portrait_sidecar
+from training.portrait import sidecar as portrait_sidecar
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 

@@ -6,8 +6,8 @@ from mouthpiece.motion import prosody
 
 pytest.importorskip("cv2")
 
-from training import living_statistics as statistics
-from training.living_statistics import Face
+from training.tables import living as statistics
+from training.tables.living import Face
 
 FRAMES = 3000
 

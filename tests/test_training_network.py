@@ -19,11 +19,11 @@ from mouthpiece.models.registry import ASSETS, find
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.topology import ARKIT_NAMES, MIRROR
 
-from training import export, train
-from training.data import Stretch
-from training.losses import ContentLoss, Weights, correlation, gap_and_width
-from training.networks import ContentNet, Finish, Shape
-from training.score import synthetic_face
+from training.content import export, train
+from training.content.data import Stretch
+from training.content.losses import ContentLoss, Weights, correlation, gap_and_width
+from training.content.networks import ContentNet, Finish, Shape
+from training.measures.score import synthetic_face
 
 TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.1, deafness=0.0)
 CHECKPOINT = Path(train.__file__).parent / "checkpoints" / "content.safetensors"

@@ -8,15 +8,15 @@ import pytest
 import torch
 from mouthpiece.models.registry import ASSETS
 from mouthpiece.models.session import OnnxSession
-from mouthpiece.portrait.conditions import SIZE
-from mouthpiece.portrait.generator import INPUTS, load_generator
-from mouthpiece.portrait.placing import placed_in_box
+from mouthpiece.portrait.draw.conditions import SIZE
+from mouthpiece.portrait.draw.generator import INPUTS, load_generator
+from mouthpiece.portrait.find.placement import placed_in_box
 
-from training.portrait_data import Augmentation, Clip, Pairs, Still, irises_of, shots, stacked
-from training.portrait_export import Exported, disagreement, export, to_onnx
-from training.portrait_losses import FaceFeatures, GeneratorLoss, Weights, hinge, importance
-from training.portrait_networks import PLANES, Critic, Repair, Shape
-from training.portrait_train import Config, Run, fixed_batches, load_weights, main, validated
+from training.portrait.data import Augmentation, Clip, Pairs, Still, irises_of, shots, stacked
+from training.portrait.export import Exported, disagreement, export, to_onnx
+from training.portrait.losses import FaceFeatures, GeneratorLoss, Weights, hinge, importance
+from training.portrait.networks import PLANES, Critic, Repair, Shape
+from training.portrait.train import Config, Run, fixed_batches, load_weights, main, validated
 
 SMALL = Shape((8, 8, 8, 8), (1, 1, 1))
 

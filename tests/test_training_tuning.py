@@ -19,10 +19,11 @@ from mouthpiece.models.registry import ASSETS, find
 from mouthpiece.models.session import OnnxSession
 
 from tests.training_material import ctranslate2
-from training import export, listener, train, tuning
-from training.data import Stretch, listen
-from training.networks import Shape
-from training.score import synthetic_face
+from training.content import export, train, tuning
+from training.content.data import Stretch, listen
+from training.content.networks import Shape
+from training.listener import build
+from training.measures.score import synthetic_face
 
 TINY = Shape(projection=8, hidden=6, layers=1, basis=4, dropout=0.0, deafness=0.0)
 WHISPER = [k * PHONETIC_SIZE + sum(PHONETIC_PARTS[:-1]) + n for k in (0, 1) for n in range(PHONETIC_PARTS[-1])]
@@ -33,7 +34,7 @@ REST = [k for k in range(FEATURE_SIZE) if k not in set(WHISPER)]
 def whisper(tmp_path_factory):
     """A model.bin of Whisper's layout with random weights."""
     torch.manual_seed(1)
-    net = listener.HalfWhisper()
+    net = build.HalfWhisper()
     variables = {}
     for module, name in net._sources():
         keys = ("gamma", "beta") if isinstance(module, torch.nn.LayerNorm) else ("weight", "bias")
@@ -125,8 +126,8 @@ def test_what_is_kept_is_what_was_best(corpus, whisper, tmp_path):
     run = run_of(corpus, whisper, tmp_path)
     run.learn()
     run.evaluate({})
-    kept = listener.HalfWhisper()
-    kept.load(listener.read_ctranslate2(whisper))
+    kept = build.HalfWhisper()
+    kept.load(build.read_ctranslate2(whisper))
     kept.tune(tmp_path / tuning.LISTENER)
     for name, value in run.whisper_average.state_dict().items():
         torch.testing.assert_close(kept.state_dict()[name], value, atol=1e-3, rtol=1e-3)
@@ -195,9 +196,9 @@ def test_a_tuning_run_asks_for_whisper(tmp_path, caplog):
 
 def test_attention_of_torch_and_of_the_exported_graph_agree(tmp_path):
     torch.manual_seed(0)
-    net = listener.HalfWhisper().eval()
-    model = listener.half_whisper_onnx(net, tmp_path / "whisper.onnx")
-    assert sum(node.op_type == "MultiHeadAttention" for node in model.graph.node) == listener.LAYERS
+    net = build.HalfWhisper().eval()
+    model = build.half_whisper_onnx(net, tmp_path / "whisper.onnx")
+    assert sum(node.op_type == "MultiHeadAttention" for node in model.graph.node) == build.LAYERS
     sound = (0.1 * np.random.default_rng(0).standard_normal((1, RATE))).astype(np.float32)
     found = OnnxSession(model.SerializeToString(), "whisper")({"waveform": sound})["whisper"]
     with torch.no_grad():

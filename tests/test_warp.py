@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from mouthpiece.retarget import warp
-from mouthpiece.retarget.triangles import Edges, areas, inside
-from mouthpiece.retarget.turning import turned
+from mouthpiece.retarget.warp import warp
+from mouthpiece.retarget.warp.head_turn import turned
+from mouthpiece.retarget.warp.triangles import Edges, areas, inside
 from mouthpiece.topology import INNER_LIPS, JAW, LEFT_EYE, LEFT_LID_PAIRS, MOUTH_AND_JAW, RIGHT_EYE, RIGID
 
 from tests.material import SHARED

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Self, cast
 
 import bpy
+from mouthpiece.errors import RigError
 
-from ..picture_settings import is_portrait
-from ..planning import Line, Part, Written
+from ..keys.plan import Line, Part, Written
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -70,6 +70,11 @@ class Target(Protocol):
         ...
 
     @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object was made for this kind of target alone: no other is tried then."""
+        ...
+
+    @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target :meth:`saved` told of, for the object now called ``saved["object_name"]``."""
         ...
@@ -111,7 +116,7 @@ class DrawnTarget(Target, Protocol):
 
 class _Row(NamedTuple):
     number: int
-    module: str
+    folder: str
     name: str
     label: str
     text: str
@@ -119,11 +124,13 @@ class _Row(NamedTuple):
 
 _ROWS: Final = {
     "NAMES": _Row(1, "shape_keys", "ShapeKeyTarget", "Shape Keys by Name", "Shape keys whose names are known"),
-    "SOLVED": _Row(2, "solved", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
+    "SOLVED": _Row(2, "pins", "SolvedTarget", "Shape Keys by Geometry", "Shape keys of any names, pinned"),
     "BONES": _Row(3, "bones", "BonesTarget", "Bones", "Bones of a face rig"),
     "STROKES": _Row(4, "grease_pencil", "StrokesTarget", "Grease Pencil", "A drawn face, its strokes warped"),
-    "CHART": _Row(5, "charts", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"),
-    "PICTURE": _Row(6, "image_mesh", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
+    "CHART": _Row(
+        5, "mouth_chart", "ChartTarget", "Mouth Chart", "Drawings, pictures or objects swapped by mouth shape"
+    ),
+    "PICTURE": _Row(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
     "PORTRAIT": _Row(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
     "HEAD": _Row(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
@@ -136,7 +143,7 @@ _TRIED: Final = {
 #: Types of objects that can play a face without more being said.
 DRIVABLE: Final = tuple(_TRIED)
 #: Tried before all others: they suit only what was set up for them.
-_FIRST: Final = {"MESH": ("PICTURE",), "GREASEPENCIL": ("CHART",)}
+_FIRST: Final = {"GREASEPENCIL": ("CHART",)}
 
 
 class _Kinds(Mapping[str, type[Target]]):
@@ -145,7 +152,7 @@ class _Kinds(Mapping[str, type[Target]]):
     def __getitem__(self, kind: str) -> type[Target]:
         """Return the class of a kind."""
         row = _ROWS[kind]
-        return cast(type[Target], getattr(import_module(f"{__name__}.{row.module}"), row.name))
+        return cast(type[Target], getattr(import_module(f"{__name__}.{row.folder}.target"), row.name))
 
     def __iter__(self) -> Iterator[str]:
         """Yield the kinds there are."""
@@ -171,16 +178,15 @@ def kind_items() -> list[tuple[str, str, str, int]]:
 
 def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = "AUTO") -> Target:
     """Return what plays the face of ``obj``; RigError says why nothing does."""
-    from mouthpiece.errors import RigError
-
     if obj is None:
         raise RigError("No character is active. Click a character: a mesh with shape keys, a face rig, or a drawing.")
     if kind != "AUTO":
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
-    if is_portrait(obj):  # which plays nothing else
-        return KINDS["PORTRAIT"].of(obj, strength)
+    claimed = next((target for target in KINDS.values() if target.claims(obj)), None)
+    if claimed is not None:
+        return claimed.of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
     refused: dict[str, RigError] = {}
     for name in tried:
@@ -198,8 +204,6 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
 
 def made_again(saved: Mapping[str, Any]) -> Target:
     """Return the target that was saved; RigError if its kind is unknown, or what it was made of is gone."""
-    from mouthpiece.errors import RigError
-
     kind = str(saved.get("kind"))
     if kind not in KINDS:
         raise RigError(f"This Mouthpiece knows no target '{kind}'. Update it, or animate the sound again.")
@@ -227,8 +231,6 @@ def drawers(owner: bpy.types.ID) -> list[type[DrawnTarget]]:
 
 def find_object(name: str) -> bpy.types.Object:
     """Return the object called ``name``, a local one before a linked one; RigError if there is none."""
-    from mouthpiece.errors import RigError
-
     obj = bpy.data.objects.get((name, None)) or bpy.data.objects.get(name)
     if obj is None:
         raise RigError(f"There is no object '{name}'. It may have been deleted or renamed.")

@@ -5,12 +5,12 @@ A :class:`Performance` is saved as a plain ``.npz`` (never pickled) with a forma
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TakeError
+from .files import replacing
+from .motion.dials import Dials, apply
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.
@@ -156,8 +158,6 @@ class Performance:
         """
         if not self.dials and not self.style.shape[1] and not self.style_head.any():
             return self
-        from .motion.dials import Dials, apply  # which works on takes
-
         return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
@@ -187,15 +187,11 @@ class Performance:
             "arkit_names": list(self.arkit_names),
         }
         arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE)}
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as stream:
+            with replacing(target) as temporary, open(temporary, "wb") as stream:
                 np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
-            temporary.replace(target)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             reason = error.strerror or error
             raise TakeError(f"The take cannot be written to '{target}': {reason}. Choose another place.") from error
         return target
@@ -249,6 +245,24 @@ def _check_format(meta: object, source: Path) -> None:
         )
 
 
+def check_replaceable(place: Path, force: bool) -> None:
+    """Refuse to write over anything at ``place`` but a take, unless ``force``.
+
+    Raises
+    ------
+    TakeError
+        If something else is there.
+    """
+    if force or not place.exists():
+        return
+    try:
+        Performance.load(place)
+    except TakeError as error:
+        raise TakeError(
+            f"'{place}' exists and is not a take this version reads. Choose another place, or replace it with --force."
+        ) from error
+
+
 def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the matrices (T, 3, 3) ``Rz Ry Rx`` of pitch, yaw, roll ``angles`` (T, 3) in radians."""
     pitch, yaw, roll = np.asarray(angles, dtype=np.float64).T
@@ -259,3 +273,78 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         [-sy, cy * sx, cy * cx],
     ]
     return np.moveaxis(np.array(rows), -1, 0)
+
+
+#: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene.
+PACKED_FORMAT: Final = 1
+#: Greatest step.
+_FULL: Final = 32767
+#: What is stored as it is: a few thousand numbers.
+_EXACT: Final = ("neutral", "style_landmarks", "style_arkit")
+#: What has a row a frame. Landmarks are stored as displacements from rest.
+_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
+
+
+def pack(take: Performance) -> bytes:
+    """Return ``take`` as bytes, small enough to be kept inside a scene: an ``.npz``, never pickled.
+
+    Motion is rounded to steps of 1/32767 of each array's largest value (a hundred-thousandth of a weight; a few
+    hundred-thousandths of an eye distance for the mouth), and stored as differences from frame to frame, which compress
+    well: a minute takes about half a megabyte.
+    """
+    arrays: dict[str, Any] = {name: getattr(take, name) for name in _EXACT}
+    for name in _TRACKS:
+        track = getattr(take, name) - take.neutral if name == "landmarks" else getattr(take, name)
+        rows = track.reshape(len(take), -1)
+        scale = float(np.abs(rows).max(initial=0.0)) / _FULL or 1.0
+        steps = np.round(rows / scale).astype(np.int16)
+        # differences wrap around, and so does adding them up again
+        arrays[name] = np.diff(steps, axis=0, prepend=np.zeros_like(steps[:1])).T
+        arrays[f"{name}_scale"] = np.array(scale, np.float64)
+    meta = {
+        "format": PACKED_FORMAT,
+        "fps": take.fps,
+        "audio_sha256": take.audio_sha256,
+        "models": dict(take.models),
+        "options": dict(take.options),
+        "dials": dict(take.dials),
+    }
+    stream = io.BytesIO()
+    np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+    return stream.getvalue()
+
+
+def unpack(content: bytes) -> Performance:
+    """Return the take in ``content``.
+
+    Raises
+    ------
+    TakeError
+        If ``content`` is damaged, or was packed by a newer version.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            meta = _meta(stored["meta"])
+            arrays = {name: stored[name] for name in _EXACT}
+            for name in _TRACKS:
+                arrays[name] = _track(stored[name], float(stored[f"{name}_scale"]))
+        count = len(arrays["head"])
+        arrays["landmarks"] = arrays["landmarks"].reshape(count, -1, 3) + arrays["neutral"]
+        arrays["activity"] = arrays["activity"][:, 0]
+        return Performance(**arrays, **meta)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise TakeError(f"The take kept in this scene is damaged ({error}). Animate the sound again.") from error
+
+
+def _track(differences: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
+    steps = np.cumsum(differences, axis=1, dtype=np.int16)
+    return np.ascontiguousarray((steps * np.float32(scale)).T)
+
+
+def _meta(stored: NDArray[Any]) -> dict[str, Any]:
+    """Return what ``Performance`` takes besides arrays."""
+    meta: dict[str, Any] = json.loads(str(stored))
+    number = meta.pop("format")
+    if number > PACKED_FORMAT:
+        raise TakeError("The take kept in this scene is of a newer Mouthpiece. Update it, or animate the sound again.")
+    return meta

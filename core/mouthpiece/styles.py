@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError, MouthpieceError
+from .files import ASSETS
 from .motion.shapes import alone, landmark_shapes, weights_of
 from .motion.smooth import lowpass
 from .topology import ARKIT_INDEX, ARKIT_NAMES, INNER_LIP_BOTTOM, INNER_LIP_TOP
@@ -34,7 +35,7 @@ _LIMITS: Final = {"amplitude": 1.2, "quickness": 1.2, "opening": 0.35, "smile": 
 _SMILE_HERTZ: Final = 0.4
 _SMILE_AT_REST: Final = 0.5
 
-_FILE: Final = Path(__file__).resolve().parent / "assets" / "styles.json"
+_FILE: Final = ASSETS / "styles.json"
 _BROWS: Final = ("browInnerUp", "browOuterUp")
 
 
@@ -80,7 +81,7 @@ class Style:
 
 @cache
 def _measured() -> dict[str, Any]:
-    """Return what ``training/train_speaker.py`` found out: named styles, and the regression from voices."""
+    """Return what ``training/speaker/train.py`` found out: named styles, and the regression from voices."""
     try:
         known: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
         if tuple(known["manner"]) != MANNER or not set(NAMES[2:]) <= set(known["named"]):
@@ -108,7 +109,7 @@ def named(name: str) -> Style | None:
 
 
 def read(path: Path) -> Style:
-    """Return the style in a file that ``training.adapt`` wrote.
+    """Return the style in a file that ``training.content.adapt`` wrote.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def read(path: Path) -> Style:
         return Style(str(stored["name"]), **{key: float(stored[key]) for key in MANNER})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MouthpieceError(
-            f"'{path}' is not a style ({error}). Choose a style.json made by training.adapt, or one of "
+            f"'{path}' is not a style ({error}). Choose a style.json made by training.content.adapt, or one of "
             f"{', '.join(NAMES)}."
         ) from error
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addon import compat
-from addon.strokes import handles, planes, settings
+from addon.targets.grease_pencil import handles, planes
+from addon.targets.grease_pencil import settings as drawing_settings
 
 from . import camera, studio
 
@@ -247,8 +248,10 @@ def _draw_eyes(sheet: Sheet) -> None:
     sheet.layer("Eyes", [(line, "White", 0.006, True) for line in both(white)])
     sheet.layer("Pupils", [(line, name, 0.006, True) for lines in ([iris, pupil, glint], other)
                            for line, name in zip(lines, ("Iris", "Black", "Glint"), strict=True)])  # fmt: skip
-    sheet.layer("Lids", [(line, "Ink", 0.02, False) for line in both(lash)] + [
-        (line, "Ink", 0.006, False) for line in both(crease)])
+    sheet.layer(
+        "Lids",
+        [(line, "Ink", 0.02, False) for line in both(lash)] + [(line, "Ink", 0.006, False) for line in both(crease)],
+    )
 
 
 def show() -> None:
@@ -263,7 +266,7 @@ def build() -> str:
     draw(sheet)
     obj = sheet.object
     handles.make(obj, landmarks() * np.array([1.0, -1.0]), planes.front())
-    settings.list_layers(obj)
+    drawing_settings.list_layers(obj)
     obj.mouthpiece_strokes.timing = "TWOS"
     studio(light="FLAT", backdrop=(0.42, 0.62, 0.66))
     camera((0.0, 0.0, -0.12), 3.1, side=0.0, flat=True)

@@ -1,7 +1,7 @@
 """A self-supervised encoder beside the phonetic listener: wav2vec 2.0, HuBERT, ContentVec or their kin, a user's own.
 
 None is shipped. A content network that was trained with one names it in its sidecar, and is then to be found together
-with ``encoder.onnx`` and ``encoder.onnx.json`` (``training/encoders.py`` writes them).
+with ``encoder.onnx`` and ``encoder.onnx.json`` (``training/listener/encoders.py`` writes them).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Encoder:
         if about.kind != "encoder" or about.rate != PHONETIC_RATE or len(about.inputs) != 1 or not about.outputs:
             raise ModelError(
                 f"'{about.name}' is not an encoder of {PHONETIC_RATE} vectors a second from a waveform. "
-                "Describe it with training.encoders."
+                "Describe it with training.listener.encoders."
             )
         self.size = about.features
         self._session = network.open()
@@ -61,7 +61,7 @@ class Encoder:
         if rows.ndim != 3 or rows.shape[2] != self.size or not rows.shape[1]:
             raise ModelError(
                 f"The encoder gives an array of shape {rows.shape} where (1, steps, {self.size}) was promised. "
-                "Describe it again with training.encoders."
+                "Describe it again with training.listener.encoders."
             )
         first: Array = rows[0]
         return first

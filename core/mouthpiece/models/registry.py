@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from ..files import ASSETS
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import OnnxSession
-
-ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 
 #: Sidecar layout this version reads.
 SIDECAR_FORMAT: Final = 1

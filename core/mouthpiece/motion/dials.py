@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TakeError
-from ..performance import Performance
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
 from . import closures, emotions, eyes, mouth, timing
 from .smooth import lowpass
+
+if TYPE_CHECKING:
+    from ..performance import Performance  # takes apply their own dials: :meth:`Performance.final`
 
 Array = NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 """Head motion drawn from what real speakers do: a generative model, seeded.
 
-Head pose is a sum of octave bands. A network (``assets/head.onnx``, trained by ``training/train_speaker.py``) says for
+Head pose is a sum of octave bands. A network (``assets/head.onnx``, trained by ``training/speaker/train.py``) says for
 every moment of the speech what each band does on average and how widely it varies there; a generator draws from that.
 The same seed gives the same head, another seed another one as likely. Nothing is carried from one moment to the next,
 so the head cannot drift, however long the sound.

@@ -1,6 +1,6 @@
 """A living face around the mouth: blinks, looks and brows as real speakers have them, drawn from a seeded generator.
 
-How often, how long and how far was measured on tracked speakers (``training/living_statistics.py``) and lies in
+How often, how long and how far was measured on tracked speakers (``training/tables/living.py``) and lies in
 ``assets/living.json``; here it is drawn from, in step with the speech.
 """
 
@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..features import FRAME_RATE
+from ..files import ASSETS
 from . import eyes
 from .prosody import STATES
 from .shapes import alone, weights_of
@@ -25,7 +25,7 @@ from .shapes import alone, weights_of
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "living.json"
+_FILE: Final = ASSETS / "living.json"
 
 #: Seconds lids stay shut; the rest of a blink's course is measured.
 _SHUT_SECONDS: Final = 0.04
@@ -48,7 +48,7 @@ _OUTER_SPREAD: Final = 0.4
 
 @cache
 def statistics() -> Mapping[str, Any]:
-    """Return what was measured: ``blink``, ``gaze`` and ``brow``, as ``training/living_statistics.py`` describes.
+    """Return what was measured: ``blink``, ``gaze`` and ``brow``, as ``training/tables/living.py`` describes.
 
     Raises
     ------

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import ASSETS
 from ..topology import ARKIT_INDEX, ARKIT_NAMES
 from . import closures
 
 Array = NDArray[np.float32]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "face_shapes.npz"
+_FILE: Final = ASSETS / "face_shapes.npz"
 
 
 @cache
 def landmark_shapes() -> Array:
     """Return each shape's displacement (52, 68, 3) of the landmarks at weight 1, as ``Performance.landmarks``.
 
-    Measured on the demo head by ``training/face_shapes.py``; read-only.
+    Measured on the demo head by ``training/tables/face_shapes.py``; read-only.
     """
     with np.load(_FILE, allow_pickle=False) as stored:
         shapes: Array = stored["shapes"].astype(np.float32)

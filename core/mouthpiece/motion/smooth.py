@@ -1,4 +1,7 @@
-"""Smoothing that keeps what matters."""
+"""Smoothing that is not late: filters over a whole track at once.
+
+SciPy is imported by the functions: it takes a fifth of a second, and takes are read without it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Array = NDArray[np.float32]
 
@@ -17,6 +19,8 @@ def lowpass(track: NDArray[np.floating[Any]], hertz: float, fps: float) -> NDArr
     A Gaussian, half power at ``hertz``: it neither rings nor overshoots, and bears tracks of any length; beyond the
     ends the first and last values hold.
     """
+    from scipy import ndimage
+
     sigma = np.sqrt(np.log(2)) / (2 * np.pi * hertz) * fps
     # Time last and in one piece: a third of the time it takes the other way round.
     rows = np.ascontiguousarray(np.moveaxis(np.asarray(track), 0, -1), dtype=np.float64)
@@ -26,6 +30,8 @@ def lowpass(track: NDArray[np.floating[Any]], hertz: float, fps: float) -> NDArr
 
 def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np.bool_]:
     """Return ``mask`` (T,) widened by ``seconds`` on both sides of everything true in it."""
+    from scipy import ndimage
+
     reach = round(seconds * fps)
     wide: NDArray[np.bool_] = ndimage.binary_dilation(mask, np.ones(2 * reach + 1, bool))
     return wide
@@ -33,6 +39,8 @@ def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np
 
 def ramped(mask: NDArray[np.bool_], seconds: float, fps: float) -> Array:
     """Return ``mask`` (T,) as 0..1 with soft edges ``seconds`` wide, centred where the mask changes."""
+    from scipy import ndimage
+
     width = max(1, round(seconds * fps))
     kernel = np.hanning(width + 2)[1:-1]
     soft: Array = ndimage.convolve1d(mask.astype(np.float32), kernel / kernel.sum(), mode="nearest")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from ..errors import PictureError
+from ..files import replacing
 from . import mp4, png
 from .facts import Facts
 from .files import opened
@@ -65,15 +64,11 @@ def record(path: Path, facts: Facts) -> Facts:
     PictureError
         If it is no such file, damaged, or cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.record")
     try:
-        whole = recorded(path, beside, facts)
-        beside.replace(path)
+        with replacing(path) as temporary:
+            return recorded(path, temporary, facts)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
-    return whole
 
 
 def read(path: Path) -> Packet | None:

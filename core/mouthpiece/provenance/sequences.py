@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ..errors import PictureError
 from . import records
+from .credentials import Seal
 from .facts import Facts
-from .sealing import Seal
 
 #: Name of frames in a folder that is given without one.
 NAME: Final = "frame_####.png"

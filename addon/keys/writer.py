@@ -1,0 +1,280 @@
+"""Curves into f-curves: the only file, with its hand :mod:`writing`, that writes keys.
+
+Takes replace takes and nothing else (see :mod:`planning`). Everything is planned before anything is
+written, and what fails half-way is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import bpy
+import numpy as np
+from mouthpiece.errors import RigError
+
+from ..targets import Drawings, drawers
+from . import ledgers, nla, rna_values, shared_actions
+from .channels import Reduction
+from .fcurve_keys import Keys, split_id
+from .plan import Change, Line, Part, Plan, Rescued, Written, action_of, curves_by_place, plan, plan_removal
+
+
+def write(
+    parts: Sequence[Part],
+    line: Line,
+    action_name: str,
+    replace_edited: bool = False,
+    drawings: Sequence[Drawings] = (),
+    rescued: Rescued | None = None,
+    undo: ExitStack | None = None,
+) -> Written:
+    """Write a take and return what was done.
+
+    Parts without an Action share a new one called ``action_name``. Edits that were ``rescued`` become a layer first.
+    Raises RigError, with nothing changed, if an Action may not be edited, drawings may not be made, or every channel
+    holds keys of the user's own. With ``undo``, that takes it all back should what comes next fail.
+    """
+    saved = rescued or Rescued()
+    with ExitStack() as mine:
+        remarks = shared_actions.separate([part.owner for part in parts], mine)
+        plans = [plan(part, line, replace_edited, saved.of(part)) for part in parts]
+        total = _total(plans)
+        total.warnings += remarks
+        if not total.channels and not drawings:
+            reasons = ", ".join(sorted(set(total.kept.values())))
+            raise RigError(
+                f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on "
+                "Replace Edited Keys."
+            )
+        for drawing in drawings:
+            drawing.check()
+        carry_out([*plans, *saved.plans], action_name, mine)
+        for part, item in zip(parts, plans, strict=True):
+            total.add(Written(reduction=measured(part, item.written.kept)))
+        for drawing in drawings:
+            total.add(drawing.write(line, mine))
+        rest = mine.pop_all()
+    if undo is not None:
+        undo.push(rest)
+    return total
+
+
+def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Written:
+    """Take every take off ``owners``: keys, curves, drawings and actions Mouthpiece made go, earlier values come back.
+
+    Keys changed since stay, and are the user's from then on, unless ``replace_edited``. Layers go as a whole, edits and
+    all: an offset is nothing without what it is added to.
+    """
+    drawn = [(owner, kind) for owner in owners for kind in drawers(owner)]
+    with ExitStack() as undo:
+        taken = [owner for owner in owners if any(ledgers.read(owner, layer).takes for layer in _sheets(owner))]
+        shared_actions.separate(taken, undo)
+        plans = [
+            plan_removal(owner, replace_edited or bool(layer), layer) for owner in owners for layer in _sheets(owner)
+        ]
+        total = _total(plans)
+        for item in plans:
+            if item.ledger.takes:
+                apply(item, undo)
+        for owner, kind in drawn:
+            total.add(kind.erase(owner, undo))
+        undo.pop_all()
+    for owner in owners:
+        nla.drop(owner, "edits")
+    for item in plans:
+        tidy(item)
+    for owner, _ in drawn:
+        ledgers.forget_lines(owner)
+    return total
+
+
+def has_takes(owner: bpy.types.ID) -> bool:
+    """Return whether a take of Mouthpiece's animates ``owner``, or is drawn in it."""
+    return any(ledgers.read(owner, layer).takes for layer in _sheets(owner)) or bool(drawers(owner))
+
+
+def _sheets(owner: bpy.types.ID) -> list[str]:
+    """Return where keys of ``owner`` may be: its active action, and its layers."""
+    return ["", *nla.layers_of(owner)]
+
+
+def _total(plans: Sequence[Plan]) -> Written:
+    total = Written()
+    for item in plans:
+        total.add(item.written)
+    return total
+
+
+def carry_out(plans: Sequence[Plan], action_name: str, undo: ExitStack) -> None:
+    """Carry out plans. Data-blocks without an action share a new one, ``action_name``; so they do for each layer."""
+    shared = {item.layer: action for item in plans for action in _made_for(item)}
+    for item in plans:
+        if any(len(change.keys) or change.before is not None for change in item.changes.values()):
+            _give_place(item, shared, action_name, undo)
+            apply(item, undo)
+
+
+def _made_for(item: Plan) -> list[bpy.types.Action]:
+    """Return the action Mouthpiece made that holds a plan's keys already, if there is one."""
+    found = nla.place(item.owner, item.layer)
+    action = found[0] if found else None if item.layer else action_of(item.owner)
+    return [action] if action is not None and ledgers.was_made(action) else []
+
+
+def _give_place(item: Plan, shared: dict[str, bpy.types.Action], name: str, undo: ExitStack) -> None:
+    """Give a plan's owner animation data and an action, in a track of the NLA for a layer, where it has none."""
+    owner = item.owner
+    if owner.animation_data is None:
+        owner.animation_data_create()
+        item.ledger.made_data = True
+        undo.callback(owner.animation_data_clear)
+    item.ledger.made_data |= any(ledgers.read(owner, layer).made_data for layer in nla.layers_of(owner))
+    if item.layer:
+        if nla.strip_of(owner, item.layer) is None:
+            nla.put_in_place(owner, item.layer, _shared(shared, item.layer, name, undo), undo)
+        return
+    data = owner.animation_data
+    if data.action is not None:
+        if data.action_slot is None:
+            undo.callback(_drop_slot, data)
+        return
+    action = _shared(shared, "", name, undo)
+    undo.callback(_unassign, data)
+    data.action = action
+
+
+def _shared(shared: dict[str, bpy.types.Action], layer: str, name: str, undo: ExitStack) -> bpy.types.Action:
+    """Return the action Mouthpiece made for all data-blocks of a layer, made if need be."""
+    if layer not in shared:
+        label = f"Mouthpiece {nla.NAMES[layer]} – {name.removeprefix('Mouthpiece ')}" if layer else name
+        action = nla.new_action(label, layer) if layer else bpy.data.actions.new(label)
+        ledgers.mark_made(action)
+        undo.callback(bpy.data.actions.remove, action)
+        shared[layer] = action
+    return shared[layer]
+
+
+def _unassign(data: bpy.types.AnimData) -> None:
+    """Take the action off, and its slot out of the action."""
+    _drop_slot(data)
+    data.action = None
+
+
+def _drop_slot(data: bpy.types.AnimData) -> None:
+    """Take the slot out of the action."""
+    slot = data.action_slot
+    if slot is not None:
+        data.action.slots.remove(slot)
+
+
+def apply(item: Plan, undo: ExitStack) -> None:
+    """Carry out a plan; ``undo`` gets what puts everything back."""
+    owner, ledger = item.owner, item.ledger
+    existing = curves_by_place(owner, item.layer)
+    before = dict(ledger.before)
+    for channel, change in item.changes.items():
+        fcurve = existing.get((change.data_path, change.index))
+        if len(change.keys):
+            undo.callback(_put, item, change, change.before)
+            if fcurve is None:
+                before.setdefault(channel, ledgers.value_before(owner, change.data_path, change.index))
+            _put(item, change, change.keys, fcurve)
+        elif fcurve is not None:
+            _take_off(item, channel, change, fcurve, before, undo)
+    undo.callback(_remember(item))
+    item.takes = settled(owner, item.layer, item.takes, {id: change.keys for id, change in item.changes.items()})
+    ledgers.write(owner, ledgers.Ledger(item.takes, before if item.takes else {}, ledger.made_data), item.layer)
+    if item.layer:
+        undo.callback(nla.fit, owner, item.layer)
+        nla.fit(owner, item.layer)
+    owner.update_tag()
+
+
+def settled(
+    owner: bpy.types.ID, layer: str, takes: Sequence[ledgers.Take], written: Mapping[str, Keys]
+) -> list[ledgers.Take]:
+    """Return takes with checksums of the ``written`` keys as Blender holds them: it lines handles up in its own way."""
+    bent = {channel: keys for channel, keys in written.items() if len(keys) and keys.is_curved}
+    curves = curves_by_place(owner, layer) if bent else {}
+    held = {channel: Keys.read(curves[split_id(channel)]) for channel in bent}
+    found = []
+    for take in takes:
+        sums = dict(take.channels)
+        for channel in held.keys() & sums.keys():
+            if sums[channel] == bent[channel].checksum(take.first, take.last):
+                sums[channel] = held[channel].checksum(take.first, take.last)
+        found.append(ledgers.Take(take.sound, take.first, take.last, sums))
+    return found
+
+
+def measured(part: Part, kept: Collection[str]) -> Reduction | None:
+    """Return how few keys a part's channels have, and how far Blender's evaluation is from what was asked for.
+
+    Channels that were ``kept`` as they were do not count; None for a key a frame.
+    """
+    if part.error <= 0:
+        return None
+    curves = curves_by_place(part.owner, part.layer)
+    frames = part.curves.frames.tolist()
+    total = Reduction()
+    for channel in part.channels:
+        curve = curves.get((channel.data_path, channel.index))
+        if channel.stepped or channel.name in kept or curve is None:
+            continue
+        played = np.array([curve.evaluate(frame) for frame in frames])
+        missed = float(np.abs(played - part.curves[channel.name]).max())
+        keys = int(Keys.read(curve).within(frames[0], frames[-1]).sum())
+        total = Reduction(total.keys + keys, total.frames + len(frames), max(total.error, missed))
+    return total
+
+
+def _put(item: Plan, change: Change, keys: Keys | None, fcurve: Any = None) -> None:
+    """Make ``keys`` the only keys of a channel, whose curve is made, or with None removed."""
+    if keys is None:
+        curves = nla.fcurves_of(item.owner, item.layer)
+        made = curves.find(change.data_path, index=change.index) if curves else None
+        if made is not None:
+            curves.remove(made)
+        return
+    keys.put(fcurve or nla.ensure_fcurve(item.owner, item.layer, change.data_path, change.index))
+
+
+def _take_off(item: Plan, channel: str, change: Change, fcurve: Any, before: dict[str, float], undo: ExitStack) -> None:
+    """Empty a curve; one that Mouthpiece made goes, and the value it drove comes back."""
+    undo.callback(_put, item, change, change.before)
+    if channel not in before:
+        change.keys.put(fcurve)
+        return
+    undo.callback(rna_values.put, item.owner, change.data_path, change.index, _value(item.owner, change))
+    nla.fcurves_of(item.owner, item.layer).remove(fcurve)
+    rna_values.put(item.owner, change.data_path, change.index, before.pop(channel))
+
+
+def _value(owner: bpy.types.ID, change: Change) -> float:
+    return rna_values.get(owner, change.data_path, change.index)
+
+
+def _remember(item: Plan) -> Callable[[], None]:
+    """Return what puts the action's ledger and kept takes back as they are now."""
+    found = nla.place(item.owner, item.layer)
+    assert found is not None  # keys have just been put there
+    action, before = found[0], ledgers.snapshot(found[0])
+    return lambda: ledgers.restore(action, before)
+
+
+def tidy(item: Plan) -> None:
+    """Remove the track, slot, action and animation data Mouthpiece made for an owner, once nothing is in them."""
+    owner, data = item.owner, item.owner.animation_data
+    if data is None:
+        return
+    if item.layer:
+        nla.tidy(owner, item.layer)
+    elif data.action is not None and not len(nla.fcurves_of(owner)) and ledgers.was_made(data.action):
+        action = data.action
+        _unassign(data)
+        if not len(action.slots):
+            bpy.data.actions.remove(action)
+    if item.ledger.made_data and data.action is None and not len(data.drivers) and not len(data.nla_tracks):
+        owner.animation_data_clear()

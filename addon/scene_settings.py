@@ -1,0 +1,234 @@
+"""Settings kept with the scene, the state of a running job, and the snapshot an operator takes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.utils import register_classes_factory
+from mouthpiece.errors import AudioError, RigError
+
+from . import compat
+from .bake import settings as bake_settings
+from .bake.bake import Bake
+from .sound import recordings, strips
+from .targets import Target, owners_of, target_for
+from .targets.grease_pencil import handles
+from .targets.head.eye_distance import measured_eye_distance
+from .targets.head.target import HeadTarget
+from .targets.picture_rig import settings as picture_settings
+
+if TYPE_CHECKING:
+    Settings = Any
+
+
+def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
+    return obj.type == "ARMATURE"
+
+
+class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
+    """What to animate, and how."""
+
+    source: EnumProperty(
+        name="Sound",
+        description="Where the speech comes from",
+        items=(
+            ("STRIP", "Strip", "A sound strip of the sequencer, placed, trimmed and sped up as it is heard"),
+            ("SOUND", "Sound", "A sound data-block of this file"),
+            ("FILE", "File", "A sound file, or a take (.npz) made before"),
+        ),
+    )
+    strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
+    sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
+    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
+    head: EnumProperty(
+        name="Head",
+        description="What turns with the head",
+        items=(
+            ("NONE", "None", "The face only"),
+            ("BONE", "Bone", "A bone of an armature"),
+            ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
+        ),
+    )
+    armature: PointerProperty(
+        name="Armature", description="Armature with the head bone", type=bpy.types.Object, poll=_is_armature
+    )
+    bone: StringProperty(name="Bone", description="Bone that turns the head")
+    head_object: PointerProperty(name="Object", description="Object that turns", type=bpy.types.Object)
+    head_translation: BoolProperty(
+        name="Move Head", description="Let the head shift a little as well as turn; suits heads without a neck bone"
+    )
+    eye_distance: FloatProperty(
+        name="Eye Distance",
+        description="Distance of the outer eye corners, the unit of head shifts; 0 measures it on the mesh",
+        min=0.0,
+        subtype="DISTANCE",
+    )
+    strength: FloatProperty(
+        name="Strength", description="Factor on all face and head motion", default=1.0, min=0.0, max=3.0, soft_max=2.0
+    )
+    seed: IntProperty(
+        name="Seed", description="Chooses head sway, blinks and gaze; the same seed, the same take", min=0
+    )
+    replace_edited: BoolProperty(
+        name="Replace Edited Keys",
+        description="Bake over keys of your own, and over takes you have edited, instead of keeping them",
+    )
+
+
+class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
+    """A bake under way."""
+
+    running: BoolProperty()
+    cancelled: BoolProperty()
+    progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
+    message: StringProperty()
+    remarks: StringProperty()
+
+
+def character(context: bpy.types.Context) -> bpy.types.Object | None:
+    """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature.
+
+    An armature that is to play the face itself (its target says Bones) stands for nobody; nor does one with face bones
+    if those shape keys play nothing, as correctives do. Handles of a drawn face stand for the drawing, landmarks for
+    their picture.
+    """
+    obj = context.active_object
+    compat.allow_overrides(obj)
+    if obj is not None and obj.type == "MESH":
+        return handles.drawing_of(obj) or picture_settings.face_meant(obj) or obj
+    if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
+        worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
+        return worn[0] if len(worn) == 1 and (_plays(worn[0]) or not _plays(obj)) else obj
+    return obj
+
+
+def _plays(obj: bpy.types.Object) -> bool:
+    """Return whether an object can play a face as it is."""
+    try:
+        target_for(obj)
+    except RigError:
+        return False
+    return True
+
+
+def kind_of(obj: bpy.types.Object) -> str:
+    """Return the kind of target that plays an object as it is set; empty if nothing does yet. Cheap: panels ask."""
+    try:
+        return target_for(obj, 1.0, obj.mouthpiece.target).kind
+    except RigError:
+        return ""
+
+
+def head_object(settings: Settings) -> bpy.types.Object | None:
+    """Return the object whose bone or delta transform turns, if any."""
+    return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)
+
+
+def recording(context: bpy.types.Context) -> recordings.Recording:
+    """Return the chosen sound; an AudioError says why there is none."""
+    settings, scene = context.scene.mouthpiece, context.scene
+    if settings.source == "FILE":
+        return recordings.from_file(settings.filepath, scene, settings.start)
+    if settings.source == "SOUND":
+        return recordings.from_sound(settings.sound, scene, settings.start)
+    return sequenced(context)
+
+
+def sequenced(context: bpy.types.Context) -> recordings.Recording:
+    """Return the chosen strip's sound, placed on the frames of the scene that gets the keys."""
+    source = compat.sequencer_scene(context)
+    if recordings.true_fps(source) != recordings.true_fps(context.scene):
+        raise AudioError(
+            f"The sequencer shows '{source.name}' at {recordings.true_fps(source):g} frames per second, the "
+            f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
+            "strip in the scene."
+        )
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+
+
+def bake_of(context: bpy.types.Context) -> Bake:
+    """Return the settings as a bake, everything checked; a MouthpieceError says what is wrong."""
+    from mouthpiece.pipeline import Options
+
+    settings = context.scene.mouthpiece
+    obj = character(context)
+    driven = targets_of(obj, settings.strength)
+    assert obj is not None  # targets_of has refused
+    head = head_target(settings, obj)
+    style, style_from = bake_settings.style_of(obj.mouthpiece)
+    return Bake(
+        recording(context),
+        driven if head is None else (*driven, head),
+        Options(seed=settings.seed, style=style),
+        replace_edited=settings.replace_edited,
+        dials=bake_settings.dials_of(obj.mouthpiece),
+        style_from=style_from,
+        layered=obj.mouthpiece.layers == "LAYERS",
+        error=round(obj.mouthpiece.reduce, 6),
+    )
+
+
+def also(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the further objects that play a character's performance, each once."""
+    found = dict.fromkeys(entry.object for entry in obj.mouthpiece.also)
+    return [other for other in found if other is not None and other != obj]
+
+
+def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") -> tuple[Target, ...]:
+    """Return what plays a character's face: itself as ``kind`` or its own settings have it, and what plays along.
+
+    Raises RigError if any of them cannot.
+    """
+    first = target_for(obj, strength, kind or ("AUTO" if obj is None else obj.mouthpiece.target))
+    assert obj is not None  # target_for has refused
+    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+
+
+def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
+    """Return the data-blocks a take of the active character may be in."""
+    obj = character(context)
+    characters = [] if obj is None else [obj, *also(obj)]
+    return owners_of(characters, head_object(context.scene.mouthpiece))
+
+
+def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
+    """Return what turns with the head, if anything; a RigError says what is wrong with it."""
+    if settings.head == "NONE":
+        return None
+    if settings.head == "BONE" and not settings.bone:
+        raise RigError("No head bone is chosen. Pick one, or set Head to None.")
+    distance = 0.0
+    if settings.head_translation:
+        distance = settings.eye_distance or measured_eye_distance(face)
+    bone = settings.bone if settings.head == "BONE" else ""
+    return HeadTarget.of(head_object(settings), settings.strength, bone, distance)
+
+
+@persistent
+def _forget_job(*_: Any) -> None:
+    """Clear the state of a job that was under way when the file now opened was saved."""
+    for manager in bpy.data.window_managers:
+        manager.mouthpiece.running = False
+
+
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))
+
+
+def register() -> None:
+    """Add the settings to scenes and the job to the window manager."""
+    _register_classes()
+    bpy.types.Scene.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_settings)
+    bpy.types.WindowManager.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_job)
+    bpy.app.handlers.load_post.append(_forget_job)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    bpy.app.handlers.load_post.remove(_forget_job)
+    del bpy.types.WindowManager.mouthpiece
+    del bpy.types.Scene.mouthpiece
+    _unregister_classes()

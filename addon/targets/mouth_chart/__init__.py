@@ -1,0 +1,1 @@
+"""Mouth charts: drawn mouths, pictures or objects swapped by mouth shape."""

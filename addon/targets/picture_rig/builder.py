@@ -1,0 +1,204 @@
+"""Picture rigs made and made anew: from an image and landmarks to an object, the same for buttons and command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+from mathutils import Matrix, Vector
+from mouthpiece.errors import PictureError, RigError
+
+from ... import previews
+from ..shape_keys.target import editable_keys
+from . import images
+from . import mesh as picture_mesh
+from . import settings as picture_settings
+
+if TYPE_CHECKING:
+    from mouthpiece.portrait.find.placement import Placed
+    from mouthpiece.retarget.picture.keys import PictureRig
+
+#: Longer side of a picture in Blender units.
+LONGEST: Final = 2.0
+#: Longer side of what a new camera sees, in pixels, at least and at most; between them as many as the picture has.
+_LEAST_VIDEO, _MOST_VIDEO = 512, 1920
+#: A camera looks along its -z; turned so, along the y of what it looks at.
+_TOWARDS: Final = Matrix.Rotation(1.5707963, 4, "X")
+#: What to do where no face is found.
+_BY_HAND: Final = (
+    "Place it yourself: choose By Hand, then click the eyes and the corners of the mouth (on the command line, "
+    "--points)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How landmarks are had: ``placed`` already, from a file, a template to be moved, or found: ``face`` from 1 on."""
+
+    face: int = 1
+    landmarks: str = ""
+    by_hand: bool = False
+    placed: Placed | None = None
+
+
+@dataclass(slots=True)
+class Made:
+    """A picture rig, and remarks."""
+
+    rig: bpy.types.Object
+    warnings: list[str] = field(default_factory=list)
+
+
+def landmarks_for(image: bpy.types.Image, wanted: Wanted) -> tuple[Placed, list[str]]:
+    """Return landmarks in pixels of a picture, and remarks; PictureError says why there are none."""
+    from mouthpiece.portrait.find.placement import placed_in_box, read_points
+
+    width, height = image.size
+    told = images.remarks(image)
+    if wanted.placed is not None:
+        return wanted.placed, told
+    if wanted.landmarks:
+        return read_points(Path(bpy.path.abspath(wanted.landmarks)), width, height, wanted.face - 1), told
+    if wanted.by_hand:
+        side = 0.28 * min(width, height)
+        return placed_in_box(width / 2 - side, height / 2 - side, width / 2 + side, height / 2 + side), told
+    placed, said = _found(image, wanted.face)
+    return placed, [*told, *said]
+
+
+def _found(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]]:
+    from mouthpiece.portrait.find.choice import chosen_face, scaled
+    from mouthpiece.portrait.find.faces import look_for_faces
+    from mouthpiece.portrait.find.placement import placed_by_detector
+
+    colours, factor = images.pixels(image)
+    if not colours[..., 3].any():
+        raise PictureError(
+            f"Nothing is to be seen in '{image.name}': all of it is transparent. If it should not be, it is damaged or "
+            "of a kind Blender does not show, such as an animated WebP: save it as PNG."
+        )
+    chosen = chosen_face(look_for_faces(images.over_white(colours)), number, image.name, _BY_HAND)
+    return placed_by_detector(scaled(chosen.face, factor)), chosen.remarks
+
+
+def make(context: bpy.types.Context, image: bpy.types.Image, wanted: Wanted, longest: float = LONGEST) -> Made:
+    """Add a picture rig to the scene, active and selected, and return it.
+
+    Raises PictureError, with nothing added, if the picture or its face cannot be used.
+    """
+    placed, warnings = landmarks_for(image, wanted)
+    rig = rig_for(image, placed)
+    colours = images.pixels(image)[0]
+    obj = _object(image, rig, colours, longest)
+    context.collection.objects.link(obj)
+    for other in context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    context.view_layer.objects.active = obj
+    picture_settings.keep(obj, placed)
+    if context.scene.view_settings.view_transform != "Standard":
+        warnings.append(
+            "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
+            f"{context.scene.view_settings.view_transform} changes them."
+        )
+    return Made(obj, warnings)
+
+
+def rig_for(image: bpy.types.Image, placed: Placed) -> PictureRig:
+    """Return the rig of a picture and its landmarks, not yet made; PictureError says what is wrong with them."""
+    from mouthpiece.retarget.picture.face import picture_face
+    from mouthpiece.retarget.picture.keys import rig_of
+
+    return rig_of(picture_face(image.size[0], image.size[1], placed.landmarks, placed.irises))
+
+
+def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: float) -> Any:
+    from mouthpiece.retarget.picture.sheet import laid_out
+
+    name = Path(image.name).stem or "Picture"
+    painting = images.paint(f"{name} Mouth", painted(rig, colours))
+    obj = picture_mesh.new_object(name, laid_out(rig, longest), image, painting, picture_mesh.see_through(colours))
+    settings = obj.mouthpiece_picture
+    settings.image, settings.painting = image, painting
+    return obj
+
+
+def painted(rig: PictureRig, colours: Any) -> Any:
+    """Return the painted inside of a rig's mouth, for its picture's colours, whatever size they were read at."""
+    from mouthpiece.retarget.picture.mouth_paint import mouth_painting
+
+    return mouth_painting(images.over_white(colours), rig)
+
+
+def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
+    """Make a rig's mesh anew for other landmarks, keeping keys and animation, and return remarks.
+
+    A portrait has no shape of its own: it only remembers them. Raises PictureError or RigError, with everything as it
+    was, if the landmarks or the mesh cannot be used.
+    """
+    from mouthpiece.retarget.picture.sheet import laid_out
+
+    if picture_settings.is_portrait(obj):
+        check_face(picture_settings.picture_of(obj), placed)
+        picture_settings.keep(obj, placed)
+        previews.changed(obj)
+        return []
+    editable_keys(obj)
+    if obj.mode != "OBJECT":
+        raise RigError(f"'{obj.name}' is being edited. Leave Edit Mode (Tab) first.")
+    image = picture_settings.picture_of(obj)
+    rig = rig_for(image, placed)
+    own = picture_mesh.rebuild(obj, laid_out(rig, longest_of(obj)))
+    colours = images.pixels(image)[0]
+    settings = obj.mouthpiece_picture
+    settings.painting = images.paint(f"{obj.name} Mouth", painted(rig, colours), settings.painting)
+    picture_settings.keep(obj, placed)
+    return [f"Shape keys of your own have lost their shape: {', '.join(own)}"] if own else []
+
+
+def check_face(image: bpy.types.Image, placed: Placed) -> None:
+    """Raise PictureError if landmarks are no face in the picture."""
+    from mouthpiece.retarget.picture.face import picture_face
+
+    picture_face(image.size[0], image.size[1], placed.landmarks, placed.irises)
+
+
+def longest_of(obj: bpy.types.Object) -> float:
+    """Return the longer side of the picture of a rig or portrait in the object's own units."""
+    import numpy as np
+
+    mesh: Any = obj.data
+    points = mesh.vertices if mesh.shape_keys is None else mesh.shape_keys.reference_key.data
+    places = np.zeros(3 * len(points), np.float32)
+    points.foreach_get("co", places)
+    return float(np.ptp(places.reshape(-1, 3), axis=0).max())
+
+
+def add_camera(context: bpy.types.Context, obj: bpy.types.Object) -> None:
+    """Add a flat camera that frames a picture as it stands, where the scene has none, and take on its proportions."""
+    scene = context.scene
+    if scene.camera is not None:
+        return
+    camera = bpy.data.objects.new(f"{obj.name} Camera", bpy.data.cameras.new(f"{obj.name} Camera"))
+    width, height = picture_settings.picture_of(obj).size
+    camera.data.type = "ORTHO"
+    camera.data.ortho_scale = longest_of(obj) * max(obj.scale)
+    place = obj.matrix_world @ Vector((0.0, -2.0 * longest_of(obj), 0.0))
+    camera.matrix_world = Matrix.Translation(place) @ obj.matrix_world.to_3x3().normalized().to_4x4() @ _TOWARDS
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    render = scene.render
+    longest = min(max(width, height, _LEAST_VIDEO), _MOST_VIDEO)
+    # video wants even numbers
+    sides = [max(4, round(longest * side / max(width, height) / 2) * 2) for side in (width, height)]
+    render.resolution_x, render.resolution_y = sides
+
+
+def show_colours(scene: bpy.types.Scene) -> None:
+    """Set a scene up so that Workbench shows pictures as they are."""
+    shown: Any = scene
+    shown.render.engine = "BLENDER_WORKBENCH"
+    shown.view_settings.view_transform = "Standard"
+    shown.display.shading.light, shown.display.shading.color_type = "FLAT", "TEXTURE"

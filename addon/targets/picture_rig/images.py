@@ -1,0 +1,119 @@
+"""Pictures as Blender holds them: loaded, checked, and read as pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+import numpy as np
+from mouthpiece.errors import PictureError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Longest side, in pixels, at which a picture is looked at; the texture is the picture itself, whatever its size.
+_LOOKED_AT: Final = 2048
+#: Longest side that graphics cards show.
+LONGEST: Final = 16_384
+
+
+def load(path: str) -> bpy.types.Image:
+    """Return the image at a path, the one already loaded if there is one; PictureError if it cannot be read."""
+    full = Path(bpy.path.abspath(path))
+    if full.is_dir():
+        raise PictureError(f"'{full}' is a folder. Choose a picture in it.")
+    if not full.is_file():
+        raise PictureError(f"There is no picture at '{full}'. Check the path.")
+    known = set(bpy.data.images)
+    try:
+        image = bpy.data.images.load(str(full), check_existing=True)
+    except RuntimeError as error:
+        raise PictureError(f"'{full}' is not a picture Blender can read. Use PNG, JPEG, WebP or TIFF.") from error
+    try:
+        check(image)
+    except PictureError:
+        if image not in known:
+            bpy.data.images.remove(image)
+        raise
+    return image
+
+
+def check(image: bpy.types.Image) -> None:
+    """Raise PictureError if an image is no still picture, or its pixels cannot be had."""
+    from mouthpiece.portrait.headers import kind_of
+
+    if image.source in ("MOVIE", "SEQUENCE", "TILED"):
+        kind = image.source.title()
+        raise PictureError(f"'{image.name}' is not a single still picture ({kind}). Save one frame of it as PNG.")
+    if min(image.size) < 1 or not len(image.pixels):
+        path = bpy.path.abspath(image.filepath)
+        if words := kind_of(Path(path), "Blender") if path else "":
+            raise PictureError(f"'{path}' {words}. It cannot be read.")
+        where = f" at '{path}'" if path else ""
+        raise PictureError(f"The picture '{image.name}' cannot be read{where}. It is missing or damaged.")
+    if max(image.size) > LONGEST:
+        wide, high = image.size
+        raise PictureError(f"'{image.name}' has {wide} x {high} pixels; at most {LONGEST} a side show. Scale it.")
+
+
+def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[np.uint8], float]:
+    """Return an image's colours as displayed (H, W, 4), first row at the top, and how many of its pixels make one.
+
+    Pictures whose longer side is more than ``longest`` pixels are read at that size.
+    """
+    check(image)
+    factor = max(1.0, max(image.size) / longest)
+    if factor == 1.0:
+        return _read(image), 1.0
+    small = image.copy()
+    try:
+        small.scale(max(1, round(image.size[0] / factor)), max(1, round(image.size[1] / factor)))
+        return _read(small), factor
+    finally:
+        bpy.data.images.remove(small)
+
+
+def _read(image: bpy.types.Image) -> NDArray[np.uint8]:
+    width, height = image.size
+    channels = image.channels
+    values = np.empty(width * height * channels, np.float32)
+    image.pixels.foreach_get(values)
+    colours = np.nan_to_num(values.reshape(height, width, channels)[::-1])
+    if channels < 3:
+        grey = np.repeat(colours[..., :1], 3, axis=2)
+        colours = np.concatenate([grey, colours[..., 1:]], axis=2)
+    if colours.shape[2] == 3:
+        colours = np.concatenate([colours, np.ones((height, width, 1), np.float32)], axis=2)
+    if image.is_float:  # of pictures with more than 8 bits Blender keeps linear light
+        light = np.clip(colours[..., :3], 0, 1)
+        colours[..., :3] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def remarks(image: bpy.types.Image) -> list[str]:
+    """Return what its file says about an image that Blender does not: that it is turned, animated, cut off."""
+    from mouthpiece.portrait.headers import remarks_on_file
+
+    return remarks_on_file(Path(bpy.path.abspath(image.filepath))) if image.filepath else []
+
+
+def over_white(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return colours (H, W, 4) laid over white, as RGB."""
+    from mouthpiece.portrait.images import over_white as laid
+
+    return laid(colours)
+
+
+def paint(name: str, colours: NDArray[np.uint8], image: bpy.types.Image | None = None) -> bpy.types.Image:
+    """Return an image of colours (H, W, 4), first row at the top, kept in the file; ``image``, if given, is reused."""
+    height, width = colours.shape[:2]
+    if image is None:
+        image = bpy.data.images.new(name, width, height, alpha=True)
+    elif tuple(image.size) != (width, height):
+        image.scale(width, height)
+    values: Any = np.ascontiguousarray(colours[::-1].astype(np.float32) / 255)
+    image.pixels.foreach_set(values.ravel())
+    image.update()
+    image.pack()
+    return image

@@ -1,0 +1,41 @@
+"""The sub-panel of picture rigs."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from ... import scene_settings
+from ..portrait.panel import draw_landmarks
+from .settings import face_meant, is_rig, rig_meant
+
+
+class MOUTHPIECE_PT_picture(bpy.types.Panel):
+    """Pictures: making a rig, and its landmarks."""
+
+    bl_label = "Picture Rig"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+    bl_parent_id = "MOUTHPIECE_PT_speech"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 6
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a picture rig, or nothing that plays already."""
+        obj = context.active_object
+        return obj is None or is_rig(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the button that makes one; on a rig, what can be done with its landmarks."""
+        layout = self.layout
+        rig = rig_meant(context.active_object)
+        layout.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
+        if rig is None:
+            return
+        layout.template_ID(rig.mouthpiece_picture, "image", open="image.open")
+        draw_landmarks(layout, rig)
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_PT_picture,))

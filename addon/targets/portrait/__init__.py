@@ -1,0 +1,1 @@
+"""Portraits: a picture whose frames are rendered."""

@@ -1,0 +1,149 @@
+"""The sub-panels of portraits: picture and landmarks, consent, preview, what is rendered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from ... import paragraphs, scene_settings
+from ..picture_rig import landmarks as rig_landmarks
+from ..picture_rig.settings import face_meant, is_portrait, portrait_meant
+from . import render_setup
+
+
+class MOUTHPIECE_PT_portrait(bpy.types.Panel):
+    """Portraits: making one, its landmarks, preview and rendering."""
+
+    bl_label = "Portrait"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+    bl_parent_id = "MOUTHPIECE_PT_speech"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 5
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a portrait, or nothing that plays already."""
+        obj = context.active_object
+        return (
+            obj is None or is_portrait(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the button that makes one; on a portrait, its picture and landmarks, preview and rendering."""
+        layout = self.layout
+        obj: Any = portrait_meant(context.active_object)
+        if obj is None:
+            layout.operator("mouthpiece.add_portrait", icon="IMAGE_DATA")
+            return
+        column = layout.column()
+        column.enabled = not context.window_manager.mouthpiece.running
+        column.template_ID(obj.mouthpiece_picture, "image", open="image.open")
+        draw_landmarks(column, obj)
+        column.separator()
+        settings = obj.mouthpiece_portrait
+        row = column.row(align=True)
+        row.operator("mouthpiece.preview_portrait", icon="RENDER_STILL")
+        row.operator("mouthpiece.open_portrait_preview", text="", icon="IMAGE")
+        column.prop(settings, "follow")
+        row = column.row(align=True)
+        row.prop(settings, "shown", expand=True)
+
+
+def draw_landmarks(layout: Any, obj: Any) -> None:
+    """Draw what can be done with the landmarks of a picture rig or portrait."""
+    if obj.mouthpiece_picture.found:
+        layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
+    column = layout.column(align=True)
+    column.operator("mouthpiece.place_landmarks", icon="CURSOR")
+    column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")
+    row = column.row(align=True)
+    row.enabled = rig_landmarks.editor_of(obj) is not None
+    row.operator("mouthpiece.apply_landmarks", icon="CHECKMARK")
+    column.operator_menu_enum("mouthpiece.mirror_landmarks", "keep", icon="MOD_MIRROR")
+    row = layout.row(align=True)
+    row.operator("mouthpiece.load_landmarks", text="Load", icon="IMPORT")
+    row.operator("mouthpiece.save_landmarks", text="Save", icon="EXPORT")
+
+
+class OfPortrait:
+    """A part of the panel that belongs to a portrait."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+    bl_parent_id = "MOUTHPIECE_PT_speech"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a portrait."""
+        return portrait_meant(context.active_object) is not None
+
+    def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
+        """Return where to draw, and the portrait's settings."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column()
+        column.enabled = not context.window_manager.mouthpiece.running
+        obj: Any = portrait_meant(context.active_object)
+        return column, obj.mouthpiece_portrait
+
+
+class MOUTHPIECE_PT_consent(OfPortrait, bpy.types.Panel):
+    """Whether this face may be made to talk."""
+
+    bl_label = "Consent"
+    bl_order = 6
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """Draw the tick."""
+        obj: Any = portrait_meant(context.active_object)
+        self.layout.prop(obj.mouthpiece_portrait, "consent", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the statement."""
+        column, settings = self.column(context)
+        column.active = settings.consent
+        column.prop(settings, "kind")
+        column.prop(settings, "statement")
+        column.prop(settings, "by")
+        paragraphs.draw(column, "Written into every frame and film.", "INFO", context)
+
+
+class MOUTHPIECE_PT_portrait_render(OfPortrait, bpy.types.Panel):
+    """What is rendered, and where it goes."""
+
+    bl_label = "Render Portrait"
+    bl_order = 7
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the options and the button, or why there is nothing to press."""
+        column, settings = self.column(context)
+        column.row().prop(settings, "media", expand=True)
+        column.prop(settings, "output")
+        column.prop(settings, "longest")
+        column.prop(settings, "repair")
+        if settings.repair == "FILE":
+            column.prop(settings, "generator")
+        column.row().prop(settings, "span", expand=True)
+        column.prop(settings, "mark")
+        if settings.media == "VIDEO":
+            column.prop(settings, "background")
+            column.prop(settings, "keep_frames")
+        column.prop(settings, "sequencer")
+        column.prop(settings, "plane")
+        reason = render_setup.disabled_reason(context)
+        if reason and not context.window_manager.mouthpiece.running:
+            paragraphs.draw(column.box(), reason, "INFO", context)
+        row = column.column()
+        row.scale_y = 1.4
+        row.operator("mouthpiece.render_portrait", icon="RENDER_ANIMATION")
+
+
+register, unregister = register_classes_factory(
+    (MOUTHPIECE_PT_portrait, MOUTHPIECE_PT_consent, MOUTHPIECE_PT_portrait_render)
+)

@@ -1,0 +1,57 @@
+"""What a portrait's plane shows: its picture, the frame previewed last, or what was rendered last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ... import previews
+from .frames import first_number
+
+
+def chosen(self: Any, _context: bpy.types.Context) -> None:
+    """Show what was chosen."""
+    refresh(self.id_data)
+
+
+def followed(self: Any, _context: bpy.types.Context) -> None:
+    """Preview at once when the playhead is to be followed, and show the picture again when it no longer is."""
+    if self.follow:
+        previews.changed(self.id_data)
+    elif self.shown == "PREVIEW":
+        self.shown = "STILL"
+
+
+def exchanged(obj: bpy.types.Object) -> None:
+    """Show another picture that was chosen; what was previewed or rendered is not of it."""
+    if obj.mouthpiece_portrait.shown == "FRAMES":
+        obj.mouthpiece_portrait.shown = "STILL"
+    refresh(obj)
+    previews.changed(obj)
+
+
+def refresh(obj: bpy.types.Object) -> None:
+    """Have the plane show what its settings say; the picture where there is nothing else."""
+    settings = obj.mouthpiece_portrait
+    image = {"PREVIEW": settings.preview, "FRAMES": settings.rendered}.get(settings.shown)
+    node = texture_of(obj)
+    if node is None:
+        return
+    node.image = image or obj.mouthpiece_picture.image
+    user = node.image_user
+    if image is None or settings.shown != "FRAMES":
+        return
+    user.frame_start, user.frame_duration = settings.first, max(1, settings.last - settings.first + 1)
+    # a sequence's files bear the numbers of the scene's frames; a film's own frames begin with 1
+    user.frame_offset = first_number(settings.first) - 1 if image.source == "SEQUENCE" else 0
+    user.use_cyclic, user.use_auto_refresh = False, True
+
+
+def texture_of(obj: bpy.types.Object) -> Any:
+    """Return the node that shows the picture; None if the material was changed beyond recognition."""
+    slots = obj.material_slots
+    material = slots[0].material if len(slots) else None
+    tree = material.node_tree if material is not None else None
+    nodes = [node for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage"] if tree is not None else []
+    return nodes[0] if nodes else None

@@ -1,0 +1,1 @@
+"""Shape keys whose names are known, or mapped by hand."""

@@ -1,0 +1,1 @@
+"""Drawn faces: their strokes moved by a performance, and when a new drawing is due."""

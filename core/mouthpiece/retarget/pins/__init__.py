@@ -1,0 +1,1 @@
+"""Where the 68 landmarks are on a mesh: their names, and pins proposed."""

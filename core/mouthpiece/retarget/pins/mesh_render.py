@@ -1,0 +1,167 @@
+"""A head as a picture without any graphics hardware: an orthographic z-buffer in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..solve.unpinned_parts import together
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+#: Light from above the viewer's left shoulder, in the picture's axes (x right, y down, z away), and what is always lit.
+_LIGHT: Final = np.array([-0.35, -0.5, -0.8]) / np.linalg.norm([0.35, 0.5, 0.8])
+_AMBIENT: Final = 0.3
+#: Colour of what is behind everything.
+_BACKGROUND: Final = 0.05
+#: Boxes of triangles are looked at in lots of so many pixels.
+_LOT: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A square picture of a part of space.
+
+    Attributes
+    ----------
+    rotation : (3, 3)
+        From the mesh's space to the picture's axes: x right, y down, z away from the viewer.
+    centre : (2,)
+        What is seen in the middle, in those axes and the mesh's unit.
+    extent : float
+        Width and height of what is seen.
+    size : int
+        Width and height in pixels.
+    """
+
+    rotation: Floats
+    centre: Floats
+    extent: float
+    size: int
+
+    def pixels(self, points: NDArray[np.floating[Any]]) -> Floats:
+        """Return where ``points`` (..., 3) are seen: x, y in pixels and depth on the same scale, smaller is nearer."""
+        turned = np.asarray(points, np.float64) @ self.rotation.T
+        turned[..., :2] -= self.centre
+        placed: Floats = turned * (self.size / self.extent)
+        placed[..., :2] += self.size / 2
+        return placed
+
+    def zoomed(self, low: Floats, high: Floats, size: int) -> View:
+        """Return a view of the part between the pixels ``low`` and ``high`` (2,), made square."""
+        unit = self.extent / self.size
+        middle = self.centre + ((low + high) / 2 - self.size / 2) * unit
+        return View(self.rotation, middle, float((high - low).max()) * unit, size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a view shows: for every pixel the triangle (size, size), -1 for none, and its depth (inf for none)."""
+
+    triangle: Indices
+    depth: Floats
+
+
+def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices) -> Seen:
+    """Return what ``view`` shows of the ``triangles`` (F, 3) between ``points`` (V, 3), nearest first."""
+    corners = view.pixels(points)[triangles]
+    low = np.clip(np.floor(corners[..., :2].min(axis=1)), 0, view.size).astype(int)
+    high = np.clip(np.ceil(corners[..., :2].max(axis=1)) + 1, 0, view.size).astype(int)
+    depth = np.full(view.size**2, np.inf)
+    owner = np.full(view.size**2, -1)
+    for faces, side in _lots(low, high):
+        pixel, z, face = _covered(corners, faces, low, high, side, view.size)
+        # The nearest of a lot comes last, so that it is what stays.
+        order = np.argsort(-z, kind="stable")
+        pixel, z, face = pixel[order], z[order], face[order]
+        nearest_z, nearest = np.full(view.size**2, np.inf), np.full(view.size**2, -1)
+        nearest_z[pixel], nearest[pixel] = z, face
+        closer = nearest_z < depth
+        depth[closer], owner[closer] = nearest_z[closer], nearest[closer]
+    return Seen(owner.reshape(view.size, view.size), depth.reshape(view.size, view.size))
+
+
+def _lots(low: Indices, high: Indices) -> Iterator[tuple[Indices, int]]:
+    """Yield triangles of about the same size together, with the side of the box that holds each of them."""
+    side = (high - low).max(axis=1)
+    shown = np.flatnonzero(((high - low) > 0).all(axis=1))
+    power = np.ceil(np.log2(np.maximum(side[shown], 1))).astype(int)
+    for exponent in np.unique(power):
+        members, box = shown[power == exponent], 2 ** int(exponent)
+        step = max(1, _LOT // box**2)
+        for begin in range(0, len(members), step):
+            yield members[begin : begin + step], box
+
+
+def _covered(
+    corners: Floats, faces: Indices, low: Indices, high: Indices, side: int, size: int
+) -> tuple[Indices, Floats, Indices]:
+    """Return pixels that the ``faces`` cover, the depth there, and which face it is."""
+    a, b, c = (corners[faces, k] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+    flat = np.abs(area) < 1e-12
+    area = np.where(flat, 1.0, area)[:, None, None]
+    row, column = np.mgrid[0:side, 0:side]
+    x = low[faces, 0, None, None] + column
+    y = low[faces, 1, None, None] + row
+    inside = (x < high[faces, 0, None, None]) & (y < high[faces, 1, None, None]) & ~flat[:, None, None]
+    px, py = x + 0.5, y + 0.5
+    ax, ay, bx, by, cx, cy = (v[:, k, None, None] for v in (a, b, c) for k in range(2))
+    second = ((px - ax) * (cy - ay) - (cx - ax) * (py - ay)) / area
+    third = ((bx - ax) * (py - ay) - (px - ax) * (by - ay)) / area
+    first = 1 - second - third
+    hit = inside & (np.minimum(np.minimum(first, second), third) >= 0)
+    z = first * a[:, 2, None, None] + second * b[:, 2, None, None] + third * c[:, 2, None, None]
+    which = np.broadcast_to(faces[:, None, None], hit.shape)
+    return (y * size + x)[hit], z[hit], which[hit]
+
+
+def picture(
+    view: View, points: NDArray[np.floating[Any]], triangles: Indices, colours: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.uint8], Seen]:
+    """Return the mesh as an RGB picture (size, size, 3), smoothly lit, and what is seen where.
+
+    ``colours`` (F, 3) are the triangles' own, linear, 0..1.
+    """
+    seen = rasterise(view, points, triangles)
+    normals = _normals(np.asarray(points, np.float64) @ view.rotation.T, triangles)
+    hit = seen.triangle >= 0
+    owner = seen.triangle[hit]
+    where = np.stack(np.nonzero(hit)[::-1], axis=1) + 0.5
+    shares = _shares(view.pixels(points)[triangles[owner]], np.asarray(where, np.float64))
+    smooth = (shares[..., None] * normals[triangles[owner]]).sum(axis=1)
+    smooth /= np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-12)
+    # Meshes from anywhere: a surface whose normals point inwards is lit as if they did not.
+    smooth *= np.where(smooth[:, 2:] > 0, -1.0, 1.0)
+    shade = _AMBIENT + (1 - _AMBIENT) * np.clip(smooth @ _LIGHT, 0, 1)
+    image = np.full((view.size, view.size, 3), _BACKGROUND)
+    image[hit] = np.asarray(colours, np.float64)[owner] * shade[:, None]
+    return (255 * np.clip(image, 0, 1) ** (1 / 2.2)).astype(np.uint8), seen
+
+
+def _shares(corners: Floats, where: Floats) -> Floats:
+    """Return the barycentric weights (P, 3) of places (P, 2) in triangles (P, 3, 3)."""
+    a, b, c = (corners[:, k, :2] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+    area = np.where(np.abs(area) < 1e-12, 1.0, area)
+    second = ((where[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (where[:, 1] - a[:, 1])) / area
+    third = ((b[:, 0] - a[:, 0]) * (where[:, 1] - a[:, 1]) - (where[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])) / area
+    shares: Floats = np.stack([1 - second - third, second, third], axis=1)
+    return shares
+
+
+def _normals(points: Floats, triangles: Indices) -> Floats:
+    """Return each vertex's normal (V, 3); vertices at the same place share theirs, so that seams do not show."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    facet = np.cross(b - a, c - a)
+    same = together(points)
+    total = np.zeros((int(same.max(initial=-1)) + 1, 3))
+    for k in range(3):
+        np.add.at(total, same[triangles[:, k]], facet)
+    normals: Floats = total[same] / np.maximum(np.linalg.norm(total[same], axis=1, keepdims=True), 1e-12)
+    return normals

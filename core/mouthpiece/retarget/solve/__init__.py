@@ -1,0 +1,1 @@
+"""Shape keys by geometry: a rig's own shapes fitted to landmarks."""

@@ -1,0 +1,1 @@
+"""The listener: what the content network hears, built from speech recognisers."""

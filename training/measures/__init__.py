@@ -1,0 +1,1 @@
+"""Measures of motion that several networks are judged by."""

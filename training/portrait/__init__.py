@@ -1,0 +1,1 @@
+"""The portrait generator: trained, judged, exported, taught one person."""

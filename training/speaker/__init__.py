@@ -1,0 +1,1 @@
+"""The speaker branch: voice prints, manners, and how heads move."""

@@ -1,0 +1,1 @@
+"""Tables the core ships, measured on recorded faces."""
