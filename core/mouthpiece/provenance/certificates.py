@@ -10,10 +10,12 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import PictureError
+from ..files import replacing
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -236,14 +238,11 @@ def _make(kept: Path) -> None:
     content = own.private_bytes(text, serialization.PrivateFormat.PKCS8, plain)
     for key, is_authority in ((own, False), (authority, True)):
         content += _certificate(authority, key, is_authority).public_bytes(text)
-    beside = kept.with_name(f".{kept.name}.{os.getpid()}.part")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside.unlink(missing_ok=True)
         # nobody but the user may read it, from its first byte on
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        with replacing(kept) as beside, open(beside, "xb", opener=partial(os.open, mode=0o600)) as stream:
             stream.write(content)
-        beside.replace(kept)
     except OSError as error:
         raise PictureError(
             f"The certificate to sign with cannot be kept in '{kept.parent}': {error.strerror}. Name another folder in "
