@@ -18,7 +18,7 @@ from mouthpiece.curves import Curves
 
 from addon import demo
 from addon.keys import writer
-from addon.keys.plan import Channel, Line, Part
+from addon.keys.channels import Channel, Line, Part
 
 FRAMES = 1500
 RUNS = 5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from addon import compat
-from addon.bake import redial
+from addon.bake import redial, removal
 from addon.keys import ledgers, nla, writer
 from blender_tests import scenes
 from blender_tests.test_layers import FIRST, bake, column, pair, played
@@ -42,7 +42,7 @@ def test_edits_of_one_action_are_kept_as_a_layer(pair, context):
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)
     assert not [action.name for action in bpy.data.actions if action.name == "Mouthpiece Face"]
     bpy.context.scene.frame_set(FRAME)
-    writer.remove([key, rig])
+    removal.remove([key, rig])
     assert scenes.state() == bare
     assert not bpy.ops.mouthpiece.keep_edits.poll()
 
@@ -59,7 +59,7 @@ def test_layers_become_one_action_with_their_edits(pair, context):
     assert nla.layers_of(obj.data.shape_keys) == [] and len(bpy.data.actions) == 1
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)
     assert bake(*pair, layered=False).kept == {"jawOpen": "edited since it was baked"}
-    writer.remove([obj.data.shape_keys, rig], replace_edited=True)
+    removal.remove([obj.data.shape_keys, rig], replace_edited=True)
     assert scenes.state() == bare
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from addon import compat, demo
-from addon.bake import redial
+from addon.bake import redial, removal
 from addon.bake import settings as bake_settings
-from addon.keys import fcurve_keys, kept_takes, ledgers, writer
+from addon.keys import fcurve_keys, kept_takes, ledgers
 from blender_tests import scenes
 
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
@@ -398,4 +398,4 @@ def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
     assert command_parser.main([*common, "--style", "grumpy"]) == 1
     assert "grumpy" in capfd.readouterr().err
     assert scenes.state() == before
-    assert writer.has_takes(obj.data.shape_keys)
+    assert removal.has_takes(obj.data.shape_keys)

@@ -15,9 +15,8 @@ from mouthpiece.retarget.drawing.face import DrawnFace, follow
 from mouthpiece.retarget.drawing.strokes import Bound, Part, Puppet
 
 from addon import compat, targets
-from addon.bake import redial
+from addon.bake import redial, removal
 from addon.bake.bake import Bake, Heard
-from addon.keys import writer
 from addon.sound.recordings import Placement, Recording
 from addon.targets.grease_pencil import face_finder, frames, handles, ledgers, planes
 from addon.targets.grease_pencil import settings as drawing_settings
@@ -138,7 +137,7 @@ def everything(obj):
 
 
 def remove(obj):
-    return writer.remove(targets.owners_of([obj], None))
+    return removal.remove(targets.owners_of([obj], None))
 
 
 def shown(layer, number):

@@ -8,8 +8,8 @@ import pytest
 from mouthpiece.motion.dials import Dials
 
 from addon import compat
-from addon.bake import redial
-from addon.keys import ledgers, nla, writer
+from addon.bake import redial, removal
+from addon.keys import ledgers, nla
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FELT, FIRST, bake, column, pair, played, track
 
@@ -161,7 +161,7 @@ def test_removing_takes_edits_and_layers_off(pair):
     redial.redial(obj, Dials(lips=0.5, head=0.5))
     bpy.context.scene.frame_set(FRAME)
     assert nla.layers_of(rig) == ["head", "edits"]
-    writer.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     assert scenes.state() == before
 
 
@@ -172,7 +172,7 @@ def test_dialling_layers_is_baking_them_afresh(pair):
     assert nla.layers_of(obj.data.shape_keys) == ["lips", "eyes", "expression"]
     redial.redial(obj, FELT)
     dialled = played(*pair)
-    writer.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     bake(*pair, dials=FELT)
     np.testing.assert_allclose(played(*pair), dialled, atol=2e-4)
     bake(*pair, dials=plain)

@@ -11,8 +11,9 @@ from mouthpiece.performance import Performance
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 
 from addon import targets
+from addon.bake import removal
 from addon.bake.bake import Bake, Heard
-from addon.keys import ledgers, nla, writer
+from addon.keys import ledgers, nla
 from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
@@ -78,7 +79,7 @@ def test_all_layers_together_are_the_one_action(pair):
     obj, rig = pair
     bake(*pair, layered=False)
     whole = played(*pair)
-    writer.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     bake(*pair)
     np.testing.assert_allclose(played(*pair), whole, atol=2e-6)
     assert obj.data.shape_keys.animation_data.action is None
@@ -111,7 +112,7 @@ def test_muted_expression_leaves_the_words(pair):
     bake(obj)
     track(obj.data.shape_keys, "expression").mute = True
     found = played(obj)
-    writer.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     bake(obj, layered=False, dials=Dials(lips=1.2, style=0.0))
     words = played(obj)
     mouth = [column(n) for n in ARKIT_NAMES if n.startswith(("mouth", "jaw"))]
@@ -161,7 +162,7 @@ def test_removing_restores_the_rig_and_leaves_the_users_tracks(pair):
     assert any("NLA tracks" in warning for warning in report.warnings)
     assert key.animation_data.nla_tracks[0].name == "Mine"
     bpy.context.scene.frame_set(30)
-    writer.remove([key, rig])
+    removal.remove([key, rig])
     assert scenes.state() == before
 
 
@@ -184,7 +185,7 @@ def test_two_lines_share_the_layers(pair):
     bake(obj, layered=False, sound="a")
     bake(obj, layered=False, sound="b", first=101, phase=1.0)
     whole = played(obj, frames=range(1, 160))
-    writer.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     bake(obj, sound="a")
     bake(obj, sound="b", first=101, phase=1.0)
     np.testing.assert_allclose(played(obj, frames=range(1, 160)), whole, atol=2e-6)

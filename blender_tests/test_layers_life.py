@@ -9,8 +9,8 @@ from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 
 from addon import targets
-from addon.bake import redial
-from addon.keys import nla, writer
+from addon.bake import redial, removal
+from addon.keys import nla
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FIRST, FRAMES, bake, column, pair, played, track
 
@@ -32,7 +32,7 @@ def test_an_action_of_the_users_that_is_pushed_down_stays_and_plays(pair):
     assert played(obj)[-1, column("tongueOut")] == pytest.approx(0.5)
     assert not bake(obj).kept
     assert played(obj)[-1, column("tongueOut")] == pytest.approx(0.5)  # it lies above the layers
-    writer.remove([key])
+    removal.remove([key])
     assert [t.name for t in key.animation_data.nla_tracks] == ["Pushed"] and bpy.data.actions[:] == [action]
 
 
@@ -61,7 +61,7 @@ def test_a_strip_that_is_tweaked_is_refused(pair):
         bake(obj)
     data.use_tweak_mode = True
     with pytest.raises(RigError, match="tweak mode"):
-        writer.remove([obj.data.shape_keys])
+        removal.remove([obj.data.shape_keys])
     data.use_tweak_mode = False
     assert before[2] == scenes.state()[2]
 
@@ -91,7 +91,7 @@ def test_renamed_actions_tracks_objects_and_keys_are_known_again(pair):
     assert not redial.redial(obj, Dials(lips=0.5)).kept
     key.key_blocks["jaw_open"].name = "jawOpen"
     obj.name, rig.name = names
-    writer.remove([key, rig])
+    removal.remove([key, rig])
     assert scenes.state() == bare
 
 
@@ -111,7 +111,7 @@ def test_a_duplicate_gets_layers_of_its_own_when_it_is_baked(pair):
     assert np.abs(played(twin) - own).max() > 0.05
     redial.redial(twin, Dials(lips=0.3))
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
-    writer.remove([twin.data.shape_keys])
+    removal.remove([twin.data.shape_keys])
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
     assert not nla.layers_of(twin.data.shape_keys) and nla.layers_of(obj.data.shape_keys)
 
@@ -122,7 +122,7 @@ def test_curves_of_the_users_in_a_layers_action_stay_with_it(pair):
     bake(obj)
     own = nla.ensure_fcurve(key, "lips", 'key_blocks["Basis"].value', 0)
     own.keyframe_points.insert(5, 0.5)
-    writer.remove([key])
+    removal.remove([key])
     assert nla.layers_of(key) == ["lips"] and len(nla.fcurves_of(key, "lips")) == 1
 
 
@@ -133,7 +133,7 @@ def test_two_characters_in_one_action_keep_to_their_slots():
     mine, theirs = nla.strip_of(one.data.shape_keys, "lips"), nla.strip_of(other.data.shape_keys, "lips")
     assert mine.action != theirs.action
     seen = played(other)
-    writer.remove([one.data.shape_keys])
+    removal.remove([one.data.shape_keys])
     np.testing.assert_allclose(played(other), seen, atol=1e-6)
 
 
@@ -155,7 +155,7 @@ def test_an_overridden_character_has_layers_that_are_saved(tmp_path):
     obj = targets.find_object("Face")
     np.testing.assert_allclose(played(obj), seen, atol=1e-6)
     assert not bake(obj).kept and len(obj.data.shape_keys.animation_data.nla_tracks) == 3
-    writer.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     assert not len(obj.data.shape_keys.animation_data.nla_tracks if obj.data.shape_keys.animation_data else ())
 
 

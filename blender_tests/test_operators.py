@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 import pytest
 
+from addon.bake import removal
 from addon.bake.operators import disabled_reason
-from addon.keys import writer
 from blender_tests import scenes
 
 
@@ -98,7 +98,7 @@ def test_an_armature_stands_for_its_one_face(ready, context):
     ready.parent = rig
     context.view_layer.objects.active = rig
     assert animate() == {"FINISHED"}
-    assert writer.has_takes(ready.data.shape_keys)
+    assert removal.has_takes(ready.data.shape_keys)
 
 
 def test_a_saved_take_can_be_baked(ready, context, tmp_path):

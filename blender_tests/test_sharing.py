@@ -8,8 +8,9 @@ import pytest
 from mouthpiece.curves import Curves
 from mouthpiece.errors import RigError
 
+from addon.bake import removal
 from addon.keys import ledgers, writer
-from addon.keys.plan import Channel, Line, Part
+from addon.keys.channels import Channel, Line, Part
 from blender_tests import scenes
 from blender_tests.scenes import shape_path, values
 
@@ -53,11 +54,11 @@ def test_a_twin_gets_an_action_of_its_own_and_says_so(baked):
 
 def test_removing_from_a_twin_leaves_the_other(baked):
     other = twin(baked)
-    writer.remove([other])
+    removal.remove([other])
     assert other.animation_data is None or other.animation_data.action is None
     assert len(values(baked, shape_path("jawOpen"))) == 5
     assert len(bpy.data.actions) == 1
-    writer.remove([baked])
+    removal.remove([baked])
     assert not bpy.data.actions
 
 
@@ -97,7 +98,7 @@ def test_renamed_keys_are_known_again_among_curves_of_the_users(baked):
     assert set(ledgers.read(baked).takes[0].channels) == {f"{shape_path('Mouth.' + name)}[0]" for name in NAMES}
     writer.write([part(baked, tuple(f"Mouth.{name}" for name in NAMES), 0.5)], LINE, "Take")
     assert values(baked, shape_path("Mouth.jawOpen"))[0][1] == pytest.approx(0.05)
-    writer.remove([baked])
+    removal.remove([baked])
     assert [block.value for block in baked.key_blocks[1:]] == [0.0, 0.0, 0.0]
     assert len(values(baked, "eval_time")) == 1
 
@@ -107,7 +108,7 @@ def test_renamed_and_edited_keys_are_the_users(baked):
     scenes_curve.keyframe_points[2].co[1] = 0.9
     for block in baked.key_blocks[1:]:
         block.name = f"new {block.name}"
-    writer.remove([baked])
+    removal.remove([baked])
     assert len(values(baked, shape_path("new jawOpen"))) == 5
     assert not values(baked, shape_path("new mouthClose"))
 
@@ -125,7 +126,7 @@ def test_an_edited_channel_of_a_renamed_bone_is_known_by_its_neighbours():
     bone.name = "skull"
     known = {f'pose.bones["skull"].rotation_euler[{k}]' for k in range(3)}
     assert set(ledgers.read(rig).takes[0].channels) == known
-    gone = writer.remove([rig])
+    gone = removal.remove([rig])
     assert list(gone.kept.values()) == ["edited since it was baked"]
     assert not values(rig, 'pose.bones["skull"].rotation_euler', 0)
     assert len(values(rig, 'pose.bones["skull"].rotation_euler', 1)) == 5

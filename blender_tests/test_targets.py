@@ -13,9 +13,9 @@ from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 
 from addon import compat, targets
-from addon.bake import redial
+from addon.bake import redial, removal
 from addon.bake.bake import Bake, Heard
-from addon.keys import ledgers, plan, rna_values, writer
+from addon.keys import channels, ledgers, rna_values, writer
 from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
@@ -98,14 +98,14 @@ def test_two_objects_on_one_mesh_are_keyed_once():
 def stepped(owner, steps, first=1):
     """Return a part whose one channel jumps."""
     frames = np.arange(first, first + len(steps))
-    channel = plan.Channel("mouth", '["mouth"]', stepped=True)
-    return plan.Part(owner, (channel,), Curves(("mouth",), frames, np.array(steps, np.float32)[:, None]))
+    channel = channels.Channel("mouth", '["mouth"]', stepped=True)
+    return channels.Part(owner, (channel,), Curves(("mouth",), frames, np.array(steps, np.float32)[:, None]))
 
 
 def test_a_stepped_channel_has_keys_only_where_it_changes_and_holds():
     obj = scenes.face(keys=())
     obj["mouth"] = 3
-    line = plan.Line("a", 1, 8)
+    line = channels.Line("a", 1, 8)
     written = writer.write([stepped(obj, [0, 0, 2, 2, 2, 1, 1, 0])], line, "Mouthpiece Face")
     assert scenes.values(obj, '["mouth"]') == [(1, 0), (3, 2), (6, 1), (8, 0)] and written.keys == 4
     (curve,) = compat.fcurves_of(obj)
@@ -117,17 +117,17 @@ def test_a_stepped_channel_has_keys_only_where_it_changes_and_holds():
     curve.keyframe_points[0].co.y = 2
     with pytest.raises(RigError, match="edited since"):
         writer.write([stepped(obj, [0] * 8)], line, "Mouthpiece Face")
-    writer.remove([obj], replace_edited=True)
+    removal.remove([obj], replace_edited=True)
     assert obj["mouth"] == 3 and isinstance(obj["mouth"], int) and obj.animation_data is None
 
 
 def test_a_stepped_channel_that_is_cut_goes_on_after_the_cut():
     obj = scenes.face(keys=())
     obj["mouth"] = 0
-    writer.write([stepped(obj, [1] * 10 + [2] * 10)], plan.Line("a", 1, 20), "Mouthpiece Face")
-    writer.write([stepped(obj, [5] * 4, 13)], plan.Line("b", 13, 16), "Mouthpiece Face")
+    writer.write([stepped(obj, [1] * 10 + [2] * 10)], channels.Line("a", 1, 20), "Mouthpiece Face")
+    writer.write([stepped(obj, [5] * 4, 13)], channels.Line("b", 13, 16), "Mouthpiece Face")
     assert scenes.values(obj, '["mouth"]') == [(1, 1), (11, 2), (13, 5), (17, 2)]
-    writer.write([stepped(obj, [7] * 4, 13)], plan.Line("b", 13, 16), "Mouthpiece Face")  # nothing counts as edited
+    writer.write([stepped(obj, [7] * 4, 13)], channels.Line("b", 13, 16), "Mouthpiece Face")  # nothing counts as edited
     assert scenes.values(obj, '["mouth"]') == [(1, 1), (11, 2), (13, 7), (17, 2)]
 
 
@@ -182,7 +182,7 @@ class Scribble:
     def erase(cls, owner, undo):
         undo.callback(owner.__setitem__, "scribble", owner["scribble"])
         del owner["scribble"]
-        return plan.Written(keys=1)
+        return channels.Written(keys=1)
 
     def drive(self, performance, grid):
         owner = targets.find_object(self.object_name).data
@@ -201,7 +201,7 @@ class Scribble:
                 owner["scribble"] = value
                 if Scribble.fails == "write":
                     raise RigError("no ink")
-                return plan.Written(keys=1)
+                return channels.Written(keys=1)
 
         return targets.Driven((), drawings=Drawing())
 
@@ -220,14 +220,14 @@ def scribble(monkeypatch):
 def test_drawings_are_made_dialled_and_taken_off(scribble):
     report = bake(Scribble("Doodle"))
     assert report.keys == 1 and scribble.data["scribble"] == pytest.approx(0.98)
-    assert writer.has_takes(scribble.data)
+    assert removal.has_takes(scribble.data)
     (line,) = redial.dialled_lines(scribble)
     assert line.home == ledgers.Home(scribble.data)
     done = redial.redial(scribble, Dials(jaw=0.5))
     assert done.keys == 1 and scribble.data["scribble"] < 0.6
     (line,) = redial.dialled_lines(scribble, 10)
     assert line.dials == {"jaw": 0.5} and not redial.dialled_lines(scribble, 999)
-    assert writer.remove(targets.owners_of([scribble], None)).keys == 1
+    assert removal.remove(targets.owners_of([scribble], None)).keys == 1
     assert not redial.dialled_lines(scribble) and not list(scribble.data.keys())
 
 

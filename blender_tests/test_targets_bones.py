@@ -12,6 +12,7 @@ from mouthpiece.retarget.bones.controls import face_motion
 from mouthpiece.retarget.bones.mapping import Link
 
 from addon import scene_settings
+from addon.bake import removal
 from addon.keys import channels, writer
 from addon.targets import KINDS, made_again, target_for
 from addon.targets.bones import mapping as bone_mapping
@@ -215,7 +216,7 @@ def test_the_pose_before_stays_and_removal_gives_it_back():
     for _ in range(2):  # baking again does not pile up
         bake(rig)
         np.testing.assert_allclose(heads(rig, "brow.L"), wanted("brow.L")[on()] + raised, atol=CLOSE)
-    writer.remove([rig])
+    removal.remove([rig])
     assert (tuple(brow.location), tuple(jaw.rotation_quaternion)) == before
 
 

@@ -15,8 +15,9 @@ from mouthpiece.motion.chart.cues import Timing, cue_track
 from mouthpiece.pipeline import animate
 
 from addon import compat
+from addon.bake import removal
 from addon.keys import writer
-from addon.keys.plan import Line
+from addon.keys.channels import Line
 from addon.targets import KINDS, made_again, owners_of, target_for
 from addon.targets.mouth_chart import files
 from addon.targets.mouth_chart import settings as chart_settings
@@ -136,7 +137,7 @@ def test_baked_keys_hold_and_only_stand_where_the_mouth_changes(take):
     assert all(int(frame) % 2 == 1 for frame, _ in points)  # twos fall on odd frames
     bpy.context.scene.frame_set(int(points[3][0]))
     assert obj.modifiers[MODIFIER].offset == int(points[3][1])
-    writer.remove([obj])
+    removal.remove([obj])
     assert not scenes.values(obj, path) and obj.modifiers[MODIFIER].offset == 9
 
 
@@ -235,7 +236,7 @@ def test_one_object_is_seen_at_a_time(take):
     np.testing.assert_array_equal(hidden.sum(axis=0), 8)
     writer.write(found.parts, LINE, "Take")
     assert scenes.values(made[0], "hide_viewport") == scenes.values(made[0], "hide_render") != []
-    writer.remove(owners_of([head], None))
+    removal.remove(owners_of([head], None))
     assert [obj.hide_render for obj in made] == [True] * 8 + [False]
 
 

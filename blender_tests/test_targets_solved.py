@@ -15,7 +15,7 @@ from mouthpiece.performance import Performance
 from mouthpiece.retarget.solve.proportions import LIP_PAIRS
 
 from addon import demo
-from addon.keys import plan, writer
+from addon.keys import channels, writer
 from addon.sound import recordings
 from addon.targets import KINDS, made_again, target_for
 from addon.targets.pins import pins, proposal
@@ -83,7 +83,7 @@ def gaps(obj, frames):
 def check_mouth(obj, take):
     """Bake the take and hold the mesh's mouth against the performance's."""
     driven = target_for(obj, 1.0, "SOLVED").drive(take, GRID)
-    writer.write(list(driven.parts), plan.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write(list(driven.parts), channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     opened = gaps(obj, GRID.frames)
     heard = np.stack([take.landmarks[:, low, 1] - take.landmarks[:, up, 1] for up, low in LIP_PAIRS], axis=1)[
         : len(opened)
@@ -118,7 +118,7 @@ def test_eyes_look_where_the_take_looks_though_no_name_says_how(head):
     (part,) = target_for(head, 1.0, "SOLVED").drive(spoken(), GRID).parts
     layers = {truth[channel.name]: channel.layer for channel in part.channels}
     assert {layers[name] for name in layers if name.startswith("eyeLook")} == {"eyes"}
-    writer.write([part], plan.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write([part], channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     index = [k for k, material in enumerate(head.data.materials) if material.name.startswith("Mouthpiece Pupil")]
     pupils = sorted({v for polygon in head.data.polygons if polygon.material_index in index for v in polygon.vertices})
     moved = []
@@ -164,10 +164,10 @@ def test_known_names_play_what_pins_cannot_see(head):
 def test_strength_scales_and_shut_lips_stay_shut(head):
     nameless(head)
     weak = target_for(head, 0.5, "SOLVED").drive(spoken(), GRID).parts[0]
-    writer.write([weak], plan.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write([weak], channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     half = gaps(head, GRID.frames)
     strong = target_for(head, 1.0, "SOLVED").drive(spoken(), GRID).parts[0]
-    writer.write([strong], plan.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write([strong], channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     full = gaps(head, GRID.frames)
     assert half[:, 1].max() == pytest.approx(0.5 * full[:, 1].max(), rel=0.15)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mouthpiece import Performance, cli
+from mouthpiece import Performance
+from mouthpiece.cli import parser as cli
 
 pytest.importorskip("PIL")
 pytest.importorskip("c2pa")

@@ -16,9 +16,9 @@ import numpy as np
 from mouthpiece.errors import RigError
 
 from ..keys import kept_takes, ledgers, nla, writer
-from ..keys.channels import Line, Part
+from ..keys.channels import Line, Part, Written
 from ..keys.fcurve_keys import Keys
-from ..keys.plan import Plan, Rescued, Written, curves_by_place, plan_removal
+from ..keys.plan import Plan, Rescued, curves_by_place, plan_removal
 from . import edits, layers, rebuild, redial
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     if not layered:
         writer.carry_out(found.plans, name, undo)
     offsets = {} if layered else _offsets(moved)
-    made = {owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in _sheets(owner))}
+    made = {owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in nla.sheets(owner))}
     old = _take_off(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
@@ -85,7 +85,7 @@ def _check(
     if not lines:
         raise RigError(f"'{obj.name}' carries no line whose keys could be moved. Animate it first.")
     kept = {line.sound for line in lines}
-    sheets = [(owner, layer) for owner in owners for layer in _sheets(owner) if bool(layer) != layered]
+    sheets = [(owner, layer) for owner in owners for layer in nla.sheets(owner) if bool(layer) != layered]
     if any(take.sound not in kept for place in sheets for take in ledgers.read(*place).takes):
         where = "layers" if layered else "one action"
         raise RigError(
@@ -113,15 +113,11 @@ def _parts(obj: bpy.types.Object, line: kept_takes.Kept, layered: bool) -> list[
     return rebuild.parts_again(obj, line, Dials.of(line.dials), layered)
 
 
-def _sheets(owner: bpy.types.ID) -> list[str]:
-    return ["", *nla.layers_of(owner)]
-
-
 def _take_off(owners: Sequence[bpy.types.ID], found: Rescued, undo: ExitStack) -> list[Plan]:
     """Take the keys off as they are now, and return the plans, to be tidied up after."""
     plans = []
     for owner in owners:
-        for layer in _sheets(owner):
+        for layer in nla.sheets(owner):
             channels = frozenset(id for of, where, id in found.channels if (of, where) == (owner, layer))
             item = plan_removal(owner, bool(layer) and layer != edits.LAYER, layer, channels)
             if item.ledger.takes:
@@ -188,7 +184,7 @@ def _add(offsets: dict[tuple[bpy.types.ID, str, int], dict[int, float]], undo: E
 def _remember_made(made: set[bpy.types.ID], undo: ExitStack) -> None:
     """Note again whose animation data Mouthpiece made."""
     for owner in made:
-        for layer in _sheets(owner):
+        for layer in nla.sheets(owner):
             ledger, found = ledgers.read(owner, layer), nla.place(owner, layer)
             if ledger.takes and found is not None:
                 undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))

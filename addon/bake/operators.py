@@ -10,10 +10,9 @@ from mouthpiece.errors import RigError
 
 from .. import compat, previews, scene_settings
 from ..jobs import Working
-from ..keys import writer
 from ..reports import reports_errors
 from ..targets import find_object, target_for
-from . import convert, rebuild, redial
+from . import convert, rebuild, redial, removal
 from . import settings as bake_settings
 from .bake import Bake, Heard
 
@@ -113,7 +112,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a take."""
-        found = any(map(writer.has_takes, scene_settings.owners(context)))
+        found = any(map(removal.has_takes, scene_settings.owners(context)))
         if not found:
             cls.poll_message_set("The active character carries no take")
         return found and not context.window_manager.mouthpiece.running
@@ -121,7 +120,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove them."""
-        gone = writer.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
+        gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
         if gone.kept:
             self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
         self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")

@@ -16,10 +16,11 @@ from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, shared_actions, writer
-from ..keys.channels import Channel
+from ..keys.channels import Channel, Line, Part, Written
+from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import Held, Keys, Step, rewritten
-from ..keys.plan import Change, Line, Part, Plan, Rescued, Written, check_editable, curves_by_place
-from ..targets import Drawings, Driven, drawers, find_object, owners_of
+from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
+from ..targets import Driven, drawers, find_object, owners_of
 from . import edits, rebuild
 from .layers import Seen
 

@@ -46,6 +46,11 @@ def layers_of(owner: bpy.types.ID) -> list[str]:
     return [layer for layer in NAMES if strip_of(owner, layer) is not None]
 
 
+def sheets(owner: bpy.types.ID) -> list[str]:
+    """Return where keys of ``owner`` may be: "" for its active action, and the names of its layers."""
+    return ["", *layers_of(owner)]
+
+
 def place(owner: bpy.types.ID, layer: str = "") -> tuple[bpy.types.Action, Any] | None:
     """Return the action and slot that hold a layer's keys, or with no layer those ``owner`` is animated by."""
     strip = strip_of(owner, layer) if layer else getattr(owner, "animation_data", None)

@@ -14,10 +14,8 @@ import bpy
 from mouthpiece.errors import RigError
 
 from . import ledgers, nla
-from .channels import LAYERS, Channel, Line, Part, Written
+from .channels import Line, Part, Written
 from .fcurve_keys import Keys, split_id
-
-__all__ = ["LAYERS", "Change", "Channel", "Line", "Part", "Plan", "Rescued", "Written", "plan", "plan_removal"]
 
 
 @dataclass(frozen=True, slots=True)

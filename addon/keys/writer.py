@@ -1,7 +1,7 @@
-"""Curves into f-curves: the only file, with its hand :mod:`writing`, that writes keys.
+"""Plans carried out: curves become f-curves, drawings are drawn, ledgers note it, and all of it can be taken back.
 
-Takes replace takes and nothing else (see :mod:`planning`). Everything is planned before anything is
-written, and what fails half-way is put back.
+Takes replace takes and nothing else (see :mod:`.plan`). Everything is planned before anything is written, and what
+fails half-way is put back.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
-from ..targets import Drawings, drawers
 from . import ledgers, nla, rna_values, shared_actions
-from .channels import Reduction
+from .channels import Line, Part, Reduction, Written
+from .drawings import Drawings
 from .fcurve_keys import Keys, split_id
-from .plan import Change, Line, Part, Plan, Rescued, Written, action_of, curves_by_place, plan, plan_removal
+from .plan import Change, Plan, Rescued, action_of, curves_by_place, plan
 
 
 def write(
@@ -40,10 +40,10 @@ def write(
     with ExitStack() as mine:
         remarks = shared_actions.separate([part.owner for part in parts], mine)
         plans = [plan(part, line, replace_edited, saved.of(part)) for part in parts]
-        total = _total(plans)
-        total.warnings += remarks
-        if not total.channels and not drawings:
-            reasons = ", ".join(sorted(set(total.kept.values())))
+        written = total(plans)
+        written.warnings += remarks
+        if not written.channels and not drawings:
+            reasons = ", ".join(sorted(set(written.kept.values())))
             raise RigError(
                 f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on "
                 "Replace Edited Keys."
@@ -52,59 +52,21 @@ def write(
             drawing.check()
         carry_out([*plans, *saved.plans], action_name, mine)
         for part, item in zip(parts, plans, strict=True):
-            total.add(Written(reduction=measured(part, item.written.kept)))
+            written.add(Written(reduction=measured(part, item.written.kept)))
         for drawing in drawings:
-            total.add(drawing.write(line, mine))
+            written.add(drawing.write(line, mine))
         rest = mine.pop_all()
     if undo is not None:
         undo.push(rest)
-    return total
+    return written
 
 
-def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Written:
-    """Take every take off ``owners``: keys, curves, drawings and actions Mouthpiece made go, earlier values come back.
-
-    Keys changed since stay, and are the user's from then on, unless ``replace_edited``. Layers go as a whole, edits and
-    all: an offset is nothing without what it is added to.
-    """
-    drawn = [(owner, kind) for owner in owners for kind in drawers(owner)]
-    with ExitStack() as undo:
-        taken = [owner for owner in owners if any(ledgers.read(owner, layer).takes for layer in _sheets(owner))]
-        shared_actions.separate(taken, undo)
-        plans = [
-            plan_removal(owner, replace_edited or bool(layer), layer) for owner in owners for layer in _sheets(owner)
-        ]
-        total = _total(plans)
-        for item in plans:
-            if item.ledger.takes:
-                apply(item, undo)
-        for owner, kind in drawn:
-            total.add(kind.erase(owner, undo))
-        undo.pop_all()
-    for owner in owners:
-        nla.drop(owner, "edits")
+def total(plans: Sequence[Plan]) -> Written:
+    """Return what is written by several plans together."""
+    written = Written()
     for item in plans:
-        tidy(item)
-    for owner, _ in drawn:
-        ledgers.forget_lines(owner)
-    return total
-
-
-def has_takes(owner: bpy.types.ID) -> bool:
-    """Return whether a take of Mouthpiece's animates ``owner``, or is drawn in it."""
-    return any(ledgers.read(owner, layer).takes for layer in _sheets(owner)) or bool(drawers(owner))
-
-
-def _sheets(owner: bpy.types.ID) -> list[str]:
-    """Return where keys of ``owner`` may be: its active action, and its layers."""
-    return ["", *nla.layers_of(owner)]
-
-
-def _total(plans: Sequence[Plan]) -> Written:
-    total = Written()
-    for item in plans:
-        total.add(item.written)
-    return total
+        written.add(item.written)
+    return written
 
 
 def carry_out(plans: Sequence[Plan], action_name: str, undo: ExitStack) -> None:

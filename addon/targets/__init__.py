@@ -11,29 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 import bpy
 from mouthpiece.errors import RigError
 
-from ..keys.plan import Line, Part, Written
+from ..keys.channels import Part, Written
+from ..keys.drawings import Drawings
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
-
-
-class Drawings(Protocol):
-    """What a target makes that is not f-curves: drawings of grease pencil.
-
-    It takes part in a bake like keys: checked before anything is written, undone with everything else if anything
-    fails, noted in a ledger of its own (a custom property of ``owner``), dialled again by writing the same line again.
-    """
-
-    owner: bpy.types.ID
-
-    def check(self) -> None:
-        """Raise RigError, with nothing changed, if it cannot be written."""
-        ...
-
-    def write(self, line: Line, undo: ExitStack) -> Written:
-        """Write it in place of what ``line`` had; ``undo`` gets whatever takes each step back."""
-        ...
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from mouthpiece.retarget.bones.controls import CONTROLS, FaceMotion, control_poi
 from mouthpiece.retarget.bones.response import LOOKS_ALONG_MINUS_Y
 from numpy.typing import NDArray
 
-from ...keys.plan import Channel
+from ...keys.channels import Channel
 from .face_frame import frame_of, in_face
 from .probe import driven_channels
 from .response import Answer, answer_of, basis_turns, lid_pairs, place_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 from mouthpiece.errors import RigError
 
-from ...keys.plan import Part
+from ...keys.channels import Part
 from .. import Driven, find_object
 from .face_frame import turning_lids
 from .mapping import links_in, locked_bones

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from mouthpiece.errors import RigError
 
-from ...keys.plan import Line, Written
+from ...keys.channels import Line, Written
 from .. import find_object
 from . import frames, layer_plan, ledgers, planes
 from . import settings as drawing_settings

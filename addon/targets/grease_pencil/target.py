@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
-from ...keys.plan import Written
+from ...keys.channels import Written
 from .. import Driven, find_object
 from . import handles, ledgers, planes, takes
 from . import settings as drawing_settings

@@ -17,7 +17,7 @@ from mathutils import Matrix, Vector
 from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from ..bones.rotations import before, rotation_before, rotation_rows, scale_of
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import bpy
 
 from ...keys import rna_values
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from . import settings as chart_settings
 from .setup import Entry, Setup, Switches, refused

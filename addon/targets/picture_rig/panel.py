@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.utils import register_classes_factory
 
 from ... import scene_settings
-from ..portrait.panel import draw_landmarks
+from . import landmarks as rig_landmarks
 from .settings import face_meant, is_rig, rig_meant
 
 
@@ -36,6 +38,22 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
             return
         layout.template_ID(rig.mouthpiece_picture, "image", open="image.open")
         draw_landmarks(layout, rig)
+
+
+def draw_landmarks(layout: Any, obj: Any) -> None:
+    """Draw what can be done with the landmarks of a picture rig or portrait."""
+    if obj.mouthpiece_picture.found:
+        layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
+    column = layout.column(align=True)
+    column.operator("mouthpiece.place_landmarks", icon="CURSOR")
+    column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")
+    row = column.row(align=True)
+    row.enabled = rig_landmarks.editor_of(obj) is not None
+    row.operator("mouthpiece.apply_landmarks", icon="CHECKMARK")
+    column.operator_menu_enum("mouthpiece.mirror_landmarks", "keep", icon="MOD_MIRROR")
+    row = layout.row(align=True)
+    row.operator("mouthpiece.load_landmarks", text="Load", icon="IMPORT")
+    row.operator("mouthpiece.save_landmarks", text="Save", icon="EXPORT")
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_PT_picture,))

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from ..shape_keys.target import editable_keys
 from .builder import longest_of

@@ -11,7 +11,7 @@ import numpy as np
 from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from ..shape_keys import keyed_mesh
 from ..shape_keys.target import editable_keys, leader

@@ -8,7 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import paragraphs, scene_settings
-from ..picture_rig import landmarks as rig_landmarks
+from ..picture_rig.panel import draw_landmarks
 from ..picture_rig.settings import face_meant, is_portrait, portrait_meant
 from . import render_setup
 
@@ -51,22 +51,6 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
         column.prop(settings, "follow")
         row = column.row(align=True)
         row.prop(settings, "shown", expand=True)
-
-
-def draw_landmarks(layout: Any, obj: Any) -> None:
-    """Draw what can be done with the landmarks of a picture rig or portrait."""
-    if obj.mouthpiece_picture.found:
-        layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
-    column = layout.column(align=True)
-    column.operator("mouthpiece.place_landmarks", icon="CURSOR")
-    column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")
-    row = column.row(align=True)
-    row.enabled = rig_landmarks.editor_of(obj) is not None
-    row.operator("mouthpiece.apply_landmarks", icon="CHECKMARK")
-    column.operator_menu_enum("mouthpiece.mirror_landmarks", "keep", icon="MOD_MIRROR")
-    row = layout.row(align=True)
-    row.operator("mouthpiece.load_landmarks", text="Load", icon="IMPORT")
-    row.operator("mouthpiece.save_landmarks", text="Save", icon="EXPORT")
 
 
 class OfPortrait:

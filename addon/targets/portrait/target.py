@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 from mouthpiece.errors import RigError
 
-from ...keys.plan import Written
+from ...keys.channels import Written
 from .. import Driven, find_object
 from ..picture_rig.settings import is_portrait
 from . import lines as portrait_lines

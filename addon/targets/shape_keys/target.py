@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 from mouthpiece.errors import RigError
 
-from ...keys.plan import Channel, Part
+from ...keys.channels import Channel, Part
 from .. import Driven, find_object
 from . import fingerprints, lips
 from . import table as key_table

@@ -1,6 +1,6 @@
 """Which of fifteen named mouths a face shows, moment by moment, read off the mouth itself.
 
-Every viseme is a recorded mouth, an average over many speakers, measured by ``training/tables/viseme_shapes.py``. A face is
+Every viseme is a recorded mouth, an average over many speakers (``training/tables/viseme_shapes.py``). A face is
 taken as a mixture of a few of them: the mixture whose mouth comes nearest, preferring visemes that such a movement
 usually stands for, and not jumping about. Sounds the lips hardly show (d, k, n, s …) share what is left. Lips that meet
 while someone speaks are always ``PP``.

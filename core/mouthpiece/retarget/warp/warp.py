@@ -14,12 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
-from .folds import CORNERS, LIP_PAIRS, PAIRS, flipped, gap, repaired
+from .folds import CORNERS, PAIRS, gap
 from .triangles import FLAT, Edges, areas, cross, inside
-
-__all__ = [
-    "LIP_PAIRS", "LOOPS", "PAIRS", "Warp", "box", "flipped", "parted", "region", "repaired", "ring", "triangulate",
-]  # fmt: skip
 
 Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]
