@@ -158,6 +158,18 @@ NOUNS = {
 }  # fmt: skip
 
 
+#: Words that other names have taken the place of: a word -> the one to use (docs/architecture.md, "Words").
+RETIRED = {
+    "boxed": "bounded",
+    "converting": "convert",
+    "dialling": "dial or redial",
+    "planning": "plan",
+    "rekeying": "redial",
+    "remaking": "rebuild",
+    "store": "ledger",
+}
+
+
 class Import(NamedTuple):
     """One import: where, of which module, its dots, whether a function or type checkers do it, and names taken of it."""
 
@@ -471,6 +483,66 @@ def test_the_checkout_is_what_is_tested():
 def test_no_drawers_for_odds_and_ends():
     names = {"utils", "util", "common", "helpers", "helper", "misc", "manager"}
     assert not [relative(path) for path in sources(*FOLDERS) if path.stem in names or path.parent.name in names]
+
+
+def documents() -> list[Path]:
+    """Return the project's documents that speak of the code as it is now."""
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "training").rglob("*.md")),
+    ]
+
+
+def test_documents_name_files_that_exist():
+    known = ["/" + relative(path) for path in sources(*FOLDERS)] + ["/build.py"]
+    wrong = []
+    for path in documents():
+        if path.name == "CHANGELOG.md":  # which tells of files as they were
+            continue
+        for name in re.findall(r"`([\w./-]+\.py)[`:]", path.read_text(encoding="utf-8")):
+            if not any(file.endswith("/" + name) for file in known):
+                wrong.append(f"{relative(path)} names {name}")
+    assert not wrong
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return the words of docs/architecture.md, and what each is called in code."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Words")[2].partition("\n## ")[0]
+    return re.findall(r"^\| ([a-z ]+) \| .* \| `([\w.]+)` \|$", table, re.MULTILINE)
+
+
+def test_the_glossarys_words_are_those_of_the_code():
+    words = glossary()
+    assert len(words) > 20 and len({word for word, _ in words}) == len(words)
+    names, places = set(), set()
+    for path in sources("addon", "core"):
+        places.add(path.with_suffix("").relative_to(ROOT).as_posix())
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names |= {f"{path.stem}.{n.name}" for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+    missing = []
+    for word, code in words:
+        first, _, last = code.rpartition(".")
+        is_module = any(place.endswith("/" + code.replace(".", "/")) for place in places)
+        is_name = any(
+            name.endswith("." + last) and (not first or name == f"{first.split('.')[-1]}.{last}") for name in names
+        )
+        if not (is_module or is_name):
+            missing.append(f"{word}: {code}")
+    assert not missing
+
+
+def test_retired_words_do_not_come_back():
+    found = []
+    for path in sources("addon", "core", "training"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
+        for name in names:
+            words = set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+            found += [f"{relative(path)}: {name}" for word in words if word in RETIRED]
+    assert not found
 
 
 def test_no_shell_and_no_eval():
