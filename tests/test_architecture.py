@@ -171,7 +171,7 @@ RETIRED = {
 
 
 class Import(NamedTuple):
-    """One import: where, of which module, its dots, whether a function or type checkers do it, and names taken of it."""
+    """One import: where, of what, its dots, whether a function or only type checkers do it, and the names taken."""
 
     path: str
     line: int
