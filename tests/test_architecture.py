@@ -1,6 +1,7 @@
 """The rooms, layers and words that docs/architecture.md promises, checked on the source itself."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,11 +49,12 @@ IMPORTERS = {
     ),
     "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/credentials.py", "tests/*"),
+    "cryptography": ("core/mouthpiece/provenance/certificates.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
-LAZY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
+LAZY = ("av", "c2pa", "cryptography", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
 #: Loaded by no `import mouthpiece`.
-HEAVY = ("av", "c2pa", "face_alignment", "librosa", "matplotlib", "numba", "onnxruntime", "scipy", "soundfile", "torch")
+HEAVY = (*LAZY, "numba", "torch")
 #: These run where the core is not: another Blender encodes a film with one file of the add-on.
 LATE_ERRORS = ("addon/targets/portrait/film_encoder.py",)
 #: Never imported: they run what a file says, or reach the network.
@@ -75,7 +77,9 @@ CORE_LAYERS = {
     "motion.chart": ("curves", "errors", "files", "motion", "performance"),
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),
-    "pipeline": ("audio", "curves", "errors", "features", "models", "motion", "performance", "speaker", "styles", "topology"),
+    "pipeline": (
+        "audio", "curves", "errors", "features", "models", "motion", "performance", "speaker", "styles", "topology",
+    ),
     "key_reduction": (),
     "retarget.warp": ("performance", "topology"),
     "retarget.solve": ("errors", "performance", "topology"),
@@ -140,18 +144,34 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 #: How many entries a folder has at most, and those that have more, each with its reason.
 ENTRIES = 12
 CROWDED = {
+    "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
     "training/portrait": "a training of its own, from video to exported network",
 }
-#: True nouns among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
-NOUNS = {"building", "drawing", "lip_opening", "timing", "training", "tuning"}
+#: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
+NOUNS = {
+    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "tracking", "training",
+    "tuning",
+}  # fmt: skip
+
+
+#: Words that other names have taken the place of: a word -> the one to use (docs/architecture.md, "Words").
+RETIRED = {
+    "boxed": "bounded",
+    "converting": "convert",
+    "dialling": "dial or redial",
+    "planning": "plan",
+    "rekeying": "redial",
+    "remaking": "rebuild",
+    "store": "ledger",
+}
 
 
 class Import(NamedTuple):
-    """One import: where, of which module, its dots, whether a function or type checkers do it, and names taken of it."""
+    """One import: where, of what, its dots, whether a function or only type checkers do it, and the names taken."""
 
     path: str
     line: int
@@ -274,10 +294,12 @@ def edges(package: str, typing: bool = False) -> Iterator[tuple[str, str, Import
             else:
                 continue
             for target in targets:
-                longer = [f"{target}.{word}" if target else word for word in item.words]
-                inside = [one for one in longer if one in known]
-                rest = [target] if len(inside) < len(longer) or not longer else []
-                yield from ((name, one, item) for one in (*inside, *rest) if one in known and one != name)
+                inside = {word: f"{target}.{word}" if target else word for word in item.words}
+                inside = {word: module for word, module in inside.items() if module in known}
+                taken = item._replace(words=tuple(word for word in item.words if word not in inside))
+                whole = [(one, item._replace(words=())) for one in inside.values()]
+                rest = [(target, taken)] if taken.words or not item.words else []
+                yield from ((name, one, said) for one, said in (*whole, *rest) if one in known and one != name)
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -375,12 +397,15 @@ def test_operators_report_errors_in_one_way():
 
 
 def test_files_are_replaced_in_one_way():
-    places = ("addon", "core", "training")
-    texts = {relative(path): path.read_text(encoding="utf-8") for path in sources(*places)}
-    wrong = [name for name, text in texts.items() if ".part" in text.replace(".part(", "").replace(".partition", "")]
-    assert [name for name in wrong if ".part{" in texts[name] or '.part"' in texts[name]] == [
-        "core/mouthpiece/files.py"
-    ]
+    writers = set()
+    for path in sources("addon", "core", "training"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        words = [
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        if any(re.search(r"\.(part|tmp|temp)\b", word) for word in words):
+            writers.add(relative(path))
+    assert writers == {"core/mouthpiece/files.py"}
 
 
 def test_errors_are_imported_at_the_top():
@@ -458,6 +483,66 @@ def test_the_checkout_is_what_is_tested():
 def test_no_drawers_for_odds_and_ends():
     names = {"utils", "util", "common", "helpers", "helper", "misc", "manager"}
     assert not [relative(path) for path in sources(*FOLDERS) if path.stem in names or path.parent.name in names]
+
+
+def documents() -> list[Path]:
+    """Return the project's documents that speak of the code as it is now."""
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "training").rglob("*.md")),
+    ]
+
+
+def test_documents_name_files_that_exist():
+    known = ["/" + relative(path) for path in sources(*FOLDERS)] + ["/build.py"]
+    wrong = []
+    for path in documents():
+        if path.name == "CHANGELOG.md":  # which tells of files as they were
+            continue
+        for name in re.findall(r"`([\w./-]+\.py)[`:]", path.read_text(encoding="utf-8")):
+            if not any(file.endswith("/" + name) for file in known):
+                wrong.append(f"{relative(path)} names {name}")
+    assert not wrong
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return the words of docs/architecture.md, and what each is called in code."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Words")[2].partition("\n## ")[0]
+    return re.findall(r"^\| ([a-z ]+) \| .* \| `([\w.]+)` \|$", table, re.MULTILINE)
+
+
+def test_the_glossarys_words_are_those_of_the_code():
+    words = glossary()
+    assert len(words) > 20 and len({word for word, _ in words}) == len(words)
+    names, places = set(), set()
+    for path in sources("addon", "core"):
+        places.add(path.with_suffix("").relative_to(ROOT).as_posix())
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names |= {f"{path.stem}.{n.name}" for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+    missing = []
+    for word, code in words:
+        first, _, last = code.rpartition(".")
+        is_module = any(place.endswith("/" + code.replace(".", "/")) for place in places)
+        is_name = any(
+            name.endswith("." + last) and (not first or name == f"{first.split('.')[-1]}.{last}") for name in names
+        )
+        if not (is_module or is_name):
+            missing.append(f"{word}: {code}")
+    assert not missing
+
+
+def test_retired_words_do_not_come_back():
+    found = []
+    for path in sources("addon", "core", "training"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
+        for name in names:
+            words = set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+            found += [f"{relative(path)}: {name}" for word in words if word in RETIRED]
+    assert not found
 
 
 def test_no_shell_and_no_eval():

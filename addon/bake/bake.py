@@ -187,7 +187,7 @@ class Bake:
             return
         saved = tuple(target.saved() for target in self.targets)
         dials, grid = heard.performance.dials, asdict(heard.grid)
-        line = kept_takes.Kept(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
+        line = kept_takes.KeptLine(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
         kept_takes.keep(homes[0], line, heard.performance)
 
 

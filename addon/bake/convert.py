@@ -79,7 +79,7 @@ def _tidy(layered: Sequence[bpy.types.ID], old: Sequence[Plan]) -> None:
 
 
 def _check(
-    obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequence[kept_takes.Kept], layered: bool
+    obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequence[kept_takes.KeptLine], layered: bool
 ) -> None:
     """Raise RigError if there is nothing to turn, or a take whose motion is not kept."""
     if not lines:
@@ -94,20 +94,20 @@ def _check(
         )
 
 
-def _in_order(lines: Sequence[kept_takes.Kept], layered: bool) -> list[kept_takes.Kept]:
+def _in_order(lines: Sequence[kept_takes.KeptLine], layered: bool) -> list[kept_takes.KeptLine]:
     """Return the lines that are to be turned, the one that was baked last at the end: where they meet, it counts."""
     turned = [line for line in lines if rebuild.is_keyed(line) and rebuild.is_layered(line) != layered]
     rank = {line.sound: number for line in turned for number in _ranks(line)}
     return sorted(turned, key=lambda line: rank.get(line.sound, -1))
 
 
-def _ranks(line: kept_takes.Kept) -> list[int]:
+def _ranks(line: kept_takes.KeptLine) -> list[int]:
     """Return the places of a line among the takes where it is kept."""
     assert line.home is not None  # it was found there
     return [number for number, take in enumerate(ledgers.takes_at(line.home)) if take.sound == line.sound]
 
 
-def _parts(obj: bpy.types.Object, line: kept_takes.Kept, layered: bool) -> list[Part]:
+def _parts(obj: bpy.types.Object, line: kept_takes.KeptLine, layered: bool) -> list[Part]:
     from mouthpiece.motion.dials import Dials
 
     return rebuild.parts_again(obj, line, Dials.of(line.dials), layered)
@@ -126,7 +126,7 @@ def _take_off(owners: Sequence[bpy.types.ID], found: Rescued, undo: ExitStack) -
     return plans
 
 
-def _write(line: kept_takes.Kept, take: Performance, parts: Sequence[Part], name: str, undo: ExitStack) -> Written:
+def _write(line: kept_takes.KeptLine, take: Performance, parts: Sequence[Part], name: str, undo: ExitStack) -> Written:
     """Write one line and keep its motion with it."""
     grid = line.frames()
     written = writer.write([p for p in parts if p.channels], Line(line.sound, grid.first, grid.last), name, undo=undo)
@@ -140,7 +140,7 @@ def _write(line: kept_takes.Kept, take: Performance, parts: Sequence[Part], name
 
 
 def _offsets(
-    moved: Sequence[tuple[kept_takes.Kept, Performance, Sequence[Part]]],
+    moved: Sequence[tuple[kept_takes.KeptLine, Performance, Sequence[Part]]],
 ) -> dict[tuple[bpy.types.ID, str, int], dict[int, float]]:
     """Return the values by frame that channels of one action get from the layer of edits, by place."""
     found: dict[tuple[bpy.types.ID, str, int], dict[int, float]] = {}

@@ -22,7 +22,7 @@ from ..targets import find_object, owners_of
 from . import layers, rebuild
 
 if TYPE_CHECKING:
-    from ..keys.kept_takes import Kept
+    from ..keys.kept_takes import KeptLine
 
 Array = NDArray[np.float64]
 #: The layer edits go to.
@@ -58,7 +58,7 @@ def is_touched(owner: bpy.types.ID, sound: str) -> bool:
 
 
 def rescue(
-    found: Rescued, obj: bpy.types.Object, line: Kept, within: tuple[int, int] | None = None, shift: int = 0
+    found: Rescued, obj: bpy.types.Object, line: KeptLine, within: tuple[int, int] | None = None, shift: int = 0
 ) -> None:
     """Add the edits of a line of ``obj`` to ``found``; with ``within`` only those on these frames.
 
@@ -78,7 +78,7 @@ def rescue(
         _rescue(found, [part for part in parts if part.owner == owner], line.sound, within, shift)
 
 
-def owners_of_line(obj: bpy.types.Object, line: Kept) -> list[bpy.types.ID]:
+def owners_of_line(obj: bpy.types.Object, line: KeptLine) -> list[bpy.types.ID]:
     """Return the data-blocks a line is in."""
     targets = [rebuild.target_again(obj, line, number, []) for number in range(len(line.targets))]
     objects = [(find_object(t.object_name), t.kind) for t in targets if t is not None]

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 
 
-def is_keyed(line: kept_takes.Kept) -> bool:
+def is_keyed(line: kept_takes.KeptLine) -> bool:
     """Return whether a line is in keys at all, and not drawn only."""
     return line.home is not None and bool(line.home.slot)
 
 
-def is_layered(line: kept_takes.Kept) -> bool:
+def is_layered(line: kept_takes.KeptLine) -> bool:
     """Return whether a line was baked as layers."""
     return line.home is not None and nla.MARK in line.home.holder
 
 
-def target_again(obj: bpy.types.Object, line: kept_takes.Kept, number: int, warnings: list[str]) -> Target | None:
+def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, warnings: list[str]) -> Target | None:
     """Return one of the targets of a line of ``obj``; None, with a warning, if it is gone and not ``obj`` itself."""
     saved = line.targets[number]
     try:
@@ -39,7 +39,7 @@ def target_again(obj: bpy.types.Object, line: kept_takes.Kept, number: int, warn
         return None
 
 
-def parts_again(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, layered: bool) -> list[Part]:
+def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
     """Return the parts a line comes to with ``dials``, in layers or as one action."""
     seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error)
     made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
@@ -47,7 +47,7 @@ def parts_again(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, laye
     return list(by_place([part for one in driven for part in one.parts]).values())
 
 
-def _name_now(obj: bpy.types.Object, line: kept_takes.Kept, number: int) -> str:
+def _name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> str:
     """Return what a line's object is called now: a character, and what plays along, may be renamed, or copies."""
     if number == 0:
         return obj.name

@@ -77,7 +77,7 @@ def redial(
     return total
 
 
-def _owners(obj: bpy.types.Object, lines: list[kept_takes.Kept], dials: Dials) -> list[bpy.types.ID]:
+def _owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dials: Dials) -> list[bpy.types.ID]:
     """Return the data-blocks in which keys of lines will change."""
     found: dict[bpy.types.ID, None] = {}
     for line in lines:
@@ -90,9 +90,9 @@ def _owners(obj: bpy.types.Object, lines: list[kept_takes.Kept], dials: Dials) -
     return list(found)
 
 
-def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.Kept]:
+def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
     """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
-    found: dict[str, kept_takes.Kept] = {}
+    found: dict[str, kept_takes.KeptLine] = {}
     for owner in owners_of([obj], None):
         for line in kept_takes.lines(owner):
             if frame is None or _heard(owner, line, frame):
@@ -100,7 +100,7 @@ def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> lis
     return list(found.values())
 
 
-def _heard(owner: bpy.types.ID, line: kept_takes.Kept, frame: int) -> bool:
+def _heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:
     """Return whether a line plays at a frame: as the ledger has it, or where it was put if it is drawn."""
     if line.home == ledgers.Home(owner):
         grid = line.frames()
@@ -108,7 +108,7 @@ def _heard(owner: bpy.types.ID, line: kept_takes.Kept, frame: int) -> bool:
     return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
 
 
-def _chosen(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.Kept]:
+def _chosen(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
     if not dialled_lines(obj):
         raise RigError(f"'{obj.name}' carries no line that can be dialled. Animate it first.")
     chosen = dialled_lines(obj, frame)
@@ -117,7 +117,7 @@ def _chosen(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.Kept]:
     return chosen
 
 
-def _changes(obj: bpy.types.Object, line: kept_takes.Kept, dials: Dials, replace: bool, draft: bool) -> _Redialled:
+def _changes(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, replace: bool, draft: bool) -> _Redialled:
     """Return what dialling one line changes, having changed nothing."""
     found, layered = _Redialled(), rebuild.is_layered(line)
     if layered and not replace:
@@ -142,7 +142,7 @@ def _keyed(driven: Driven) -> list[Part]:
     return [part for part in driven.parts if part.channels]
 
 
-def _as_before(line: kept_takes.Kept, dials: Dials, names: tuple[str, ...]) -> bool:
+def _as_before(line: kept_takes.KeptLine, dials: Dials, names: tuple[str, ...]) -> bool:
     """Return whether a line has those dials already."""
     saved = dials.saved()
     return all(line.dials.get(name) == saved.get(name) for name in names)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptLine:
     """A line that can be dialled: its sound, where it lies, what it was baked onto, and how it is dialled.
 
     ``grid`` holds the numbers of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` says, the character
@@ -41,7 +41,7 @@ class Kept:
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> Kept:
+    def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> KeptLine:
         """Return the line noted as ``entry``; ValueError if that makes no sense."""
         try:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
@@ -69,7 +69,7 @@ class Kept:
         return FrameGrid(**self.grid)
 
 
-def keep(home: ledgers.Home, line: Kept, take: Performance) -> None:
+def keep(home: ledgers.Home, line: KeptLine, take: Performance) -> None:
     """Keep a line and its motion, in place of an earlier one of the same sound."""
     from mouthpiece.performance import pack
 
@@ -78,17 +78,17 @@ def keep(home: ledgers.Home, line: Kept, take: Performance) -> None:
     ledgers.put_bytes(home.holder, ledgers.TAKE_PREFIX + number, pack(take))
 
 
-def lines(owner: bpy.types.ID) -> list[Kept]:
+def lines(owner: bpy.types.ID) -> list[KeptLine]:
     """Return the lines kept for ``owner``; what cannot be read is left out."""
     found = []
     for home in ledgers.homes(owner):
         for entry in ledgers.lines(home).values():
             with suppress(ValueError):
-                found.append(Kept.of(entry, home))
+                found.append(KeptLine.of(entry, home))
     return found
 
 
-def motion(line: Kept) -> Performance:
+def motion(line: KeptLine) -> Performance:
     """Return a kept line's motion as inferred; TakeError if it is gone or damaged."""
     home = _home(line)
     content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
@@ -97,7 +97,7 @@ def motion(line: Kept) -> Performance:
     return _unpacked(content)
 
 
-def remember_dials(line: Kept, dials: Mapping[str, Any]) -> None:
+def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
     """Note how a line is dialled now."""
     home = _home(line)
     ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
@@ -116,11 +116,11 @@ def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [face, {"kind": "HEAD", **entry["head"]}] if entry["head"] else [face]
 
 
-def _home(line: Kept) -> ledgers.Home:
+def _home(line: KeptLine) -> ledgers.Home:
     assert line.home is not None  # only what :func:`lines` found is asked for
     return line.home
 
 
-def _number(home: ledgers.Home, line: Kept) -> str:
+def _number(home: ledgers.Home, line: KeptLine) -> str:
     """Return what a line's motion is filed under: two characters may share an action, not a slot."""
     return hashlib.sha256(f"{home.slot} {line.sound}".encode()).hexdigest()[:16]

@@ -33,7 +33,7 @@ class TrackSound:
     last: int
 
 
-def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[list[TrackSound], list[str]]:
+def heard(lines: Sequence[kept_takes.KeptLine], scene: bpy.types.Scene) -> tuple[list[TrackSound], list[str]]:
     """Return the sounds of lines as they lie now, and a remark on each that is gone or has moved."""
     found, remarks = [], []
     for line in lines:
@@ -53,7 +53,7 @@ def heard(lines: Sequence[kept_takes.Kept], scene: bpy.types.Scene) -> tuple[lis
     return found, remarks
 
 
-def _recording(line: kept_takes.Kept, scene: bpy.types.Scene) -> recordings.Recording | None:
+def _recording(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> recordings.Recording | None:
     """Return the sound a line was animated from; None for a take, AudioError if it is gone."""
     kind, _, name = line.sound.partition(":")
     grid = line.frames()

@@ -53,11 +53,6 @@ class Target(Protocol):
         ...
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return whether the object was made for this kind of target alone: no other is tried then."""
-        ...
-
-    @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target :meth:`saved` told of, for the object now called ``saved["object_name"]``."""
         ...
@@ -80,6 +75,15 @@ class Target(Protocol):
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the data-blocks of an object that it may animate or draw into, whether or not it can now."""
+        ...
+
+
+class ClaimingTarget(Target, Protocol):
+    """A target whose objects are made for it: no other kind is tried for them."""
+
+    @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object was made for this kind of target."""
         ...
 
 
@@ -123,6 +127,8 @@ _TRIED: Final = {
     "ARMATURE": ("BONES", "CHART"),
     "GREASEPENCIL": ("STROKES", "CHART"),
 }
+#: Kinds that claim the objects made for them: a :class:`ClaimingTarget` each.
+_CLAIMING: Final = ("PICTURE", "PORTRAIT")
 #: Types of objects that can play a face without more being said.
 DRIVABLE: Final = tuple(_TRIED)
 #: Tried before all others: they suit only what was set up for them.
@@ -167,9 +173,9 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
-    claimed = next((target for target in KINDS.values() if target.claims(obj)), None)
-    if claimed is not None:
-        return claimed.of(obj, strength)
+    for claiming in _CLAIMING:
+        if cast(type[ClaimingTarget], KINDS[claiming]).claims(obj):
+            return KINDS[claiming].of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
     refused: dict[str, RigError] = {}
     for name in tried:

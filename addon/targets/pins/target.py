@@ -39,11 +39,6 @@ class SolvedTarget:
     face: str = ""
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play a mesh with pins as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a mesh: by its own pins, or by those of the face it belongs to (teeth, lashes).
 

@@ -72,7 +72,7 @@ def _restore(owner: bpy.types.ID, before: str | None) -> None:
         owner[PROPERTY] = before
 
 
-def spoken(obj: bpy.types.Object) -> list[kept_takes.Kept]:
+def spoken(obj: bpy.types.Object) -> list[kept_takes.KeptLine]:
     """Return the lines of a portrait that can be rendered, the one baked last at the end."""
     kept = {line.sound: line for line in kept_takes.lines(obj.data) if line.home == ledgers.Home(obj.data)}
     return [kept[line.sound] for line in order(obj.data) if line.sound in kept]
@@ -102,12 +102,12 @@ class _Final:
 
     first: int
     last: int
-    line: kept_takes.Kept
+    line: kept_takes.KeptLine
     strength: float
     take: Performance
 
     @classmethod
-    def of(cls, line: kept_takes.Kept) -> _Final:
+    def of(cls, line: kept_takes.KeptLine) -> _Final:
         from mouthpiece.motion.dials import Dials, dialled
 
         take = dialled(kept_takes.motion(line), Dials.of(line.dials)).final()

@@ -65,7 +65,7 @@ class Rendering:
         Frame of the scene that is frame 0 of the job.
     fps, fps_base : int, float
         The scene's rate: ``fps / fps_base`` frames per second.
-    sounds : tuple of Heard
+    sounds : tuple of TrackSound
         What is heard in a film.
     blender : str
         A Blender that can be started to encode the film; without one the main thread is asked.

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from ..errors import PictureError
 from . import records
-from .certificates import Identity
+from .certificates import Identity, require_cryptography
 from .facts import CERTIFIED, SELF_SIGNED, UNSIGNED, VOCABULARY, Facts
-from .frames import recorded_frame
+from .png import recorded_frame
 
 #: Label of our own assertion: the record.
 ASSERTION: Final = "mouthpiece.provenance"
@@ -46,13 +46,18 @@ _MEDIA: Final = (
 _NAMES: Final = {"linux": "libc2pa_c.so", "darwin": "libc2pa_c.dylib", "win32": "c2pa_c.dll"}
 
 
-def library() -> Any:
+def library(signs: bool = True) -> Any:
     """Return the package ``c2pa``, its compiled part taken from beside it and from nowhere else.
+
+    Parameters
+    ----------
+    signs
+        Whether it is to sign, which needs the package ``cryptography`` as well.
 
     Raises
     ------
     PictureError
-        If it is not installed, or cannot be loaded.
+        If one of the two is not installed, or cannot be loaded.
     """
     found = util.find_spec("c2pa")
     if found is None or found.origin is None:
@@ -76,6 +81,8 @@ def library() -> Any:
     finally:
         if before is None:
             os.environ.pop(name, None)
+    if signs:
+        require_cryptography()
     return c2pa
 
 

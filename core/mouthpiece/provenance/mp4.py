@@ -1,4 +1,8 @@
-"""MP4 and MOV films with the standard library alone: the record put in and read back, damage told."""
+"""MP4 and MOV films: the record put in and read back, damage told.
+
+By hand, because Blender brings nothing that reads the boxes films are made of (PyAV, on the command line, would write
+the film anew), and because pictures and sound stay as they are, to the byte: their hash is in the record.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""XMP: a record as a packet of XML that pictures and films carry, with the fields other programs look for."""
+"""XMP: a record as a packet of XML that pictures and films carry, with the fields other programs look for.
+
+It is written by a template whose values are escaped, so that wrapper, prefixes and line breaks are always the same. It
+is read with ``xml.etree``.
+"""
 
 from __future__ import annotations
 
