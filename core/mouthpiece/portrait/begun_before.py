@@ -104,9 +104,15 @@ def is_of_scene(output: PortraitOutput) -> bool:
     return begun is not None and "lines" in begun.options
 
 
-def _begun(output: PortraitOutput) -> Facts | None:
+def is_of_command(output: PortraitOutput | None) -> bool:
+    """Tell whether the command line of 0.4.0 began the frames."""
+    begun = _begun(output)
+    return begun is not None and "strength" in begun.options
+
+
+def _begun(output: PortraitOutput | None) -> Facts | None:
     """Return the record of the first frame that is there, if 0.4.0 wrote it."""
-    begun = None if output.frames is None else begun_with(output.frames)
+    begun = None if output is None or output.frames is None else begun_with(output.frames)
     return None if begun is None or SKETCH in begun.options else begun
 
 
