@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,6 +183,12 @@ class Import(NamedTuple):
     words: tuple[str, ...] = ()
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file, read once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def sources(*folders: str) -> list[Path]:
     """Return the Python files of some folders."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
@@ -206,10 +213,15 @@ def walk(node: ast.AST, nested: bool, typing: bool) -> Iterator[tuple[ast.AST, b
         yield from walk(child, inside, typed)
 
 
-def imports(path: Path) -> Iterator[Import]:
-    """Yield the imports of a file."""
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
+    """Return the imports of a file."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[Import]:
     where = relative(path)
-    for node, nested, typing in walk(ast.parse(path.read_text(encoding="utf-8")), False, False):
+    for node, nested, typing in walk(parsed(path), False, False):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(where, node.lineno, alias.name, 0, nested, typing)
@@ -267,6 +279,7 @@ def room_of(name: str) -> str:
     return ".".join(words[:2]) if ".".join(words[:2]) in INNER_ROOMS and len(words) > 2 else words[0]
 
 
+@cache
 def modules(package: str) -> dict[str, Path]:
     """Return the modules of a package by dotted name without the package's own; "" is the package itself."""
     base = ROOT / PACKAGES[package]
@@ -277,8 +290,13 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
-def edges(package: str, typing: bool = False) -> Iterator[tuple[str, str, Import]]:
-    """Yield who imports whom inside a package, lazy imports included; those for type checkers only if asked for."""
+@cache
+def edges(package: str, typing: bool = False) -> tuple[tuple[str, str, Import], ...]:
+    """Return who imports whom inside a package, lazy imports included; those for type checkers only if asked for."""
+    return tuple(_edges(package, typing))
+
+
+def _edges(package: str, typing: bool) -> Iterator[tuple[str, str, Import]]:
     known = modules(package)
     for name, path in known.items():
         words = name.split(".") if name else []
@@ -388,7 +406,7 @@ def test_keys_are_written_in_one_folder():
 def test_operators_report_errors_in_one_way():
     wrong = []
     for path in sources("addon"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ExceptHandler) and relative(path) != "addon/reports.py":
                 text = ast.unparse(node)
                 if "MouthpieceError" in text and "CANCELLED" in text:
@@ -399,7 +417,7 @@ def test_operators_report_errors_in_one_way():
 def test_files_are_replaced_in_one_way():
     writers = set()
     for path in sources("addon", "core", "training"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         words = [
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
@@ -428,24 +446,26 @@ def test_no_module_passes_on_what_another_defines():
     assert not wrong
 
 
+@cache
 def definitions(path: Path) -> set[str]:
     """Return the names a module defines itself."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
     return found | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Return the names a module imports from others."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     return {a.asname or a.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names}
 
 
 def test_class_names_occur_once():
     found: dict[str, list[str]] = {}
     for path in sources("addon", "core", "training"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name.lstrip("_"), []).append(f"{relative(path)}:{node.lineno}")
     assert not {name: places for name, places in found.items() if len(places) > 1}
@@ -519,7 +539,7 @@ def test_the_glossarys_words_are_those_of_the_code():
     names, places = set(), set()
     for path in sources("addon", "core"):
         places.add(path.with_suffix("").relative_to(ROOT).as_posix())
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         names |= {f"{path.stem}.{n.name}" for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
     missing = []
     for word, code in words:
@@ -536,7 +556,7 @@ def test_the_glossarys_words_are_those_of_the_code():
 def test_retired_words_do_not_come_back():
     found = []
     for path in sources("addon", "core", "training"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         kinds = (ast.FunctionDef, ast.ClassDef)
         names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
         for name in names:
@@ -548,7 +568,7 @@ def test_retired_words_do_not_come_back():
 def test_no_shell_and_no_eval():
     wrong = []
     for path in sources("addon", "building", "core", "training"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
                 wrong.append(f"{relative(path)}:{node.lineno} {node.func.id}")
             if isinstance(node, ast.keyword) and node.arg == "shell":
