@@ -18,7 +18,7 @@ from mouthpiece.portrait.portrait import portrait_of
 
 from tests.test_portrait_render import ROOT, spoken
 from training.portrait import adapt, subject_video
-from training.portrait.contact_sheets import write_film
+from training.portrait.measures.contact_sheets import write_film
 from training.portrait.data import Clip
 from training.portrait.networks import Repair, Shape
 from training.portrait.train import Config, save_weights

@@ -18,7 +18,7 @@ from tests.test_portrait_render import ROOT, spoken
 from training.pack.tracking import FaceTracker
 from training.portrait import contact_sheets, evaluate, reports, shots, speech
 from training.portrait.data import irises_of
-from training.portrait.scores import Features, opening
+from training.portrait.measures.scores import Features, opening
 
 
 class Darker:

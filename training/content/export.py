@@ -26,7 +26,7 @@ from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from ..listener.compact import as_bytes
+from ..onnx_export import as_bytes
 from ..pack.clips import LABELLED
 from .networks import LANDMARK_NUMBERS, ContentNet, Finish, Shape
 
@@ -166,7 +166,7 @@ def listener_for(notes: Mapping[str, str], folder: Path | None) -> str:
     if tuned != listener.provenance.get("tuned", "") if tuned else known not in ("", listener.sha256):
         raise ValueError(
             "the network learned with another listener than the one it would be put beside. A run that tuned its own "
-            "has it as listener.safetensors: first build that into this folder (python -m training.listener.build --tuned)"
+            "has it as listener.safetensors: first build that into this folder (python -m training.listener.export --tuned)"
         )
     return listener.sha256
 

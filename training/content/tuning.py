@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from ..listener.build import POSITIONS, HalfWhisper, read_ctranslate2
+from ..listener.export import POSITIONS, HalfWhisper, read_ctranslate2
 from .data import Stretch, listen
 from .export import load_checkpoint
 from .train import Config, Corpus, Run

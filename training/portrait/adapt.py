@@ -34,8 +34,8 @@ from .data import Clip, shots
 from .evaluate import WARP, judged, made_of
 from .export import DATA, export
 from .networks import Repair
-from .reports import CALM, COLUMNS, means, table
-from .scores import Features, Scores
+from .measures.report import CALM, COLUMNS, means, table
+from .measures.scores import Features, Scores
 from .subject_video import clips_of_video
 from .train import Config, Feed, Run, fixed_batches, load_weights, save_weights, validated
 

@@ -25,10 +25,10 @@ from mouthpiece.portrait.find.placement import Placed
 from mouthpiece.portrait.portrait import portrait_of
 from numpy.typing import NDArray
 
-from .contact_sheets import headed, moments, stacked, write_film, write_picture
+from .measures.contact_sheets import headed, moments, stacked, write_film, write_picture
 from .data import Clip
-from .reports import document
-from .scores import (
+from .measures.report import document
+from .measures.scores import (
     Features,
     Points,
     Scores,
@@ -40,8 +40,8 @@ from .scores import (
     opening,
     pictures_scores,
 )
-from .shots import clips_of, still_of
-from .speech import speak
+from .measures.shots import clips_of, still_of
+from .measures.speech import speak
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from mouthpiece.portrait.draw.generator import INPUTS, KIND, OUTPUT
 from torch import Tensor, nn
 
 from ..content.export import LICENCE, OPSET
-from ..listener.compact import as_bytes
+from ..onnx_export import as_bytes
 from .networks import Repair
 from .train import load_weights
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ..pack.tracking import Face, FaceTracker
 from ..pack.video import frames as video_frames
-from .contact_sheets import write_film
+from .measures.contact_sheets import write_film
 from .data import Clip, irises_of, read_clip
-from .scores import eye_distance
+from .measures.scores import eye_distance
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,8 @@ from mouthpiece.models.session import OnnxSession
 from mouthpiece.speaker import PART_SAMPLES, VOICE_SIZE
 from torch import Tensor, nn
 
-from ..listener.build import OPSET
-from ..listener.compact import as_bytes
+from ..listener.export import OPSET
+from ..onnx_export import as_bytes
 
 log = logging.getLogger(__name__)
 

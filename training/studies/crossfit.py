@@ -1,4 +1,4 @@
-"""How well the recipe does on people it never heard: ``python -m training.content.crossfit --data DIR --cache DIR --out DIR``.
+"""How well the recipe does on people it never heard: ``python -m training.studies.crossfit --data DIR --cache DIR --out DIR``.
 
 Twelve validation speakers, who also choose when to stop, are few. This parts the *training* speakers into folds, trains
 the configured network once without each, with the validation clips as ever, and judges every fold by the network that
@@ -26,11 +26,11 @@ from mouthpiece.errors import MouthpieceError
 from ..measures.score import Metrics
 from ..pack.clips import Clip, load_split
 from ..pack.resync import read as read_sync
-from .data import brought_to_loudness, listen
-from .evaluate import COLUMNS, POSE_FRAMES, Predicted, closed, grouped, judge, systems_rows, table
-from .export import Exported, load_checkpoint
-from .train import Config, Corpus, Run, load_corpus
-from .tuning import TunedRun
+from ..content.data import brought_to_loudness, listen
+from ..content.evaluate import COLUMNS, POSE_FRAMES, Predicted, closed, grouped, judge, systems_rows, table
+from ..content.export import Exported, load_checkpoint
+from ..content.train import Config, Corpus, Run, load_corpus
+from ..content.tuning import TunedRun
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def crossfit(args: argparse.Namespace) -> dict[str, list[Metrics]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.content.crossfit",
+        prog="python -m training.studies.crossfit",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

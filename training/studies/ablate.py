@@ -1,4 +1,4 @@
-"""What each part of the network is worth: ``python -m training.content.ablate --data DIR --cache DIR --out DIR``.
+"""What each part of the network is worth: ``python -m training.studies.ablate --data DIR --cache DIR --out DIR``.
 
 Trains other people's architectures and lesser versions of ours with the same sampler and steps on the same clips,
 judges all with the same yardstick as ``training.content.evaluate``, and writes ``ablation.json`` and ``ablation.md`` to
@@ -28,9 +28,9 @@ from ..measures.baselines import MelRidge
 from ..measures.score import Metrics
 from ..pack.clips import Clip, load_split
 from ..pack.resync import read as read_sync
-from .data import Stretch
-from .evaluate import COLUMNS, PACK, Predicted, closed, judge, ours, systems_rows, table
-from .networks import ContentNet, Shape
+from ..content.data import Stretch
+from ..content.evaluate import COLUMNS, PACK, Predicted, closed, judge, ours, systems_rows, table
+from ..content.networks import ContentNet, Shape
 from .rivals import (
     MFCCS,
     LaplacianLoss,
@@ -42,8 +42,8 @@ from .rivals import (
     mfcc_bilstm,
     transformer,
 )
-from .targets import canonical_face, make_targets
-from .train import Config, Corpus, Run, load_corpus
+from ..content.targets import canonical_face, make_targets
+from ..content.train import Config, Corpus, Run, load_corpus
 
 log = logging.getLogger(__name__)
 
@@ -173,10 +173,10 @@ def written(rows: dict[str, Any], steps: int) -> str:
     known = [name for name in order if name in rows]
     parts = [
         "# Ablation\n",
-        "Written by `python -m training.content.ablate`: validation clips of the pack, the yardstick of `training/measures/score.py` "
+        "Written by `python -m training.studies.ablate`: validation clips of the pack, the yardstick of `training/measures/score.py` "
         f"(recorded tracks filtered over five frames, predicted ones never), every network trained for {steps} steps "
         "with the same sampler and the checkpoint that reads the validation speakers best. Rivals are re-made from "
-        "their published descriptions (`training/content/rivals.py` says what could not be kept) and hear our MFCCs; TCN and "
+        "their published descriptions (`training/studies/rivals.py` says what could not be kept) and hear our MFCCs; TCN and "
         "Transformer hear all our features. LL_share and A_share are distances as shares of the closed mouth's.\n",
         "## Every speaker once\n",
         table({name: rows[name]["speakers"] for name in known}, "system"),
@@ -196,7 +196,7 @@ def written(rows: dict[str, Any], steps: int) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.content.ablate",
+        prog="python -m training.studies.ablate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Build the phonetic listener the core ships: ``python -m training.listener.build --hama FILE --whisper FILE --out DIR``.
+"""Build the phonetic listener the core ships: ``python -m training.listener.export --hama FILE --whisper FILE --out DIR``.
 
 ``--tuned RUN/listener.safetensors`` takes the weights that ``training.content.train`` taught Whisper's layers together with the
 content network, which then hears with nothing else.
@@ -42,7 +42,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..content.export import DATA
-from .compact import as_bytes
+from ..onnx_export import as_bytes
 
 log = logging.getLogger(__name__)
 
@@ -316,7 +316,7 @@ def sidecar(path: Path, closeness: float, tuned: str = "") -> dict[str, Any]:
         "data": "Speech recognisers as published: hama 1.3.13 (English and Korean), Whisper tiny.en (English)"
         + learned,
         "provenance": {
-            "command": "python -m training.listener.build --hama asr_waveform_fp16.onnx --whisper model.bin "
+            "command": "python -m training.listener.export --hama asr_waveform_fp16.onnx --whisper model.bin "
             + ("--tuned RUN/listener.safetensors " if tuned else "")
             + "--out DIR",
             **({"tuned": tuned} if tuned else {}),
@@ -377,7 +377,7 @@ def agreement(net: HalfWhisper, content: bytes, seed: int = 0) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.listener.build",
+        prog="python -m training.listener.export",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -23,8 +23,8 @@ from mouthpiece.portrait.portrait import Portrait, portrait_of
 from numpy.typing import NDArray
 
 from .contact_sheets import Heard, headed, write_film
-from .data import Clip
-from .reports import Told
+from ..data import Clip
+from .report import Told
 from .scores import Points, Scores, flicker, found_again, opening
 from .shots import clips_of, still_of
 

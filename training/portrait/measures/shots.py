@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.topology import LEFT_EYE, RIGHT_EYE
 
-from .data import Clip, read_clip, shots
+from ..data import Clip, read_clip, shots
 from .scores import Points, eye_distance, opening
 
 #: Frames of a shot shorter than this are not judged: it is too short to choose a still from.

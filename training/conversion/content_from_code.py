@@ -1,4 +1,4 @@
-"""What hearing the content code instead of the features costs: ``python -m training.conversion.coded --data DIR --out DIR``.
+"""What hearing the content code instead of the features costs: ``python -m training.conversion.content_from_code --data DIR --out DIR``.
 
 Trains a content network that hears the code; with ``--direct``, one that hears the features, on the same renditions,
 windows and steps, so that validation figures in both ``run.json`` can be compared. Exit codes as ``training.content.train``.
@@ -77,7 +77,7 @@ class CodedRun(Run):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.conversion.coded",
+        prog="python -m training.conversion.content_from_code",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

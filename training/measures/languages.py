@@ -1,4 +1,4 @@
-"""How mouths move in languages without recorded faces: ``python -m training.listener.languages SOUND…``.
+"""How mouths move in languages without recorded faces: ``python -m training.measures.languages SOUND…``.
 
 Nothing is known of the right motion here, so only signs of life are told: how the lips' opening goes with loudness (the
 best of shifts up to three frames), openings a second of speech, closures a minute of speech, how far lips part in
@@ -24,7 +24,7 @@ from mouthpiece.styles import Style
 from scipy.signal import find_peaks
 
 from ..content.evaluate import table
-from ..measures.score import Metrics, closures, pearson
+from .score import Metrics, closures, pearson
 
 COLUMNS = ("seconds", "r_loudness", "openings_a_second", "closures_a_minute", "gap_in_speech", "gap_in_pauses")
 SHIFTS = 3
@@ -55,7 +55,7 @@ def figures(path: Path) -> Metrics:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.listener.languages",
+        prog="python -m training.measures.languages",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

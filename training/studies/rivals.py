@@ -15,7 +15,7 @@ from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT, PHONET
 from mouthpiece.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP, LIPS
 from torch import Tensor, nn
 
-from .networks import ARKIT_LABELS, LANDMARK_NUMBERS, ContentNet, Shape, sources
+from ..content.networks import ARKIT_LABELS, LANDMARK_NUMBERS, ContentNet, Shape, sources
 
 #: Number of the MFCCs among ``networks.sources()``, and how many they are.
 MFCCS = len(PHONETIC_PARTS)
