@@ -7,13 +7,13 @@ import pytest
 import torch
 from mouthpiece.features import FEATURE_SIZE
 
-from training.content import ablate, rivals
+from training.content.corpus import Corpus
 from training.content.data import Stretch
-from training.content.networks import Shape, sources
-from training.content.train import Corpus
+from training.content.networks import ContentShape, sources
 from training.measures.score import synthetic_face
+from training.studies import ablate, rivals
 
-TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.0, deafness=0.0)
+TINY = ContentShape(projection=8, hidden=6, layers=2, basis=4, dropout=0.0, deafness=0.0)
 
 
 @pytest.mark.parametrize("variant", ablate.VARIANTS, ids=lambda variant: variant.name)
