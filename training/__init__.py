@@ -1,5 +1,7 @@
-"""Training of the networks Mouthpiece ships: from videos to an ONNX file with a sidecar. Not part of the add-on.
+"""Training of the networks and tables Mouthpiece ships: from videos to ONNX files with sidecars. Not in the add-on.
 
-Run from the repository root with the core installed: ``python -m training.pack.prepare``, ``.train``, ``.export``,
-``.evaluate``. Importing this package loads nothing heavy; torch is imported by the modules that train.
+``pack`` makes a training pack of videos; ``listener``, ``content``, ``speaker``, ``conversion`` and ``portrait`` each
+train and export one network or a few; ``tables`` measures recorded faces; ``measures`` and ``studies`` judge. Programs
+are run from the repository root with the core installed (``python -m training.content.train``); README.md lists them.
+The modules of this folder itself are shared by all. Importing the package loads nothing heavy.
 """

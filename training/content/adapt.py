@@ -38,12 +38,14 @@ from ..pack.tracking import FaceTracker
 from ..pack.video import SUFFIXES
 from ..paths import CHECKPOINTS, CONFIGS
 from ..speaker.data import head_clips, manners, tilts
+from ..weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus
 from .data import NO_AUGMENTATION, Stretch, cached_rendition
 from .evaluate import POSE_COLUMNS, closed, judge, ours, systems_rows
 from .export import export, load_checkpoint
-from .run import ContentRun, stored, validate
+from .networks import BUFFERS
+from .run import ContentRun, validate
 from .targets import make_targets
 
 log = logging.getLogger(__name__)
@@ -168,7 +170,7 @@ def fine_tune(material: Material[Clip], checkpoint: Path, out: Path, steps: int 
     best = max(BLENDS, key=lambda amount: (round(figures[amount], 3), -amount))
     log.info("r_open by blend: %s", ", ".join(f"{a:g} {r:.3f}" for a, r in figures.items()))
     notes = notes | {"config": json.dumps(asdict(config)), "step": str(run.step)}
-    write_whole(out / "run" / "best.safetensors", save(stored(blended(start, end, best)), notes))
+    write_whole(out / "run" / "best.safetensors", save(half_floats(blended(start, end, best), BUFFERS), notes))
     return best
 
 

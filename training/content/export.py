@@ -17,12 +17,12 @@ import torch
 from mouthpiece.features import FRAME_RATE
 from mouthpiece.models.registry import find
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
 from ..onnx_export import LICENCE, SPEECH_DATA, compressed, sidecar, traced, worst_difference, write_network
 from ..pack.clips import LABELLED
+from ..weights import load_network
 from .networks import LANDMARK_NUMBERS, ContentNet, ContentShape, Finish
 
 log = logging.getLogger(__name__)
@@ -95,14 +95,9 @@ def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
     ValueError
         If it is not a checkpoint of this network.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            notes = dict(stored.metadata() or {})
-            net = ContentNet(ContentShape.of(json.loads(notes["shape"]), "its shape"))
-            net.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(f"'{path}' is not a checkpoint of the content network ({error})") from error
-    return net.eval(), notes
+    return load_network(
+        path, lambda notes: ContentNet(ContentShape.of(json.loads(notes["shape"]), "its shape")), "the content network"
+    )
 
 
 def to_onnx(net: ContentNet, finish: Finish | None = None) -> bytes:

@@ -9,7 +9,7 @@ import math
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save
 from ..files import replacing, write_json, write_whole
 from ..measures.score import pearson
 from ..pack.clips import LABELLED
+from ..weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus, listening_networks
 from .data import Stretch, StretchBatch, StretchSampler, batch_of
@@ -43,11 +44,6 @@ def _tensors(batch: StretchBatch) -> tuple[torch.Tensor, ...]:
     return tuple(
         torch.from_numpy(getattr(batch, name)) for name in ("features", "landmarks", "arkit", "weight", "lengths")
     )
-
-
-def stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return a network's state as checkpoints keep it: learned weights as half floats, buffers as they are."""
-    return {k: (v if k in BUFFERS else v.half()).contiguous() for k, v in state.items()}
 
 
 @torch.no_grad()
@@ -248,7 +244,7 @@ class ContentRun:
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best = figures["r_open_speakers"]
-            weights = stored(self.average.state_dict())
+            weights = half_floats(self.average.state_dict(), BUFFERS)
             note = {"shape": json.dumps(asdict(self.config.shape)), "config": json.dumps(asdict(self.config))}
             note |= {"step": str(self.step), "validation": json.dumps(figures), "encoder": self.corpus.encoder}
             write_whole(self.out / "best.safetensors", save(weights, note | self.listener_note()))

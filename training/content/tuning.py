@@ -30,6 +30,7 @@ from torch import nn
 
 from ..files import write_whole
 from ..listener.whisper import POSITIONS, HalfWhisper, read_ctranslate2
+from ..weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus
 from .data import Stretch, listen
@@ -134,6 +135,6 @@ class TunedRun(ContentRun):
 
     def listener_note(self) -> dict[str, str]:
         """Write the averaged layers to the run's folder and return the checkpoint note with their hash."""
-        content = save({k: v.half().contiguous() for k, v in self.whisper_average.layers.state_dict().items()})
+        content = save(half_floats(self.whisper_average.layers.state_dict()))
         write_whole(self.out / LISTENER, content)
         return {"tuned": hashlib.sha256(content).hexdigest()}

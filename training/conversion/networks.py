@@ -21,13 +21,13 @@ import torch
 from mouthpiece.features import FEATURE_SIZE, HOP_SAMPLES, HOPS_PER_FRAME, RATE
 from mouthpiece.speaker import VOICE_SIZE
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..configuration import Configuration
 from ..files import write_whole
 from ..speaker.voice import VoiceNet
+from ..weights import half_floats, load_network
 
 #: Resemblyzer's mel spectrogram: bands, samples of its Fourier transform, loudness (root mean square, -30 dBFS).
 MEL_BANDS = 40
@@ -281,7 +281,7 @@ def voice_of(net: VoiceNet, mel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def save_converter(net: Converter, path: Path, notes: Mapping[str, str]) -> None:
     """Write the weights of ``net``, as half floats, with its shape and ``notes`` to ``path`` (.safetensors)."""
-    weights = {name: value.half().contiguous() for name, value in net.state_dict().items()}
+    weights = half_floats(net.state_dict())
     write_whole(path, save(weights, {"shape": json.dumps(asdict(net.shape)), **notes}))
 
 
@@ -293,10 +293,7 @@ def load_converter(path: Path) -> Converter:
     ValueError
         If it is not a checkpoint of a converter.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            net = Converter(ConverterShape.of(json.loads((stored.metadata() or {})["shape"]), "its shape"))
-            net.load_state_dict({name: stored.get_tensor(name).float() for name in stored.keys()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"'{path}' is not a checkpoint of a converter ({error})") from error
-    return net.eval()
+    net, _ = load_network(
+        path, lambda notes: Converter(ConverterShape.of(json.loads(notes["shape"]), "its shape")), "a converter"
+    )
+    return net

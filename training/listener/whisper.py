@@ -6,14 +6,14 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import torch
-from mouthpiece.features import RATE
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from ..mel import fourier_waves, mel_bands
 
 #: Domain of the operators that ONNX Runtime adds to the standard.
 RUNTIME = "com.microsoft"
@@ -115,12 +115,8 @@ class HalfWhisper(nn.Module):
     def __init__(self) -> None:
         """Make the network with random weights; :meth:`load` sets them."""
         super().__init__()
-        phase = 2 * np.pi * np.outer(np.arange(FFT // 2 + 1), np.arange(FFT)) / FFT
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
-        waves = np.concatenate([np.cos(phase) * window, np.sin(phase) * window])
-        self.register_buffer("waves", torch.from_numpy(waves[:, None].astype(np.float32)))
-        bands = librosa.filters.mel(sr=RATE, n_fft=FFT, n_mels=MELS)
-        self.register_buffer("bands", torch.from_numpy(bands.astype(np.float32)))
+        self.register_buffer("waves", fourier_waves(FFT))
+        self.register_buffer("bands", mel_bands(FFT, MELS))
         rates = np.exp(-np.log(10000) / (WIDTH // 2 - 1) * np.arange(WIDTH // 2))
         angles = np.arange(POSITIONS)[:, None] * rates
         table = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
 from ..configuration import Configuration
 from ..files import replacing, write_json, write_whole
+from ..weights import half_floats, load_network
 from .data import FaceClip, Pairs, PictureAugmentation, read_split
 from .losses import GeneratorLoss, PortraitLossWeights, hinge, importance, judged_where, matched, weighted_mean
 from .networks import Critic, GeneratorShape, Repair
@@ -212,7 +212,7 @@ def save_weights(net: Repair, path: Path, config: PortraitConfig, step: int, his
         "shape": json.dumps(asdict(net.shape)), "config": json.dumps(asdict(config)), "step": str(step),
         "validation": json.dumps(history[-1] if history else {}),
     }  # fmt: skip
-    write_whole(path, save({name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}, notes))
+    write_whole(path, save(half_floats(net.state_dict()), notes))
 
 
 def load_weights(path: Path) -> tuple[Repair, dict[str, str]]:
@@ -223,14 +223,9 @@ def load_weights(path: Path) -> tuple[Repair, dict[str, str]]:
     ValueError
         If it is not a checkpoint of the portrait generator.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            notes = dict(stored.metadata() or {})
-            net = Repair(GeneratorShape.of(json.loads(notes["shape"]), "its shape"))
-            net.load_state_dict({name: stored.get_tensor(name).float() for name in stored.keys()})
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"'{path}' is not a checkpoint of the portrait generator ({error})") from error
-    return net.eval(), notes
+    return load_network(
+        path, lambda notes: Repair(GeneratorShape.of(json.loads(notes["shape"]), "its shape")), "the portrait generator"
+    )
 
 
 def fixed_batches(clips: Sequence[FaceClip], config: PortraitConfig, count: int) -> list[tuple[Tensor, Tensor]]:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import librosa
 import numpy as np
 import onnx
 import torch
@@ -23,6 +22,7 @@ from mouthpiece.speaker import PART_SAMPLES, VOICE_SIZE
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
+from ..mel import fourier_waves, mel_bands
 from ..onnx_export import as_bytes, sidecar, traced, write_network
 
 log = logging.getLogger(__name__)
@@ -41,12 +41,8 @@ class VoiceNet(nn.Module):
     def __init__(self) -> None:
         """Make the network with random weights."""
         super().__init__()
-        phase = 2 * np.pi * np.outer(np.arange(FFT // 2 + 1), np.arange(FFT)) / FFT
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
-        waves = np.concatenate([np.cos(phase) * window, np.sin(phase) * window])
-        self.register_buffer("waves", torch.from_numpy(waves[:, None].astype(np.float32)), persistent=False)
-        bands = librosa.filters.mel(sr=RATE, n_fft=FFT, n_mels=MELS)
-        self.register_buffer("bands", torch.from_numpy(bands.astype(np.float32)), persistent=False)
+        self.register_buffer("waves", fourier_waves(FFT), persistent=False)
+        self.register_buffer("bands", mel_bands(FFT, MELS), persistent=False)
         self.lstm = nn.LSTM(MELS, HIDDEN, LAYERS, batch_first=True)
         self.linear = nn.Linear(HIDDEN, VOICE_SIZE)
 
