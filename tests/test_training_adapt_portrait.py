@@ -109,7 +109,7 @@ def test_a_whole_run_records_consent_and_goes_on_where_it_stopped(video, folder,
     real = adapt._train
 
     def stopped(run, clips, folder):
-        run.trained(*adapt.fixed_batches(clips, run.config, 1)[0])
+        run.learn(*adapt.fixed_batches(clips, run.config, 1)[0])
         run.save(folder)
         raise KeyboardInterrupt
 

@@ -312,10 +312,10 @@ def test_every_figure_is_measured_and_drawn(rng, voices, tmp_path):
     assert (tmp_path / "probe.png").stat().st_size > 1000
 
 
-def test_probing_without_a_checkpoint_says_so(tmp_path, capsys):
+def test_probing_without_a_checkpoint_says_so(tmp_path, caplog):
     arguments = [str(tmp_path / "none.safetensors"), "--data", ".", "--voice", "x", "--cache", str(tmp_path)]
     assert probe.main(arguments) == 1
-    assert "none.safetensors" in capsys.readouterr().err
+    assert "none.safetensors" in caplog.text
 
 
 # ---- a content network that hears through the code

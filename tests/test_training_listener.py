@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.training_material import ctranslate2
 from training.listener import export, whisper
-from training.onnx_export import as_bytes
+from training.networks.onnx_export import as_bytes
 
 
 def test_variables_are_read_as_they_were_ctranslate2(tmp_path, rng):

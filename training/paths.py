@@ -10,7 +10,7 @@ ROOT: Final = TRAINING.parent
 #: Settings of runs, weights that runs can begin with, and the tracker's network.
 CONFIGS: Final = TRAINING / "configs"
 CHECKPOINTS: Final = TRAINING / "checkpoints"
-TRACKER_ASSETS: Final = TRAINING / "assets"
+TRACKER_ASSETS: Final = TRAINING / "pack" / "assets"
 #: What the core ships; networks and tables made here go there.
 CORE_ASSETS: Final = ROOT / "core" / "mouthpiece" / "assets"
 DOCS: Final = ROOT / "docs"

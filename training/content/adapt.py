@@ -26,19 +26,19 @@ from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.models.registry import ASSETS, find
 from safetensors.torch import load_file, save
 
-from .. import adaptation
-from ..adaptation import BLENDS, Material, blended
 from ..command_line import exit_code, parser_of
 from ..files import write_json, write_whole
 from ..measures.markdown import table
 from ..measures.score import Metrics, mean_rows
+from ..networks import adaptation
+from ..networks.adaptation import BLENDS, Material, blended
+from ..networks.weights import half_floats
 from ..pack.clips import Clip, load_clip
 from ..pack.prepare import VideoSource, prepare_video
 from ..pack.tracking import FaceTracker
 from ..pack.video import SUFFIXES
 from ..paths import CHECKPOINTS, CONFIGS
 from ..speaker.data import head_clips, manners, tilts
-from ..weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus
 from .data import NO_AUGMENTATION, Stretch, cached_rendition

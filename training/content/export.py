@@ -20,9 +20,9 @@ from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
-from ..onnx_export import LICENCE, SPEECH_DATA, compressed, sidecar, traced, worst_difference, write_network
+from ..networks.onnx_export import LICENCE, SPEECH_DATA, compressed, sidecar, traced, worst_difference, write_network
+from ..networks.weights import load_network
 from ..pack.clips import LABELLED
-from ..weights import load_network
 from .networks import LANDMARK_NUMBERS, ContentNet, ContentShape, Finish
 
 log = logging.getLogger(__name__)

@@ -25,8 +25,8 @@ from safetensors.torch import load_file, save
 
 from ..files import replacing, write_json, write_whole
 from ..measures.score import pearson
+from ..networks.weights import half_floats
 from ..pack.clips import LABELLED
-from ..weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus, listening_networks
 from .data import Stretch, StretchBatch, StretchSampler, batch_of

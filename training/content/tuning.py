@@ -30,7 +30,7 @@ from torch import nn
 
 from ..files import write_whole
 from ..listener.whisper import POSITIONS, HalfWhisper, read_ctranslate2
-from ..weights import half_floats
+from ..networks.weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus
 from .data import Stretch, listen

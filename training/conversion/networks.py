@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from ..configuration import Configuration
 from ..files import write_whole
+from ..networks.weights import half_floats, load_network
 from ..speaker.voice import VoiceNet
-from ..weights import half_floats, load_network
 
 #: Resemblyzer's mel spectrogram: bands, samples of its Fourier transform, loudness (root mean square, -30 dBFS).
 MEL_BANDS = 40

@@ -19,7 +19,7 @@ from mouthpiece.features import PHONETIC_RATE, RATE
 from mouthpiece.models.session import OnnxSession
 
 from ..command_line import exit_code, parser_of
-from ..onnx_export import sidecar, write_network
+from ..networks.onnx_export import sidecar, write_network
 
 log = logging.getLogger(__name__)
 

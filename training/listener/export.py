@@ -31,7 +31,7 @@ from mouthpiece.models.session import OnnxSession
 from onnx import TensorProto, compose, helper
 
 from ..command_line import exit_code, parser_of
-from ..onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, write_network
+from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, write_network
 from .whisper import RUNTIME, WIDTH, HalfWhisper, read_ctranslate2
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..mel import fourier_waves, mel_bands
+from ..networks.mel import fourier_waves, mel_bands
 
 #: Domain of the operators that ONNX Runtime adds to the standard.
 RUNTIME = "com.microsoft"

@@ -25,10 +25,10 @@ from mouthpiece.portrait.consent import ADVICE, Consent
 from mouthpiece.portrait.draw.generator import Generator, load_generator
 from torch import Tensor
 
-from .. import adaptation
-from ..adaptation import BLENDS, Material, blended
 from ..command_line import exit_code, parser_of
 from ..files import write_json
+from ..networks import adaptation
+from ..networks.adaptation import BLENDS, Material, blended
 from ..pack.tracking import FaceTracker
 from ..pack.video import SUFFIXES
 from ..paths import CHECKPOINTS

@@ -19,7 +19,7 @@ from mouthpiece.portrait.draw.generator import INPUTS, KIND, OUTPUT
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
-from ..onnx_export import LICENCE, compressed, sidecar, traced, worst_difference, write_network
+from ..networks.onnx_export import LICENCE, compressed, sidecar, traced, worst_difference, write_network
 from .networks import Repair
 from .train import load_weights
 

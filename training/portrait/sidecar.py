@@ -19,7 +19,7 @@ from mouthpiece.portrait.draw.generator import KIND, load_generator
 
 from ..command_line import exit_code, parser_of
 from ..files import write_json, write_whole
-from ..onnx_export import sidecar
+from ..networks.onnx_export import sidecar
 
 
 def shapes_of(values: Sequence[onnx.ValueInfoProto]) -> dict[str, list[int | str]]:

@@ -30,7 +30,7 @@ from ..command_line import exit_code, parser_of
 from ..configuration import Configuration
 from ..content.targets import canonical_face, make_targets
 from ..files import write_whole
-from ..onnx_export import LICENCE, SPEECH_DATA, TOLERANCE, sidecar, traced, worst_difference, write_network
+from ..networks.onnx_export import LICENCE, SPEECH_DATA, TOLERANCE, sidecar, traced, worst_difference, write_network
 from ..pack.clips import Clip, load_split
 from ..paths import CONFIGS, PACK
 from .data import HeadClip, head_clips, heard_rhythm, manners, tilts, voices, without_voice_print

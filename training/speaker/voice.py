@@ -22,8 +22,8 @@ from mouthpiece.speaker import PART_SAMPLES, VOICE_SIZE
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
-from ..mel import fourier_waves, mel_bands
-from ..onnx_export import as_bytes, sidecar, traced, write_network
+from ..networks.mel import fourier_waves, mel_bands
+from ..networks.onnx_export import as_bytes, sidecar, traced, write_network
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from .files import write_json, write_whole
+from ..files import write_json, write_whole
 
 OPSET = 18
 #: Largest difference between torch and ONNX Runtime that counts as rounding.
