@@ -223,7 +223,7 @@ def mandarin_rows(folder: Path, models: Path | None) -> dict[str, Metrics]:
 
 
 def grouped(rows: Sequence[Metrics], key: str) -> dict[str, Metrics]:
-    """Return the mean row of each group of rows with one value of ``key``, with the number of clips."""
+    """Return value of ``key`` -> mean of the rows that have it, with the number of clips as ``clips``."""
     groups: dict[str, list[Metrics]] = defaultdict(list)
     for row in rows:
         groups[row[key]].append(row)

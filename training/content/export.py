@@ -35,7 +35,7 @@ OUTPUTS = ("landmarks", "arkit")
 
 
 class ExportedContent(nn.Module):
-    """The network as the core calls it: for one sequence, and with ``tongueOut``, never labelled, as a column of zeros.
+    """The network as the core calls it, with a last column of zeros for ``tongueOut``, which is never labelled.
 
     Both halves of the face are made to move alike. Sound does not tell to which side a mouth is drawn, so that what the
     network does differently on the two sides is an average fault of its tracker and speakers. Training on mirrored

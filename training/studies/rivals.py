@@ -66,7 +66,7 @@ class Rival(nn.Module):
         return self.landmark_head(x) / 10 + self.centre, torch.sigmoid(self.arkit_head(x))
 
 
-class Recurrent(nn.Module):
+class RecurrentBody(nn.Module):
     """An LSTM that returns its outputs without its state."""
 
     def __init__(self, size: int, hidden: int, layers: int, both_ways: bool, dropout: float) -> None:
@@ -80,7 +80,7 @@ class Recurrent(nn.Module):
         return y
 
 
-class WithChanges(nn.Module):
+class DifferencesBody(nn.Module):
     """Passes its input with its first and second differences over time to ``body``."""
 
     def __init__(self, body: nn.Module) -> None:
@@ -95,7 +95,7 @@ class WithChanges(nn.Module):
         return y
 
 
-class Dilated(nn.Module):
+class ConvolutionalBody(nn.Module):
     """A temporal convolutional network, not causal: residual blocks of dilation 1, 2, 4, 8, 16 (Bai et al. 2018)."""
 
     def __init__(self, size: int, width: int, dropout: float) -> None:
@@ -120,7 +120,7 @@ class Dilated(nn.Module):
         return y.transpose(1, 2)
 
 
-class Attentive(nn.Module):
+class AttentionBody(nn.Module):
     """A transformer encoder (Vaswani et al. 2017), pre-norm; each frame attends to two seconds on either side."""
 
     def __init__(self, size: int, width: int, layers: int, dropout: float) -> None:
@@ -143,16 +143,16 @@ class Attentive(nn.Module):
 
 
 def mfcc_bilstm(_: ContentShape) -> Rival:
-    """Return MFCCs into a two-layer BiLSTM: the plain network of the early papers."""
-    return Rival(Recurrent(MFCC_NUMBERS, 128, 2, True, 0.3), 256, (MFCCS,))
+    """Return a two-layer BiLSTM on MFCCs, the plain network of the early papers."""
+    return Rival(RecurrentBody(MFCC_NUMBERS, 128, 2, True, 0.3), 256, (MFCCS,))
 
 
 def eskimez(_: ContentShape) -> Rival:
-    """Return four forward LSTM layers of 256 over spectra and their changes, 40 ms ahead (Eskimez et al. 2018).
+    """Return four forward LSTM layers of 256 on spectra and their changes, 40 ms ahead (Eskimez et al. 2018).
 
     The original takes log-mel spectra; this one takes MFCCs.
     """
-    return Rival(WithChanges(Recurrent(3 * MFCC_NUMBERS, 256, 4, False, 0.2)), 256, (MFCCS,), ahead=1)
+    return Rival(DifferencesBody(RecurrentBody(3 * MFCC_NUMBERS, 256, 4, False, 0.2)), 256, (MFCCS,), ahead=1)
 
 
 def makeittalk(_: ContentShape) -> Rival:
@@ -165,7 +165,7 @@ def makeittalk(_: ContentShape) -> Rival:
         nn.Linear(MFCC_NUMBERS, 256),
         nn.LayerNorm(256),
         nn.LeakyReLU(0.2),
-        Recurrent(256, 256, 3, False, 0.2),
+        RecurrentBody(256, 256, 3, False, 0.2),
         nn.Linear(256, 512),
         nn.LeakyReLU(0.2),
         nn.Linear(512, 256),
@@ -176,12 +176,12 @@ def makeittalk(_: ContentShape) -> Rival:
 
 def convolutional(_: ContentShape) -> Rival:
     """Return a temporal convolutional network on all our features."""
-    return Rival(Dilated(FEATURE_SIZE, 192, 0.3), 192, tuple(range(MFCCS + 1)))
+    return Rival(ConvolutionalBody(FEATURE_SIZE, 192, 0.3), 192, tuple(range(MFCCS + 1)))
 
 
 def transformer(_: ContentShape) -> Rival:
     """Return a transformer on all our features."""
-    return Rival(Attentive(FEATURE_SIZE, 160, 3, 0.2), 160, tuple(range(MFCCS + 1)))
+    return Rival(AttentionBody(FEATURE_SIZE, 160, 3, 0.2), 160, tuple(range(MFCCS + 1)))
 
 
 class PartialContentNet(ContentNet):

@@ -46,7 +46,7 @@ BASELINE = 3.0
 BLINK_HEIGHT, BROW_HEIGHT = 0.2, 0.12
 #: Least turn of the eyes over three frames, in radians, that counts as a saccade.
 SACCADE = np.radians(4.0)
-#: Longest blink, in seconds at half height; lids that are down longer are shut on purpose.
+#: Longest blink, in seconds at half height; lids that are down longer do not blink.
 LONGEST_BLINK = 0.4
 #: Radius of the eyeball in eye widths.
 EYEBALL = 0.41
