@@ -1,15 +1,18 @@
+import importlib
 import json
 from dataclasses import dataclass, field
 
 import pytest
 
 pytest.importorskip("torch")
+pytest.importorskip("cv2")
 
+from training.command_line import exit_code
 from training.configuration import Configuration
 from training.content.config import ContentConfig
 from training.conversion.train import ConversionConfig
 from training.files import replacing, write_json, write_whole
-from training.paths import CONFIGS
+from training.paths import CONFIGS, ROOT, TRAINING
 from training.portrait.train import PortraitConfig
 from training.speaker.train import SpeakerConfig
 
@@ -120,3 +123,36 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     with pytest.raises(OSError, match="gone"):
         write_whole(tmp_path / "gone" / "run.json", "x")
     assert not list(tmp_path.iterdir())
+
+
+# ---- programs
+
+PROGRAMS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in TRAINING.rglob("*.py")
+    if "def main(" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_says_how_it_is_run(program, capsys):
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(program).main(["--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert text.startswith(f"usage: python -m {program} ")
+    assert f"python -m {program}" in text.split("\n\n", 1)[1]  # the docstring names the command as well
+
+
+def test_exit_codes(caplog):
+    def failing(error):
+        raise error
+
+    assert exit_code(lambda: None, "not done") == 0
+    assert exit_code(lambda: 3, "not done") == 3
+    assert exit_code(lambda: failing(ValueError("no clips")), "not done") == 1
+    assert "not done: no clips" in caplog.text
+    assert exit_code(lambda: failing(KeyboardInterrupt()), "not done", "go on with --resume") == 130
+    assert "go on with --resume" in caplog.text
+    with pytest.raises(KeyError):  # a mistake of ours is not hidden
+        exit_code(lambda: failing(KeyError("x")), "not done")
