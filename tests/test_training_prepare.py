@@ -209,12 +209,12 @@ def test_speakers_keep_their_side_as_a_pack_grows():
     assert prepare.split_speakers(["a"], 0.9, 0) in ({"a": "val"}, {"a": "train"})
 
 
-def test_bad_arguments(tmp_path, capsys):
+def test_bad_arguments(tmp_path, caplog):
     with pytest.raises(SystemExit) as stop:
         prepare.main([str(tmp_path / "nowhere"), str(tmp_path / "out")])
     assert stop.value.code == 2
     assert prepare.main([str(tmp_path), str(tmp_path / "out")]) == 1
-    assert "no video" in capsys.readouterr().err
+    assert "no video" in caplog.text
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "faces").is_dir(), reason="the training pack is not here")
