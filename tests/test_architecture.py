@@ -27,7 +27,7 @@ IMPORTERS = {
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
     "onnx": ("training/*", "tests/*"),
-    "onnxruntime": ("core/mouthpiece/models/session.py", "training/content/export.py", "tests/*", "blender_tests/*"),
+    "onnxruntime": ("core/mouthpiece/models/session.py", "tests/*", "blender_tests/*"),
     "librosa": ("core/mouthpiece/audio.py", "training/*", "tests/*"),
     "soundfile": ("core/mouthpiece/audio.py", "training/*", "tests/*", "blender_tests/*", "benchmarks/*"),
     "scipy": (
@@ -150,7 +150,7 @@ CROWDED = {
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
-    "training/portrait": "a training of its own, from video to exported network",
+    "training": "a folder for each network and study, and beside them what all programs share",
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
 NOUNS = {

@@ -7,11 +7,13 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
+from mouthpiece.files import replacing, write_whole
+
 from training.command_line import exit_code
 from training.configuration import Configuration
 from training.content.config import ContentConfig
 from training.conversion.train import ConversionConfig
-from training.files import replacing, write_json, write_whole
+from training.files import write_json
 from training.paths import CONFIGS, ROOT, TRAINING
 from training.portrait.train import PortraitConfig
 from training.speaker.train import SpeakerConfig

@@ -13,8 +13,9 @@ pytest.importorskip("safetensors")
 pytest.importorskip("onnx")
 
 from mouthpiece.features import FEATURE_SIZE
+from mouthpiece.files import ASSETS
 from mouthpiece.models.content import ContentNetwork
-from mouthpiece.models.registry import ASSETS, find
+from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.topology import ARKIT_NAMES, MIRROR
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mouthpiece.models.registry import ASSETS
+from mouthpiece.files import ASSETS
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.portrait.draw.conditions import SIZE
 from mouthpiece.portrait.draw.generator import INPUTS, load_generator

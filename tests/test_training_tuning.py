@@ -13,8 +13,9 @@ pytest.importorskip("safetensors")
 pytest.importorskip("onnx")
 
 from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_SIZE, RATE
+from mouthpiece.files import ASSETS
 from mouthpiece.models.phonetic import PhoneticListener
-from mouthpiece.models.registry import ASSETS, find
+from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
 
 from tests.training_material import ctranslate2

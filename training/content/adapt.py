@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from mouthpiece import styles
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES
+from mouthpiece.files import ASSETS, write_whole
 from mouthpiece.models.phonetic import PhoneticListener
-from mouthpiece.models.registry import ASSETS, find
+from mouthpiece.models.registry import find
 from safetensors.torch import load_file, save
 
 from ..command_line import exit_code, parser_of
-from ..files import write_json, write_whole
+from ..files import write_json
 from ..measures.markdown import table
 from ..measures.score import Metrics, mean_rows
 from ..networks import adaptation

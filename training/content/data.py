@@ -17,12 +17,12 @@ from pathlib import Path
 import librosa
 import numpy as np
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms, loudness_gain
+from mouthpiece.files import replacing
 from mouthpiece.models.phonetic import PhoneticListener
 from numpy.typing import NDArray
 from scipy import signal
 
 from ..configuration import Configuration
-from ..files import replacing
 from ..pack.clips import Clip
 from .targets import SHORT_FRAMES, ClipTarget
 

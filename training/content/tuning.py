@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from mouthpiece.features import FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_PER_FRAME, PHONETIC_SIZE
+from mouthpiece.files import write_whole
 from mouthpiece.models.phonetic import SHORT_SAMPLES, PhoneticListener, repeated
 from mouthpiece.models.registry import find
 from mouthpiece.models.session import Session
@@ -28,7 +29,6 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
-from ..files import write_whole
 from ..listener.whisper import POSITIONS, HalfWhisper, read_ctranslate2
 from ..networks.weights import half_floats
 from .config import ContentConfig

@@ -19,13 +19,13 @@ import librosa
 import numpy as np
 import torch
 from mouthpiece.features import FEATURE_SIZE, HOP_SAMPLES, HOPS_PER_FRAME, RATE
+from mouthpiece.files import write_whole
 from mouthpiece.speaker import VOICE_SIZE
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..configuration import Configuration
-from ..files import write_whole
 from ..networks.weights import half_floats, load_network
 from ..speaker.voice import VoiceNet
 

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from mouthpiece.files import write_whole
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from ..files import write_json, write_whole
+from ..files import write_json
 
 OPSET = 18
 #: Largest difference between torch and ONNX Runtime that counts as rounding.

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from mouthpiece.files import write_whole
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 from numpy.typing import NDArray
-
-from ..files import write_whole
 
 INDEX_COLUMNS = ("file", "speaker", "split", "source", "language", "seconds", "face_px", "sync_r", "sync_shift")
 

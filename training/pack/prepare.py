@@ -20,10 +20,10 @@ import numpy as np
 import soundfile
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, RATE
+from mouthpiece.files import replacing
 from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
-from ..files import replacing
 from .clips import clip_folder, write_index
 from .sync import Sync, estimate, heard_opening, seen_opening
 from .tracking import FaceTracker, head_pose

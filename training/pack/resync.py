@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from mouthpiece.files import write_whole
 from mouthpiece.pipeline import Options, animate
 from mouthpiece.styles import Style
 from mouthpiece.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP
@@ -28,7 +29,6 @@ from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face, make_targets
-from ..files import write_whole
 from .clips import Clip, load_split
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
-from mouthpiece.models.registry import ASSETS
+from mouthpiece.files import ASSETS
 from onnx import numpy_helper
 from torch import Tensor, nn
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.features import FRAME_RATE
+from mouthpiece.files import replacing, write_whole
 from mouthpiece.portrait.draw.conditions import SIZE, window_of
 from mouthpiece.portrait.draw.resample import warp
 from mouthpiece.portrait.draw.warp import Window
 from numpy.typing import NDArray
 
-from ..files import replacing, write_whole
 from ..pack.tracking import FaceTracker, TrackedFace
 from ..pack.video import frames as video_frames
 from .data import FaceClip, irises_of, read_clip

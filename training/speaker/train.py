@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from mouthpiece import styles
-from mouthpiece.models.registry import ASSETS, find
+from mouthpiece.files import ASSETS, write_whole
+from mouthpiece.models.registry import find
 from mouthpiece.motion.head import AXES, BANDS, HEAD_RATE, RHYTHM_SIZE, strengths
 from numpy.typing import NDArray
 from safetensors.torch import save
@@ -29,7 +30,6 @@ from torch import Tensor, nn
 from ..command_line import exit_code, parser_of
 from ..configuration import Configuration
 from ..content.targets import canonical_face, make_targets
-from ..files import write_whole
 from ..networks.onnx_export import LICENCE, SPEECH_DATA, TOLERANCE, sidecar, traced, worst_difference, write_network
 from ..pack.clips import Clip, load_split
 from ..paths import CONFIGS, PACK

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mouthpiece.files import write_whole
 
 from ..command_line import exit_code, parser_of
 from ..content.config import ContentConfig
@@ -31,7 +32,6 @@ from ..content.evaluate import COLUMNS, POSE_FRAMES, Predicted, closed, grouped,
 from ..content.export import ExportedContent, load_checkpoint
 from ..content.run import ContentRun
 from ..content.tuning import TunedRun
-from ..files import write_whole
 from ..measures.markdown import table
 from ..measures.score import Metrics
 from ..pack.clips import Clip, load_split

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from mouthpiece.files import replacing
 from mouthpiece.portrait.find.networks import IBUG_68
 from mouthpiece.topology import (
     ARKIT_INDEX,
@@ -26,7 +27,6 @@ from mouthpiece.topology import (
 from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
-from ..files import replacing
 from ..measures.demo_face import DemoFace, picture, rasterise, to_pixels
 from ..pack.tracking import FaceTracker
 from ..paths import CORE_ASSETS, DEMO_HEAD

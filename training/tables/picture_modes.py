@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from mouthpiece.files import replacing
 from mouthpiece.topology import INNER_LIPS, JAW, LIPS, MIRROR
 from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face, make_targets
-from ..files import replacing
 from ..pack.clips import Clip, load_split
 from ..paths import CORE_ASSETS
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, RATE, hop_rms
+from mouthpiece.files import replacing
 from mouthpiece.motion.chart.visemes import CONTEXT, VISEMES, viseme_weights
 from mouthpiece.motion.measures import MEASURES, mouth_measures
 from mouthpiece.motion.rest import speech_activity
@@ -30,7 +31,6 @@ from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face, make_targets
-from ..files import replacing
 from ..measures.phonemes import Phone, Recogniser
 from ..pack.clips import Clip, load_split
 from ..paths import CORE_ASSETS, PACK
