@@ -15,12 +15,16 @@ OUTER = ("test_installed_zip", "test_real_blender")
 
 #: Samples whose life is tested with their take in layers as well.
 LAYERED = ("shape_keys", "bones")
+#: All characters live in this Blender; in others those three, a shape key's, a bone's and a drawing's, but for --full.
+EVERYBODY_IN = (4, 5)
+FEW = ("shape_keys in layers", "bones", "grease_pencil")
 
 _exit_code = [0]
 
 
 def pytest_addoption(parser):
     parser.addoption("--blender", help="path of a Blender executable, for test_real_blender.py")
+    parser.addoption("--full", action="store_true", help="the life of a file with all characters on every Blender")
 
 
 def pytest_configure(config):
@@ -73,11 +77,18 @@ def empty_file(request):
 
 
 def pytest_generate_tests(metafunc):
-    # Tests of a baked character's life run for every sample that can be built here.
     if "character" in metafunc.fixturenames:
-        names = sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py"))
-        layered = [f"{name} in layers" for name in names if name in LAYERED]
-        metafunc.parametrize("character", [*names, *layered], indirect=True)
+        import bpy
+
+        everybody = metafunc.config.getoption("--full") or bpy.app.version[:2] == EVERYBODY_IN
+        names = [name for name in characters() if everybody or name in FEW]
+        metafunc.parametrize("character", names, indirect=True)
+
+
+def characters():
+    """Return the names of all characters: every sample, and some with their take in layers."""
+    names = sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py"))
+    return [*names, *(f"{name} in layers" for name in names if name in LAYERED)]
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def install(environment: Environment) -> None:
     pip: list[str | Path] = [environment.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip.append("--no-input")
     failure = f"Packages for {environment.folder} could not be installed; see pip's message above."
-    if environment == dev(training=True):
+    if environment == dev(training=True) and sys.platform == "linux":
         install_torch(pip)
     check([*pip, *environment.packages], failure)
     if environment.apart:
