@@ -278,7 +278,7 @@ def test_a_ring_is_run_counted_and_fails_if_nothing_passed(logs):
     assert found.fine and found.counts == (1, 0, 0)
     found = rings.run_pytest("ring", Path(sys.executable), run, {})
     assert not found.fine and found.counts == (1, 1, 0)
-    found = rings.run_pytest("ring", Path(sys.executable), [*run, "-k", "no such test"], {})
+    found = rings.run_pytest("ring", Path(sys.executable), [*run, "-k", "absent"], {})
     assert not found.fine and found.words.endswith("exit code 5")
 
 
