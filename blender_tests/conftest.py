@@ -54,10 +54,11 @@ def addon():
         if place in sys.path:
             sys.path.remove(place)
         sys.path.insert(0, place)
-    import bpy  # noqa: F401
+    import bpy
 
     import addon
 
+    bpy.ops.wm.read_factory_settings(use_empty=True)
     addon.register()
     yield addon
     addon.unregister()
@@ -65,14 +66,18 @@ def addon():
 
 @pytest.fixture(autouse=True)
 def empty_file(request):
-    """Start every inner test from an empty factory file."""
+    """Start every inner test from an empty factory file.
+
+    Preferences stay as they are: putting them back would load every add-on that comes with Blender anew, which takes
+    longer than most tests. A test that changes one puts it back.
+    """
     if request.module.__name__.rpartition(".")[2] in OUTER:
         return
     request.getfixturevalue("addon")
     import bpy
 
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    if not hasattr(bpy.types.Scene, "mouthpiece"):  # factory settings disable what they did not enable
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    if not hasattr(bpy.types.Scene, "mouthpiece"):  # factory settings, which some tests load, may disable it
         request.getfixturevalue("addon").register()
 
 

@@ -47,6 +47,14 @@ MAKEHUMAN = {
 }
 
 
+@pytest.fixture(autouse=True)
+def without_rigify():
+    """Disable Rigify after the test, if it was enabled."""
+    yield
+    if "rigify" in bpy.context.preferences.addons:
+        bpy.ops.preferences.addon_disable(module="rigify")
+
+
 def rigify(modular):
     """Generate Rigify's human with the old face, or with the modular one."""
     import addon_utils  # which there is only once bpy is
