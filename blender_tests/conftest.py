@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -64,6 +65,24 @@ def addon():
     addon.unregister()
 
 
+@pytest.fixture(scope="session")
+def faces_found_once(addon):
+    """Let faces be looked for once in each picture: most tests use the same photo, and a look takes long."""
+    from mouthpiece.portrait import detect
+
+    known, look = {}, detect._upright
+
+    def remembered(picture, networks, least):
+        key = (hashlib.sha256(picture).digest(), picture.shape, least)
+        if key not in known:
+            known[key] = tuple(look(picture, networks, least))
+        return list(known[key])
+
+    detect._upright = remembered
+    yield
+    detect._upright = look
+
+
 @pytest.fixture(autouse=True)
 def empty_file(request):
     """Start every inner test from an empty factory file.
@@ -73,7 +92,7 @@ def empty_file(request):
     """
     if request.module.__name__.rpartition(".")[2] in OUTER:
         return
-    request.getfixturevalue("addon")
+    request.getfixturevalue("faces_found_once")
     import bpy
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
