@@ -144,7 +144,8 @@ def install(environment: Environment) -> None:
     if not ("--editable" in environment.packages and environment.executable.exists() and marker.is_file()):
         make(folder, marker, python)
     pip: list[str | Path] = [environment.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip.append("--no-input")
+    # Compiled is what is imported, when it is: to compile all of torch takes longer than to install it.
+    pip += ["--no-input", "--no-compile"]
     failure = f"Packages for {environment.folder} could not be installed; see pip's message above."
     if environment == dev(training=True) and sys.platform == "linux":
         install_torch(pip)
