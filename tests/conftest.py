@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import soundfile
 from mouthpiece.audio import Audio
 from mouthpiece.files import ASSETS
 from mouthpiece.pipeline import animate
+from mouthpiece.portrait import detect
 
 from tests.material import DEMO_LINE
 
@@ -41,3 +44,19 @@ def spoken(speech):
     """The demo line's take, made by the shipped networks."""
     assert (ASSETS / "content.onnx").is_file()
     return animate(speech)
+
+
+@pytest.fixture(scope="module")
+def faces_found_once():
+    """Let faces be looked for once in each picture, in modules whose tests use the same photo: a look takes long."""
+    known, look = {}, detect._upright
+
+    def remembered(picture, networks, least):
+        key = (hashlib.sha256(picture).digest(), picture.shape, least)
+        if key not in known:
+            known[key] = tuple(look(picture, networks, least))
+        return list(known[key])
+
+    detect._upright = remembered
+    yield
+    detect._upright = look
