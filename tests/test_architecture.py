@@ -95,13 +95,13 @@ CORE_LAYERS = {
         "retarget.warp", "topology",
     ),
     "portrait": (
-        "audio", "errors", "files", "models", "motion", "performance", "pipeline", "portrait.draw", "portrait.find",
-        "provenance", "retarget.picture", "styles", "topology",
+        "curves", "errors", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",
+        "retarget.picture",
     ),
     "provenance": ("__version__", "errors", "files", "portrait"),
     "cli": (
         "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "pipeline", "portrait",
-        "portrait.find", "provenance", "styles", "topology",
+        "portrait.draw", "portrait.find", "provenance", "styles", "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),
     "__main__": ("cli",),

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.portrait_request import subject_of
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait import images
 from mouthpiece.portrait.draw.flatness import flatness, is_flat
 from mouthpiece.portrait.draw.generator import shipped_generator
 from mouthpiece.portrait.draw.resample import resize, warp
-from mouthpiece.portrait.film_job import job_of
 from mouthpiece.portrait.find import choice, steadiness
-from mouthpiece.portrait.find.faces import Look, face_of, find_faces, look_for_faces
+from mouthpiece.portrait.find.face import face_of
+from mouthpiece.portrait.find.faces import Look, find_faces, look_for_faces
 from mouthpiece.portrait.find.networks import crop_around, face_networks
 from mouthpiece.portrait.find.placement import Placed, as_json, mirrored, placed_by_detector, read_points
 from mouthpiece.portrait.find.pose import turn_of
@@ -303,8 +304,7 @@ def test_drawings_do_without_the_shipped_network_unless_it_is_asked_for(tmp_path
     more = [] if asked is None else ["--generator", asked]
     consent = ["--consent", "nobody: an empty page, for a test"]
     options = core_cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
-    job = job_of(options)
-    assert (job.generator is not None) == (used and shipped_generator() is not None)
-    assert ("portrait" in " ".join(job.facts.networks)) == (job.generator is not None)
-    told = any("flat colours" in words for words in job.remarks)
+    subject = subject_of(options)
+    assert (subject.generator is not None) == (used and shipped_generator() is not None)
+    told = any("flat colours" in words for words in subject.remarks)
     assert told == (asked is None and shipped_generator() is not None)

@@ -142,7 +142,7 @@ class _Film:
         context = self._video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _FILM_RANGE
-        self._heard = None if sound is None else _Heard(av, self._out, sound)
+        self._heard = None if sound is None else _FilmSound(av, self._out, sound)
 
     def show(self, frame: Frame) -> None:
         """Add a frame, and the sound up to its end."""
@@ -182,7 +182,7 @@ class _Film:
         return np.ascontiguousarray(np.pad(frame, more, mode="edge") if any(side[1] for side in more) else frame)
 
 
-class _Heard:
+class _FilmSound:
     """The sound of a film, brought into it piece by piece."""
 
     def __init__(self, av: Any, out: Any, sound: Sound) -> None:

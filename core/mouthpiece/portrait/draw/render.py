@@ -20,7 +20,7 @@ from ...retarget.picture.face import PictureFace
 from ..portrait import Picture, Portrait, straight
 from .conditions import SIZE, conditions_of, window_of
 from .generator import Generator
-from .motion import Placement, Puppet
+from .motion import PosedMesh, Puppet
 from .quarter_turns import quarters_of, upright
 from .warp import Warper, Window
 
@@ -116,7 +116,7 @@ class Renderer:
         count = frame_count(performance, fps)
         last = count if stop is None else min(stop, count)
         with ThreadPoolExecutor(1, thread_name_prefix="mouthpiece-portrait") as beside:
-            waiting: list[tuple[Any, Placement, int]] = []
+            waiting: list[tuple[Any, PosedMesh, int]] = []
             for placement, index in self._placements(performance, np.arange(start, last) / fps):
                 # the generator works on the next frame while this one is painted at full size
                 waiting.append((beside.submit(self._change, placement, index), placement, index))
@@ -142,7 +142,7 @@ class Renderer:
 
     def _placements(
         self, performance: Performance, times: NDArray[np.floating[Any]]
-    ) -> Iterator[tuple[Placement, int]]:
+    ) -> Iterator[tuple[PosedMesh, int]]:
         for begin in range(0, len(times), _LOT):
             part = times[begin : begin + _LOT]
             poses = self._puppet.performed(performance, part, self.options.strength, self.options.head)
@@ -150,7 +150,7 @@ class Renderer:
             for index in range(len(part)):
                 yield placement, index
 
-    def _change(self, placement: Placement, index: int) -> NDArray[np.float32] | None:
+    def _change(self, placement: PosedMesh, index: int) -> NDArray[np.float32] | None:
         """Return what the generator changes of a frame, (3, 256, 256) in 0..255 times the share it may."""
         if self._generator is None or self._small is None:
             return None
@@ -163,7 +163,7 @@ class Renderer:
         change: NDArray[np.float32] = (self._generator.frame(given) - given.warped) * (255 * given.oval)
         return change
 
-    def _finished(self, placement: Placement, index: int, change: NDArray[np.float32] | None) -> Picture:
+    def _finished(self, placement: PosedMesh, index: int, change: NDArray[np.float32] | None) -> Picture:
         painted = self._full.painted(placement.vertices[index]).pixels
         if change is not None:
             self._paste(painted, change)
