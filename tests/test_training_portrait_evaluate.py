@@ -142,7 +142,7 @@ def test_tables_have_a_row_for_every_method_and_a_cell_for_every_figure():
 def test_a_film_has_the_sound_it_is_given(tmp_path):
     frames = [np.full((64, 96, 3), k, np.uint8) for k in range(50)]
     tone = np.sin(np.arange(32000) / 5).astype(np.float32)
-    assert contact_sheets.write_film(tmp_path / "f.mp4", frames, sound=contact_sheets.FilmSound(tone, 16000)) == 50
+    assert contact_sheets.write_film(tmp_path / "f.mp4", frames, sound=contact_sheets.ClipSound(tone, 16000)) == 50
     with av.open(str(tmp_path / "f.mp4")) as film:
         assert film.streams.video[0].frames == 50
         assert film.streams.audio[0].rate == 16000

@@ -19,7 +19,7 @@ from mouthpiece.errors import PictureError
 from mouthpiece.portrait.draw.conditions import SIZE, Conditions, conditions_of
 from mouthpiece.portrait.draw.generator import INPUTS
 from mouthpiece.portrait.draw.motion import Puppet
-from mouthpiece.portrait.draw.warp import Warper, Window
+from mouthpiece.portrait.draw.warp import PictureWindow, Warper
 from mouthpiece.portrait.find.placement import Placed
 from mouthpiece.portrait.portrait import portrait_of
 from numpy.typing import NDArray
@@ -125,7 +125,7 @@ class SourcePortrait:
             If eyes or mouth are too near the edge of the frame.
         """
         portrait = portrait_of(clip.frames[index], Placed(clip.landmarks[index], clip.irises[index]))
-        self._window = Window(0.0, 0.0, 1.0, SIZE, SIZE)
+        self._window = PictureWindow(0.0, 0.0, 1.0, SIZE, SIZE)
         self._puppet = Puppet(portrait.face)
         self._warper = Warper(portrait, self._puppet, self._window)
         self._source = self._warper.source

@@ -16,7 +16,7 @@ from mouthpiece.features import FRAME_RATE
 from mouthpiece.files import replacing, write_whole
 from mouthpiece.portrait.draw.conditions import SIZE, window_of
 from mouthpiece.portrait.draw.resample import warp
-from mouthpiece.portrait.draw.warp import Window
+from mouthpiece.portrait.draw.warp import PictureWindow
 from numpy.typing import NDArray
 
 from ..pack.tracking import FaceTracker, TrackedFace
@@ -41,7 +41,7 @@ LEAST_EYES = 30.0
 class ClipRecorder:
     """A clip that is being recorded: its window, and frames, landmarks and irises in pixels of the window."""
 
-    window: Window
+    window: PictureWindow
     eyes: float
     frames: list[NDArray[np.uint8]] = field(default_factory=list)
     landmarks: list[NDArray[np.float64]] = field(default_factory=list)

@@ -62,7 +62,7 @@ def write_picture(path: Path, picture: Frame) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FilmSound:
+class ClipSound:
     """The sound of a film: samples (N,) of one channel."""
 
     samples: NDArray[np.float32]
@@ -74,7 +74,7 @@ class FilmSound:
 
 
 def write_film(
-    path: Path, frames: Iterable[Frame], fps: float = FRAME_RATE, quality: int = 16, sound: FilmSound | None = None
+    path: Path, frames: Iterable[Frame], fps: float = FRAME_RATE, quality: int = 16, sound: ClipSound | None = None
 ) -> int:
     """Write frames (H, W, 3) of one size as an MP4 film marked as synthetic; return their number.
 

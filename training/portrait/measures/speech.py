@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ...paths import ASTRONAUT
 from ..data import FaceClip
-from .contact_sheets import FilmSound, headed, write_film
+from .contact_sheets import ClipSound, headed, write_film
 from .report import SpokenFigures
 from .scores import Points, Scores, flicker, found_again, opening
 from .shots import clips_of, still_of
@@ -138,6 +138,6 @@ def speak(
                 write_film(
                     out / f"{name}-speaks-{line.name}.mp4",
                     (headed(pair, list(made), title) for pair in zip(*made.values(), strict=True)),
-                    sound=FilmSound(line.sound.samples, line.sound.rate),
+                    sound=ClipSound(line.sound.samples, line.sound.rate),
                 )
     return rows
