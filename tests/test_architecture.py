@@ -154,7 +154,7 @@ CROWDED = {
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
 NOUNS = {
-    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "tracking", "training",
+    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "training",
     "tuning",
 }  # fmt: skip
 

@@ -6,8 +6,8 @@ from mouthpiece.motion import prosody
 
 pytest.importorskip("cv2")
 
-from training.tables import living as statistics
-from training.tables.living import LivingTracks
+from training.tables import idle_motion as statistics
+from training.tables.idle_motion import LivingTracks
 
 FRAMES = 3000
 

@@ -15,7 +15,7 @@ from mouthpiece.portrait.images import over_white, read_picture
 from mouthpiece.portrait.portrait import portrait_of
 
 from tests.test_portrait_render import ROOT, spoken
-from training.pack.tracking import FaceTracker
+from training.pack.face_tracker import FaceTracker
 from training.portrait import evaluate
 from training.portrait.data import irises_of
 from training.portrait.measures import contact_sheets, report, shots, speech

@@ -16,8 +16,8 @@ from mouthpiece.features import FRAME_SAMPLES
 
 from tests.material import DEMO_LINE, SHARED
 from training.pack import clips, prepare, video
+from training.pack.face_tracker import FaceTracker, head_pose
 from training.pack.geometry import AVERAGE_RIGID, remove_pose
-from training.pack.tracking import FaceTracker, head_pose
 
 FACE = Path(__file__).parent / "test_training_face.jpg"
 RATE = 30  # frames per second of the made videos: not ours, so that they must be resampled

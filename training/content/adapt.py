@@ -35,8 +35,8 @@ from ..networks import adaptation
 from ..networks.adaptation import BLENDS, Material, blended
 from ..networks.weights import half_floats
 from ..pack.clips import Clip, load_clip
+from ..pack.face_tracker import FaceTracker
 from ..pack.prepare import VideoSource, prepare_video
-from ..pack.tracking import FaceTracker
 from ..pack.video import SUFFIXES
 from ..paths import CHECKPOINTS, CONFIGS
 from ..speaker.data import head_clips, manners, tilts

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
 from .clips import clip_folder, write_index
+from .face_tracker import FaceTracker, head_pose
 from .sync import Sync, estimate, heard_opening, seen_opening
-from .tracking import FaceTracker, head_pose
 from .video import SUFFIXES, VideoError, cut, frames, sound
 
 #: A face lost for longer than this ends a clip; shorter gaps stay in it as invalid frames.

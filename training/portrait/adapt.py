@@ -29,7 +29,7 @@ from ..command_line import exit_code, parser_of
 from ..files import write_json
 from ..networks import adaptation
 from ..networks.adaptation import BLENDS, Material, blended
-from ..pack.tracking import FaceTracker
+from ..pack.face_tracker import FaceTracker
 from ..pack.video import SUFFIXES
 from ..paths import CHECKPOINTS
 from .data import FaceClip, shots

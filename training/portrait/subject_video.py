@@ -19,7 +19,7 @@ from mouthpiece.portrait.draw.resample import warp
 from mouthpiece.portrait.draw.warp import PictureWindow
 from numpy.typing import NDArray
 
-from ..pack.tracking import FaceTracker, TrackedFace
+from ..pack.face_tracker import FaceTracker, TrackedFace
 from ..pack.video import frames as video_frames
 from .data import FaceClip, irises_of, read_clip
 from .measures.contact_sheets import write_film

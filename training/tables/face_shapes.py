@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
 from ..measures.demo_face import DemoFace, picture, rasterise, to_pixels
-from ..pack.tracking import FaceTracker
+from ..pack.face_tracker import FaceTracker
 from ..paths import CORE_ASSETS, DEMO_HEAD
 
 OUTPUT = CORE_ASSETS / "face_shapes.npz"

@@ -1,6 +1,6 @@
 """A living face around the mouth: blinks, looks and brows as real speakers have them, drawn from a seeded generator.
 
-How often, how long and how far was measured on tracked speakers (``training/tables/living.py``) and lies in
+How often, how long and how far was measured on tracked speakers (``training/tables/idle_motion.py``) and lies in
 ``assets/living.json``; here it is drawn from, in step with the speech.
 """
 
@@ -48,7 +48,7 @@ _OUTER_SPREAD: Final = 0.4
 
 @cache
 def statistics() -> Mapping[str, Any]:
-    """Return what was measured: ``blink``, ``gaze`` and ``brow``, as ``training/tables/living.py`` describes.
+    """Return what was measured: ``blink``, ``gaze`` and ``brow``, as ``training/tables/idle_motion.py`` describes.
 
     Raises
     ------

@@ -25,7 +25,7 @@ from mouthpiece.topology import LIPS
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ...pack.tracking import FaceTracker
+from ...pack.face_tracker import FaceTracker
 
 Frame = NDArray[np.uint8]
 Points = NDArray[np.floating[Any]]

@@ -1,4 +1,4 @@
-"""How real speakers blink, look about and move their brows: ``python -m training.tables.living [--data DIR]``.
+"""How real speakers blink, look about and move their brows: ``python -m training.tables.idle_motion [--data DIR]``.
 
 Measures the training clips and writes the core's ``assets/living.json``, from which ``motion/living.py`` draws random
 motion. With ``--check`` that motion, for the sounds of the same clips, is measured in the same way, and both results
@@ -414,7 +414,7 @@ def run(data: Path, output: Path, only_check: bool) -> None:
     minutes = sum(len(face.lid) for face in faces) / FRAME_RATE / 60
     about = (
         f"Statistics of {len({face.speaker for face in faces})} tracked speakers, {minutes:.1f} minutes of "
-        "the training pack, by training/tables/living.py. Seconds, radians, ARKit weights, events a minute; "
+        "the training pack, by training/tables/idle_motion.py. Seconds, radians, ARKit weights, events a minute; "
         f"tables are quantiles from {LEVELS[0]:g} to {LEVELS[-1]:g}, gaze at standard normal deviates. "
         "Holds no sound, face or identity."
     )
@@ -424,7 +424,7 @@ def run(data: Path, output: Path, only_check: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = parser_of("training.tables.living", __doc__)
+    parser = parser_of("training.tables.idle_motion", __doc__)
     parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="JSON")
     parser.add_argument("--check", action="store_true", help="compare what the core draws with what was measured")
