@@ -169,7 +169,12 @@ class Frames:
         """Tell whether the frame is there, whole, and this very one. Reads all of the file."""
         path = self.numbering.path(index)
         found = facts_in(path)
-        return found is not None and self.fits(found, index) and records.is_content_of(path, found)
+        if found is None or not self.fits(found, index):
+            return False
+        try:
+            return records.is_content_of(path, found)
+        except PictureError:  # it is cut off
+            return False
 
     def objection(self) -> str:
         """Return what is in the way, after a glance at a few of the files; empty if they are frames of this sequence.
