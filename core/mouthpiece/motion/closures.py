@@ -96,7 +96,7 @@ def _followers(follow: dict[int, tuple[float, float, float]]) -> Array:
 
 
 def hold(points: Array, wanted: Array, weight: Array) -> None:
-    """Move the lips of ``points`` (T, 68, 3) towards the gaps ``wanted`` (T, 3) by a share ``weight`` (T,), in place."""
+    """Move the lips of ``points`` (T, 68, 3) towards gaps ``wanted`` (T, 3) by a share ``weight`` (T,), in place."""
     change = weight[:, None] * (wanted - gaps(points))
     points[:, :, 1] += _LOWER_SHARE * change @ lower_followers().T
     points[:, :, 1] -= (1 - _LOWER_SHARE) * change @ upper_followers().T

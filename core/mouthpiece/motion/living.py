@@ -74,7 +74,7 @@ def moments(name: str, states: NDArray[np.int8], rng: np.random.Generator, lengt
     rate = measured["rate"]
     pace = np.array([rate[state] for state in STATES]) / rate["all"]
     clock = np.concatenate([[0.0], np.cumsum(pace[states])]) / FRAME_RATE
-    spans = _drawn(measured["interval"], rng, most_events(name, states) if lengths is None else len(lengths))
+    spans = _random_values(measured["interval"], rng, most_events(name, states) if lengths is None else len(lengths))
     spans = spans if lengths is None else spans * lengths
     # The first interval began before the sound: the longer an interval, the likelier it is to be that one.
     table = np.array(measured["interval"])
@@ -91,7 +91,7 @@ def most_events(name: str, states: NDArray[np.int8]) -> int:
     return 20 + int(2 * fastest * len(states) / FRAME_RATE / float(np.mean(measured["interval"])))
 
 
-def _drawn(table: Sequence[float] | Floats, rng: np.random.Generator, count: int) -> Floats:
+def _random_values(table: Sequence[float] | Floats, rng: np.random.Generator, count: int) -> Floats:
     """Return ``count`` random values of a distribution with the evenly spaced quantiles ``table``."""
     values: Floats = np.interp(rng.uniform(0, len(table) - 1, count), np.arange(len(table)), table)
     return values
@@ -102,14 +102,14 @@ def blinks(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Gen
     measured = statistics()["blink"]
     lid = np.zeros(frames)
     when = moments("blink", states, rng)
-    rise, fall, height = (_drawn(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    rise, fall, height = (_random_values(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
     for moment, closing, opening, top in zip(when, 2 * rise, 2 * fall, height, strict=True):
         up, down = (max(lasts - _SHUT_SECONDS, _LEAST_CLOSING) for lasts in (closing, opening))
-        _bump(lid, fps, moment, (up, _SHUT_SECONDS, down), top)
+        _add_bump(lid, fps, moment, (up, _SHUT_SECONDS, down), top)
     return np.repeat(lid[:, None], 2, axis=1).astype(np.float32)
 
 
-def _bump(track: Floats, fps: float, moment: float, phases: tuple[float, float, float], top: float) -> None:
+def _add_bump(track: Floats, fps: float, moment: float, phases: tuple[float, float, float], top: float) -> None:
     """Raise ``track`` (T,) to ``top`` at ``moment``, in place; ``phases`` are the seconds up, held and down."""
     up, held, down = phases
     first = max(0, math.ceil((moment - up - held / 2) * fps))
@@ -139,7 +139,7 @@ def gaze(states: NDArray[np.int8], head: Array, fps: float, rng: np.random.Gener
     home = np.linalg.norm(held, axis=1) < hold["radius"]
     lengths = np.where(home, hold["home"], hold["away"]) ** _HOLDING
     when = moments("gaze", states, rng, lengths / lengths.mean())
-    return (_joined(when, held, len(head), fps) + eyes.steadying(head)).astype(np.float32)
+    return (_with_saccades(when, held, len(head), fps) + eyes.steadying(head)).astype(np.float32)
 
 
 def _looks(count: int, rng: np.random.Generator) -> Floats:
@@ -160,7 +160,7 @@ def _looks(count: int, rng: np.random.Generator) -> Floats:
     return held
 
 
-def _joined(when: Floats, held: Floats, frames: int, fps: float) -> Floats:
+def _with_saccades(when: Floats, held: Floats, frames: int, fps: float) -> Floats:
     """Return the gaze (frames, 2) between looks ``held`` (N + 1, 2), whose saccades begin at ``when`` (N,) seconds."""
     times = np.arange(frames) / fps
     index = np.searchsorted(when, times, side="right")  # looks begun by then
@@ -178,11 +178,11 @@ def brows(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Gene
     measured = statistics()["brow"]
     inner, outer = np.zeros(frames), np.zeros(frames)
     when = moments("brow", states, rng)
-    rise, fall, height = (_drawn(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    rise, fall, height = (_random_values(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
     shares = measured["outer"] * np.exp(_OUTER_SPREAD * rng.standard_normal(len(when)) - _OUTER_SPREAD**2 / 2)
     for moment, up, down, top, share in zip(when, 2 * rise, 2 * fall, height, shares, strict=True):
-        _bump(inner, fps, moment, (up, 0.0, down), top)
-        _bump(outer, fps, moment, (up, 0.0, down), min(top * share, 1.0))
+        _add_bump(inner, fps, moment, (up, 0.0, down), top)
+        _add_bump(outer, fps, moment, (up, 0.0, down), min(top * share, 1.0))
     return np.stack([inner, outer], axis=1).astype(np.float32)
 
 
