@@ -67,6 +67,7 @@ FORBIDDEN = {
 CORE_LAYERS = {
     "errors": (),
     "topology": (),
+    "spans": (),
     "files": (),
     "curves": ("errors",),
     "features": (),
@@ -84,15 +85,15 @@ CORE_LAYERS = {
     "key_reduction": (),
     "retarget.warp": ("performance", "topology"),
     "retarget.solve": ("errors", "performance", "topology"),
-    "retarget.pins": ("errors", "files", "retarget.solve", "topology"),
+    "retarget.pins": ("errors", "files", "retarget.solve", "spans", "topology"),
     "retarget.shape_keys": ("curves", "errors", "files", "motion", "motion.chart", "performance", "topology"),
     "retarget.bones": ("curves", "errors", "files", "performance", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "topology"),
+    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
         "curves", "errors", "files", "models", "performance", "portrait", "retarget.picture", "retarget.solve",
-        "retarget.warp", "topology",
+        "retarget.warp", "spans", "topology",
     ),
     "portrait": (
         "curves", "errors", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",
