@@ -115,7 +115,7 @@ def test(options: argparse.Namespace) -> int:
         options.training = True
     jobs = rings.jobs(options, shared=lanes > 1 and not options.pytest)
     if options.ci:
-        jobs = [command_job("lint", dev(training=True), 30.0), command_job("demo", BPY45, 75.0), *jobs]
+        jobs = [command_job("lint", dev(training=True), 30.0), command_job("demo", BPY45, 60.0), *jobs]
     outcomes = side_by_side(jobs, lanes) if lanes > 1 else one_by_one(jobs)
     print(f"\n{table(jobs, outcomes)}")
     return 0 if all(outcome.fine for outcome in outcomes) else 1

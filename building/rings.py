@@ -27,15 +27,15 @@ SHARES: dict[str, list[str]] = {
 }
 #: Seconds a job takes on one core, roughly: what takes longest begins first.
 SECONDS = {
-    "pure": 60.0,
-    "training": 120.0,
-    "bpy 4.5": 150.0,
-    "bpy 4.5 life": 150.0,
-    "bpy 5.2": 150.0,
-    "bpy 5.2 life": 60.0,
-    "zip 4.5": 30.0,
-    "zip 5.2": 30.0,
-    "real Blender": 60.0,
+    "pure": 150.0,
+    "training": 110.0,
+    "bpy 4.5": 180.0,
+    "bpy 4.5 life": 70.0,
+    "bpy 5.2": 190.0,
+    "bpy 5.2 life": 30.0,
+    "zip 4.5": 25.0,
+    "zip 5.2": 20.0,
+    "real Blender": 80.0,
 }
 #: Two zips are never built at once: they share the wheel of the core.
 _zipping = threading.Lock()
@@ -90,7 +90,7 @@ def _environment(environment: Environment) -> Job:
         (prepare_bpy if environment in BPY.values() else prepare)(environment)
         return Outcome(environment.folder, True, "stands")
 
-    return Job(environment.folder, make, seconds=0.5 if stands(environment) else 60.0, quiet=True)
+    return Job(environment.folder, make, seconds=0.5 if stands(environment) else 40.0, quiet=True)
 
 
 def pytest_job(
