@@ -179,7 +179,7 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
-    for claiming in _CLAIMING:
+    for claiming in (kind for kind in _CLAIMING if kind in KINDS):
         if cast(type[ClaimingTarget], KINDS[claiming]).claims(obj):
             return KINDS[claiming].of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]

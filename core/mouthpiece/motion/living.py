@@ -48,7 +48,7 @@ _OUTER_SPREAD: Final = 0.4
 
 @cache
 def statistics() -> Mapping[str, Any]:
-    """Return the measured distributions ``blink``, ``gaze`` and ``brow`` that ``training/tables/idle_motion.py`` writes.
+    """Return the distributions ``blink``, ``gaze`` and ``brow`` as ``training/tables/idle_motion.py`` measured them.
 
     Raises
     ------
