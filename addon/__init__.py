@@ -35,7 +35,7 @@ from .targets.shape_keys import operators as shape_key_operators
 from .targets.shape_keys import panel as shape_key_panel
 from .targets.shape_keys import table as shape_key_table
 
-#: Settings first, then operators, the panel before its parts.
+#: In the order of registration: settings, then operators, then the panel before its sub-panels.
 MODULES = (
     preferences,
     scene_settings,

@@ -1,7 +1,7 @@
-"""The sidebar panel: 3D View > N > Mouthpiece, and its parts that suit every character.
+"""The panel 3D View > Sidebar > Mouthpiece, and the sub-panels that do not depend on the kind of target.
 
-Sub-panels are ordered by ``bl_order``: those of a target come first (0 to 19), then style and dials (30, 31), then
-what turns with the head, what plays along, where keys go, and how a take is baked.
+Sub-panels are ordered by ``bl_order``: those of a target (0 to 19), head motion and further objects (20, 21), style and
+dials (30, 31), keys (40), options (50).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .keys import nla
 from .targets import DRIVABLE, target_for
 from .targets.picture_rig import settings as picture_settings
 
-#: Remarks on the last bake that are shown; all of them are in the Info editor.
+#: At most so many remarks on the last bake are shown; all of them are in the Info editor.
 _REMARKS: Final = 4
-#: Parts of a target's summary that are shown.
+#: At most so many items of a target's summary are shown.
 _ITEMS: Final = 4
 
 
@@ -34,7 +34,7 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
     bl_category = "Mouthpiece"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw sound, character and the buttons; everything else is in sub-panels."""
+        """Draw the choice of the sound, the character and the buttons."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -43,8 +43,8 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
         column = layout.column()
         column.enabled = not running
         _draw_sound(column, settings, context)
-        told = _draw_character(column, context)
-        _draw_buttons(layout, context, told)
+        shown = _draw_character(column, context)
+        _draw_buttons(layout, context, shown)
 
 
 def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
@@ -62,7 +62,7 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
-    """Draw who is animated and by what; return what is wrong with that, if anything."""
+    """Draw the character and its target; return the error that was drawn because it has none, or ""."""
     obj: Any = scene_settings.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
         _draw_beginnings(layout)
@@ -82,7 +82,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
 
 
 def _draw_beginnings(layout: Any) -> None:
-    """Draw what a character can be made of where there is none."""
+    """Draw buttons that add a character."""
     column = layout.column(align=True)
     column.operator("mouthpiece.add_demo", icon="ADD")
     column.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
@@ -90,13 +90,13 @@ def _draw_beginnings(layout: Any) -> None:
 
 
 def _short(text: str) -> str:
-    """Return a summary that fits the sidebar: of a long list only the beginning."""
+    """Return a summary that fits the sidebar: long lists are cut."""
     items = text.split(", ")
     return text if len(items) <= _ITEMS else f"{', '.join(items[:_ITEMS])} and {len(items) - _ITEMS} more"
 
 
-def _draw_buttons(layout: Any, context: bpy.types.Context, told: str) -> None:
-    """Draw what can be done, or why it cannot, unless that has been ``told``."""
+def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
+    """Draw the buttons and the reason why nothing can be baked, unless it is ``shown``; progress while a bake runs."""
     state = context.window_manager.mouthpiece
     if state.running:
         row = layout.row(align=True)
@@ -104,7 +104,7 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, told: str) -> None:
         row.operator("mouthpiece.cancel", text="", icon="X")
         return
     reason = disabled_reason(context)
-    if reason and reason != told:
+    if reason and reason != shown:
         paragraphs.draw(layout.box(), reason, "INFO", context)
     column = layout.column()
     column.scale_y = 1.4
@@ -115,16 +115,16 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, told: str) -> None:
 
 
 class OfKeyed(OfCharacter):
-    """A part of the panel that belongs to a character with keys: a portrait has none, and turns its head itself."""
+    """Mixin for sub-panels about keys and head motion, which a portrait does not have."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a character that is no portrait."""
+        """Return whether the active object is a character but not a portrait."""
         return super().poll(context) and picture_settings.portrait_meant(scene_settings.character(context)) is None
 
 
 class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
-    """What turns with the head."""
+    """The bone or object that turns with the head."""
 
     bl_label = "Head Motion"
     bl_order = 20
@@ -147,13 +147,13 @@ class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
 
 
 class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
-    """What plays along."""
+    """Further objects that play the same performance."""
 
     bl_label = "Teeth, Tongue & Lashes"
     bl_order = 21
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the objects that play the same performance."""
+        """Draw the list of further objects."""
         column, _ = self.column(context)
         obj: Any = scene_settings.character(context)
         for index, entry in enumerate(obj.mouthpiece.also):
@@ -164,13 +164,13 @@ class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
 
 
 class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
-    """How a take is baked."""
+    """Strength, seed, and how keys of the user's own are treated."""
 
     bl_label = "Options"
     bl_order = 50
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw strength, seed, and what happens to keys of the user's own."""
+        """Draw the options."""
         column, _ = self.column(context)
         settings: Any = context.scene.mouthpiece
         column.prop(settings, "strength", slider=True)
@@ -185,7 +185,7 @@ class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
     bl_order = 40
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the choice, and the layers there are, to be muted."""
+        """Draw where keys go, and the layers with their mute switches."""
         column, settings = self.column(context)
         column.row().prop(settings, "layers", expand=True)
         column.prop(settings, "reduce")
@@ -202,7 +202,7 @@ def _draw_layer(layout: Any, owner: bpy.types.ID, layer: str) -> None:
     row = layout.row(align=True)
     row.use_property_split = False
     row.prop(track, "mute", text="", icon="CHECKBOX_DEHLT" if track.mute else "CHECKBOX_HLT", emboss=False)
-    of = getattr(owner, "user", owner)  # shape keys are known by their mesh
+    of = getattr(owner, "user", owner)  # for shape keys, users know the name of the mesh
     row.label(text=f"{nla.NAMES[layer]} ({of.name})", translate=False)
     if strip.use_animated_influence:
         row.prop(strip, "influence", text="", slider=True)

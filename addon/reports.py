@@ -1,4 +1,4 @@
-"""How operators tell the artist what went wrong: one wrapper for all of them."""
+"""A wrapper by which operators report errors to the user."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mouthpiece.errors import MouthpieceError
 
 
 def reports_errors(method: Callable[..., set[str]]) -> Callable[..., set[str]]:
-    """Wrap an operator's ``execute``, ``invoke`` or ``modal``: a MouthpieceError is reported, and it cancels.
+    """Wrap an operator's ``execute``, ``invoke`` or ``modal`` so that it reports a MouthpieceError and cancels.
 
-    Other exceptions are bugs and go on to Blender. Blender counts a method's arguments when it registers an operator,
-    so the wrapper takes as many as the method.
+    Other exceptions are bugs, and are not caught. Blender counts a method's arguments when it registers an operator, so
+    the wrapper takes as many as the method.
     """
 
     def run(operator: Any, *arguments: Any) -> set[str]:

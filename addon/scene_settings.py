@@ -1,4 +1,4 @@
-"""Settings kept with the scene, the state of a running job, and the snapshot an operator takes of them."""
+"""Settings of the scene, the state of a running operator, and the bake that these settings describe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
 
 
 class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
-    """What to animate, and how."""
+    """Sound, head, strength and options of a bake."""
 
     source: EnumProperty(
         name="Sound",
@@ -80,7 +80,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
-    """A bake under way."""
+    """State of an operator that is running."""
 
     running: BoolProperty()
     cancelled: BoolProperty()
@@ -90,11 +90,11 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the object whose face is meant: the active one, or the one mesh with shape keys on an active armature.
+    """Return the character the user means: usually the active object.
 
-    An armature that is to play the face itself (its target says Bones) stands for nobody; nor does one with face bones
-    if those shape keys play nothing, as correctives do. Handles of a drawn face stand for the drawing, landmarks for
-    their picture.
+    For handles of a drawn face it is the drawing, and for landmarks their picture. For an armature it is the mesh with
+    shape keys among its children, if there is only one. The armature itself is the character if its target was chosen,
+    or if it can play a face and the mesh cannot (its shape keys may be correctives).
     """
     obj = context.active_object
     compat.allow_overrides(obj)
@@ -107,7 +107,7 @@ def character(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 def _plays(obj: bpy.types.Object) -> bool:
-    """Return whether an object can play a face as it is."""
+    """Return whether there is a target for an object."""
     try:
         target_for(obj)
     except RigError:
@@ -116,7 +116,7 @@ def _plays(obj: bpy.types.Object) -> bool:
 
 
 def kind_of(obj: bpy.types.Object) -> str:
-    """Return the kind of target that plays an object as it is set; empty if nothing does yet. Cheap: panels ask."""
+    """Return the kind of an object's target; empty if it has none. Cheap enough for panels."""
     try:
         return target_for(obj, 1.0, obj.mouthpiece.target).kind
     except RigError:
@@ -124,12 +124,12 @@ def kind_of(obj: bpy.types.Object) -> str:
 
 
 def head_object(settings: Settings) -> bpy.types.Object | None:
-    """Return the object whose bone or delta transform turns, if any."""
+    """Return the object whose bone or delta transform turns with the head, if any."""
     return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)
 
 
 def recording(context: bpy.types.Context) -> recordings.Recording:
-    """Return the chosen sound; an AudioError says why there is none."""
+    """Return the chosen sound; raises AudioError if there is none."""
     settings, scene = context.scene.mouthpiece, context.scene
     if settings.source == "FILE":
         return recordings.from_file(settings.filepath, scene, settings.start)
@@ -139,7 +139,10 @@ def recording(context: bpy.types.Context) -> recordings.Recording:
 
 
 def sequenced(context: bpy.types.Context) -> recordings.Recording:
-    """Return the chosen strip's sound, placed on the frames of the scene that gets the keys."""
+    """Return the sound of the chosen strip, placed on the frames of the active scene.
+
+    Raises AudioError if there is no strip, or the scene it is in has another frame rate.
+    """
     source = compat.sequencer_scene(context)
     if recordings.true_fps(source) != recordings.true_fps(context.scene):
         raise AudioError(
@@ -151,13 +154,13 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
 
 
 def bake_of(context: bpy.types.Context) -> Bake:
-    """Return the settings as a bake, everything checked; a MouthpieceError says what is wrong."""
+    """Return the bake that the settings describe; raises MouthpieceError if anything is missing or wrong."""
     from mouthpiece.pipeline import Options
 
     settings = context.scene.mouthpiece
     obj = character(context)
     driven = targets_of(obj, settings.strength)
-    assert obj is not None  # targets_of has refused
+    assert obj is not None  # targets_of has raised otherwise
     head = head_target(settings, obj)
     style, style_from = bake_settings.style_of(obj.mouthpiece)
     return Bake(
@@ -179,24 +182,25 @@ def also(obj: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") -> tuple[Target, ...]:
-    """Return what plays a character's face: itself as ``kind`` or its own settings have it, and what plays along.
+    """Return the targets of a character and of the further objects that play its performance.
 
-    Raises RigError if any of them cannot.
+    The character's target is of ``kind``, or by default the one its settings choose. Raises RigError if any of them has
+    no target.
     """
     first = target_for(obj, strength, kind or ("AUTO" if obj is None else obj.mouthpiece.target))
-    assert obj is not None  # target_for has refused
+    assert obj is not None  # target_for has raised otherwise
     return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
 
 
 def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
-    """Return the data-blocks a take of the active character may be in."""
+    """Return the data-blocks that may hold keys or drawings of the active character."""
     obj = character(context)
     characters = [] if obj is None else [obj, *also(obj)]
     return owners_of(characters, head_object(context.scene.mouthpiece))
 
 
 def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
-    """Return what turns with the head, if anything; a RigError says what is wrong with it."""
+    """Return the target for what turns with the head, or None; raises RigError if it cannot be keyed."""
     if settings.head == "NONE":
         return None
     if settings.head == "BONE" and not settings.bone:
@@ -210,7 +214,7 @@ def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None
 
 @persistent
 def _forget_job(*_: Any) -> None:
-    """Clear the state of a job that was under way when the file now opened was saved."""
+    """Clear the state of an operator that was running when the file just opened was saved."""
     for manager in bpy.data.window_managers:
         manager.mouthpiece.running = False
 
@@ -219,7 +223,7 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Add the settings to scenes and the job to the window manager."""
+    """Add the settings to scenes, and the state of a running operator to the window manager."""
     _register_classes()
     bpy.types.Scene.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_settings)
     bpy.types.WindowManager.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_job)
@@ -227,7 +231,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the settings and the state, and unregister their types."""
     bpy.app.handlers.load_post.remove(_forget_job)
     del bpy.types.WindowManager.mouthpiece
     del bpy.types.Scene.mouthpiece

@@ -210,7 +210,7 @@ def test_a_line_cut_by_a_later_one_is_dialled_where_it_is_heard(ready, another, 
     bpy.ops.mouthpiece.redial()
     assert [frame for frame, _ in scenes.values(first, scenes.shape_path("jawOpen"))] == frames
     ledger = ledgers.read(first)
-    assert [(take.first, take.last) for take in ledger.takes] == [(11, 30), (31, 80)]
+    assert [(line.first, line.last) for line in ledger.lines] == [(11, 30), (31, 80)]
     bpy.ops.mouthpiece.animate()  # nothing counts as edited
     assert not bpy.context.window_manager.mouthpiece.remarks
 
@@ -398,4 +398,4 @@ def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
     assert command_parser.main([*common, "--style", "grumpy"]) == 1
     assert "grumpy" in capfd.readouterr().err
     assert scenes.state() == before
-    assert removal.has_takes(obj.data.shape_keys)
+    assert removal.has_lines(obj.data.shape_keys)

@@ -270,7 +270,7 @@ def test_a_drawing_is_held_while_nothing_changes(obj):
     assert sorted(frames.table(hair)) == [1]  # hair does not move
     held = frames.table(face)
     assert sorted(held) == [1, *range(4, 12), *range(22, 30), 52]  # what is at rest is held
-    assert all(frame.drawing.user_count == 1 for frame in held.values())  # see frames.again
+    assert all(frame.drawing.user_count == 1 for frame in held.values())  # see frames.repeat
     assert np.array_equal(positions(face, 5), positions(face, 27))
     assert np.array_equal(positions(face, 52), positions(face, 1))
 
@@ -582,7 +582,7 @@ def test_a_failure_later_on_leaves_everything_as_it_was(obj, monkeypatch):
     def fail(*_):
         raise RigError("no")
 
-    monkeypatch.setattr("addon.targets.grease_pencil.takes._remarks", fail)
+    monkeypatch.setattr("addon.targets.grease_pencil.written_lines._remarks", fail)
     with pytest.raises(RigError):
         bake(obj, take(0.8, opening=0.05), first=1)
     assert everything(obj) == before

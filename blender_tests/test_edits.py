@@ -41,7 +41,7 @@ def test_a_changed_key_survives_dials_and_another_line(pair):
     done = redial.redial(obj, Dials(emotion="happy", lips=0.7))
     assert not done.kept
     with_edit = played(obj)
-    assert nla.place(key, "edits")[0].name == "Mouthpiece Edits – Face"
+    assert nla.action_and_slot(key, "edits")[0].name == "Mouthpiece Edits – Face"
     assert key.animation_data.nla_tracks[-1].name == "Mouthpiece Edits"
     track(key, "edits").mute = True
     added = with_edit - played(obj)
@@ -142,7 +142,7 @@ def test_without_its_motion_an_edited_channel_is_kept(pair):
     key, path = obj.data.shape_keys, scenes.shape_path("jawOpen")
     bake(obj)
     change(key, "lips", path, FRAME, 0.25)
-    action = nla.place(key, "lips")[0]
+    action = nla.action_and_slot(key, "lips")[0]
     for name in [n for n in action.keys() if n.startswith(ledgers.TAKE_PREFIX)]:
         del action[name]
     seen = played(obj)

@@ -242,7 +242,7 @@ def test_removing_keeps_edited_channels_as_the_users_own(key):
     gone = removal.remove([key])
     assert (gone.channels, len(gone.kept)) == (2, 1)
     assert len(frames(key, "jawOpen")) == 20 and frames(key, "mouthClose") == []
-    assert not removal.has_takes(key)
+    assert not removal.has_lines(key)
 
 
 def test_a_bake_that_fails_half_way_leaves_the_scene_as_it_was(key, monkeypatch):
@@ -310,7 +310,7 @@ def test_the_memory_survives_saving(key, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     key = bpy.data.shape_keys[0]
-    assert removal.has_takes(key)
+    assert removal.has_lines(key)
     assert bake(key, 101, 120).kept == {}
     assert frames(key, "jawOpen") == list(range(101, 121))
 

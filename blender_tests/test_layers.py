@@ -95,7 +95,7 @@ def test_layers_are_named_and_in_order_with_slots_of_their_own(pair):
         "Mouthpiece Lips", "Mouthpiece Eyes", "Mouthpiece Expression"
     ]  # fmt: skip
     assert [t.name for t in rig.animation_data.nla_tracks] == ["Mouthpiece Head"]
-    names = {layer: nla.place(key, layer)[0].name for layer in nla.layers_of(key)}
+    names = {layer: nla.action_and_slot(key, layer)[0].name for layer in nla.layers_of(key)}
     assert names == {
         "lips": "Mouthpiece Lips – Face", "eyes": "Mouthpiece Eyes – Face", "expression": "Mouthpiece Expression – Face"
     }  # fmt: skip

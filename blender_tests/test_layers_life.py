@@ -102,11 +102,11 @@ def test_a_duplicate_gets_layers_of_its_own_when_it_is_baked(pair):
     twin = obj.copy()
     twin.data = obj.data.copy()
     bpy.context.scene.collection.objects.link(twin)
-    shared = nla.place(twin.data.shape_keys, "lips")[0]
-    assert shared == nla.place(obj.data.shape_keys, "lips")[0]
+    shared = nla.action_and_slot(twin.data.shape_keys, "lips")[0]
+    assert shared == nla.action_and_slot(obj.data.shape_keys, "lips")[0]
     report = bake(twin, phase=2.0)
     assert any("action of its own" in warning for warning in report.warnings)
-    assert nla.place(twin.data.shape_keys, "lips")[0] != shared
+    assert nla.action_and_slot(twin.data.shape_keys, "lips")[0] != shared
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
     assert np.abs(played(twin) - own).max() > 0.05
     redial.redial(twin, Dials(lips=0.3))
@@ -163,7 +163,7 @@ def test_a_linked_layer_is_refused(pair, tmp_path):
     obj, _ = pair
     bake(obj)
     key = obj.data.shape_keys
-    action = nla.place(key, "lips")[0]
+    action = nla.action_and_slot(key, "lips")[0]
     path = str(tmp_path / "library.blend")
     bpy.data.libraries.write(path, {action})
     with bpy.data.libraries.load(path, link=True) as (there, here):

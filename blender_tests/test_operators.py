@@ -98,7 +98,7 @@ def test_an_armature_stands_for_its_one_face(ready, context):
     ready.parent = rig
     context.view_layer.objects.active = rig
     assert animate() == {"FINISHED"}
-    assert removal.has_takes(ready.data.shape_keys)
+    assert removal.has_lines(ready.data.shape_keys)
 
 
 def test_a_saved_take_can_be_baked(ready, context, tmp_path):

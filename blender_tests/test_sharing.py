@@ -95,7 +95,7 @@ def test_renamed_keys_are_known_again_among_curves_of_the_users(baked):
     mine.keyframe_points.insert(1, 3.0)
     for block in baked.key_blocks[1:]:
         block.name = f"Mouth.{block.name}"
-    assert set(ledgers.read(baked).takes[0].channels) == {f"{shape_path('Mouth.' + name)}[0]" for name in NAMES}
+    assert set(ledgers.read(baked).lines[0].channels) == {f"{shape_path('Mouth.' + name)}[0]" for name in NAMES}
     writer.write([part(baked, tuple(f"Mouth.{name}" for name in NAMES), 0.5)], LINE, "Take")
     assert values(baked, shape_path("Mouth.jawOpen"))[0][1] == pytest.approx(0.05)
     removal.remove([baked])
@@ -125,7 +125,7 @@ def test_an_edited_channel_of_a_renamed_bone_is_known_by_its_neighbours():
     next(c for c in action_curves(rig) if c.array_index == 1).keyframe_points[2].co[1] = 2.0
     bone.name = "skull"
     known = {f'pose.bones["skull"].rotation_euler[{k}]' for k in range(3)}
-    assert set(ledgers.read(rig).takes[0].channels) == known
+    assert set(ledgers.read(rig).lines[0].channels) == known
     gone = removal.remove([rig])
     assert list(gone.kept.values()) == ["edited since it was baked"]
     assert not values(rig, 'pose.bones["skull"].rotation_euler', 0)

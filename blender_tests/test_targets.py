@@ -220,7 +220,7 @@ def scribble(monkeypatch):
 def test_drawings_are_made_dialled_and_taken_off(scribble):
     report = bake(Scribble("Doodle"))
     assert report.keys == 1 and scribble.data["scribble"] == pytest.approx(0.98)
-    assert removal.has_takes(scribble.data)
+    assert removal.has_lines(scribble.data)
     (line,) = redial.dialled_lines(scribble)
     assert line.home == ledgers.Home(scribble.data)
     done = redial.redial(scribble, Dials(jaw=0.5))

@@ -136,7 +136,7 @@ def test_an_overridden_object_is_refused_until_its_mesh_is_overridden_too(librar
     bpy.ops.wm.open_mainfile(filepath=path)
     key = find_object("Face").data.shape_keys
     assert len(scenes.values(key, scenes.shape_path("jawOpen"))) == 50
-    assert removal.has_takes(key)
+    assert removal.has_lines(key)
 
 
 def test_a_character_that_is_gone_or_changed_meanwhile():

@@ -27,6 +27,7 @@ from mouthpiece.provenance.verification import verified
 from tests.material import DEMO_LINE
 
 pytest.importorskip("PIL")
+pytestmark = pytest.mark.usefixtures("faces_found_once")
 ROOT = Path(__file__).resolve().parent.parent
 FACE = ROOT / "demo" / "samples" / "astronaut.jpg"
 CONSENT = "historical: NASA's portrait of Eileen Collins, in the public domain"

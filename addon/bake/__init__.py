@@ -1,1 +1,1 @@
-"""A line baked onto a character, dialled again, split into layers; what the character carries for it."""
+"""Bakes lines onto characters, dials them again, splits them into layers, and keeps the settings for that."""

@@ -1,7 +1,7 @@
-"""One bake from beginning to end: the same for the panel's button, scripts and the command line.
+"""One bake from beginning to end, as the panel's button, scripts and the command line run it.
 
-``Bake`` is a snapshot of everything asked for. ``steps`` may run in any thread; ``write`` must run in the main
-one, and is where the scene changes, all at once or not at all.
+``Bake`` is a snapshot of everything asked for. ``steps`` may run in any thread. ``write`` must run in the main thread;
+it alone changes the scene, completely or not at all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The end of ``Bake.steps``: what the face does, and on which frames."""
+    """The last message of ``Bake.steps``: the take, and the frames it covers."""
 
     performance: Performance
     grid: FrameGrid
@@ -39,9 +39,10 @@ class Heard:
 
 @dataclass(slots=True)
 class Report:
-    """What a bake did, to be worded by whoever asked for it.
+    """What a bake did, for the caller to put into words.
 
-    ``targets`` tells of each thing driven, the character first: object, kind, and a line on how it fits.
+    ``targets`` has a dict for each target, the character first: object, kind, and a summary. ``clamped`` holds the
+    number of clamped frames and ``kept`` the reason why a channel was left as it was, each by channel name.
     """
 
     object: str
@@ -57,25 +58,25 @@ class Report:
     reduction: Reduction | None = None
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line of text for the user."""
         what = f"{self.keys:,} keys on {self.channels} channels of {self.object}" if self.channels else self.object
         text = f"{what}, frames {self.first} to {self.last}"
         return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report for JSON."""
+        """Return the report as a dict that fits JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Bake:
-    """What to bake: a sound (or a finished take, in ``recording.path`` all the same) onto targets, the character first.
+    """What to bake: a sound, or a take (.npz) as ``recording.path``, onto targets, the character's first.
 
-    With ``layered`` it becomes layers in the NLA, else one action; with an ``error`` above 0, in each channel's unit,
-    it gets as few keys as that allows, else one a frame.
+    With ``layered`` the keys go into layers in the NLA, else into one action. With an ``error`` above 0, in each
+    channel's unit, the bake sets the fewest keys that stay within it, else one a frame.
 
-    The style is that of ``options``, or of whoever speaks in the sound at ``style_from``. Dials left as built are those
-    saved with a finished take.
+    The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
+    replaced by those saved with a take.
     """
 
     recording: recordings.Recording
@@ -89,7 +90,7 @@ class Bake:
     error: float = 0.0
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
-        """Yield progress and warnings, and last what was heard. Touches no scene."""
+        """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
         from mouthpiece.performance import Performance
         from mouthpiece.pipeline import Progress, steps
 
@@ -109,7 +110,7 @@ class Bake:
                 yield item
 
     def _options(self) -> Options | None:
-        """Return the options with the style heard in another sound, if one is named."""
+        """Return the options, with the style of the sound at ``style_from`` if there is one."""
         from mouthpiece.pipeline import Options, style_of
 
         if not self.style_from:
@@ -119,14 +120,15 @@ class Bake:
         return replace(self.options or Options(), style=style)
 
     def _dialled(self, take: Performance) -> Performance:
+        """Return a take with its saved dials, overridden by those of this bake."""
         from mouthpiece.motion.dials import Dials, dialled
 
         return dialled(take, Dials.of({**take.dials, **(self.dials.saved() if self.dials else {})}))
 
     def write(self, heard: Heard) -> Report:
-        """Key the performance onto the targets and return what was done.
+        """Key the take onto the targets and return what was done.
 
-        Raises RigError, with the scene as it was, if a target is gone or every channel is taken.
+        Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """
         tidy: list[Callable[[], None]] = []
         with ExitStack() as undo:
@@ -137,7 +139,10 @@ class Bake:
         return report
 
     def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
-        """Do so; ``undo`` takes it back, and what is added to ``tidy`` is for when all is well."""
+        """Write as :meth:`write` does.
+
+        Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
+        """
         from mouthpiece.motion.dials import Dials
 
         obj = find_object(self.targets[0].object_name)
@@ -147,23 +152,23 @@ class Bake:
         parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
         name = self.targets[0].object_name
-        if convert.other_takes([part.owner for part in parts], self.layered):
+        if convert.has_other_lines([part.owner for part in parts], self.layered):
             tidy.append(convert.turn(obj, self.layered, undo)[1])
         rescued = self._rescued(obj, line, heard.grid)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
-        self._keep(parts, [drawing.owner for drawing in drawings], heard)
-        report = Report(name, self.recording.label, [_told(target) for target in self.targets])
+        self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
+        report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
         report.reduction = written.reduction
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += written.warnings + _kept_lines(written.kept)
+        report.warnings += written.warnings + _kept_warnings(written.kept)
         return report
 
     def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
-        """Return the edits in layers that this line would bake over."""
+        """Return the edits in layers that baking ``line`` would overwrite."""
         found = Rescued()
         if self.replace_edited or not self.layered:
             return found
@@ -176,10 +181,12 @@ class Bake:
             edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
         return found
 
-    def _keep(self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard) -> None:
-        """Keep the motion as inferred with the keys, so that it can be dialled again; without any there is no need."""
-        sound = self.recording.identity
-        played = [part for part in keyed if any(t.sound == sound for t in ledgers.read(part.owner, part.layer).takes)]
+    def _keep_line(self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard) -> None:
+        """Store the line and its take where its first keys or drawings are, so that it can be dialled again.
+
+        Nothing is stored if nothing was keyed or drawn.
+        """
+        played = [part for part in keyed if ledgers.read(part.owner, part.layer).has(self.recording.identity)]
         homes = [ledgers.home(part.owner, part.layer) for part in played] + [ledgers.Home(owner) for owner in drawn]
         own = type(self.targets[0]).owners(find_object(self.targets[0].object_name))
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
@@ -192,16 +199,17 @@ class Bake:
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
-    """Return the grid for a take that begins at that second of the sound."""
+    """Return the grid for a take whose time 0 is at ``second`` of the sound."""
     return replace(grid, offset=grid.offset - second)
 
 
-def _told(target: Target) -> dict[str, str]:
+def _target_entry(target: Target) -> dict[str, str]:
+    """Return what a report says of a target."""
     return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
 
 
-def _kept_lines(kept: dict[str, str]) -> list[str]:
-    """Return a sentence for each reason channels were kept."""
+def _kept_warnings(kept: dict[str, str]) -> list[str]:
+    """Return a sentence for each reason why channels were kept."""
     reasons: dict[str, list[str]] = {}
     for name, reason in kept.items():
         reasons.setdefault(reason, []).append(name)

@@ -1,6 +1,6 @@
-"""One action turned into layers and back, for all lines of a character at once; what was edited goes along.
+"""Converts the keys of all lines of a character between one action and layers, with the user's edits.
 
-In layers edits are a layer of their own; in one action they are in the keys, which count as edited from then on.
+Among layers, edits are a layer of their own. In one action they are part of the keys, which then count as edited.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from mouthpiece.performance import Performance
 
 
-def other_takes(owners: Sequence[bpy.types.ID], layered: bool) -> bool:
-    """Return whether any of these data-blocks has takes that are not as they are to be: in layers, or in one action."""
+def has_other_lines(owners: Sequence[bpy.types.ID], layered: bool) -> bool:
+    """Return whether any of these data-blocks has lines in one action (if ``layered``), or in layers (if not)."""
     return any(
-        ledgers.read(owner, layer).takes
+        ledgers.read(owner, layer).lines
         for owner in owners
         for layer in ([""] if layered else nla.layers_of(owner))
     )  # fmt: skip
 
 
 def convert(obj: bpy.types.Object, layered: bool) -> Written:
-    """Turn every line of a character into layers, or into one action, and return what was written.
+    """Convert every line of a character to layers, or to one action, and return what was written.
 
-    Raises RigError or TakeError, with nothing changed, if a line's motion or its object is gone.
+    Raises RigError or TakeError, with nothing changed, if a line's take or its object is gone.
     """
     with ExitStack() as undo:
         total, tidy = turn(obj, layered, undo)
@@ -47,7 +47,11 @@ def convert(obj: bpy.types.Object, layered: bool) -> Written:
 
 
 def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written, Callable[[], None]]:
-    """Do the same so that ``undo`` can take it back; what is returned removes what is empty then, for good."""
+    """Convert as :func:`convert` does, and add callbacks that revert it to ``undo``.
+
+    The function returned with the result removes actions and tracks that are empty then. That cannot be reverted: call
+    it when everything has succeeded.
+    """
     lines = _in_order(redial.dialled_lines(obj), layered)
     owners = list(dict.fromkeys(owner for line in lines for owner in edits.owners_of_line(obj, line)))
     _check(obj, owners, lines, layered)
@@ -59,19 +63,19 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     if not layered:
         writer.carry_out(found.plans, name, undo)
     offsets = {} if layered else _offsets(moved)
-    made = {owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in nla.sheets(owner))}
-    old = _take_off(owners, found, undo)
+    made = {owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in nla.keyed_layers(owner))}
+    old = _remove_keys(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
     if layered:
         writer.carry_out(found.plans, name, undo)
-    _add(offsets, undo)
-    _remember_made(made, undo)
+    _add_offsets(offsets, undo)
+    _note_made_data(made, undo)
     return total, partial(_tidy, [] if layered else owners, old)
 
 
 def _tidy(layered: Sequence[bpy.types.ID], old: Sequence[Plan]) -> None:
-    """Remove what is empty now: the edits of data-blocks that had layers, and what held the old keys."""
+    """Remove the edits layer of each data-block in ``layered``, and the actions and tracks of the ``old`` keys."""
     for owner in layered:
         nla.drop(owner, edits.LAYER)
     for item in old:
@@ -81,12 +85,17 @@ def _tidy(layered: Sequence[bpy.types.ID], old: Sequence[Plan]) -> None:
 def _check(
     obj: bpy.types.Object, owners: Sequence[bpy.types.ID], lines: Sequence[kept_takes.KeptLine], layered: bool
 ) -> None:
-    """Raise RigError if there is nothing to turn, or a take whose motion is not kept."""
+    """Raise RigError if there is no line to convert, or one whose take is not kept."""
     if not lines:
         raise RigError(f"'{obj.name}' carries no line whose keys could be moved. Animate it first.")
     kept = {line.sound for line in lines}
-    sheets = [(owner, layer) for owner in owners for layer in nla.sheets(owner) if bool(layer) != layered]
-    if any(take.sound not in kept for place in sheets for take in ledgers.read(*place).takes):
+    old = [
+        ledgers.read(owner, layer)
+        for owner in owners
+        for layer in nla.keyed_layers(owner)
+        if bool(layer) != layered
+    ]  # fmt: skip
+    if any(noted.sound not in kept for ledger in old for noted in ledger.lines):
         where = "layers" if layered else "one action"
         raise RigError(
             f"'{obj.name}' carries a take whose motion is not kept, which cannot be turned into {where}. "
@@ -95,43 +104,44 @@ def _check(
 
 
 def _in_order(lines: Sequence[kept_takes.KeptLine], layered: bool) -> list[kept_takes.KeptLine]:
-    """Return the lines that are to be turned, the one that was baked last at the end: where they meet, it counts."""
+    """Return the lines to convert in the order they were baked: where lines overlap, the last one counts."""
     turned = [line for line in lines if rebuild.is_keyed(line) and rebuild.is_layered(line) != layered]
-    rank = {line.sound: number for line in turned for number in _ranks(line)}
+    rank = {line.sound: number for line in turned for number in _positions(line)}
     return sorted(turned, key=lambda line: rank.get(line.sound, -1))
 
 
-def _ranks(line: kept_takes.KeptLine) -> list[int]:
-    """Return the places of a line among the takes where it is kept."""
-    assert line.home is not None  # it was found there
-    return [number for number, take in enumerate(ledgers.takes_at(line.home)) if take.sound == line.sound]
+def _positions(line: kept_takes.KeptLine) -> list[int]:
+    """Return the positions of a line in the ledger it is kept with."""
+    assert line.home is not None  # kept lines that were read have one
+    return [number for number, noted in enumerate(ledgers.ledger_lines(line.home)) if noted.sound == line.sound]
 
 
 def _parts(obj: bpy.types.Object, line: kept_takes.KeptLine, layered: bool) -> list[Part]:
+    """Return the parts of a line with its own dials."""
     from mouthpiece.motion.dials import Dials
 
     return rebuild.parts_again(obj, line, Dials.of(line.dials), layered)
 
 
-def _take_off(owners: Sequence[bpy.types.ID], found: Rescued, undo: ExitStack) -> list[Plan]:
-    """Take the keys off as they are now, and return the plans, to be tidied up after."""
+def _remove_keys(owners: Sequence[bpy.types.ID], found: Rescued, undo: ExitStack) -> list[Plan]:
+    """Remove the present keys of all lines, and return the plans by which that was done, for :func:`_tidy`."""
     plans = []
     for owner in owners:
-        for layer in nla.sheets(owner):
-            channels = frozenset(id for of, where, id in found.channels if (of, where) == (owner, layer))
+        for layer in nla.keyed_layers(owner):
+            channels = frozenset(id for *place, id in found.channels if place == [owner, layer])
             item = plan_removal(owner, bool(layer) and layer != edits.LAYER, layer, channels)
-            if item.ledger.takes:
+            if item.ledger.lines:
                 writer.apply(item, undo)
                 plans.append(item)
     return plans
 
 
 def _write(line: kept_takes.KeptLine, take: Performance, parts: Sequence[Part], name: str, undo: ExitStack) -> Written:
-    """Write one line and keep its motion with it."""
+    """Write one line and store its take with it."""
     grid = line.frames()
     written = writer.write([p for p in parts if p.channels], Line(line.sound, grid.first, grid.last), name, undo=undo)
     for part in parts:
-        if any(t.sound == line.sound for t in ledgers.read(part.owner, part.layer).takes):
+        if ledgers.read(part.owner, part.layer).has(line.sound):
             home = ledgers.home(part.owner, part.layer)
             undo.callback(ledgers.restore, home.holder, ledgers.snapshot(home.holder))
             kept_takes.keep(home, replace(line, home=None), take)
@@ -142,7 +152,10 @@ def _write(line: kept_takes.KeptLine, take: Performance, parts: Sequence[Part], 
 def _offsets(
     moved: Sequence[tuple[kept_takes.KeptLine, Performance, Sequence[Part]]],
 ) -> dict[tuple[bpy.types.ID, str, int], dict[int, float]]:
-    """Return the values by frame that channels of one action get from the layer of edits, by place."""
+    """Return the edited values by frame that the edits layer gives a channel of one action.
+
+    They are by data-block, data path and index.
+    """
     found: dict[tuple[bpy.types.ID, str, int], dict[int, float]] = {}
     for line, _, parts in moved:
         for part in parts:
@@ -167,8 +180,8 @@ def _offsets(
     return {place: values for place, values in found.items() if values}
 
 
-def _add(offsets: dict[tuple[bpy.types.ID, str, int], dict[int, float]], undo: ExitStack) -> None:
-    """Put edited values into the keys of one action."""
+def _add_offsets(offsets: dict[tuple[bpy.types.ID, str, int], dict[int, float]], undo: ExitStack) -> None:
+    """Write the edited values of :func:`_offsets` into the keys of one action."""
     for (owner, path, index), values in offsets.items():
         curve = curves_by_place(owner).get((path, index))
         if curve is None:
@@ -181,12 +194,12 @@ def _add(offsets: dict[tuple[bpy.types.ID, str, int], dict[int, float]], undo: E
         before.only(~hit).joined(fresh).put(curve)
 
 
-def _remember_made(made: set[bpy.types.ID], undo: ExitStack) -> None:
-    """Note again whose animation data Mouthpiece made."""
+def _note_made_data(made: set[bpy.types.ID], undo: ExitStack) -> None:
+    """Note in the new ledgers which data-blocks have animation data that Mouthpiece made."""
     for owner in made:
-        for layer in nla.sheets(owner):
-            ledger, found = ledgers.read(owner, layer), nla.place(owner, layer)
-            if ledger.takes and found is not None:
+        for layer in nla.keyed_layers(owner):
+            ledger, found = ledgers.read(owner, layer), nla.action_and_slot(owner, layer)
+            if ledger.lines and found is not None:
                 undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
                 ledger.made_data = True
                 ledgers.write(owner, ledger, layer)

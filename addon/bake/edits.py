@@ -1,7 +1,7 @@
-"""What the animator changed in a layer, told from what was generated, and moved into a layer of its own: offsets.
+"""Finds what the animator changed in the keys of a line, and moves it into a layer of its own as offsets.
 
-An edited channel is compared, frame by frame, with what the line generates for it; the difference is what a *Combine*
-strip over everything else has to hold. So the channel may be baked anew, and the edit is still there.
+An edited channel is compared, frame by frame, with what the line generates for it. The difference is what a *Combine*
+strip above all others has to hold. So the channel can be baked anew, and the edit still shows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..keys import ledgers, nla
 from ..keys.channels import Channel, Part
-from ..keys.fcurve_keys import Held, Keys, split_id
+from ..keys.fcurve_keys import BareKeys, Keys, split_id
 from ..keys.plan import Change, Plan, Rescued, curves_by_place, is_edited
 from ..targets import find_object, owners_of
 from . import layers, rebuild
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
     from ..keys.kept_takes import KeptLine
 
 Array = NDArray[np.float64]
-#: The layer edits go to.
+#: Name of the layer that holds edits.
 LAYER: Final = "edits"
-#: Differences that are rounding: motion is kept in steps of a hundred-thousandth.
+#: Smaller differences are rounding errors: kept takes are stored in steps of a hundred-thousandth.
 _ROUNDING: Final = 2e-4
-#: How far the straight keys of an edit may be from it.
+#: Largest error of the linear keys that represent an edit.
 FINE: Final = 1e-4
 
 
 def ranges_of(owner: bpy.types.ID, sound: str) -> list[tuple[int, int]]:
-    """Return the frames on which a line is heard, both ends included, in whatever layer."""
+    """Return the frame ranges (both ends included) that a line has in ``owner``, in its active action or any layer."""
     found = {
-        (take.first, take.last)
-        for layer in ("", *nla.layers_of(owner))
-        for take in ledgers.read(owner, layer).takes
-        if take.sound == sound
+        (line.first, line.last)
+        for layer in nla.keyed_layers(owner)
+        for line in ledgers.read(owner, layer).lines
+        if line.sound == sound
     }
     return sorted(found)
 
 
 def is_touched(owner: bpy.types.ID, sound: str) -> bool:
-    """Return whether any key a line has in ``owner`` was changed since, added or deleted."""
-    for layer in ("", *nla.layers_of(owner)):
-        takes = [take for take in ledgers.read(owner, layer).takes if take.sound == sound]
-        curves = curves_by_place(owner, layer) if takes else {}
-        for take in takes:
-            for channel, number in take.channels.items():
+    """Return whether keys that a line has in ``owner`` were changed, added or deleted after it was baked."""
+    for layer in nla.keyed_layers(owner):
+        lines = [line for line in ledgers.read(owner, layer).lines if line.sound == sound]
+        curves = curves_by_place(owner, layer) if lines else {}
+        for line in lines:
+            for channel, number in line.channels.items():
                 curve = curves.get(split_id(channel))
-                if curve is not None and Held.read(curve).checksum(take.first, take.last) != number:
+                if curve is not None and BareKeys.read(curve).checksum(line.first, line.last) != number:
                     return True
     return False
 
@@ -62,8 +62,8 @@ def rescue(
 ) -> None:
     """Add the edits of a line of ``obj`` to ``found``; with ``within`` only those on these frames.
 
-    With ``shift`` the line is about to move by so many frames, and its edits with it. Whatever cannot be told from
-    what was generated, because that cannot be made again, is not rescued: its keys stay, as they do in one action.
+    ``shift`` is the number of frames by which the line is about to move: its edits move with it. If the generated
+    motion cannot be made again to compare with, nothing is added, and edited keys stay as they do in one action.
     """
     from mouthpiece.motion.dials import Dials
 
@@ -79,7 +79,7 @@ def rescue(
 
 
 def owners_of_line(obj: bpy.types.Object, line: KeptLine) -> list[bpy.types.ID]:
-    """Return the data-blocks a line is in."""
+    """Return the data-blocks in which a line of ``obj`` may have keys."""
     targets = [rebuild.target_again(obj, line, number, []) for number in range(len(line.targets))]
     objects = [(find_object(t.object_name), t.kind) for t in targets if t is not None]
     heads = [o for o, kind in objects if kind == "HEAD"]
@@ -98,16 +98,16 @@ def _rescue(found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int
     before = curves_by_place(owner, LAYER)
     plan = next((it for it in found.plans if it.owner == owner), Plan(owner, ledgers.read(owner, LAYER), LAYER))
     for group in layers.groups(list(_channels(parts))):
-        edited = [(part.layer, c) for part in parts for c in group if _touched(part, c, sound)]
-        held = [before.get((c.data_path, c.index)) for c in group]
-        if not edited and not (shift and any(held)):
+        edited = [(part.layer, c) for part in parts for c in group if _has_edits(part, c, sound)]
+        present = [before.get((c.data_path, c.index)) for c in group]
+        if not edited and not (shift and any(present)):
             continue
         found.channels |= {(owner, layer, channel.id) for layer, channel in edited}
         offsets = _offsets(owner, parts, group, frames, {c.id for _, c in edited})
         neutral = np.array([layers.neutral(owner, c) for c in group])
         offsets[(np.abs(offsets - neutral) < _ROUNDING).all(axis=1)] = neutral
-        total = layers.combined(owner, group, offsets, evaluated(held, neutral, frames))
-        for channel, curve, column, rest in zip(group, held, total.T, neutral, strict=True):
+        total = layers.combined(owner, group, offsets, evaluated(present, neutral, frames))
+        for channel, curve, column, rest in zip(group, present, total.T, neutral, strict=True):
             _plan_channel(plan, channel, curve, ranges, (frames, column, float(rest)), shift)
     if plan.changes and plan not in found.plans:
         found.plans.append(plan)
@@ -116,7 +116,7 @@ def _rescue(found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int
 def _offsets(
     owner: bpy.types.ID, parts: Sequence[Part], group: Sequence[Channel], frames: NDArray[np.int64], edited: set[str]
 ) -> Array:
-    """Return what the edits of a group add to everything generated, (F, n)."""
+    """Return what the edits of a group of n channels add to the generated motion of all layers, (F, n)."""
     generated: Array | None = None
     played: Array | None = None
     ids = {channel.id for channel in group}
@@ -135,7 +135,7 @@ def _offsets(
                 now[:, column] = [curve.evaluate(int(frame)) for frame in frames]
         generated = made if generated is None else layers.combined(owner, group, generated, made)
         played = now if played is None else layers.combined(owner, group, played, now)
-    assert generated is not None and played is not None  # the group's channels are the parts'
+    assert generated is not None and played is not None  # each channel of a group is in one of the parts
     return layers.offset(owner, group, generated, played)
 
 
@@ -143,7 +143,10 @@ def _plan_channel(
     plan: Plan, channel: Channel, curve: Any, ranges: Sequence[tuple[int, int]],
     course: tuple[NDArray[np.int64], Array, float], shift: int,
 ) -> None:  # fmt: skip
-    """Plan the keys an edit's channel is to have: what it had elsewhere, and the offsets where the line is."""
+    """Plan the keys of one channel of the edits layer: its present ones, replaced by offsets on ``ranges``.
+
+    ``course`` holds the frames, the offsets on them, and the value with which the strip changes nothing.
+    """
     from mouthpiece.key_reduction import straight
 
     frames, values, rest = course
@@ -157,7 +160,7 @@ def _plan_channel(
             keys = keys.only(~(keys.within(first, last) | ends))
         if np.abs(column - rest).max(initial=0.0) < FINE:
             continue
-        # An offset ends where the line does: it is nothing one frame beyond, so that it is not held for ever.
+        # One frame beyond the line the offset is neutral again: otherwise it would be held for ever.
         wide = np.concatenate([[rest], column, [rest]])
         chosen = straight(wide, FINE)
         fresh = Keys.straight(np.arange(first - 1, last + 2)[chosen] + shift, wide[chosen].astype(np.float32))
@@ -169,7 +172,7 @@ def _plan_channel(
 
 
 def _channels(parts: Iterable[Part]) -> Iterable[Channel]:
-    """Yield the channels of all layers, each once."""
+    """Yield the channels of all parts that are not stepped, each once."""
     seen: set[str] = set()
     for part in parts:
         for channel in part.channels:
@@ -178,17 +181,18 @@ def _channels(parts: Iterable[Part]) -> Iterable[Channel]:
                 yield channel
 
 
-def _touched(part: Part, channel: Channel, sound: str) -> bool:
-    """Return whether a layer's keys of a channel are other than they were generated."""
+def _has_edits(part: Part, channel: Channel, sound: str) -> bool:
+    """Return whether the keys that a line has on a channel of ``part`` were edited."""
     if channel.id not in {c.id for c in part.channels}:
         return False
     curve = curves_by_place(part.owner, part.layer).get((channel.data_path, channel.index))
-    takes = [t for t in ledgers.read(part.owner, part.layer).takes if t.sound == sound and channel.id in t.channels]
-    return curve is not None and any(is_edited(Keys.read(curve), channel.id, take) for take in takes)
+    lines = [line for line in ledgers.read(part.owner, part.layer).lines if line.sound == sound]
+    noted = [line for line in lines if channel.id in line.channels]
+    return curve is not None and any(is_edited(Keys.read(curve), channel.id, line) for line in noted)
 
 
 def evaluated(curves: Sequence[Any], neutral: Array, frames: NDArray[np.int64]) -> Array:
-    """Return what curves are at frames, (F, n); where there is none, what changes nothing."""
+    """Return the values of n curves at F frames, (F, n); a curve that is None has its ``neutral`` value."""
     columns = [
         np.full(len(frames), rest) if curve is None else np.array([curve.evaluate(int(frame)) for frame in frames])
         for curve, rest in zip(curves, neutral, strict=True)
@@ -197,6 +201,7 @@ def evaluated(curves: Sequence[Any], neutral: Array, frames: NDArray[np.int64]) 
 
 
 def _cut(ranges: Sequence[tuple[int, int]], within: tuple[int, int] | None) -> list[tuple[int, int]]:
+    """Return the ranges cut to the frames ``within``."""
     if within is None:
         return list(ranges)
     cut = [(max(first, within[0]), min(last, within[1])) for first, last in ranges]

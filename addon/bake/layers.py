@@ -1,8 +1,7 @@
-"""One performance as layers: speech, eyes and head each by itself, and what expression adds to them.
+"""Splits one performance into layers: lips, eyes and head without expression, and a layer that adds expression.
 
-A layer's channels are as the words alone have them; whatever style and emotion change of them is in the expression
-layer, as what Blender's *Combine* needs to come to the whole again: a sum, a quotient for scales, a turn for
-quaternions.
+What style and emotion change goes into the expression layer, in the form that Blender's *Combine* needs to give the
+whole motion again: a difference, for scales a quotient, for quaternions a rotation.
 """
 
 from __future__ import annotations
@@ -25,13 +24,16 @@ if TYPE_CHECKING:
     from mouthpiece.performance import Performance
 
 Array = NDArray[np.float64]
-#: Differences that are none.
-_NOTHING: Final = 1e-6
+#: Smaller differences are taken for zero.
+_TINY: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class LayeredTake:
-    """A dialled take: the whole, and for layers the words alone (None for one action)."""
+    """A dialled take: as a ``whole``, and for layers also with the motion of its ``words`` alone (else None).
+
+    ``error`` is the largest error its keys may have, in each channel's unit; 0 for a key on every frame.
+    """
 
     whole: Performance
     words: Performance | None = None
@@ -39,7 +41,7 @@ class LayeredTake:
 
     @classmethod
     def of(cls, take: Performance, dials: Dials, layered: bool, error: float = 0.0) -> LayeredTake:
-        """Return a take as it is inferred, dialled; its keys will be as few as ``error`` allows."""
+        """Return a take, given as inferred, with ``dials`` applied."""
         from mouthpiece.motion.dials import apply, dialled
         from mouthpiece.motion.speech import speech_of
 
@@ -48,7 +50,7 @@ class LayeredTake:
         return cls(whole, speech_of(take, dials, whole) if layered else None, error)
 
     def drive(self, target: Target, grid: FrameGrid, again: bool = False) -> Driven:
-        """Return what a target makes of it, in layers if it is to be; ``again`` as for :func:`split`."""
+        """Return what a target plays for this take, split into layers if it has ``words``; ``again``: :func:`split`."""
         driven = target.drive(self.whole, grid)
         driven.parts = tuple(replace(part, error=self.error) for part in driven.parts)
         if self.words is None:
@@ -61,9 +63,10 @@ class LayeredTake:
 
 
 def split(whole: Part, words: Part, again: bool = False) -> list[Part]:
-    """Return the layers that come to ``whole``, ``words`` being the same channels without expression.
+    """Return the layers that together give ``whole``; ``words`` has the same channels without expression.
 
-    The expression layer gets what differs, and when a line is dialled ``again`` what has a curve there already.
+    The expression layer gets the channels that differ. When a line is dialled ``again``, it also gets those that have a
+    curve there already.
     """
     there = {(f.data_path, f.array_index) for f in nla.fcurves_of(whole.owner, "expression")} if again else set()
     own: dict[str, list[tuple[Channel, Any]]] = {}
@@ -75,14 +78,14 @@ def split(whole: Part, words: Part, again: bool = False) -> list[Part]:
             continue
         lower, upper = (_columns(part, group) for part in (words, whole))
         known = any((channel.data_path, channel.index) in there for channel in group)
-        if known or np.abs(upper - lower).max(initial=0.0) > _NOTHING:
+        if known or np.abs(upper - lower).max(initial=0.0) > _TINY:
             added = offset(whole.owner, group, lower, upper)
             own.setdefault("expression", []).extend(zip(group, added.T, strict=True))
     return [_part(whole, layer, columns) for layer, columns in own.items()]
 
 
 def groups(channels: Sequence[Channel]) -> list[list[Channel]]:
-    """Return channels that can only be combined together: the four of a quaternion, all others by themselves."""
+    """Return channels in groups that have to be combined as one: the four of a quaternion, all others alone."""
     quaternions: dict[str, list[Channel]] = {}
     found = []
     for channel in channels:
@@ -97,19 +100,19 @@ def groups(channels: Sequence[Channel]) -> list[list[Channel]]:
 
 
 def offset(owner: bpy.types.ID, group: Sequence[Channel], lower: Array, upper: Array) -> Array:
-    """Return what a *Combine* strip over ``lower`` (F, n) must hold to come to ``upper``, both of one group."""
+    """Return the values a *Combine* strip must have to turn ``lower`` into ``upper``: all (F, n) for one group."""
     if len(group) == 4:
         return _continuous(multiplied(_inverse(lower), upper))
     default = rna_values.default(owner, group[0].data_path, group[0].index)
     if _multiplies(group[0]):
         default = default or 1.0
-        safe = np.where(np.abs(lower) < _NOTHING, 1.0, lower)
-        return np.where(np.abs(lower) < _NOTHING, default, default * upper / safe)
+        safe = np.where(np.abs(lower) < _TINY, 1.0, lower)
+        return np.where(np.abs(lower) < _TINY, default, default * upper / safe)
     return default + (upper - lower)
 
 
 def combined(owner: bpy.types.ID, group: Sequence[Channel], lower: Array, strip: Array) -> Array:
-    """Return what Blender makes of ``lower`` under a *Combine* strip of full influence."""
+    """Return the result of ``lower`` under a *Combine* strip of full influence: all (F, n) for one group."""
     if len(group) == 4:
         return multiplied(lower, strip)
     default = rna_values.default(owner, group[0].data_path, group[0].index)
@@ -124,7 +127,7 @@ def neutral(owner: bpy.types.ID, channel: Channel) -> float:
 
 
 def multiplied(one: Array, other: Array) -> Array:
-    """Return the product of unit quaternions (F, 4), w first."""
+    """Return the products of quaternions, (F, 4) with w first."""
     w, x, y, z = one.T
     a, b, c, d = other.T
     return np.stack(
@@ -139,34 +142,38 @@ def multiplied(one: Array, other: Array) -> Array:
 
 
 def _inverse(turns: Array) -> Array:
+    """Return the inverses of quaternions (F, 4)."""
     return turns * (1.0, -1.0, -1.0, -1.0) / (turns**2).sum(axis=1, keepdims=True)
 
 
 def _continuous(turns: Array) -> Array:
-    """Return quaternions near no turn at all, w above zero: their halves are then meant as they are read."""
+    """Return quaternions with the sign that makes w positive: of both signs, the one nearer to no rotation."""
     return np.where(turns[:, :1] < 0, -turns, turns)
 
 
 def _multiplies(channel: Channel) -> bool:
+    """Return whether a *Combine* strip multiplies a channel instead of adding to it."""
     return channel.data_path.endswith("scale")
 
 
 def _columns(part: Part, group: Sequence[Channel]) -> Array:
+    """Return the values of a group's n channels, (F, n)."""
     return np.stack([part.curves[channel.name] for channel in group], axis=1).astype(np.float64)
 
 
 def _part(whole: Part, layer: str, columns: Sequence[tuple[Channel, Any]]) -> Part:
+    """Return the part of one layer with its channels and their values."""
     from mouthpiece.curves import Curves
 
     names = tuple(channel.name for channel, _ in columns)
     table = np.stack([column for _, column in columns], axis=1).astype(np.float32)
     curves = Curves(names, whole.curves.frames, table)
-    # What two layers miss may add up.
+    # The errors of a layer and of the expression layer add up, so each may have half of it.
     return Part(whole.owner, tuple(c for c, _ in columns), curves, layer, whole.error / 2)
 
 
 def by_place(parts: Sequence[Part]) -> Mapping[tuple[bpy.types.ID, str], Part]:
-    """Return parts by data-block and layer, the lowest first; objects that share a data-block have theirs joined."""
+    """Return parts by data-block and layer, the lowest layer first; parts of one data-block and layer are joined."""
     found: dict[tuple[bpy.types.ID, str], Part] = {}
     for part in parts:
         place = part.owner, part.layer

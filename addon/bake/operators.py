@@ -1,4 +1,4 @@
-"""What the panel does with lines: animate, cancel, remove, dial again, turn into layers and back, play along."""
+"""Operators that work on lines: animate, cancel, remove, dial again, convert to layers and back, play along."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .bake import Bake, Heard
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why nothing can be baked now; empty if it can. Cheap: targets are asked, no sound is opened."""
+    """Return why nothing can be baked now, empty if it can. Cheap enough for panels: no sound is opened."""
     if context.window_manager.mouthpiece.running:
         return "A bake is under way"
     try:
@@ -29,6 +29,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 
 def _sound_missing(context: bpy.types.Context) -> str:
+    """Return what to do for a sound to be chosen; empty if one is."""
     settings = context.scene.mouthpiece
     if settings.source == "FILE":
         return "" if settings.filepath else "Choose a sound file"
@@ -51,7 +52,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Say why not."""
+        """Return whether a bake can start; if not, its reason becomes the poll message."""
         reason = disabled_reason(context)
         if reason:
             cls.poll_message_set(reason)
@@ -59,14 +60,14 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Bake and wait for it: scripts and background."""
+        """Bake and wait until it is done: for scripts and background mode."""
         self._bake = scene_settings.bake_of(context)
         self._wait(context, self._bake.steps())
         return {"FINISHED"}
 
     @reports_errors
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Bake in the background of the user interface."""
+        """Start baking in a thread while the user interface stays usable."""
         if bpy.app.background:
             return self.execute(context)
         self._bake = scene_settings.bake_of(context)
@@ -74,7 +75,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         return self._begin(context, self._bake.steps())
 
     def _result(self, context: bpy.types.Context, message: Heard) -> None:
-        """Write what was heard, and report."""
+        """Write the take and report the result."""
         report = self._bake.write(message)
         for warning in report.warnings:
             self._warn(context, warning)
@@ -92,7 +93,7 @@ class MOUTHPIECE_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be one."""
+        """Return whether an operator is running."""
         return bool(context.window_manager.mouthpiece.running)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -111,15 +112,15 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a take."""
-        found = any(map(removal.has_takes, scene_settings.owners(context)))
+        """Return whether the character has baked lines and no operator is running."""
+        found = any(map(removal.has_lines, scene_settings.owners(context)))
         if not found:
             cls.poll_message_set("The active character carries no take")
         return found and not context.window_manager.mouthpiece.running
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove them."""
+        """Remove all lines and report how many keys went."""
         gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
         if gone.kept:
             self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
@@ -128,11 +129,11 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
 
 
 class _OnLines:
-    """Needs a character with a line that can be dialled."""
+    """Mixin for operators that need a character with a line that can be dialled."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a line."""
+        """Return whether there is such a line and no operator is running."""
         found = bool(redial.dialled_lines(scene_settings.character(context)))
         if not found:
             cls.poll_message_set("The active character carries no line that can be dialled")  # type: ignore[attr-defined]
@@ -149,7 +150,7 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Dial."""
+        """Dial the lines again and report the result."""
         obj: Any = scene_settings.character(context)
         settings = obj.mouthpiece
         done = redial.redial(
@@ -178,11 +179,11 @@ class MOUTHPIECE_OT_reset_dials(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a character."""
+        """Return whether there is a character and no operator is running."""
         return scene_settings.character(context) is not None and not context.window_manager.mouthpiece.running
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Put them back, and dial if dials are live."""
+        """Reset the dials; if they are live, dial the lines again."""
         obj: Any = scene_settings.character(context)
         bake_settings.take_over(obj.mouthpiece, {})
         if obj.mouthpiece.live and redial.dialled_lines(obj):
@@ -200,7 +201,7 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set them."""
+        """Set the dials."""
         obj: Any = scene_settings.character(context)
         found = redial.dialled_lines(obj, context.scene.frame_current) or redial.dialled_lines(obj)
         bake_settings.take_over(obj.mouthpiece, dict(found[0].dials))
@@ -209,13 +210,16 @@ class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
 
 
 class _Converts:
-    """Turns the keys of the active character's lines."""
+    """Mixin for operators that convert the keys of the active character's lines.
+
+    ``layered`` is whether they are converted to layers or to one action.
+    """
 
     layered: bool
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a line that is otherwise."""
+        """Return whether there is a line to convert and no operator is running."""
         lines = redial.dialled_lines(scene_settings.character(context))
         found = any(rebuild.is_keyed(line) and rebuild.is_layered(line) != cls.layered for line in lines)
         if not found:
@@ -225,7 +229,7 @@ class _Converts:
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Turn them."""
+        """Convert the lines and report the result."""
         obj: Any = scene_settings.character(context)
         done = convert.convert(obj, self.layered)
         obj.mouthpiece.layers = "LAYERS" if self.layered else "ONE"
@@ -271,7 +275,7 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be another selected object."""
+        """Return whether an object other than the character is selected."""
         obj = scene_settings.character(context)
         found = obj is not None and any(other != obj for other in context.selected_objects)
         if not found:
@@ -279,7 +283,7 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
         return found
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Add them, each once; what cannot play is refused."""
+        """Add the objects, each once; a warning is reported for those that cannot play a performance."""
         obj: Any = scene_settings.character(context)
         known = scene_settings.also(obj)
         for other in context.selected_objects:
@@ -305,7 +309,7 @@ class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
     index: bpy.props.IntProperty(name="Index", min=0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Take it off the list."""
+        """Remove the object from the list."""
         obj = scene_settings.character(context)
         if obj is None or self.index >= len(obj.mouthpiece.also):
             self.report({"ERROR"}, "There is no such object on the list")
@@ -315,7 +319,7 @@ class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
 
 
 def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
-    """Make the operators searchable: menus are what the search looks through."""
+    """Draw the operators into a menu: the menu search finds only what is in one."""
     self.layout.separator()
     self.layout.operator(MOUTHPIECE_OT_animate.bl_idname, text="Animate Speech")
     self.layout.operator(MOUTHPIECE_OT_remove_take.bl_idname, text="Remove Speech Take")
@@ -338,12 +342,12 @@ _register_classes, _unregister_classes = register_classes_factory(
 
 
 def register() -> None:
-    """Add the operators, and put them into Object > Animation."""
+    """Register the operators and add them to the menu Object > Animation."""
     _register_classes()
     bpy.types.VIEW3D_MT_object_animation.append(_draw_menu)
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the menu entries and unregister the operators."""
     bpy.types.VIEW3D_MT_object_animation.remove(_draw_menu)
     _unregister_classes()

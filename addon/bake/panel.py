@@ -1,4 +1,4 @@
-"""Sub-panels of the sidebar: style and emotion, and dials."""
+"""Sub-panels of the sidebar for style and emotion, and for dials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import redial
 
 
 class OfCharacter:
-    """A part of the Mouthpiece panel that belongs to the active character."""
+    """Mixin for sub-panels of the Mouthpiece panel that show settings of the active character."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -23,12 +23,12 @@ class OfCharacter:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a character, or what may become one."""
+        """Return whether the active object is a character or of a type that can become one."""
         obj: Any = scene_settings.character(context)
         return obj is not None and (obj.type in DRIVABLE or obj.mouthpiece.target != "AUTO")
 
     def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
-        """Return where to draw, and the character's settings."""
+        """Return the layout column to draw into, and the character's settings."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -39,7 +39,7 @@ class OfCharacter:
 
 
 class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
-    """Who moves, and what is felt."""
+    """Style and emotion of the character."""
 
     bl_label = "Style & Emotion"
     bl_order = 30
@@ -61,13 +61,13 @@ class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
 
 
 class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
-    """How much of what."""
+    """Dials of the character."""
 
     bl_label = "Dials"
     bl_order = 31
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the dials, and what follows them."""
+        """Draw the dials, and how lines are dialled with them."""
         column, settings = self.column(context)
         amounts = column.column(align=True)
         for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):

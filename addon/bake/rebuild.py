@@ -1,4 +1,4 @@
-"""What a kept line was baked onto, made again: for dialling, and for telling edits from what was generated."""
+"""Makes the targets and curves of a kept line again: to dial it, and to tell edits from generated keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_keyed(line: kept_takes.KeptLine) -> bool:
-    """Return whether a line is in keys at all, and not drawn only."""
+    """Return whether a line has keys (a line that is only drawn has none)."""
     return line.home is not None and bool(line.home.slot)
 
 
@@ -27,7 +27,10 @@ def is_layered(line: kept_takes.KeptLine) -> bool:
 
 
 def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, warnings: list[str]) -> Target | None:
-    """Return one of the targets of a line of ``obj``; None, with a warning, if it is gone and not ``obj`` itself."""
+    """Return the target ``number`` of a line of ``obj``.
+
+    If it is gone, a warning is added and None returned; for the character itself (number 0), RigError is raised.
+    """
     saved = line.targets[number]
     try:
         return made_again({**saved, "object_name": _name_now(obj, line, number)})
@@ -40,7 +43,7 @@ def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, 
 
 
 def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
-    """Return the parts a line comes to with ``dials``, in layers or as one action."""
+    """Return the parts that a kept line gives with ``dials``, in layers or for one action."""
     seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error)
     made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
     driven: list[Driven] = [seen.drive(target, line.frames(), True) for target in made if target is not None]
@@ -48,7 +51,7 @@ def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, 
 
 
 def _name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> str:
-    """Return what a line's object is called now: a character, and what plays along, may be renamed, or copies."""
+    """Return the present name of a target's object: objects may have been renamed or duplicated since the bake."""
     if number == 0:
         return obj.name
     saved = line.targets[number]
@@ -62,13 +65,12 @@ def _name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> 
 
 
 def _plays(obj: bpy.types.Object, sound: str) -> bool:
-    """Return whether an object's own action or layers hold a line."""
-    kept = (ledgers.read(obj, layer) for layer in ("", *nla.layers_of(obj)))
-    return any(take.sound == sound for ledger in kept for take in ledger.takes)
+    """Return whether an object's active action or one of its layers has a line of that sound."""
+    return any(ledgers.read(obj, layer).has(sound) for layer in nla.keyed_layers(obj))
 
 
 def _kin(obj: bpy.types.Object) -> list[bpy.types.Object]:
-    """Return the objects that hang together with a character: what it is parented to, and what deforms it."""
+    """Return the objects related to a character: its armatures, and all of its parent hierarchy."""
     top = obj
     while top.parent is not None:
         top = top.parent

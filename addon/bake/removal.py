@@ -1,4 +1,4 @@
-"""Takes taken off a character again: keys, layers, drawings, and the actions that were made for them."""
+"""Removes lines from a character again: keys, layers, drawings, and the actions that were made for them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from ..targets import drawers
 
 
 def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Written:
-    """Take every take off ``owners``: keys, curves, drawings and actions Mouthpiece made go, earlier values come back.
+    """Remove every line from ``owners`` and return what was removed.
 
-    Keys changed since stay, and are the user's from then on, unless ``replace_edited``. Layers go as a whole, edits and
-    all: an offset is nothing without what it is added to.
+    Keys, curves, drawings and actions that Mouthpiece made are removed, and earlier values restored. Edited keys stay
+    unless ``replace_edited``, and are the user's own from then on. Layers are removed with their edits: an offset has
+    no meaning without the motion it is added to.
     """
     drawn = [(owner, kind) for owner in owners for kind in drawers(owner)]
     with ExitStack() as undo:
-        taken = [owner for owner in owners if any(ledgers.read(owner, layer).takes for layer in nla.sheets(owner))]
-        shared_actions.separate(taken, undo)
+        shared_actions.separate([owner for owner in owners if _is_keyed(owner)], undo)
         plans = [
-            plan_removal(owner, replace_edited or bool(layer), layer) for owner in owners for layer in nla.sheets(owner)
+            plan_removal(owner, replace_edited or bool(layer), layer)
+            for owner in owners
+            for layer in nla.keyed_layers(owner)
         ]
         total = writer.total(plans)
         for item in plans:
-            if item.ledger.takes:
+            if item.ledger.lines:
                 writer.apply(item, undo)
         for owner, kind in drawn:
             total.add(kind.erase(owner, undo))
@@ -42,6 +44,11 @@ def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Writ
     return total
 
 
-def has_takes(owner: bpy.types.ID) -> bool:
-    """Return whether a take of Mouthpiece's animates ``owner``, or is drawn in it."""
-    return any(ledgers.read(owner, layer).takes for layer in nla.sheets(owner)) or bool(drawers(owner))
+def has_lines(owner: bpy.types.ID) -> bool:
+    """Return whether any line is keyed or drawn in ``owner``."""
+    return _is_keyed(owner) or bool(drawers(owner))
+
+
+def _is_keyed(owner: bpy.types.ID) -> bool:
+    """Return whether any line is keyed in ``owner``, in its active action or in a layer."""
+    return any(ledgers.read(owner, layer).lines for layer in nla.keyed_layers(owner))

@@ -1,4 +1,4 @@
-"""Style, emotion and dials of a character: settings kept with its object, overridable where it is linked."""
+"""Style, emotion and dials of a character: settings of its object, which library overrides can change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
-#: Dials as properties: the words they have in :class:`mouthpiece.motion.dials.Dials`, but for style.
+#: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
 NUMBERS = ("lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset")
 _STYLES = (
     ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
@@ -47,19 +47,19 @@ _EMOTIONS = (
 )
 
 
-def _turned(self: Any, context: bpy.types.Context) -> None:
-    """Follow a dial at once, where that is wanted."""
+def _dial_changed(self: Any, context: bpy.types.Context) -> None:
+    """Update callback of the dials: dial the lines again at once, if the object is set to."""
     follow(self.id_data, context)
 
 
 def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
-    """Dial an object's lines again as its settings now are, if it has any and is set to follow them at once."""
+    """Dial an object's lines again with its present settings, if it has lines and its setting "Live" is on."""
     settings = obj.mouthpiece
     if not settings.live or context.window_manager.mouthpiece.running:
         return
     if not redial.dialled_lines(obj):
         return
-    if previews.show_line(obj):  # what is shown over the viewport follows; its drawings do when that ends
+    if previews.show_line(obj):  # the preview follows the dials; the drawings are made again when it ends
         compat.redraw(context)
         return
     state = context.window_manager.mouthpiece
@@ -72,13 +72,14 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
 
 
 def _amount(name: str, text: str, most: float = 2.0, default: float = 1.0, least: float = 0.0) -> Any:
+    """Return a property for a dial from ``least`` to ``most``."""
     return FloatProperty(
-        name=name, description=text, default=default, min=least, max=most, override=_OVERRIDE, update=_turned
+        name=name, description=text, default=default, min=least, max=most, override=_OVERRIDE, update=_dial_changed
     )
 
 
 class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
-    """A further object that plays the same performance."""
+    """An entry in the list of further objects that play the same performance."""
 
     object: PointerProperty(
         name="Object", description="Object that plays the same performance", type=bpy.types.Object, override=_OVERRIDE
@@ -86,7 +87,7 @@ class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
-    """How a character moves beyond what it says."""
+    """Settings of a character: target, style, emotion, dials, and how its keys are written."""
 
     target: EnumProperty(
         name="Target",
@@ -146,7 +147,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         description="Mood that bends the face; lips go on saying what they say",
         items=_EMOTIONS,
         override=_OVERRIDE,
-        update=_turned,
+        update=_dial_changed,
     )
     intensity: _amount("Intensity", "Strength of the emotion", 1.0)
     lips: _amount("Lips", "How much the lips move; shut lips stay shut")
@@ -168,7 +169,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         precision=3,
         subtype="TIME_ABSOLUTE",
         override=_OVERRIDE,
-        update=_turned,
+        update=_dial_changed,
     )
     live: BoolProperty(
         name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
@@ -188,13 +189,13 @@ def dials_of(settings: Any) -> Dials:
     """Return the settings as dials."""
     from mouthpiece.motion.dials import Dials
 
-    # sliders are single floats: 1.2 is 1.2000000477 in them
+    # properties are 32-bit floats, in which 1.2 is 1.2000000477
     numbers = {name: round(getattr(settings, name), 6) for name in NUMBERS}
     return Dials(**numbers, style=round(settings.style_blend, 6), emotion=settings.emotion.lower())
 
 
 def take_over(settings: Any, saved: dict[str, Any]) -> None:
-    """Set the dials as a line has them, without dialling anything."""
+    """Set the dials to the values ``saved`` with a line (missing ones to their defaults), without dialling lines."""
     from mouthpiece.motion.dials import Dials
 
     dials, live = Dials.of(saved), settings.live
@@ -206,9 +207,9 @@ def take_over(settings: Any, saved: dict[str, Any]) -> None:
 
 
 def style_of(settings: Any) -> tuple[Any, str]:
-    """Return the named style (None for the speaker's own), and the path of the sound it is to come from, if any.
+    """Return the named style (None for the speaker's own), and the path of the sound to take it from (or "").
 
-    Raises MouthpieceError if a sound or file is wanted and none is chosen, or the file is no style.
+    Raises MouthpieceError if a sound or file is needed and none is chosen, or if the file is not a style.
     """
     from mouthpiece import styles
 
@@ -222,7 +223,7 @@ def style_of(settings: Any) -> tuple[Any, str]:
 
 
 def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:
-    """Return the frame whose lines are meant, or None for all."""
+    """Return the current frame if only the lines heard at it are to be dialled, else None."""
     return scene.frame_current if settings.scope == "PLAYHEAD" else None
 
 
@@ -230,12 +231,12 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Give every object its settings."""
+    """Register the settings and add them to every object."""
     _register_classes()
     bpy.types.Object.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_dials, override=_OVERRIDE)
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the settings from objects and unregister them."""
     del bpy.types.Object.mouthpiece
     _unregister_classes()

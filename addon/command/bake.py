@@ -26,7 +26,7 @@ from . import blend_files, preview_video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add sound, character, keys and output."""
+    """Add the arguments for sound, character, keys and output."""
     heard = parser.add_argument_group("sound").add_mutually_exclusive_group(required=True)
     heard.add_argument("--audio", metavar="PATH", help="sound file, or a take (.npz) made by animate")
     heard.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, placed as it is heard")
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
-    """Add where keys go, and what is saved and rendered."""
+    """Add the arguments for keys and output."""
     from mouthpiece.cli.dial import strength
 
     keys = parser.add_argument_group("keys")
@@ -77,6 +77,7 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _error(text: str) -> float:
+    """Return an error from 0 to 1, as argparse wants it."""
     try:
         value = float(text)
     except ValueError:
@@ -87,7 +88,7 @@ def _error(text: str) -> float:
 
 
 def contradiction(options: argparse.Namespace) -> str:
-    """Return what is wrong with the options as a whole; empty if nothing is."""
+    """Return which options contradict each other; empty if none do."""
     if bool(options.armature) != bool(options.bone):
         return "--armature and --bone belong together: name both, or neither"
     if options.armature and options.head_object:
@@ -96,7 +97,10 @@ def contradiction(options: argparse.Namespace) -> str:
 
 
 def bake_of(options: argparse.Namespace) -> Bake:
-    """Return what to bake, everything checked."""
+    """Return the bake the options describe, having set the character's mapping, chart and further objects up.
+
+    Raises MouthpieceError if anything is missing or wrong.
+    """
     from mouthpiece.cli import dial
     from mouthpiece.cli.animate import style_asked
     from mouthpiece.pipeline import Options
@@ -114,7 +118,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     else:
         heard = recordings.from_file(str(options.audio), scene, options.start)
     driven, head = scene_settings.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
-    # what is not named on the command line is as the character's own settings have it
+    # options that are not given come from the character's own settings
     style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (style_asked(options), "")
     turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
     asked = Options(seed=options.seed, style=style)
@@ -126,7 +130,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
 
 
 def _map(obj: bpy.types.Object, path: Path) -> None:
-    """Give the character the table in a file, as far as it has the keys or bones."""
+    """Fill the character's table from a file, with the entries whose shape keys or bones it has."""
     from mouthpiece.retarget.shape_keys import table as core_table
 
     if obj.type == "ARMATURE":
@@ -140,6 +144,7 @@ def _no_style(options: argparse.Namespace) -> bool:
 
 
 def _head(options: argparse.Namespace) -> Any:
+    """Return the target for what turns with the head; None if no option names it."""
     name = options.armature or options.head_object
     if not name:
         return None

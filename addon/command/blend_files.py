@@ -1,4 +1,4 @@
-"""Files the command line writes: never over another unasked, and whole or not at all."""
+"""Checks the output paths of the command line, and saves the scene."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mouthpiece.errors import TakeError
 
 
 def check(path: Path, force: bool) -> None:
-    """Refuse a place that exists (unless ``force``) or cannot be written to; TakeError says why."""
+    """Raise TakeError if a file exists at ``path`` (unless ``force``) or cannot be written there."""
     full = path.absolute()
     if full.is_dir():
         raise TakeError(f"'{full}' is a folder. Name a file in it.")
@@ -24,9 +24,9 @@ def check(path: Path, force: bool) -> None:
 
 
 def save(path: Path) -> Path:
-    """Save the open scene as ``path`` and return the full path; the file opened stays as it was.
+    """Save the open scene as ``path`` and return the full path; the file that was opened is not changed.
 
-    Paths stored in the scene are kept working. Raises TakeError if saving fails.
+    Blender adapts relative paths in the scene. Raises TakeError if saving fails.
     """
     full = path.absolute()
     if full.suffix.lower() != ".blend":

@@ -1,4 +1,4 @@
-"""A take rendered to a video with its sound: the scene's own engine and camera, settings borrowed and given back."""
+"""Renders a take to a video with its sound, by the scene's own engine and camera; the scene's settings are restored."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def check(scene: bpy.types.Scene) -> None:
 def render(
     scene: bpy.types.Scene, recording: recordings.Recording, first: int, last: int, path: Path
 ) -> tuple[Path, str]:
-    """Render the frames ``first`` to ``last`` and return what was made and a remark.
+    """Render the frames ``first`` to ``last``; return the path of the video and a remark, empty as a rule.
 
-    A build without FFmpeg writes PNG pictures into a folder of the video's name instead, and the remark says so.
-    Raises RigError if rendering fails.
+    A build without FFmpeg writes PNG pictures instead: the path is then their folder, which has the video's name, and
+    the remark says so. Raises RigError if rendering fails.
     """
     check(scene)
     full = path.absolute()
     try:
-        with _borrowed(scene, first, last), _heard(scene, recording):
+        with _restored(scene, first, last), _sound_strip(scene, recording):
             made, remark = _aim(scene, full)
             full.parent.mkdir(parents=True, exist_ok=True)
             bpy.ops.render.render(animation=True, scene=scene.name)
@@ -48,7 +48,7 @@ def render(
 
 
 def _aim(scene: bpy.types.Scene, full: Path) -> tuple[Path, str]:
-    """Point the scene's output at the file and return what will be there."""
+    """Set the scene's output for the file; return the path and the remark that :func:`render` returns."""
     settings = scene.render
     settings.use_overwrite = True
     if not compat.use_video_output(settings.image_settings):
@@ -67,27 +67,27 @@ def _aim(scene: bpy.types.Scene, full: Path) -> tuple[Path, str]:
 
 
 @contextmanager
-def _borrowed(scene: bpy.types.Scene, first: int, last: int) -> Iterator[None]:
-    """Set the frame range, and give it and all output settings back."""
+def _restored(scene: bpy.types.Scene, first: int, last: int) -> Iterator[None]:
+    """Set the frame range; afterwards restore it and all output settings."""
     settings = scene.render
     image = compat.image_output(settings.image_settings)
-    held: list[tuple[Any, str, Any]] = [(settings, name, getattr(settings, name)) for name in _RENDER]
-    held += [(settings.ffmpeg, name, getattr(settings.ffmpeg, name)) for name in _FFMPEG]
-    held += [(scene, name, getattr(scene, name)) for name in ("frame_end", "frame_start", "frame_step")]
+    before: list[tuple[Any, str, Any]] = [(settings, name, getattr(settings, name)) for name in _RENDER]
+    before += [(settings.ffmpeg, name, getattr(settings.ffmpeg, name)) for name in _FFMPEG]
+    before += [(scene, name, getattr(scene, name)) for name in ("frame_end", "frame_start", "frame_step")]
     current = scene.frame_current
     try:
         scene.frame_start, scene.frame_end, scene.frame_step = first, last, 1
         yield
     finally:
-        for holder, name, value in held:
+        for holder, name, value in before:
             setattr(holder, name, value)
         compat.restore_image_output(settings.image_settings, image)
         scene.frame_set(current)
 
 
 @contextmanager
-def _heard(scene: bpy.types.Scene, recording: recordings.Recording) -> Iterator[None]:
-    """Lay the sound into the sequencer while rendering, unless it comes from there or is none (a take)."""
+def _sound_strip(scene: bpy.types.Scene, recording: recordings.Recording) -> Iterator[None]:
+    """Add the sound to the sequencer, and remove it afterwards; not if it is a strip already or a take (.npz)."""
     if recording.identity.startswith("strip:") or recording.path.lower().endswith(".npz"):
         yield
         return

@@ -1,4 +1,4 @@
-"""``blender -b scene.blend -c mouthpiece redial``: other dials for lines that are there, without any network."""
+"""The command ``blender -b scene.blend -c mouthpiece redial``, which dials baked lines again; no network runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Dial, and save if asked. Return 0, or 1 if it failed."""
+    """Dial the lines, and save the scene if asked to; return the exit code: 0, or 1 if it failed."""
     from mouthpiece.cli import dial
     from mouthpiece.cli.report import DONE, FAILED, reporter
 

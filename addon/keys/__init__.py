@@ -1,1 +1,1 @@
-"""Keys of a take: planned, written as f-curves, noted in a ledger, and taken off again."""
+"""Plans the keys of a take, writes them as f-curves, notes them in a ledger and removes them again."""

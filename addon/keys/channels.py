@@ -1,4 +1,4 @@
-"""What is to be keyed: channels of a data-block with their curves, the line they speak, and what became of them."""
+"""The data a bake works on: channels with their curves, the line they belong to, and the result of writing them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .fcurve_keys import Keys, channel_id
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves
 
-#: What a channel may belong to.
+#: The layers a channel may belong to.
 LAYERS: Final = ("lips", "expression", "eyes", "head")
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """An animatable property: the name of its column in a :class:`Curves`, and where it lives in its owner.
+    """An animatable property: its data path and index in its owner, and the name of its column in a :class:`Curves`.
 
-    ``layer`` is what it belongs to, one of ``LAYERS``. A ``stepped`` channel jumps: it has keys only where its value
-    changes, and holds in between (mouth charts, visibility).
+    ``layer`` is one of ``LAYERS``. A ``stepped`` channel has keys only where its value changes, and they hold the
+    value until the next one (mouth charts, visibility).
     """
 
     name: str
@@ -35,15 +35,15 @@ class Channel:
 
     @property
     def id(self) -> str:
-        """What the ledger calls it."""
+        """Id of the channel in a ledger."""
         return channel_id(self.data_path, self.index)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Curves for one data-block: for its active action, or for a ``layer`` of it in the NLA.
+    """Channels of one data-block with their curves, for its active action or for one ``layer`` of it in the NLA.
 
-    With an ``error`` above 0, in the channels' units, they get as few keys as that allows, else one a frame.
+    With an ``error`` above 0, in the channels' units, they get the fewest keys that stay within it, else one a frame.
     """
 
     owner: bpy.types.ID
@@ -55,9 +55,10 @@ class Part:
     def keys(
         self, ranges: Sequence[tuple[int, int]] = (), there: Mapping[str, NDArray[np.float32]] | None = None
     ) -> dict[str, Keys]:
-        """Return the keys channels are to have, by name: on all frames, or on each of ``ranges``, ends included.
+        """Return the keys the channels shall have, by channel name, on all frames or on ``ranges`` (ends included).
 
-        With ``there``, frames of keys by name, few keys are made quickly from these instead of as few as can be.
+        ``there`` holds the frames of present keys by channel name. Where given, they are kept as far as the error
+        allows: that is quicker than to search for the fewest keys.
         """
         frames = self.curves.frames
         found: dict[str, Keys] = {}
@@ -68,7 +69,7 @@ class Part:
         return found
 
     def _keys_on(self, here: NDArray[np.bool_], there: Mapping[str, NDArray[np.float32]]) -> dict[str, Keys]:
-        """Return the keys on some consecutive frames."""
+        """Return the keys by channel name on the consecutive frames that the mask ``here`` chooses."""
         from mouthpiece.key_reduction import Keyed, reduced, refitted
 
         frames, values = self.curves.frames[here], self.curves.values[here]
@@ -91,7 +92,7 @@ class Part:
         return found
 
     def joined(self, other: Part) -> Part:
-        """Return the channels of both; of those in both, the ones of this part."""
+        """Return a part with the channels of both; a channel that both have is taken from this part."""
         from mouthpiece.curves import Curves
 
         have = {(channel.data_path, channel.index) for channel in self.channels}
@@ -106,7 +107,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is being spoken, and on which frames (both included)."""
+    """A stretch of speech: the identity of its sound, its first and its last frame (both included)."""
 
     sound: str
     first: int
@@ -115,9 +116,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """How few keys did: ``keys`` for so many ``frames`` (of all channels), and the largest ``error`` found in Blender.
+    """How many ``keys`` replace how many ``frames`` (summed over the channels), and the largest ``error``.
 
-    The error is in the channels' own units, between the curves as Blender evaluates them and what was asked for.
+    The error is in the channels' own units, measured between the curves as Blender evaluates them and those asked for.
     """
 
     keys: int = 0
@@ -125,14 +126,17 @@ class Reduction:
     error: float = 0.0
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line of text for a report."""
         share = self.keys / self.frames if self.frames else 1.0
         return f"{self.keys:,} keys for {self.frames:,} values ({share:.0%}), largest error {self.error:.2g}"
 
 
 @dataclass(slots=True)
 class Written:
-    """What was written: keys (drawings count as such), channels, channels kept and why, and remarks."""
+    """Counts of written keys (drawings count as keys) and channels, and warnings.
+
+    ``kept`` holds the reason why a channel was left as it was, by channel name.
+    """
 
     keys: int = 0
     channels: int = 0
@@ -141,12 +145,12 @@ class Written:
     reduction: Reduction | None = None
 
     def count(self, keys: Keys) -> None:
-        """Count in the keys of one channel."""
+        """Add the keys of one channel to the counts."""
         self.keys += len(keys)
         self.channels += 1
 
     def add(self, other: Written) -> None:
-        """Count in what was written elsewhere."""
+        """Add the counts, reasons and warnings of ``other``."""
         self.keys += other.keys
         self.channels += other.channels
         self.kept |= other.kept

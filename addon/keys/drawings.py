@@ -1,4 +1,4 @@
-"""What a target draws instead of keying it, as the writer sees it."""
+"""The interface between the writer and a target that makes drawings instead of keys."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .channels import Line, Written
 
 
 class Drawings(Protocol):
-    """What a target makes that is not f-curves: drawings of grease pencil.
+    """Drawings of one Grease Pencil data-block that a bake writes.
 
-    It takes part in a bake like keys: checked before anything is written, undone with everything else if anything
-    fails, noted in a ledger of its own (a custom property of ``owner``), dialled again by writing the same line again.
+    They are treated like keys: checked before anything is written, undone with everything else if anything fails, and
+    noted in a ledger (a custom property of ``owner``). To dial them again, the same line is written again.
     """
 
     owner: bpy.types.ID
 
     def check(self) -> None:
-        """Raise RigError, with nothing changed, if it cannot be written."""
+        """Raise RigError, with nothing changed, if the drawings cannot be written."""
         ...
 
     def write(self, line: Line, undo: ExitStack) -> Written:
-        """Write it in place of what ``line`` had; ``undo`` gets whatever takes each step back."""
+        """Replace the drawings that ``line`` had; a callback that reverts each step is added to ``undo``."""
         ...

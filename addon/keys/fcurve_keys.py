@@ -1,4 +1,4 @@
-"""All keys of an f-curve as arrays: read, cut, joined and put back in bulk, the user's handles and all."""
+"""Keys of an f-curve as arrays with all their attributes: read, cut, joined and written back in bulk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-#: Numbers of Blender's enums, as bulk access speaks them.
+#: Blender's enum values as numbers, which is how foreach_get and foreach_set pass them.
 CONSTANT: Final = 0
 LINEAR: Final = 1
 BEZIER: Final = 2
@@ -32,7 +32,7 @@ _TYPES: Final[Mapping[str, tuple[type[np.generic], int]]] = {
     "amplitude": (np.float32, 1),
     "period": (np.float32, 1),
 }
-#: How often a curve with handles is updated until they lie still. Measured: 4 times.
+#: How often a curve with handles is updated, so that its handles no longer change. Measured: 4 times are enough.
 _SETTLING: Final = 8
 #: Slack, in frames, when deciding whether a key lies in a range.
 SLACK: Final = 1e-3
@@ -52,9 +52,9 @@ def split_id(channel: str) -> tuple[str, int]:
 def checksum(
     co: NDArray[np.float32], interpolation: NDArray[np.int32], handles: Sequence[NDArray[np.float32]] = ()
 ) -> int:
-    """Return a number that changes when a key (frame, value) or how it leads on is changed.
+    """Return a CRC-32 of the keys: frames and values (N, 2) and interpolation (N,).
 
-    ``handles`` count, to a thousandth, where curves are bent by them.
+    ``handles`` (each N, 2), rounded to a thousandth, are included for Bezier keys only, as no others use them.
     """
     number = zlib.crc32(interpolation.tobytes(), zlib.crc32(np.ascontiguousarray(co).tobytes()))
     bent = interpolation == BEZIER
@@ -65,7 +65,7 @@ def checksum(
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Keys in order of time: Blender's attribute names, one row a key; attributes left out take defaults."""
+    """Keys in order of time: arrays by Blender's attribute name, one row a key. Missing attributes mean defaults."""
 
     arrays: Mapping[str, NDArray[Any]]
 
@@ -86,9 +86,10 @@ class Keys:
 
     @classmethod
     def generated(cls, frames: NDArray[np.int64], values: NDArray[np.float32], stepped: bool = False) -> Keys:
-        """Return one key a frame, or if ``stepped`` a holding one wherever the value changes, marked as generated.
+        """Return one key a frame, or if ``stepped`` a constant one wherever the value changes, of type "Generated".
 
-        Linear: with a key on every frame it is exact, never overshoots, and half as much for Blender to evaluate.
+        Interpolation is linear: with a key on every frame that is exact, never overshoots, and takes Blender half as
+        long to evaluate.
         """
         if stepped:
             new = np.append(np.ones(min(len(values), 1), bool), values[1:] != values[:-1])
@@ -104,9 +105,10 @@ class Keys:
 
     @classmethod
     def reduced(cls, frames: NDArray[np.int64], values: NDArray[np.float32], slopes: NDArray[np.float64]) -> Keys:
-        """Return keys (K,) with tangents, marked as generated: ``slopes`` per frame, handles a third of the way on.
+        """Return K Bezier keys of type "Generated" with tangents: ``slopes`` (K,) in units per frame.
 
-        Handles lie on a line, so that who turns one turns both. What follows the last key is a straight line.
+        Handles reach a third of the way to the next key. They are aligned: whoever turns one turns both. The last key
+        is linear.
         """
         count = len(frames)
         co = np.stack([frames.astype(np.float64), values.astype(np.float64)], axis=1)
@@ -129,12 +131,12 @@ class Keys:
 
     @classmethod
     def straight(cls, frames: NDArray[np.int64], values: NDArray[np.float32]) -> Keys:
-        """Return linear keys that look like an animator's own."""
+        """Return linear keys of the ordinary type, which look like keys set by an animator."""
         co = np.stack([frames.astype(np.float32), values], axis=1)
         return cls({"co": co, "interpolation": np.full(len(frames), LINEAR, np.int32)})
 
     def within(self, first: int, last: int) -> NDArray[np.bool_]:
-        """Return which keys lie on the frames ``first`` to ``last``."""
+        """Return a mask (N,) of the keys on the frames ``first`` to ``last``, both included."""
         frames = self.arrays["co"][:, 0]
         return (frames >= first - SLACK) & (frames <= last + SLACK)
 
@@ -143,10 +145,11 @@ class Keys:
         return Keys({name: array[mask] for name, array in self.arrays.items()})
 
     def filled(self, edge: int, step: int, first: int, last: int, value: Callable[[float], float]) -> Keys:
-        """Return what gives ``edge`` a key when the keys on its other side go, none if it has one.
+        """Return the keys to add at frame ``edge`` so that the curve beside a cut keeps its shape.
 
-        ``step`` leads into what stays, between ``first`` and ``last``: a key a frame up to the next one there, or a
-        single one where the curve holds. ``value`` is what the curve is at a frame.
+        The keys on one side of ``edge`` are about to be removed. ``step`` (1 or -1) points to the side that stays,
+        between ``first`` and ``last``: it gets a key a frame up to its next key, or a single one where the curve is
+        constant. Nothing is added if ``edge`` has a key. ``value`` returns the curve's value at a frame.
         """
         frames = self.arrays["co"][:, 0]
         before = int(np.searchsorted(frames, edge + SLACK)) - 1
@@ -159,7 +162,7 @@ class Keys:
         return Keys.generated(missing, np.array([value(frame) for frame in missing], np.float32), bool(holds))
 
     def joined(self, fresh: Keys) -> Keys:
-        """Return these and the ``fresh`` keys in order of time."""
+        """Return these keys and the ``fresh`` ones together, in order of time."""
         if not len(self):
             return fresh
         names = [name for name in _TYPES if name in self.arrays or name in fresh.arrays]
@@ -168,7 +171,7 @@ class Keys:
         return Keys({name: array[order] for name, array in both.items()})
 
     def checksum(self, first: int, last: int) -> int:
-        """Return the checksum of the keys on those frames."""
+        """Return the checksum of the keys on the frames ``first`` to ``last``, both included."""
         frames = self.arrays["co"][:, 0]
         whole = len(frames) and frames[0] >= first - SLACK and frames[-1] <= last + SLACK
         mask = slice(None) if whole else self.within(first, last)
@@ -177,22 +180,22 @@ class Keys:
 
     @property
     def is_curved(self) -> bool:
-        """Return whether the handles of any key count."""
+        """Whether any key is Bezier, so that its handles matter."""
         return bool((self.arrays["interpolation"] == BEZIER).any())
 
     def put(self, fcurve: Any) -> None:
-        """Make these the f-curve's only keys."""
+        """Replace all keys of the f-curve by these."""
         points = fcurve.keyframe_points
         points.clear()
         points.add(len(self))
         for name in self.arrays:
             points.foreach_set(name, np.ascontiguousarray(self.arrays[name]).ravel())
-        # Each time Blender lines aligned handles up it rounds them a little; after a few it finds nothing to do.
+        # Each update aligns the handles and rounds them a little; after a few updates nothing changes any more.
         for _ in range(_SETTLING if self.is_curved else 1):
             fcurve.update()
 
     def _filled(self, name: str) -> NDArray[Any]:
-        """Return an attribute, made up where it was left out."""
+        """Return the array of an attribute, filled with defaults if it is missing."""
         if name in self.arrays:
             return self.arrays[name]
         if name.startswith("handle") and not name.endswith("type"):
@@ -201,17 +204,18 @@ class Keys:
         return np.full(len(self), AUTO_CLAMPED if name.endswith("type") else 0, kind)
 
 
-#: What lining handles up may change, in frames and values.
-_HAIR: Final = 1e-3
-#: What carries a change out, and what takes it back.
+#: How far Blender may move a handle when it aligns it, in frames and values.
+_ALIGNMENT_ERROR: Final = 1e-3
+#: A function that carries a change out, and one that reverts it.
 Step = tuple[Callable[[], None], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What dialling looks at of an f-curve's keys, and no more.
+class BareKeys:
+    """The attributes of an f-curve's keys that a checksum needs: quicker to read than all :class:`Keys` have.
 
-    Frames and values (N, 2), interpolation (N,) and, where they count, handles (N, 2).
+    ``co`` holds frames and values (N, 2), ``interpolation`` is (N,), and ``handles`` are the left and the right ones
+    (each N, 2) if any key is Bezier.
     """
 
     co: NDArray[np.float32]
@@ -219,7 +223,8 @@ class Held:
     handles: tuple[NDArray[np.float32], ...] = ()
 
     @classmethod
-    def read(cls, fcurve: Any) -> Held:
+    def read(cls, fcurve: Any) -> BareKeys:
+        """Return the keys of an f-curve."""
         points = fcurve.keyframe_points
         co, interpolation = np.zeros(2 * len(points), np.float32), np.zeros(len(points), np.int32)
         points.foreach_get("co", co)
@@ -232,17 +237,17 @@ class Held:
         return cls(co.reshape(-1, 2), interpolation, tuple(handles))
 
     def within(self, first: int, last: int) -> slice:
-        """Return which keys lie on those frames."""
+        """Return the slice of the keys on the frames ``first`` to ``last``, both included."""
         low, high = np.searchsorted(self.co[:, 0], (first - SLACK, last + SLACK))
         return slice(int(low), int(high))
 
     def checksum(self, first: int, last: int) -> int:
-        """Return the checksum of the keys on those frames."""
+        """Return the checksum of the keys on the frames ``first`` to ``last``, both included."""
         mask = self.within(first, last)
         return checksum(self.co[mask], self.interpolation[mask], [side[mask] for side in self.handles])
 
     def has_frames_of(self, fresh: Keys, ranges: Sequence[tuple[int, int]]) -> bool:
-        """Return whether straight keys lie on the frames of the fresh ones, so that values are all there is to set."""
+        """Return whether only values differ from ``fresh``: no key is Bezier, and all lie on the same frames."""
         if self.handles or fresh.is_curved:
             return False
         mine = [self.co[self.within(*place), 0] for place in ranges]
@@ -250,18 +255,18 @@ class Held:
         return all(np.array_equal(one, other) for one, other in zip(mine, theirs, strict=True))
 
     def is_like(self, fresh: Keys, ranges: Sequence[tuple[int, int]]) -> bool:
-        """Return whether these are the fresh keys, as Blender holds them: handles may be a hair off."""
+        """Return whether these keys are the ``fresh`` ones on ``ranges``, up to what Blender rounds in handles."""
         for place in ranges:
             mine, theirs = self.within(*place), fresh.within(*place)
             pairs = [(self.co, "co"), *zip(self.handles, ("handle_left", "handle_right"), strict=False)]
             for one, name in pairs:
                 other = fresh.arrays[name][theirs] if name in fresh.arrays else one[mine]
-                if one[mine].shape != other.shape or not np.allclose(one[mine], other, rtol=0, atol=_HAIR):
+                if one[mine].shape != other.shape or not np.allclose(one[mine], other, rtol=0, atol=_ALIGNMENT_ERROR):
                     return False
         return True
 
     def moved(self, fcurve: Any, fresh: Keys, ranges: Sequence[tuple[int, int]]) -> list[Step]:
-        """Return how to give keys on the same frames other values."""
+        """Return the step that gives keys on ``ranges`` the values of ``fresh`` ones, which lie on the same frames."""
         after = self.co.copy()
         for first, last in ranges:
             after[self.within(first, last)] = fresh.arrays["co"][fresh.within(first, last)]
@@ -269,12 +274,13 @@ class Held:
 
 
 def put_values(fcurve: Any, co: NDArray[np.float32]) -> None:
+    """Set frames and values (N, 2) of the N keys an f-curve has."""
     fcurve.keyframe_points.foreach_set("co", co.ravel())
     fcurve.update()
 
 
 def rewritten(fcurve: Any, fresh: Keys, ranges: Sequence[tuple[int, int]]) -> Step:
-    """Return how to replace whatever keys are on those frames."""
+    """Return the step that replaces all keys on ``ranges`` by the ``fresh`` ones there."""
     before = after = Keys.read(fcurve)
     for first, last in ranges:
         after = after.only(~after.within(first, last)).joined(fresh.only(fresh.within(first, last)))

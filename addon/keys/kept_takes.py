@@ -1,8 +1,8 @@
-"""Takes kept in the Action that plays them, so that they can be dialled again without being heard again.
+"""Keeps takes in the Actions that play them, so that lines can be dialled again without running the networks.
 
-The motion as inferred lies in a custom property of its own for each line (bytes, :func:`mouthpiece.performance.pack`);
-what it was baked onto lies with the ledger (:mod:`.ledgers`). Both leave with the Action: into other files, copies and
-libraries. What is drawn instead of keyed is kept with the drawing's data-block in the same way.
+The take of each line, as inferred, is a custom property of the Action (bytes, :func:`mouthpiece.performance.pack`).
+What it was baked onto is stored with the ledger (:mod:`.ledgers`). Both go wherever the Action goes: into other files,
+copies and libraries. Lines that are drawn instead of keyed are kept in the drawing's data-block in the same way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeptLine:
-    """A line that can be dialled: its sound, where it lies, what it was baked onto, and how it is dialled.
+    """A line that can be dialled again: its sound, its frames, its targets and its dials.
 
-    ``grid`` holds the numbers of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` says, the character
-    first; ``error`` how far its keys may be from it; ``home`` is where all of this is kept.
+    ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
+    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``home`` is where all
+    of this is stored.
     """
 
     sound: str
@@ -42,7 +43,7 @@ class KeptLine:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> KeptLine:
-        """Return the line noted as ``entry``; ValueError if that makes no sense."""
+        """Return the line that :meth:`entry` made an entry of; raises ValueError if it is malformed."""
         try:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
@@ -52,7 +53,7 @@ class KeptLine:
             raise ValueError(f"no line: {error}") from error
 
     def entry(self) -> dict[str, Any]:
-        """Return what is noted."""
+        """Return the line as it is stored, fit for JSON."""
         return {
             "sound": self.sound,
             "label": self.label,
@@ -63,14 +64,14 @@ class KeptLine:
         }
 
     def frames(self) -> FrameGrid:
-        """Return where it lies."""
+        """Return the line's frames."""
         from mouthpiece.curves import FrameGrid
 
         return FrameGrid(**self.grid)
 
 
 def keep(home: ledgers.Home, line: KeptLine, take: Performance) -> None:
-    """Keep a line and its motion, in place of an earlier one of the same sound."""
+    """Store a line and its take in ``home``, replacing those of the same sound."""
     from mouthpiece.performance import pack
 
     number = _number(home, line)
@@ -79,17 +80,17 @@ def keep(home: ledgers.Home, line: KeptLine, take: Performance) -> None:
 
 
 def lines(owner: bpy.types.ID) -> list[KeptLine]:
-    """Return the lines kept for ``owner``; what cannot be read is left out."""
+    """Return the lines kept for ``owner``; malformed ones are left out."""
     found = []
     for home in ledgers.homes(owner):
-        for entry in ledgers.lines(home).values():
+        for entry in ledgers.kept_entries(home).values():
             with suppress(ValueError):
                 found.append(KeptLine.of(entry, home))
     return found
 
 
 def motion(line: KeptLine) -> Performance:
-    """Return a kept line's motion as inferred; TakeError if it is gone or damaged."""
+    """Return a kept line's take as inferred; raises TakeError if it is missing or damaged."""
     home = _home(line)
     content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
     if not isinstance(content, bytes):
@@ -98,7 +99,7 @@ def motion(line: KeptLine) -> Performance:
 
 
 def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
-    """Note how a line is dialled now."""
+    """Store other dials with a kept line."""
     home = _home(line)
     ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
 
@@ -111,16 +112,16 @@ def _unpacked(content: bytes) -> Performance:
 
 
 def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the targets of a line noted when there were named shape keys and a head only."""
+    """Return the targets of an entry from before targets were listed: named shape keys, and perhaps a head."""
     face = {"kind": "NAMES", "object_name": "", "strength": entry["strength"]}
     return [face, {"kind": "HEAD", **entry["head"]}] if entry["head"] else [face]
 
 
 def _home(line: KeptLine) -> ledgers.Home:
-    assert line.home is not None  # only what :func:`lines` found is asked for
+    assert line.home is not None  # callers pass lines that :func:`lines` returned
     return line.home
 
 
 def _number(home: ledgers.Home, line: KeptLine) -> str:
-    """Return what a line's motion is filed under: two characters may share an action, not a slot."""
+    """Return the key a line is stored under. It includes the slot, as characters may share an action but no slot."""
     return hashlib.sha256(f"{home.slot} {line.sound}".encode()).hexdigest()[:16]

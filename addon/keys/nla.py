@@ -1,4 +1,4 @@
-"""Layers of a take in the NLA: an Action each, in a strip of a track of its own, found by a mark the Action bears."""
+"""Layers in the NLA: each is an Action in a strip and track of its own, found by a custom property of the Action."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import bpy
 
 from .. import compat
 
-#: Layers from the lowest to the topmost, and what they are called.
+#: Labels of the layers, the lowest layer first.
 NAMES: Final[Mapping[str, str]] = {
     "lips": "Lips",
     "eyes": "Eyes",
@@ -18,11 +18,11 @@ NAMES: Final[Mapping[str, str]] = {
     "expression": "Expression",
     "edits": "Edits",
 }
-#: Layers that add to those below them.
+#: Layers that add to those below them: their strips combine instead of replacing.
 ADDING: Final = ("expression", "edits")
 #: Custom property of an Action: which layer it is.
 MARK: Final = "mouthpiece_layer"
-#: Frames, and shares of a speed, that count as nothing.
+#: Differences in frames and in strip scale below this are ignored.
 _SLACK: Final = 1e-3
 
 
@@ -46,33 +46,33 @@ def layers_of(owner: bpy.types.ID) -> list[str]:
     return [layer for layer in NAMES if strip_of(owner, layer) is not None]
 
 
-def sheets(owner: bpy.types.ID) -> list[str]:
-    """Return where keys of ``owner`` may be: "" for its active action, and the names of its layers."""
+def keyed_layers(owner: bpy.types.ID) -> list[str]:
+    """Return the layers in which ``owner`` may have keys: "" for its active action, then those it has in the NLA."""
     return ["", *layers_of(owner)]
 
 
-def place(owner: bpy.types.ID, layer: str = "") -> tuple[bpy.types.Action, Any] | None:
-    """Return the action and slot that hold a layer's keys, or with no layer those ``owner`` is animated by."""
+def action_and_slot(owner: bpy.types.ID, layer: str = "") -> tuple[bpy.types.Action, Any] | None:
+    """Return the action and slot of a layer, or with no layer the active ones of ``owner``; None if there are none."""
     strip = strip_of(owner, layer) if layer else getattr(owner, "animation_data", None)
     if strip is None or strip.action is None or strip.action_slot is None:
         return None
-    if not layer and MARK in strip.action:  # a layer is being tweaked
+    if not layer and MARK in strip.action:  # tweak mode makes a layer's action the active one
         return None
     return strip.action, strip.action_slot
 
 
 def fcurves_of(owner: bpy.types.ID, layer: str = "") -> Any:
     """Return the f-curves of a layer, or with no layer those of the active action; an empty tuple if there are none."""
-    found = place(owner, layer)
+    found = action_and_slot(owner, layer)
     bag = None if found is None else compat.channelbag(*found)
     return () if bag is None else bag.fcurves
 
 
 def ensure_fcurve(owner: bpy.types.ID, layer: str, data_path: str, index: int) -> Any:
-    """Return the f-curve of a property in a layer (with none: in the active action), made if need be."""
+    """Return the f-curve of a property in a layer (with none: in the active action), making it if it is missing."""
     if not layer:
         return owner.animation_data.action.fcurve_ensure_for_datablock(owner, data_path, index=index)
-    found = place(owner, layer)
+    found = action_and_slot(owner, layer)
     assert found is not None  # the layer was put in place before
     curves = compat.channelbag(*found, ensure=True).fcurves
     return curves.find(data_path, index=index) or curves.new(data_path, index=index)
@@ -86,7 +86,7 @@ def new_action(name: str, layer: str) -> bpy.types.Action:
 
 
 def put_in_place(owner: bpy.types.ID, layer: str, action: bpy.types.Action, undo: ExitStack) -> None:
-    """Give ``owner`` a track with a strip that plays a slot of its own of ``action``; ``undo`` takes it back."""
+    """Add a track to ``owner`` with a strip that plays a new slot of ``action``; ``undo`` gets the steps back."""
     data = owner.animation_data
     slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     undo.callback(action.slots.remove, slot)
@@ -102,11 +102,11 @@ def put_in_place(owner: bpy.types.ID, layer: str, action: bpy.types.Action, undo
     strip.frame_start_raw, strip.frame_end_raw, strip.scale = 1, 2, 1
     strip.blend_type = "COMBINE" if layer in ADDING else "REPLACE"
     strip.extrapolation = "HOLD"
-    strip.influence = 1.0  # what Animated Influence begins with
+    strip.influence = 1.0  # the value used once the user turns Animated Influence on
 
 
 def _track_below(owner: bpy.types.ID, layer: str) -> Any:
-    """Return the track a layer's is to lie on: the topmost of the layers below it; None for the top of all."""
+    """Return the track above which a layer's track belongs; None if it belongs on top of all tracks."""
     order = list(NAMES)
     for lower in reversed(order[: order.index(layer)]):
         strip = strip_of(owner, lower)
@@ -116,14 +116,14 @@ def _track_below(owner: bpy.types.ID, layer: str) -> Any:
 
 
 def fit(owner: bpy.types.ID, layer: str) -> None:
-    """Let a layer's strip cover its keys; one the user moved or stretched keeps its place in time."""
+    """Make a layer's strip as long as its keys; a strip the user moved or stretched keeps its shift and scale."""
     strip = strip_of(owner, layer)
     frames = [key.co.x for curve in fcurves_of(owner, layer) for key in _ends(curve)]
     if not frames:
         return
     first, last = min(frames), max(max(frames), min(frames) + 1)
     shift, scale = strip.frame_start - strip.action_frame_start, strip.scale
-    # Neither end may ever pass the other.
+    # The start must never lie behind the end, not even for a moment: the end is moved out first.
     strip.action_frame_end = max(strip.action_frame_end, last)
     strip.action_frame_start, strip.action_frame_end = first, last
     begin = first + shift
@@ -133,7 +133,7 @@ def fit(owner: bpy.types.ID, layer: str) -> None:
 
 
 def is_moved(owner: bpy.types.ID, layer: str) -> bool:
-    """Return whether the user moved or stretched a layer's strip, so that its keys play elsewhere."""
+    """Return whether the user moved or stretched a layer's strip, so that its keys play on other frames."""
     strip = strip_of(owner, layer)
     if strip is None:
         return False
@@ -141,12 +141,13 @@ def is_moved(owner: bpy.types.ID, layer: str) -> bool:
 
 
 def _ends(curve: Any) -> list[Any]:
+    """Return the first and the last key of a curve."""
     points = curve.keyframe_points
     return [points[0], points[-1]] if len(points) else []
 
 
 def drop(owner: bpy.types.ID, layer: str) -> None:
-    """Take off a layer and all that is in it."""
+    """Remove a layer from ``owner`` with all its curves."""
     curves = fcurves_of(owner, layer)
     for curve in list(curves):
         curves.remove(curve)
@@ -154,7 +155,7 @@ def drop(owner: bpy.types.ID, layer: str) -> None:
 
 
 def tidy(owner: bpy.types.ID, layer: str) -> None:
-    """Take off a layer whose curves are gone: strip, track, slot and action, each unless something else is in it."""
+    """Remove strip, track, slot and action of a layer that has no curves; any that something else uses stays."""
     strip = strip_of(owner, layer)
     if strip is None or len(fcurves_of(owner, layer)):
         return
@@ -170,12 +171,12 @@ def tidy(owner: bpy.types.ID, layer: str) -> None:
 
 
 def players(action: bpy.types.Action, slot: Any) -> list[bpy.types.ID]:
-    """Return the data-blocks a slot animates; the slot's own list of them is not kept up by the NLA."""
+    """Return the data-blocks a slot animates; the NLA does not keep ``slot.users()`` up to date."""
     return [user for user in bpy.data.user_map(subset={action})[action] if _plays(user, action, slot)]
 
 
 def _plays(user: bpy.types.ID, action: bpy.types.Action, slot: Any) -> bool:
-    """Return whether a slot animates ``user``, by itself or in a strip."""
+    """Return whether a slot animates ``user``, as its active slot or in a strip."""
     data = getattr(user, "animation_data", None)
     if data is None:
         return False

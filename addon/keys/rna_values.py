@@ -1,4 +1,4 @@
-"""Properties read and set by data path: numbers, switches and custom properties alike."""
+"""Reads and sets properties by data path as numbers: floats, integers, booleans and custom properties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def get(owner: bpy.types.ID, data_path: str, index: int = 0) -> float:
 
 
 def put(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
-    """Set a property; whole numbers and switches get the nearest they can hold."""
+    """Set a property; integers and booleans get the nearest value they can have."""
     match = _LAST.match(data_path)
     if match is None:
         raise ValueError(f"'{data_path}' is no path of a property")
@@ -34,12 +34,12 @@ def put(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
 
 
 def _as(value: Any, number: float) -> Any:
-    """Return ``number`` as what ``value`` is."""
+    """Return ``number`` in the type of ``value``, rounded unless that is a float."""
     return number if isinstance(value, float) else type(value)(round(number))
 
 
 def default(owner: bpy.types.ID, data_path: str, index: int = 0) -> float:
-    """Return the value a property has by default: what strips of the NLA that add or multiply start from."""
+    """Return the default of a property: the value with which a *Combine* strip changes nothing."""
     match = _LAST.match(data_path)
     assert match is not None  # paths of channels are paths of properties
     holder: Any = owner.path_resolve(match["holder"]) if match["holder"] else owner

@@ -1,6 +1,6 @@
-"""Actions that others use as well: a duplicate shares its original's, an override has its library's.
+"""Separates Actions that several data-blocks share: a duplicate uses its original's, an override its library's.
 
-Before a take is written, dialled or removed, a data-block gets an Action of its own, so that the others stay as they
+Before a line is written, dialled or removed, a data-block gets an Action of its own, so that the others stay as they
 are. An Action of the user's that several data-blocks share stays shared: that is how Blender animates them together.
 """
 
@@ -17,9 +17,9 @@ from . import ledgers, nla
 
 
 def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
-    """Give each data-block whose Action is not its own a copy of it, and return remarks; ``undo`` gets the way back.
+    """Give each of ``owners`` that shares an Action with other data-blocks a copy of it, and return remarks.
 
-    Data-blocks among ``owners`` that share an Action go on sharing the copy.
+    Those of ``owners`` that share an Action share the copy as well. ``undo`` gets callbacks that revert it.
     """
     chosen = list(dict.fromkeys(owners))
     copies: dict[bpy.types.Action, bpy.types.Action] = {}
@@ -27,7 +27,7 @@ def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
     played = Counter(holder.action for owner in chosen for holder in _holders(owner))
     for owner in chosen:
         for holder in _holders(owner):
-            others = _others(owner, holder, chosen, played)
+            others = _other_users(owner, holder, chosen, played)
             if others is None:
                 continue
             action = holder.action
@@ -43,7 +43,7 @@ def separate(owners: Iterable[bpy.types.ID], undo: ExitStack) -> list[str]:
 
 
 def _holders(owner: bpy.types.ID) -> list[Any]:
-    """Return what plays Actions for a data-block that may be Mouthpiece's: its animation data, and strips of layers."""
+    """Return the animation data and the layers' strips of ``owner``, as far as they have an Action and a slot."""
     data = getattr(owner, "animation_data", None)
     if data is None or data.use_tweak_mode:
         return []
@@ -51,12 +51,13 @@ def _holders(owner: bpy.types.ID) -> list[Any]:
     return [it for it in (data, *strips) if it.action is not None and it.action_slot is not None]
 
 
-def _others(
+def _other_users(
     owner: bpy.types.ID, holder: Any, chosen: list[bpy.types.ID], played: Mapping[bpy.types.Action, int]
 ) -> str | None:
-    """Return who else uses an Action of ``owner`` that it may not keep, in words; None if it may keep it.
+    """Return the names of the other users of a ``holder``'s Action, as text; None if ``owner`` may keep that Action.
 
-    ``played`` is how often those ``chosen`` use each Action: where Blender counts no more, there is nobody to look for.
+    ``played`` is how often the ``chosen`` data-blocks use each Action: if Blender counts no more users than that, the
+    slow search for others is left out.
     """
     action, slot = holder.action, holder.action_slot
     if owner.override_library is not None and not action.is_editable:
@@ -68,12 +69,13 @@ def _others(
 
 
 def _assign(holder: Any, action: bpy.types.Action, handle: int) -> None:
+    """Give animation data or a strip an Action and its slot with that handle."""
     holder.action = action
     holder.action_slot = next(slot for slot in action.slots if slot.handle == handle)
 
 
 def _drop_unused(action: bpy.types.Action) -> None:
-    """Take the slots that animate nothing out of a copy, with what is noted of them."""
+    """Remove the slots that animate nothing from a copied Action, with their ledgers."""
     unused: list[Any] = [slot for slot in action.slots if not nla.players(action, slot)]
     ledgers.forget_slots(action, [str(slot.handle) for slot in unused])
     for slot in unused:

@@ -1,7 +1,7 @@
-"""Plans carried out: curves become f-curves, drawings are drawn, ledgers note it, and all of it can be taken back.
+"""Carries plans out: writes f-curves, drawings and ledgers, and can revert all of it.
 
-Takes replace takes and nothing else (see :mod:`.plan`). Everything is planned before anything is written, and what
-fails half-way is put back.
+A baked line replaces baked lines and nothing else (see :mod:`.plan`). Everything is planned before anything is written;
+if writing fails half-way, everything is put back.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def write(
     rescued: Rescued | None = None,
     undo: ExitStack | None = None,
 ) -> Written:
-    """Write a take and return what was done.
+    """Write the keys and drawings of a line and return what was written.
 
-    Parts without an Action share a new one called ``action_name``. Edits that were ``rescued`` become a layer first.
-    Raises RigError, with nothing changed, if an Action may not be edited, drawings may not be made, or every channel
-    holds keys of the user's own. With ``undo``, that takes it all back should what comes next fail.
+    Parts without an Action share a new one called ``action_name``. Edits that were ``rescued`` are written into their
+    layer. Raises RigError, with nothing changed, if an Action or a drawing may not be edited, or if every channel holds
+    keys of the user's own. ``undo`` gets callbacks that revert everything, for the case that a later step fails.
     """
     saved = rescued or Rescued()
     with ExitStack() as mine:
@@ -62,7 +62,7 @@ def write(
 
 
 def total(plans: Sequence[Plan]) -> Written:
-    """Return what is written by several plans together."""
+    """Return the sum of what several plans write."""
     written = Written()
     for item in plans:
         written.add(item.written)
@@ -70,23 +70,23 @@ def total(plans: Sequence[Plan]) -> Written:
 
 
 def carry_out(plans: Sequence[Plan], action_name: str, undo: ExitStack) -> None:
-    """Carry out plans. Data-blocks without an action share a new one, ``action_name``; so they do for each layer."""
-    shared = {item.layer: action for item in plans for action in _made_for(item)}
+    """Carry out plans. Data-blocks without an action share a new one, ``action_name``, and one more for each layer."""
+    shared = {item.layer: action for item in plans for action in _made_action(item)}
     for item in plans:
         if any(len(change.keys) or change.before is not None for change in item.changes.values()):
-            _give_place(item, shared, action_name, undo)
+            _ensure_action(item, shared, action_name, undo)
             apply(item, undo)
 
 
-def _made_for(item: Plan) -> list[bpy.types.Action]:
-    """Return the action Mouthpiece made that holds a plan's keys already, if there is one."""
-    found = nla.place(item.owner, item.layer)
+def _made_action(item: Plan) -> list[bpy.types.Action]:
+    """Return in a list the action that holds the keys a plan changes, if Mouthpiece made it; else an empty list."""
+    found = nla.action_and_slot(item.owner, item.layer)
     action = found[0] if found else None if item.layer else action_of(item.owner)
     return [action] if action is not None and ledgers.was_made(action) else []
 
 
-def _give_place(item: Plan, shared: dict[str, bpy.types.Action], name: str, undo: ExitStack) -> None:
-    """Give a plan's owner animation data and an action, in a track of the NLA for a layer, where it has none."""
+def _ensure_action(item: Plan, shared: dict[str, bpy.types.Action], name: str, undo: ExitStack) -> None:
+    """Give a plan's owner what it is missing: animation data, and an action (for a layer, in an NLA track)."""
     owner = item.owner
     if owner.animation_data is None:
         owner.animation_data_create()
@@ -95,20 +95,20 @@ def _give_place(item: Plan, shared: dict[str, bpy.types.Action], name: str, undo
     item.ledger.made_data |= any(ledgers.read(owner, layer).made_data for layer in nla.layers_of(owner))
     if item.layer:
         if nla.strip_of(owner, item.layer) is None:
-            nla.put_in_place(owner, item.layer, _shared(shared, item.layer, name, undo), undo)
+            nla.put_in_place(owner, item.layer, _shared_action(shared, item.layer, name, undo), undo)
         return
     data = owner.animation_data
     if data.action is not None:
         if data.action_slot is None:
             undo.callback(_drop_slot, data)
         return
-    action = _shared(shared, "", name, undo)
+    action = _shared_action(shared, "", name, undo)
     undo.callback(_unassign, data)
     data.action = action
 
 
-def _shared(shared: dict[str, bpy.types.Action], layer: str, name: str, undo: ExitStack) -> bpy.types.Action:
-    """Return the action Mouthpiece made for all data-blocks of a layer, made if need be."""
+def _shared_action(shared: dict[str, bpy.types.Action], layer: str, name: str, undo: ExitStack) -> bpy.types.Action:
+    """Return the action that all data-blocks share for a layer, making it if it is missing."""
     if layer not in shared:
         label = f"Mouthpiece {nla.NAMES[layer]} – {name.removeprefix('Mouthpiece ')}" if layer else name
         action = nla.new_action(label, layer) if layer else bpy.data.actions.new(label)
@@ -119,35 +119,35 @@ def _shared(shared: dict[str, bpy.types.Action], layer: str, name: str, undo: Ex
 
 
 def _unassign(data: bpy.types.AnimData) -> None:
-    """Take the action off, and its slot out of the action."""
+    """Unassign the action, and remove its slot from it."""
     _drop_slot(data)
     data.action = None
 
 
 def _drop_slot(data: bpy.types.AnimData) -> None:
-    """Take the slot out of the action."""
+    """Remove the slot in use from the action."""
     slot = data.action_slot
     if slot is not None:
         data.action.slots.remove(slot)
 
 
 def apply(item: Plan, undo: ExitStack) -> None:
-    """Carry out a plan; ``undo`` gets what puts everything back."""
+    """Carry out one plan whose owner has an action; ``undo`` gets callbacks that revert it."""
     owner, ledger = item.owner, item.ledger
     existing = curves_by_place(owner, item.layer)
     before = dict(ledger.before)
     for channel, change in item.changes.items():
         fcurve = existing.get((change.data_path, change.index))
         if len(change.keys):
-            undo.callback(_put, item, change, change.before)
+            undo.callback(_set_keys, item, change, change.before)
             if fcurve is None:
                 before.setdefault(channel, ledgers.value_before(owner, change.data_path, change.index))
-            _put(item, change, change.keys, fcurve)
+            _set_keys(item, change, change.keys, fcurve)
         elif fcurve is not None:
-            _take_off(item, channel, change, fcurve, before, undo)
-    undo.callback(_remember(item))
-    item.takes = settled(owner, item.layer, item.takes, {id: change.keys for id, change in item.changes.items()})
-    ledgers.write(owner, ledgers.Ledger(item.takes, before if item.takes else {}, ledger.made_data), item.layer)
+            _empty_curve(item, channel, change, fcurve, before, undo)
+    undo.callback(_ledger_restorer(item))
+    item.lines = settled(owner, item.layer, item.lines, {id: change.keys for id, change in item.changes.items()})
+    ledgers.write(owner, ledgers.Ledger(item.lines, before if item.lines else {}, ledger.made_data), item.layer)
     if item.layer:
         undo.callback(nla.fit, owner, item.layer)
         nla.fit(owner, item.layer)
@@ -155,26 +155,26 @@ def apply(item: Plan, undo: ExitStack) -> None:
 
 
 def settled(
-    owner: bpy.types.ID, layer: str, takes: Sequence[ledgers.LedgerLine], written: Mapping[str, Keys]
+    owner: bpy.types.ID, layer: str, lines: Sequence[ledgers.LedgerLine], written: Mapping[str, Keys]
 ) -> list[ledgers.LedgerLine]:
-    """Return takes with checksums of the ``written`` keys as Blender holds them: it lines handles up in its own way."""
+    """Return ledger lines with the checksums of ``written`` keys as Blender has them now: it moves aligned handles."""
     bent = {channel: keys for channel, keys in written.items() if len(keys) and keys.is_curved}
     curves = curves_by_place(owner, layer) if bent else {}
-    held = {channel: Keys.read(curves[split_id(channel)]) for channel in bent}
+    present = {channel: Keys.read(curves[split_id(channel)]) for channel in bent}
     found = []
-    for take in takes:
-        sums = dict(take.channels)
-        for channel in held.keys() & sums.keys():
-            if sums[channel] == bent[channel].checksum(take.first, take.last):
-                sums[channel] = held[channel].checksum(take.first, take.last)
-        found.append(ledgers.LedgerLine(take.sound, take.first, take.last, sums))
+    for line in lines:
+        sums = dict(line.channels)
+        for channel in present.keys() & sums.keys():
+            if sums[channel] == bent[channel].checksum(line.first, line.last):
+                sums[channel] = present[channel].checksum(line.first, line.last)
+        found.append(ledgers.LedgerLine(line.sound, line.first, line.last, sums))
     return found
 
 
 def measured(part: Part, kept: Collection[str]) -> Reduction | None:
-    """Return how few keys a part's channels have, and how far Blender's evaluation is from what was asked for.
+    """Return how many keys a part's channels have, and how far Blender's evaluation is from the part's curves.
 
-    Channels that were ``kept`` as they were do not count; None for a key a frame.
+    Channels that were ``kept`` as they were do not count. None if the part has a key on every frame.
     """
     if part.error <= 0:
         return None
@@ -192,8 +192,8 @@ def measured(part: Part, kept: Collection[str]) -> Reduction | None:
     return total
 
 
-def _put(item: Plan, change: Change, keys: Keys | None, fcurve: Any = None) -> None:
-    """Make ``keys`` the only keys of a channel, whose curve is made, or with None removed."""
+def _set_keys(item: Plan, change: Change, keys: Keys | None, fcurve: Any = None) -> None:
+    """Make ``keys`` the only keys of a channel, making its curve if it is missing; None removes the curve."""
     if keys is None:
         curves = nla.fcurves_of(item.owner, item.layer)
         made = curves.find(change.data_path, index=change.index) if curves else None
@@ -203,9 +203,11 @@ def _put(item: Plan, change: Change, keys: Keys | None, fcurve: Any = None) -> N
     keys.put(fcurve or nla.ensure_fcurve(item.owner, item.layer, change.data_path, change.index))
 
 
-def _take_off(item: Plan, channel: str, change: Change, fcurve: Any, before: dict[str, float], undo: ExitStack) -> None:
-    """Empty a curve; one that Mouthpiece made goes, and the value it drove comes back."""
-    undo.callback(_put, item, change, change.before)
+def _empty_curve(
+    item: Plan, channel: str, change: Change, fcurve: Any, before: dict[str, float], undo: ExitStack
+) -> None:
+    """Remove all keys of a curve. If Mouthpiece made it, remove it too and restore the value its property had."""
+    undo.callback(_set_keys, item, change, change.before)
     if channel not in before:
         change.keys.put(fcurve)
         return
@@ -218,9 +220,9 @@ def _value(owner: bpy.types.ID, change: Change) -> float:
     return rna_values.get(owner, change.data_path, change.index)
 
 
-def _remember(item: Plan) -> Callable[[], None]:
-    """Return what puts the action's ledger and kept takes back as they are now."""
-    found = nla.place(item.owner, item.layer)
+def _ledger_restorer(item: Plan) -> Callable[[], None]:
+    """Return a function that restores the action's ledger and kept takes as they are now."""
+    found = nla.action_and_slot(item.owner, item.layer)
     assert found is not None  # keys have just been put there
     action, before = found[0], ledgers.snapshot(found[0])
     return lambda: ledgers.restore(action, before)

@@ -1,4 +1,4 @@
-"""From a Sound data-block or a file to samples, and to the scene's frames at which they are heard."""
+"""Sounds from data-blocks and files: decodes them, and tells at which of the scene's frames they are heard."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from numpy.typing import NDArray
 
-#: Seconds of sound listened to beyond what a trimmed strip lets through: the networks need to hear around words.
+#: Seconds of sound used before and after what a trimmed strip plays: the networks need the context of words.
 _MARGIN_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a sound plays on a scene's frames.
+    """The position of a sound on a scene's frames.
 
-    ``origin`` is the frame at which second ``offset`` of the sound plays, ``speed`` the seconds of sound that
-    pass in a second of the scene; ``left`` and ``right`` are a strip's handles, the latter no longer heard.
+    ``origin`` is the frame at which second ``offset`` of the sound plays, ``speed`` the seconds of sound that pass in a
+    second of the scene. ``left`` is the first frame of a strip, ``right`` the one after its last.
     """
 
     fps: float
@@ -41,7 +41,7 @@ class Placement:
     right: int | None = None
 
     def grid(self, seconds: float) -> FrameGrid:
-        """Return the whole frames at which a sound of that length is heard."""
+        """Return the whole frames at which a sound of that length is heard; raises RigError if there are none."""
         from mouthpiece.curves import FrameGrid
 
         whole = FrameGrid.covering(seconds - self.offset, self.fps, self.origin, self.offset, self.speed)
@@ -52,16 +52,17 @@ class Placement:
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
     def heard(self, seconds: float) -> tuple[float, float]:
-        """Return the first and last second of the sound that lie on the grid."""
+        """Return the first and the last second of the sound that are heard."""
         times = self.grid(seconds).times
         return float(times[0]), float(times[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A sound chosen for baking: all that is needed to decode it, copied out of Blender.
+    """A sound chosen for baking: all that is needed to decode it without Blender's data.
 
-    ``identity`` names the line for re-baking, ``label`` for messages; ``packed`` holds a packed sound's bytes.
+    Baking a sound of the same ``identity`` again replaces its line. ``label`` is its name in messages, ``packed`` the
+    bytes of a packed sound.
     """
 
     identity: str
@@ -95,13 +96,13 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
 
 
 def decode(recording: Recording) -> Audio:
-    """Return the samples, mono, at the file's own rate. Touches no scene: any thread may call it."""
+    """Return the samples, mono, at the file's own rate. Any thread may call this: it uses no Blender data."""
     with _file(recording) as path:
         return _decode_file(path, recording.label)
 
 
 def channels(recording: Recording) -> tuple[NDArray[np.float32], int]:
-    """Return the samples (N, channels) in -1..1 and their rate. Touches no scene: any thread may call it."""
+    """Return the samples (N, channels) in -1..1 and their rate. Any thread may call this: it uses no Blender data."""
     import numpy as np
 
     with _file(recording) as path:
@@ -113,7 +114,7 @@ def channels(recording: Recording) -> tuple[NDArray[np.float32], int]:
 
 @contextmanager
 def _file(recording: Recording) -> Iterator[str]:
-    """Lend a path at which a sound can be read, packed or not."""
+    """Provide a path at which a sound can be read; a packed one is in a temporary file there."""
     if recording.packed is None:
         yield recording.path
         return
@@ -124,9 +125,9 @@ def _file(recording: Recording) -> Iterator[str]:
 
 
 def cut(audio: Audio, placement: Placement) -> tuple[Audio, float]:
-    """Return the part of the sound worth listening to, whole seconds, and the second it begins at.
+    """Return the part of the sound that the networks need, and the whole second at which it begins.
 
-    Only a strip that shows a small part of a long sound is cut, a few seconds around its handles.
+    The sound is cut only if a strip plays a small part of it: to a few seconds around that part.
     """
     from mouthpiece.audio import Audio
 
@@ -139,7 +140,7 @@ def cut(audio: Audio, placement: Placement) -> tuple[Audio, float]:
 
 
 def full_path(path: str, library: bpy.types.Library | None = None) -> str:
-    """Return a path without Blender's ``//`` and the system's ``..``; links are left as they are."""
+    """Return an absolute path without Blender's ``//`` and without ``..``; symbolic links are not resolved."""
     return os.path.abspath(bpy.path.abspath(path, library=library))  # noqa: PTH100  # resolve() follows links
 
 
@@ -154,6 +155,7 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
 
 
 def _decode_file(path: str, label: str) -> Audio:
+    """Return the samples of a file, mono, decoded by Blender or, in builds without Audaspace, by the core."""
     import numpy as np
     from mouthpiece import audio
 
@@ -164,11 +166,11 @@ def _decode_file(path: str, label: str) -> Audio:
 
 
 def _samples(path: str, label: str) -> tuple[NDArray[np.float32], int]:
-    """Return what Blender decodes of a file (N, channels), and its rate."""
+    """Return the samples of a file (N, channels) as Blender decodes them, and their rate."""
     import aud
     from mouthpiece import audio
 
-    audio.check_file(Path(path))  # Blender's decoder takes cut-off files for shorter ones
+    audio.check_file(Path(path))  # Blender would decode a truncated file without an error
     try:
         source = aud.Sound.file(path)
         rate, samples = int(source.specs[0]), source.data()
@@ -182,9 +184,10 @@ def _samples(path: str, label: str) -> tuple[NDArray[np.float32], int]:
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:
-    """Return decoded samples scaled as everywhere else.
+    """Return decoded samples in the scale that the core's decoder has.
 
-    Audaspace divides 16-bit samples by 32767 (measured), others by 2**15; the same file is to give the same take.
+    Audaspace divides 16-bit samples by 32767 (measured), other programs by 2**15; the same file shall give the same
+    take in Blender and outside.
     """
     import numpy as np
 

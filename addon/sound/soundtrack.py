@@ -1,4 +1,4 @@
-"""The sound of a portrait's lines, laid out as they lie on the scene's frames, for its film and for the sequencer."""
+"""Mixes the sounds of a portrait's lines, as they lie on the scene's frames, for its film and for the sequencer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Samples a second of a soundtrack.
+#: Sample rate of a soundtrack in Hz.
 RATE: Final = 48_000
-#: Samples laid out at once.
+#: Samples mixed at a time, to limit memory.
 _BLOCK: Final = 20 * RATE
 
 
@@ -34,7 +34,7 @@ class TrackSound:
 
 
 def heard(lines: Sequence[kept_takes.KeptLine], scene: bpy.types.Scene) -> tuple[list[TrackSound], list[str]]:
-    """Return the sounds of lines as they lie now, and a remark on each that is gone or has moved."""
+    """Return the sounds of lines at their present position, and a remark on each that is missing or was moved."""
     found, remarks = [], []
     for line in lines:
         grid = line.frames()
@@ -54,7 +54,7 @@ def heard(lines: Sequence[kept_takes.KeptLine], scene: bpy.types.Scene) -> tuple
 
 
 def _recording(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> recordings.Recording | None:
-    """Return the sound a line was animated from; None for a take, AudioError if it is gone."""
+    """Return the sound a line was animated from; None if that was a take (.npz). Raises AudioError if it is gone."""
     kind, _, name = line.sound.partition(":")
     grid = line.frames()
     if kind == "file":
@@ -69,9 +69,9 @@ def _recording(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> recordings.
 
 
 def mixed(tracks: Sequence[TrackSound], fps: float, first: int, count: int) -> NDArray[np.float32]:
-    """Return the sound (N, 1 or 2) of ``count`` frames from ``first`` on, in -1..1 at :data:`RATE`.
+    """Return the mixed sound (N, 1 or 2) of ``count`` frames from ``first`` on, in -1..1 at :data:`RATE`.
 
-    Touches no scene. Raises AudioError if a sound cannot be read.
+    Any thread may call this: it uses no Blender data. Raises AudioError if a sound cannot be read.
     """
     import numpy as np
 
@@ -91,7 +91,7 @@ def mixed(tracks: Sequence[TrackSound], fps: float, first: int, count: int) -> N
 
 
 def _read(samples: NDArray[np.float32], position: Any) -> NDArray[np.float32]:
-    """Return samples (N, C) at fractional places; silence beyond the ends."""
+    """Return samples (N, C) at N fractional positions, interpolated linearly; silence beyond the ends."""
     import numpy as np
 
     low = max(0, int(position[0]))
@@ -104,7 +104,7 @@ def _read(samples: NDArray[np.float32], position: Any) -> NDArray[np.float32]:
 
 
 def write(samples: NDArray[np.float32], path: Path) -> None:
-    """Write a soundtrack as 16-bit WAV."""
+    """Write a soundtrack (N, C) at :data:`RATE` as a 16-bit WAV file."""
     import numpy as np
 
     with wave.open(str(path), "wb") as file:

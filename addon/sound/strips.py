@@ -1,4 +1,4 @@
-"""Sound strips of the sequencer: which is meant, and where it is heard with all its trims and its speed."""
+"""Sound strips of the sequencer: finds the one that is meant, and where it is heard with its trims and its speed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .recordings import Placement, Recording, content_of, true_fps
 
 
 def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
-    """Return the strip called ``name``; without a name the active sound strip, or the only one.
+    """Return the strip called ``name``; without a name the active sound strip, or the only one there is.
 
-    Raises AudioError if there is none, or too many to choose from.
+    Raises AudioError if there is none, or if several could be meant.
     """
     strips = compat.all_strips(scene)
     if name:
@@ -36,7 +36,10 @@ def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
 
 
 def from_strip(strip: Any, scene: bpy.types.Scene) -> Recording:
-    """Return a sequencer strip's sound, placed as it is heard: start, trims, sound offset and speed honoured."""
+    """Return a strip's sound, placed as it is heard, with the strip's start, trims, sound offset and speed.
+
+    Raises AudioError if it cannot be heard, or changes its speed.
+    """
     if strip.type != "SOUND":
         raise AudioError(f"The strip '{strip.name}' is not a sound ({strip.type.title()}). Choose a sound strip.")
     if _is_muted(strip, scene):
@@ -47,7 +50,7 @@ def from_strip(strip: Any, scene: bpy.types.Scene) -> Recording:
     times = compat.strip_times(strip)
     fps = true_fps(scene)
     speed = _speed(strip, times, path, packed, scene)
-    # What was cut off on loading is skipped like what lies under the handle, except that 4.5 does not retime it.
+    # Frames trimmed on loading are skipped like those a handle hides, except that 4.5 does not retime them.
     origin, offset = times.left - times.hidden - times.trim_start + strip.sound_offset * fps, 0.0
     if speed != 1.0 and not compat.retimed_skip_is_scaled():
         origin, offset = origin + times.trim_start, times.trim_start / fps
@@ -65,10 +68,10 @@ def _is_muted(strip: Any, scene: bpy.types.Scene) -> bool:
 
 
 def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None, scene: bpy.types.Scene) -> float:
-    """Return the strip's constant playing speed, read off its two retiming keys.
+    """Return the strip's constant speed, computed from its two retiming keys; 1 without keys.
 
-    The keys tell where content begins and ends on the timeline; how long it is at normal speed only a fresh
-    strip of the same sound tells.
+    The keys are where the content begins and ends on the timeline. Its length at normal speed cannot be read from the
+    strip, only from a new strip of the same sound.
     """
     keys = [key.timeline_frame for key in strip.retiming_keys]
     if not keys:
@@ -83,7 +86,7 @@ def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None
 
 
 def _natural_length(path: str, packed: bytes | None, scene: bpy.types.Scene) -> int:
-    """Return the frames a strip of this sound has before any trim or retiming."""
+    """Return how many frames long a strip of this sound is without trims and retiming."""
     render = scene.render
     with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
         if packed is not None:

@@ -1,4 +1,7 @@
-"""What a performance can drive. A target is a snapshot: it can be made, kept while work runs, and asked again."""
+"""Targets: the things in a scene that a performance can drive, and how the target of an object is found.
+
+A target is a snapshot that holds names and numbers only, so it can be kept while work runs in a thread.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Driven:
-    """Curves by data-block, and remarks: frames clamped by channel, warnings; and what is drawn instead."""
+    """What a target makes of a performance: parts with curves, or drawings, and remarks.
+
+    ``clamped`` is the number of frames by channel on which its value was limited.
+    """
 
     parts: tuple[Part, ...]
     clamped: dict[str, int] = field(default_factory=dict)
@@ -30,13 +36,13 @@ class Driven:
 
 
 class Target(Protocol):
-    """Something of a scene that a performance drives: a frozen dataclass that holds names, not Blender's objects."""
+    """Something in a scene that a performance drives: a frozen dataclass that holds names instead of data-blocks."""
 
     kind: ClassVar[str]
 
     @property
     def object_name(self) -> str:
-        """Name of the object it was made of."""
+        """Name of the object the target was made of."""
         ...
 
     @property
@@ -46,35 +52,35 @@ class Target(Protocol):
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target for an object, as its settings have it; RigError says why there is none.
+        """Return the target for an object with its present settings; raises RigError if it has none of this kind.
 
-        Cheap: panels ask at every redraw.
+        This must be quick: panels call it at every redraw.
         """
         ...
 
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
-        """Return the target :meth:`saved` told of, for the object now called ``saved["object_name"]``."""
+        """Return the target that :meth:`saved` described, for the object called ``saved["object_name"]``."""
         ...
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return the curves for ``performance``, which is already final, on ``grid``, changing nothing.
+        """Return curves or drawings for ``performance`` on ``grid``; nothing in the scene is changed.
 
-        Raises RigError if what the snapshot was made of is gone or may no longer be edited.
+        The performance must be final (dials applied). Raises RigError if the target is gone or may no longer be edited.
         """
         ...
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again when it is dialled, fit for JSON: kind, object_name, strength, and its own."""
+        """Return what :meth:`from_saved` needs, fit for JSON: kind, object_name, strength, and the target's own."""
         ...
 
     def summary(self) -> str:
-        """Return one line for the panel and the report."""
+        """Return one line of text for the panel and the report."""
         ...
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the data-blocks of an object that it may animate or draw into, whether or not it can now."""
+        """Return the data-blocks of an object that this kind of target writes into, even if it cannot do so now."""
         ...
 
 
@@ -88,16 +94,16 @@ class ClaimingTarget(Target, Protocol):
 
 
 class DrawnTarget(Target, Protocol):
-    """A target with :class:`Drawings`."""
+    """A target that makes :class:`Drawings` instead of keys."""
 
     @classmethod
     def has_drawings(cls, owner: bpy.types.ID) -> bool:
-        """Return whether drawings of Mouthpiece's are in the data-block."""
+        """Return whether the data-block has drawings that Mouthpiece made."""
         ...
 
     @classmethod
     def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Take them all off again and put back what was there; ``undo`` gets what takes each step back."""
+        """Remove all of them and restore what was there before; ``undo`` gets callbacks that revert it."""
         ...
 
 
@@ -121,7 +127,7 @@ _ROWS: Final = {
     "PORTRAIT": _KindRow(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
     "HEAD": _KindRow(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
-#: What is tried for an object of each type; the first one's refusal is the one told.
+#: Kinds tried for an object of each type, in this order; if all fail, the error of the first one is raised.
 _TRIED: Final = {
     "MESH": ("NAMES", "SOLVED", "PICTURE", "CHART"),
     "ARMATURE": ("BONES", "CHART"),
@@ -129,14 +135,14 @@ _TRIED: Final = {
 }
 #: Kinds that claim the objects made for them: a :class:`ClaimingTarget` each.
 _CLAIMING: Final = ("PICTURE", "PORTRAIT")
-#: Types of objects that can play a face without more being said.
+#: Types of objects that can be characters without their target being chosen.
 DRIVABLE: Final = tuple(_TRIED)
-#: Tried before all others: they suit only what was set up for them.
+#: Kinds tried before all others, as they fit only objects that were set up for them.
 _FIRST: Final = {"GREASEPENCIL": ("CHART",)}
 
 
 class _Kinds(Mapping[str, type[Target]]):
-    """Targets by kind; a module is imported when it is asked for."""
+    """Target classes by kind; the module of a class is imported when it is first asked for."""
 
     def __getitem__(self, kind: str) -> type[Target]:
         """Return the class of a kind."""
@@ -144,15 +150,15 @@ class _Kinds(Mapping[str, type[Target]]):
         return cast(type[Target], getattr(import_module(f"{__name__}.{row.folder}.target"), row.name))
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the kinds there are."""
+        """Yield the kinds."""
         return iter(_ROWS)
 
     def __len__(self) -> int:
-        """Return how many kinds there are."""
+        """Return the number of kinds."""
         return len(_ROWS)
 
     def __contains__(self, kind: object) -> bool:
-        """Return whether there is such a kind, importing nothing."""
+        """Return whether there is such a kind, without importing its module."""
         return kind in _ROWS
 
 
@@ -160,20 +166,20 @@ KINDS: Final[Mapping[str, type[Target]]] = _Kinds()
 
 
 def kind_items() -> list[tuple[str, str, str, int]]:
-    """Return the choice of kinds for a property: those a character can have."""
+    """Return the items of an EnumProperty for a character's kind of target."""
     auto = ("AUTO", "Automatic", "Whatever suits the object", 0)
     return [auto, *((k, _ROWS[k].label, _ROWS[k].text, _ROWS[k].number) for k in KINDS if k != "HEAD")]
 
 
 def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = "AUTO") -> Target:
-    """Return what plays the face of ``obj``; RigError says why nothing does."""
+    """Return the target of ``obj``, of the given kind or the first that fits; raises RigError if none does."""
     if obj is None:
         raise RigError("No character is active. Click a character: a mesh with shape keys, a face rig, or a drawing.")
     if kind != "AUTO":
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
-    for claiming in _CLAIMING:
+    for claiming in (kind for kind in _CLAIMING if kind in KINDS):
         if cast(type[ClaimingTarget], KINDS[claiming]).claims(obj):
             return KINDS[claiming].of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
@@ -183,16 +189,16 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
             return KINDS[name].of(obj, strength)
         except RigError as error:
             refused[name] = error
-    told = [refused[name] for name in _TRIED.get(obj.type, ()) if name in refused]
-    if told:
-        raise told[0]
+    errors = [refused[name] for name in _TRIED.get(obj.type, ()) if name in refused]
+    if errors:
+        raise errors[0]
     raise RigError(
         f"'{obj.name}' is not a mesh ({obj.type.replace('_', ' ').title()}). Click the mesh with the shape keys."
     )
 
 
 def made_again(saved: Mapping[str, Any]) -> Target:
-    """Return the target that was saved; RigError if its kind is unknown, or what it was made of is gone."""
+    """Return the target that was saved; raises RigError if its kind is unknown or its object is gone."""
     kind = str(saved.get("kind"))
     if kind not in KINDS:
         raise RigError(f"This Mouthpiece knows no target '{kind}'. Update it, or animate the sound again.")
@@ -200,7 +206,7 @@ def made_again(saved: Mapping[str, Any]) -> Target:
 
 
 def owners_of(characters: Iterable[bpy.types.Object | None], head: bpy.types.Object | None) -> list[bpy.types.ID]:
-    """Return the data-blocks a take may animate or draw into, each once: those of characters, and of a head."""
+    """Return the data-blocks that targets of characters, and of a head, write into, each once."""
     found: dict[bpy.types.ID, None] = {}
     for obj in characters:
         for kind in KINDS if obj is not None else ():
@@ -212,7 +218,7 @@ def owners_of(characters: Iterable[bpy.types.Object | None], head: bpy.types.Obj
 
 
 def drawers(owner: bpy.types.ID) -> list[type[DrawnTarget]]:
-    """Return the kinds of targets that have drawings in a data-block."""
+    """Return the target classes that have drawings in a data-block."""
     made = (KINDS[kind] for kind in KINDS)
     drawn = (cast(type[DrawnTarget], kind) for kind in made if hasattr(kind, "has_drawings"))
     return [kind for kind in drawn if kind.has_drawings(owner)]

@@ -1,4 +1,4 @@
-"""Where the face of an armature looks, and how large it is."""
+"""Measures the direction and the size of an armature's face."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .rotations import scale_of
 if TYPE_CHECKING:
     from mouthpiece.retarget.bones.mapping import Link
 
-#: A lid that begins this near to the eye's centre, in its own length, turns about it.
+#: A lid bone whose head is nearer to the eye's centre than this share of its length turns about that centre.
 _AT_EYE: Final = 0.5
 
 
 def in_face(link: Link) -> bool:
-    """Return whether a link asks for motion of the face, to be brought into the bone's channels."""
+    """Return whether a link's motion is given in the face's space and has to be converted to the bone's channels."""
     return link.space == "FACE" and link.channel != "SCALE"
 
 
 def turning_lids(rig: bpy.types.Object, links: Sequence[Link]) -> tuple[Link, ...]:
-    """Return ``links`` with lids that lie about the eye's centre turning about it, rather than shifting.
+    """Return ``links`` in which lid bones that begin at the eye's centre rotate instead of shifting.
 
-    A name does not tell; where the bone begins does: at the eye, or at the edge of the lid.
+    Names do not show which lids do, but the position of the bone's head does: at the eye, or at the edge of the lid.
     """
     bones = rig.data.bones
     eyes = {link.source[-1]: bones[link.bone].head_local for link in links if link.source in ("eye.L", "eye.R")}
@@ -45,10 +45,10 @@ def turning_lids(rig: bpy.types.Object, links: Sequence[Link]) -> tuple[Link, ..
 def frame_of(
     rig: bpy.types.Object, links: Sequence[Link], neutral: NDArray[Any], eye_distance: float = 0.0
 ) -> FaceFrame:
-    """Return where the face of an armature looks and how large it is, in its own space and unit.
+    """Return the direction and size of an armature's face, in the armature's space and unit.
 
-    ``eye_distance`` is one in world units that is to count; without one, and without pairs of bones, the width of the
-    meshes the armature carries is taken for a head's.
+    ``eye_distance``, in world units, overrides the measured one. If it is 0 and there are no pairs of bones to measure,
+    the widest mesh among the armature's children is taken for the head.
     """
     face = control_points(neutral) | {"jaw": hinge(neutral)}
     places = {}
@@ -67,6 +67,6 @@ def frame_of(
 
 
 def _width(rig: bpy.types.Object) -> float:
-    """Return the width of the largest mesh an armature carries, in world units; else of the armature."""
+    """Return the width of the widest mesh among an armature's children, else of the armature, in world units."""
     worn = [child for child in rig.children_recursive if child.type == "MESH"]
     return max((child.dimensions[0] for child in worn), default=rig.dimensions[0]) or 1.0

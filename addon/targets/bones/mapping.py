@@ -1,4 +1,4 @@
-"""The mapping table of an armature: what each of its face bones follows. Kept with the object."""
+"""The mapping table of an armature: what each of its face bones follows. It is stored with the object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIELDS = ("source", "bone", "channel", "axis", "gain", "space", "point", "watch
 
 
 def _sources(_: Any, __: bpy.types.Context, typed: str) -> list[str]:
-    """Return what bones can follow, for the search field; the controls alone until something is typed."""
+    """Return what bones can follow, for the search field: only the controls until something is typed."""
     from mouthpiece.retarget.bones.controls import CONTROLS, sources
 
     names = sources() if typed else tuple(CONTROLS)
@@ -38,7 +38,7 @@ def _sources(_: Any, __: bpy.types.Context, typed: str) -> list[str]:
 
 
 class MOUTHPIECE_PG_bone_link(bpy.types.PropertyGroup):
-    """One entry of the table."""
+    """One entry of the table: a bone and what it follows."""
 
     use: BoolProperty(name="Use", description="Let this bone follow", default=True, override=_OVERRIDE)
     source: StringProperty(
@@ -96,7 +96,7 @@ class MOUTHPIECE_PG_bone_link(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_bones(bpy.types.PropertyGroup):
-    """The table, and the size of the face."""
+    """The mapping table of an armature, and the size of its face."""
 
     links: CollectionProperty(type=MOUTHPIECE_PG_bone_link, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
     active: IntProperty(override=_OVERRIDE)
@@ -111,24 +111,24 @@ class MOUTHPIECE_PG_bones(bpy.types.PropertyGroup):
 
 
 def locked_bones(rig: bpy.types.Object) -> tuple[str, ...]:
-    """Return the bones that may neither shift nor turn: a rig's own, which are looked at but never keyed."""
+    """Return the bones whose location and rotation are locked: the rig moves them itself, so they are never keyed."""
     return tuple(bone.name for bone in rig.pose.bones if all(bone.lock_location) and all(bone.lock_rotation))
 
 
 def links_in(rig: bpy.types.Object) -> tuple[Link, ...]:
-    """Return the entries of a table that are in use; RigError if one makes no sense."""
+    """Return the entries of a table that are in use; raises RigError if one is invalid."""
     from mouthpiece.retarget.bones.mapping import Link
 
     used = [entry for entry in rig.mouthpiece_bones.links if entry.use]
-    # gains are single floats: 1.2 is 1.2000000477 in them
+    # properties are 32-bit floats, in which 1.2 is 1.2000000477
     values = [{name: getattr(entry, name) for name in _FIELDS} | {"gain": round(entry.gain, 6)} for entry in used]
     return tuple(Link(**fields) for fields in values)
 
 
 def fill(rig: bpy.types.Object, links: Iterable[Link], profile: str) -> None:
-    """Put links into an armature's table, in place of what it held.
+    """Replace the entries of an armature's table by ``links``.
 
-    Of an override, entries that come from the library cannot go: those the table does not have are switched off.
+    In a library override, entries from the library cannot be removed: those that are not in ``links`` are switched off.
     """
     compat.allow_overrides(rig)
     settings = rig.mouthpiece_bones
@@ -141,7 +141,7 @@ def fill(rig: bpy.types.Object, links: Iterable[Link], profile: str) -> None:
 
 
 def removed(settings: Any, index: int) -> bool:
-    """Remove an entry and return whether it could go; one of an override's library stays, switched off."""
+    """Remove an entry and return whether that was possible; in an override, one from the library is switched off."""
     try:
         settings.links.remove(index)
     except (TypeError, RuntimeError):
@@ -151,18 +151,18 @@ def removed(settings: Any, index: int) -> bool:
 
 
 def put(entry: Any, link: Link) -> None:
-    """Set an entry of the table."""
-    # what an override adds to a list is told apart by its name
+    """Set all fields of an entry."""
+    # library overrides identify added entries by their name
     entry.name, entry.use = f"{link.source} > {link.bone} {link.channel}", True
     for name in _FIELDS:
         setattr(entry, name, getattr(link, name))
 
 
 def mirrored(link: Link, bones: Iterable[str]) -> Link | None:
-    """Return the entry for the other side, or None if it has no other side.
+    """Return the entry for the other side of the face; None if there is no such bone.
 
-    Bones of the two sides are taken to be mirrored as Blender's Symmetrize does it: in their own axes the motion of one
-    is that of the other with location X and rotation Y and Z reversed.
+    The bones of both sides are assumed to be mirrored as Blender's Symmetrize does it: in their own axes, the motion of
+    one is that of the other with location X and rotation Y and Z negated.
     """
     names = set(bones)
     flip = bpy.utils.flip_name
@@ -179,7 +179,7 @@ def mirrored(link: Link, bones: Iterable[str]) -> Link | None:
 
 
 def _other_source(source: str) -> str:
-    """Return what is followed on the other side."""
+    """Return the source that corresponds to ``source`` on the other side of the face."""
     name, colon, way = source.partition(":")
     for one, other in (("Left", "Right"), ("Right", "Left"), (".L", ".R"), (".R", ".L")):
         if name.endswith(one):
@@ -188,14 +188,14 @@ def _other_source(source: str) -> str:
 
 
 def _reverses(source: str) -> bool:
-    """Return whether a number means the other direction on the other side."""
+    """Return whether a source has the opposite sign on the other side of the face."""
     return source.endswith((":left", "gaze_left"))
 
 
 def mirror(rig: bpy.types.Object, which: str) -> int:
-    """Give the other side what the active entry has (ACTIVE), or all of the LEFT or RIGHT; return how many entries.
+    """Mirror the active entry (``which`` is ACTIVE), or all of the LEFT or RIGHT side; return how many were mirrored.
 
-    Raises RigError if an entry makes no sense.
+    Raises RigError if an entry is invalid.
     """
     from mouthpiece.retarget.bones.mapping import Link
 
@@ -213,15 +213,15 @@ def mirror(rig: bpy.types.Object, which: str) -> int:
 
 
 def _side(bone: str) -> str:
-    """Return LEFT or RIGHT, by the letters in which a bone's name and its mirror image differ; empty for the middle."""
+    """Return LEFT or RIGHT, by the letter in which a bone's name and its flipped name differ; empty for the middle."""
     differing = next((a for a, b in zip(bone, bpy.utils.flip_name(bone), strict=False) if a != b), "")
     return {"l": "LEFT", "r": "RIGHT"}.get(differing.lower(), "")
 
 
 def load(rig: bpy.types.Object, path: Path) -> tuple[str, ...]:
-    """Fill an armature's table from a file; return the bones it has not, whose entries are left out.
+    """Fill an armature's table from a file; return the bones that the armature lacks, whose entries are left out.
 
-    Raises RigError, with the table as it was, if the file is no mapping or none of its bones is there.
+    Raises RigError, with the table unchanged, if the file is not a mapping or the armature has none of its bones.
     """
     from mouthpiece.retarget.bones.mapping import read
 
@@ -238,12 +238,12 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Give every object its table."""
+    """Register the table and add it to every object."""
     _register_classes()
     bpy.types.Object.mouthpiece_bones = PointerProperty(type=MOUTHPIECE_PG_bones, override=_OVERRIDE)
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the table from objects and unregister it."""
     del bpy.types.Object.mouthpiece_bones
     _unregister_classes()

@@ -1,4 +1,4 @@
-"""What a rig's face bones hold on each frame: controls, brought through the rig's own answers into channels."""
+"""Computes the channels of a rig's face bones on each frame, so that the measured rig moves as the controls do."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: How much larger or smaller than a person's a rig's eyes may open; beyond that its lids are not where they seem.
+#: Range of a rig's eye opening over a person's; outside of it the positions of its lid bones are not those of lids.
 _LID_SCALES: Final = (0.2, 6.0)
 _AXIS: Final = {"X": 0, "Y": 1, "Z": 2}
 
 
 @dataclass(slots=True)
 class Moved:
-    """Channels with their values (F, C), frames clamped by channel, remarks."""
+    """Channels with their values on F frames, the number of clamped frames by channel, and remarks."""
 
     channels: list[Channel] = field(default_factory=list)
     columns: list[Floats] = field(default_factory=list)
@@ -44,13 +44,16 @@ class Moved:
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """Return the values of all channels."""
+        """Values of all channels, (F, C)."""
         return np.stack(self.columns, axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """A rig measured, with a face's motion on it: axes of the face in the rig's space, its eye distance in its unit."""
+    """A measured rig and the motion its face shall make.
+
+    ``axes`` (3, 3) are the performance's axes in the rig's space, as columns; ``eye_distance`` is in the rig's unit.
+    """
 
     rig: bpy.types.Object
     answer: Answer
@@ -60,7 +63,7 @@ class Staging:
 
     @property
     def to_rig(self) -> Floats:
-        """Return the character's axes (X to its left, Y backwards, Z up) in the rig's space, columns."""
+        """The character's axes (X to its left, Y backwards, Z up) in the rig's space, as columns."""
         return self.axes @ response.LOOKS_ALONG_MINUS_Y.T
 
 
@@ -72,11 +75,11 @@ def moved(
     strength: float,
     eye_distance: float,
 ) -> Moved:
-    """Return the channels of an armature's face for a performance on the scene's frames."""
+    """Return the channels of an armature's face bones for a performance on the scene's frames."""
     frame = frame_of(rig, links, performance.neutral, eye_distance)
     answer = answer_of(rig, links, frame.axes)
     result = Moved()
-    links = _what_works(rig, links, answer, result)
+    links = _responding_links(rig, links, answer, result)
     has_lips = any(link.source.startswith("lip_lower") and in_face(link) for link in links)
     motion = face_motion(performance, grid, strength, has_lips)
     stage = Staging(rig, answer, motion, frame.axes, frame.eye_distance)
@@ -88,8 +91,11 @@ def moved(
     return result
 
 
-def _what_works(rig: bpy.types.Object, links: Sequence[Link], answer: Answer, result: Moved) -> list[Link]:
-    """Return the links that can be followed; what cannot shift because it is connected turns instead."""
+def _responding_links(rig: bpy.types.Object, links: Sequence[Link], answer: Answer, result: Moved) -> list[Link]:
+    """Return the links whose bones respond, with a remark on each of the others.
+
+    A bone that cannot shift because it is connected to its parent rotates instead.
+    """
     working = []
     for link in links:
         name = link.bone
@@ -109,7 +115,7 @@ def _what_works(rig: bpy.types.Object, links: Sequence[Link], answer: Answer, re
 
 
 def _why(rig: bpy.types.Object, name: str, what: str) -> str:
-    """Return why a bone does not answer one of its channels."""
+    """Return why a bone does not respond to its location or rotation (``what``)."""
     bone = rig.pose.bones[name]
     acting = [c.name for c in bone.constraints if not c.mute and c.influence > 0]
     if all(getattr(bone, f"lock_{what}")):
@@ -122,7 +128,7 @@ def _why(rig: bpy.types.Object, name: str, what: str) -> str:
 
 
 def _wanted(stage: Staging, link: Link) -> Floats:
-    """Return the displacement (F, 3) a link asks for, in the rig's space and unit."""
+    """Return the displacement (F, 3) that a link wants, in the rig's space and unit."""
     end = place_of(link)
     if end == (link.watch, "TAIL") and link.source in stage.motion.turns:
         arm = stage.answer.tails[link.watch] - stage.answer.heads[link.watch]
@@ -131,12 +137,12 @@ def _wanted(stage: Staging, link: Link) -> Floats:
 
 
 def turned_by(stage: Staging, link: Link) -> Floats:
-    """Return the rotations (F, 3, 3) in the rig's space by which a link's control turns."""
+    """Return the rotations (F, 3, 3) of a link's control in the rig's space."""
     return response.rotation_vectors_to_matrices(_vectors(stage, link, stage.motion.turns) @ stage.to_rig.T)
 
 
 def _vectors(stage: Staging, link: Link, of: Mapping[str, Floats]) -> Floats:
-    """Return a link's moves or turns (F, 3) along the character's axes: gain in, other axes out."""
+    """Return a link's moves or rotation vectors (F, 3) in the character's axes, with gain, on the link's axis only."""
     counts = np.ones(3)
     if link.axis != "ALL":
         counts[:] = 0.0
@@ -149,7 +155,7 @@ def _vectors(stage: Staging, link: Link, of: Mapping[str, Floats]) -> Floats:
 def _lids_closing(
     stage: Staging, links: Sequence[Link], neutral: NDArray[np.floating], wanted: dict[Link, Floats]
 ) -> dict[Link, Floats]:
-    """Return ``wanted`` with lids that close the rig's eyes when the performance's close, however large they are."""
+    """Return ``wanted`` with the motion of lids scaled so that the rig's eyes close when the performance's do."""
     face = control_points(neutral)
     up = -stage.axes[:, 1]
     for upper, lower in lid_pairs(links):
@@ -163,18 +169,18 @@ def _lids_closing(
 
 
 def _jaw(stage: Staging, links: Sequence[Link]) -> Floats:
-    """Return the rotation vectors (F, 3), in the performance's axes, that the rig's jaw gets; zero without a jaw.
+    """Return the rotation vectors (F, 3) of the rig's jaw in the performance's axes; zero without a jaw.
 
-    Locks and limits may hold it back: the lips must know.
+    They are those that its locks and limits allow, as the lips have to move with the real jaw.
     """
     for link in links:
         if link.source == "jaw" and link.channel == "ROTATION" and in_face(link):
-            axes, held = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
+            axes, initial = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
             turns = turned_by(stage, link)
-            asked = basis_turns(axes, turns, held)
-            given = kept_back(stage.rig.pose.bones[link.bone], asked, held)
+            asked = basis_turns(axes, turns, initial)
+            given = kept_back(stage.rig.pose.bones[link.bone], asked, initial)
             if given is not asked:
-                turns = axes @ np.array(held).T @ np.array([np.array(turn) for turn in given]) @ axes.T
+                turns = axes @ np.array(initial).T @ np.array([np.array(turn) for turn in given]) @ axes.T
             return response.rotation_vectors(turns) @ stage.axes
     return np.zeros_like(stage.motion.turns["jaw"])
 
@@ -182,7 +188,7 @@ def _jaw(stage: Staging, links: Sequence[Link]) -> Floats:
 def _shifts(
     stage: Staging, links: Sequence[Link], wanted: dict[Link, Floats], jaw: Floats
 ) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Return the handles' values (F, H), and where they bring every place: positions and turns by the jaw."""
+    """Return the values of the H location components (F, H), and the places' positions and rotations by the jaw."""
     answer = stage.answer
     carried, turned = answer.carried.at(jaw)
     follows = [link for link in links if link.channel == "LOCATION" and in_face(link)]
@@ -207,14 +213,14 @@ def _shifts(
 def _turns(
     stage: Staging, links: Sequence[Link], wanted: dict[Link, Floats], jaw: Floats, places: tuple[Floats, Floats]
 ) -> dict[Link, list[Matrix]]:
-    """Return the rotations each rotating link's bone must hold, one a frame."""
+    """Return the rotation of each rotating link's bone on each frame."""
     found = {}
     for link in links:
         if link.channel != "ROTATION" or not in_face(link):
             continue
-        axes, held = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
+        axes, initial = stage.answer.axes[link.bone], stage.answer.before[link.bone][1]
         if is_number(link.source) or CONTROLS[link.source].turns:
-            found[link] = basis_turns(axes, turned_by(stage, link), held)
+            found[link] = basis_turns(axes, turned_by(stage, link), initial)
             continue
         positions, turned = places
         head = stage.answer.place(link.bone, "HEAD")
@@ -222,11 +228,11 @@ def _turns(
         resting = carries @ (stage.answer.tails[link.bone] - stage.answer.heads[link.bone])
         goal = stage.answer.tails[link.bone] + wanted[link]
         towards = response.turns_towards(resting, goal - positions[:, head])
-        found[link] = basis_turns(carries @ axes, towards, held)
+        found[link] = basis_turns(carries @ axes, towards, initial)
     return found
 
 
-#: Components of a bone's property that each axis of a link means.
+#: Indices of a bone's property for each axis of a link.
 _AXES: Final = {"X": (0,), "Y": (1,), "Z": (2,), "ALL": (0, 1, 2)}
 _SLACK: Final = 1e-5
 
@@ -248,7 +254,7 @@ def write(
 
 
 def amounts(stage: Staging, link: Link) -> Floats:
-    """Return what a link puts into each of a bone's three axes (F, 3), gain in."""
+    """Return what a link adds to each of a bone's three axes (F, 3), with gain."""
     motion = stage.motion
     if is_number(link.source):
         values = np.repeat(motion.numbers[link.source][:, None], 3, axis=1)
@@ -260,12 +266,12 @@ def amounts(stage: Staging, link: Link) -> Floats:
 
 
 def _write_shift(stage: Staging, bone: Any, link: Link, handles: Floats, result: Moved) -> None:
-    """Add the location's components that answer."""
-    held = stage.answer.before[bone.name][0]
+    """Add the components of a bone's location that respond, and remarks on locked and driven ones."""
+    initial = stage.answer.before[bone.name][0]
     locked = sum(bone.lock_location)
     for column, handle in enumerate(stage.answer.handles):
         if handle.bone == bone.name:
-            _add(result, bone, "location", handle.index, held[handle.index] + handles[:, column], link)
+            _add(result, bone, "location", handle.index, initial[handle.index] + handles[:, column], link)
     if locked:
         result.remarks.append(f"{bone.name}: {locked} locked location channels are left alone")
     driven = sum((bone.path_from_id("location"), index) in driven_channels(stage.rig) for index in range(3))
@@ -274,25 +280,25 @@ def _write_shift(stage: Staging, bone: Any, link: Link, handles: Floats, result:
 
 
 def _write_numbers(stage: Staging, bone: Any, link: Link, result: Moved) -> None:
-    """Add location or scale channels that are set as they are."""
+    """Add location or scale channels whose values are not converted."""
     attribute, locks = ("scale", bone.lock_scale) if link.channel == "SCALE" else ("location", bone.lock_location)
-    held = stage.answer.before[bone.name][2 if link.channel == "SCALE" else 0]
+    initial = stage.answer.before[bone.name][2 if link.channel == "SCALE" else 0]
     values = amounts(stage, link)
     for index in _AXES[link.axis]:
         if locks[index]:
             result.remarks.append(f"{bone.name} {attribute} {'XYZ'[index]} is locked and left alone")
             continue
-        factor = held[index] if link.channel == "SCALE" else 1.0
-        _add(result, bone, attribute, index, held[index] + factor * values[:, index], link)
+        factor = initial[index] if link.channel == "SCALE" else 1.0
+        _add(result, bone, attribute, index, initial[index] + factor * values[:, index], link)
 
 
 def _turned_locally(stage: Staging, link: Link, bone: Any) -> list[Matrix]:
-    """Return rotations for angles that go about the bone's own axes, on top of what it held."""
+    """Return the rotations for angles about the bone's own axes, added to the rotation it had before."""
     values = amounts(stage, link)
     mode = bone.rotation_mode
     if mode not in ("QUATERNION", "AXIS_ANGLE"):
-        held = before(stage.rig, bone.path_from_id("rotation_euler"), 3)
-        angles = np.tile(np.array(held), (len(values), 1))
+        initial = before(stage.rig, bone.path_from_id("rotation_euler"), 3)
+        angles = np.tile(np.array(initial), (len(values), 1))
         for index in _AXES[link.axis]:
             angles[:, index] += values[:, index]
         return [Euler(row, mode).to_matrix() for row in angles.tolist()]
@@ -303,7 +309,7 @@ def _turned_locally(stage: Staging, link: Link, bone: Any) -> list[Matrix]:
 
 
 def _write_rotation(bone: Any, link: Link, turns: list[Matrix], result: Moved) -> None:
-    """Add the channels of a bone's rotation in its own mode, without jumps."""
+    """Add the channels of a bone's rotation in its rotation mode, without jumps between frames."""
     turns, beyond = _within_limits(bone, turns)
     attribute, rows = rotation_rows(turns, bone.rotation_mode)
     locks = list(bone.lock_rotation)
@@ -323,15 +329,15 @@ def _write_rotation(bone: Any, link: Link, turns: list[Matrix], result: Moved) -
         result.remarks.append(f"{bone.name} rotation was held by its Limit Rotation on {beyond} frames")
 
 
-def kept_back(bone: Any, turns: list[Matrix], held: Matrix) -> list[Matrix]:
-    """Return the rotations a bone really gets of those asked for: within its limits, and but for its locks."""
+def kept_back(bone: Any, turns: list[Matrix], initial: Matrix) -> list[Matrix]:
+    """Return the rotations that a bone's limits and locks leave of ``turns``; ``initial`` is its rotation before."""
     turns, _ = _within_limits(bone, turns)
     if not any(bone.lock_rotation):
-        return turns  # as asked
+        return turns  # the same list, unless limits changed it
     mode = bone.rotation_mode
     if mode in ("QUATERNION", "AXIS_ANGLE"):
-        return [held] * len(turns)
-    rest = held.to_euler(mode)
+        return [initial] * len(turns)
+    rest = initial.to_euler(mode)
     locked = [axis for axis, lock in zip("xyz", bone.lock_rotation, strict=True) if lock]
     found = []
     for turn in turns:
@@ -343,6 +349,7 @@ def kept_back(bone: Any, turns: list[Matrix], held: Matrix) -> list[Matrix]:
 
 
 def _add(result: Moved, bone: Any, attribute: str, index: int, values: Floats, link: Link) -> None:
+    """Add one channel to the result, unless it is there already."""
     path = bone.path_from_id(attribute)
     name = f"{bone.name} {attribute} {index}"
     if name in {channel.name for channel in result.channels}:
@@ -352,37 +359,38 @@ def _add(result: Moved, bone: Any, attribute: str, index: int, values: Floats, l
 
 
 def _local_limits(bone: Any, kind: str) -> list[Any]:
-    """Return a bone's limit constraints that act on its own channels."""
+    """Return a bone's limit constraints of that type that act in local space."""
     found = [c for c in bone.constraints if c.type == kind and not c.mute and c.influence > 0]
     return [constraint for constraint in found if constraint.owner_space == "LOCAL"]
 
 
 def _within_limits(bone: Any, turns: list[Matrix]) -> tuple[list[Matrix], int]:
-    """Return rotations held within the bone's Limit Rotation constraints, and how many had to be."""
+    """Return rotations clamped to the bone's Limit Rotation constraints, and how many were clamped."""
     beyond = 0
     for limit in _local_limits(bone, "LIMIT_ROTATION"):
         order = getattr(limit, "euler_order", "AUTO")
         if order == "AUTO":
             order = bone.rotation_mode if bone.rotation_mode not in ("QUATERNION", "AXIS_ANGLE") else "XYZ"
-        held = []
+        clamped = []
         for turn in turns:
             euler = turn.to_euler(order)
             for axis in "xyz":
                 if getattr(limit, f"use_limit_{axis}"):
                     low, high = getattr(limit, f"min_{axis}"), getattr(limit, f"max_{axis}")
                     setattr(euler, axis, min(max(getattr(euler, axis), low), high))
-            held.append(euler.to_matrix())
-        far = sum(_apart(a, b) > _SLACK for a, b in zip(turns, held, strict=True))
-        beyond, turns = max(beyond, far), held
+            clamped.append(euler.to_matrix())
+        far = sum(_apart(a, b) > _SLACK for a, b in zip(turns, clamped, strict=True))
+        beyond, turns = max(beyond, far), clamped
     return turns, beyond
 
 
 def _apart(first: Matrix, second: Matrix) -> float:
+    """Return the largest difference between elements of two matrices."""
     return max(abs(a - b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True))
 
 
 def _keep_location_limits(rig: bpy.types.Object, result: Moved) -> None:
-    """Hold locations within the Limit Location constraints of their bones."""
+    """Clamp locations to the Limit Location constraints of their bones."""
     for number, channel in enumerate(result.channels):
         path, _, attribute = channel.data_path.rpartition(".")
         if attribute != "location":

@@ -1,4 +1,4 @@
-"""The mapping of face bones: detect, edit, mirror, save and load."""
+"""Operators for the mapping of face bones: detect, edit, mirror, save and load it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ...reports import reports_errors
 from . import mapping as bone_mapping
 from .target import detected
 
-#: Blender needs the strings of a list made at run time to be kept.
+#: Items of an enum made at run time: Blender needs Python to keep their strings alive.
 _profiles: list[tuple[str, str, str]] = []
 
 
 def _profile_items(_: Any, __: bpy.types.Context | None) -> list[tuple[str, str, str]]:
-    """Return the profiles to choose from."""
+    """Return the profiles as items of an EnumProperty."""
     if not _profiles:
         from mouthpiece.retarget.bones.mapping import profile_names
 
@@ -38,13 +38,13 @@ def rig_of(context: bpy.types.Context) -> Any:
 
 
 class _OnTable:
-    """Needs an armature that may be edited; with ``entries`` also an entry in its table."""
+    """Mixin for operators that need an editable armature, with ``entries`` also one whose table is not empty."""
 
     entries = False
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Say what is missing."""
+        """Return whether there is such an armature; if not, the reason becomes the poll message."""
         rig = rig_of(context)
         poll: Any = cls
         if rig is None:
@@ -59,7 +59,7 @@ class _OnTable:
 
 
 class MOUTHPIECE_OT_detect_bones(_OnTable, bpy.types.Operator):
-    """Fill the table with what the names of the bones say; every entry can be edited afterwards."""
+    """Fill the table by the names of the bones; every entry can be edited afterwards."""
 
     bl_idname = "mouthpiece.detect_bones"
     bl_label = "Detect"
@@ -79,7 +79,7 @@ class MOUTHPIECE_OT_detect_bones(_OnTable, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_add_bone_link(_OnTable, bpy.types.Operator):
-    """Add an entry; the active bone is put in if there is one."""
+    """Add an entry, for the active bone if there is one."""
 
     bl_idname = "mouthpiece.add_bone_link"
     bl_label = "Add Entry"
@@ -87,7 +87,7 @@ class MOUTHPIECE_OT_add_bone_link(_OnTable, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Add it behind the others."""
+        """Add the entry at the end of the table."""
         rig = rig_of(context)
         compat.allow_overrides(rig)
         settings, bone = rig.mouthpiece_bones, rig.data.bones.active
@@ -110,7 +110,7 @@ class MOUTHPIECE_OT_remove_bone_link(_OnTable, bpy.types.Operator):
     all: BoolProperty(name="All", description="Empty the table", options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove."""
+        """Remove the entries; in an override, those from the library are switched off instead."""
         settings = rig_of(context).mouthpiece_bones
         last = len(settings.links) - 1
         gone = [
@@ -125,7 +125,7 @@ class MOUTHPIECE_OT_remove_bone_link(_OnTable, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_mirror_bone_links(_OnTable, bpy.types.Operator):
-    """Give the other side's bones what this side's have."""
+    """Make or change the entries of the other side's bones by those of one side."""
 
     bl_idname = "mouthpiece.mirror_bone_links"
     bl_label = "Mirror"
@@ -145,7 +145,7 @@ class MOUTHPIECE_OT_mirror_bone_links(_OnTable, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Mirror, and tell how many."""
+        """Mirror the entries and report how many."""
         count = bone_mapping.mirror(rig_of(context), self.which)
         if not count:
             self.report({"WARNING"}, "Nothing has another side: bones must be named in pairs, such as lip.L and lip.R")
@@ -167,7 +167,7 @@ class MOUTHPIECE_OT_save_bone_mapping(_OnTable, bpy.types.Operator, ExportHelper
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write it."""
+        """Write the file."""
         from mouthpiece.retarget.bones.mapping import to_json
 
         rig = rig_of(context)
@@ -193,7 +193,7 @@ class MOUTHPIECE_OT_load_bone_mapping(_OnTable, bpy.types.Operator, ImportHelper
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Read it."""
+        """Read the file."""
         lost = bone_mapping.load(rig_of(context), Path(self.filepath))
         if lost:
             self.report({"WARNING"}, f"Left out, as the armature has no such bones: {', '.join(lost)}")

@@ -1,4 +1,4 @@
-"""Sub-panel of the sidebar: face bones and what they follow."""
+"""Sub-panel of the sidebar for face bones and what they follow."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from bpy.utils import register_classes_factory
 from ... import paragraphs
 from .operators import rig_of
 
-#: Width of a sidebar, in unscaled pixels, in which a row has room for two names.
+#: Width of the sidebar, in unscaled pixels, from which rows show two names.
 _WIDE: Final = 400
 
 
 def _scale(context: Any) -> float:
-    """Return how many pixels an unscaled one is."""
+    """Return the scale of the interface: pixels for one unscaled pixel."""
     return float(context.preferences.system.ui_scale)
 
 
 class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
-    """The table: what is followed, by which bone, how much."""
+    """List of the table's entries: the bone, what it follows, and the gain."""
 
-    def draw_item(  # Blender counts the arguments
+    def draw_item(  # Blender requires all of these arguments
         self, context: Any, layout: Any, data: Any, item: Any, icon: int, active_data: Any, active_property: str
     ) -> None:
         """Draw one entry."""
@@ -30,7 +30,7 @@ class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
         row.prop(item, "use", text="")
         missing = item.bone not in data.id_data.data.bones
         row.label(text=item.bone or "?", icon="ERROR" if missing else "NONE", translate=False)
-        # in a sidebar of default width two names would be cut; the chosen entry tells below what it follows
+        # in a sidebar of default width two names would be cut; the active entry is shown in full below the list
         if item.source != item.bone and (context.region is None or context.region.width >= _WIDE * _scale(context)):
             row.label(text=item.source or "?", translate=False)
         sub = row.row(align=True)
@@ -38,7 +38,7 @@ class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
         sub.prop(item, "gain", text="", emboss=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
-        """Find by control or bone."""
+        """Show the entries whose source or bone contains the search text."""
         wanted = self.filter_name.lower()
         if not wanted:
             return [], []
@@ -47,7 +47,7 @@ class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
 
 
 class MOUTHPIECE_PT_bones(bpy.types.Panel):
-    """Which bone follows what."""
+    """Table of face bones and what they follow."""
 
     bl_label = "Face Bones"
     bl_space_type = "VIEW_3D"
@@ -59,11 +59,11 @@ class MOUTHPIECE_PT_bones(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need an armature."""
+        """Return whether the active object is an armature."""
         return rig_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the table and its active entry."""
+        """Draw the table, its active entry and the eye distance."""
         rig: Any = rig_of(context)
         settings, layout = rig.mouthpiece_bones, self.layout
         layout.enabled = not context.window_manager.mouthpiece.running
@@ -82,6 +82,7 @@ class MOUTHPIECE_PT_bones(bpy.types.Panel):
             _draw_entry(layout.box(), rig, settings.links[settings.active])
 
     def _draw_table(self, layout: Any, settings: Any) -> None:
+        """Draw the list of entries with its buttons."""
         if settings.profile:
             layout.label(text=f"{len(settings.links)} entries, {settings.profile}", translate=False)
         row = layout.row()
@@ -95,7 +96,7 @@ class MOUTHPIECE_PT_bones(bpy.types.Panel):
 
 
 def _draw_entry(layout: Any, rig: bpy.types.Object, entry: Any) -> None:
-    """Draw everything about one entry."""
+    """Draw all fields of one entry."""
     from mouthpiece.retarget.bones.controls import CONTROLS
 
     layout.use_property_split, layout.use_property_decorate = True, False

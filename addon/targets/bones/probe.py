@@ -1,7 +1,7 @@
-"""Asking a rig what its bones do: a double of it, in a scene of its own, is posed and measured.
+"""Measures what a rig's bones do: a copy of the rig, in a scene of its own, is posed and evaluated.
 
-Parents, rest poses, inheritance flags, drivers and constraints need no formulas that way: what moves what, and how far,
-is read off the result. The rig itself is not touched.
+That needs no formulas for parents, rest poses, inheritance flags, drivers and constraints: what each bone moves, and
+how far, is measured. The rig itself is not changed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from .rotations import before, rotation_before
 
 Floats = NDArray[np.float64]
 
-#: Constraints that hold a bone's own channels back and whose limits are kept by the keys themselves.
+#: Constraints that are muted while measuring, as their limits are applied to the keys instead.
 LIMITS: Final = ("LIMIT_LOCATION", "LIMIT_ROTATION")
 
 
 class Double:
-    """A double of an armature at rest, but for what the bones ``keyed`` held before any take."""
+    """A copy of an armature in its rest pose, except that the bones ``keyed`` are posed as before any line was baked.
+
+    ``before`` holds location, rotation and scale of these bones.
+    """
 
     def __init__(self, rig: bpy.types.Object, scene: bpy.types.Scene, original: bpy.types.Object, keyed: Sequence[str]):
         self.rig, self._layer = rig, scene.view_layers[0]
@@ -40,14 +43,14 @@ class Double:
             self.put(name)
 
     def put(self, name: str, shift: Vector | None = None, turn: Matrix | None = None) -> None:
-        """Pose a bone as it was before any take, but shifted by ``shift`` in its own axes, or rotated as ``turn``."""
+        """Pose a bone as before any line was baked, shifted by ``shift`` in its own axes, or with rotation ``turn``."""
         where, rotation, size = self.before[name]
         self.rig.pose.bones[name].matrix_basis = Matrix.LocRotScale(
             where + shift if shift is not None else where, turn if turn is not None else rotation, size
         )
 
     def measure(self, bones: Sequence[str]) -> dict[str, tuple[Floats, Floats, Floats]]:
-        """Return head, tail and orientation (columns) of bones in the armature's space."""
+        """Return head (3,), tail (3,) and orientation (3, 3; columns) of bones in the armature's space, by name."""
         self._layer.update()
         posed = self.rig.evaluated_get(self._layer.depsgraph).pose.bones
         return {
@@ -57,17 +60,17 @@ class Double:
 
 
 def _orientation(matrix: Matrix) -> Matrix:
-    """Return the rotation in a pose matrix, whatever its scale."""
+    """Return the rotation of a pose matrix without its scale."""
     return matrix.to_quaternion().to_matrix()
 
 
 @contextmanager
 def double_of(original: bpy.types.Object, keyed: Sequence[str]) -> Iterator[Double]:
-    """Lend a double of an armature and take it back."""
+    """Provide a copy of an armature in a scene of its own, and remove both afterwards."""
     scene = bpy.data.scenes.new("Mouthpiece Scratch")
     rig = original.copy()
     try:
-        scene.frame_current = bpy.context.scene.frame_current  # not frame_set: nobody's handlers are to run
+        scene.frame_current = bpy.context.scene.frame_current  # not frame_set, which would run frame handlers
         scene.collection.objects.link(rig)
         _release(rig)
         _point_at_itself(rig, original)
@@ -81,7 +84,7 @@ def double_of(original: bpy.types.Object, keyed: Sequence[str]) -> Iterator[Doub
 
 
 def _release(rig: bpy.types.Object) -> None:
-    """Stop every action on the double; its drivers stay."""
+    """Take action and NLA off the copy; its drivers stay."""
     data = rig.animation_data
     if data is not None:
         data.action = None
@@ -89,7 +92,7 @@ def _release(rig: bpy.types.Object) -> None:
 
 
 def _point_at_itself(rig: bpy.types.Object, original: bpy.types.Object) -> None:
-    """Let constraints and drivers of the double look at the double where they looked at its original."""
+    """Change constraints and drivers of the copy that refer to the original so that they refer to the copy."""
     for bone in rig.pose.bones:
         for constraint in bone.constraints:
             for name in ("target", "pole_target"):
@@ -106,11 +109,11 @@ def _point_at_itself(rig: bpy.types.Object, original: bpy.types.Object) -> None:
 
 
 def signature(obj: bpy.types.Object, keyed: Sequence[str]) -> tuple[Any, ...]:
-    """Return what tells whether an armature still answers as it did when it was measured."""
+    """Return a value that stays equal as long as an armature need not be measured again."""
     bones = obj.data.bones
     rest = np.zeros(16 * len(bones), np.float32)
     bones.foreach_get("matrix_local", rest)
-    held = tuple(
+    constraints = tuple(
         (constraint.type, constraint.mute, round(constraint.influence, 4), getattr(constraint, "subtarget", ""))
         for bone in obj.pose.bones
         for constraint in bone.constraints
@@ -120,12 +123,12 @@ def signature(obj: bpy.types.Object, keyed: Sequence[str]) -> tuple[Any, ...]:
         for one in bones
     )
     own = tuple((key, str(obj[key])) for key in obj.keys() if isinstance(obj[key], int | float))
-    posed = tuple(_held(obj, name) for name in keyed)
-    return obj.session_uid, rest.tobytes(), hash(held), hash(flags), own, posed
+    posed = tuple(_initial_pose(obj, name) for name in keyed)
+    return obj.session_uid, rest.tobytes(), hash(constraints), hash(flags), own, posed
 
 
-def _held(obj: bpy.types.Object, name: str) -> tuple[Any, ...]:
-    """Return what a bone held before any take, and its own number properties."""
+def _initial_pose(obj: bpy.types.Object, name: str) -> tuple[Any, ...]:
+    """Return the pose that a bone had before any line was baked, its modes and locks, and its number properties."""
     bone = obj.pose.bones[name]
     prefix = bone.path_from_id() + "."
     turn = rotation_before(obj, prefix, "", bone.rotation_mode)

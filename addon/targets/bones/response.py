@@ -1,4 +1,4 @@
-"""How a rig answers its face bones: measured once for a mapping, and remembered while rig and mapping stay the same."""
+"""How a rig responds to its face bones: measured once, and cached while rig and mapping stay the same."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Jaw angles, in radians, at which is measured what the jaw carries along.
+#: Jaw angles, in radians, at which the motion of everything that the jaw carries is measured.
 _ANGLES: Final = (0.0, 0.12, 0.25, 0.4, 0.6, 0.9)
 _SIDEWAYS: Final = 0.1
-#: A channel that moves its bone by less than this share of what was asked does not answer.
+#: A channel that moves its bone by less than this share of what was set does not respond.
 _ANSWERS: Final = 0.05
 #: Least motion of a place for one unit of a location.
 _REACH: Final = 0.005
 _TURN: Final = 0.3
-#: How far bones are shifted to see what answers, in the size of the face: little, as lids slide on curved eyes.
+#: How far bones are shifted to measure them, as a share of the face's size: little, as lids slide on curved eyes.
 _STEP: Final = 0.005
 _REMEMBERED: Final = 8
 
@@ -46,28 +46,28 @@ class Handle:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What was measured on a rig, in its armature's space.
+    """The measured response of a rig, in its armature's space. A place is one end of a bone.
 
     Attributes
     ----------
     heads, tails, axes : mapping
-        Ends and orientation (columns) at rest of every bone keyed or watched.
+        Ends and orientation (columns) at rest of every bone that is keyed or watched, by name.
     bones : tuple of str
-        Those bones; places are all their heads, then all their tails.
+        Those bones, in the order of places: all heads, then all tails.
     carried : Carried
-        What the jaw does to the places.
+        How the jaw moves the places.
     handles : tuple of Handle
-        Components of locations that answer.
+        Components of locations that respond.
     jacobian : (P, 3, H) float64
         How each place moves for one unit of each handle.
     still : frozenset of str
-        Bones whose location does not answer.
+        Bones whose location does not respond.
     stiff : frozenset of str
-        Bones whose rotation does not answer.
+        Bones whose rotation does not respond.
     before : mapping
-        Location, rotation and scale every keyed bone held before any take.
+        Location, rotation and scale of every keyed bone before any line was baked.
     stretch : mapping
-        By how much the handles of a lid must be exaggerated so that shut lids meet: they slide on curved eyes.
+        Factor on the handles of a lid so that closed lids meet: they slide on curved eyes.
     """
 
     bones: tuple[str, ...]
@@ -84,14 +84,15 @@ class Answer:
 
     @cached_property
     def _order(self) -> dict[str, int]:
+        """Index of each bone by name."""
         return {name: index for index, name in enumerate(self.bones)}
 
     def place(self, bone: str, point: str) -> int:
-        """Return the number of the place at one end of a bone."""
+        """Return the index of the place at one end of a bone (HEAD or TAIL)."""
         return self._order[bone] + (len(self.bones) if point == "TAIL" else 0)
 
     def resting(self, bone: str, point: str) -> Floats:
-        """Return where one end of a bone is at rest, (3,)."""
+        """Return the position (3,) of one end of a bone at rest."""
         return (self.tails if point == "TAIL" else self.heads)[bone]
 
 
@@ -99,9 +100,9 @@ _known: dict[Any, Answer] = {}
 
 
 def answer_of(obj: bpy.types.Object, links: Sequence[Link], jaw_axes: Floats) -> Answer:
-    """Return how an armature answers the bones of ``links``.
+    """Return how an armature responds to the bones of ``links``, from the cache if it was measured before.
 
-    ``jaw_axes`` are the performance's axes in the armature's space: about them its jaw turns.
+    ``jaw_axes`` (3, 3) are the performance's axes in the armature's space, as columns: the jaw turns about them.
     """
     keyed = tuple(dict.fromkeys(link.bone for link in links))
     key = (signature(obj, keyed), tuple(links), jaw_axes.tobytes())
@@ -113,6 +114,7 @@ def answer_of(obj: bpy.types.Object, links: Sequence[Link], jaw_axes: Floats) ->
 
 
 def _measured(obj: bpy.types.Object, links: Sequence[Link], keyed: tuple[str, ...], jaw_axes: Floats) -> Answer:
+    """Measure a copy of the armature."""
     watched = tuple(dict.fromkeys([*keyed, *(link.watch for link in links if link.watch)]))
     order = {name: index for index, name in enumerate(watched)}
     shifting: dict[str, list[int]] = {}
@@ -125,7 +127,7 @@ def _measured(obj: bpy.types.Object, links: Sequence[Link], keyed: tuple[str, ..
     with double_of(obj, keyed) as double:
         rest = double.measure(watched)
         heads, tails, axes = ({name: rest[name][part] for name in watched} for part in range(3))
-        stiff = frozenset(name for name in turning if not _turns(double, name, axes[name]))
+        stiff = frozenset(name for name in turning if not _does_turn(double, name, axes[name]))
         moving = [name for name in jaws if name not in stiff]
         carried = _carried(double, watched, axes, moving, jaw_axes)
         handles, jacobian = _handles(double, obj, watched, shifting, max(_size(heads), 1e-6) * _STEP)
@@ -138,43 +140,44 @@ def _measured(obj: bpy.types.Object, links: Sequence[Link], keyed: tuple[str, ..
 
 
 def place_of(link: Link) -> tuple[str, str]:
-    """Return the bone, and which end of it, that a link brings where its control is."""
+    """Return the bone whose end follows a link's control, and which end (HEAD or TAIL)."""
     from mouthpiece.retarget.bones.controls import CONTROLS
 
     looks = link.source in CONTROLS and CONTROLS[link.source].turns and link.channel == "LOCATION" and link.watch
     return link.watch or link.bone, "TAIL" if looks else link.point
 
 
-def basis_turns(axes: Floats, turns: Floats, held: Matrix) -> list[Matrix]:
-    """Return the rotations a bone's channels must hold to be turned by ``turns`` (F, 3, 3) in the armature's space.
+def basis_turns(axes: Floats, turns: Floats, initial: Matrix) -> list[Matrix]:
+    """Return the rotations to set a bone to so that it turns by ``turns`` (F, 3, 3) in the armature's space.
 
-    ``axes`` (3, 3), or one a frame (F, 3, 3), is how the bone is oriented while its channels hold ``held``.
+    ``axes`` (3, 3), or one a frame (F, 3, 3), is the bone's orientation while its own rotation is ``initial``.
     """
-    # at rest the pose is A held, with A what parent and rest pose make of it; the turn goes before both
-    free = axes @ np.array(held).T
+    # axes = A initial, where A comes from parent and rest pose; wanted is A new = turn axes, so new = A^-1 turn axes
+    free = axes @ np.array(initial).T
     return [Matrix(rows) for rows in (np.swapaxes(free, -1, -2) @ turns @ axes).tolist()]
 
 
-def _turns(double: Double, name: str, axes: Floats) -> bool:
-    """Return whether a bone turns when its rotation is changed."""
+def _does_turn(double: Double, name: str, axes: Floats) -> bool:
+    """Return whether a bone turns when its rotation is set."""
     found = []
     for axis in "XZ":
         double.put(name, turn=double.before[name][1] @ Matrix.Rotation(_TURN, 3, axis))
         now = double.measure((name,))[name][2]
         found.append(np.linalg.norm(now - axes))
     double.put(name)
-    # a rotation by t differs from none by 2 sqrt(2) sin(t / 2)
+    # the matrix of a rotation by t differs from the unit matrix by 2 sqrt(2) sin(t / 2)
     return bool(max(found) > _ANSWERS * 2 * np.sqrt(2) * np.sin(_TURN / 2))
 
 
 def _places(measured: dict[str, tuple[Floats, Floats, Floats]], bones: Sequence[str]) -> Floats:
+    """Return the positions (P, 3) of all places: heads of ``bones``, then tails."""
     return np.array([measured[name][end] for end in (0, 1) for name in bones])
 
 
 def _carried(
     double: Double, bones: Sequence[str], axes: dict[str, Floats], jaws: Sequence[str], jaw_axes: Floats
 ) -> Carried:
-    """Return what the places do while the jaw turns."""
+    """Return how the places move while the jaw turns."""
     angles = _ANGLES if jaws else _ANGLES[:1]
     vectors = [(angle, 0.0, 0.0) for angle in angles] + [(0.0, _SIDEWAYS, 0.0)]
     positions, turned = [], []
@@ -194,7 +197,10 @@ def _carried(
 def _handles(
     double: Double, obj: bpy.types.Object, bones: Sequence[str], shifting: Mapping[str, Sequence[int]], step: float
 ) -> tuple[tuple[Handle, ...], Floats]:
-    """Return the locations' components that move the places they are to move, and how far they move every place."""
+    """Return the location components that move the places they should, and the Jacobian (P, 3, H) of all places.
+
+    ``shifting`` holds the places that each bone should move, ``step`` is how far bones are shifted to measure that.
+    """
     rest = _places(double.measure(bones), bones)
     driven = driven_channels(obj)
     handles, columns = [], []
@@ -218,25 +224,28 @@ def _handles(
 
 
 def _size(heads: dict[str, Floats]) -> float:
-    """Return how far the bones of a face lie apart."""
+    """Return the diagonal of the box around the heads of a face's bones."""
     points = np.array(list(heads.values()))
     return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0))) or 1.0
 
 
-#: Share of the way the upper lid goes when the eye shuts, as takes have it, and how often the meeting is tried.
+#: Share of the eye's opening that the upper lid moves when it closes, as in takes, and how often closing is measured.
 _UPPER_LID: Final = 0.85
 _TRIES: Final = 3
 
 
 def lid_pairs(links: Sequence[Link]) -> list[tuple[Link, Link]]:
-    """Return the upper and lower lids that shut an eye together."""
+    """Return the links of upper and lower lid for each eye that has both."""
     found = {link.source: link for link in links if link.space == "FACE" and link.channel != "SCALE"}
     names = [(f"lid_upper.{side}", f"lid_lower.{side}") for side in "LR"]
     return [(found[upper], found[lower]) for upper, lower in names if upper in found and lower in found]
 
 
 def stretched(double: Double, answer: Answer, lids: tuple[Link, Link], up: Floats) -> dict[str, float]:
-    """Return by how much a pair of lids must be moved more than small motions tell, to meet."""
+    """Return by lid bone the factor on its motion, beyond what small motions suggest, with which the lids meet.
+
+    ``up`` is the direction (3,) from the lower to the upper lid.
+    """
     bones = [link.bone for link in lids]
     columns = [index for index, handle in enumerate(answer.handles) if handle.bone in bones]
     ends = [place_of(link) for link in lids]

@@ -1,4 +1,4 @@
-"""Rotations, locations and scales as properties hold them: what they were before a take, and rows without jumps."""
+"""Rotations, locations and scales as values of properties: those before any line was baked, and those without jumps."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from ...keys import ledgers
 
-#: Below this angle, in radians, a rotation's axis means nothing.
+#: Below this angle, in radians, the axis of a rotation is not defined.
 _NO_TURN: Final = 1e-5
 
 
 def quaternions_of(turns: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return rotation matrices (F, 3, 3) as quaternions (F, 4), w first, each on the side of the one before."""
+    """Return rotation matrices (F, 3, 3) as quaternions (F, 4), w first, with signs that make them continuous."""
     a, b, c = turns[:, 0, 0], turns[:, 1, 1], turns[:, 2, 2]
     squares = np.stack([1 + a + b + c, 1 + a - b - c, 1 - a + b - c, 1 - a - b + c], axis=1)
-    # Whichever part is largest divides best: four times the products with it are sums and differences off the diagonal.
+    # Dividing by the largest component is most exact; its products with the others are sums and differences of
+    # elements off the diagonal.
     x, y, z = (turns[:, i, j] - turns[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
     p, q, r = (turns[:, i, j] + turns[:, j, i] for i, j in ((0, 1), (0, 2), (1, 2)))
     s, t, u, v = squares.T
@@ -35,9 +36,9 @@ def quaternions_of(turns: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def rotation_rows(turns: Sequence[Matrix] | NDArray[np.floating], mode: str) -> tuple[str, list[list[float]]]:
-    """Return the property's name and its values, without jumps from one frame to the next.
+    """Return the name of the rotation property for a mode, and its values on each frame, without jumps.
 
-    Rotations may be an array (F, 3, 3), which is faster for quaternions.
+    ``turns`` may be an array (F, 3, 3), which is faster for quaternions.
     """
     if isinstance(turns, np.ndarray):
         if mode == "QUATERNION":
@@ -58,7 +59,7 @@ def rotation_rows(turns: Sequence[Matrix] | NDArray[np.floating], mode: str) -> 
 
 
 def _axes_and_angles(quaternions: Sequence[Quaternion]) -> list[tuple[Vector, float]]:
-    """Return axes and angles that follow on each other: no turn at all has the axis of the turn next to it."""
+    """Return axes and angles without jumps; where the rotation is zero, the axis is that of the frame before."""
     found = [quaternion.to_axis_angle() for quaternion in quaternions]
     axis = next((axis for axis, angle in found if abs(angle) > _NO_TURN), Vector((1.0, 0.0, 0.0)))
     pairs: list[tuple[Vector, float]] = []
@@ -72,12 +73,15 @@ def _axes_and_angles(quaternions: Sequence[Quaternion]) -> list[tuple[Vector, fl
 
 
 def before(owner: bpy.types.ID, path: str, width: int) -> Vector:
-    """Return a property's value before any take."""
+    """Return the value that a property of ``width`` components had before any line was baked."""
     return Vector([ledgers.value_before(owner, path, index) for index in range(width)])
 
 
 def rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) -> Matrix:
-    """Return the rotation the properties held before any take."""
+    """Return the rotation before any line was baked, from the properties of a rotation mode.
+
+    ``prefix`` is the path of the bone, and ``delta`` is "delta_" for an object's delta transform.
+    """
     if mode == "QUATERNION":
         return Quaternion(before(owner, f"{prefix}{delta}rotation_quaternion", 4)).normalized().to_matrix()
     if mode == "AXIS_ANGLE":
@@ -87,5 +91,5 @@ def rotation_before(owner: bpy.types.ID, prefix: str, delta: str, mode: str) -> 
 
 
 def scale_of(matrix: Matrix) -> float:
-    """Return the mean scale of a transform, never zero."""
+    """Return the mean scale of a transform; 1 if it would be 0."""
     return abs(matrix.determinant()) ** (1 / 3) or 1.0

@@ -1,4 +1,4 @@
-"""Face bones of an armature: every control of the performance onto the bones that follow it."""
+"""The target for face bones of an armature: each bone follows a control of the performance."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BonesTarget:
-    """An armature's face: what each bone follows, and at which strength.
+    """The face bones of an armature, and what each follows.
 
-    ``eye_distance`` is that of the outer eye corners in Blender units of the world; 0 measures it on the rig.
+    ``eye_distance`` is the distance of the outer eye corners in world units; 0 measures it on the rig.
     """
 
     kind: ClassVar[str] = "BONES"
@@ -40,7 +40,7 @@ class BonesTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target for an armature, or for the armature a mesh wears; RigError says why there is none."""
+        """Return the target for an armature, or for the one that deforms a mesh; raises RigError if there is none."""
         rig = face_armature(obj)
         check_rig(rig)
         settings = rig.mouthpiece_bones
@@ -51,7 +51,7 @@ class BonesTarget:
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return location, rotation and scale curves for every bone of the mapping, as modes, locks and limits allow.
 
-        Raises RigError if the rig is gone, a bone of the mapping is, or no bone answers.
+        Raises RigError if the rig or a bone of the mapping is gone, or no bone responds.
         """
         from mouthpiece.curves import Curves
 
@@ -68,7 +68,7 @@ class BonesTarget:
         return Driven((part,), motion.clamped, list(motion.remarks))
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what :meth:`from_saved` makes the target of again."""
+        """Return what :meth:`from_saved` needs."""
         return {
             "kind": self.kind,
             "object_name": self.object_name,
@@ -94,14 +94,14 @@ class BonesTarget:
         )
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line of text on how the mapping fits."""
         from mouthpiece.retarget.bones.mapping import BoneMatch
 
         return BoneMatch(self.profile, self.links, self.missing).summary()
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the armature: bones are animated in its object."""
+        """Return the armature's object, which holds the animation of its bones."""
         if obj.type != "ARMATURE" and obj.mouthpiece.target != cls.kind:
             return []
         try:
@@ -111,7 +111,10 @@ class BonesTarget:
 
 
 def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
-    """Return the armature meant by an object: itself, or the only one a mesh wears that has face bones."""
+    """Return ``obj`` if it is an armature, else the only one with face bones that deforms it or is its parent.
+
+    Raises RigError if there is none, or more than one.
+    """
     if obj.type == "ARMATURE":
         return obj
     worn = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE" and modifier.object]
@@ -130,6 +133,7 @@ def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
 
 
 def _has_face(rig: bpy.types.Object) -> bool:
+    """Return whether an armature has face bones."""
     try:
         return bool(mapped(rig).links)
     except RigError:
@@ -149,7 +153,7 @@ def check_rig(rig: bpy.types.Object) -> None:
 
 
 def check_links(rig: bpy.types.Object, links: Sequence[Link]) -> None:
-    """Raise RigError if a bone of the mapping is not there, or two entries want the same channel."""
+    """Raise RigError if a bone of the mapping is missing, or two entries set the same channel."""
     bones = rig.pose.bones
     gone = [name for link in links for name in (link.bone, link.watch) if name and name not in bones]
     if gone:
@@ -167,7 +171,7 @@ def check_links(rig: bpy.types.Object, links: Sequence[Link]) -> None:
 
 
 def mapped(rig: bpy.types.Object) -> BoneMatch:
-    """Return an armature's mapping: its table if it has one, else what its bones' names say."""
+    """Return an armature's mapping: its table if it has one, else the one detected by the names of its bones."""
     from mouthpiece.retarget.bones.mapping import BoneMatch
 
     links = links_in(rig)
@@ -175,14 +179,14 @@ def mapped(rig: bpy.types.Object) -> BoneMatch:
 
 
 def detected(rig: bpy.types.Object, profile: str = "") -> BoneMatch:
-    """Return what the names of an armature's bones say; RigError if nothing."""
+    """Return the mapping detected by the names of an armature's bones; raises RigError if no profile matches."""
     match = _matched(tuple(rig.data.bones.keys()), locked_bones(rig), profile)
     return replace(match, links=turning_lids(rig, match.links))
 
 
 @lru_cache(maxsize=32)
 def _matched(names: tuple[str, ...], locked: tuple[str, ...], profile: str) -> BoneMatch:
-    """Return what the names of bones say; remembered, as panels ask at every redraw."""
+    """Return the mapping for bones of those names; cached, as panels ask at every redraw."""
     from mouthpiece.retarget.bones.mapping import match_bones
 
     return match_bones(names, locked, profile)

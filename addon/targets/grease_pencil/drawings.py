@@ -1,4 +1,4 @@
-"""What a take shows on each frame, and the drawings that come of it: those that look alike are drawn once."""
+"""Computes the drawings of a line from the user's own ones; drawings that look alike are made only once."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from mouthpiece.retarget.drawing.face import DrawnMotion
     from mouthpiece.retarget.drawing.strokes import DrawnPuppet, FacePart
 
-#: Frames worked out at a time, so that long takes of big drawings fit into memory.
+#: Frames computed at a time, so that long takes of big drawings fit into memory.
 _AT_ONCE: Final = 64
-#: Motion below which two drawings are the same, in eye distances.
+#: Two drawings count as the same if their points differ by less than this, in eye distances.
 SAME: Final = 5e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Show:
-    """What a character's drawings show on each frame of a take, whatever the layer.
+    """The poses that a drawn face shows during a line, the same for all layers.
 
-    ``starts`` are the frames on which there is a new drawing, ascending, the take's first among them; ``poses`` the
-    indices into ``motion`` that they show. ``head`` is how much of the head's motion shows, ``inside`` the slot of the
-    material that fills a mouth drawn as one line, -1 for none.
+    ``starts`` are the frames on which there is a new drawing, ascending, beginning with the line's first; ``poses`` are
+    the indices into ``motion`` that they show. ``head`` is how much of the head's motion shows (1 is all), ``inside``
+    the slot of the material that fills a mouth drawn as one line (-1 for none).
     """
 
     puppet: DrawnPuppet
@@ -41,15 +41,16 @@ class Show:
     inside: int = -1
 
     def pose_at(self, frame: int) -> int:
-        """Return the pose shown at a frame of the take."""
+        """Return the index of the pose shown at a frame."""
         return self.poses[max(0, bisect.bisect_right(self.starts, frame) - 1)]
 
 
 @dataclass(slots=True)
 class Cell:
-    """A drawing to be made: on ``frame``, from that of the frame ``source``, its points at ``places``.
+    """A drawing to be made: on ``frame``, as a copy of the drawing on frame ``source`` with its points at ``places``.
 
-    ``like`` is the frame of an earlier cell that is the same drawing; ``doubled`` says which strokes run back again.
+    ``like`` is the frame of an earlier cell that looks the same (None if there is none); ``doubled`` are the strokes
+    that become closed shapes.
     """
 
     frame: int
@@ -61,10 +62,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Doubled:
-    """Strokes of a drawing that become closed shapes by running back the way they came: mouths drawn as one line.
+    """Strokes that become closed shapes: their points are repeated in reverse order. These are mouths drawn as a line.
 
-    ``lines`` are their numbers, ``order`` (P',) the point of the drawing that each point is one of, ``starts`` (S,)
-    where strokes begin then, ``inside`` the slot of the material they are filled with, -1 for the line's own.
+    ``lines`` are the indices of these strokes. ``order`` (P',) is the index of the original point for each point of the
+    new drawing, ``starts`` (S,) the index of each stroke's first point there. ``inside`` is the slot of the material
+    they are filled with, -1 for the stroke's own.
     """
 
     lines: tuple[int, ...]
@@ -74,7 +76,7 @@ class Doubled:
 
     @classmethod
     def of(cls, show: Show, part: FacePart, drawing: Any, flat: NDArray[np.float64]) -> Doubled:
-        """Look for them in a drawing whose points lie at ``flat`` (P, 2) of the plane."""
+        """Return the strokes to double in a drawing whose points lie at ``flat`` (P, 2) in the plane."""
         from mouthpiece.retarget.drawing.lip_line import is_mouth_line
         from mouthpiece.retarget.drawing.strokes import FacePart
 
@@ -90,15 +92,15 @@ class Doubled:
         sizes = np.array([len(stroke) for stroke in strokes], np.int64)
         return cls(lines, np.concatenate(strokes), np.cumsum(sizes) - sizes, show.inside)
 
-    def places(self, held: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return places of the drawing's points as those of the doubled strokes."""
-        return {name: values[self.order] for name, values in held.items()}
+    def places(self, original: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Return the places of the new drawing's points, from those of the ``original`` one."""
+        return {name: values[self.order] for name, values in original.items()}
 
 
-def made(
+def cells_of(
     show: Show, part: FacePart, drawing: Any, matrix: NDArray[np.float64], source: int, times: list[int]
 ) -> Iterator[Cell]:
-    """Yield the cells of one of the user's drawings on the frames ``times``, in order."""
+    """Yield a cell for each of the frames ``times``, made from the user's drawing on the frame ``source``."""
     if not planes.has_points(drawing):
         return
     bent = Bent.of(show, part, drawing, matrix)
@@ -111,7 +113,10 @@ def made(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bent:
-    """One of the user's drawings tied to a face, and its points, with the handles of curves, in the layer's axes."""
+    """One of the user's drawings bound to a face, so that it can be computed in any pose.
+
+    ``places`` are its points and the handles of its curves in the layer's axes, (P, 3) each.
+    """
 
     bound: dict[str, Any]
     places: dict[str, NDArray[np.float32]]
@@ -120,21 +125,21 @@ class Bent:
 
     @classmethod
     def of(cls, show: Show, part: FacePart, drawing: Any, matrix: NDArray[np.float64]) -> Bent:
-        """Tie it."""
+        """Bind a drawing; ``matrix`` (4, 4) goes from the layer's axes to the object's."""
         from mouthpiece.retarget.drawing.strokes import Bound
 
-        held = frames.get_places(drawing)
-        flat = {n: show.plane.flat(planes.applied(matrix, v.astype(np.float64))) for n, v in held.items()}
+        places = frames.get_places(drawing)
+        flat = {n: show.plane.flat(planes.applied(matrix, v.astype(np.float64))) for n, v in places.items()}
         doubled = Doubled.of(show, part, drawing, flat["position"])
         bound: dict[str, Any] = {}
         for name, points in flat.items():
             parts = bound["position"].parts if bound else None
             bound[name] = Bound.of(show.puppet, points[doubled.order], doubled.starts, part, parts, doubled.lines)
         inverse: NDArray[np.float64] = np.linalg.inv(matrix[:3, :3]).astype(np.float64)
-        return cls(bound, doubled.places(held), doubled, inverse)
+        return cls(bound, doubled.places(places), doubled, inverse)
 
     def at(self, show: Show, poses: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-        """Return the points in each pose, (F, P, 3)."""
+        """Return points and handles in each of F poses, (F, P, 3), in the layer's axes."""
         motion = show.motion.at(poses)
         result = {}
         for name, bound in self.bound.items():
@@ -144,12 +149,13 @@ class Bent:
         return result
 
 
-def shared(
+def without_repeats(
     cells: Iterator[Cell], rest: dict[str, NDArray[np.float32]], source: int, remaining: list[int], step: float
 ) -> Iterator[Cell]:
-    """Yield the cells that do not look as what is shown before them, each that looks as an earlier one told so.
+    """Yield the cells that differ from the drawing shown before them, with ``like`` set where an earlier one is equal.
 
-    ``remaining`` are the frames that stay on the layer; places nearer than ``step`` are the same.
+    ``rest`` are the places of the points in the user's drawing, which is shown from the frame ``source`` on.
+    ``remaining`` are the frames of the layer that stay. Places that differ by less than ``step`` are taken for equal.
     """
     first: dict[bytes, int] = {}
     resting = _key(rest, step)
@@ -171,7 +177,7 @@ def shared(
 
 
 def _key(places: dict[str, NDArray[np.float32]], step: float) -> bytes:
-    """Return what is the same for points in the same places."""
+    """Return a digest of places rounded to ``step``: it is equal for points in the same places."""
     digest = hashlib.blake2b(digest_size=16)
     for values in places.values():
         digest.update(np.rint(values / step).astype(np.int32).tobytes())

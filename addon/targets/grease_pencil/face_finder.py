@@ -1,4 +1,4 @@
-"""Where the face is in a drawing: found by the face detector in a picture of its strokes, or put where most are."""
+"""Finds the face in a drawing: by the face detector in a rendered picture of its strokes, else by a template."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def place(obj: Any, frame: int, look: bool) -> bool:
-    """Lay handles on the face a drawing shows at a frame; return whether it was seen there.
+    """Place handles on the face that a drawing shows at a frame; return whether the detector found it.
 
-    Without ``look``, or where nothing is seen, they lie as on a plain face. RigError if nothing is drawn.
+    Without ``look``, or if it finds none, handles are placed by :func:`template`. Raises RigError if nothing is drawn.
     """
     plane = plane_of(obj, frame)
     found = detected(obj, plane, frame) if look else None
@@ -35,16 +35,16 @@ def place(obj: Any, frame: int, look: bool) -> bool:
 
 
 def own(obj: Any, frame: int) -> Iterator[tuple[Any, Any]]:
-    """Yield the layers of a face with the user's own drawings at a frame, takes or no takes."""
-    noted = ledgers.read(obj.data)
+    """Yield each layer of a face with the user's own drawing at a frame, never with one that Mouthpiece made."""
+    ledger = ledgers.read(obj.data)
     for layer, _ in drawing_settings.parts_of(obj):
-        drawing = layer_plan.own_drawing(layer, noted, frame)
+        drawing = layer_plan.own_drawing(layer, ledger, frame)
         if drawing is not None:
             yield layer, drawing
 
 
 def plane_of(obj: bpy.types.Object, frame: int) -> planes.Plane:
-    """Return the plane a face is drawn in; RigError if nothing is drawn."""
+    """Return the plane in which a face is drawn; raises RigError if nothing is drawn."""
     points = planes.drawn_points(obj, own(obj, frame))
     if not len(points):
         raise RigError(f"'{obj.name}' has no strokes on the layers of its face. Draw the face first.")
@@ -52,19 +52,19 @@ def plane_of(obj: bpy.types.Object, frame: int) -> planes.Plane:
 
 
 def detected(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[np.float64] | None:
-    """Return the face's landmarks (68, 2) in the plane, as the detector sees them; None if it sees none."""
+    """Return the face's landmarks (68, 2) in the plane, as the detector finds them; None if it finds no face."""
     from mouthpiece.portrait.find.faces import find_faces
     from mouthpiece.retarget.drawing.stroke_render import drawn
 
-    sheet = drawn(of(obj, plane, own(obj, frame)))
-    faces = find_faces(sheet.picture) if sheet is not None else ()
-    if sheet is None or not faces:
+    rendered = drawn(of(obj, plane, own(obj, frame)))
+    faces = find_faces(rendered.picture) if rendered is not None else ()
+    if rendered is None or not faces:
         return None
-    return sheet.placed(faces[0].landmarks[:, :2])
+    return rendered.placed(faces[0].landmarks[:, :2])
 
 
 def template(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[np.float64]:
-    """Return the landmarks (68, 2) of a plain face where a drawing most likely has one."""
+    """Return the landmarks (68, 2) of an average face, placed by the extent of the drawing."""
     from mouthpiece.retarget.drawing import face
 
     points = planes.drawn_points(obj, own(obj, frame))
@@ -73,7 +73,7 @@ def template(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> NDArray[
 
 
 def neutral() -> NDArray[np.float32]:
-    """Return the resting face (68, 3) of the takes this Mouthpiece makes."""
+    """Return the resting face (68, 3) of the takes that the shipped network makes."""
     from mouthpiece.files import ASSETS
     from mouthpiece.models.registry import read_sidecar
 
@@ -82,15 +82,18 @@ def neutral() -> NDArray[np.float32]:
 
 Points = NDArray[np.float64]
 
-#: What strokes call their type if they are Bézier curves, and points on each piece of one.
+#: The ``curve_type`` of strokes that are Bézier curves, and how many points each segment of one is drawn with.
 _BEZIER: Final = 2
 _STEPS: Final = 8
-#: Opacity below which nothing is seen.
+#: Opacity below which a line or fill counts as invisible.
 _SEEN: Final = 0.05
 
 
 def of(obj: bpy.types.Object, plane: planes.Plane, shown: Iterable[tuple[Any, Any]]) -> Iterator[Ink]:
-    """Yield the strokes of drawings, each with its layer before it, in a plane, as they are seen, from the back on."""
+    """Yield the visible strokes of drawings, projected into a plane, from back to front.
+
+    ``shown`` holds pairs of a layer and one of its drawings.
+    """
     from mouthpiece.retarget.drawing.stroke_render import Ink
 
     for layer, drawing in shown:
@@ -116,7 +119,7 @@ def of(obj: bpy.types.Object, plane: planes.Plane, shown: Iterable[tuple[Any, An
 
 
 def _seen(obj: Any, stroke: Any, painted: Any, filled: Any) -> tuple[Any, Any]:
-    """Return the colours of a stroke's line and fill as displayed; None for what is not seen."""
+    """Return the displayed colours of a stroke's line and fill; None for one that is invisible."""
     materials = obj.data.materials
     material = materials[stroke.material_index] if stroke.material_index < len(materials) else None
     style = material.grease_pencil if material is not None else None
@@ -130,7 +133,7 @@ def _seen(obj: Any, stroke: Any, painted: Any, filled: Any) -> tuple[Any, Any]:
 
 
 def _displayed(colour: Any, over: Any) -> tuple[float, float, float] | None:
-    """Return a material's linear colour, painted over by another, as displayed; None if it cannot be seen."""
+    """Return the displayed colour of a linear ``colour`` with another painted over it; None if both are invisible."""
     if colour[3] < _SEEN and over[3] < _SEEN:
         return None
     mixed = np.array(colour[:3]) * (1 - over[3]) + np.array(over[:3]) * over[3]
@@ -139,7 +142,7 @@ def _displayed(colour: Any, over: Any) -> tuple[float, float, float] | None:
 
 
 def _curve(places: dict[str, Points], stroke: Any) -> Points:
-    """Return the points (N, 2) of a stroke's line; those of Bézier curves lie between its own."""
+    """Return the points (N, 2) of a stroke's line; for Bézier curves, points computed along them."""
     points = places["position"]
     if stroke.curve_type != _BEZIER or not len(places["handle_left"]) or len(points) < 2:
         return points
@@ -153,6 +156,7 @@ def _curve(places: dict[str, Points], stroke: Any) -> Points:
 
 
 def _numbers(drawing: Any, name: str, count: int, default: float) -> NDArray[np.float32]:
+    """Return a drawing's attribute of numbers (count,), all ``default`` if it has none of that name."""
     attribute = drawing.attributes.get(name)
     values = np.full(count, default, np.float32)
     if attribute is not None and len(attribute.data) == count:
@@ -161,6 +165,7 @@ def _numbers(drawing: Any, name: str, count: int, default: float) -> NDArray[np.
 
 
 def _colours(drawing: Any, name: str, count: int) -> NDArray[np.float32]:
+    """Return a drawing's attribute of RGBA colours (count, 4), all 0 if it has none of that name."""
     attribute = drawing.attributes.get(name)
     values = np.zeros(4 * count, np.float32)
     if attribute is not None and len(attribute.data) == count:

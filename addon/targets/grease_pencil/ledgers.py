@@ -1,4 +1,4 @@
-"""What Mouthpiece drew into a Grease Pencil, remembered with it: takes, their frames, and drawings laid aside."""
+"""Ledgers of Grease Pencils: the lines drawn into one, their frames, and which drawings of the user's were moved."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import bpy
 
-#: Custom property of a Grease Pencil: JSON.
+#: Name of the custom property of a Grease Pencil: JSON.
 PROPERTY: Final = "mouthpiece_drawings"
-#: How many frames earlier a drawing of the user's lies while a take's is in its place: no scene begins there.
+#: A drawing of the user's moves so many frames earlier while a line's is in its place: no scene begins there.
 ASIDE: Final = 20_000
 
 
 @dataclass(slots=True)
-class Drawn:
-    """One take: its sound, its first and last frame, and by layer the checksum of the drawing on each of its frames."""
+class DrawnLine:
+    """One line in a ledger: its sound, its first and last frame, and by layer and frame the checksum of a drawing."""
 
     sound: str
     first: int
@@ -27,68 +27,71 @@ class Drawn:
 
 @dataclass(slots=True)
 class DrawingLedger:
-    """Takes in a Grease Pencil; by layer, the frames on which the user's own drawing resumes, and those laid aside.
+    """What Mouthpiece drew into a Grease Pencil.
 
-    Frames on which it resumes have the checksum of what is drawn there, those laid aside the frame they lie on now.
+    ``ends`` holds by layer the frames that show the user's drawing again after a line, with its checksum. ``aside``
+    holds by layer the user's frames that were moved away, with the number they have now.
     """
 
-    takes: list[Drawn] = field(default_factory=list)
+    lines: list[DrawnLine] = field(default_factory=list)
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
     aside: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def take(self, sound: str) -> Drawn | None:
-        """Return the take of a sound, if there is one."""
-        return next((take for take in self.takes if take.sound == sound), None)
+    def line(self, sound: str) -> DrawnLine | None:
+        """Return the line of a sound, if there is one."""
+        return next((line for line in self.lines if line.sound == sound), None)
 
     def frames(self, layer: str) -> dict[int, int]:
-        """Return all frames that takes have on a layer, with checksums."""
-        return {frame: crc for take in self.takes for frame, crc in take.layers.get(layer, {}).items()}
+        """Return all frames that lines have on a layer, with checksums."""
+        return {frame: crc for line in self.lines for frame, crc in line.layers.get(layer, {}).items()}
 
     def rename(self, before: str, now: str) -> None:
-        """Follow a layer that was renamed."""
-        tables: list[dict[str, Any]] = [self.ends, self.aside, *(take.layers for take in self.takes)]
+        """Replace the name of a layer that was renamed."""
+        tables: list[dict[str, Any]] = [self.ends, self.aside, *(line.layers for line in self.lines)]
         for rows in tables:
             if before in rows:
                 rows[now] = rows.pop(before)
 
     def layer_names(self) -> set[str]:
-        """Return the layers that takes have frames on."""
-        return {*self.ends, *self.aside, *(name for take in self.takes for name in take.layers)}
+        """Return the names of all layers in the ledger."""
+        return {*self.ends, *self.aside, *(name for line in self.lines for name in line.layers)}
 
 
 def read(owner: bpy.types.ID) -> DrawingLedger:
-    """Return the ledger of a Grease Pencil; an empty one if it makes no sense: all is the user's."""
+    """Return the ledger of a Grease Pencil. If it is malformed, return an empty one: all drawings are the user's."""
     try:
         stored = json.loads(str(owner.get(PROPERTY, "{}")))
-        takes = [
-            Drawn(str(t["sound"]), int(t["first"]), int(t["last"]), dict(_layers(t["layers"])))
-            for t in stored.get("takes", [])
+        lines = [
+            DrawnLine(str(row["sound"]), int(row["first"]), int(row["last"]), dict(_layers(row["layers"])))
+            for row in stored.get("takes", [])
         ]
         ends = dict(_layers(stored.get("ends", {})))
         aside = dict(_layers(stored.get("aside", {})))
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         return DrawingLedger()
-    return DrawingLedger(takes, ends, aside)
+    return DrawingLedger(lines, ends, aside)
 
 
 def _layers(stored: Any) -> Iterator[tuple[str, dict[int, int]]]:
+    """Yield the name of each layer with its stored rows as a dict."""
     for name, rows in stored.items():
         yield str(name), {int(frame): int(value) for frame, value in rows}
 
 
 def write(owner: bpy.types.ID, ledger: DrawingLedger) -> None:
-    """Remember a ledger; forget it if it has nothing to say."""
-    takes = ledger.takes  # also those that draw nothing now: dialled again they may
+    """Store a ledger in a Grease Pencil; an empty one is deleted."""
+    lines = ledger.lines  # also those that draw nothing now: dialled again they may
     ends = {name: sorted(rows.items()) for name, rows in ledger.ends.items() if rows}
     aside = {name: sorted(rows.items()) for name, rows in ledger.aside.items() if rows}
-    if not (takes or ends or aside):
+    if not (lines or ends or aside):
         owner.pop(PROPERTY, None)
         return
     owner[PROPERTY] = json.dumps({
+        # the lines: stored as "takes" in files of released versions, so this name stays
         "takes": [
-            {"sound": t.sound, "first": t.first, "last": t.last,
-             "layers": {name: sorted(rows.items()) for name, rows in t.layers.items() if rows}}
-            for t in takes
+            {"sound": line.sound, "first": line.first, "last": line.last,
+             "layers": {name: sorted(rows.items()) for name, rows in line.layers.items() if rows}}
+            for line in lines
         ],
         "ends": ends,
         "aside": aside,
@@ -96,7 +99,7 @@ def write(owner: bpy.types.ID, ledger: DrawingLedger) -> None:
 
 
 def restore(owner: bpy.types.ID, before: Any) -> None:
-    """Make a Grease Pencil's ledger what its property held before; None for none."""
+    """Set the property of a Grease Pencil to what it held ``before``; None removes it."""
     owner.pop(PROPERTY, None)
     if before is not None:
         owner[PROPERTY] = before

@@ -1,4 +1,4 @@
-"""Buttons of a drawn face: its handles are found or placed, picked by feature, mirrored; its layers listed."""
+"""Operators for drawn faces: find or place handles, select and mirror them, list layers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _FEATURES = (
 
 
 def drawing(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the active drawing: a Grease Pencil, or that whose handles are active."""
+    """Return the active drawing: the active Grease Pencil, or the one whose handles are active."""
     obj = context.active_object
     return handles.drawing_of(obj) if obj is not None else None
 
 
 class _OfDrawing:
-    """What works on the active drawing."""
+    """Mixin for operators that work on the active drawing."""
 
     poll_message_set: Any
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether there is one."""
+        """Return whether there is an active drawing."""
         found = drawing(context) is not None
         if not found:
             cls.poll_message_set("Click a Grease Pencil, or the handles of one")
@@ -38,11 +38,11 @@ class _OfDrawing:
 
 
 class _WithHandles(_OfDrawing):
-    """What works on the active drawing's handles."""
+    """Mixin for operators that work on the handles of the active drawing."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether it has some."""
+        """Return whether the active drawing has usable handles."""
         obj = drawing(context)
         reason = "Click a Grease Pencil, or the handles of one" if obj is None else handles.missing(obj)
         if reason:
@@ -60,7 +60,7 @@ class MOUTHPIECE_OT_find_drawn_face(_OfDrawing, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Find it; without a face, place handles like *Place Handles*."""
+        """Place handles on the face; if none is found, place them as *Place Handles* does."""
         found = face_finder.place(drawing(context), context.scene.frame_current, look=True)
         if not found:
             self.report({"WARNING"}, "No face was seen: handles lie where most drawings have one. Move them onto it")
@@ -77,13 +77,13 @@ class MOUTHPIECE_OT_place_handles(_OfDrawing, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Place them."""
+        """Place the handles."""
         face_finder.place(drawing(context), context.scene.frame_current, look=False)
         return {"FINISHED"}
 
 
 class MOUTHPIECE_OT_edit_handles(_WithHandles, bpy.types.Operator):
-    """Take the handles of a feature in hand, in Edit Mode."""
+    """Select the handles of a feature in Edit Mode."""
 
     bl_idname = "mouthpiece.edit_handles"
     bl_label = "Edit Handles"
@@ -94,16 +94,16 @@ class MOUTHPIECE_OT_edit_handles(_WithHandles, bpy.types.Operator):
     extend: bpy.props.BoolProperty(name="Extend", description="Add to what is selected")
 
     def invoke(self, context: bpy.types.Context, event: Any) -> set[str]:
-        """Shift adds."""
+        """Extend the selection if Shift is held."""
         self.extend = event.shift
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Select them."""
+        """Select the handles."""
         obj: Any = drawing(context)
-        held = obj.mouthpiece_strokes.handles
-        _enter(context, held, "EDIT")
-        handles.select(held, self.feature, self.extend)
+        mesh_object = obj.mouthpiece_strokes.handles
+        _enter(context, mesh_object, "EDIT")
+        handles.select(mesh_object, self.feature, self.extend)
         return {"FINISHED"}
 
 
@@ -116,7 +116,7 @@ class MOUTHPIECE_OT_leave_handles(_WithHandles, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Go back."""
+        """Make the drawing active in Object Mode."""
         _enter(context, drawing(context), "OBJECT")
         return {"FINISHED"}
 
@@ -134,7 +134,7 @@ class MOUTHPIECE_OT_mirror_handles(_WithHandles, bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Mirror them."""
+        """Mirror the handles."""
         obj: Any = drawing(context)
         handles.put(obj, handles.mirrored(obj, self.to_left))
         return {"FINISHED"}
@@ -149,13 +149,13 @@ class MOUTHPIECE_OT_list_layers(_OfDrawing, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """List them."""
+        """Update the table of layers."""
         drawing_settings.list_layers(drawing(context))
         return {"FINISHED"}
 
 
 def _enter(context: bpy.types.Context, obj: Any, mode: str) -> None:
-    """Make an object the active and only selected one, in a mode."""
+    """Make an object active and the only selected one, and enter a mode."""
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     for other in context.selected_objects:

@@ -1,4 +1,4 @@
-"""The sidebar's part for a drawn face: handles, layers, timing."""
+"""Sub-panel of the sidebar for drawn faces: handles, layers, timing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpy.utils import register_classes_factory
 from . import handles, operators, pose_preview
 from . import settings as drawing_settings
 
-#: Buttons of features, in rows as they lie on a face.
+#: Buttons that select features, in rows from the brows down to the jaw.
 _ROWS = (
     (("RIGHT_BROW", "Right Brow"), ("LEFT_BROW", "Left Brow")),
     (("RIGHT_EYE", "Right Eye"), ("LEFT_EYE", "Left Eye")),
@@ -21,12 +21,12 @@ _ROWS = (
 
 
 class MOUTHPIECE_UL_layer_parts(bpy.types.UIList):
-    """Layers of a drawing and their parts in the face."""
+    """List of a drawing's layers and which part of the face each is."""
 
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: str
     ) -> None:
-        """Draw a layer."""
+        """Draw one layer."""
         layout.use_property_split = False
         row = layout.row(align=True)
         row.label(text=item.name, translate=False)
@@ -34,7 +34,7 @@ class MOUTHPIECE_UL_layer_parts(bpy.types.UIList):
 
 
 class MOUTHPIECE_PT_strokes(bpy.types.Panel):
-    """A drawn face."""
+    """Handles, layers and timing of a drawn face."""
 
     bl_label = "Drawn Face"
     bl_space_type = "VIEW_3D"
@@ -46,11 +46,11 @@ class MOUTHPIECE_PT_strokes(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only for drawings."""
+        """Return whether there is an active drawing."""
         return operators.drawing(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw handles, layers, timing."""
+        """Draw handles, layers and timing."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

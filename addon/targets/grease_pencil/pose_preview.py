@@ -1,4 +1,4 @@
-"""A drawn face in a pose, no frame being written: that of the line at the playhead, or one to try handles with."""
+"""Draws a drawn face in a pose over the viewport, without writing frames: a pose of its line, or one to try handles."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
     from mouthpiece.performance import Performance
 
 
-#: What ARKit shapes make the poses.
+#: The poses as values of ARKit shapes.
 _SHAPES: Final[dict[str, dict[str, float]]] = {
     "OPEN": {"jawOpen": 0.7, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3},
     "WIDE": {"mouthSmile": 0.9, "jawOpen": 0.15},
     "ROUND": {"mouthPucker": 0.7, "mouthFunnel": 0.4, "jawOpen": 0.2},
     "BROWS": {"browInnerUp": 1.0, "browOuterUp": 1.0},
 }
-#: Pitch, yaw, roll and gaze of poses.
+#: Pitch, yaw, roll and horizontal gaze of poses that turn the head, in radians.
 _TURNS: Final = {"LEFT": (0.0, 0.35, 0.0, -0.3), "ROLL": (0.0, 0.0, 0.25, 0.0)}
 
 
-#: What is shown over the viewport now: the name of a drawing, what draws it, and its lines; it belongs to no file.
+#: What is shown over the viewport now: name of the drawing, draw handler, strokes, and the key they were made for.
 SHOWN: Final[dict[str, Any]] = {}
 
 
 def shows_line(obj: bpy.types.Object) -> bool:
-    """Return whether a drawing is shown over the viewport as its line at the playhead has it."""
+    """Return whether a drawing is shown over the viewport in the pose of its line at the playhead."""
     return SHOWN.get("name") == obj.name and obj.mouthpiece_strokes.pose == "LINE"
 
 
 class PoseStroke(NamedTuple):
-    """A stroke in a pose: points (N, 3) in the object's axes, displayed colour (4,), whether it is closed."""
+    """A stroke in a pose: points (N, 3) in the object's axes, displayed RGBA colour, whether it is closed."""
 
     points: NDArray[np.float32]
     colour: tuple[float, float, float, float]
@@ -55,7 +55,7 @@ class PoseStroke(NamedTuple):
 
 
 def posed(name: str) -> Performance:
-    """Return a take of one frame that shows a pose."""
+    """Return a performance of one frame that shows the pose called ``name``."""
     from mouthpiece.motion.eyes import close_lids
     from mouthpiece.motion.shapes import landmark_shapes, weights_of
     from mouthpiece.performance import Performance
@@ -72,16 +72,16 @@ def posed(name: str) -> Performance:
 
 
 def lines(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = None) -> list[PoseStroke]:
-    """Return the strokes of a drawn face as they are at a frame in a pose, back to front.
+    """Return the strokes of a drawn face at a frame in a pose, from back to front.
 
-    Raises RigError where the face has no handles, or TakeError where a line's motion is gone.
+    Raises RigError if the face has no handles, or TakeError if a line's take is gone.
     """
     found = shown(obj, frame, pose, dials)
     return [] if found is None else list(_strokes(obj, frame, found))
 
 
 def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = None) -> drawings.Show | None:
-    """Return what a face shows at a frame in a pose; None if that is of a line, and none is heard."""
+    """Return what a face shows at a frame in a pose; None if it is the pose of a line, and no line is heard."""
     from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import apply
 
@@ -99,9 +99,10 @@ def shown(obj: bpy.types.Object, frame: int, pose: str, dials: Dials | None = No
 
 
 def _strokes(obj: bpy.types.Object, frame: int, show: drawings.Show) -> Iterator[PoseStroke]:
-    noted = ledgers.read(obj.data)
+    """Yield the strokes of the user's drawings at a frame, moved as ``show`` has its only pose."""
+    ledger = ledgers.read(obj.data)
     for layer, part in drawing_settings.parts_of(obj):
-        drawing = layer_plan.own_drawing(layer, noted, frame)
+        drawing = layer_plan.own_drawing(layer, ledger, frame)
         if drawing is None or layer.hide or not planes.has_points(drawing):
             continue
         matrix = planes.layer_matrix(obj, layer)
@@ -119,6 +120,7 @@ def _strokes(obj: bpy.types.Object, frame: int, show: drawings.Show) -> Iterator
 
 
 def _colour(obj: bpy.types.Object, stroke: Any) -> tuple[float, float, float, float]:
+    """Return the RGBA colour of a stroke's material, never fainter than half opaque."""
     materials = obj.data.materials
     material = materials[stroke.material_index] if stroke.material_index < len(materials) else None
     style = material.grease_pencil if material is not None else None
@@ -145,7 +147,7 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether the drawing has handles."""
+        """Return whether the drawing has usable handles, or a pose is shown that can be ended."""
         obj = drawing(context)
         reason = "Click a Grease Pencil, or the handles of one" if obj is None else handles.missing(obj)
         if reason and not is_shown():
@@ -154,7 +156,7 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Begin, or end."""
+        """Start showing the pose, or stop if one is shown."""
         if is_shown():
             self._end(context)
         elif bpy.app.background:
@@ -169,7 +171,7 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
 
     @staticmethod
     def _end(context: bpy.types.Context) -> None:
-        """Show it no longer; drawings that were dialled meanwhile are made."""
+        """Stop showing the pose; if it followed the dials, dial the lines so that their drawings follow too."""
         obj = bpy.data.objects.get(SHOWN["name"])
         dialled = obj is not None and shows_line(obj)
         clear()
@@ -183,7 +185,7 @@ def is_shown() -> bool:
 
 
 def clear() -> None:
-    """Draw it no longer."""
+    """Remove the draw handler and forget what was shown."""
     handler = SHOWN.pop("handler", None)
     if handler is not None:
         bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
@@ -191,7 +193,7 @@ def clear() -> None:
 
 
 def _lines(context: bpy.types.Context) -> list[PoseStroke]:
-    """Return what is to be drawn; the last of it while nothing has changed."""
+    """Return the strokes to draw, computed again only if something they depend on has changed."""
     obj = bpy.data.objects.get(SHOWN["name"])
     if obj is None or handles.missing(obj):
         return []
@@ -204,14 +206,14 @@ def _lines(context: bpy.types.Context) -> list[PoseStroke]:
     if SHOWN.get("key") != key:
         try:
             SHOWN["lines"] = lines(obj, frame, pose, chosen)
-        except MouthpieceError:  # half-placed handles; what is wrong is told where it is baked
+        except MouthpieceError:  # handles may be half-placed; baking reports what is wrong
             SHOWN["lines"] = []
         SHOWN["key"] = key
     return list(SHOWN["lines"])
 
 
 def _draw() -> None:
-    """Draw the lines. Called by the viewport, where an error would be told at every redraw."""
+    """Draw the strokes in the viewport; Blender calls this at every redraw."""
     import gpu
     from gpu_extras.batch import batch_for_shader
 
@@ -237,7 +239,7 @@ def _draw() -> None:
 
 @persistent
 def _forget(*_: Any) -> None:
-    """Draw nothing in a file that was opened since."""
+    """Stop showing a pose before another file is opened."""
     clear()
 
 
@@ -245,14 +247,14 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_OT
 
 
 def register() -> None:
-    """Register the button."""
+    """Register the operator and the preview's callbacks."""
     _register_classes()
     previews.SHOWS_LINE.append(shows_line)
     bpy.app.handlers.load_pre.append(_forget)
 
 
 def unregister() -> None:
-    """Take it away, and what it draws."""
+    """Stop drawing, and unregister the operator and the callbacks."""
     clear()
     previews.SHOWS_LINE.remove(shows_line)
     bpy.app.handlers.load_pre.remove(_forget)

@@ -1,4 +1,4 @@
-"""Settings of a drawn face, kept with its object: plane and handles, layers and their parts, timing."""
+"""Settings of a drawn face, stored with its object: plane and handles, parts of its layers, timing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PARTS: Final = (
     ("PUPIL_LEFT", "Left Pupil", "Goes with the character's left eye, covered by its lids", "HIDE_OFF", 5),
     ("OUT", "Leave Out", "Gets no drawings", "X", 6),
 )
-#: What a layer's name tells of its part.
+#: Patterns in layer names, and the part of the face they suggest.
 _WORDS: Final = (
     (r"teeth.*(low|bot|down)|(low|bot|down).*teeth|tongue", "LOWER"),
     (r"teeth|tooth|palate", "UPPER"),
@@ -56,7 +56,7 @@ _MOUTHS: Final = (
     ("OPEN", "Open", "The mouth is drawn open, with what is inside: it is shut when nothing is said"),
 )
 
-#: Poses to try handles with: (name, label, what is to be seen).
+#: Poses to try handles with: (name, label, what the user sees).
 POSES: Final = (
     ("LINE", "Line at Playhead", "What the line at the current frame does, as the dials are"),
     ("OPEN", "Mouth Open", "Jaw down: lips part, the chin follows"),
@@ -70,13 +70,13 @@ POSES: Final = (
 
 
 class MOUTHPIECE_PG_layer_part(bpy.types.PropertyGroup):
-    """What a layer is of the face; ``name`` is the layer's."""
+    """The part of the face that a layer is; ``name`` is the layer's name."""
 
     part: EnumProperty(name="FacePart", description="What the layer is of the face", items=_PARTS, override=_OVERRIDE)
 
 
 class MOUTHPIECE_PG_strokes(bpy.types.PropertyGroup):
-    """A drawn face."""
+    """Settings of a drawn face."""
 
     handles: PointerProperty(
         name="Handles",
@@ -122,19 +122,19 @@ class MOUTHPIECE_PG_strokes(bpy.types.PropertyGroup):
 
 
 def guessed(name: str) -> str:
-    """Return the part a layer of that name most likely plays."""
+    """Return the part of the face that a layer of that name most likely is."""
     lower = name.lower().replace("_", " ")
     return next((part for pattern, part in _WORDS if re.search(pattern, lower)), "FACE")
 
 
 def part_names(obj: bpy.types.Object) -> dict[str, str]:
-    """Return the part of each layer of a drawing, by name: as the table has it, else by its name."""
-    told = {entry.name: entry.part for entry in obj.mouthpiece_strokes.layers}
-    return {layer.name: told.get(layer.name) or guessed(layer.name) for layer in obj.data.layers}
+    """Return the part of each layer of a drawing by layer name: from the table of layers, else guessed."""
+    listed = {entry.name: entry.part for entry in obj.mouthpiece_strokes.layers}
+    return {layer.name: listed.get(layer.name) or guessed(layer.name) for layer in obj.data.layers}
 
 
 def parts_of(obj: bpy.types.Object) -> Iterator[tuple[Any, FacePart]]:
-    """Yield the layers that move, and what each is of the face."""
+    """Yield the layers that are not left out, each with its part of the face."""
     from mouthpiece.retarget.drawing.strokes import FacePart
 
     names = part_names(obj)
@@ -144,12 +144,12 @@ def parts_of(obj: bpy.types.Object) -> Iterator[tuple[Any, FacePart]]:
 
 
 def list_layers(obj: bpy.types.Object) -> None:
-    """Bring the table up to date: a row for every layer, from the top of the stack, none for what is gone."""
+    """Update the table of layers: one row for every layer, the topmost first."""
     table = obj.mouthpiece_strokes.layers
     names = part_names(obj)
     unlisted = [layer.name for layer in obj.data.layers if layer.name not in table]
     gone = [row for row in table if row.name not in names]
-    if len(unlisted) == len(gone) == 1 and len(table) == len(names):  # renamed
+    if len(unlisted) == len(gone) == 1 and len(table) == len(names):  # one layer was renamed
         names[unlisted[0]] = gone[0].part
     table.clear()
     for name in reversed(names):
@@ -158,7 +158,7 @@ def list_layers(obj: bpy.types.Object) -> None:
 
 
 def is_listed(obj: bpy.types.Object) -> bool:
-    """Return whether the table has exactly the layers there are."""
+    """Return whether the table lists exactly the present layers."""
     table = obj.mouthpiece_strokes.layers
     return [row.name for row in table] == [layer.name for layer in reversed(obj.data.layers)]
 
@@ -167,12 +167,12 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Give every object its settings."""
+    """Register the settings and add them to every object."""
     _register_classes()
     bpy.types.Object.mouthpiece_strokes = PointerProperty(type=MOUTHPIECE_PG_strokes, override=_OVERRIDE)
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the settings from objects and unregister them."""
     del bpy.types.Object.mouthpiece_strokes
     _unregister_classes()

@@ -1,4 +1,4 @@
-"""How far apart a character's eyes are: the unit of head shifts."""
+"""Measures the distance of a character's eyes, which is the unit of head shifts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..bones.rotations import scale_of
 from ..bones.target import mapped
 from ..shape_keys.target import editable_keys, table_of
 
-#: Outer eye distance over the distance between the eyes' centres, and over the width of a head with ears.
+#: Distance of the outer eye corners over that of the eyes' centres, and over the width of a head with ears.
 _OUTER_OVER_CENTRES: Final = 1.43
 _OUTER_OVER_WIDTH: Final = 0.5
 
@@ -22,7 +22,7 @@ _OUTER_OVER_WIDTH: Final = 0.5
 def measured_eye_distance(obj: bpy.types.Object) -> float:
     """Return the distance of a character's outer eye corners in world units.
 
-    Read off its blink shapes, which move the lids and nothing else; without them, off its width, taken for a head's.
+    It is measured on the blink shapes, which move only the lids, or else on the width of the mesh, taken for a head.
     """
     if obj.type == "ARMATURE":
         return _between_bones(obj)
@@ -39,7 +39,7 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
 
 
 def _between_bones(rig: bpy.types.Object) -> float:
-    """Return the distance as an armature's face bones have it; RigError if it has none."""
+    """Return the distance as set for an armature or measured on its face bones; raises RigError if it has none."""
     from mouthpiece.models.registry import find
 
     own: float = rig.mouthpiece_bones.eye_distance
@@ -50,7 +50,7 @@ def _between_bones(rig: bpy.types.Object) -> float:
 
 
 def _moved_centre(key: bpy.types.Key, name: str) -> Vector | None:
-    """Return the mean position of the vertices a shape key moves, weighted by how far; None if it moves none."""
+    """Return the mean position of a shape key's vertices, weighted by how far it moves them; None if it moves none."""
     block = key.key_blocks[name]
     basis, moved = (np.zeros(3 * len(block.data), np.float32) for _ in range(2))
     key.reference_key.data.foreach_get("co", basis)

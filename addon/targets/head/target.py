@@ -1,8 +1,8 @@
-"""Head motion on a bone, or on an object's delta transform.
+"""The target for head motion, on a bone or on an object's delta transform.
 
-Performance axes (x right, y down, z away from the camera) become those of a character that looks along its own
--Y with +Z up: x to +X, y to -Z, z to +Y. A bone's character space is its armature's, an object's its own; what was
-posed before stays, and the performance turns it.
+Performance axes (x right, y down, z away from the camera) become those of a character that looks along -Y with +Z up:
+x to +X, y to -Z, z to +Y. The character's space is the armature's for a bone, and the object's own for an object. The
+motion is added to the pose that was there before.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
 
-#: Performance axes to those of a character that looks along -Y.
+#: Rotation from performance axes to those of a character that looks along -Y.
 AXES: Final = Matrix(((1, 0, 0), (0, 0, 1), (0, -1, 0)))
-#: What makes a target again.
+#: Fields that are saved with a line.
 _SAVED: Final = ("object_name", "strength", "bone", "eye_distance")
 
 
 @dataclass(frozen=True, slots=True)
 class HeadTarget:
-    """A bone (``bone`` named) or an object's delta transform.
+    """A bone that turns with the head, or, if ``bone`` is empty, an object's delta transform.
 
-    ``eye_distance`` is that of the outer eye corners in Blender units of the world; with 0 the head only turns.
+    ``eye_distance`` is the distance of the outer eye corners in world units; with 0 the head turns but does not shift.
     """
 
     kind: ClassVar[str] = "HEAD"
@@ -47,7 +47,7 @@ class HeadTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0) -> Self:
-        """Return the target; RigError if there is no such bone, or it may not be edited or turned."""
+        """Return the target; raises RigError if the bone is missing, or may not be edited or turned."""
         if obj is None:
             raise RigError("No head is chosen. Pick an armature and a bone, or an object, or set Head to None.")
         target = cls(obj.name, bone, strength, eye_distance)
@@ -79,7 +79,7 @@ class HeadTarget:
         return Driven((Part(joint.owner, tuple(channels), curves),), {}, warnings)
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again."""
+        """Return what :meth:`from_saved` needs."""
         return {"kind": self.kind, **{name: getattr(self, name) for name in _SAVED}}
 
     @classmethod
@@ -88,16 +88,16 @@ class HeadTarget:
         return cls.of(find_object(saved["object_name"]), **{name: saved[name] for name in _SAVED[1:]})
 
     def summary(self) -> str:
-        """Return what turns."""
+        """Return which bone or object turns."""
         return f"bone '{self.bone}' of {self.object_name}" if self.bone else f"delta transform of {self.object_name}"
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the object: bones are animated in it."""
+        """Return the object, which also holds the animation of its bones."""
         return [obj]
 
     def _joint(self) -> Joint:
-        """Return what turns, checked anew."""
+        """Return the joint as it is now; raises RigError if it is gone or may not be edited."""
         obj = find_object(self.object_name)
         if not obj.is_editable:
             raise RigError(f"'{obj.name}' is linked from a library. Make a library override of it, or make it local.")
@@ -106,10 +106,10 @@ class HeadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The properties that turn and shift a head: rotation = ``left @ R @ right`` for a turn R in character space.
+    """The properties that turn and shift a head: their rotation is ``left @ R @ right`` for R in character space.
 
-    A move m in character space shifts the location by ``left @ m``; ``scale`` is world units in one of the owner's, and
-    ``before`` the resting location.
+    A shift m in character space is added to the location as ``left @ m``. ``scale`` is how many world units one unit of
+    the owner is, ``before`` the location before any line was baked.
     """
 
     owner: bpy.types.ID
@@ -124,7 +124,7 @@ class Joint:
 
     @classmethod
     def of_bone(cls, obj: bpy.types.Object, name: str) -> Joint:
-        """Return an armature's bone: its channels are in its own rest orientation, which is taken out."""
+        """Return the joint of an armature's bone, whose channels are relative to its rest orientation."""
         if obj.type != "ARMATURE":
             raise RigError(f"'{obj.name}' is not an armature ({obj.type.title()}). Pick the armature of the head.")
         bone = obj.pose.bones.get(name)
@@ -140,7 +140,7 @@ class Joint:
 
     @classmethod
     def of_object(cls, obj: bpy.types.Object) -> Joint:
-        """Return an object's delta transform, so that its own stays the user's: world = delta @ own rotation."""
+        """Return the joint of an object's delta transform (world = delta @ own), so that its own stays the user's."""
         if obj.rotation_mode == "AXIS_ANGLE":
             raise RigError(
                 f"'{obj.name}' rotates by Axis Angle, which has no delta. Set its rotation to Quaternion or XYZ."
@@ -153,7 +153,7 @@ class Joint:
         return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where)
 
     def rotation_channels(self, turns: NDArray[np.floating]) -> tuple[list[Channel], list[list[float]], list[str]]:
-        """Return channels, a row of values a frame, and remarks, for the rotations the properties are to have."""
+        """Return channels, a row of values for each frame, and remarks, for rotations (F, 3, 3) of the properties."""
         attribute, rows = rotation_rows(turns, self.mode)
         locks = [] if self.delta else list(self.holder.lock_rotation)
         width = len(rows[0])
@@ -162,13 +162,14 @@ class Joint:
         return self._unlocked(attribute, rows, locks or [False] * width)
 
     def location_channels(self, shifts: Sequence[Vector]) -> tuple[list[Channel], list[list[float]], list[str]]:
-        """Return channels, a row of values a frame, and remarks, for shifts from the resting location."""
+        """Return channels, a row of values for each frame, and remarks, for shifts from the location before."""
         locks = [False] * 3 if self.delta else list(self.holder.lock_location)
         return self._unlocked("location", [list(self.before + shift) for shift in shifts], locks)
 
     def _unlocked(
         self, attribute: str, rows: list[list[float]], locks: Sequence[bool]
     ) -> tuple[list[Channel], list[list[float]], list[str]]:
+        """Return channels, rows and a remark for the components of a property that are not locked."""
         free = [index for index in range(len(rows[0])) if not (index < len(locks) and locks[index])]
         path = f"{self.prefix}{self.delta}{attribute}"
         label = f"{self.holder.name} {self.delta}{attribute}"

@@ -1,1 +1,1 @@
-"""Mouth charts: drawn mouths, pictures or objects swapped by mouth shape."""
+"""Mouth charts: drawings, pictures or objects that are swapped by mouth shape."""

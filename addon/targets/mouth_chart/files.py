@@ -1,4 +1,4 @@
-"""Mouth charts in files: a set of one's own, and a whole table with how it is shown and timed."""
+"""Reads and writes mouth charts as files: a set of the user's own, or a whole table with switches and timing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import fill
 from . import settings as chart_settings
 from .setup import refused
 
-#: Words of a file that are settings as they are, and settings that name data-blocks.
+#: Types of the words in a file that are settings, and the names of these settings where they differ.
 _PLAIN: Final = {
     "layer": str, "node": str, "property": str, "columns": int, "rows": int, "on": int, "hold": int, "lead": float,
 }  # fmt: skip
@@ -23,7 +23,7 @@ _HOWS: Final = {how.lower(): how for how, _, _ in chart_settings.HOWS}
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return what a file says; RigError if it cannot be read, or is no JSON object."""
+    """Return the JSON object in a file; raises RigError if it cannot be read or holds none."""
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -36,7 +36,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(obj: bpy.types.Object, path: Path) -> None:
-    """Save the chart of ``obj``, its table and its timing; RigError if the place cannot be written to."""
+    """Write the chart of ``obj`` with its table and its timing; raises RigError if the file cannot be written."""
     try:
         write_whole(path, json.dumps(saved_of(obj), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
@@ -44,7 +44,7 @@ def write(obj: bpy.types.Object, path: Path) -> None:
 
 
 def saved_of(obj: bpy.types.Object) -> dict[str, Any]:
-    """Return the chart of ``obj`` as :func:`apply` takes it."""
+    """Return the chart of ``obj`` with its table and its timing, as :func:`apply` takes it."""
     settings: Any = obj.mouthpiece_chart
     custom = settings.chart == chart_settings.CUSTOM
     setup = chart_settings.setup_of(obj)
@@ -68,10 +68,10 @@ def saved_of(obj: bpy.types.Object) -> dict[str, Any]:
 
 
 def apply(obj: bpy.types.Object, saved: Mapping[str, Any], scene: bpy.types.Scene) -> str:
-    """Set the chart of ``obj`` up as a file says; return what was found, in one line.
+    """Set the chart of ``obj`` up with the content of a file; return the result as one line of text.
 
-    A file that is a chart alone (``name`` and ``shapes`` with visemes) chooses that set, and the table is filled from
-    names. Raises MouthpieceError, with the settings as they were, if anything in it is wrong.
+    A file with only a chart (``name``, and ``shapes`` as a list) chooses that set without setting up what shows it.
+    Raises MouthpieceError, with the settings unchanged, if anything in the file is wrong.
     """
     settings: Any = obj.mouthpiece_chart
     before, alone = chart_settings.snapshot(settings), isinstance(saved.get("shapes"), list)
@@ -81,15 +81,16 @@ def apply(obj: bpy.types.Object, saved: Mapping[str, Any], scene: bpy.types.Scen
             chart_settings.fill_rows(settings, chart)
             return f"{chart.label} loaded: choose what shows it and press Set Up"
         _set_words(settings, saved)
-        told = fill.set_up(obj, (), scene, _wanted(saved, chart, settings.how))
+        result = fill.set_up(obj, (), scene, _wanted(saved, chart, settings.how))
     except Exception:
         chart_settings.restore(settings, before)
         raise
     obj.mouthpiece.target = "CHART"
-    return told
+    return result
 
 
 def _choose(settings: Any, chart: object) -> Any:
+    """Choose a chart in the settings, by its name or as its JSON definition, and return it."""
     from mouthpiece.motion.chart.charts import chart_from, named_chart
 
     if isinstance(chart, str):
@@ -105,6 +106,7 @@ def _choose(settings: Any, chart: object) -> Any:
 
 
 def _set_words(settings: Any, saved: Mapping[str, Any]) -> None:
+    """Set all settings a file has, except for chart and table; raises RigError if a word or value is unknown."""
     known = {"chart", "how", "shapes", "object", "material", *_PLAIN}
     unknown = sorted(set(map(str, saved)) - known)
     if unknown:
@@ -130,7 +132,7 @@ def _set_words(settings: Any, saved: Mapping[str, Any]) -> None:
 
 
 def _wanted(saved: Mapping[str, Any], chart: Any, how: str) -> dict[str, dict[str, Any]] | None:
-    """Return what the file says shows each shape, as rows of the table; None to fill it from names."""
+    """Return the fields of the table's row for each shape in a file; None if it has none: names fill the table then."""
     shapes = saved.get("shapes")
     if shapes is None:
         return None
@@ -143,15 +145,16 @@ def _wanted(saved: Mapping[str, Any], chart: Any, how: str) -> dict[str, dict[st
 
 
 def _row(shape: str, value: object, how: str) -> dict[str, Any]:
+    """Return the fields of a shape's row for its value in a file; raises RigError if it cannot show the shape."""
     if how == "KEYS" and isinstance(value, str):
         return {"key": value}
     if how == "OBJECTS":
-        held = isinstance(value, dict)
+        grouped = isinstance(value, dict)
         name = value.get("collection") if isinstance(value, dict) else value
-        block = (bpy.data.collections if held else bpy.data.objects).get(str(name))
+        block = (bpy.data.collections if grouped else bpy.data.objects).get(str(name))
         if block is None:
-            raise refused(f"There is no {'collection' if held else 'object'} '{name}' for the shape {shape}.")
-        return {"collection": block} if held else {"object": block, "collection": None}
+            raise refused(f"There is no {'collection' if grouped else 'object'} '{name}' for the shape {shape}.")
+        return {"collection": block} if grouped else {"object": block, "collection": None}
     if how != "KEYS" and isinstance(value, int) and not isinstance(value, bool):
         return {"number": value}
     raise refused(f"'{value}' cannot show the shape {shape}: {'a name' if how == 'KEYS' else 'a number'} is wanted.")

@@ -1,4 +1,4 @@
-"""*Set Up* of a mouth chart: prepares what is switched, and fills the table from names and order."""
+"""*Set Up* of a mouth chart: prepares what is switched, and fills the table by names or by order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .target import ChartTarget
 if TYPE_CHECKING:
     from mouthpiece.motion.chart.charts import MouthChart
 
-#: An image user that stands still shows one picture: the first it may start on.
+#: Start frame of image users: so early that they show one picture on every frame.
 _ALWAYS: Final = -100_000
 _MAPPING: Final = "Mouthpiece Mapping"
 
@@ -27,10 +27,10 @@ def set_up(
     scene: bpy.types.Scene,
     wanted: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
-    """Fill the chart of ``obj`` and prepare what it switches; return what was found, in one line.
+    """Fill the table of ``obj`` and prepare what it switches; return the result as one line of text.
 
-    What shows each shape is as ``wanted`` (fields of the table's rows by shape); else it comes from names where they
-    tell, or from the order of drawings. The mouth at rest is shown at the end. Raises RigError if nothing is there.
+    ``wanted`` holds the fields of the table's rows by shape. Without it, they are found by names that match shapes,
+    else in the order of drawings. In the end the mouth at rest is shown. Raises RigError if nothing is found.
     """
     settings: Any = obj.mouthpiece_chart
     check_editable(obj, f"'{obj.name}'")
@@ -47,11 +47,12 @@ def set_up(
         chart_settings.restore(settings, before)
         raise
     missing = [name for name in chart.names if name not in filled]
-    told = f"{len(filled)} of {len(chart.names)} shapes"
-    return f"{told}; without a drawing: {', '.join(missing)}" if missing else told
+    text = f"{len(filled)} of {len(chart.names)} shapes"
+    return f"{text}; without a drawing: {', '.join(missing)}" if missing else text
 
 
 def _fill(settings: Any, chart: MouthChart, filled: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set the fields of the table's rows; shapes that are not ``filled`` are unticked."""
     chart_settings.fill_rows(settings, chart)
     for row in settings.rows:
         row.used = row.shape in filled
@@ -72,12 +73,14 @@ _Filled = dict[str, dict[str, Any]]
 
 
 def _in_order(chart: MouthChart, numbers: Sequence[int]) -> _Filled:
+    """Return rows that give the shapes these numbers in order."""
     return {name: {"number": number} for name, number in zip(chart.names, numbers, strict=False)}
 
 
 def _drawings(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
+    """Set a Time Offset modifier up; return rows by timeline markers on drawings, else in the order of drawings."""
     from mouthpiece.motion.chart.names import match_names
 
     settings: Any = obj.mouthpiece_chart
@@ -106,7 +109,7 @@ def _drawings(
 
 
 def _mouth_layer(drawn: Any) -> str:
-    """Return the layer that is called a mouth, where there are several layers; empty for all."""
+    """Return the layer whose name contains mouth or lips; empty, for all layers, if there is none or only one layer."""
     names = drawn.data.layers.keys()
     return next((n for n in names if "mouth" in n.lower() or "lips" in n.lower()), "") if len(names) > 1 else ""
 
@@ -114,6 +117,7 @@ def _mouth_layer(drawn: Any) -> str:
 def _pictures(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
+    """Stop an image sequence from running by itself; return rows in the order of its pictures."""
     settings: Any = obj.mouthpiece_chart
     if obj.type == "EMPTY" and settings.material is None:
         user, image = obj.image_user, obj.data
@@ -131,7 +135,10 @@ def _pictures(
 
 
 def _image_node(obj: bpy.types.Object, settings: Any, suits: Callable[[Any], bool]) -> Any:
-    """Return the Image Texture node of the chosen or active material that suits, the active one first."""
+    """Return the Image Texture node of the chosen or active material whose image ``suits``, the active one if it does.
+
+    Raises RigError if there is none.
+    """
     material = settings.material or obj.active_material
     if material is None or material.node_tree is None:
         raise refused(f"'{obj.name}' has no material with nodes. Choose the material with the picture.")
@@ -148,6 +155,7 @@ def _image_node(obj: bpy.types.Object, settings: Any, suits: Callable[[Any], boo
 def _cells(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
+    """Put a Mapping node before the picture of a sprite sheet; return rows in the order of cells."""
     settings: Any = obj.mouthpiece_chart
     node = _image_node(obj, settings, lambda image: True)
     tree = settings.material.node_tree
@@ -167,6 +175,7 @@ def _cells(
 
 
 def _coordinates(tree: Any, node: Any) -> Any:
+    """Return the UV output of a new Texture Coordinate node, placed left of ``node``."""
     source = tree.nodes.new("ShaderNodeTexCoord")
     source.location = (node.location[0] - 420, node.location[1])
     return source.outputs["UV"]
@@ -175,6 +184,7 @@ def _coordinates(tree: Any, node: Any) -> Any:
 def _objects(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
+    """Return rows by the names of objects (the selected ones, else children), else of collections."""
     from mouthpiece.motion.chart.names import match_names
 
     mouths = {other.name: other for other in (others or obj.children)}
@@ -190,6 +200,7 @@ def _objects(
 def _keys(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
+    """Return rows by the names of shape keys."""
     from mouthpiece.motion.chart.names import match_names
 
     found: _Filled = {s: {"key": name} for s, name in match_names(chart, key_names(editable_keys(obj))).items()}
@@ -201,6 +212,7 @@ def _keys(
 def _property(
     obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object], scene: bpy.types.Scene
 ) -> _Filled:
+    """Return rows by the item names of a property, else in the order of its values."""
     from mouthpiece.motion.chart.names import match_names
 
     settings: Any = obj.mouthpiece_chart

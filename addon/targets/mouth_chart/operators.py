@@ -1,4 +1,4 @@
-"""Operators of the mouth chart: set up, show a mouth, load and save."""
+"""Operators for mouth charts: set up, show a mouth, load and save."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 
 class _OfChart:
-    """An operator on the active object's chart."""
+    """Mixin for operators on the chart of the active object."""
 
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls: Any, context: bpy.types.Context) -> bool:
-        """Need an editable object."""
+        """Return whether the chart may be changed; if not, the reason becomes the poll message."""
         reason = disabled_reason(context)
         if reason:
             cls.poll_message_set(reason)
@@ -42,7 +42,7 @@ class _OfChart:
 
 
 class MOUTHPIECE_OT_set_up_chart(_OfChart, bpy.types.Operator):
-    """Prepare what is switched, and fill the table from names or order."""
+    """Prepare what is switched, and fill the table by names or by order."""
 
     bl_idname = "mouthpiece.set_up_chart"
     bl_label = "Set Up"
@@ -53,11 +53,11 @@ class MOUTHPIECE_OT_set_up_chart(_OfChart, bpy.types.Operator):
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Set up."""
+        """Set the chart up, make it the object's target, and report the result."""
         obj: Any = context.object
-        told = fill.set_up(obj, context.selected_objects, context.scene)
+        text = fill.set_up(obj, context.selected_objects, context.scene)
         obj.mouthpiece.target = "CHART"
-        self.report({"INFO"}, told)
+        self.report({"INFO"}, text)
         return {"FINISHED"}
 
 
@@ -72,7 +72,7 @@ class MOUTHPIECE_OT_show_mouth(_OfChart, bpy.types.Operator):
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Show it."""
+        """Show the mouth and make its row active."""
         obj: Any = context.object
         settings = obj.mouthpiece_chart
         target = ChartTarget.of(obj)
@@ -83,10 +83,10 @@ class MOUTHPIECE_OT_show_mouth(_OfChart, bpy.types.Operator):
 
 
 class _OnFile(_OfChart):
-    """An operator that asks for a file."""
+    """Mixin for operators that ask for a file."""
 
     def invoke(self: Any, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask for the file."""
+        """Open the file browser."""
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -103,9 +103,9 @@ class MOUTHPIECE_OT_load_chart(_OnFile, bpy.types.Operator):
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Load it."""
-        told = files.apply(context.object, files.read(Path(self.filepath)), context.scene)
-        self.report({"INFO"}, told)
+        """Read the file and report the result."""
+        text = files.apply(context.object, files.read(Path(self.filepath)), context.scene)
+        self.report({"INFO"}, text)
         return {"FINISHED"}
 
 
@@ -122,7 +122,7 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Save it."""
+        """Write the file."""
         obj: Any = context.object
         path = Path(self.filepath)
         path = path if path.suffix.lower() == ".json" else path.with_name(path.name + ".json")

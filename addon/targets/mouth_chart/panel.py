@@ -1,4 +1,4 @@
-"""Sub-panel of the sidebar: the mouth chart."""
+"""Sub-panel of the sidebar for the mouth chart."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ... import paragraphs
 from ..picture_rig.settings import face_meant
 from . import settings as chart_settings
 
-#: What a row's number is.
+#: What the number of a row means, by how the chart is shown.
 _NUMBERED: Final = {"DRAWINGS": "Frame", "IMAGE": "Picture", "CELLS": "Cell", "PROPERTY": "Value"}
 
 
 class MOUTHPIECE_UL_mouths(bpy.types.UIList):
-    """The table: a shape, what it shows, and what shows it."""
+    """The table of shapes and what shows each of them."""
 
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any,
         index: int = 0, flt_flag: int = 0,
     ) -> None:  # fmt: skip
-        """Draw a row."""
+        """Draw the row of one shape."""
         layout.use_property_split = False
         row = layout.row(align=True)
         row.operator("mouthpiece.show_mouth", text="", icon="HIDE_OFF", emboss=False).shape = item.shape
@@ -43,7 +43,7 @@ class MOUTHPIECE_UL_mouths(bpy.types.UIList):
 
 
 class MOUTHPIECE_PT_chart(bpy.types.Panel):
-    """Drawn mouths, swapped."""
+    """Chart, what shows it, table and timing."""
 
     bl_label = "Mouth Chart"
     bl_space_type = "VIEW_3D"
@@ -55,7 +55,7 @@ class MOUTHPIECE_PT_chart(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a character that plays a chart, or one that nothing else suits better."""
+        """Return whether the active object's target is a chart, or could be one as nothing else fits."""
         obj: Any = context.object
         if obj is None or face_meant(obj) is not None:
             return False
@@ -65,7 +65,7 @@ class MOUTHPIECE_PT_chart(bpy.types.Panel):
         return bare or obj.type in ("GREASEPENCIL", "EMPTY") or len(obj.mouthpiece_chart.rows) > 0
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw set, what shows it, table and timing."""
+        """Draw the settings of the chart and its table."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -89,7 +89,7 @@ class MOUTHPIECE_PT_chart(bpy.types.Panel):
 
 
 def _draw_place(layout: Any, obj: Any, settings: Any) -> None:
-    """Draw where the mouths are."""
+    """Draw the settings that say where the mouths are."""
     if settings.how == "DRAWINGS":
         layout.prop(settings, "source")
         drawn = settings.source or obj
@@ -108,6 +108,7 @@ def _draw_place(layout: Any, obj: Any, settings: Any) -> None:
 
 
 def _draw_table(layout: Any, settings: Any, context: bpy.types.Context) -> None:
+    """Draw the table and its active row."""
     layout.template_list("MOUTHPIECE_UL_mouths", "", settings, "rows", settings, "index", rows=6)
     if 0 <= settings.index < len(settings.rows):
         row = settings.rows[settings.index]

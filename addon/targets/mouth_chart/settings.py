@@ -1,4 +1,4 @@
-"""A character's mouth chart: settings kept with its object, and what they say as a snapshot."""
+"""Settings of a character's mouth chart, stored with its object, and their conversion to a chart and a setup."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 CUSTOM: Final = "CUSTOM"
-#: The core's charts, and one of the user's own.
+#: Enum items of the core's charts, and of one of the user's own.
 CHARTS: Final = (
     ("simple", "Simple (6)", "At rest, closed, narrow, open, wide, round"),
     ("rhubarb-basic", "Rhubarb A to F (6)", "The six basic mouths of Rhubarb Lip Sync"),
@@ -52,7 +52,7 @@ _EXPOSURES: Final = (
 
 
 class MOUTHPIECE_PG_mouth(bpy.types.PropertyGroup):
-    """What shows a shape."""
+    """A row of the table: a shape, and what shows it."""
 
     shape: StringProperty(name="Shape", override=_OVERRIDE)
     label: StringProperty(name="Shows", override=_OVERRIDE)
@@ -80,7 +80,7 @@ class MOUTHPIECE_PG_mouth(bpy.types.PropertyGroup):
 
 
 def _chosen(self: Any, context: bpy.types.Context) -> None:
-    """Show the chosen chart's shapes in the table; what is filled in for shapes of the same name stays."""
+    """Update callback: list the chosen chart's shapes in the table; shapes of the same name keep their values."""
     if self.chart == CUSTOM and not self.definition:
         return
     try:
@@ -90,7 +90,7 @@ def _chosen(self: Any, context: bpy.types.Context) -> None:
 
 
 class MOUTHPIECE_PG_chart(bpy.types.PropertyGroup):
-    """The mouth chart of a character."""
+    """Settings of a character's mouth chart."""
 
     chart: EnumProperty(
         name="Set", description="Which mouths are drawn", items=CHARTS, default="rhubarb", override=_OVERRIDE,
@@ -138,7 +138,7 @@ class MOUTHPIECE_PG_chart(bpy.types.PropertyGroup):
 
 
 def chart_of(settings: Any) -> MouthChart:
-    """Return the chosen chart; MouthpieceError if it is one's own and none is loaded, or is damaged."""
+    """Return the chosen chart; raises MouthpieceError if the user's own is chosen and is missing or damaged."""
     from mouthpiece.motion.chart.charts import chart_from, named_chart
 
     if settings.chart != CUSTOM:
@@ -153,7 +153,7 @@ def chart_of(settings: Any) -> MouthChart:
 
 
 def fill_rows(settings: Any, chart: MouthChart) -> None:
-    """Make the table have the chart's shapes, in its order; what is known of shapes of the same name stays."""
+    """Give the table one row for each shape of a chart; rows of shapes of the same name keep their values."""
     known = {row.shape: {p: getattr(row, p) for p in _KEPT} for row in settings.rows}
     settings.rows.clear()
     for shape in chart.shapes:
@@ -165,34 +165,35 @@ def fill_rows(settings: Any, chart: MouthChart) -> None:
     settings.index = min(settings.index, len(settings.rows) - 1)
 
 
-#: What a row keeps, and what the settings hold beside the rows; choosing a set rebuilds the rows, so it comes first.
+#: Properties of a row that are kept, and properties besides the rows. Setting the chart rebuilds the rows, so that has
+#: to come before the rows are restored.
 _KEPT: Final = ("used", "number", "object", "collection", "key")
-_HELD: Final = (
+_PROPERTIES: Final = (
     "definition", "chart", "how", "source", "layer", "material", "node", "path", "columns", "lines", "exposure", "hold",
     "lead", "index",
 )  # fmt: skip
 
 
 def snapshot(settings: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return everything the settings hold, for :func:`restore`."""
+    """Return the values of all settings, for :func:`restore`."""
     rows = [{name: getattr(row, name) for name in ("name", "shape", "label", *_KEPT)} for row in settings.rows]
-    return {name: getattr(settings, name) for name in _HELD}, rows
+    return {name: getattr(settings, name) for name in _PROPERTIES}, rows
 
 
 def restore(settings: Any, before: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
-    """Make the settings hold again what they held at :func:`snapshot`."""
-    held, rows = before
-    for name, value in held.items():
+    """Set all settings to the values they had at :func:`snapshot`."""
+    values, rows = before
+    for name, value in values.items():
         setattr(settings, name, value)
     settings.rows.clear()
-    for values in rows:
+    for fields in rows:
         row = settings.rows.add()
-        for name, value in values.items():
+        for name, value in fields.items():
             setattr(row, name, value)
 
 
 def setup_of(obj: bpy.types.Object) -> Setup:
-    """Return an object's settings as names."""
+    """Return how an object's chart is shown, with data-blocks as names."""
     settings: Any = obj.mouthpiece_chart
     how = settings.how
     entries = tuple(_entry(row, how) for row in settings.rows)
@@ -204,6 +205,7 @@ def setup_of(obj: bpy.types.Object) -> Setup:
 
 
 def _entry(row: Any, how: str) -> MouthEntry:
+    """Return a row of the table as an entry."""
     if how == "KEYS":
         return MouthEntry(row.shape, row.used, 0, row.key)
     if how == "OBJECTS":
@@ -213,14 +215,14 @@ def _entry(row: Any, how: str) -> MouthEntry:
 
 
 def check_rows(obj: bpy.types.Object, chart: MouthChart) -> None:
-    """Raise RigError if the table is not the chart's."""
+    """Raise RigError if the rows of the table are not the shapes of the chart."""
     rows = [row.shape for row in obj.mouthpiece_chart.rows]
     if rows != list(chart.names):
         raise refused(f"The table of '{obj.name}' is not that of the set {chart.label}. Press Set Up.")
 
 
 def owners(obj: bpy.types.Object) -> list[bpy.types.ID]:
-    """Return the data-blocks the chart of ``obj`` may switch, whatever way it is shown; none without a chart."""
+    """Return the data-blocks that the chart of ``obj`` may switch in any way; none if it has no table."""
     settings: Any = obj.mouthpiece_chart
     if not settings.rows:
         return []
@@ -236,12 +238,12 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Give every object its chart."""
+    """Register the settings and add them to every object."""
     _register_classes()
     bpy.types.Object.mouthpiece_chart = PointerProperty(type=MOUTHPIECE_PG_chart, override=_OVERRIDE)
 
 
 def unregister() -> None:
-    """Take it away again."""
+    """Remove the settings from objects and unregister them."""
     del bpy.types.Object.mouthpiece_chart
     _unregister_classes()

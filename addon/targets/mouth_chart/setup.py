@@ -1,4 +1,4 @@
-"""How a mouth chart is shown: by names only, so that it can be kept, and the properties that come of it."""
+"""Types that say how a mouth chart is shown: a setup with names only, which can be saved, and switched properties."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mouthpiece.errors import RigError
 class MouthEntry:
     """What shows a shape: a number (frame, picture, cell, value) or a name (object, collection, shape key).
 
-    ``used`` is whether it has a drawing of its own at all.
+    ``used`` is whether the shape has a drawing of its own; ``collection`` whether ``name`` is that of a collection.
     """
 
     shape: str
@@ -26,7 +26,7 @@ class MouthEntry:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a chart is shown: what is switched (a key of ``SWITCHES``), by names only, and what shows each shape."""
+    """How a chart is shown: ``how`` (a key of ``SWITCHES``), the entries of its shapes, and names of data-blocks."""
 
     how: str
     entries: tuple[MouthEntry, ...]
@@ -40,7 +40,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A property, and its value for each entry of the setup (NaN where the entry is not used)."""
+    """A property to key, and its value for each entry of the setup (NaN for entries that are not used)."""
 
     owner: bpy.types.ID
     name: str
@@ -51,30 +51,30 @@ class Switch:
 
 @dataclass(slots=True)
 class Switches:
-    """All properties of a setup, and remarks."""
+    """All properties that a setup switches, and warnings."""
 
     switches: list[Switch] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
 def refused(text: str) -> Exception:
-    """Return the error that refuses a setup with ``text``."""
+    """Return the error to raise for a setup that cannot be used."""
     return RigError(text)
 
 
 def numbers_of(entries: Sequence[MouthEntry]) -> tuple[float, ...]:
-    """Return the entries' numbers, NaN for those not used."""
+    """Return the numbers of entries, NaN for those that are not used."""
     return tuple(float(entry.number) if entry.used else float("nan") for entry in entries)
 
 
 def check_editable(owner: Any, what: str) -> None:
-    """Raise RigError if ``owner``, told of as ``what``, may not be edited."""
+    """Raise RigError if ``owner``, called ``what`` in the message, may not be edited."""
     if not owner.is_editable:
         raise refused(f"{what} is linked from a library. Make a library override of it, or make it local.")
 
 
 def about_property(holder: Any, path: str) -> dict[str, Any]:
-    """Return what Blender knows of a custom property (``min``, ``max``, ``items`` …); nothing of other properties."""
+    """Return the settings of a custom property (``min``, ``max``, ``items`` …); an empty dict for other properties."""
     place, _, rest = path.rpartition("[")
     try:
         owner = holder.path_resolve(place) if place else holder

@@ -1,4 +1,7 @@
-"""What a mouth chart switches: the properties that show one drawn mouth or another, and the value each shape needs."""
+"""The properties that a mouth chart switches to show one mouth or another, and their value for each shape.
+
+There is one function for each way to show a chart. They raise RigError if something is missing or not editable.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ from .. import find_object
 from ..shape_keys.target import editable_keys
 from .setup import MouthEntry, Setup, Switch, Switches, about_property, check_editable, numbers_of, refused
 
-#: The modifier that shows one drawing of a grease pencil object, and its type.
+#: Name and type of the modifier that shows one drawing of a Grease Pencil object.
 MODIFIER: Final = "Mouthpiece Chart"
 MODIFIER_TYPE: Final = "GREASE_PENCIL_TIME"
-#: The number of a picture of a sequence: the last digits of its name.
+#: Matches the number of a picture in a sequence: the last digits of its name.
 _NUMBER: Final = re.compile(r"(\d+)(?=\D*$)")
 
 
 def drawings(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Show drawings of a grease pencil object by its Time Offset modifier."""
+    """Return the offset of the Time Offset modifier, which shows one drawing of a Grease Pencil object."""
     drawn = find_object(setup.object) if setup.object else obj
     if drawn.type != "GREASEPENCIL":
         raise refused(f"'{drawn.name}' is not a grease pencil object. Choose the one with the mouth's drawings.")
@@ -46,7 +49,7 @@ def drawings(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 
 def objects(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Show one object, or the objects of one collection, at a time."""
+    """Return the visibility of objects, of which one, or those of one collection, are shown at a time."""
     shown: dict[bpy.types.Object, set[int]] = {}
     for number, entry in enumerate(setup.entries):
         for mouth in _mouths(entry) if entry.used else ():
@@ -66,6 +69,7 @@ def objects(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 
 def _mouths(entry: MouthEntry) -> list[bpy.types.Object]:
+    """Return the objects that show an entry's shape."""
     if not entry.collection:
         return [find_object(entry.name)] if entry.name else _none(entry)
     collection = bpy.data.collections.get((entry.name, None)) or bpy.data.collections.get(entry.name)
@@ -75,11 +79,12 @@ def _mouths(entry: MouthEntry) -> list[bpy.types.Object]:
 
 
 def _none(entry: MouthEntry) -> list[Any]:
+    """Raise the RigError for an entry without objects."""
     raise refused(f"The shape {entry.shape} has no object to show: it may have been deleted. Choose one, or untick it.")
 
 
 def numbers(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Set a property that switches mouths by itself: a custom property of an object or bone."""
+    """Return a property of the rig that switches mouths itself: a custom property of an object or bone."""
     holder = find_object(setup.object) if setup.object else obj
     check_editable(holder, f"'{holder.name}'")
     if not setup.path or setup.path.startswith("data"):
@@ -99,7 +104,7 @@ def numbers(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 
 def shape_keys(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Show one shape key at a time; an entry without one is the basis."""
+    """Return the values of shape keys, of which one is on at a time; none for an entry without a key."""
     key = editable_keys(obj)
     names = {entry.name for entry in setup.entries if entry.used and entry.name}
     gone = sorted(names - set(key.key_blocks.keys()))
@@ -115,17 +120,18 @@ def shape_keys(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 
 def images(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Show pictures of an image sequence, in a material's Image Texture node or in an empty."""
+    """Return the frame offset of an image sequence, in a material's Image Texture node or in an empty."""
     owner, user, image, prefix = _image_user(obj, setup)
     if image is None or image.source != "SEQUENCE":
         raise refused("The picture is not an image sequence. Load the mouths as an Image Sequence, then press Set Up.")
     if user.frame_duration != 1:
         raise refused(f"The image sequence '{image.name}' runs by itself. Press Set Up, so that the chart turns it.")
-    values = tuple(value - 1 for value in numbers_of(setup.entries))  # one frame long, it shows 1 + offset
+    values = tuple(value - 1 for value in numbers_of(setup.entries))  # a sequence of one frame shows picture 1 + offset
     return Switches([Switch(owner, "Picture", f"{prefix}image_user.frame_offset", 0, values)])
 
 
 def _image_user(obj: bpy.types.Object, setup: Setup) -> tuple[bpy.types.ID, Any, Any, str]:
+    """Return the data-block to key, its image user, the image, and the start of the image user's data path."""
     if not setup.material and obj.type == "EMPTY":
         check_editable(obj, f"'{obj.name}'")
         return obj, obj.image_user, obj.data, ""
@@ -134,7 +140,7 @@ def _image_user(obj: bpy.types.Object, setup: Setup) -> tuple[bpy.types.ID, Any,
 
 
 def material_node(material_name: str, node_name: str, kind: str, label: str) -> tuple[Any, Any]:
-    """Return a material's node tree and its node; RigError if either is gone or of another type."""
+    """Return a material's node tree and its node; raises RigError if either is gone or of another type."""
     material: Any = bpy.data.materials.get((material_name, None)) or bpy.data.materials.get(material_name)
     if material is None or material.node_tree is None:
         raise refused(f"There is no material '{material_name}' with nodes. Choose one, and press Set Up.")
@@ -146,7 +152,7 @@ def material_node(material_name: str, node_name: str, kind: str, label: str) -> 
 
 
 def picture_numbers(image: Any) -> list[int]:
-    """Return the numbers of an image sequence's files, ascending; none where the files are not on the disk."""
+    """Return the numbers of an image sequence's files, ascending; an empty list if there are no files."""
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
     match = _NUMBER.search(path.stem)
     if match is None or not path.parent.is_dir():
@@ -157,7 +163,7 @@ def picture_numbers(image: Any) -> list[int]:
 
 
 def check_pictures(obj: bpy.types.Object, setup: Setup) -> None:
-    """Raise RigError if pictures of the sequence are not on the disk; for that it looks there, as no panel should."""
+    """Raise RigError if pictures of the sequence are not on the disk. This reads a folder: too slow for panels."""
     image = _image_user(obj, setup)[2]
     there = picture_numbers(image)
     gone = [f"{e.shape} ({e.number})" for e in setup.entries if e.used and e.number not in there]
@@ -166,7 +172,7 @@ def check_pictures(obj: bpy.types.Object, setup: Setup) -> None:
 
 
 def cells(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Show one cell of a sprite sheet by a Mapping node's location; cells count from 0, row by row from the top."""
+    """Return a Mapping node's location, which shows one cell of a sprite sheet; cell 0 is at the top left."""
     tree, node = material_node(setup.material, setup.node, "MAPPING", "Mapping")
     columns, rows = setup.columns, setup.rows
     beyond = [f"{e.shape} ({e.number})" for e in setup.entries if e.used and not 0 <= e.number < columns * rows]
@@ -179,7 +185,7 @@ def cells(obj: bpy.types.Object, setup: Setup) -> Switches:
     return Switches([Switch(tree, "Column", path, 0, across), Switch(tree, "Row", path, 1, up)])
 
 
-#: How a chart can be shown.
+#: The functions above by how a chart is shown.
 SWITCHES: Final[Mapping[str, Callable[[bpy.types.Object, Setup], Switches]]] = {
     "DRAWINGS": drawings,
     "IMAGE": images,

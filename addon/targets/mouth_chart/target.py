@@ -1,4 +1,4 @@
-"""Mouth charts: drawn mouths swapped as an animator would time them."""
+"""The target for mouth charts: drawn mouths are swapped with the timing of hand-drawn animation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ _EXPOSED: Final = {1: "on ones", 2: "on twos", 3: "on threes", 4: "on fours"}
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How mouths are timed, in frames of the scene: a drawing every ``on``, held at least, shown ahead of the sound."""
+    """Timing of mouths in frames of the scene.
+
+    There is a new drawing at most every ``on`` frames. It stays at least ``hold`` frames, and comes ``lead`` frames
+    before the sound.
+    """
 
     on: int = 2
     hold: int = 2
@@ -40,7 +44,7 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class ChartTarget:
-    """A mouth chart, what shows each of its shapes, and how they are timed."""
+    """A mouth chart, how it is shown, and its timing."""
 
     kind: ClassVar[str] = "CHART"
 
@@ -52,7 +56,7 @@ class ChartTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
-        """Return the chart an object's settings have; RigError if none is set up, or what it shows is gone."""
+        """Return the target for an object's chart; raises RigError if none is set up, or something it shows is gone."""
         target = cls.asked(obj, strength)
         target._switches(obj)
         chart_settings.check_rows(obj, target.chart)
@@ -60,7 +64,7 @@ class ChartTarget:
 
     @classmethod
     def asked(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
-        """Return what the settings say, unchecked but for there being a table."""
+        """Return the target for an object's settings, checking only that there is a table."""
         settings = obj.mouthpiece_chart
         if not settings.rows:
             raise refused(f"'{obj.name}' has no mouth chart. Under Mouth Chart choose a set and press Set Up.")
@@ -69,7 +73,7 @@ class ChartTarget:
 
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> ChartTarget:
-        """Return the target :meth:`saved` told of."""
+        """Return the target that :meth:`saved` described."""
         from mouthpiece.motion.chart.charts import chart_from
 
         try:
@@ -82,7 +86,7 @@ class ChartTarget:
         return cls(name, chart_from(saved["chart"]), setup, exposure, strength)
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again, fit for JSON."""
+        """Return what :meth:`from_saved` needs, fit for JSON."""
         return {
             "kind": self.kind,
             "object_name": self.object_name,
@@ -93,14 +97,14 @@ class ChartTarget:
         }
 
     def summary(self) -> str:
-        """Return one line: the set, what shows it, how many shapes are there, and the timing."""
+        """Return one line: the set, how many of its shapes have a drawing, how they are shown, and the timing."""
         used = sum(entry.used for entry in self.setup.entries)
         how = _EXPOSED.get(self.exposure.on, f"every {self.exposure.on} frames")
         return f"{self.chart.label}: {used} of {len(self.chart.shapes)} shapes as {_SHOWN[self.setup.how]}, {how}"
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the data-blocks a chart of the object may switch."""
+        """Return the data-blocks that the object's chart may switch."""
         return chart_settings.owners(obj)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
@@ -112,7 +116,7 @@ class ChartTarget:
         found = self._switches(obj)
         if self.setup.how == "IMAGE":
             check_pictures(obj, self.setup)
-        shown = self._instead()[self._shapes(performance, grid)]
+        shown = self._entry_of_shapes()[self._shapes(performance, grid)]
         parts: dict[bpy.types.ID, list[tuple[Channel, NDArray[np.float32]]]] = {}
         for switch in found.switches:
             channel = Channel(switch.name, switch.data_path, switch.index, "lips", stepped=True)
@@ -129,21 +133,21 @@ class ChartTarget:
         return Driven(tuple(made), {}, found.warnings + self._remarks())
 
     def show(self, shape: str) -> None:
-        """Show one shape now, keying nothing; RigError if it is not in the chart."""
+        """Show one shape now without keying anything; raises RigError if it is not in the chart."""
         if shape not in self.chart.names:
             raise refused(f"The mouth chart has no shape '{shape}'. It has: {', '.join(self.chart.names)}.")
-        number = int(self._instead()[self.chart.names.index(shape)])
+        number = int(self._entry_of_shapes()[self.chart.names.index(shape)])
         for switch in self._switches(find_object(self.object_name)).switches:
             rna_values.put(switch.owner, switch.data_path, switch.index, switch.values[number])
             switch.owner.update_tag()
 
     def _shapes(self, performance: Performance, grid: FrameGrid) -> NDArray[np.int64]:
-        """Return which shape (F,) is shown on each frame; the mouth is at rest on the last drawing of a line."""
+        """Return the index of the shape to show on each frame, (F,); a line's last drawing is the mouth at rest."""
         import numpy as np
         from mouthpiece.motion.chart.cues import Timing, choose
 
         on = self.exposure.on
-        # Twos fall on odd frames, whatever frame the line begins on, so that several lines go together.
+        # On twos, drawings begin on odd frames whatever frame the line begins on, so that all lines are in step.
         begin = grid.first - (grid.first - 1) % on
         starts = np.arange(begin, grid.last + 1, on)
         seconds = np.float64(grid.offset) + (starts.astype(np.float64) - grid.origin) / grid.fps * grid.speed
@@ -153,12 +157,13 @@ class ChartTarget:
         return np.repeat(shown, on)[grid.first - begin :][: grid.last - grid.first + 1]
 
     def _switches(self, obj: bpy.types.Object) -> Switches:
+        """Return the properties to switch; raises RigError if no shape has a drawing."""
         if not any(entry.used for entry in self.setup.entries):
             raise refused("No shape of the mouth chart has a drawing. Tick those that have one.")
         return SWITCHES[self.setup.how](obj, self.setup)
 
-    def _instead(self) -> NDArray[np.int64]:
-        """Return which entry (S,) shows each shape: its own, or that of the shape most like it."""
+    def _entry_of_shapes(self) -> NDArray[np.int64]:
+        """Return the index of the entry that shows each shape, (S,): its own, or that of the most similar shape."""
         import numpy as np
         from mouthpiece.motion.chart.names import stand_ins
 
@@ -166,6 +171,7 @@ class ChartTarget:
         return np.array(stand_ins(self.chart, [shape.name in used for shape in self.chart.shapes]))
 
     def _remarks(self) -> list[str]:
-        names, instead = self.chart.names, self._instead()
+        """Return a remark on shapes that are shown by the drawing of another."""
+        names, instead = self.chart.names, self._entry_of_shapes()
         missing = [f"{name} by {names[k]}" for name, k in zip(names, instead, strict=True) if names[k] != name]
         return [f"Shapes without a drawing are shown as the nearest: {', '.join(missing)}"] if missing else []

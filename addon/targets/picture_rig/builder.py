@@ -1,4 +1,4 @@
-"""Picture rigs made and made anew: from an image and landmarks to an object, the same for buttons and command line."""
+"""Builds and rebuilds picture rigs from an image and landmarks, for the operators and the command line."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 #: Longer side of a picture in Blender units.
 LONGEST: Final = 2.0
-#: Longer side of what a new camera sees, in pixels, at least and at most; between them as many as the picture has.
+#: Range of the longer side of a new camera's resolution, in pixels; within it, it is that of the picture.
 _LEAST_VIDEO, _MOST_VIDEO = 512, 1920
-#: A camera looks along its -z; turned so, along the y of what it looks at.
+#: Rotation of a camera that looks along +Y, as cameras look along their own -Z.
 _TOWARDS: Final = Matrix.Rotation(1.5707963, 4, "X")
 #: What to do where no face is found.
 _BY_HAND: Final = (
@@ -36,7 +36,10 @@ _BY_HAND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WantedFace:
-    """How landmarks are had: ``placed`` already, from a file, a template to be moved, or found: ``face`` from 1 on."""
+    """Where landmarks come from: ``placed``, else a file, else a template (``by_hand``), else the detector.
+
+    ``face`` says which face is meant, 1 for the largest.
+    """
 
     face: int = 1
     landmarks: str = ""
@@ -46,32 +49,32 @@ class WantedFace:
 
 @dataclass(slots=True)
 class MadeRig:
-    """A picture rig, and remarks."""
+    """A new picture rig or portrait, and warnings."""
 
     rig: bpy.types.Object
     warnings: list[str] = field(default_factory=list)
 
 
 def landmarks_for(image: bpy.types.Image, wanted: WantedFace) -> tuple[Placed, list[str]]:
-    """Return landmarks in pixels of a picture, and remarks; PictureError says why there are none."""
+    """Return landmarks in pixels of a picture, and remarks; raises PictureError if there are none."""
     from mouthpiece.portrait.find.placement import placed_in_box, read_points
     from mouthpiece.portrait.find.search import FaceRequest
 
     width, height = image.size
-    told = images.remarks(image)
+    remarks = images.remarks(image)
     if wanted.placed is not None:
-        return wanted.placed, told
+        return wanted.placed, remarks
     if wanted.landmarks:
-        return read_points(Path(bpy.path.abspath(wanted.landmarks)), width, height, wanted.face - 1), told
+        return read_points(Path(bpy.path.abspath(wanted.landmarks)), width, height, wanted.face - 1), remarks
     if wanted.by_hand:
         side = 0.28 * min(width, height)
-        return placed_in_box(width / 2 - side, height / 2 - side, width / 2 + side, height / 2 + side), told
+        return placed_in_box(width / 2 - side, height / 2 - side, width / 2 + side, height / 2 + side), remarks
     sighting = found_in(image, FaceRequest(wanted.face, by_hand=_BY_HAND))
-    return sighting.placed[0], [*told, *sighting.remarks]
+    return sighting.placed[0], [*remarks, *sighting.remarks]
 
 
 def found_in(image: bpy.types.Image, request: FaceRequest) -> Sighting:
-    """Return the faces that are asked for of an image; PictureError says why there are none."""
+    """Return the faces that are asked for of an image; raises PictureError if there are none."""
     from mouthpiece.portrait.find.search import sight_in
 
     colours, _ = images.pixels(image, images.LONGEST)
@@ -92,22 +95,33 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace,
     rig = rig_for(image, placed)
     colours = images.pixels(image)[0]
     obj = _object(image, rig, colours, longest)
+    add_to_scene(context, obj)
+    picture_settings.keep(obj, placed)
+    return MadeRig(obj, warnings + colours_remarks(context.scene))
+
+
+def add_to_scene(context: bpy.types.Context, obj: bpy.types.Object) -> None:
+    """Link an object into the active collection, and make it active and the only selected one."""
     context.collection.objects.link(obj)
     for other in context.selected_objects:
         other.select_set(False)
     obj.select_set(True)
     context.view_layer.objects.active = obj
-    picture_settings.keep(obj, placed)
-    if context.scene.view_settings.view_transform != "Standard":
-        warnings.append(
-            "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
-            f"{context.scene.view_settings.view_transform} changes them."
-        )
-    return MadeRig(obj, warnings)
+
+
+def colours_remarks(scene: bpy.types.Scene) -> list[str]:
+    """Return a remark if a scene's colour management changes the colours of pictures; else an empty list."""
+    transform = scene.view_settings.view_transform
+    if transform == "Standard":
+        return []
+    return [
+        "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
+        f"{transform} changes them."
+    ]
 
 
 def rig_for(image: bpy.types.Image, placed: Placed) -> PictureRig:
-    """Return the rig of a picture and its landmarks, not yet made; PictureError says what is wrong with them."""
+    """Return the data of the rig for a picture and landmarks; raises PictureError if the landmarks are no face."""
     from mouthpiece.retarget.picture.face import picture_face
     from mouthpiece.retarget.picture.keys import rig_of
 
@@ -115,6 +129,7 @@ def rig_for(image: bpy.types.Image, placed: Placed) -> PictureRig:
 
 
 def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: float) -> Any:
+    """Return a new object for a rig, in no collection yet; its longer side is ``longest`` Blender units."""
     from mouthpiece.retarget.picture.sheet import laid_out
 
     name = Path(image.name).stem or "Picture"
@@ -126,17 +141,17 @@ def _object(image: bpy.types.Image, rig: PictureRig, colours: Any, longest: floa
 
 
 def painted(rig: PictureRig, colours: Any) -> Any:
-    """Return the painted inside of a rig's mouth, for its picture's colours, whatever size they were read at."""
+    """Return the painted inside of a rig's mouth, (H, W, 4), for its picture's colours at any resolution."""
     from mouthpiece.retarget.picture.mouth_paint import mouth_painting
 
     return mouth_painting(images.over_white(colours), rig)
 
 
 def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
-    """Make a rig's mesh anew for other landmarks, keeping keys and animation, and return remarks.
+    """Rebuild a rig's mesh for other landmarks, with its shape keys and animation, and return remarks.
 
-    A portrait has no shape of its own: it only remembers them. Raises PictureError or RigError, with everything as it
-    was, if the landmarks or the mesh cannot be used.
+    For a portrait, only the landmarks are stored. Raises PictureError or RigError, with nothing changed, if the
+    landmarks or the mesh cannot be used.
     """
     from mouthpiece.retarget.picture.sheet import laid_out
 
@@ -159,14 +174,14 @@ def remake(obj: bpy.types.Object, placed: Placed) -> list[str]:
 
 
 def check_face(image: bpy.types.Image, placed: Placed) -> None:
-    """Raise PictureError if landmarks are no face in the picture."""
+    """Raise PictureError if landmarks are not those of a face within the picture."""
     from mouthpiece.retarget.picture.face import picture_face
 
     picture_face(image.size[0], image.size[1], placed.landmarks, placed.irises)
 
 
 def longest_of(obj: bpy.types.Object) -> float:
-    """Return the longer side of the picture of a rig or portrait in the object's own units."""
+    """Return the longer side of a rig or portrait in the object's own units."""
     import numpy as np
 
     mesh: Any = obj.data
@@ -177,7 +192,7 @@ def longest_of(obj: bpy.types.Object) -> float:
 
 
 def add_camera(context: bpy.types.Context, obj: bpy.types.Object) -> None:
-    """Add a flat camera that frames a picture as it stands, where the scene has none, and take on its proportions."""
+    """Add an orthographic camera that shows a rig or portrait, with its aspect ratio, unless the scene has a camera."""
     scene = context.scene
     if scene.camera is not None:
         return
@@ -191,13 +206,13 @@ def add_camera(context: bpy.types.Context, obj: bpy.types.Object) -> None:
     scene.camera = camera
     render = scene.render
     longest = min(max(width, height, _LEAST_VIDEO), _MOST_VIDEO)
-    # video wants even numbers
+    # video formats need even numbers
     sides = [max(4, round(longest * side / max(width, height) / 2) * 2) for side in (width, height)]
     render.resolution_x, render.resolution_y = sides
 
 
 def show_colours(scene: bpy.types.Scene) -> None:
-    """Set a scene up so that Workbench shows pictures as they are."""
+    """Set a scene up to render with Workbench, which then shows pictures in their own colours."""
     shown: Any = scene
     shown.render.engine = "BLENDER_WORKBENCH"
     shown.view_settings.view_transform = "Standard"

@@ -1,4 +1,4 @@
-"""Pictures as Blender holds them: loaded, checked, and read as pixels."""
+"""Loads and checks Blender's images, and reads and writes their pixels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mouthpiece.errors import PictureError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Longest side, in pixels, at which a picture is looked at; the texture is the picture itself, whatever its size.
+#: Longest side, in pixels, at which a picture is analysed; the texture always has its full size.
 _LOOKED_AT: Final = 2048
 #: Rows of pixels that are converted at once.
 _BAND: Final = 256
-#: Longest side that graphics cards show.
+#: Longest side, in pixels, that graphics cards can show.
 LONGEST: Final = 16_384
 
 
 def load(path: str) -> bpy.types.Image:
-    """Return the image at a path, the one already loaded if there is one; PictureError if it cannot be read."""
+    """Return the image at a path, loading it if it is not loaded yet; raises PictureError if it cannot be read."""
     full = Path(bpy.path.abspath(path))
     if full.is_dir():
         raise PictureError(f"'{full}' is a folder. Choose a picture in it.")
@@ -42,7 +42,7 @@ def load(path: str) -> bpy.types.Image:
 
 
 def check(image: bpy.types.Image) -> None:
-    """Raise PictureError if an image is no still picture, or its pixels cannot be had."""
+    """Raise PictureError if an image is not a still picture, is too large, or its pixels cannot be read."""
     from mouthpiece.portrait.headers import kind_of
 
     if image.source in ("MOVIE", "SEQUENCE", "TILED"):
@@ -60,9 +60,9 @@ def check(image: bpy.types.Image) -> None:
 
 
 def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[np.uint8], float]:
-    """Return an image's colours as displayed (H, W, 4), first row at the top, and how many of its pixels make one.
+    """Return an image's displayed colours (H, W, 4) as bytes, the top row first, and by what factor it was reduced.
 
-    Pictures whose longer side is more than ``longest`` pixels are read at that size.
+    It is reduced so that its longer side has at most ``longest`` pixels.
     """
     check(image)
     factor = max(1.0, max(image.size) / longest)
@@ -77,6 +77,7 @@ def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[n
 
 
 def _read(image: bpy.types.Image) -> NDArray[np.uint8]:
+    """Return an image's displayed colours (H, W, 4) at full size, the top row first."""
     width, height = image.size
     values = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(values)
@@ -95,28 +96,31 @@ def _levels(values: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
         colours = np.concatenate([grey, colours[..., 1:]], axis=2)
     if colours.shape[2] == 3:
         colours = np.concatenate([colours, np.ones((*colours.shape[:2], 1), np.float32)], axis=2)
-    if is_linear:  # of pictures with more than 8 bits Blender keeps linear light
+    if is_linear:  # Blender stores pictures with more than 8 bits in linear light
         light = np.clip(colours[..., :3], 0, 1)
         colours[..., :3] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def remarks(image: bpy.types.Image) -> list[str]:
-    """Return what its file says about an image that Blender does not: that it is turned, animated, cut off."""
+    """Return remarks on what Blender ignores in an image's file: that it is rotated, animated or truncated."""
     from mouthpiece.portrait.headers import remarks_on_file
 
     return remarks_on_file(Path(bpy.path.abspath(image.filepath))) if image.filepath else []
 
 
 def over_white(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return colours (H, W, 4) laid over white, as RGB."""
+    """Return colours (H, W, 4) composited over white, (H, W, 3)."""
     from mouthpiece.portrait.images import over_white as laid
 
     return laid(colours)
 
 
 def paint(name: str, colours: NDArray[np.uint8], image: bpy.types.Image | None = None) -> bpy.types.Image:
-    """Return an image of colours (H, W, 4), first row at the top, kept in the file; ``image``, if given, is reused."""
+    """Return an image with colours (H, W, 4), the top row first, packed into the .blend file.
+
+    ``image`` is overwritten if given, else a new one called ``name`` is made.
+    """
     height, width = colours.shape[:2]
     if image is None:
         image = bpy.data.images.new(name, width, height, alpha=True)

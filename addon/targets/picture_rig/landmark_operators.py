@@ -1,4 +1,4 @@
-"""Landmarks of a picture rig or portrait: placed and corrected by hand, mirrored, from files and into files."""
+"""Operators for the landmarks of a picture rig or portrait: place, edit, mirror, load and save them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _ASKED: Final = (
 
 
 class OnRig:
-    """Operators that need a picture rig or a portrait."""
+    """Mixin for operators that need a picture rig or a portrait."""
 
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls: Any, context: bpy.types.Context) -> bool:
-        """Say why not."""
+        """Return whether there is one that may be changed; if not, the reason becomes the poll message."""
         rig = picture_settings.face_meant(context.active_object)
         reason = "" if rig is not None else "Click a picture rig or portrait, or its landmarks"
         if picture_settings.is_portrait(rig):
@@ -45,7 +45,7 @@ class OnRig:
         return not reason
 
     def tell(self: Any, work: Any, done: str) -> set[str]:
-        """Do ``work``, which returns remarks, and report."""
+        """Call ``work``, report the remarks it returns as warnings and then ``done``."""
         for remark in work() or ():
             self.report({"WARNING"}, remark)
         self.report({"INFO"}, done)
@@ -65,7 +65,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Place the average face on the points."""
+        """Place an average face by the four points."""
         from mouthpiece.portrait.find.placement import placed_by_clicks
 
         rig: Any = picture_settings.face_meant(context.active_object)
@@ -79,7 +79,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
         return self.tell(work, f"Placed the landmarks of '{rig.name}'")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Wait for clicks in the viewport."""
+        """Start asking for clicks in the viewport, which arrive in :meth:`modal`."""
         if bpy.app.background or context.area is None or context.area.type != "VIEW_3D":
             return self.execute(context)
         if context.mode != "OBJECT":
@@ -91,7 +91,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Take clicks; leave moving about in the view alone."""
+        """Collect clicks; other events are passed on, so that the view can be moved."""
         if event.type in ("ESC", "RIGHTMOUSE"):
             compat.set_status(context, None)
             return {"CANCELLED"}
@@ -111,7 +111,7 @@ class MOUTHPIECE_OT_place_landmarks(OnRig, bpy.types.Operator):
 
 
 def pixel_under(context: bpy.types.Context, event: bpy.types.Event) -> tuple[float, float] | None:
-    """Return the pixel of the rig's picture under the mouse; None beside it."""
+    """Return the pixel of the rig's picture under the mouse; None if the mouse is beside the picture."""
     rig: Any = picture_settings.face_meant(context.active_object)
     region, view = context.region, context.region_data
     if region is None or view is None:
@@ -135,7 +135,7 @@ class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make the mesh active, in Edit Mode."""
+        """Make the landmark mesh active and enter Edit Mode."""
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
@@ -155,7 +155,7 @@ class MOUTHPIECE_OT_edit_landmarks(OnRig, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
-    """Make the rig anew from its landmark mesh."""
+    """Rebuild the rig from its landmark mesh."""
 
     bl_idname = "mouthpiece.apply_landmarks"
     bl_label = "Apply Landmarks"
@@ -165,7 +165,7 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Rebuild; what was active becomes the rig."""
+        """Rebuild the rig and make it active."""
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:
@@ -185,7 +185,7 @@ class MOUTHPIECE_OT_apply_landmarks(OnRig, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
-    """Make both sides of a face as one of them."""
+    """Mirror the landmarks of one side of the face to the other."""
 
     bl_idname = "mouthpiece.mirror_landmarks"
     bl_label = "Mirror Landmarks"
@@ -199,7 +199,7 @@ class MOUTHPIECE_OT_mirror_landmarks(OnRig, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Mirror what is in the landmark mesh, or else the rig's own points."""
+        """Mirror the landmarks, as they are in the landmark mesh if there is one, and rebuild the rig."""
         from mouthpiece.portrait.find.placement import mirrored
 
         rig: Any = picture_settings.face_meant(context.active_object)
@@ -229,7 +229,7 @@ class MOUTHPIECE_OT_load_landmarks(OnRig, bpy.types.Operator, ImportHelper):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Read and rebuild."""
+        """Read the file and rebuild the rig."""
         from mouthpiece.portrait.find.placement import read_points
 
         rig: Any = picture_settings.face_meant(context.active_object)
@@ -254,7 +254,7 @@ class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write."""
+        """Write the file."""
         rig: Any = picture_settings.face_meant(context.active_object)
 
         def work() -> list[str]:

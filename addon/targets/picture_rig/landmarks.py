@@ -1,4 +1,4 @@
-"""Landmarks of a picture rig or portrait as a mesh of their own, to be moved in the viewport and read back."""
+"""Landmarks of a picture rig or portrait as a mesh that the user can edit, and reading them back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from . import settings as picture_settings
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
 
-#: How far before the picture the landmarks lie, of its longer side.
+#: How far the landmarks lie in front of the picture, as a share of its longer side.
 _BEFORE: Final = 0.01
-#: Points besides the 68: centre and rim of either iris.
+#: Number of points besides the 68 landmarks: centre and rim of each iris.
 _IRISES: Final = 4
 
 
 def edges() -> list[tuple[int, int]]:
-    """Return the lines drawn between landmarks, and from an iris' centre to its rim."""
+    """Return the edges of the landmark mesh: along the features, and from each iris' centre to its rim."""
     from mouthpiece.topology import INNER_LIPS, JAW, LEFT_BROW, LEFT_EYE, NOSE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 
     lines = [list(line) for line in (JAW, RIGHT_BROW, LEFT_BROW, NOSE[:4], NOSE[4:])]
@@ -32,7 +32,7 @@ def edges() -> list[tuple[int, int]]:
 
 
 def groups() -> dict[str, tuple[int, ...]]:
-    """Return the vertex groups by name, for selecting parts of the face."""
+    """Return the vertices of each vertex group by name; the groups are for selecting parts of the face."""
     from mouthpiece import topology as t
 
     return {
@@ -42,7 +42,7 @@ def groups() -> dict[str, tuple[int, ...]]:
 
 
 def editor_of(rig: bpy.types.Object) -> bpy.types.Object | None:
-    """Return the landmark mesh of a rig, if there is one."""
+    """Return the landmark mesh object of a rig, if there is one."""
     for obj in rig.children:
         if obj.mouthpiece_picture.points_of == rig:
             return obj
@@ -50,11 +50,11 @@ def editor_of(rig: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def show(context: bpy.types.Context, rig: bpy.types.Object) -> bpy.types.Object:
-    """Return the landmark mesh of a rig, made if need be, its points where the rig has them."""
+    """Show the landmark mesh of a rig, making it if it is missing, with the rig's landmarks, and return its object."""
     placed = picture_settings.landmarks_of(rig)
     obj = editor_of(rig)
     if obj is not None and len(obj.data.vertices) != 68 + _IRISES:
-        # points were added or deleted: begin anew
+        # points were added or deleted: make a new mesh
         bpy.data.meshes.remove(obj.data)
         obj = None
     if obj is None:
@@ -76,7 +76,7 @@ def show(context: bpy.types.Context, rig: bpy.types.Object) -> bpy.types.Object:
 
 
 def _laid_out(rig: bpy.types.Object, placed: Placed) -> Any:
-    """Return where points lie in the rig's own space (72, 3)."""
+    """Return the positions (72, 3) of landmarks and iris points in the rig's own space."""
     flat = np.concatenate([placed.landmarks[:, :2], _iris_points(placed)])
     width, height = picture_settings.picture_of(rig).size
     longest = rig_builder.longest_of(rig)
@@ -86,7 +86,7 @@ def _laid_out(rig: bpy.types.Object, placed: Placed) -> Any:
 
 
 def _iris_points(placed: Placed) -> Any:
-    """Return centre and a point of the rim of either iris in pixels (4, 2), the right one first."""
+    """Return centre and a point on the rim of each iris in pixels, (4, 2), the right iris first."""
     from mouthpiece.retarget.picture.face import ahead
     from mouthpiece.topology import LEFT_EYE, RIGHT_EYE
 
@@ -99,7 +99,8 @@ def _iris_points(placed: Placed) -> Any:
 def read(editor: bpy.types.Object) -> Placed:
     """Return the landmarks of a landmark mesh in pixels of its rig's picture.
 
-    Points may have been moved, and the object as well. Depth stays as it was. Raises RigError if points are missing.
+    The points may have been moved, and the object as well. Depths are kept, in proportion to the face's size. Raises
+    RigError if points are missing.
     """
     from mouthpiece.portrait.find.placement import Placed
 
@@ -123,7 +124,7 @@ def read(editor: bpy.types.Object) -> Placed:
     before = picture_settings.landmarks_of(rig)
     marks = np.column_stack([flat[:68], before.landmarks[:, 2:]])
     if marks.shape[1] == 3:
-        # depth grows with the face it belongs to
+        # depth is scaled like the distance of the eyes
         old = np.linalg.norm(before.landmarks[45, :2] - before.landmarks[36, :2])
         marks[:, 2] *= np.linalg.norm(marks[45, :2] - marks[36, :2]) / max(float(old), 1e-6)
     centres, rims = flat[68::2], flat[69::2]
@@ -131,15 +132,15 @@ def read(editor: bpy.types.Object) -> Placed:
 
 
 def apply(editor: bpy.types.Object) -> list[str]:
-    """Make the rig anew from its landmark mesh and return remarks; Picture- or RigError if that cannot be."""
+    """Rebuild the rig from its landmark mesh and return remarks; raises PictureError or RigError if that fails."""
     rig = picture_settings.face_meant(editor)
     placed = read(editor)
-    assert rig is not None  # read has refused
+    assert rig is not None  # read has raised otherwise
     return rig_builder.remake(rig, placed)
 
 
 def place(context: bpy.types.Context, rig: bpy.types.Object, placed: Placed) -> list[str]:
-    """Make a rig anew from other landmarks, move its landmark mesh along if there is one, and return remarks."""
+    """Rebuild a rig for other landmarks, update its landmark mesh if there is one, and return remarks."""
     remarks = rig_builder.remake(rig, placed)
     if editor_of(rig) is not None:
         show(context, rig)
@@ -147,7 +148,7 @@ def place(context: bpy.types.Context, rig: bpy.types.Object, placed: Placed) -> 
 
 
 def pixel_at(rig: bpy.types.Object, x: float, z: float) -> tuple[float, float] | None:
-    """Return the pixel of a rig's picture at a place of the rig's own space; None beside the picture."""
+    """Return the pixel of a rig's picture at a position in the rig's own space; None beside the picture."""
     width, height = picture_settings.picture_of(rig).size
     scale = max(width, height) / rig_builder.longest_of(rig)
     pixel = (x * scale + width / 2, height / 2 - z * scale)

@@ -1,4 +1,4 @@
-"""A picture rig's mesh, shape keys and materials: made once, and made anew in place when landmarks are moved."""
+"""Builds a picture rig's mesh, shape keys and materials, and rebuilds the mesh when landmarks are moved."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ... import compat
 if TYPE_CHECKING:
     from mouthpiece.retarget.picture.sheet import Sheet
 
-#: Attribute that says which corners show what; and the names of the two materials' slots.
+#: Name of the UV map.
 _UV: Final = "UVMap"
 
 
 def new_object(name: str, sheet: Sheet, image: bpy.types.Image, painting: bpy.types.Image, clear: bool) -> Any:
-    """Return an object, in no collection yet, that shows a picture; ``clear`` if parts of it are see-through."""
+    """Return a new object, in no collection yet, that shows a picture; ``clear``: parts of it are transparent."""
     mesh = bpy.data.meshes.new(name)
     obj = bpy.data.objects.new(name, mesh)
     mesh.from_pydata(sheet.vertices.tolist(), [], [list(face) for face in sheet.faces])
@@ -32,9 +32,9 @@ def new_object(name: str, sheet: Sheet, image: bpy.types.Image, painting: bpy.ty
 
 
 def rebuild(obj: bpy.types.Object, sheet: Sheet) -> list[str]:
-    """Give an object's mesh the vertices, faces and shapes of ``sheet``; keys, their animation and materials stay.
+    """Replace vertices, faces and shapes of a mesh by those of ``sheet``; keys, their animation and materials stay.
 
-    Shape keys of the user's own have no place on the new vertices: they are named, and lie on the basis from then on.
+    Return the names of the user's own shape keys: their shapes do not fit the new vertices and become the basis.
     """
     mesh: Any = obj.data
     _add_missing_keys(obj, sheet)
@@ -63,6 +63,7 @@ def rebuild(obj: bpy.types.Object, sheet: Sheet) -> list[str]:
 
 
 def _add_missing_keys(obj: bpy.types.Object, sheet: Sheet) -> None:
+    """Add the shape keys of a rig that the mesh lacks, at value 0."""
     from mouthpiece.retarget.picture.mouth_modes import key_range
 
     mesh: Any = obj.data
@@ -75,7 +76,7 @@ def _add_missing_keys(obj: bpy.types.Object, sheet: Sheet) -> None:
 
 
 def _fill(obj: bpy.types.Object, sheet: Sheet) -> None:
-    """Set texture places, materials, shapes and vertex groups."""
+    """Set UVs, material indices, shapes and vertex groups."""
     mesh: Any = obj.data
     layer = mesh.uv_layers.get(_UV) or mesh.uv_layers.new(name=_UV)
     corners = np.zeros(len(mesh.loops), np.int32)
@@ -94,7 +95,10 @@ def _fill(obj: bpy.types.Object, sheet: Sheet) -> None:
 
 
 def unlit(name: str, image: bpy.types.Image, clear: bool) -> bpy.types.Material:
-    """Return a material that shows an image as it is, whatever the light: in Workbench, Eevee and Cycles."""
+    """Return a new material that shows an image without lighting, in Workbench, Eevee and Cycles.
+
+    ``clear`` is whether parts of the image are transparent.
+    """
     material = bpy.data.materials.new(name)
     tree = compat.ensure_material_nodes(material)
     tree.nodes.clear()
@@ -114,10 +118,10 @@ def unlit(name: str, image: bpy.types.Image, clear: bool) -> bpy.types.Material:
         tree.links.new(surface, mix.inputs[2])
         surface = mix.outputs[0]
     tree.links.new(surface, output.inputs["Surface"])
-    tree.nodes.active = texture  # what Workbench shows
+    tree.nodes.active = texture  # Workbench shows the active texture node
     return material
 
 
 def see_through(colours: Any) -> bool:
-    """Return whether parts of a picture (H, W, 4) are see-through."""
+    """Return whether parts of a picture (H, W, 4) are transparent."""
     return bool((colours[..., 3] < 255).any())

@@ -1,4 +1,4 @@
-"""Make Picture Rig: an image becomes a puppet."""
+"""The operator Make Picture Rig, and what it shares with the one that adds portraits."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .builder import WantedFace
 
 
 class OfImage(ImportHelper):
-    """Operators that make something of an image and the face in it."""
+    """Mixin for operators that make a character of an image and the face in it."""
 
     bl_options = {"REGISTER", "UNDO"}
-    #: What is made, in words, and how.
+    #: What is made, as text, and the function that makes it.
     what = ""
     make: Callable[..., rig_builder.MadeRig]
 
@@ -71,7 +71,7 @@ class OfImage(ImportHelper):
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Make it."""
+        """Make the character and report warnings; images loaded for it are removed again if that fails."""
         if context.mode != "OBJECT":
             self.report({"ERROR"}, f"Leave the present mode first (Tab): a {self.what} is made in Object Mode.")
             return {"CANCELLED"}
@@ -95,6 +95,7 @@ class OfImage(ImportHelper):
         return {"FINISHED"}
 
     def _image(self: Any) -> bpy.types.Image:
+        """Return the chosen image; raises PictureError if there is none."""
         if self.image:
             found = bpy.data.images.get(self.image)
             if found is None:
@@ -106,6 +107,7 @@ class OfImage(ImportHelper):
         return images.load(self.filepath)
 
     def _wanted(self: Any) -> WantedFace:
+        """Return where the landmarks shall come from."""
         return WantedFace(self.face, self.landmarks if self.placement == "FILE" else "", self.placement == "HAND")
 
 
@@ -120,6 +122,7 @@ class MOUTHPIECE_OT_make_picture_rig(OfImage, bpy.types.Operator):
 
 
 def _menu(self: Any, context: bpy.types.Context) -> None:
+    """Draw the menu entry."""
     self.layout.operator(MOUTHPIECE_OT_make_picture_rig.bl_idname, text="Picture Rig", icon="IMAGE_DATA")
 
 
@@ -127,12 +130,12 @@ _register, _unregister = register_classes_factory((MOUTHPIECE_OT_make_picture_ri
 
 
 def register() -> None:
-    """Register the operator, and offer it under Add > Image."""
+    """Register the operator and add it to the menu Add > Image."""
     _register()
     bpy.types.VIEW3D_MT_image_add.append(_menu)
 
 
 def unregister() -> None:
-    """Unregister it."""
+    """Remove the menu entry and unregister the operator."""
     bpy.types.VIEW3D_MT_image_add.remove(_menu)
     _unregister()

@@ -1,4 +1,4 @@
-"""The sub-panel of picture rigs."""
+"""Sub-panel of the sidebar for picture rigs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .settings import face_meant, is_rig, rig_meant
 
 
 class MOUTHPIECE_PT_picture(bpy.types.Panel):
-    """Pictures: making a rig, and its landmarks."""
+    """Button that makes a picture rig, and the landmarks of a rig."""
 
     bl_label = "Picture Rig"
     bl_space_type = "VIEW_3D"
@@ -25,12 +25,12 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a picture rig, or nothing that plays already."""
+        """Return whether the active object is a picture rig, or has no target yet."""
         obj = context.active_object
         return obj is None or is_rig(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the button that makes one; on a rig, what can be done with its landmarks."""
+        """Draw the button that makes a rig; for a rig, also its picture and its landmark buttons."""
         layout = self.layout
         rig = rig_meant(context.active_object)
         layout.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
@@ -41,7 +41,7 @@ class MOUTHPIECE_PT_picture(bpy.types.Panel):
 
 
 def draw_landmarks(layout: Any, obj: Any) -> None:
-    """Draw what can be done with the landmarks of a picture rig or portrait."""
+    """Draw the buttons for the landmarks of a picture rig or portrait."""
     if obj.mouthpiece_picture.found:
         layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
     column = layout.column(align=True)

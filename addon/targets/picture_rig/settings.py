@@ -1,4 +1,4 @@
-"""What a picture rig or a portrait remembers on its object, and how its landmarks are read and kept."""
+"""Settings of a picture rig or a portrait, stored with its object: picture and landmarks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 def _has_face(_self: Any, obj: bpy.types.Object) -> bool:
+    """Poll callback: return whether an object may be chosen, which needs a face."""
     return has_face(obj)
 
 
 def _show(self: Any, _context: bpy.types.Context) -> None:
-    """Show the picture that was chosen: a cleaned or coloured version of the same one, say."""
+    """Update callback: show the picture that was chosen, such as a retouched version of the one before."""
     if self.portrait:
         previews.picture_chosen(self.id_data)
         return
@@ -62,7 +63,7 @@ def is_portrait(obj: bpy.types.Object | None) -> bool:
 
 
 def face_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
-    """Return the picture rig or portrait an object is, or whose landmarks it is; None if neither."""
+    """Return ``obj`` if it is a picture rig or portrait, or the one whose landmark mesh it is; else None."""
     if obj is None:
         return None
     owner = obj.mouthpiece_picture.points_of
@@ -70,26 +71,27 @@ def face_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
 
 
 def rig_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
-    """Return the picture rig an object is, or whose landmarks it is; None if neither."""
+    """Return ``obj`` if it is a picture rig, or the rig whose landmark mesh it is; else None."""
     found = face_meant(obj)
     return found if is_rig(found) else None
 
 
 def portrait_meant(obj: bpy.types.Object | None) -> bpy.types.Object | None:
-    """Return the portrait an object is, or whose landmarks it is; None if neither."""
+    """Return ``obj`` if it is a portrait, or the portrait whose landmark mesh it is; else None."""
     found = face_meant(obj)
     return found if is_portrait(found) else None
 
 
 def landmarks_of(rig: bpy.types.Object) -> Placed:
-    """Return the landmarks of a rig or portrait, in pixels of its picture; PictureError if they are damaged."""
+    """Return the landmarks of a rig or portrait in pixels of its picture; raises PictureError if they are damaged."""
     from mouthpiece.portrait.find.placement import from_json
 
     width, height = picture_of(rig).size
-    return from_json(_kept(rig), width, height, label=rig.name)
+    return from_json(_stored(rig), width, height, label=rig.name)
 
 
-def _kept(rig: bpy.types.Object) -> Any:
+def _stored(rig: bpy.types.Object) -> Any:
+    """Return the stored landmarks as parsed JSON; raises PictureError if they are damaged."""
     try:
         return json.loads(rig.mouthpiece_picture.points)
     except ValueError as error:
@@ -97,17 +99,20 @@ def _kept(rig: bpy.types.Object) -> Any:
 
 
 def eye_share(rig: bpy.types.Object) -> float:
-    """Return the distance of a rig's eyes as a share of its picture's longer side; the picture need not be there."""
+    """Return the distance of a rig's outer eye corners as a share of the picture's longer side.
+
+    This does not need the picture itself.
+    """
     import numpy as np
     from mouthpiece.portrait.find.placement import from_json
 
-    marks = from_json(_kept(rig), 1, 1, label=rig.name).landmarks  # in widths and heights
-    size = np.array(_kept(rig)["size"], np.float64)
+    marks = from_json(_stored(rig), 1, 1, label=rig.name).landmarks  # in shares of width and height
+    size = np.array(_stored(rig)["size"], np.float64)
     return float(np.linalg.norm((marks[45, :2] - marks[36, :2]) * size) / size.max())
 
 
 def keep(rig: bpy.types.Object, placed: Placed) -> None:
-    """Remember the landmarks of a rig or portrait."""
+    """Store the landmarks of a rig or portrait with its object."""
     from mouthpiece.portrait.find.choice import surety
     from mouthpiece.portrait.find.placement import as_json
 
@@ -117,7 +122,7 @@ def keep(rig: bpy.types.Object, placed: Placed) -> None:
 
 
 def picture_of(rig: bpy.types.Object) -> bpy.types.Image:
-    """Return the picture of a rig or portrait; PictureError if it is gone or cannot be read."""
+    """Return the picture of a rig or portrait; raises PictureError if it is gone or cannot be read."""
     image = rig.mouthpiece_picture.image
     if image is None:
         raise PictureError(f"'{rig.name}' has lost its picture. Choose it again in the panel.")
@@ -129,12 +134,12 @@ _register, _unregister = register_classes_factory((MOUTHPIECE_PG_picture,))
 
 
 def register() -> None:
-    """Register the settings."""
+    """Register the settings and add them to every object."""
     _register()
     bpy.types.Object.mouthpiece_picture = PointerProperty(type=MOUTHPIECE_PG_picture)
 
 
 def unregister() -> None:
-    """Unregister the settings."""
+    """Remove the settings from objects and unregister them."""
     del bpy.types.Object.mouthpiece_picture
     _unregister()

@@ -1,4 +1,4 @@
-"""A picture rig: an image on a mesh, moved by a dozen shape keys for the mouth, and others for eyes, brows and head."""
+"""The target for picture rigs: shape keys move the mouth, eyes, brows and head of an image on a mesh."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
     from mouthpiece.performance import Performance
 
-#: Error of the lips, in eye distances, above which it is told: on speech it is a tenth of that.
+#: If the error of the lips is larger than this, in eye distances, a warning says so; speech has a tenth of that.
 _LIP_ERROR: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class PictureTarget:
-    """A picture rig's shape keys."""
+    """The shape keys of a picture rig."""
 
     kind: ClassVar[str] = "PICTURE"
 
@@ -40,7 +40,7 @@ class PictureTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target; RigError if the object is no picture rig, or its keys are gone or may not be edited."""
+        """Return the target; raises RigError if it is no picture rig, or its keys are gone or may not be edited."""
         if not is_rig(obj):
             raise RigError(f"'{obj.name}' is not a picture rig. Make one of an image with Make Picture Rig.")
         key = editable_keys(obj)
@@ -49,17 +49,17 @@ class PictureTarget:
         return cls(obj.name, strength)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return a curve for every key of the rig."""
+        """Return a curve for every key of the rig, reduced on frames on which the picture would fold over itself."""
         from mouthpiece.curves import Curves
         from mouthpiece.retarget.picture.mouth_modes import layer_of, picture_curves
 
         obj = find_object(self.object_name)
-        PictureTarget.of(obj)  # refuses what is no rig any more
+        PictureTarget.of(obj)  # raises RigError if it is no rig any more
         key = editable_keys(obj)
         played = picture_curves(performance, grid, self.strength)
         names = _present(key)
         values = np.column_stack([played.curves[name] for name in names])
-        held, warnings = unfolded(obj, key, Curves(names, grid.frames, values))
+        curves, warnings = unfolded(obj, key, Curves(names, grid.frames, values))
         channels = tuple(Channel(name, f'key_blocks["{name}"].value', layer=layer_of(name)) for name in names)
         clamped = {name: count for name, count in played.clamped.items() if name in names}
         if played.lip_error > _LIP_ERROR:
@@ -67,10 +67,10 @@ class PictureTarget:
                 f"The mouth's keys give the lips of this take within {100 * played.lip_error:.1f} % of the eye distance"
             )
         warnings += self._warnings(obj, key)
-        return Driven((Part(key, channels, held),), clamped, warnings)
+        return Driven((Part(key, channels, curves),), clamped, warnings)
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again."""
+        """Return what :meth:`from_saved` needs."""
         return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
 
     @classmethod
@@ -79,7 +79,7 @@ class PictureTarget:
         return cls.of(find_object(saved["object_name"]), saved["strength"])
 
     def summary(self) -> str:
-        """Return what is driven."""
+        """Return one line: how many of the rig's keys there are."""
         from mouthpiece.retarget.picture.mouth_modes import key_names
 
         have = _present(editable_keys(find_object(self.object_name)))
@@ -87,10 +87,11 @@ class PictureTarget:
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the mesh's shape keys."""
+        """Return the mesh's shape-key data-block."""
         return [obj.data.shape_keys] if is_rig(obj) and obj.data.shape_keys is not None else []
 
     def _warnings(self, obj: bpy.types.Object, key: bpy.types.Key) -> list[str]:
+        """Return warnings on keys that are missing or do not show."""
         from mouthpiece.retarget.picture.mouth_modes import key_names
 
         found = []
@@ -106,13 +107,14 @@ class PictureTarget:
 
 
 def _present(key: bpy.types.Key) -> tuple[str, ...]:
+    """Return the names of a rig's keys that are in ``key``."""
     from mouthpiece.retarget.picture.mouth_modes import key_names
 
     return tuple(name for name in key_names() if name in key.key_blocks)
 
 
 def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple[Curves, list[str]]:
-    """Return curves taken back on frames on which the picture would fold over itself, and a remark that counts them."""
+    """Return curves reduced on frames on which the picture would fold over itself, and a remark on how many."""
     from mouthpiece.curves import Curves
     from mouthpiece.retarget.picture.mouth_modes import SHUT
     from mouthpiece.retarget.picture.sheet import held_back
@@ -134,12 +136,15 @@ def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple
 
 
 def unit_of(obj: bpy.types.Object) -> float:
-    """Return the eye distance of a rig in its own units."""
+    """Return the distance of a rig's outer eye corners in its own units."""
     return eye_share(obj) * longest_of(obj)
 
 
 def skin_of(obj: bpy.types.Object) -> tuple[Any, Any] | None:
-    """Return the vertices (V,) of a rig's skin and its triangles (N, 3) among them; None if it is not told apart."""
+    """Return the vertices (V,) of a rig's skin and its triangles (N, 3) as indices into them.
+
+    None if the mesh has no vertex group for the skin.
+    """
     group = obj.vertex_groups.get("skin")
     if group is None:
         return None
@@ -154,7 +159,7 @@ def skin_of(obj: bpy.types.Object) -> tuple[Any, Any] | None:
 
 
 def _places(block: Any) -> Any:
-    """Return a key's points (V, 2): x, and down."""
+    """Return the points (V, 2) of a shape key: right and down."""
     places = np.zeros(3 * len(block.data), np.float32)
     block.data.foreach_get("co", places)
     return places.reshape(-1, 3)[:, [0, 2]].astype(np.float64) * [1, -1]

@@ -1,1 +1,1 @@
-"""Shape keys of any names, solved for the landmarks pinned on the mesh."""
+"""Shape keys with any names, whose values are solved for landmarks pinned on the mesh."""

@@ -1,4 +1,4 @@
-"""Propose, clear, mirror, choose, save and load the pins of the active mesh."""
+"""Operators for the pins of the active mesh: propose, clear, mirror, view, save and load them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pinnable(context: bpy.types.Context) -> str:
 
 @contextmanager
 def _busy(context: bpy.types.Context) -> Iterator[None]:
-    """Show that Blender is at work while something takes a few seconds."""
+    """Show the wait cursor while something takes a few seconds."""
     window = None if bpy.app.background else context.window
     if window is not None:
         window.cursor_modal_set("WAIT")
@@ -43,11 +43,11 @@ def _busy(context: bpy.types.Context) -> Iterator[None]:
 
 
 class _OnMesh:
-    """Needs an active mesh whose pins may be changed."""
+    """Mixin for operators that need an active mesh whose pins may be changed."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a mesh."""
+        """Return whether there is such a mesh; if not, the reason becomes the poll message."""
         reason = pinnable(context)
         if reason:
             cls.poll_message_set(reason)  # type: ignore[attr-defined]
@@ -55,11 +55,11 @@ class _OnMesh:
 
 
 class _OnPins(_OnMesh):
-    """Needs pins as well."""
+    """Mixin for operators that also need pins on that mesh."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be pins."""
+        """Return whether the mesh has pins."""
         if not super().poll(context):
             return False
         found = len(context.active_object.mouthpiece_pins.points) > 0
@@ -78,7 +78,7 @@ class MOUTHPIECE_OT_propose_pins(_OnMesh, bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Propose."""
+        """Pin all landmarks and report how they were found."""
         with _busy(context):
             done = proposal.propose(context.active_object)
         for remark in done.remarks:
@@ -97,7 +97,7 @@ class MOUTHPIECE_OT_clear_pins(_OnPins, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Clear."""
+        """Remove all pins."""
         pins.clear_pins(context.active_object)
         compat.redraw(context)
         return {"FINISHED"}
@@ -112,7 +112,7 @@ class MOUTHPIECE_OT_mirror_pins(_OnPins, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Mirror; landmarks without a vertex at the mirrored place keep theirs."""
+        """Mirror the pins; landmarks without a vertex at the mirrored place keep theirs."""
         from mouthpiece.retarget.pins.names import DIAGRAM
         from mouthpiece.topology import MIRROR
 
@@ -129,7 +129,7 @@ class MOUTHPIECE_OT_mirror_pins(_OnPins, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_unpin(_OnPins, bpy.types.Operator):
-    """Take one pin off."""
+    """Remove one pin."""
 
     bl_idname = "mouthpiece.unpin"
     bl_label = "Unpin"
@@ -139,7 +139,7 @@ class MOUTHPIECE_OT_unpin(_OnPins, bpy.types.Operator):
     point: IntProperty(name="Landmark", min=0, max=pins.COUNT - 1)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Unpin."""
+        """Remove the pin."""
         pins.set_pins(context.active_object, {self.point: -1})
         compat.redraw(context)
         return {"FINISHED"}
@@ -156,7 +156,7 @@ class MOUTHPIECE_OT_view_pin(_OnPins, bpy.types.Operator):
     point: IntProperty(name="Landmark", min=0, max=pins.COUNT - 1)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Move the 3D View the button is in."""
+        """Move the 3D View that the button is in."""
         obj: Any = context.active_object
         place = overlay.places(obj, context.evaluated_depsgraph_get()).get(self.point)
         view = context.space_data
@@ -180,7 +180,7 @@ class MOUTHPIECE_OT_export_pins(_OnPins, bpy.types.Operator, ExportHelper):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write."""
+        """Write the file."""
         pins.write_file(context.active_object, Path(self.filepath))
         return {"FINISHED"}
 
@@ -198,7 +198,7 @@ class MOUTHPIECE_OT_import_pins(_OnMesh, bpy.types.Operator, ImportHelper):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Read."""
+        """Read the file and report how many landmarks are pinned."""
         count = pins.read_file(context.active_object, Path(self.filepath))
         self.report({"INFO"}, f"{count} landmarks pinned")
         compat.redraw(context)

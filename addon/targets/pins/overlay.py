@@ -1,4 +1,4 @@
-"""Pins in the viewport: a dot on each pinned vertex, and while picking a small face that shows which is asked for."""
+"""Draws pins in the viewport: a dot on each pinned vertex, and while picking a diagram of the wanted landmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIPS: Final = (0.95, 0.45, 0.4, 1.0)
 _ASKED: Final = (1.0, 0.85, 0.1, 1.0)
 _EMPTY: Final = (0.55, 0.55, 0.55, 1.0)
 _PANEL: Final = (0.08, 0.08, 0.1, 0.75)
-#: Radii of dots, size of the diagram's unit, and its distance from the corner, in unscaled pixels.
+#: Radii of small and big dots, unit of the diagram, and its distance from the corner, in unscaled pixels.
 _DOT, _BIG, _UNIT, _CORNER = 3.0, 5.5, 120.0, 24.0
 _SIDES: Final = 12
 
@@ -27,17 +27,20 @@ _asked: list[int | None] = [None]
 
 
 def ask(point: int | None) -> None:
-    """Show which landmark is being asked for; None for none."""
+    """Set the landmark that the user is asked to pick; None for none."""
     _asked[0] = point
 
 
 def asked() -> int | None:
-    """Return the landmark being asked for, if any."""
+    """Return the landmark that the user is asked to pick, if any."""
     return _asked[0]
 
 
 def places(obj: Any, graph: Any) -> dict[int, Any]:
-    """Return where each pinned landmark is in the world: on the mesh as it is shown, where that has its vertices."""
+    """Return the world position of each pinned landmark.
+
+    It is on the mesh as modifiers leave it if they do not change the number of vertices, else on the mesh at rest.
+    """
     found = pins.pins_of(obj).vertices
     shown = obj.evaluated_get(graph)
     same = shown.type == "MESH" and len(shown.data.vertices) == len(obj.data.vertices)
@@ -51,20 +54,21 @@ def places(obj: Any, graph: Any) -> dict[int, Any]:
 
 
 def _vector(values: Iterable[float]) -> Any:
+    """Return numbers as a mathutils vector."""
     from mathutils import Vector
 
     return Vector([float(v) for v in values])
 
 
 def disc(x: float, y: float, radius: float) -> list[tuple[float, float]]:
-    """Return the corners of a disc's triangles."""
+    """Return the corners of the triangles of a disc, three for each."""
     turns = np.linspace(0, 2 * np.pi, _SIDES + 1)
     rim = [(x + radius * float(np.cos(t)), y + radius * float(np.sin(t))) for t in turns]
     return [corner for a, b in pairwise(rim) for corner in ((x, y), a, b)]
 
 
 def colour_of(point: int, pinned: bool) -> tuple[float, float, float, float]:
-    """Return the colour a landmark is drawn in."""
+    """Return the RGBA colour in which a landmark is drawn."""
     if point == _asked[0]:
         return _ASKED
     if not pinned:
@@ -73,6 +77,7 @@ def colour_of(point: int, pinned: bool) -> tuple[float, float, float, float]:
 
 
 def _draw() -> None:
+    """Draw the pins of the active object; Blender calls this at every redraw."""
     context = bpy.context
     obj: Any = context.active_object
     view = context.space_data
@@ -98,7 +103,7 @@ def _draw() -> None:
 def _diagram(
     pinned: set[int], scale: float
 ) -> list[tuple[tuple[float, float, float, float], list[tuple[float, float]]]]:
-    """Return the small face in the lower left corner, as colours and triangles' corners."""
+    """Return the diagram in the lower left corner, as pairs of a colour and corners of triangles."""
     from mouthpiece.retarget.pins.names import DIAGRAM
 
     unit = _UNIT * scale
@@ -114,12 +119,13 @@ def _diagram(
 
 
 def _fill(discs: dict[tuple[float, float, float, float], list[tuple[float, float]]]) -> None:
+    """Draw triangles, given as corners by colour."""
     import gpu
     from gpu_extras.batch import batch_for_shader
 
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     gpu.state.blend_set("ALPHA")
-    # What is see-through goes below, what is asked for on top.
+    # transparent colours first, the wanted landmark last, so that it is on top
     for colour in sorted(discs, key=lambda c: (c[3] == 1.0, c == _ASKED)):
         batch = batch_for_shader(shader, "TRIS", {"pos": [(x, y, 0.0) for x, y in discs[colour]]})
         shader.bind()
@@ -129,13 +135,13 @@ def _fill(discs: dict[tuple[float, float, float, float], list[tuple[float, float
 
 
 def register() -> None:
-    """Begin to draw; without an interface there is nothing to draw on."""
+    """Add the draw handler, unless Blender runs without an interface."""
     if not bpy.app.background:
         _handles.append(bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL"))
 
 
 def unregister() -> None:
-    """Stop drawing."""
+    """Remove the draw handler."""
     while _handles:
         bpy.types.SpaceView3D.draw_handler_remove(_handles.pop(), "WINDOW")
     ask(None)

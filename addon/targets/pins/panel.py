@@ -1,4 +1,4 @@
-"""Sub-panel of the sidebar: the pins of a mesh whose shape keys are solved for."""
+"""Sub-panel of the sidebar for the pins of a mesh."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .operators import pinnable
 
 
 class MOUTHPIECE_UL_pins(bpy.types.UIList):
-    """The 68 landmarks, what each is called, and its vertex."""
+    """List of the 68 landmarks."""
 
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active: Any, active_name: Any, index: int = 0
@@ -25,7 +25,7 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
         layout.label(text=f"{index}  {name_of(index)}", icon=pin, translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
-        """Show the landmarks whose names hold what is searched for."""
+        """Show the landmarks whose names contain the search text."""
         from mouthpiece.retarget.pins.names import name_of
 
         words = self.filter_name.lower()
@@ -34,7 +34,7 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
 
 
 class MOUTHPIECE_PT_pins(bpy.types.Panel):
-    """Pins."""
+    """Pins of a mesh."""
 
     bl_label = "Shape Keys by Geometry"
     bl_space_type = "VIEW_3D"
@@ -46,14 +46,14 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a mesh with shape keys that is to be solved, or may be."""
+        """Return whether the active object is a mesh whose shape keys are solved, or could be."""
         obj: Any = context.active_object
         keyed = obj is not None and obj.type == "MESH" and obj.data.shape_keys is not None
         wanted = obj.mouthpiece.target if keyed else ""
         return wanted == "SOLVED" or (wanted == "AUTO" and scene_settings.kind_of(obj) in ("SOLVED", ""))
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw how many pins there are, how to get more, and the list."""
+        """Draw the number of pins, the buttons and the list."""
         layout = self.layout
         obj: Any = context.active_object
         stored = obj.mouthpiece_pins
@@ -78,6 +78,7 @@ class MOUTHPIECE_PT_pins(bpy.types.Panel):
 
 
 def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
+    """Draw how many landmarks are pinned, and whether pins were lost or found again."""
     found = pins.pins_of(obj)
     box = layout.column(align=True)
     box.label(text=f"{found.set} of {pins.COUNT} landmarks pinned", icon="PINNED" if found.set else "UNPINNED")
@@ -88,7 +89,7 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
 
 
 def _draw_active(layout: Any, stored: Any, context: bpy.types.Context) -> None:
-    """Draw the chosen landmark's name in full, and what can be done with it."""
+    """Draw the full name of the active landmark, and its buttons."""
     from mouthpiece.retarget.pins.names import name_of
 
     point = min(max(stored.active, 0), len(stored.points) - 1)

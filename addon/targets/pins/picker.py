@@ -1,4 +1,4 @@
-"""The guided picker: asks for one landmark after the other, and takes the vertex that is clicked."""
+"""The operator that asks for one landmark after the other and pins each to the vertex that is clicked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..shape_keys import keyed_mesh
 from . import overlay, pins
 from .operators import _OnMesh
 
-#: Events that are for the viewport: moving the view while picking.
+#: Events that are passed on to the viewport, so that the view can be moved while picking.
 _VIEW: Final = ("MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "NDOF_MOTION")
 _KEYS: Final = (
     "Click: pin    Right Mouse, Backspace: back    S: skip    A: keep the rest    Enter: done    Esc: undo all"
@@ -50,7 +50,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: Any) -> set[str]:
-        """Begin to ask."""
+        """Start asking for landmarks; the clicks arrive in :meth:`modal`."""
         from mouthpiece.retarget.pins.names import asked
 
         if context.area is None or context.area.type != "VIEW_3D":
@@ -68,7 +68,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: Any) -> set[str]:
-        """Answer clicks and keys; the view can be moved meanwhile."""
+        """Handle clicks and keys; events that move the view are passed on."""
         obj = context.active_object
         if obj is None or obj.name != self._object or obj.mode != "OBJECT":
             return self._end(context, {"FINISHED"})
@@ -89,10 +89,11 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         return self._step(context, step) if step else {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Leave the interface as it was when Blender ends the picking."""
+        """Restore the interface; Blender calls this when it ends the operator."""
         self._end(context, {"CANCELLED"})
 
     def _clicked(self, context: bpy.types.Context, obj: bpy.types.Object, event: Any) -> set[str]:
+        """Pin the present landmark to the vertex under the mouse, and go on to the next."""
         vertex = clicked_vertex(context, obj, (event.mouse_region_x, event.mouse_region_y))
         if vertex < 0:
             self.report({"INFO"}, f"That is not on '{obj.name}'")
@@ -101,6 +102,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         return self._step(context, 1)
 
     def _step(self, context: bpy.types.Context, step: int) -> set[str]:
+        """Go on to the next landmark (1) or back to the last one (-1); end after the last."""
         self._at = max(0, self._at + step)
         if self._at >= len(self._points):
             return self._end(context, {"FINISHED"})
@@ -108,6 +110,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def _show(self, context: bpy.types.Context) -> None:
+        """Show which landmark is wanted, in the viewport, the header and the status bar."""
         from mouthpiece.retarget.pins.names import name_of
 
         point = self._points[self._at]
@@ -119,6 +122,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
         compat.redraw(context)
 
     def _end(self, context: bpy.types.Context, result: set[str]) -> set[str]:
+        """Restore the interface and return ``result``."""
         overlay.ask(None)
         context.workspace.status_text_set(None)
         if context.area is not None:
@@ -129,7 +133,7 @@ class MOUTHPIECE_OT_pick_pins(_OnMesh, bpy.types.Operator):
 
 
 def pin(obj: Any, point: int, vertex: int) -> None:
-    """Pin a landmark, and with Mirror its counterpart to the mirrored vertex."""
+    """Pin a landmark, and with the setting Mirror also its counterpart to the mirrored vertex."""
     from mouthpiece.topology import MIRROR
 
     wanted = {point: vertex}
@@ -141,7 +145,7 @@ def pin(obj: Any, point: int, vertex: int) -> None:
 
 
 def clicked_vertex(context: bpy.types.Context, obj: Any, place: tuple[float, float]) -> int:
-    """Return the vertex of a mesh nearest to what is seen at a place of the viewport's region, or -1."""
+    """Return the vertex of a mesh nearest to its surface at a position (pixels) of the viewport's region, or -1."""
     region, view = context.region, context.space_data.region_3d
     origin = region_2d_to_origin_3d(region, view, place)
     towards = region_2d_to_vector_3d(region, view, place)
@@ -154,9 +158,10 @@ def clicked_vertex(context: bpy.types.Context, obj: Any, place: tuple[float, flo
 
 
 def hit_vertex(obj: Any, shown: Any, where: Vector, face: int) -> int:
-    """Return the vertex of the mesh itself nearest to a place on its shown surface.
+    """Return the vertex of the unmodified mesh nearest to a position on its evaluated surface.
 
-    The face that was hit decides where modifiers leave the vertices as they are: lips that touch are told apart.
+    If modifiers do not change the number of vertices, only corners of the face that was hit are considered: so the
+    right one of two lips that touch is chosen.
     """
     mesh = shown.data
     if len(mesh.vertices) == len(obj.data.vertices) and 0 <= face < len(mesh.polygons):
@@ -167,6 +172,7 @@ def hit_vertex(obj: Any, shown: Any, where: Vector, face: int) -> int:
 
 
 def _inside(context: bpy.types.Context, event: Any) -> bool:
+    """Return whether the mouse is inside the region."""
     region = context.region
     return 0 <= event.mouse_region_x < region.width and 0 <= event.mouse_region_y < region.height
 

@@ -1,7 +1,7 @@
-"""Pins: which vertex of a mesh each of the 68 landmarks is, kept with the object.
+"""Pins: which vertex of a mesh is each of the 68 landmarks, stored with the object.
 
-A pin remembers its vertex and the vertex's place at rest, so that it is noticed when vertices were added, removed or
-reordered since, and pins are found again where the surface still has a vertex at that place.
+A pin stores the index of its vertex and the vertex's position at rest. If vertices were added, removed or reordered
+since, these no longer fit together, and the pin is found again at a vertex that has the stored position.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from numpy.typing import NDArray
 from ..shape_keys import keyed_mesh
 
 COUNT: Final = 68
-#: How far, in shares of the pins' own spread, a vertex may be off its remembered place to be the same, or be found.
+#: How far a vertex may be from its stored position to be the same, and to be found again: shares of the pins' extent.
 _SAME, _FOUND = 1e-5, 2e-3
 _FORMAT: Final = 1
 _OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
 
 
 class MOUTHPIECE_PG_pin(bpy.types.PropertyGroup):
-    """One landmark's vertex."""
+    """The vertex of one landmark."""
 
     vertex: IntProperty(name="Vertex", default=-1, override=_OVERRIDE)
     place: FloatVectorProperty(name="Place", size=3, override=_OVERRIDE)
 
 
 class MOUTHPIECE_PG_pins(bpy.types.PropertyGroup):
-    """All pins of a mesh, in the order of the landmarks; none at all before the first is set."""
+    """All pins of a mesh, in the order of the landmarks; the list is empty before the first is set."""
 
     points: CollectionProperty(type=MOUTHPIECE_PG_pin, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
     active: IntProperty(name="Landmark", description="Landmark chosen in the list")
@@ -53,7 +53,11 @@ class MOUTHPIECE_PG_pins(bpy.types.PropertyGroup):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pins:
-    """Pins as they are now: vertices (68,), -1 for none; landmarks lost with their vertices; pins found elsewhere."""
+    """The present pins of a mesh.
+
+    ``vertices`` (68,) are -1 for landmarks without a pin. ``lost`` are the landmarks whose vertices are gone, ``found``
+    is the number of pins that were found at other vertices.
+    """
 
     vertices: NDArray[np.int64]
     lost: tuple[int, ...] = ()
@@ -61,12 +65,15 @@ class Pins:
 
     @property
     def set(self) -> int:
-        """How many landmarks have a vertex."""
+        """Number of landmarks that have a vertex."""
         return int((self.vertices >= 0).sum())
 
 
 def pins_of(obj: bpy.types.Object, rest: NDArray[np.float64] | None = None) -> Pins:
-    """Return the pins of a mesh object, found again if its vertices changed; changes nothing."""
+    """Return the pins of a mesh object, found again if its vertices changed; the stored pins are not changed.
+
+    ``rest`` are the vertices (V, 3) at rest, read from the mesh if not given.
+    """
     stored = obj.mouthpiece_pins
     if not len(stored.points):
         return Pins(np.full(COUNT, -1))
@@ -92,7 +99,10 @@ def _found_again(
     spread: float,
     same: bool,
 ) -> Pins:
-    """Return pins looked for by their places; with the ``same`` number of vertices, the mesh may just be sculpted."""
+    """Return the pins with those that ``moved`` searched for by their positions.
+
+    ``same`` is whether the mesh has as many vertices as when it was pinned.
+    """
     result, elsewhere = vertices.copy(), []
     for point in np.flatnonzero(moved):
         apart = np.linalg.norm(rest - places[point], axis=1) if len(rest) else np.array([np.inf])
@@ -101,14 +111,18 @@ def _found_again(
             elsewhere.append(int(point))
     lost = [int(point) for point in np.flatnonzero(moved) if int(point) not in elsewhere]
     if same and lost:
-        # Reordered vertices are all still somewhere; if some are nowhere, they were moved and kept their numbers.
+        # If vertices were reordered, every position is still found; if one is not, the mesh was sculpted instead, and
+        # its vertices keep their numbers.
         return Pins(vertices)
     result[lost] = -1
     return Pins(result, tuple(lost), len(elsewhere))
 
 
 def set_pins(obj: bpy.types.Object, vertices: Mapping[int, int] | Sequence[int]) -> None:
-    """Pin landmarks to vertices (-1: unpin); those not named stay. RigError if a vertex does not exist."""
+    """Pin landmarks to vertices (-1: unpin); landmarks that are not given keep theirs.
+
+    Raises RigError if there is no such landmark or vertex.
+    """
     wanted = dict(vertices) if isinstance(vertices, Mapping) else dict(enumerate(vertices))
     rest = keyed_mesh.rest_of(obj.data)
     beyond = [vertex for vertex in wanted.values() if vertex >= len(rest)]
@@ -127,13 +141,13 @@ def set_pins(obj: bpy.types.Object, vertices: Mapping[int, int] | Sequence[int])
 
 
 def clear_pins(obj: bpy.types.Object) -> None:
-    """Unpin everything."""
+    """Remove all pins."""
     obj.mouthpiece_pins.points.clear()
     obj.mouthpiece_pins.count = 0
 
 
 def mirrored(obj: bpy.types.Object, vertex: int, rest: NDArray[np.float64] | None = None) -> int:
-    """Return the vertex at the mirrored place across the mesh's X, or -1 if there is none near."""
+    """Return the vertex at the position mirrored across the mesh's X, or -1 if there is none near it."""
     rest = keyed_mesh.rest_of(obj.data) if rest is None else rest
     place = rest[vertex] * np.array([-1.0, 1.0, 1.0])
     apart = np.linalg.norm(rest - place, axis=1)
@@ -142,7 +156,7 @@ def mirrored(obj: bpy.types.Object, vertex: int, rest: NDArray[np.float64] | Non
 
 
 def write_file(obj: bpy.types.Object, path: Path) -> None:
-    """Write the pins as JSON; RigError if there are none or the file cannot be written."""
+    """Write the pins as JSON; raises RigError if there are none or the file cannot be written."""
     pins = pins_of(obj)
     if not pins.set:
         raise RigError(f"'{obj.name}' has no pins to write.")
@@ -160,10 +174,10 @@ def write_file(obj: bpy.types.Object, path: Path) -> None:
 
 
 def read_file(obj: bpy.types.Object, path: Path) -> int:
-    """Pin the mesh as the file has it and return how many landmarks are pinned.
+    """Pin a mesh by a file and return how many landmarks are pinned.
 
-    A mesh with as many vertices takes the numbers, any other the vertices at the file's places. RigError if it is no
-    pin file, or fits nowhere.
+    A mesh with the same number of vertices gets the vertices of the same index, any other those at the positions in the
+    file. Raises RigError if it is not a file of pins, or no position has a vertex.
     """
     try:
         row: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -190,12 +204,12 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Give every object its pins."""
+    """Register the pins and add them to every object."""
     _register_classes()
     bpy.types.Object.mouthpiece_pins = PointerProperty(type=MOUTHPIECE_PG_pins, override=_OVERRIDE)
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the pins from objects and unregister them."""
     del bpy.types.Object.mouthpiece_pins
     _unregister_classes()

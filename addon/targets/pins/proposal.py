@@ -1,4 +1,4 @@
-"""Pins for a mesh nobody has pinned: from tables of known meshes, or by looking at it."""
+"""Proposes pins for a mesh: from tables of known meshes, or by detecting the face in renderings of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import pins
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What was pinned, in words, and remarks."""
+    """How pins were found, as text, and remarks."""
 
     text: str
     remarks: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Proposed:
 def propose(obj: bpy.types.Object) -> Proposed:
     """Pin all 68 landmarks of a mesh and return how they were found.
 
-    Raises RigError, with the pins as they were, if the mesh shows no face. Works without a graphics card.
+    Raises RigError, with the pins unchanged, if no face is found. Works without a graphics card.
     """
     from mouthpiece.retarget.pins.known_meshes import recognise
 
@@ -32,10 +32,11 @@ def propose(obj: bpy.types.Object) -> Proposed:
         if known is not None:
             pins.set_pins(obj, known[1].tolist())
             return Proposed(f"pins of the {known[0]}")
-    return _looked_at(obj)
+    return _propose_by_detector(obj)
 
 
-def _looked_at(obj: bpy.types.Object) -> Proposed:
+def _propose_by_detector(obj: bpy.types.Object) -> Proposed:
+    """Pin the landmarks where the detector finds them on a mesh."""
     from mouthpiece.portrait.find.faces import find_faces
     from mouthpiece.retarget.pins.facing import Head
     from mouthpiece.retarget.pins.proposal import propose as look

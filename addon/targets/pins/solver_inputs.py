@@ -1,4 +1,4 @@
-"""What solving a mesh's shape keys needs to know of it, put together once and remembered while nothing changes."""
+"""Collects what is needed to solve for a mesh's shape keys; the result is cached while the mesh does not change."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from mouthpiece.retarget.solve.solver import Solver
     from mouthpiece.retarget.solve.unpinned_parts import Sight
 
-#: ARKit's shapes of what pins cannot see; keys named so play by name.
+#: Beginnings of ARKit shapes that do not move pins; keys with these names are driven by name.
 BY_NAME: Final = ("eyeLook", "tongueOut")
 
 
 def places(rest: NDArray[np.float64], found: pins.Pins) -> NDArray[np.float64]:
-    """Return the pinned points (68, 3), NaN where there is none."""
+    """Return the positions at rest of the pinned vertices (68, 3), NaN for landmarks without a pin."""
     places = np.full((pins.COUNT, 3), np.nan)
     kept = found.vertices >= 0
     places[kept] = rest[found.vertices[kept]]
@@ -35,7 +35,7 @@ def places(rest: NDArray[np.float64], found: pins.Pins) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solving:
-    """A mesh's solver, ARKit's names of keys whose names are known, and keys of no known name that turn eyeballs."""
+    """A mesh's solver, the ARKit names of its keys that have one, and the keys without one that turn eyeballs."""
 
     solver: Solver
     named: Mapping[str, str]
@@ -43,9 +43,9 @@ class Solving:
 
 
 def solving_of(obj: bpy.types.Object, neutral: NDArray[np.float32]) -> Solving:
-    """Return all that solving a mesh as it is takes.
+    """Return the solver for a mesh in its present state.
 
-    What is slow about it is remembered: a dial that is dragged asks for the same again and again.
+    The slow part is cached, as it is needed again at every step while a dial is dragged.
     """
     key = obj.data.shape_keys
     left_out = frozenset(b.name for b in key.key_blocks if b.mute)
@@ -59,12 +59,12 @@ def solving_of(obj: bpy.types.Object, neutral: NDArray[np.float32]) -> Solving:
         neutral.tobytes(),
         _Arrays(mesh, keyed_mesh.edges_of(obj.data)),
     )
-    return _answered(question)
+    return _solving(question)
 
 
 @dataclass(frozen=True, slots=True)
 class _Arrays:
-    """Arrays that take no part in comparing questions: their checksum does."""
+    """Arrays that always compare equal, so that the cache compares their checksum in :class:`_Question` instead."""
 
     mesh: keyed_mesh.KeyedMesh
     edges: NDArray[np.int32]
@@ -78,22 +78,23 @@ class _Arrays:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """All that a solver depends on."""
+    """Everything that a solver depends on: the key of the cache."""
 
     mesh: int
     vertices: tuple[int, ...]
     keys: tuple[tuple[float, float, bool, tuple[str, ...]], ...]
     neutral: bytes
-    held: _Arrays
+    arrays: _Arrays
 
 
 @lru_cache(maxsize=4)
-def _answered(question: _Question) -> Solving:
+def _solving(question: _Question) -> Solving:
+    """Return the solver for a question."""
     from mouthpiece.retarget.solve.eyes import looks
     from mouthpiece.retarget.solve.pinned_face import PinnedFace
     from mouthpiece.retarget.solve.solver import Shapes, Solver
 
-    mesh, vertices = question.held.mesh, np.array(question.vertices)
+    mesh, vertices = question.arrays.mesh, np.array(question.vertices)
     kept = vertices >= 0
     face = PinnedFace(places(mesh.rest, pins.Pins(vertices)))
     deltas = np.full((len(mesh.names), pins.COUNT, 3), np.nan)
@@ -115,21 +116,21 @@ def _answered(question: _Question) -> Solving:
 
 
 def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
-    """Return what the pins see of the mesh."""
+    """Return which parts of the mesh move with pins."""
     from mouthpiece.retarget.solve.unpinned_parts import Sight
 
-    mesh, vertices = question.held.mesh, np.array(question.vertices)
+    mesh, vertices = question.arrays.mesh, np.array(question.vertices)
     eyes = points[[[36, 39], [42, 45]]]
-    # Without inner corners an eye is taken to be a third of their distance wide.
+    # An eye without a pinned inner corner is assumed to be a third of the distance of the outer corners wide.
     across = (points[45] - points[36]) / 3
     eyes = np.where(
         np.isnan(eyes), np.stack([[points[36], points[36] + across], [points[45] - across, points[45]]]), eyes
     )
-    return Sight.of(mesh.rest, question.held.edges, vertices[vertices >= 0], eyes)
+    return Sight.of(mesh.rest, question.arrays.edges, vertices[vertices >= 0], eyes)
 
 
 def _names(names: tuple[str, ...]) -> dict[str, str]:
-    """Return ARKit's names of the keys that have one, in any spelling, and of those a rig family has for the same."""
+    """Return the ARKit name by key, for keys whose names are ARKit's in any spelling or known to be equivalent."""
     from mouthpiece.topology import ARKIT_INDEX
 
     try:

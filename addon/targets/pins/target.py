@@ -1,4 +1,4 @@
-"""Shape keys of any names, by what they do to the points pinned on the mesh."""
+"""The target for shape keys with any names: their values are solved by how they move the pinned points."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from mouthpiece.performance import Performance
     from mouthpiece.retarget.solve.solver import Solution, Solver
 
-#: A miss of the face's points, in eye distances, that is worth a remark.
+#: If the error of the pinned points is larger than this, in eye distances, a remark says so.
 _MISSED: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class SolvedTarget:
-    """A mesh with shape keys and pins, and the strength to play it at; or one that plays along with such a face."""
+    """A mesh with shape keys and pins, or, if ``face`` is set, a mesh that plays along with the face of that name.
+
+    ``pinned`` and ``keys`` are the numbers of pinned landmarks and of keys, for the summary.
+    """
 
     kind: ClassVar[str] = "SOLVED"
 
@@ -40,7 +43,7 @@ class SolvedTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target for a mesh: by its own pins, or by those of the face it belongs to (teeth, lashes).
+        """Return the target for a mesh with pins, or for one that plays along with such a face (teeth, lashes).
 
         Raises RigError if it has no shape keys that can be keyed, or too few pins.
         """
@@ -66,7 +69,7 @@ class SolvedTarget:
         return cls(obj.name, found.set, len(names), strength)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return a curve for every key that moves pinned points, on the mesh's shape-key data-block."""
+        """Return a curve for every key that moves pinned points, and for those driven by name or by gaze."""
         if self.face:
             return self._alongside(performance, grid)
         obj = find_object(self.object_name)
@@ -90,7 +93,7 @@ class SolvedTarget:
         return Driven((Part(key, channels, curves),), dict(solution.clamped), remarks)
 
     def _alongside(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return the face's curves for the keys that both meshes have."""
+        """Return the curves of the face for the keys that both meshes have."""
         from mouthpiece.curves import Curves
 
         key = editable_keys(find_object(self.object_name))
@@ -104,7 +107,7 @@ class SolvedTarget:
         return Driven((Part(key, channels, curves),))
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again."""
+        """Return what :meth:`from_saved` needs."""
         return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
 
     @classmethod
@@ -113,14 +116,14 @@ class SolvedTarget:
         return cls.of(find_object(saved["object_name"]), saved["strength"])
 
     def summary(self) -> str:
-        """Return how many points are pinned and keys there are."""
+        """Return one line: how many landmarks are pinned, and how many keys there are."""
         if self.face:
             return f"Plays along with {self.face}: {self.keys} shape keys of the same names"
         return f"{self.pinned} of {pins.COUNT} landmarks pinned, {self.keys} shape keys to solve for"
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the mesh's shape keys."""
+        """Return the mesh's shape-key data-block."""
         key = obj.data.shape_keys if obj.type == "MESH" else None
         return [] if key is None else [key]
 
@@ -132,7 +135,7 @@ def _curves(
     fps: float,
     grid: FrameGrid,
 ) -> Curves:
-    """Return tracks (T,) at ``fps`` on the scene's frames, with their products, all within their sliders."""
+    """Return curves on the scene's frames for tracks (T,) at ``fps`` and products of them, clamped to slider ranges."""
     from mouthpiece.curves import Curves, sample
     from mouthpiece.retarget.solve.correctives import products
 
@@ -145,6 +148,7 @@ def _curves(
 
 
 def _remarks(obj: bpy.types.Object, key: bpy.types.Key, solution: Solution) -> list[str]:
+    """Return remarks on clamped keys, lost pins, the error, and keys that do not show."""
     found = [
         f"{name} was clamped on {count} frames; raise its slider maximum or lower Strength"
         for name, count in solution.clamped.items()
@@ -167,13 +171,13 @@ def _remarks(obj: bpy.types.Object, key: bpy.types.Key, solution: Solution) -> l
 
 
 def _playable(key: bpy.types.Key) -> list[str]:
-    """Return the keys that can be keyed and seen: not muted, without a driver."""
+    """Return the names of the keys that are neither muted nor driven."""
     driven = keyed_mesh.driven_keys(key)
     return [b.name for b in key.key_blocks if b != key.reference_key and not b.mute and b.name not in driven]
 
 
 def _by_name(solver: Solver, named: Mapping[str, str], arkit: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the values (T,) of keys that are played by name: those pins cannot see."""
+    """Return the values (T,) of keys that are driven by name, as they do not move pins."""
     from mouthpiece.topology import ARKIT_INDEX
 
     index = {name: k for k, name in enumerate(solver.shapes.names)}
@@ -187,12 +191,13 @@ def _by_name(solver: Solver, named: Mapping[str, str], arkit: NDArray[np.float64
 
 
 def _by_eyeballs(known: solver_inputs.Solving, gaze: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Return the values (T,) of keys whose names say nothing and that turn eyeballs."""
+    """Return the values (T,) of keys that turn eyeballs and have no known name."""
     weights = known.looks.weights(gaze)
     names = (known.solver.shapes.names[k] for k in known.looks.keys)
     return {name: weights[:, column] for column, name in enumerate(names)}
 
 
 def _seen(solver: Solver, names: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return how the keys called ``names`` move the pinned points at value 1."""
     index = [solver.shapes.names.index(name) for name in names]
     return np.nan_to_num(solver.stance.seen(solver.shapes.deltas[index]))

@@ -1,1 +1,1 @@
-"""Portraits: a picture whose frames are rendered."""
+"""Portraits: pictures of a face whose frames are rendered."""

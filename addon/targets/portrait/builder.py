@@ -1,4 +1,4 @@
-"""Portraits made: a plane that shows a picture, and knows the face in it."""
+"""Builds portraits: a plane that shows a picture, with the landmarks of the face in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST: Final = rig_builder.LONGEST
 
 
 def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace, longest: float = LONGEST) -> MadeRig:
-    """Add a portrait to the scene, active and selected, and return it with remarks.
+    """Add a portrait to the scene, active and selected, and return it with warnings.
 
     Raises PictureError, with nothing added, if the picture or its face cannot be used.
     """
@@ -32,35 +32,19 @@ def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace,
     clear = picture_mesh.see_through(colours)
     flat = is_flat(portrait_of(colours, Placed(placed.landmarks / factor)))
     obj = _plane(Path(image.name).stem or "Portrait", image, longest, clear)
-    context.collection.objects.link(obj)
-    for other in context.selected_objects:
-        other.select_set(False)
-    obj.select_set(True)
-    context.view_layer.objects.active = obj
+    rig_builder.add_to_scene(context, obj)
     obj.mouthpiece_picture.portrait, obj.mouthpiece_picture.image = True, image
     picture_settings.keep(obj, placed)
     obj.mouthpiece_portrait.output = f"//{bpy.path.clean_name(obj.name)}.mp4"
-    remark = colours_remark(context.scene)
-    warnings += [remark] if remark else []
+    warnings += rig_builder.colours_remarks(context.scene)
     if flat:
         obj.mouthpiece_portrait.repair = "NONE"
         warnings.append(f"{LEFT_OUT} It is under Repair.")
     return MadeRig(obj, warnings)
 
 
-def colours_remark(scene: bpy.types.Scene) -> str:
-    """Return what to say where a scene's colour management changes pictures; empty where it does not."""
-    transform = scene.view_settings.view_transform
-    if transform == "Standard":
-        return ""
-    return (
-        "To see the picture's own colours, set Render > Color Management > View Transform to Standard: "
-        f"{transform} changes them."
-    )
-
-
 def _plane(name: str, image: bpy.types.Image, longest: float, clear: bool) -> bpy.types.Object:
-    """Return a plane that shows a picture, upright and facing -y, in no collection yet."""
+    """Return a new plane that shows a picture, upright and facing -Y, in no collection yet."""
     width, height = (side / max(image.size) * longest / 2 for side in image.size)
     mesh: Any = bpy.data.meshes.new(name)
     corners = [(-width, 0.0, -height), (width, 0.0, -height), (width, 0.0, height), (-width, 0.0, height)]

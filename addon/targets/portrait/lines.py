@@ -1,4 +1,4 @@
-"""The lines a portrait speaks: which, on which frames, and what the face does on every frame of a range."""
+"""The lines of a portrait: stores which there are, and joins their takes into one for a range of frames."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from mouthpiece.performance import Performance
     from numpy.typing import NDArray
 
-#: Custom property of a portrait's mesh: JSON, a row of sound, first and last frame for each line, as baked.
+#: Custom property of a portrait's mesh: JSON, a row of sound, first and last frame for each line, the oldest first.
 PROPERTY: Final = "mouthpiece_portrait_lines"
 
 
 def order(owner: bpy.types.ID) -> list[Line]:
-    """Return the lines noted with a portrait, the one baked last at the end; none if what is noted makes no sense."""
+    """Return the lines of a portrait, the one baked last at the end; an empty list if the property is malformed."""
     try:
         rows = json.loads(owner.get(PROPERTY, "[]"))
         return [Line(str(sound), int(first), int(last)) for sound, first, last in rows]
@@ -36,7 +36,7 @@ def order(owner: bpy.types.ID) -> list[Line]:
 
 @dataclass(slots=True)
 class Spoken:
-    """A line for a portrait: one of the ``Drawings`` of ``targets``."""
+    """What a bake writes for a portrait: the line is noted, and nothing is drawn (see ``addon.keys.drawings``)."""
 
     owner: bpy.types.ID
     object_name: str
@@ -48,7 +48,7 @@ class Spoken:
             raise RigError(reason)
 
     def write(self, line: Line, undo: ExitStack) -> Written:
-        """Note the line in place of what the same sound had; what is baked last is heard where lines overlap."""
+        """Note the line as the last one, replacing one of the same sound; where lines overlap, the last one counts."""
         undo.callback(_restore, self.owner, self.owner.get(PROPERTY))
         known = order(self.owner)
         if line not in known:
@@ -59,13 +59,14 @@ class Spoken:
 
 
 def erase(owner: bpy.types.ID, undo: ExitStack) -> Written:
-    """Forget all lines of a portrait; their motion goes with :func:`store.forget_lines`."""
+    """Delete the list of a portrait's lines; their takes are deleted by ``ledgers.forget_lines``."""
     undo.callback(_restore, owner, owner.get(PROPERTY))
     owner.pop(PROPERTY, None)
     return Written()
 
 
 def _restore(owner: bpy.types.ID, before: str | None) -> None:
+    """Set the property to what it held ``before``; None removes it."""
     if before is None:
         owner.pop(PROPERTY, None)
     else:
@@ -79,16 +80,16 @@ def spoken(obj: bpy.types.Object) -> list[kept_takes.KeptLine]:
 
 
 def span(obj: bpy.types.Object) -> tuple[int, int] | None:
-    """Return the first and the last frame on which a portrait speaks; None if it has nothing to say."""
+    """Return the first and the last frame on which a portrait speaks; None if it has no lines."""
     grids = [line.frames() for line in spoken(obj)]
     return (min(grid.first for grid in grids), max(grid.last for grid in grids)) if grids else None
 
 
 def played(obj: bpy.types.Object, fps: float, first: int, last: int) -> Performance:
-    """Return what a portrait's face does on the scene's frames ``first`` to ``last``, style and dials applied.
+    """Return a portrait's performance on the scene's frames ``first`` to ``last``, with style and dials applied.
 
     Frame ``i`` of it is frame ``first + i`` of the scene, whatever the lines' own rates, offsets and speeds. Between
-    lines the face holds still. Raises RigError if there is no line, TakeError if one's motion is gone.
+    lines the face stays still. Raises RigError if there is no line, TakeError if the take of one is gone.
     """
     lines = spoken(obj)
     if not lines:
@@ -98,7 +99,7 @@ def played(obj: bpy.types.Object, fps: float, first: int, last: int) -> Performa
 
 @dataclass(frozen=True, slots=True)
 class _Final:
-    """A line as it is seen: its first and last frame, where it lies, its strength, and its final performance."""
+    """A line with its frames, its strength, and its take after dialling."""
 
     first: int
     last: int
@@ -108,6 +109,7 @@ class _Final:
 
     @classmethod
     def of(cls, line: kept_takes.KeptLine) -> _Final:
+        """Return a kept line with its own dials applied."""
         from mouthpiece.motion.dials import Dials, dialled
 
         take = dialled(kept_takes.motion(line), Dials.of(line.dials)).final()
@@ -115,7 +117,7 @@ class _Final:
         return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), take)
 
     def at(self, frames: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Return the arrays of the performance on frames of the scene; beyond the line its ends hold."""
+        """Return the take's arrays, by name, on frames of the scene; before and after the line, those of its ends."""
         from mouthpiece.portrait.frame_motion import read_on_frames
 
         grid = self.line.frames()
@@ -125,6 +127,7 @@ class _Final:
 
 
 def _joined(lines: Sequence[_Final], frames: NDArray[np.int64], fps: float) -> Performance:
+    """Return one performance for the frames, with the line of :func:`_owners` on each."""
     from mouthpiece.performance import Performance
 
     owner = _owners(lines, frames)
@@ -145,9 +148,9 @@ def _joined(lines: Sequence[_Final], frames: NDArray[np.int64], fps: float) -> P
 
 
 def _owners(lines: Sequence[_Final], frames: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of the line played on each frame: the last baked one there, else the nearest in time.
+    """Return the index of the line played on each frame: of those that have the frame, the one baked last.
 
-    Between lines that is the one before, whose end holds; before the first, the first.
+    Between lines it is the one that ended last; before all lines, the first.
     """
     owner = np.full(len(frames), -1)
     for number, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Portraits: made of an image, previewed, rendered."""
+"""Operators that add a portrait and preview its frames."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a portrait with something to say."""
+        """Return whether there is a portrait with lines; if not, the reason becomes the poll message."""
         obj = picture_settings.portrait_meant(context.active_object)
         reason = "" if obj is not None else "Click a portrait"
         if obj is not None and not portrait_lines.order(obj.data):
@@ -47,7 +47,7 @@ class MOUTHPIECE_OT_preview_portrait(bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Draw it."""
+        """Draw the frame."""
         obj: Any = picture_settings.portrait_meant(context.active_object)
         image = preview.preview(obj, context.scene)
         compat.redraw_images(context)
@@ -64,11 +64,11 @@ class MOUTHPIECE_OT_open_portrait_preview(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """As for a preview."""
+        """Return whether a frame can be previewed."""
         return MOUTHPIECE_OT_preview_portrait.poll(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Draw it and show it."""
+        """Draw the frame and show it in all Image editors, opening a window if there is none."""
         if bpy.ops.mouthpiece.preview_portrait() != {"FINISHED"}:
             return {"CANCELLED"}
         obj: Any = picture_settings.portrait_meant(context.active_object)
@@ -84,6 +84,7 @@ class MOUTHPIECE_OT_open_portrait_preview(bpy.types.Operator):
 
 
 def _menu(self: Any, context: bpy.types.Context) -> None:
+    """Draw the menu entry."""
     self.layout.operator(MOUTHPIECE_OT_add_portrait.bl_idname, text="Talking Portrait", icon="IMAGE_DATA")
 
 
@@ -93,12 +94,12 @@ _register, _unregister = register_classes_factory(
 
 
 def register() -> None:
-    """Register the operators, and offer portraits under Add > Image."""
+    """Register the operators and add portraits to the menu Add > Image."""
     _register()
     bpy.types.VIEW3D_MT_image_add.append(_menu)
 
 
 def unregister() -> None:
-    """Unregister them."""
+    """Remove the menu entry and unregister the operators."""
     bpy.types.VIEW3D_MT_image_add.remove(_menu)
     _unregister()

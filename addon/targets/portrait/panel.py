@@ -1,4 +1,4 @@
-"""The sub-panels of portraits: picture and landmarks, consent, preview, what is rendered."""
+"""Sub-panels of the sidebar for portraits: picture and landmarks, preview, consent, rendering."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import render_setup
 
 
 class MOUTHPIECE_PT_portrait(bpy.types.Panel):
-    """Portraits: making one, its landmarks, preview and rendering."""
+    """Button that adds a portrait; picture, landmarks and preview of a portrait."""
 
     bl_label = "Portrait"
     bl_space_type = "VIEW_3D"
@@ -26,14 +26,14 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a portrait, or nothing that plays already."""
+        """Return whether the active object is a portrait, or has no target yet."""
         obj = context.active_object
         return (
             obj is None or is_portrait(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
         )
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the button that makes one; on a portrait, its picture and landmarks, preview and rendering."""
+        """Draw the button that adds a portrait, or, for a portrait, its picture, landmarks and preview."""
         layout = self.layout
         obj: Any = portrait_meant(context.active_object)
         if obj is None:
@@ -54,7 +54,7 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
 
 
 class OfPortrait:
-    """A part of the panel that belongs to a portrait."""
+    """Mixin for sub-panels that need a portrait."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -63,11 +63,11 @@ class OfPortrait:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a portrait."""
+        """Return whether the active object is a portrait."""
         return portrait_meant(context.active_object) is not None
 
     def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
-        """Return where to draw, and the portrait's settings."""
+        """Return the layout column to draw into, and the portrait's settings."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -78,13 +78,13 @@ class OfPortrait:
 
 
 class MOUTHPIECE_PT_consent(OfPortrait, bpy.types.Panel):
-    """Whether this face may be made to talk."""
+    """Consent of the person shown."""
 
     bl_label = "Consent"
     bl_order = 6
 
     def draw_header(self, context: bpy.types.Context) -> None:
-        """Draw the tick."""
+        """Draw the checkbox."""
         obj: Any = portrait_meant(context.active_object)
         self.layout.prop(obj.mouthpiece_portrait, "consent", text="")
 
@@ -99,13 +99,13 @@ class MOUTHPIECE_PT_consent(OfPortrait, bpy.types.Panel):
 
 
 class MOUTHPIECE_PT_portrait_render(OfPortrait, bpy.types.Panel):
-    """What is rendered, and where it goes."""
+    """Options and button for rendering."""
 
     bl_label = "Render Portrait"
     bl_order = 7
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the options and the button, or why there is nothing to press."""
+        """Draw the options, the button, and the reason if it is disabled."""
         column, settings = self.column(context)
         column.row().prop(settings, "media", expand=True)
         column.prop(settings, "output")

@@ -1,4 +1,4 @@
-"""What a portrait's plane shows: its picture, the frame previewed last, or what was rendered last."""
+"""Sets what a portrait's plane shows: its picture, the frame previewed last, or what was rendered last."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def first_number(first: int) -> int:
 
 
 def chosen(self: Any, _context: bpy.types.Context) -> None:
-    """Show what was chosen."""
+    """Update callback: show what was chosen."""
     refresh(self.id_data)
 
 
 def followed(self: Any, _context: bpy.types.Context) -> None:
-    """Preview at once when the playhead is to be followed, and show the picture again when it no longer is."""
+    """Update callback: preview at once when following the playhead is turned on; show the picture when turned off."""
     if self.follow:
         previews.changed(self.id_data)
     elif self.shown == "PREVIEW":
@@ -28,7 +28,7 @@ def followed(self: Any, _context: bpy.types.Context) -> None:
 
 
 def exchanged(obj: bpy.types.Object) -> None:
-    """Show another picture that was chosen; what was previewed or rendered is not of it."""
+    """Show another picture that was chosen, instead of frames that were rendered of the one before."""
     if obj.mouthpiece_portrait.shown == "FRAMES":
         obj.mouthpiece_portrait.shown = "STILL"
     refresh(obj)
@@ -36,7 +36,7 @@ def exchanged(obj: bpy.types.Object) -> None:
 
 
 def refresh(obj: bpy.types.Object) -> None:
-    """Have the plane show what its settings say; the picture where there is nothing else."""
+    """Set the plane's image to what its settings say, or to the picture if there is no such image."""
     settings = obj.mouthpiece_portrait
     image = {"PREVIEW": settings.preview, "FRAMES": settings.rendered}.get(settings.shown)
     node = texture_of(obj)
@@ -47,13 +47,13 @@ def refresh(obj: bpy.types.Object) -> None:
     if image is None or settings.shown != "FRAMES":
         return
     user.frame_start, user.frame_duration = settings.first, max(1, settings.last - settings.first + 1)
-    # a sequence's files bear the numbers of the scene's frames; a film's own frames begin with 1
+    # files of a sequence are numbered like the scene's frames; the frames of a film begin with 1
     user.frame_offset = first_number(settings.first) - 1 if image.source == "SEQUENCE" else 0
     user.use_cyclic, user.use_auto_refresh = False, True
 
 
 def texture_of(obj: bpy.types.Object) -> Any:
-    """Return the node that shows the picture; None if the material was changed beyond recognition."""
+    """Return the node that shows the picture; None if the material has no image texture any more."""
     slots = obj.material_slots
     material = slots[0].material if len(slots) else None
     tree = material.node_tree if material is not None else None

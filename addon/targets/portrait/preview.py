@@ -1,4 +1,4 @@
-"""The frame of a portrait at the playhead, on its plane and in any Image editor: at once, or whenever it changes."""
+"""Previews the frame of a portrait at the playhead, on its plane and in Image editors, once or at every change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from ..picture_rig import settings as picture_settings
 from . import lines as portrait_lines
 from . import plane, playback
 
-#: Portraits whose preview is out of date, by name; drawn when Blender next has a moment.
+#: Names of portraits whose preview is out of date; a timer draws them.
 _waiting: Final[set[str]] = set()
-#: Whether frames of a scene are being rendered: nothing of the scene may be changed then.
+#: Whether Blender is rendering: nothing in the scene may be changed then.
 _rendering: Final = [False]
 
 
 def preview(obj: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Image:
-    """Show the frame at the playhead on the portrait's plane and return its image; a MouthpieceError says why not."""
+    """Show the frame at the playhead on the portrait's plane and return its image.
+
+    Raises MouthpieceError if the frame cannot be made.
+    """
     frame = playback.frame_at(obj, scene, scene.frame_current)
     settings = obj.mouthpiece_portrait
     settings.preview = _image(obj, frame, settings.preview)
@@ -31,10 +34,13 @@ def preview(obj: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Image:
 
 
 def _image(obj: bpy.types.Object, frame: Any, image: bpy.types.Image | None) -> bpy.types.Image:
-    """Return an image of a frame, in a file of this session's: an image without one would ask to be saved."""
+    """Return an image of a frame, ``image`` if given. It has a file in Blender's temporary folder.
+
+    An image without a file would make Blender ask on closing whether to save it.
+    """
     from mouthpiece.provenance.png import encoded
 
-    number = zlib.crc32(obj.name_full.encode())  # names that differ in signs only are one in file names
+    number = zlib.crc32(obj.name_full.encode())  # clean_name makes names equal that differ in special characters only
     place = Path(bpy.app.tempdir) / f"{bpy.path.clean_name(obj.name_full)}_{number:08x}.png"
     try:
         place.write_bytes(encoded(frame, level=0))
@@ -51,9 +57,9 @@ def _image(obj: bpy.types.Object, frame: Any, image: bpy.types.Image | None) -> 
 
 
 def changed(obj: bpy.types.Object) -> None:
-    """Have the preview of a portrait drawn again if it follows: soon, so that many changes cost one drawing.
+    """Draw the preview of a portrait again soon, if it follows the playhead: many changes then cost one drawing.
 
-    Without a user interface there is no soon, and what is about to change is not yet: call it when all is done.
+    In background mode it is drawn at once, so call this only after everything has changed.
     """
     if not (picture_settings.is_portrait(obj) and obj.mouthpiece_portrait.follow) or _rendering[0]:
         return
@@ -65,7 +71,7 @@ def changed(obj: bpy.types.Object) -> None:
 
 
 def _draw_waiting() -> None:
-    """Draw what waits, in the scene that is open; nothing is drawn where a portrait has nothing to say."""
+    """Draw the previews that are out of date, for portraits in the active scene that have lines."""
     names = list(_waiting)
     _waiting.clear()
     scene, state = bpy.context.scene, bpy.context.window_manager.mouthpiece
@@ -83,7 +89,7 @@ def _draw_waiting() -> None:
 
 @persistent
 def _moved(scene: bpy.types.Scene, *_: Any) -> None:
-    """Follow the playhead, but not while it plays: frames would come late."""
+    """Follow the playhead, except during playback, for which drawing is too slow."""
     screen = bpy.context.screen
     if screen is not None and screen.is_animation_playing:
         return
@@ -94,7 +100,7 @@ def _moved(scene: bpy.types.Scene, *_: Any) -> None:
 
 @persistent
 def _stopped(scene: bpy.types.Scene, *_: Any) -> None:
-    """Catch up when playback ends."""
+    """Draw the previews when playback ends."""
     for obj in scene.objects:
         if obj.type == "MESH" and obj.mouthpiece_portrait.follow:
             changed(obj)
@@ -102,7 +108,7 @@ def _stopped(scene: bpy.types.Scene, *_: Any) -> None:
 
 @persistent
 def _updated(_scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
-    """Notice pictures that were painted on or exchanged."""
+    """Forget prepared pictures when their image was painted on or replaced."""
     for update in graph.updates:
         if isinstance(update.id, bpy.types.Image) and playback.is_prepared_from(update.id.original):
             playback.forget()
@@ -110,7 +116,7 @@ def _updated(_scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
 
 @persistent
 def _loaded(*_: Any) -> None:
-    """Show pictures where previews were shown when the file was saved: they were of that session."""
+    """Show the picture instead of a preview whose file is gone, as it was in the session that saved the file."""
     playback.forget()
     _rendering[0] = False
     for obj in bpy.data.objects:
@@ -122,11 +128,13 @@ def _loaded(*_: Any) -> None:
 
 @persistent
 def _render_begins(*_: Any) -> None:
+    """Note that Blender is rendering."""
     _rendering[0] = True
 
 
 @persistent
 def _render_ends(*_: Any) -> None:
+    """Note that Blender is no longer rendering."""
     _rendering[0] = False
 
 
@@ -142,7 +150,7 @@ _HANDLERS: Final = (
 
 
 def register() -> None:
-    """Begin to follow playheads, dials and pictures."""
+    """Add the handlers and callbacks by which previews follow the playhead, dials and pictures."""
     previews.ON_CHANGE.append(changed)
     previews.ON_PICTURE.append(plane.exchanged)
     for name, handler in _HANDLERS:
@@ -150,7 +158,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Stop it."""
+    """Remove the handlers, callbacks and the timer."""
     previews.ON_CHANGE.remove(changed)
     previews.ON_PICTURE.remove(plane.exchanged)
     for name, handler in _HANDLERS:

@@ -1,6 +1,6 @@
-"""What a portrait remembers on its object: consent, what frames are to be like and where they go, what is shown.
+"""Settings of a portrait, stored with its object: consent, how and where frames are rendered, what the plane shows.
 
-Its picture and landmarks are kept as those of a picture rig are (see :mod:`picture_settings`).
+Its picture and landmarks are in the settings of picture rigs (``addon.targets.picture_rig.settings``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
-    """How frames of a portrait are rendered."""
+    """Settings of a portrait."""
 
     consent: BoolProperty(
         name="Consent Given",
@@ -125,7 +125,10 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
 
 
 def generator_of(obj: bpy.types.Object) -> Generator | None:
-    """Return the network that repairs a portrait's face, None for the warp alone; ModelError if it cannot be used."""
+    """Return the network that repairs a portrait's face; None if the picture is only warped.
+
+    Raises ModelError if the network cannot be used.
+    """
     from mouthpiece.portrait.draw.generator import load_generator
 
     settings = obj.mouthpiece_portrait
@@ -138,7 +141,7 @@ def generator_of(obj: bpy.types.Object) -> Generator | None:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Generator | None:
-    """Return the network that is shipped, loaded once."""
+    """Return the shipped network, loaded once."""
     from mouthpiece.portrait.draw.generator import shipped_generator
 
     return shipped_generator()
@@ -152,7 +155,7 @@ def not_editable(obj: Any) -> str:
 
 
 def consent_of(obj: bpy.types.Object) -> Consent:
-    """Return the consent given for a portrait; a MouthpieceError says what is missing."""
+    """Return the consent given for a portrait; raises MouthpieceError if it is missing or incomplete."""
     from mouthpiece.portrait.consent import Consent
 
     settings = obj.mouthpiece_portrait
@@ -168,12 +171,12 @@ _register, _unregister = register_classes_factory((MOUTHPIECE_PG_portrait,))
 
 
 def register() -> None:
-    """Register the settings."""
+    """Register the settings and add them to every object."""
     _register()
     bpy.types.Object.mouthpiece_portrait = PointerProperty(type=MOUTHPIECE_PG_portrait)
 
 
 def unregister() -> None:
-    """Unregister the settings."""
+    """Remove the settings from objects and unregister them."""
     del bpy.types.Object.mouthpiece_portrait
     _unregister()

@@ -1,4 +1,4 @@
-"""A portrait: what it plays is kept with its mesh, and rendered as frames rather than keyed."""
+"""The target for portraits: lines are stored with the mesh and rendered as frames, not keyed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PortraitTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target; RigError if the object is no portrait, or may not be changed."""
+        """Return the target; raises RigError if the object is no portrait, or may not be changed."""
         if not is_portrait(obj):
             raise RigError(f"'{obj.name}' is not a portrait. Make one of an image with Add Portrait.")
         reason = not_editable(obj)
@@ -51,17 +51,17 @@ class PortraitTarget:
         return cls.of(find_object(str(saved["object_name"])), float(saved["strength"]))
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return nothing to be keyed: the performance itself is kept, with the mesh."""
+        """Return no parts to key, and as drawings the note of the line: a bake stores the performance itself."""
         obj = find_object(self.object_name)
-        PortraitTarget.of(obj)  # refuses what is no portrait any more
+        PortraitTarget.of(obj)  # raises RigError if it is no portrait any more
         return Driven((), drawings=portrait_lines.Spoken(obj.data, obj.name))
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again."""
+        """Return what :meth:`from_saved` needs."""
         return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
 
     def summary(self) -> str:
-        """Return what is driven, in the panel's words."""
+        """Return one line: how many lines the portrait has."""
         spoken = len(portrait_lines.order(find_object(self.object_name).data))
         return f"Portrait: {spoken} line{'' if spoken == 1 else 's'}, rendered as frames"
 
@@ -72,10 +72,10 @@ class PortraitTarget:
 
     @classmethod
     def has_drawings(cls, owner: bpy.types.ID) -> bool:
-        """Return whether lines are kept with a portrait."""
+        """Return whether a portrait has lines."""
         return portrait_lines.PROPERTY in owner
 
     @classmethod
     def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Forget them all."""
+        """Delete the list of lines."""
         return portrait_lines.erase(owner, undo)

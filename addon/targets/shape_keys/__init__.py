@@ -1,1 +1,1 @@
-"""Shape keys whose names are known, or mapped by hand."""
+"""Shape keys that are driven by their names, or by a table that the user edits."""

@@ -1,4 +1,4 @@
-"""Shape keys told by their shape, so that a renamed one is known again."""
+"""Checksums of shape keys, by which renamed ones are found again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 
 def movers(key: bpy.types.Key) -> list[bpy.types.ShapeKey]:
-    """Return the shape keys that move something: all but the basis."""
+    """Return all shape keys except the basis."""
     return [block for block in key.key_blocks if block != key.reference_key]
 
 
 def mark(key: bpy.types.Key, name: str) -> str:
-    """Return the checksum of a key's shape; empty if there is no such key."""
+    """Return the checksum of a shape key's points; empty if there is no such key."""
     block = key.key_blocks.get(name)
     if block is None:
         return ""
@@ -25,7 +25,7 @@ def mark(key: bpy.types.Key, name: str) -> str:
 
 
 def names_now(obj: bpy.types.Object, settings: Any) -> dict[str, str]:
-    """Return what each key of the table is called now: as noted, or, where that is gone, what has its shape."""
+    """Return the present name of each key in the table: its own, or that of the only key with the same checksum."""
     key = obj.data.shape_keys
     there = {block.name for block in movers(key)}
     names = {item.key: item.key for item in settings.entries if item.key in there}
@@ -34,7 +34,7 @@ def names_now(obj: bpy.types.Object, settings: Any) -> dict[str, str]:
     marks: dict[str, list[str]] = {}
     for block in movers(key):
         marks.setdefault(mark(key, block.name), []).append(block.name)
-    # Shapes that are all alike, such as empty ones, tell nothing.
+    # A checksum that several keys share, such as that of empty ones, does not identify any of them.
     alone = {item.key: marks[item.mark][0] for item in settings.entries if len(marks.get(item.mark, ())) == 1}
     taken = set(alone.values())
     return {name: now for name, now in names.items() if now not in taken} | alone

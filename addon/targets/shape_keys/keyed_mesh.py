@@ -1,4 +1,4 @@
-"""A mesh and what its shape keys do to it, as arrays: relative keys, vertex groups and drivers taken into account."""
+"""A mesh and the motion of its shape keys as arrays, with relative keys, vertex groups and drivers considered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRODUCT: Final = re.compile(r"^[\w\s*().]+$")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyedMesh:
-    """A mesh at rest, in its own space: vertices (V, 3), and what each of K keys adds at value 1 (K, V, 3)."""
+    """A mesh in its own space: vertices at rest (V, 3), and the displacements of K keys at value 1 (K, V, 3)."""
 
     rest: Floats
     names: tuple[str, ...]
@@ -36,14 +36,14 @@ def rest_of(mesh: bpy.types.Mesh) -> Floats:
 
 
 def read(obj: bpy.types.Object, left_out: frozenset[str] = frozenset()) -> KeyedMesh:
-    """Return a mesh object's rest and its keys, but for those ``left_out``."""
+    """Return a mesh object's vertices at rest and its keys, except for those ``left_out``."""
     mesh = obj.data
     blocks = [b for b in mesh.shape_keys.key_blocks if b != mesh.shape_keys.reference_key and b.name not in left_out]
     places: dict[str, NDArray[np.float32]] = {}
     groups = _group_weights(obj, {b.vertex_group for b in blocks if b.vertex_group})
     deltas = np.zeros((len(blocks), len(mesh.vertices), 3), np.float32)
     for row, block in enumerate(blocks):
-        # A key counts from the key it is relative to, which need not be the basis.
+        # A key's displacement is measured from the key it is relative to, which may be another than the basis.
         for needed in (block, block.relative_key):
             if needed.name not in places:
                 values = np.zeros(3 * len(mesh.vertices), np.float32)
@@ -56,7 +56,7 @@ def read(obj: bpy.types.Object, left_out: frozenset[str] = frozenset()) -> Keyed
 
 
 def _group_weights(obj: bpy.types.Object, names: set[str]) -> dict[str, NDArray[np.float32]]:
-    """Return the weights (V,) of vertex groups; a name without a group is left out, as Blender ignores it."""
+    """Return the weights (V,) of vertex groups by name; names without a group are left out, as Blender ignores them."""
     index = {obj.vertex_groups[name].index: name for name in names if name in obj.vertex_groups}
     weights = {name: np.zeros(len(obj.data.vertices), np.float32) for name in index.values()}
     for vertex in obj.data.vertices if index else ():
@@ -74,13 +74,13 @@ def edges_of(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
 
 
 def triangles_of(mesh: bpy.types.Mesh) -> tuple[NDArray[np.int64], Floats]:
-    """Return a mesh's triangles (F, 3), and the colour (F, 3) each is shown in."""
+    """Return a mesh's triangles (F, 3), and the colour (F, 3) of each."""
     mesh.calc_loop_triangles()
     count = len(mesh.loop_triangles)
     corners, owner = np.zeros(3 * count, np.int32), np.zeros(count, np.int32)
     mesh.loop_triangles.foreach_get("vertices", corners)
     mesh.loop_triangles.foreach_get("material_index", owner)
-    # Pale skin for what has no colour of its own: white is hard to see a face in.
+    # Parts that are white or have no material get a skin colour, as faces are hard to detect in white.
     colours = [tuple(m.diffuse_color)[:3] if m is not None else _PALE for m in mesh.materials] or [_PALE]
     colours = [_PALE if min(colour) > 0.75 else colour for colour in colours]
     return corners.reshape(-1, 3).astype(np.int64), np.array(colours)[np.clip(owner, 0, len(colours) - 1)]
@@ -90,7 +90,7 @@ _PALE: Final = (0.62, 0.46, 0.39)
 
 
 def driven_keys(key: bpy.types.Key) -> dict[str, tuple[str, ...]]:
-    """Return the keys that have a driver, and the keys each is the product of, if that is what its driver says."""
+    """Return the keys that have a driver, each with the keys whose product it is; none if it is no product."""
     found: dict[str, tuple[str, ...]] = {}
     for curve in key.animation_data.drivers if key.animation_data else ():
         match = _PATH.match(curve.data_path)
@@ -100,6 +100,7 @@ def driven_keys(key: bpy.types.Key) -> dict[str, tuple[str, ...]]:
 
 
 def _factors(driver: Any, key: bpy.types.Key) -> tuple[str, ...]:
+    """Return the keys that a driver multiplies; an empty tuple if it does anything else."""
     names = []
     for variable in driver.variables:
         target = variable.targets[0]
@@ -115,6 +116,6 @@ def _factors(driver: Any, key: bpy.types.Key) -> tuple[str, ...]:
 
 
 def checksum(mesh: KeyedMesh) -> int:
-    """Return a number that changes when anything about the mesh does."""
+    """Return a CRC-32 of everything in the mesh."""
     total = zlib.crc32(mesh.rest.tobytes(), zlib.crc32("\0".join(mesh.names).encode()))
     return zlib.crc32(mesh.deltas.tobytes(), total)

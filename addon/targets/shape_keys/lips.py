@@ -1,4 +1,4 @@
-"""A mesh's lips, found and measured on its shape keys, so that its mouth can follow a take's."""
+"""Finds a mesh's lips by its shape keys and measures how far each key opens them, so that its mouth can be matched."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 _Pairs = tuple[tuple[int, int], ...]
 
-#: Drivers that open a mouth, the best first, and drivers whose keys move lips but neither chin nor teeth.
+#: Drivers that open the mouth, the best first, and drivers whose keys move the lips but neither chin nor teeth.
 _OPENERS: Final = ("jawOpen", "viseme.aa", "opening", "viseme.E")
 _SHAPERS: Final = ("mouthPucker", "mouthFunnel", "viseme.ou", "viseme.oh", "mouthUpperUpLeft", "mouthLowerDownLeft")
-#: What was found on meshes looked at before: lips do not move about a mesh, and looking takes a while on a big one.
+#: Cache of pairs found on meshes: lips stay where they are on a mesh, and finding them is slow on a big one.
 _KNOWN: Final[dict[tuple[object, ...], _Pairs]] = {}
 _MOST: Final = 64
 
 
 def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
-    """Return the lips of a mesh's shape keys and how far each key parts them; None if none are found, or wanted."""
+    """Return how far each shape key parts the lips; None if no lips are found, or the table does not match lips."""
     from mouthpiece.retarget.shape_keys.lip_opening import Lips
     from mouthpiece.retarget.shape_keys.lip_pairs import parting
 
@@ -41,7 +41,7 @@ def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
 
 
 def _found(key: bpy.types.Key, table: ShapeMap, opener: str) -> _Pairs:
-    """Return the pairs of vertices where the lips meet, as found before or found now."""
+    """Return the pairs of vertices where the lips meet, from the cache if possible."""
     from mouthpiece.retarget.shape_keys.lip_pairs import lip_pairs
 
     shapers = tuple(dict.fromkeys(name for driver in _SHAPERS for name in table.playing(driver) if name != opener))[:4]
@@ -55,18 +55,19 @@ def _found(key: bpy.types.Key, table: ShapeMap, opener: str) -> _Pairs:
 
 
 def _moved(key: bpy.types.Key, name: str) -> Array:
-    """Return what a key at 1 moves each vertex by (N, 3)."""
+    """Return the displacement (V, 3) of all vertices by a key at value 1."""
     block = key.key_blocks[name]
     return _positions(block) - _positions(block.relative_key)
 
 
 def _moved_at(key: bpy.types.Key, name: str, vertices: tuple[int, int]) -> list[list[float]]:
-    """Return the same for a few vertices, without reading all."""
+    """Return the displacement of a few vertices by a key at value 1, without reading all."""
     block = key.key_blocks[name]
     return [list(block.data[index].co - block.relative_key.data[index].co) for index in vertices]
 
 
 def _positions(block: bpy.types.ShapeKey) -> Array:
+    """Return the points (V, 3) of a shape key."""
     places = np.zeros(3 * len(block.data), np.float32)
     block.data.foreach_get("co", places)
     return places.reshape(-1, 3)

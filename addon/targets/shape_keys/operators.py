@@ -1,4 +1,4 @@
-"""The table of which shape key is driven by what: filled, edited, kept as presets and JSON files."""
+"""Operators for the table of shape keys and their drivers: fill and edit it, presets, JSON files."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def face_of(context: bpy.types.Context) -> Any:
 
 
 class OnFace:
-    """What is done to the table of the active character."""
+    """Mixin for operators that change the table of the active character, in a method ``change``."""
 
     bl_options = {"REGISTER", "UNDO"}
     needs_table = True
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a mesh with shape keys, and mostly a table."""
+        """Return whether the character is a mesh with shape keys and, if ``needs_table``, has a table."""
         obj = face_of(context)
         if obj is None:
             cls.poll_message_set("Click a mesh with shape keys")  # type: ignore[attr-defined]
@@ -43,11 +43,11 @@ class OnFace:
 
     @reports_errors
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
-        """Do it, and let the lines that are there follow."""
+        """Change the table, report the text returned, and dial lines again if dials are live."""
         obj = face_of(context)
-        told = self.change(obj)
-        if told:
-            self.report({"INFO"}, told)
+        text = self.change(obj)
+        if text:
+            self.report({"INFO"}, text)
         bake_settings.follow(obj, context)
         return {"FINISHED"}
 
@@ -61,7 +61,7 @@ class MOUTHPIECE_OT_detect_shape_keys(OnFace, bpy.types.Operator):
     needs_table = False
 
     def change(self, obj: Any) -> str:
-        """Fill it."""
+        """Fill the table and return a summary."""
         table = detected(key_names(editable_keys(obj)))
         key_table.fill(obj, table)
         return table.summary()
@@ -75,7 +75,7 @@ class MOUTHPIECE_OT_clear_shape_key_table(OnFace, bpy.types.Operator):
     bl_description = "Delete the table: the shape keys are driven by what they are called again"
 
     def change(self, obj: Any) -> str:
-        """Delete it."""
+        """Delete the table."""
         key_table.clear(obj)
         return ""
 
@@ -89,7 +89,7 @@ class MOUTHPIECE_OT_add_shape_key_entry(OnFace, bpy.types.Operator):
     needs_table = False
 
     def change(self, obj: Any) -> str:
-        """Add it, and make it the active one."""
+        """Add the entry and make it active."""
         settings = obj.mouthpiece_names
         known = {item.key for item in settings.entries}
         free = [block.name for block in fingerprints.movers(obj.data.shape_keys) if block.name not in known]
@@ -109,14 +109,14 @@ class MOUTHPIECE_OT_remove_shape_key_entry(OnFace, bpy.types.Operator):
     bl_description = "Remove the chosen entry; its shape key is no longer driven"
 
     def change(self, obj: Any) -> str:
-        """Remove it."""
+        """Remove the active entry."""
         settings = obj.mouthpiece_names
         key_table.remove(obj, min(settings.active, len(settings.entries) - 1))
         return ""
 
 
 def _driver_items(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
-    """Return every driver, for a search."""
+    """Return all drivers as items of an EnumProperty."""
     from mouthpiece.retarget.shape_keys import drivers
 
     if not _ITEMS:
@@ -125,7 +125,7 @@ def _driver_items(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
     return _ITEMS
 
 
-#: Kept: Blender does not hold on to the texts of an enumeration made by a function.
+#: Items of the enum above: Blender needs Python to keep their strings alive.
 _ITEMS: list[tuple[str, str, str]] = []
 
 
@@ -141,12 +141,12 @@ class MOUTHPIECE_OT_pick_driver(OnFace, bpy.types.Operator):
     driver: bpy.props.EnumProperty(name="Driver", description="What drives the key", items=_driver_items)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Search."""
+        """Open a search popup."""
         context.window_manager.invoke_search_popup(self)
         return {"RUNNING_MODAL"}
 
     def change(self, obj: Any) -> str:
-        """Write it into the entry."""
+        """Set the driver as the entry's formula."""
         entries = obj.mouthpiece_names.entries
         if not 0 <= self.index < len(entries):
             raise RigError("There is no such entry in the table.")
@@ -166,7 +166,7 @@ class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
     filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
 
     def change(self, obj: Any) -> str:
-        """Write it."""
+        """Write the file and return its path in a sentence."""
         from mouthpiece.retarget.shape_keys import table as core_table
 
         return f"Written to {core_table.save(self.filepath, table_of(obj), obj.name)}"
@@ -184,7 +184,7 @@ class MOUTHPIECE_OT_import_mapping(OnFace, ImportHelper, bpy.types.Operator):
     filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
 
     def change(self, obj: Any) -> str:
-        """Read it."""
+        """Read the file and return how many entries fit."""
         from mouthpiece.retarget.shape_keys import table as core_table
 
         return put(obj, core_table.load(self.filepath))
@@ -201,12 +201,12 @@ class MOUTHPIECE_OT_save_mapping_preset(OnFace, bpy.types.Operator):
     name: bpy.props.StringProperty(name="Name", description="Name of the preset")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask for its name."""
+        """Ask for the name of the preset."""
         self.name = self.name or face_of(context).name
         return context.window_manager.invoke_props_dialog(self)
 
     def change(self, obj: Any) -> str:
-        """Keep it."""
+        """Save the preset."""
         presets.save(self.name, table_of(obj))
         return f"Preset '{self.name.strip()}' saved"
 
@@ -222,7 +222,7 @@ class MOUTHPIECE_OT_load_mapping_preset(OnFace, bpy.types.Operator):
     name: bpy.props.StringProperty(name="Name", description="Name of the preset")
 
     def change(self, obj: Any) -> str:
-        """Read it."""
+        """Load the preset and return how many entries fit."""
         return put(obj, presets.load(self.name))
 
 
@@ -238,13 +238,13 @@ class MOUTHPIECE_OT_delete_mapping_preset(bpy.types.Operator):
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Delete it."""
+        """Delete the preset."""
         presets.remove(self.name)
         return {"FINISHED"}
 
 
 def put(obj: Any, table: Any) -> str:
-    """Make a table from elsewhere the object's own, for the keys it has, and return what came of it."""
+    """Fill an object's table with the entries of another for the keys it has; return how many fit, as text."""
     found = presets.fitted(obj, table)
     key_table.fill(obj, found)
     return f"{len(found.entries)} of {len(table.entries)} entries fit '{obj.name}'"

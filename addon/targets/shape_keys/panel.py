@@ -1,4 +1,4 @@
-"""Sub-panel of the sidebar: which shape key is driven by what."""
+"""Sub-panel of the sidebar for shape keys and what drives them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ... import paragraphs, scene_settings
 from . import presets
 from .target import detected, key_names
 
-#: Width of the sidebar, unscaled pixels, from which rows show what drives the key as well.
+#: Width of the sidebar, in unscaled pixels, from which rows also show what drives the key.
 _WIDE = 400.0
 _NONE = "Nothing: the key stays as it is"
 
 
 class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
-    """Shape keys and what drives them."""
+    """List of shape keys and what drives them."""
 
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_name: Any, index: int
     ) -> None:
-        """Draw whether it is driven, the key, its formula, and its gain."""
+        """Draw one entry: whether it is enabled, its key, and, in a wide sidebar, what drives it."""
         keys = context.object.data.shape_keys if context.object and context.object.type == "MESH" else None
         there = keys is None or item.key in keys.key_blocks
         row = layout.row(align=True)
@@ -33,11 +33,11 @@ class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
         names.active = item.enabled
         wrong = bool(_wrong(item.formula))
         names.label(text=item.key, icon="NONE" if there and (wide or not wrong) else "ERROR", translate=False)
-        if wide:  # else the chosen entry is below in full
-            names.label(text=_told(item), icon="ERROR" if wrong else "NONE", translate=False)
+        if wide:  # in a narrow sidebar only the active entry shows it, below the list
+            names.label(text=_driver_text(item), icon="ERROR" if wrong else "NONE", translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
-        """Find keys, and what drives them, by a part of their name."""
+        """Show the entries whose key or formula contains the search text."""
         items = getattr(data, name)
         wanted = self.filter_name.casefold()
         shown = [wanted in f"{item.key} {item.formula}".casefold() != self.use_filter_invert for item in items]
@@ -46,12 +46,12 @@ class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
 
 
 class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
-    """Tables kept as presets."""
+    """Menu of presets and files."""
 
     bl_label = "Mapping Presets"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the presets, and what is done with them."""
+        """Draw the presets and the operators for presets and files."""
         layout = self.layout
         found = presets.names()
         for name in found:
@@ -69,7 +69,7 @@ class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
 
 
 class MOUTHPIECE_MT_delete_mapping_presets(bpy.types.Menu):
-    """Presets to delete."""
+    """Menu of presets to delete."""
 
     bl_label = "Delete Preset"
 
@@ -80,7 +80,7 @@ class MOUTHPIECE_MT_delete_mapping_presets(bpy.types.Menu):
 
 
 class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
-    """Which shape key is driven by what."""
+    """Table of shape keys and what drives them."""
 
     bl_label = "Shape Key Mapping"
     bl_space_type = "VIEW_3D"
@@ -91,7 +91,7 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Need a mesh with shape keys that goes by their names."""
+        """Return whether the character is a mesh whose shape keys are driven by name, or could be."""
         obj: Any = scene_settings.character(context)
         if obj is None or obj.type != "MESH" or obj.data.shape_keys is None:
             return False
@@ -99,7 +99,7 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
         return wanted == "NAMES" or (wanted == "AUTO" and scene_settings.kind_of(obj) in ("NAMES", ""))
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the table, the chosen entry, and what is missing."""
+        """Draw the table, its active entry, and which shapes are missing."""
         layout = self.layout
         layout.enabled = not context.window_manager.mouthpiece.running
         obj: Any = scene_settings.character(context)
@@ -116,6 +116,7 @@ class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
 
 
 def _draw_table(layout: Any, obj: Any, settings: Any, context: bpy.types.Context) -> None:
+    """Draw the list of entries and the active entry."""
     row = layout.row()
     row.template_list("MOUTHPIECE_UL_shape_keys", "", settings, "entries", settings, "active", rows=6)
     side = row.column(align=True)
@@ -138,8 +139,8 @@ def _draw_table(layout: Any, obj: Any, settings: Any, context: bpy.types.Context
         box.prop(item, name)
 
 
-def _told(item: Any) -> str:
-    """Return what drives a key, gain and offset included."""
+def _driver_text(item: Any) -> str:
+    """Return the formula of an entry with invert, gain and offset as text."""
     formula = f"({item.formula})" if any(sign in item.formula for sign in "+-") else item.formula
     text = f"1 - {formula}" if item.invert else item.formula
     if item.gain != 1:
@@ -148,7 +149,7 @@ def _told(item: Any) -> str:
 
 
 def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
-    """Draw what the rig does not have, and what stands in for it."""
+    """Draw which shapes the mesh lacks, and what is used instead."""
     try:
         lines = detected(key_names(obj.data.shape_keys)).missing_lines()
     except RigError:
@@ -158,7 +159,7 @@ def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
 
 
 def _wrong(formula: str) -> str:
-    """Return what is wrong with a formula; empty if nothing is. Remembered by the core, so cheap."""
+    """Return what is wrong with a formula; empty if it is valid. Quick, as the core caches parsed formulas."""
     from mouthpiece.retarget.shape_keys import drivers, formulas
 
     try:

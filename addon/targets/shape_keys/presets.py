@@ -1,4 +1,4 @@
-"""Shape-key tables kept as presets: JSON files in the extension's own folder of the user's profile."""
+"""Presets of shape-key tables: JSON files in the extension's own folder of the user's profile."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ ENDING = ".json"
 
 
 def folder() -> Path:
-    """Return where presets are kept, which need not be there yet."""
+    """Return the folder of presets, which may not exist yet."""
     return Path(compat.user_folder()) / "shape_key_mappings"
 
 
 def names() -> list[str]:
-    """Return the names of the presets there are, in the order of the alphabet."""
+    """Return the names of all presets in alphabetical order."""
     return sorted((path.stem for path in folder().glob(f"*{ENDING}")), key=str.casefold)
 
 
 def path_of(name: str) -> Path:
-    """Return the file of a preset; RigError if its name cannot be a file's."""
+    """Return the file of a preset; raises RigError if its name cannot be used for a file."""
     clean = name.strip()
     if not clean or clean.startswith(".") or re.search(r'[\\/:*?"<>|\x00-\x1f]', clean):
         raise RigError(f"'{name}' cannot be the name of a preset. Use letters, digits, spaces, - and _.")
@@ -37,21 +37,21 @@ def path_of(name: str) -> Path:
 
 
 def save(name: str, table: ShapeMap) -> Path:
-    """Keep a table as a preset, in place of one with the same name, and return its file."""
+    """Save a table as a preset, replacing one of the same name, and return its file."""
     from mouthpiece.retarget.shape_keys import table as core_table
 
     return core_table.save(path_of(name), table, name.strip())
 
 
 def load(name: str) -> ShapeMap:
-    """Return a preset's table; RigError if there is no such preset, or it is damaged."""
+    """Return a preset's table; raises RigError if there is no such preset or it is damaged."""
     from mouthpiece.retarget.shape_keys import table as core_table
 
     return core_table.load(path_of(name))
 
 
 def remove(name: str) -> None:
-    """Delete a preset; RigError if it cannot be."""
+    """Delete a preset; raises RigError if that fails."""
     try:
         path_of(name).unlink()
     except OSError as error:
@@ -59,7 +59,7 @@ def remove(name: str) -> None:
 
 
 def fitted(obj: bpy.types.Object, table: ShapeMap) -> ShapeMap:
-    """Return ``table`` for the keys a mesh has; RigError if it has none of them."""
+    """Return the entries of ``table`` for keys that a mesh has; raises RigError if it has none of them."""
     from mouthpiece.retarget.shape_keys.matching import with_keys
 
     found = with_keys(table, key_names(editable_keys(obj)))

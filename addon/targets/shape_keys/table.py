@@ -1,4 +1,4 @@
-"""The shape-key table of an object: what an artist sees and edits, saved with the object."""
+"""The shape-key table of an object, which the user sees and edits; it is stored with the object."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _LAYERS: Final = (
     ("head", "Head", "Whatever goes with the head"),
 )
 
-#: Set while a table is filled by the program: nothing is dialled meanwhile.
+#: Not empty while the program changes a table: update callbacks then do nothing.
 _filling: list[bool] = []
 
 
 def _edited(self: Any, context: bpy.types.Context) -> None:
-    """Let the lines that are there follow the table at once, as they follow the dials."""
+    """Update callback: dial the lines again at once, if the object is set to."""
     if not _filling:
         bake_settings.follow(self.id_data, context)
 
 
 def _chosen(self: Any, context: bpy.types.Context) -> None:
-    """Note what another key that was chosen looks like."""
+    """Update callback: store the checksum of the key that was chosen."""
     key = self.id_data.data.shape_keys if self.id_data.type == "MESH" else None
     if not _filling and key is not None:
         self.mark = mark(key, self.key)
@@ -46,7 +46,7 @@ def _chosen(self: Any, context: bpy.types.Context) -> None:
 
 
 class MOUTHPIECE_PG_shape_entry(bpy.types.PropertyGroup):
-    """One shape key, and what drives it."""
+    """An entry of the table: a shape key, and what drives it."""
 
     key: StringProperty(name="Shape Key", description="Shape key that is driven", override=_OVERRIDE, update=_chosen)
     formula: StringProperty(
@@ -74,7 +74,7 @@ class MOUTHPIECE_PG_shape_entry(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_names(bpy.types.PropertyGroup):
-    """Which shape key is driven by what."""
+    """The shape-key table of an object."""
 
     entries: CollectionProperty(
         type=MOUTHPIECE_PG_shape_entry, name="Entries", override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"}
@@ -90,9 +90,9 @@ class MOUTHPIECE_PG_names(bpy.types.PropertyGroup):
 
 
 def read(obj: bpy.types.Object) -> ShapeMap | None:
-    """Return the table of a mesh, or None if it has none and is to be detected.
+    """Return the table of a mesh; None if it is empty, so that one has to be detected.
 
-    Keys that were renamed since are found by their shape. Entries of keys that are gone are left out.
+    Keys that were renamed since are found by their checksum. Entries of keys that are gone are left out.
     Raises RigError if a key has two entries, or nothing is driven.
     """
     from mouthpiece.retarget.shape_keys.table import ShapeMap
@@ -114,17 +114,18 @@ def read(obj: bpy.types.Object) -> ShapeMap | None:
 
 
 def _entry(item: Any, key: str) -> Any:
+    """Return an entry as the core has it, for the key of that name."""
     from mouthpiece.retarget.shape_keys.table import Entry
 
-    # sliders are single floats: 1.2 is 1.2000000477 in them
+    # properties are 32-bit floats, in which 1.2 is 1.2000000477
     return Entry(key, item.formula, round(item.gain, 6), round(item.offset, 6), item.enabled, item.invert, item.layer)
 
 
 def fill(obj: bpy.types.Object, table: ShapeMap) -> None:
-    """Make ``table`` the object's own, in place of what it had.
+    """Replace an object's table by ``table``.
 
-    Of an override, entries that come from the library cannot go: those of keys the table does not have are switched
-    off.
+    In a library override, entries from the library cannot be removed: those of keys that are not in ``table`` are
+    switched off.
     """
     compat.allow_overrides(obj)
     settings = obj.mouthpiece_names
@@ -144,7 +145,7 @@ def fill(obj: bpy.types.Object, table: ShapeMap) -> None:
 
 
 def add(obj: bpy.types.Object, name: str) -> None:
-    """Add an entry for a shape key that nothing drives yet, and make it the active one."""
+    """Add an empty entry for a shape key and make it active."""
     compat.allow_overrides(obj)
     settings = obj.mouthpiece_names
     with _quietly():
@@ -154,7 +155,7 @@ def add(obj: bpy.types.Object, name: str) -> None:
 
 
 def remove(obj: bpy.types.Object, index: int) -> None:
-    """Remove an entry; RigError if it comes from the library of an override."""
+    """Remove an entry; raises RigError if it comes from the library of an override."""
     settings = obj.mouthpiece_names
     with _quietly():
         if not _removed(settings, index):
@@ -163,7 +164,10 @@ def remove(obj: bpy.types.Object, index: int) -> None:
 
 
 def clear(obj: bpy.types.Object) -> None:
-    """Go by the keys' names again; RigError, with nothing changed, if entries come from the library of an override."""
+    """Empty the table, so that keys are driven by their names.
+
+    Raises RigError, with nothing changed, if entries come from the library of an override.
+    """
     original = obj.override_library.reference if obj.override_library else None
     if original is not None and original.mouthpiece_names.entries:
         raise RigError("The table comes from the library the character is linked from. Detect fills it anew.")
@@ -174,7 +178,7 @@ def clear(obj: bpy.types.Object) -> None:
 
 
 def _removed(settings: Any, index: int) -> bool:
-    """Remove an entry and return whether that was possible: what an override has from its library stays."""
+    """Remove an entry and return whether that was possible; in an override, one from the library cannot be removed."""
     try:
         settings.entries.remove(index)
     except TypeError:
@@ -184,7 +188,7 @@ def _removed(settings: Any, index: int) -> bool:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Let nothing follow what is changed meanwhile."""
+    """Disable the update callbacks of the table meanwhile."""
     _filling.append(True)
     try:
         yield
@@ -193,7 +197,7 @@ def _quietly() -> Iterator[None]:
 
 
 def refresh(obj: bpy.types.Object) -> None:
-    """Write down what keys of the table are called now, and what they look like."""
+    """Update the names and checksums of the keys in the table."""
     key = obj.data.shape_keys
     settings = obj.mouthpiece_names
     names = names_now(obj, settings)
@@ -203,12 +207,12 @@ def refresh(obj: bpy.types.Object) -> None:
             item.mark = mark(key, item.key) or item.mark
 
 
-#: Whose the subscription to renames is.
+#: Owner of the subscription to renames.
 _LISTENER: Final = object()
 
 
 def follow_renames() -> None:
-    """Let every table go along with shape keys that were renamed."""
+    """Update every table in which a shape key was renamed."""
     for obj in bpy.data.objects:
         key = obj.data.shape_keys if obj.type == "MESH" and obj.is_editable else None
         if key is not None and any(item.key not in key.key_blocks for item in obj.mouthpiece_names.entries):
@@ -217,7 +221,7 @@ def follow_renames() -> None:
 
 @persistent
 def _listen(*_: Any) -> None:
-    """Hear of renames: opening a file ends all subscriptions."""
+    """Subscribe to renames of shape keys; opening a file ends all subscriptions, so this is done after each."""
     bpy.msgbus.clear_by_owner(_LISTENER)
     bpy.msgbus.subscribe_rna(key=(bpy.types.ShapeKey, "name"), owner=_LISTENER, args=(), notify=follow_renames)
 
@@ -226,7 +230,7 @@ _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG
 
 
 def register() -> None:
-    """Give every object a table."""
+    """Register the table, add it to every object, and subscribe to renames."""
     _register_classes()
     bpy.types.Object.mouthpiece_names = bpy.props.PointerProperty(type=MOUTHPIECE_PG_names, override=_OVERRIDE)
     bpy.app.handlers.load_post.append(_listen)
@@ -234,7 +238,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take it away again."""
+    """Unsubscribe, remove the table from objects and unregister it."""
     bpy.app.handlers.load_post.remove(_listen)
     bpy.msgbus.clear_by_owner(_LISTENER)
     del bpy.types.Object.mouthpiece_names

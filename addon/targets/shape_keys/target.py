@@ -1,4 +1,4 @@
-"""Shape keys whose names are known, or mapped by hand: the table of an object, and its curves."""
+"""The target for shape keys that are driven by their names or by a table that the user edits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShapeKeyTarget:
-    """A mesh's shape keys: which play what, how far each may go, and the strength to play them at."""
+    """A mesh's shape keys: the table of what drives them, and the slider range of each."""
 
     kind: ClassVar[str] = "NAMES"
 
@@ -35,9 +35,9 @@ class ShapeKeyTarget:
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
-        """Return the target for a mesh: by its own table, by that of the face it belongs to, or by its keys' names.
+        """Return the target for a mesh with the table of :func:`table_of`.
 
-        Raises RigError if it has no shape keys, none is known, or they may not be edited.
+        Raises RigError if it has no shape keys, none of their names is known, or they may not be edited.
         """
         key = editable_keys(obj)
         table = table_of(obj)
@@ -45,7 +45,7 @@ class ShapeKeyTarget:
         return cls(obj.name, table, limits, strength)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
-        """Return a curve for every driven key, on the mesh's shape-key data-block."""
+        """Return a curve for every driven key."""
         from mouthpiece.retarget.shape_keys.curves import shape_curves
 
         obj = find_object(self.object_name)
@@ -61,7 +61,7 @@ class ShapeKeyTarget:
         return Driven((Part(key, channels, curves),), dict(clamped), self._warnings(obj, key, clamped))
 
     def saved(self) -> Mapping[str, Any]:
-        """Return what makes it again; the table stays with the object, so that dialling follows it."""
+        """Return what :meth:`from_saved` needs; the table is not part of it: dialling uses the present one."""
         return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
 
     @classmethod
@@ -70,23 +70,24 @@ class ShapeKeyTarget:
         return cls.of(find_object(saved["object_name"]), saved["strength"])
 
     def summary(self) -> str:
-        """Return how many shapes were matched, which are missing, and what stands in."""
+        """Return one line: how many shapes were matched, which are missing, and what is used instead."""
         return self.table.summary()
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the mesh's shape keys."""
+        """Return the mesh's shape-key data-block."""
         key = obj.data.shape_keys if obj.type == "MESH" else None
         return [] if key is None else [key]
 
     def _lips(self, obj: bpy.types.Object, key: bpy.types.Key) -> Lips | None:
-        """Return the lips the mesh opens with: those of the face it belongs to, else its own."""
+        """Return the measured lips of the face that the mesh plays along with, else its own."""
         face = named_leader(obj)
         if face is None:
             return lips.measured(key, self.table)
         return lips.measured(face.data.shape_keys, table_of(face))
 
     def _warnings(self, obj: bpy.types.Object, key: bpy.types.Key, clamped: Mapping[str, int]) -> list[str]:
+        """Return warnings on clamped keys and on keys that do not show."""
         found = [
             f"{name} was clamped on {count} frames; raise its slider maximum or lower Strength"
             for name, count in clamped.items()
@@ -100,7 +101,7 @@ class ShapeKeyTarget:
 
 
 def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
-    """Return the mesh's shape-key data-block; RigError if it has none, or it may not be edited."""
+    """Return the mesh's shape-key data-block; raises RigError if it has none, or it may not be edited."""
     if obj.type != "MESH":
         raise RigError(f"'{obj.name}' is not a mesh ({obj.type.title()}). Click the mesh with the shape keys.")
     key = obj.data.shape_keys
@@ -120,23 +121,23 @@ def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
 
 
 def key_names(key: bpy.types.Key) -> tuple[str, ...]:
-    """Return the names of the keys that move something: all but the basis."""
+    """Return the names of all shape keys except the basis."""
     return tuple(block.name for block in fingerprints.movers(key))
 
 
 @lru_cache(maxsize=64)
 def detected(names: tuple[str, ...]) -> ShapeMap:
-    """Return how keys of those names are driven; remembered, as panels ask at every redraw."""
+    """Return the table for keys of those names; cached, as panels ask at every redraw."""
     from mouthpiece.retarget.shape_keys.matching import detect
 
     return detect(names)
 
 
 def table_of(obj: bpy.types.Object) -> ShapeMap:
-    """Return what drives the shape keys of a mesh: its table, if it has one, else what its keys are called.
+    """Return what drives the shape keys of a mesh: its table if it has one, else one detected by the keys' names.
 
-    A mesh that plays along with a face (teeth, lashes) goes by the face's table for the keys both have.
-    Raises RigError if nothing is known of its keys, or a formula in its table is none.
+    A mesh that plays along with a face (teeth, lashes) uses the face's table for the keys that both have. Raises
+    RigError if no name of its keys is known, or its table has an invalid formula.
     """
     names = key_names(obj.data.shape_keys)
     own = key_table.read(obj)
@@ -149,7 +150,7 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
 
 
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
-    """Return a face's table for a mesh with keys of those names, and what is known of keys the face does not have."""
+    """Return a face's table for the keys called ``names``, with detected entries for keys the face does not have."""
     from mouthpiece.retarget.shape_keys.matching import with_keys
 
     shared = with_keys(table_of(leading), names)
@@ -169,9 +170,9 @@ def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
 
 
 def named_leader(obj: bpy.types.Object) -> bpy.types.Object | None:
-    """Return the face ``obj`` plays along with, if that goes by the names of its shape keys.
+    """Return the face that ``obj`` plays along with, if that is driven by the names of its shape keys; else None.
 
-    Raises RigError if it is set to be solved by geometry, and ``obj`` is not set to go by names all the same.
+    Raises RigError if that face is set to be solved by geometry and the target of ``obj`` is automatic.
     """
     face = leader(obj)
     if face is None:
@@ -186,7 +187,7 @@ def named_leader(obj: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def leader(obj: bpy.types.Object) -> bpy.types.Object | None:
-    """Return the face with shape keys that ``obj`` plays along with, if it does and has none playing along itself."""
+    """Return the face with shape keys that lists ``obj`` as a further object; None if ``obj`` itself has a list."""
     if obj.mouthpiece.also:
         return None
     for face in bpy.data.objects:

@@ -105,10 +105,10 @@ def write_film(
         If the sound cannot be read to its end.
     """
     av = package()
-    film: _Film | None = None
+    film: _FilmWriter | None = None
     done = False
     try:
-        film = _Film(av, path, size, options, sound)
+        film = _FilmWriter(av, path, size, options, sound)
         for count, frame in enumerate(frames, 1):
             film.show(frame)
             yield count
@@ -125,7 +125,7 @@ def write_film(
                 path.unlink()
 
 
-class _Film:
+class _FilmWriter:
     """A film being written: every frame is followed by the sound that is heard while it is seen."""
 
     def __init__(self, av: Any, path: Path, size: tuple[int, int], options: FilmOptions, sound: Sound | None) -> None:

@@ -22,7 +22,7 @@ from .conditions import SIZE, conditions_of, window_of
 from .generator import Generator
 from .motion import PosedMesh, Puppet
 from .quarter_turns import quarters_of, upright
-from .warp import Warper, Window
+from .warp import PictureWindow, Warper
 
 #: Frames whose points are worked out together.
 _LOT: Final = 32
@@ -94,7 +94,7 @@ class Renderer:
         self._small = None if generator is None else Warper(portrait, self._puppet, self._small_window)
         self._paste = Paste(self._small_window, self._window)
 
-    def _moving_window(self, face: PictureFace) -> Window:
+    def _moving_window(self, face: PictureFace) -> PictureWindow:
         """Return the part of the picture in which anything can move."""
         moves, skin = self._puppet.moves.copy(), self._puppet.rig.skin
         # what is stretched between a point that moves and one that does not is seen to move as well
@@ -103,7 +103,7 @@ class Renderer:
         points = face.outward(self._puppet.rig.points[moves])
         low = np.floor(np.clip(points.min(axis=0) - 1, 0, None)).astype(int)
         high = np.ceil(np.clip(points.max(axis=0) + 1, None, (face.width, face.height))).astype(int)
-        return Window(float(low[0]), float(low[1]), 1.0, int(high[0] - low[0]), int(high[1] - low[1]))
+        return PictureWindow(float(low[0]), float(low[1]), 1.0, int(high[0] - low[0]), int(high[1] - low[1]))
 
     def frames(
         self, performance: Performance, fps: float, start: int = 0, stop: int | None = None
@@ -178,7 +178,7 @@ class Renderer:
 class Paste:
     """Adds what changed in the generator's window to a window at the picture's scale, bilinearly enlarged."""
 
-    def __init__(self, small: Window, large: Window) -> None:
+    def __init__(self, small: PictureWindow, large: PictureWindow) -> None:
         """Work out which pixels of the larger window lie where in the small one."""
         self._x, self._columns = _within(small.left, small.scale, large.left, large.width)
         self._y, self._rows = _within(small.top, small.scale, large.top, large.height)

@@ -1,4 +1,4 @@
-"""Takes in a Grease Pencil: written layer by layer with a ledger, taken off again, all of it or nothing."""
+"""Writes the drawings of a line into a Grease Pencil, layer by layer with a ledger, and removes them again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from .drawings import Show
 
 @dataclass(slots=True)
 class FaceDrawings:
-    """What a performance makes of a drawn face: one of the ``FaceDrawings`` of ``targets``."""
+    """The drawings that a performance gives on a drawn face (see ``addon.keys.drawings``).
+
+    ``warp_own`` is whether the user's drawings within a line are warped too, and edited ones made again.
+    """
 
     owner: bpy.types.ID
     object_name: str
@@ -27,70 +30,71 @@ class FaceDrawings:
     warnings: list[str] = field(default_factory=list)
 
     def check(self) -> None:
-        """Raise RigError if the Grease Pencil may not be drawn into, or nothing in it would move."""
+        """Raise RigError if the Grease Pencil may not be drawn into, or no layer of it would move."""
         reason = not_drawable(find_object(self.object_name))
         if reason:
             raise RigError(reason)
 
     def write(self, line: Line, undo: ExitStack) -> Written:
-        """Draw the take in place of what the line had."""
+        """Replace the drawings that ``line`` had; ``undo`` gets callbacks that revert it."""
         obj = find_object(self.object_name)
-        noted = noted_in(self.owner)
+        ledger = ledger_of(self.owner)
         undo.callback(ledgers.restore, self.owner, self.owner.get(ledgers.PROPERTY))
         written = Written()
-        plans = self._plans(obj, noted, line, written)
-        take = ledgers.Drawn(line.sound, line.first, line.last)
-        before = noted.take(line.sound)
+        plans = self._plans(obj, ledger, line, written)
+        drawn = ledgers.DrawnLine(line.sound, line.first, line.last)
+        before = ledger.line(line.sound)
         names = {plan.layer.name for plan in plans}
-        if before is not None:  # layers that are left out now lose what they had
-            plans += _retired(self.owner, noted, before, names, self.warp_own)
+        if before is not None:  # remove the drawings on layers that are left out now
+            plans += _removal_plans(self.owner, ledger, before, names, self.warp_own)
         for plan in plans:
             rows = layer_plan.carry_out(plan, undo)
-            _note(noted, plan, take, rows)
+            _note_layer(ledger, plan, drawn, rows)
             written.channels += bool(rows)
             written.keys += len(rows)
         for name, had in before.layers.items() if before is not None else ():
             if name not in {plan.layer.name for plan in plans}:  # locked
-                take.layers[name] = had
-        noted.takes = [t for t in noted.takes if t.sound != line.sound] + [take]
-        _resume(self.owner, noted, undo)
-        ledgers.write(self.owner, noted)
+                drawn.layers[name] = had
+        ledger.lines = [other for other in ledger.lines if other.sound != line.sound] + [drawn]
+        _resume_own(self.owner, ledger, undo)
+        ledgers.write(self.owner, ledger)
         written.warnings += _remarks(plans, self.warp_own)
         self.owner.update_tag()
         return written
 
     def _plans(
-        self, obj: bpy.types.Object, noted: ledgers.DrawingLedger, line: Line, written: Written
+        self, obj: bpy.types.Object, ledger: ledgers.DrawingLedger, line: Line, written: Written
     ) -> list[layer_plan.LayerPlan]:
+        """Return the plan of each layer that is not locked; locked ones are noted in ``written``."""
         plans = []
         for layer, part in drawing_settings.parts_of(obj):
             if is_locked(layer):
                 written.kept[layer.name] = "locked"
                 continue
             span = (line.first, line.last)
-            plans.append(layer_plan.plan(layer, obj, part, self.show, noted, line.sound, span, self.warp_own))
+            plans.append(layer_plan.plan(layer, obj, part, self.show, ledger, line.sound, span, self.warp_own))
         return plans
 
 
-def noted_in(owner: Any) -> ledgers.DrawingLedger:
-    """Return the ledger of a Grease Pencil; layers renamed since are known by the drawings on them."""
-    noted = ledgers.read(owner)
-    names = noted.layer_names()
-    strangers = [layer for layer in owner.layers if layer.name not in names]
+def ledger_of(owner: Any) -> ledgers.DrawingLedger:
+    """Return the ledger of a Grease Pencil; layers that were renamed since are found by their drawings."""
+    ledger = ledgers.read(owner)
+    names = ledger.layer_names()
+    unknown = [layer for layer in owner.layers if layer.name not in names]
     for name in names - {layer.name for layer in owner.layers}:
-        rows = noted.frames(name)
-        for layer in strangers:
-            held = frames.table(layer)
-            same = sum(f in held and frames.checksum(held[f].drawing) == crc for f, crc in rows.items())
+        rows = ledger.frames(name)
+        for layer in unknown:
+            present = frames.table(layer)
+            same = sum(f in present and frames.checksum(present[f].drawing) == crc for f, crc in rows.items())
             if rows and 2 * same > len(rows):
-                noted.rename(name, layer.name)
-                strangers.remove(layer)
+                ledger.rename(name, layer.name)
+                unknown.remove(layer)
                 break
-    return noted
+    return ledger
 
 
 def not_drawable(obj: bpy.types.Object) -> str:
-    """Return why a drawing may not get frames; empty if it may."""
+    """Return why no frames may be added to a drawing; empty if they may."""
     reason = linked(obj.data)
     if reason:
         return reason
@@ -105,7 +109,7 @@ def not_drawable(obj: bpy.types.Object) -> str:
 
 
 def linked(data: Any) -> str:
-    """Return why a Grease Pencil may not be changed at all; empty if it may. Overrides lose new drawings on saving."""
+    """Return why a Grease Pencil may not be changed; empty if it may. Library overrides lose new drawings on saving."""
     if data.library is None and data.override_library is None:
         return ""
     return (
@@ -115,96 +119,104 @@ def linked(data: Any) -> str:
 
 
 def drawings_of(layer: Any) -> list[Any]:
-    """Return the drawings of a layer."""
+    """Return all drawings of a layer."""
     return [frame.drawing for frame in layer.frames if frame.drawing is not None]
 
 
 def is_locked(layer: Any) -> bool:
     """Return whether a layer, or a group it is in, is locked."""
-    held = layer
-    while held is not None:
-        if held.lock:
+    item = layer
+    while item is not None:
+        if item.lock:
             return True
-        held = held.parent_group
+        item = item.parent_group
     return False
 
 
-def _retired(
-    owner: Any, noted: ledgers.DrawingLedger, take: ledgers.Drawn, written: set[str], warp_own: bool
+def _removal_plans(
+    owner: Any, ledger: ledgers.DrawingLedger, drawn: ledgers.DrawnLine, written: set[str], warp_own: bool
 ) -> list[layer_plan.LayerPlan]:
-    """Return plans that only take off what a take had on layers it is no longer drawn on."""
+    """Return plans that remove the drawings a line has on layers that are not written now."""
     found = []
-    for name in take.layers.keys() - written:
+    for name in drawn.layers.keys() - written:
         layer = owner.layers.get(name)
         if layer is not None and not is_locked(layer):
-            found.append(layer_plan.plan_off(layer, noted, {take.sound}, warp_own))
+            found.append(layer_plan.plan_off(layer, ledger, {drawn.sound}, warp_own))
     return found
 
 
-def _note(noted: ledgers.DrawingLedger, plan: layer_plan.LayerPlan, take: ledgers.Drawn, rows: dict[int, int]) -> None:
-    """Bring a ledger up to date with what was done on a layer; edited frames stay on it as they were noted."""
+def _note_layer(
+    ledger: ledgers.DrawingLedger, plan: layer_plan.LayerPlan, drawn: ledgers.DrawnLine, rows: dict[int, int]
+) -> None:
+    """Update a ledger after a plan was carried out on a layer; edited frames keep their old checksums.
+
+    ``drawn`` is the line written, ``rows`` the checksums of its new drawings by frame.
+    """
     name = plan.layer.name
-    held = frames.table(plan.layer)
-    for other in noted.takes:
+    present = frames.table(plan.layer)
+    for other in ledger.lines:
         had = other.layers.get(name)
         if had is None:
             continue
         for frame, begun in plan.carried.items():
-            if begun in had and frame in held:
-                had[frame] = frames.checksum(held[frame].drawing)
+            if begun in had and frame in present:
+                had[frame] = frames.checksum(present[frame].drawing)
         edited = {f: crc for f, crc in had.items() if f in plan.edited}
         other.layers[name] = {f: crc for f, crc in had.items() if f not in plan.remove and f not in plan.edited}
-        if other.sound == take.sound:
-            take.layers[name] = edited
+        if other.sound == drawn.sound:
+            drawn.layers[name] = edited
         else:
             other.layers[name] |= edited
-    take.layers[name] = take.layers.get(name, {}) | rows
-    noted.ends[name] = {}
-    noted.aside[name] = {k: v for k, v in noted.aside.get(name, {}).items() if k not in plan.back} | plan.aside
+    drawn.layers[name] = drawn.layers.get(name, {}) | rows
+    ledger.ends[name] = {}
+    ledger.aside[name] = {k: v for k, v in ledger.aside.get(name, {}).items() if k not in plan.back} | plan.aside
 
 
-def _resume(owner: Any, noted: ledgers.DrawingLedger, undo: ExitStack) -> None:
-    """Have the user's own drawing go on where each take ends."""
-    for name in noted.layer_names():
+def _resume_own(owner: Any, ledger: ledgers.DrawingLedger, undo: ExitStack) -> None:
+    """After the last frame of each line, show the user's own drawing again."""
+    for name in ledger.layer_names():
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        for take in noted.takes:
-            frame = take.last + 1
-            sources = layer_plan.Sources(layer, noted)
+        for drawn in ledger.lines:
+            frame = drawn.last + 1
+            sources = layer_plan.Sources(layer, ledger)
             source = sources.at(frame)
-            if not take.layers.get(name) or frame in frames.table(layer) or source is None:
+            if not drawn.layers.get(name) or frame in frames.table(layer) or source is None:
                 continue
             place = sources.places[source]
-            frames.again(layer, place, frame, frames.table(layer)[place].keyframe_type)
+            frames.repeat(layer, place, frame, frames.table(layer)[place].keyframe_type)
             undo.callback(layer.frames.remove, frame)
-            noted.ends.setdefault(name, {})[frame] = frames.checksum(frames.table(layer)[frame].drawing)
+            ledger.ends.setdefault(name, {})[frame] = frames.checksum(frames.table(layer)[frame].drawing)
 
 
 def _remarks(plans: list[layer_plan.LayerPlan], warp_own: bool) -> list[str]:
-    """Return what the user should know of drawings of theirs."""
+    """Return remarks on drawings of the user's that stay, were moved, or were edited."""
     own = {plan.layer.name: plan.own for plan in plans if plan.own}
     edited = {plan.layer.name: sorted(plan.edited) for plan in plans if plan.edited}
     earlier = {p.layer.name: [k for k, place in p.aside.items() if place == k - 1] for p in plans}
     aside = {p.layer.name: [k for k, place in p.aside.items() if place != k - 1] for p in plans}
     earlier, aside = ({name: rows for name, rows in found.items() if rows} for found in (earlier, aside))
-    said = []
+    remarks = []
     if own:
-        said.append(f"Drawings of yours stay as they are: {_places(own)}. Choose My Drawings: Warp to have them speak.")
+        remarks.append(
+            f"Drawings of yours stay as they are: {_places(own)}. Choose My Drawings: Warp to have them speak."
+        )
     if earlier:
         frames_of = sorted({k for rows in earlier.values() for k in rows})
-        said.append(
+        remarks.append(
             f"Your drawing on frame {', '.join(map(str, frames_of))} lies one frame earlier until the take is removed: "
             f"{len(earlier)} layers."
         )
     if edited:
-        said.append(f"Drawings of the take that you changed stay: {_places(edited)}.")
+        remarks.append(f"Drawings of the take that you changed stay: {_places(edited)}.")
     if aside:
-        said.append(f"Drawings of yours were laid aside until the take is removed: {_places(aside)}.")
-    return said
+        remarks.append(f"Drawings of yours were laid aside until the take is removed: {_places(aside)}.")
+    return remarks
 
 
 def _places(rows: dict[str, list[int]]) -> str:
+    """Return layer names and frame numbers as text."""
     parts = []
     for name, numbers in rows.items():
         shown = ", ".join(map(str, numbers[:6])) + (f" and {len(numbers) - 6} more" if len(numbers) > 6 else "")
@@ -213,24 +225,27 @@ def _places(rows: dict[str, list[int]]) -> str:
 
 
 def erase(owner: Any, warp_own: bool, undo: ExitStack) -> Written:
-    """Take every take off a Grease Pencil: the user's drawings are as they were; changed ones of the take stay."""
+    """Remove every line from a Grease Pencil and move the user's drawings back; edited drawings stay.
+
+    ``undo`` gets callbacks that revert it.
+    """
     reason = linked(owner)
     if reason:
         raise RigError(reason)
-    noted = noted_in(owner)
+    ledger = ledger_of(owner)
     undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
     written, left = Written(), ledgers.DrawingLedger()
-    for name in sorted(noted.layer_names()):
+    for name in sorted(ledger.layer_names()):
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        plan = layer_plan.plan_off(layer, noted, {take.sound for take in noted.takes}, warp_own)
+        plan = layer_plan.plan_off(layer, ledger, {drawn.sound for drawn in ledger.lines}, warp_own)
         layer_plan.carry_out(plan, undo)
         written.channels += 1
         written.keys += len(plan.remove)
         if plan.edited:
             written.kept[name] = "edited since it was drawn"
-        stuck = {k: place for k, place in noted.aside.get(name, {}).items() if k not in plan.back}
+        stuck = {k: place for k, place in ledger.aside.get(name, {}).items() if k not in plan.back}
         if stuck:
             left.aside[name] = stuck
             where = _places({name: list(stuck)})
