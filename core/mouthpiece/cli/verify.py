@@ -166,13 +166,16 @@ def _one_line(text: str) -> str:
 
 
 def _options(options: Mapping[str, Any]) -> str:
-    """Return options in words: hashes cut short, options of options behind their names."""
+    """Return options in words: hashes and sketches cut short, options of options behind their names."""
+    from ..provenance.sketches import SKETCH
+
     words = []
     for name, value in options.items():
         if isinstance(value, Mapping):
             words += [f"{name}: {_options(value)}"] if value else []
         else:
-            words.append(f"{name} {value[:12] if name.endswith('sha256') else value}")
+            is_long = name.endswith("sha256") or name == SKETCH
+            words.append(f"{name} {str(value)[:12] if is_long else value}")
     return ", ".join(words)
 
 

@@ -18,7 +18,8 @@ from ..performance import Performance
 from ..pipeline import FPS_LIMITS
 from ..provenance import facts as provenance
 from ..provenance.facts import Facts
-from ..provenance.sequences import SKETCH, begun_with, note_in
+from ..provenance.sequences import begun_with, note_in
+from ..provenance.sketches import SKETCH
 from .film_job import PortraitJob, PortraitOutput, facts_of
 from .find.placement import Placed
 from .frame_motion import FrameMotion, hash_of

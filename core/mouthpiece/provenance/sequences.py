@@ -22,15 +22,15 @@ from ..files import write_whole
 from . import records, sketches
 from .credentials import Seal
 from .facts import FINDERS, Facts
+from .sketches import SKETCH
 
 #: Name of frames in a folder that is given without one.
 NAME: Final = "frame_####.png"
 #: Name of the file in which version 0.4.0 noted, in Blender, what a folder's frames were made of. Frames are believed
 #: for their records alone; where a record of 0.4.0 does not name the picture, the note must fit as well.
 _NOTE: Final = "mouthpiece-portrait.json"
-#: Option of a frame's record that holds its sketch, and options whose place it takes where both records have one:
-#: exact hashes, which differ from one release of numpy to the next.
-SKETCH: Final = "sketch"
+#: Options whose place the sketch takes where both records have one: exact hashes, which differ from one release of
+#: numpy to the next.
 _HASHES: Final = ("face_sha256", "motion_sha256")
 #: Most difference of frame rates that are the same: Blender keeps 30000/1001 as 30 over a single float.
 _RATES: Final = 1e-5

@@ -19,6 +19,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+#: Option of a frame's record that holds its sketch.
+SKETCH: Final = "sketch"
 #: Sums of a face, and of a pose.
 _SUMS: Final = 16
 #: Rows and columns of blocks whose mean colour is recorded.
