@@ -75,9 +75,9 @@ def landmarks_for(image: bpy.types.Image, wanted: WantedFace) -> tuple[Placed, l
 
 def found_in(image: bpy.types.Image, request: FaceRequest) -> Sighting:
     """Return the faces that are asked for of an image; raises PictureError if there are none."""
-    from mouthpiece.portrait.find.search import LOOKED_AT, sight_in
+    from mouthpiece.portrait.find.search import sight_in
 
-    colours, _ = images.pixels(image, LOOKED_AT)
+    colours, _ = images.pixels(image, images.LONGEST)
     if not colours[..., 3].any():
         raise PictureError(
             f"Nothing is to be seen in '{image.name}': all of it is transparent. If it should not be, it is damaged or "

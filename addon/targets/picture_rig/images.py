@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Longest side, in pixels, at which a picture is analysed; the texture always has its full size.
 _LOOKED_AT: Final = 2048
+#: Rows of pixels that are converted at once.
+_BAND: Final = 256
 #: Longest side, in pixels, that graphics cards can show.
 LONGEST: Final = 16_384
 
@@ -77,16 +79,24 @@ def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[n
 def _read(image: bpy.types.Image) -> NDArray[np.uint8]:
     """Return an image's displayed colours (H, W, 4) at full size, the top row first."""
     width, height = image.size
-    channels = image.channels
-    values = np.empty(width * height * channels, np.float32)
+    values = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(values)
-    colours = np.nan_to_num(values.reshape(height, width, channels)[::-1])
-    if channels < 3:
+    rows = values.reshape(height, width, image.channels)[::-1]
+    read = np.empty((height, width, 4), np.uint8)
+    for top in range(0, height, _BAND):  # large pictures would need several times their size otherwise
+        read[top : top + _BAND] = _levels(rows[top : top + _BAND], image.is_float)
+    return read
+
+
+def _levels(values: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
+    """Return pixels (H, W, 1 to 4) as Blender holds them as RGBA (H, W, 4)."""
+    colours = np.nan_to_num(values)
+    if colours.shape[2] < 3:
         grey = np.repeat(colours[..., :1], 3, axis=2)
         colours = np.concatenate([grey, colours[..., 1:]], axis=2)
     if colours.shape[2] == 3:
-        colours = np.concatenate([colours, np.ones((height, width, 1), np.float32)], axis=2)
-    if image.is_float:  # Blender stores pictures with more than 8 bits in linear light
+        colours = np.concatenate([colours, np.ones((*colours.shape[:2], 1), np.float32)], axis=2)
+    if is_linear:  # of pictures with more than 8 bits Blender keeps linear light
         light = np.clip(colours[..., :3], 0, 1)
         colours[..., :3] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -32,7 +32,7 @@ from ..portrait.film_job import (
 )
 from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
-from ..portrait.find.search import sight
+from ..portrait.find.search import LOOKED_AT, sight_in
 from ..portrait.frame_motion import rate_of, spoken
 from ..portrait.images import read_still
 from ..portrait.portrait import portrait_of
@@ -84,7 +84,7 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     seal = seal_of(options)
     if options.audio is not None:
         SoundFile(options.audio)
-    subject = subject_of(options)
+    subject = subject_of(options, output)
     take, warnings = _take(options, output, teller)
     job = _job(options, consent, output, seal, subject, take)
     warnings = [*subject.remarks, *warnings]
@@ -154,8 +154,10 @@ def seal_of(options: argparse.Namespace) -> Seal:
     return Seal(identity_of(options), options.image, options.time_stamp)
 
 
-def subject_of(options: argparse.Namespace) -> PortraitSubject:
+def subject_of(options: argparse.Namespace, output: PortraitOutput | None = None) -> PortraitSubject:
     """Return the picture, the face in it that is to talk, and the network that repairs it.
+
+    The face is looked for as 0.4.0 did, if that began the frames of ``output``.
 
     Raises
     ------
@@ -168,7 +170,10 @@ def subject_of(options: argparse.Namespace) -> PortraitSubject:
     if options.landmarks is not None:
         placed = read_points(options.landmarks, still.width, still.height, options.face - 1)
     else:
-        sighting = sight(options.image, face_request(options, options.face))
+        # 0.4.0 had Pillow make large pictures smaller
+        seen = read_still(options.image, LOOKED_AT) if begun_before.is_of_command(output) else still
+        request, size = face_request(options, options.face), (still.width, still.height)
+        sighting = sight_in(seen.pixels, size, request, str(options.image))
         placed, finders, remarks = sighting.placed[0], sighting.networks or {}, sighting.remarks
     portrait = portrait_of(still.pixels, placed.rounded())
     generator = named_generator(options.generator)

@@ -22,7 +22,7 @@ from ..provenance.sequences import SKETCH, begun_with, note_in
 from .film_job import PortraitJob, PortraitOutput, facts_of
 from .find.placement import Placed
 from .frame_motion import FrameMotion, hash_of
-from .portrait import Portrait
+from .portrait import Portrait, portrait_of
 
 
 def rate_before(output: PortraitOutput, fps: Fraction, usual: float) -> float:
@@ -55,7 +55,8 @@ def command_job(job: PortraitJob, take: Performance, placed: Placed, strength: f
     seen, fps = take.final(), job.motion.fps
     count = max(1, int(np.floor(seen.seconds * float(fps) + 1e-6)))
     motion = FrameMotion(seen, fps, count, job.motion.lines, face_strength=strength)
-    earlier = replace(job, motion=motion)
+    portrait = portrait_of(job.picture.portrait.picture, placed)
+    earlier = replace(job, motion=motion, picture=replace(job.picture, portrait=portrait, placed=placed))
     options = {
         "face_sha256": hash_of(placed.landmarks, placed.irises),
         "strength": strength,
@@ -103,9 +104,15 @@ def is_of_scene(output: PortraitOutput) -> bool:
     return begun is not None and "lines" in begun.options
 
 
-def _begun(output: PortraitOutput) -> Facts | None:
+def is_of_command(output: PortraitOutput | None) -> bool:
+    """Tell whether the command line of 0.4.0 began the frames."""
+    begun = _begun(output)
+    return begun is not None and "strength" in begun.options
+
+
+def _begun(output: PortraitOutput | None) -> Facts | None:
     """Return the record of the first frame that is there, if 0.4.0 wrote it."""
-    begun = None if output.frames is None else begun_with(output.frames)
+    begun = None if output is None or output.frames is None else begun_with(output.frames)
     return None if begun is None or SKETCH in begun.options else begun
 
 

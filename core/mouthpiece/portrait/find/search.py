@@ -20,6 +20,8 @@ from .placement import Placed, placed_by_clicks, placed_by_detector, placed_in_b
 
 #: Longest side, in pixels, at which a picture is looked at for faces: larger ones show no more of them.
 LOOKED_AT: Final = 4096
+#: Rows of the smaller picture that are averaged at once.
+_BAND: Final = 64
 #: The shipped networks that find a face.
 _FINDERS: Final = ("face_detector_128", "face_landmarks_478")
 
@@ -100,7 +102,7 @@ def sight(path: Path, request: FaceRequest) -> Sighting:
     """
     from ..images import read_still
 
-    still = read_still(path, LOOKED_AT)
+    still = read_still(path)
     return sight_in(still.pixels, (still.width, still.height), request, str(path), still.remarks)
 
 
@@ -112,9 +114,9 @@ def sight_in(
     Parameters
     ----------
     pixels : (H, W, 4)
-        RGBA with straight alpha, first row at the top; at most :data:`LOOKED_AT` a side, for speed.
+        RGBA with straight alpha, first row at the top. Larger ones than :data:`LOOKED_AT` are looked at smaller.
     size
-        Width and height of the whole picture.
+        Width and height of the whole picture, where ``pixels`` are fewer.
     request
         How faces are had.
     label
@@ -132,10 +134,11 @@ def sight_in(
     by_hand = request.placed()
     if by_hand is not None:
         return Sighting(*size, (by_hand,), of_file=of_file)
-    look = look_for_faces(over_white(pixels), request.backend)
+    small, factor = _smaller(over_white(pixels))
+    factor *= size[0] / pixels.shape[1]
+    look = look_for_faces(small, request.backend)
     if not look.faces:
         raise PictureError(no_face(look, label, request.by_hand))
-    factor = size[0] / pixels.shape[1]
     if request.face is not None:
         chosen = chosen_face(look, request.face, label, request.by_hand)
         seen: tuple[tuple[int, Face], ...] = ((request.face, scaled(chosen.face, factor)),)
@@ -150,3 +153,20 @@ def sight_in(
     used = _FINDERS if request.backend == "mediapipe" else ()
     networks = {name: read_sidecar(ASSETS / f"{name}.onnx.json").sha256 for name in used}
     return Sighting(*size, placed, seen, tuple(said), of_file, networks)
+
+
+def _smaller(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Return a picture (H, W, 3) at most :data:`LOOKED_AT` a side, squares of pixels averaged, and the squares' side.
+
+    It is done here rather than by whoever reads the file, so that a face is found in the same place everywhere.
+    """
+    side = -(-max(picture.shape[:2]) // LOOKED_AT)
+    if side == 1:
+        return picture, 1.0
+    height, width = picture.shape[0] // side, picture.shape[1] // side
+    small = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _BAND):
+        rows = picture[top * side : min(top + _BAND, height) * side, : width * side]
+        squares = rows.reshape(len(rows) // side, side, width, side, 3)
+        small[top : top + _BAND] = np.round(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
+    return small, float(side)
