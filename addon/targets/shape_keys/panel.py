@@ -47,7 +47,7 @@ class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
 
 
 class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
-    """Menu of presets and files."""
+    """Tables kept as presets."""
 
     bl_label = "Mapping Presets"
 
@@ -70,7 +70,7 @@ class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
 
 
 class MOUTHPIECE_MT_delete_mapping_presets(bpy.types.Menu):
-    """Menu of presets to delete."""
+    """Presets to delete."""
 
     bl_label = "Delete Preset"
 
