@@ -8,24 +8,29 @@
     python build.py lint                                ruff and mypy
     python build.py bench                               the times and sizes the project promises
 
-Environments are made beside this file (`.venv`, `.venv-bpy52`, `.venv-dev`) and kept until what goes into them changes.
+Environments are made beside this file (`.venv`, `.venv-bpy52`, `.venv-dev`, `.venv-train`) and kept until what goes
+into them changes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from building.environments import BPY, BPY45, DEBIAN_LIBRARIES, dev, prepare, prepare_bpy
+from building import rings
+from building.environments import BPY, BPY45, DEBIAN_LIBRARIES, Environment, dev, prepare, prepare_bpy, tools
 from building.extension import LINES, PLATFORMS, ZIP_LIMIT, build_zips, host_platform
 from building.processes import BUILD, ROOT, BuildError, check, execute
-from building.rings import RINGS, Outcome, blenders_python
+from building.rings import RINGS, blenders_python
+from building.schedule import Job, Outcome, one_by_one, side_by_side, table
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -104,20 +109,32 @@ def screenshots(options: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the chosen rings, print one table, and fail if any ring did."""
-    (BUILD / "reports").mkdir(parents=True, exist_ok=True)
-    outcomes: list[Outcome] = []
-    for name, ring in RINGS.items():
-        if options.ring in (None, name):
-            try:
-                for outcome in ring(options, options.pytest):
-                    outcomes.append(outcome)
-            except BuildError as error:
-                outcomes.append(Outcome(name, False, str(error)))
-    print("\nring          result")
-    for outcome in outcomes:
-        print(f"{outcome.ring:<13} {'ok    ' if outcome.fine else 'FAILED'} {outcome.words}")
+    """Run the chosen rings, side by side where there are cores for it, print one table, and fail if any ring did."""
+    lanes = options.jobs or (1 if options.ring else cores())
+    if options.ci:
+        options.training = True
+    jobs = rings.jobs(options, shared=lanes > 1 and not options.pytest)
+    if options.ci:
+        jobs = [command_job("lint", dev(training=True), 30.0), command_job("demo", BPY45, 60.0), *jobs]
+    outcomes = side_by_side(jobs, lanes) if lanes > 1 else one_by_one(jobs)
+    print(f"\n{table(jobs, outcomes)}")
     return 0 if all(outcome.fine for outcome in outcomes) else 1
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def command_job(name: str, environment: Environment, seconds: float) -> Job:
+    """Return the job that runs another command of this program, after its environment was made."""
+
+    def run() -> Outcome:
+        out = ["--out", str(BUILD / "demo")] if name == "demo" else []
+        code = execute([sys.executable, ROOT / "build.py", name, *out])
+        return Outcome(name, code == 0, "" if code == 0 else f"exit code {code}")
+
+    return Job(name, run, after=(environment.folder,), seconds=seconds)
 
 
 def zip_command(options: argparse.Namespace) -> int:
@@ -136,7 +153,7 @@ def zip_command(options: argparse.Namespace) -> int:
 
 def lint(options: argparse.Namespace) -> int:
     """Run ruff and mypy; fail if either complains."""
-    python = prepare(dev())
+    python = prepare(tools())
     fix = ["--fix"] if options.fix else []
     codes = [execute([python, "-m", "ruff", "check", *fix, "."]), execute([python, "-m", "mypy"])]
     return 1 if any(codes) else 0
@@ -144,7 +161,7 @@ def lint(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure what the project promises and print one table; a measurement that fails fails the command."""
-    standalone, inside = prepare(dev()), prepare_bpy(BPY45)
+    standalone, inside = prepare(tools()), prepare_bpy(BPY45)
     package = build_zips([host_platform()], ["3.11"], BUILD / "zips", inside)[0]
     runs: tuple[tuple[Path, str, list[Path], dict[str, str]], ...] = (
         (standalone, "animate_minute.py", [], {}),
@@ -215,6 +232,14 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--bpy", choices=(*BPY, "all"), help="Blender version; `all` fails if one cannot be had")
     two.add_argument("--blender", metavar="PATH", help="a real Blender for the ring `real` (or BLENDER=PATH)")
     two.add_argument("--training", action="store_true", help="install torch and run training's tests as well")
+    two.add_argument("--full", action="store_true", help="the life of a file with all characters on every Blender")
+    two.add_argument("--ci", action="store_true", help="what CI runs: --training, lint, the demo, a fetched Blender")
+    two.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="how many run side by side (default: one per core; 1, shown as it goes on, with --ring)",
+    )
     two.add_argument("pytest", nargs="*", metavar="PYTEST", help=argparse.SUPPRESS)
     two.set_defaults(action=test)
 
@@ -248,4 +273,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Told to end, as Ctrl C: whatever runs is killed first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -118,7 +118,7 @@ class Working:
     """
 
     _what: ClassVar[str] = "Mouthpiece"
-    _last: ClassVar[type]
+    _last: type
     _job: Job
     report: Any  # the operator's own
     _timer: Any = None
@@ -141,7 +141,7 @@ class Working:
             if isinstance(message, (Failed, self._last)):
                 self._put_away(context)
             if isinstance(message, Failed):
-                raise message.error
+                return self._failed(context, message.error)
             if not isinstance(message, Finished):
                 deliver(message, *self._receivers(context))
             if isinstance(message, self._last):
@@ -151,6 +151,10 @@ class Working:
     def _stopped(self) -> str:
         """Return the warning to report when the work was stopped."""
         return "Stopped: nothing was keyed"
+
+    def _failed(self, context: bpy.types.Context, error: Exception) -> set[str]:
+        """Deal with what stopped the work: raise it, unless the operator knows better; return how it ended."""
+        raise error
 
     def _result(self, context: bpy.types.Context, message: Any) -> None:
         """Handle a message that is neither progress nor a warning."""

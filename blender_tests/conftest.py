@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -15,12 +16,16 @@ OUTER = ("test_installed_zip", "test_real_blender")
 
 #: Samples whose life is tested with their take in layers as well.
 LAYERED = ("shape_keys", "bones")
+#: All characters live in this Blender; in others those three, a shape key's, a bone's and a drawing's, but for --full.
+EVERYBODY_IN = (4, 5)
+FEW = ("shape_keys in layers", "bones", "grease_pencil")
 
 _exit_code = [0]
 
 
 def pytest_addoption(parser):
     parser.addoption("--blender", help="path of a Blender executable, for test_real_blender.py")
+    parser.addoption("--full", action="store_true", help="the life of a file with all characters on every Blender")
 
 
 def pytest_configure(config):
@@ -50,34 +55,64 @@ def addon():
         if place in sys.path:
             sys.path.remove(place)
         sys.path.insert(0, place)
-    import bpy  # noqa: F401
+    import bpy
 
     import addon
 
+    bpy.ops.wm.read_factory_settings(use_empty=True)
     addon.register()
     yield addon
     addon.unregister()
 
 
+@pytest.fixture(scope="session")
+def faces_found_once(addon):
+    """Let faces be looked for once in each picture: most tests use the same photo, and a look takes long."""
+    from mouthpiece.portrait.find import faces as finder
+
+    known, look = {}, finder._upright
+
+    def remembered(picture, networks, least):
+        key = (hashlib.sha256(picture).digest(), picture.shape, least)
+        if key not in known:
+            known[key] = tuple(look(picture, networks, least))
+        return list(known[key])
+
+    finder._upright = remembered
+    yield
+    finder._upright = look
+
+
 @pytest.fixture(autouse=True)
 def empty_file(request):
-    """Start every inner test from an empty factory file."""
+    """Start every inner test from an empty factory file.
+
+    Preferences stay as they are: putting them back would load every add-on that comes with Blender anew, which takes
+    longer than most tests. A test that changes one puts it back.
+    """
     if request.module.__name__.rpartition(".")[2] in OUTER:
         return
-    request.getfixturevalue("addon")
+    request.getfixturevalue("faces_found_once")
     import bpy
 
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    if not hasattr(bpy.types.Scene, "mouthpiece"):  # factory settings disable what they did not enable
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    if not hasattr(bpy.types.Scene, "mouthpiece"):  # factory settings, which some tests load, may disable it
         request.getfixturevalue("addon").register()
 
 
 def pytest_generate_tests(metafunc):
-    # Tests of a baked character's life run for every sample that can be built here.
     if "character" in metafunc.fixturenames:
-        names = sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py"))
-        layered = [f"{name} in layers" for name in names if name in LAYERED]
-        metafunc.parametrize("character", [*names, *layered], indirect=True)
+        import bpy
+
+        everybody = metafunc.config.getoption("--full") or bpy.app.version[:2] == EVERYBODY_IN
+        names = [name for name in characters() if everybody or name in FEW]
+        metafunc.parametrize("character", names, indirect=True)
+
+
+def characters():
+    """Return the names of all characters: every sample, and some with their take in layers."""
+    names = sorted(path.stem for path in (ROOT / "demo" / "samples").glob("[a-z]*.py"))
+    return [*names, *(f"{name} in layers" for name in names if name in LAYERED)]
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def take() -> Path:
 @cache
 def character(sample: str) -> Character:
     """Return a sample, built, baked and saved; with LAYERS behind its name it was baked as layers in the NLA."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 25, 1.0
     name = samples.load(sample.removesuffix(LAYERS)).build()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sys
+import threading
+import tomllib
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .extension import THIRD_PARTY
-from .processes import ROOT, BuildError, check, execute, output
+from .processes import ROOT, BuildError, check, execute, output, say
 
 #: What the core needs besides when it reads sound files itself, outside Blender (and cffi, which the extension brings).
 READS_FILES = ("soundfile", "pycparser", "typing_extensions")
@@ -45,6 +51,10 @@ _CORE = (*(f"{name}=={version}" for name, version in THIRD_PARTY.items()), *READ
 BPY45 = Environment(".venv", "3.11", ("bpy==4.5.15", "numpy<2", "pytest"), _CORE)
 BPY52 = Environment(".venv-bpy52", "3.13", ("bpy==5.2.3", "pytest"), _CORE)
 BPY = {"4.5": BPY45, "5.2": BPY52}
+#: The tables of pyproject.toml that decide what an editable checkout's environment holds.
+_INSTALLED = ("build-system", "project")
+#: One at a time makes an environment; by folder.
+_making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def find_python(version: str) -> str | None:
@@ -76,9 +86,27 @@ def fingerprint(environment: Environment) -> str:
     """Return a hash of all that decides what is in the environment."""
     digest = hashlib.sha256(f"{environment} {ROOT}".encode())
     if "--editable" in environment.packages:
-        for name in ("pyproject.toml", "blender_manifest.toml"):
-            digest.update((ROOT / name).read_bytes())
+        project = pyproject()
+        digest.update(json.dumps([project[table] for table in _INSTALLED] + [project["tool"]["hatch"]]).encode())
+        digest.update((ROOT / "blender_manifest.toml").read_bytes())
     return digest.hexdigest()
+
+
+def pyproject() -> dict[str, Any]:
+    """Return pyproject.toml as it is read."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def stands(environment: Environment) -> bool:
+    """Return whether the environment is there with exactly its packages."""
+    marker = ROOT / environment.folder / "mouthpiece-stamp"
+    there = marker.is_file() and environment.executable.exists()
+    return there and marker.read_text() == fingerprint(environment)
+
+
+def tools() -> Environment:
+    """Return an environment with the developer extras: training's, which has them as well, if it stands."""
+    return dev(training=True) if stands(dev(training=True)) else dev()
 
 
 def make(folder: Path, marker: Path, python: str) -> None:
@@ -96,36 +124,60 @@ def make(folder: Path, marker: Path, python: str) -> None:
 
 def prepare(environment: Environment) -> Path:
     """Make the environment, unless it stands already with exactly these packages; return its interpreter."""
+    with _making[environment.folder]:
+        if not stands(environment):
+            install(environment)
+    return environment.executable
+
+
+def install(environment: Environment) -> None:
+    """Make the environment, or bring one of the checkout's up to date, and note what it was made of."""
     folder = ROOT / environment.folder
     marker, stamp = folder / "mouthpiece-stamp", fingerprint(environment)
-    if marker.is_file() and marker.read_text() == stamp and environment.executable.exists():
-        return environment.executable
     python = find_python(environment.python)
     if python is None:
         raise BuildError(
             f"Python {environment.python}, needed for {environment.packages[0]}, was not found: install it."
         )
-    print(f"Setting up {environment.folder} with Python {environment.python}", flush=True)
+    say(f"Setting up {environment.folder} with Python {environment.python}")
     # The editable checkout's environment is only brought up to date: its packages rarely change, the project often.
     if not ("--editable" in environment.packages and environment.executable.exists() and marker.is_file()):
         make(folder, marker, python)
     pip: list[str | Path] = [environment.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    install = [*pip, "--no-input"]
+    # Compiled is what is imported, when it is: to compile all of torch takes longer than to install it.
+    pip += ["--no-input", "--no-compile"]
     failure = f"Packages for {environment.folder} could not be installed; see pip's message above."
-    check([*install, *environment.packages], failure)
+    if environment == dev(training=True) and sys.platform == "linux":
+        install_torch(pip)
+    check([*pip, *environment.packages], failure)
     if environment.apart:
-        check([*install, "--no-deps", "--target", folder / "core-packages", *environment.apart], failure)
+        check([*pip, "--no-deps", "--target", folder / "core-packages", *environment.apart], failure)
     marker.write_text(stamp)
-    return environment.executable
+
+
+def install_torch(pip: Sequence[str | Path]) -> None:
+    """Install torch's CPU build where pip's own configuration offers it; elsewhere the ordinary build comes later."""
+    required = next(
+        one for one in pyproject()["project"]["optional-dependencies"]["train"] if one.startswith("torch==")
+    )
+    if execute([*pip, f"{required}+cpu"]) != 0:
+        say(
+            f"pip is offered no CPU build of {required}: the ordinary build follows, on Linux gigabytes with CUDA.\n"
+            "CONTRIBUTING.md says how to offer pip the CPU build."
+        )
 
 
 def prepare_bpy(environment: Environment) -> Path:
-    """Make an environment with bpy and make sure that it can be imported on this machine."""
+    """Make an environment with bpy and make sure, once, that it can be imported on this machine."""
     python = prepare(environment)
+    loaded = ROOT / environment.folder / "mouthpiece-loaded"
+    if loaded.is_file():
+        return python
     if output([python, "-c", "import bpy, os, sys; sys.stdout.flush(); os._exit(0)"], timeout=120) is None:
         execute([python, "-c", "import bpy"], timeout=120)
         raise BuildError(
             "Blender's module cannot be loaded: a system library is missing (see above). "
             f"On Debian and Ubuntu: apt-get install {DEBIAN_LIBRARIES}"
         )
+    loaded.touch()
     return python

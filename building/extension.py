@@ -34,7 +34,7 @@ OLDER = {("windows-arm64", "cryptography"): "46.0.3"}
 
 
 @dataclass(frozen=True)
-class Line:
+class BlenderLine:
     """A range of Blender versions that shares one Python."""
 
     label: str
@@ -44,9 +44,9 @@ class Line:
 
 #: Python tag -> the Blender line it belongs to. 3.14 is what Linux distributions build Blender 5.2 with.
 LINES = {
-    "3.11": Line("blender-4.5", "4.5.0", "5.1.0"),
-    "3.13": Line("blender-5.1", "5.1.0", None),
-    "3.14": Line("blender-5.1-py314", "5.1.0", None),
+    "3.11": BlenderLine("blender-4.5", "4.5.0", "5.1.0"),
+    "3.13": BlenderLine("blender-5.1", "5.1.0", None),
+    "3.14": BlenderLine("blender-5.1-py314", "5.1.0", None),
 }
 #: Blender's platform name -> wheel platform tags, newest first.
 PLATFORMS = {
@@ -62,7 +62,7 @@ def manifest() -> dict[str, object]:
     return tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
 
 
-def staged_manifest(text: str, line: Line, target: str, wheels: Sequence[str]) -> str:
+def staged_manifest(text: str, line: BlenderLine, target: str, wheels: Sequence[str]) -> str:
     """Return the manifest `text` of one zip: with its wheels, its platform and its range of Blender versions."""
     lines = [f'blender_version_min = "{line.minimum}"']
     if line.maximum:

@@ -1,95 +1,180 @@
-"""The rings of tests, from pure Python outwards to a real Blender."""
+"""The rings of tests, from pure Python outwards to a real Blender, each as jobs that can be done side by side."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from .environments import BPY, BPY45, dev, find_python, prepare, prepare_bpy
+from .environments import BPY, BPY45, Environment, dev, find_python, prepare, prepare_bpy, stands, tools
 from .extension import build_zips, host_platform
-from .processes import BUILD, BuildError, execute, output
+from .processes import BUILD, ROOT, BuildError, execute, output
+from .schedule import LOGS, Job, Outcome, slug
+
+#: Where the real Blender that CI fetches is unpacked, and which Debian suite it is of.
+FETCHED, SUITE = ROOT / ".cache" / "blender-sid", "sid"
+#: The tests that run Blender in processes of their own.
+OUTER = [f"--ignore=blender_tests/test_{name}.py" for name in ("installed_zip", "real_blender")]
+#: What of blender_tests/ runs in one process if several can run side by side: name -> pytest's arguments.
+SHARES: dict[str, list[str]] = {
+    "": ["blender_tests", *OUTER, "--ignore-glob=*/test_life_*.py"],
+    "life": [str(path.relative_to(ROOT)) for path in sorted((ROOT / "blender_tests").glob("test_life_*.py"))],
+}
+#: Seconds a job takes on one core, roughly: what takes longest begins first.
+SECONDS = {
+    "pure": 150.0,
+    "training": 110.0,
+    "bpy 4.5": 180.0,
+    "bpy 4.5 life": 70.0,
+    "bpy 5.2": 190.0,
+    "bpy 5.2 life": 30.0,
+    "zip 4.5": 25.0,
+    "zip 5.2": 20.0,
+    "real Blender": 80.0,
+}
+#: Two zips are never built at once: they share the wheel of the core.
+_zipping = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a ring went: its name, whether it is fine, and a few words."""
-
-    ring: str
-    fine: bool
-    words: str
-
-
-def counted(report: Path) -> tuple[int, str]:
-    """Return how many tests passed and the counts in words, from pytest's XML report."""
+def counted(report: Path) -> tuple[tuple[int, int, int], str]:
+    """Return how many tests passed, failed and were skipped, and the same in words, from pytest's XML report."""
     if not report.is_file():
-        return 0, "no report: the run died"
-    suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  # pytest wrote it a moment ago
+        return (0, 0, 0), "no report: the run died"
+    try:
+        suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  # pytest wrote it a moment ago
+    except ElementTree.ParseError:
+        suite = None
     if suite is None:
-        return 0, "empty report"
-    total, *bad = (int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped"))
-    passed = total - sum(bad)
-    return (
-        passed,
-        f"{passed} passed, {bad[0] + bad[1]} failed, {bad[2]} skipped in {float(suite.get('time', '0')):.0f} s",
-    )
+        return (0, 0, 0), "empty report"
+    total, failures, errors, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped"))
+    failed, passed = failures + errors, total - failures - errors - skipped
+    words = f"{passed} passed, {failed} failed, {skipped} skipped in {float(suite.get('time', '0')):.0f} s"
+    return (passed, failed, skipped), words
 
 
 def run_pytest(ring: str, python: Path, arguments: Sequence[str | Path], settings: Mapping[str, str]) -> Outcome:
     """Run pytest under a hard time limit; a ring in which nothing passed has failed."""
-    print(f"\n=== {ring} ===", flush=True)
-    report = BUILD / "reports" / f"{re.sub(r'[^a-z0-9]+', '-', ring.lower())}.xml"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report = LOGS / f"{slug(ring)}.xml"
     report.unlink(missing_ok=True)
-    command = [python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments]
+    command = [python, "-m", "pytest", "-p", "no:cacheprovider", "--durations=25", f"--junitxml={report}", *arguments]
     code = execute(command, settings=settings, timeout=1500)
-    passed, words = counted(report)
-    return Outcome(ring, code == 0 and passed > 0, words if code in (0, 1) else f"{words}; exit code {code}")
+    counts, words = counted(report)
+    return Outcome(ring, code == 0 and counts[0] > 0, words if code in (0, 1) else f"{words}; exit code {code}", counts)
 
 
-def ring_pure(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
+def jobs(options: argparse.Namespace, shared: bool) -> list[Job]:
+    """Return the jobs of the chosen rings, from the innermost outwards; `shared`: a ring may be split."""
+    found: list[Job] = []
+    for name, ring in RINGS.items():
+        if options.ring in (None, name):
+            found += ring(options, shared)
+    return [*environments(found), *found]
+
+
+def environments(wanted: Sequence[Job]) -> list[Job]:
+    """Return the jobs that make what the wanted ones wait for, each environment once."""
+    names = {name for job in wanted for name in job.after}
+    return [job for job in (_environment(one) for one in (*BPY.values(), dev(), dev(True))) if job.name in names]
+
+
+def _environment(environment: Environment) -> Job:
+    """Return the job that makes an environment."""
+
+    def make() -> Outcome:
+        (prepare_bpy if environment in BPY.values() else prepare)(environment)
+        return Outcome(environment.folder, True, "stands")
+
+    return Job(environment.folder, make, seconds=0.5 if stands(environment) else 40.0, quiet=True)
+
+
+def pytest_job(
+    ring: str, environment: Environment, arguments: Sequence[str], settings: Mapping[str, str] | None = None
+) -> Job:
+    """Return the job that runs pytest in an environment."""
+
+    def run() -> Outcome:
+        return run_pytest(ring, environment.executable, arguments, settings or {})
+
+    return Job(ring, run, after=(environment.folder,), seconds=SECONDS[ring])
+
+
+def left_out(ring: str, fine: bool, words: str) -> Job:
+    """Return a job that only says why a ring is left out; if it was asked for, that is a failure."""
+    return Job(ring, lambda: Outcome(ring, fine, f"left out: {words}"), seconds=0.0)
+
+
+def ring_pure(options: argparse.Namespace, shared: bool) -> list[Job]:
     """Run tests/ without Blender; training's tests, which need torch, only if asked for."""
-    without = [] if options.training else ["--ignore-glob=*/test_training_*.py"]
-    yield run_pytest("pure", prepare(dev(options.training)), ["tests", *without, *extra], {})
+    training = "--ignore-glob=*/test_training_*.py"
     if not options.training:
-        yield Outcome("training", True, "left out: it needs torch; --training installs that")
+        found = [pytest_job("pure", tools(), ["tests", training, *options.pytest])]
+        return [*found, left_out("training", True, "it needs torch; --training installs that")]
+    if not shared:
+        return [pytest_job("pure", dev(True), ["tests", *options.pytest])]
+    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_training_*.py"))]
+    return [pytest_job("pure", dev(True), ["tests", training]), pytest_job("training", dev(True), files)]
 
 
-def _bpy_versions(options: argparse.Namespace) -> tuple[list[str], list[Outcome]]:
-    """Return the Blender versions to test with, and a line for each that is left out."""
+def bpy_versions(options: argparse.Namespace) -> tuple[list[str], list[Job]]:
+    """Return the Blender versions to test with, and a job for each that is left out, which says so."""
     if options.bpy in BPY:
         return [options.bpy], []
-    wanted, left_out = [], []
+    wanted, missing = [], []
     for version, environment in BPY.items():
-        if find_python(environment.python):
+        if stands(environment) or find_python(environment.python):
             wanted.append(version)
         else:
-            words = f"left out: no Python {environment.python} on this machine"
-            left_out.append(Outcome(f"Blender {version}", options.bpy is None, words))
-    return wanted, left_out
+            words = f"no Python {environment.python} on this machine"
+            missing.append(left_out(f"Blender {version}", options.bpy is None, words))
+    return wanted, missing
 
 
-def ring_bpy(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
+def ring_bpy(options: argparse.Namespace, shared: bool) -> list[Job]:
     """Run blender_tests/ in the bpy modules."""
-    versions, left_out = _bpy_versions(options)
-    yield from left_out
-    outer = [f"--ignore=blender_tests/test_{name}.py" for name in ("installed_zip", "real_blender")]
+    versions, found = bpy_versions(options)
+    shares = SHARES if shared else {"": ["blender_tests", *OUTER]}
+    full = ["--full"] if options.full else []
     for version in versions:
         settings = {"PYTHONPATH": BPY[version].core_path}
-        yield run_pytest(f"bpy {version}", prepare_bpy(BPY[version]), ["blender_tests", *outer, *extra], settings)
+        for share, arguments in shares.items():
+            name = f"bpy {version} {share}".rstrip()
+            found.append(pytest_job(name, BPY[version], [*arguments, *full, *options.pytest], settings))
+    return found
 
 
-def ring_zip(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
+def ring_zip(options: argparse.Namespace, shared: bool) -> list[Job]:
     """Build the zip for this machine and test it installed, for each Blender line."""
-    for version in _bpy_versions(options)[0]:
-        python = prepare_bpy(BPY[version])
-        package = build_zips([host_platform()], [BPY[version].python], BUILD / "zips", python)[0]
-        settings = {"MOUTHPIECE_ZIP": str(package), "PYTHONPATH": ""}
+    return [_zip_job(version, options.pytest) for version in bpy_versions(options)[0]]
+
+
+def _zip_job(version: str, extra: Sequence[str]) -> Job:
+    """Return the job that tests the zip of a Blender line."""
+
+    def run() -> Outcome:
+        settings = {"MOUTHPIECE_ZIP": str(package(BPY[version].python)), "PYTHONPATH": ""}
         arguments = ["-o", "pythonpath=", "blender_tests/test_installed_zip.py", *extra]
-        yield run_pytest(f"zip {version}", python, arguments, settings)
+        return run_pytest(name, BPY[version].executable, arguments, settings)
+
+    name = f"zip {version}"
+    return Job(name, run, after=tuple({BPY45.folder, BPY[version].folder}), seconds=SECONDS[name])
+
+
+def package(tag: str) -> Path:
+    """Return the zip of this checkout for this machine and a Python, built once."""
+    with _zipping:
+        return _built(tag)
+
+
+@cache
+def _built(tag: str) -> Path:
+    """Build the zip for this machine and a Python."""
+    return build_zips([host_platform()], [tag], BUILD / "zips", prepare_bpy(BPY45))[0]
 
 
 def blenders_python(blender: str) -> str:
@@ -103,17 +188,31 @@ def blenders_python(blender: str) -> str:
     return answer[1]
 
 
-def ring_real(options: argparse.Namespace, extra: list[str]) -> Iterator[Outcome]:
+def ring_real(options: argparse.Namespace, shared: bool) -> list[Job]:
     """Build a zip for the Python of a real Blender and test it there."""
+    name, fetch = "real Blender", "fetch Blender"
     blender = options.blender or os.environ.get("BLENDER")
-    if not blender:
-        yield Outcome("real Blender", options.ring != "real", "left out: no --blender PATH and no BLENDER=PATH")
-        return
-    python = prepare_bpy(BPY45)
-    package = build_zips([host_platform()], [blenders_python(blender)], BUILD / "zips", python)[0]
-    settings = {"BLENDER": str(Path(blender).resolve()), "MOUTHPIECE_ZIP": str(package), "PYTHONPATH": ""}
-    arguments = ["-o", "pythonpath=", "blender_tests/test_real_blender.py", *extra]
-    yield run_pytest("real Blender", python, arguments, settings)
+    if blender is None and not options.ci:
+        return [left_out(name, options.ring != "real", "no --blender PATH and no BLENDER=PATH")]
+
+    def run() -> Outcome:
+        if blender is None and not (FETCHED / ".complete").is_file():
+            return Outcome(name, True, "left out: no Blender could be fetched")
+        program = blender or str(FETCHED / "blender")
+        settings = {"BLENDER": str(Path(program).resolve()), "PYTHONPATH": ""}
+        settings["MOUTHPIECE_ZIP"] = str(package(blenders_python(program)))
+        arguments = ["-o", "pythonpath=", "blender_tests/test_real_blender.py", *options.pytest]
+        return run_pytest(name, BPY45.executable, arguments, settings)
+
+    fetched = [] if blender else [Job(fetch, fetch_blender, seconds=90.0, aside=True, quiet=True)]
+    after = (BPY45.folder, *(job.name for job in fetched))
+    return [*fetched, Job(name, run, after=after, seconds=SECONDS[name])]
+
+
+def fetch_blender() -> Outcome:
+    """Fetch a real Blender as Debian packages; where that cannot be, its ring is left out."""
+    code = execute([ROOT / "blender_tests" / "get_blender.sh", SUITE, FETCHED], timeout=600)
+    return Outcome("fetch Blender", True, "fetched" if code == 0 else f"none could be fetched: exit code {code}")
 
 
 RINGS = {"pure": ring_pure, "bpy": ring_bpy, "zip": ring_zip, "real": ring_real}

@@ -24,16 +24,16 @@ from typing import Any, Final
 
 import numpy as np
 from mouthpiece.audio import SoundFile
-from mouthpiece.cli.landmarks import sight
 from mouthpiece.errors import MouthpieceError, PictureError
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Options, animate
 from mouthpiece.portrait.consent import ADVICE, Consent
 from mouthpiece.portrait.draw.flatness import is_flat
+from mouthpiece.portrait.draw.generator import named_generator
 from mouthpiece.portrait.draw.render import Renderer, RenderOptions
-from mouthpiece.portrait.film_job import generator_of
 from mouthpiece.portrait.find.choice import surety
 from mouthpiece.portrait.find.placement import Placed, read_points
+from mouthpiece.portrait.find.search import FaceRequest, sight
 from mouthpiece.portrait.images import read_still
 from mouthpiece.portrait.portrait import portrait_of
 from mouthpiece.provenance import facts as provenance
@@ -81,7 +81,7 @@ def row_of(
     try:
         still = read_still(path, 2 * RENDERED)
         shown.append(_fitted(Image.fromarray(still.pixels), options.size))
-        placed, remarks = _placed(path, still.width, still.height, options)
+        placed, remarks = _placed(path, still.width, still.height)
         factor = still.pixels.shape[1] / still.width
         irises = None if placed.irises is None else placed.irises * factor
         portrait = portrait_of(still.pixels, Placed(placed.landmarks * factor, irises))
@@ -105,12 +105,12 @@ def row_of(
     return PictureRow(name, [*shown, *cells], " ".join([f"{words} a frame.", *drawn, *still.remarks, *remarks]))
 
 
-def _placed(path: Path, width: int, height: int, options: argparse.Namespace) -> tuple[Placed, tuple[str, ...]]:
+def _placed(path: Path, width: int, height: int) -> tuple[Placed, tuple[str, ...]]:
     """Return the landmarks of a file beside the picture, NAME.landmarks.json, or those found."""
     beside = path.with_suffix(".landmarks.json")
     if beside.is_file():
         return read_points(beside, width, height), ()
-    sighting = sight(path, options)
+    sighting = sight(path, FaceRequest(1))
     return sighting.placed[0], sighting.remarks
 
 
@@ -181,7 +181,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--blocks", type=int, default=0, metavar="N", help="rows side by side (default: as fits)")
     parser.add_argument("--only", metavar="TEXT", default="", help="only pictures whose path has TEXT in it")
     parser.add_argument("--json", action="store_true", help="what became of each picture, as JSON")
-    parser.set_defaults(points=None, box=None, backend="mediapipe", face=1)
     return parser
 
 
@@ -208,7 +207,7 @@ def made(options: argparse.Namespace) -> list[PictureRow]:
     paths = [path for path in paths if options.only in str(path)]
     if not paths:
         raise PictureError(f"There are no pictures in '{options.folder}'. Name a folder that has some.")
-    network = options.network = generator_of(options.generator)
+    network = options.network = named_generator(options.generator)
     sound = SoundFile(options.audio)
     take = animate(sound, Options()).final()
     moments = telling(take, COUNT)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+
 import numpy as np
 import pytest
 import soundfile
 from mouthpiece.audio import Audio
 from mouthpiece.files import ASSETS
 from mouthpiece.pipeline import animate
+from mouthpiece.portrait.find import faces as finder
 
 from tests.material import DEMO_LINE
+
+# librosa is asked for a few spectra: to compile its loops would take longer than all of them.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 @pytest.fixture
@@ -41,3 +48,19 @@ def spoken(speech):
     """The demo line's take, made by the shipped networks."""
     assert (ASSETS / "content.onnx").is_file()
     return animate(speech)
+
+
+@pytest.fixture(scope="module")
+def faces_found_once():
+    """Let faces be looked for once in each picture, in modules whose tests use the same photo: a look takes long."""
+    known, look = {}, finder._upright
+
+    def remembered(picture, networks, least):
+        key = (hashlib.sha256(picture).digest(), picture.shape, least)
+        if key not in known:
+            known[key] = tuple(look(picture, networks, least))
+        return list(known[key])
+
+    finder._upright = remembered
+    yield
+    finder._upright = look

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ IMPORTERS = {
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
     "onnx": ("training/*", "tests/*"),
-    "onnxruntime": ("core/mouthpiece/models/session.py", "training/content/export.py", "tests/*", "blender_tests/*"),
+    "onnxruntime": ("core/mouthpiece/models/session.py", "tests/*", "blender_tests/*"),
     "librosa": ("core/mouthpiece/audio.py", "training/*", "tests/*"),
     "soundfile": ("core/mouthpiece/audio.py", "training/*", "tests/*", "blender_tests/*", "benchmarks/*"),
     "scipy": (
@@ -66,6 +67,7 @@ FORBIDDEN = {
 CORE_LAYERS = {
     "errors": (),
     "topology": (),
+    "spans": (),
     "files": (),
     "curves": ("errors",),
     "features": (),
@@ -83,24 +85,24 @@ CORE_LAYERS = {
     "key_reduction": (),
     "retarget.warp": ("performance", "topology"),
     "retarget.solve": ("errors", "performance", "topology"),
-    "retarget.pins": ("errors", "files", "retarget.solve", "topology"),
+    "retarget.pins": ("errors", "files", "retarget.solve", "spans", "topology"),
     "retarget.shape_keys": ("curves", "errors", "files", "motion", "motion.chart", "performance", "topology"),
     "retarget.bones": ("curves", "errors", "files", "performance", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "topology"),
+    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
         "curves", "errors", "files", "models", "performance", "portrait", "retarget.picture", "retarget.solve",
-        "retarget.warp", "topology",
+        "retarget.warp", "spans", "topology",
     ),
     "portrait": (
-        "audio", "errors", "files", "models", "motion", "performance", "pipeline", "portrait.draw", "portrait.find",
-        "provenance", "retarget.picture", "styles", "topology",
+        "curves", "errors", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",
+        "retarget.picture",
     ),
     "provenance": ("__version__", "errors", "files", "portrait"),
     "cli": (
         "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "pipeline", "portrait",
-        "portrait.find", "provenance", "styles", "topology",
+        "portrait.draw", "portrait.find", "provenance", "styles", "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),
     "__main__": ("cli",),
@@ -149,17 +151,29 @@ CROWDED = {
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
-    "training/portrait": "a training of its own, from video to exported network",
+    "training": "a folder for each network and study, and beside them what all programs share",
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
 NOUNS = {
-    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "tracking", "training",
+    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "training",
     "tuning",
 }  # fmt: skip
 
 
+#: Words that other names have taken the place of: a word -> the one to use (docs/architecture.md, "Words").
+RETIRED = {
+    "boxed": "bounded",
+    "converting": "convert",
+    "dialling": "dial or redial",
+    "planning": "plan",
+    "rekeying": "redial",
+    "remaking": "rebuild",
+    "store": "ledger",
+}
+
+
 class Import(NamedTuple):
-    """One import: where, of which module, its dots, whether a function or type checkers do it, and names taken of it."""
+    """One import: where, of what, its dots, whether a function or only type checkers do it, and the names taken."""
 
     path: str
     line: int
@@ -168,6 +182,12 @@ class Import(NamedTuple):
     nested: bool
     typing: bool
     words: tuple[str, ...] = ()
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file, read once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def sources(*folders: str) -> list[Path]:
@@ -194,10 +214,15 @@ def walk(node: ast.AST, nested: bool, typing: bool) -> Iterator[tuple[ast.AST, b
         yield from walk(child, inside, typed)
 
 
-def imports(path: Path) -> Iterator[Import]:
-    """Yield the imports of a file."""
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
+    """Return the imports of a file."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[Import]:
     where = relative(path)
-    for node, nested, typing in walk(ast.parse(path.read_text(encoding="utf-8")), False, False):
+    for node, nested, typing in walk(parsed(path), False, False):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(where, node.lineno, alias.name, 0, nested, typing)
@@ -255,6 +280,7 @@ def room_of(name: str) -> str:
     return ".".join(words[:2]) if ".".join(words[:2]) in INNER_ROOMS and len(words) > 2 else words[0]
 
 
+@cache
 def modules(package: str) -> dict[str, Path]:
     """Return the modules of a package by dotted name without the package's own; "" is the package itself."""
     base = ROOT / PACKAGES[package]
@@ -265,8 +291,13 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
-def edges(package: str, typing: bool = False) -> Iterator[tuple[str, str, Import]]:
-    """Yield who imports whom inside a package, lazy imports included; those for type checkers only if asked for."""
+@cache
+def edges(package: str, typing: bool = False) -> tuple[tuple[str, str, Import], ...]:
+    """Return who imports whom inside a package, lazy imports included; those for type checkers only if asked for."""
+    return tuple(_edges(package, typing))
+
+
+def _edges(package: str, typing: bool) -> Iterator[tuple[str, str, Import]]:
     known = modules(package)
     for name, path in known.items():
         words = name.split(".") if name else []
@@ -376,7 +407,7 @@ def test_keys_are_written_in_one_folder():
 def test_operators_report_errors_in_one_way():
     wrong = []
     for path in sources("addon"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ExceptHandler) and relative(path) != "addon/reports.py":
                 text = ast.unparse(node)
                 if "MouthpieceError" in text and "CANCELLED" in text:
@@ -387,7 +418,7 @@ def test_operators_report_errors_in_one_way():
 def test_files_are_replaced_in_one_way():
     writers = set()
     for path in sources("addon", "core", "training"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         words = [
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
@@ -416,24 +447,26 @@ def test_no_module_passes_on_what_another_defines():
     assert not wrong
 
 
+@cache
 def definitions(path: Path) -> set[str]:
     """Return the names a module defines itself."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
     return found | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Return the names a module imports from others."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     return {a.asname or a.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names}
 
 
 def test_class_names_occur_once():
     found: dict[str, list[str]] = {}
     for path in sources("addon", "core", "training"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name.lstrip("_"), []).append(f"{relative(path)}:{node.lineno}")
     assert not {name: places for name, places in found.items() if len(places) > 1}
@@ -473,10 +506,70 @@ def test_no_drawers_for_odds_and_ends():
     assert not [relative(path) for path in sources(*FOLDERS) if path.stem in names or path.parent.name in names]
 
 
+def documents() -> list[Path]:
+    """Return the project's documents that speak of the code as it is now."""
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "training").rglob("*.md")),
+    ]
+
+
+def test_documents_name_files_that_exist():
+    known = ["/" + relative(path) for path in sources(*FOLDERS)] + ["/build.py"]
+    wrong = []
+    for path in documents():
+        if path.name == "CHANGELOG.md":  # which tells of files as they were
+            continue
+        for name in re.findall(r"`([\w./-]+\.py)[`:]", path.read_text(encoding="utf-8")):
+            if "NAME" not in name and not any(file.endswith("/" + name) for file in known):
+                wrong.append(f"{relative(path)} names {name}")
+    assert not wrong
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return the words of docs/architecture.md, and what each is called in code."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Words")[2].partition("\n## ")[0]
+    return re.findall(r"^\| ([a-z ]+) \| .* \| `([\w.]+)` \|$", table, re.MULTILINE)
+
+
+def test_the_glossarys_words_are_those_of_the_code():
+    words = glossary()
+    assert len(words) > 20 and len({word for word, _ in words}) == len(words)
+    names, places = set(), set()
+    for path in sources("addon", "core"):
+        places.add(path.with_suffix("").relative_to(ROOT).as_posix())
+        tree = parsed(path)
+        names |= {f"{path.stem}.{n.name}" for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+    missing = []
+    for word, code in words:
+        first, _, last = code.rpartition(".")
+        is_module = any(place.endswith("/" + code.replace(".", "/")) for place in places)
+        is_name = any(
+            name.endswith("." + last) and (not first or name == f"{first.split('.')[-1]}.{last}") for name in names
+        )
+        if not (is_module or is_name):
+            missing.append(f"{word}: {code}")
+    assert not missing
+
+
+def test_retired_words_do_not_come_back():
+    found = []
+    for path in sources("addon", "core", "training"):
+        tree = parsed(path)
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
+        for name in names:
+            words = set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+            found += [f"{relative(path)}: {name}" for word in words if word in RETIRED]
+    assert not found
+
+
 def test_no_shell_and_no_eval():
     wrong = []
     for path in sources("addon", "building", "core", "training"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
                 wrong.append(f"{relative(path)}:{node.lineno} {node.func.id}")
             if isinstance(node, ast.keyword) and node.arg == "shell":

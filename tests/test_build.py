@@ -2,7 +2,13 @@
 
 import base64
 import hashlib
+import os
+import re
+import signal
+import subprocess
 import sys
+import threading
+import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -10,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import build
-from building import environments, extension, processes, rings, wheels
+from building import environments, extension, processes, rings, schedule, wheels
+from building.schedule import Job, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
@@ -155,11 +162,289 @@ def test_an_environment_is_made_anew_when_its_packages_change():
 def test_a_rings_counts_are_read_from_its_report(tmp_path, numbers, passed, words):
     report = tmp_path / "report.xml"
     report.write_text(REPORT.format(*numbers))
-    assert rings.counted(report) == (passed, words)
+    assert rings.counted(report) == ((passed, numbers[1] + numbers[2], numbers[3]), words)
 
 
 def test_a_ring_that_died_has_passed_nothing(tmp_path):
-    assert rings.counted(tmp_path / "none.xml")[0] == 0
+    assert rings.counted(tmp_path / "none.xml")[0] == (0, 0, 0)
+    (tmp_path / "half.xml").write_text("<testsuites><testsuite tests=")
+    assert rings.counted(tmp_path / "half.xml")[0] == (0, 0, 0)
+
+
+# Jobs side by side
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """Let logs and reports be written to a folder of this test."""
+    monkeypatch.setattr(schedule, "LOGS", tmp_path)
+    monkeypatch.setattr(rings, "LOGS", tmp_path)
+    return tmp_path
+
+
+def job(name, work=lambda: None, fine=True, **more):
+    """Return a job that does some work, says its name, and goes well or not."""
+
+    def action():
+        work()
+        processes.say(f"{name} speaks")
+        return Outcome(name, fine, "words", (1, not fine, 0))
+
+    return Job(name, action, **more)
+
+
+def test_jobs_run_side_by_side_and_begin_after_what_they_wait_for(logs):
+    together = threading.Barrier(2, timeout=20)  # breaks unless both are there at the same time
+    done = []
+    jobs = [
+        job("last", lambda: done.append("last"), after=("one", "two")),
+        job("one", lambda: (together.wait(), done.append("one"))),
+        job("two", lambda: (together.wait(), done.append("two"))),
+    ]
+    outcomes = schedule.side_by_side(jobs, 2)
+    assert [outcome.ring for outcome in outcomes] == ["last", "one", "two"]
+    assert all(outcome.fine for outcome in outcomes)
+    assert done[-1] == "last"
+
+
+def test_no_more_run_than_there_are_lanes_but_for_those_that_wait_for_the_network(logs):
+    fetched, lock, running, most = threading.Event(), threading.Lock(), [], []
+
+    def work():
+        with lock:
+            running.append(1)
+            most.append(len(running))
+        fetched.wait(20)
+        with lock:
+            running.pop()
+
+    computing = [job(str(number), work) for number in range(4)]
+    assert all(found.fine for found in schedule.side_by_side([*computing, job("net", fetched.set, aside=True)], 1))
+    assert max(most) == 1
+
+
+def test_what_takes_longest_in_all_begins_first(logs):
+    begun = []
+    lengths = {"short": 1, "long": 9, "makes ready": 1, "waits": 10}
+    jobs = [
+        job(name, lambda name=name: begun.append(name), seconds=length, after=("makes ready",) * (name == "waits"))
+        for name, length in lengths.items()
+    ]
+    schedule.side_by_side(jobs, 1)
+    assert begun == ["makes ready", "waits", "long", "short"]
+
+
+def test_logs_are_shown_whole_and_in_the_order_given(logs, capfd):
+    ended = threading.Event()
+
+    def slow():
+        processes.execute([sys.executable, "-c", "print('slow begins', flush=True)"])
+        ended.wait(20)
+
+    schedule.side_by_side([job("slow", slow), job("quick", ended.set)], 2)
+    shown = capfd.readouterr().out.split("\n=== ")[1:]
+    assert [part.split(" ===")[0] for part in shown] == ["slow", "quick"]
+    assert "slow begins" in shown[0] and "slow speaks" in shown[0] and "slow" not in shown[1]
+    assert "slow begins" in (logs / "slow.log").read_text()
+
+
+def test_one_by_one_is_shown_as_it_goes_on(logs, capsys):
+    outcomes = schedule.one_by_one([job("second", after=("first",)), job("first", lambda: None)])
+    assert [outcome.ring for outcome in outcomes] == ["second", "first"]
+    assert capsys.readouterr().out.split("\n")[2::3] == ["first speaks", "second speaks"]
+    assert not list(logs.iterdir())
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_what_waits_for_something_that_failed_is_not_run_and_fails(logs, lanes):
+    ran = []
+
+    def broken():
+        raise processes.BuildError("no packages")
+
+    jobs = [job("ring", lambda: ran.append(1), after=("packages",)), job("packages", broken), job("other")]
+    ring, packages, other = schedule.side_by_side(jobs, 2) if lanes > 1 else schedule.one_by_one(jobs)
+    assert (packages.fine, packages.words) == (False, "no packages")
+    assert (ring.fine, ring.words) == (False, "not run: packages failed") and not ran
+    assert other.fine
+
+
+def test_a_mistake_in_a_job_is_its_failure_and_is_told_in_its_log(logs):
+    (found,) = schedule.side_by_side([job("ring", lambda: 1 / 0)], 2)
+    assert (found.fine, found.words) == (False, "ZeroDivisionError: division by zero")
+    assert "Traceback" in (logs / "ring.log").read_text()
+
+
+def test_jobs_that_wait_for_one_another_are_refused():
+    with pytest.raises(processes.BuildError, match="wait for one another: a, b"):
+        schedule.in_order([job("a", after=("b",)), job("b", after=("a",))])
+
+
+def test_a_dying_ring_is_reported(logs):
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    (logs / "sitecustomize.py").write_text(kill)
+    dying = Job("ring", lambda: rings.run_pytest("ring", Path(sys.executable), [], {"PYTHONPATH": str(logs)}))
+    (found,) = schedule.side_by_side([dying], 2)
+    assert (found.fine, found.words) == (False, "no report: the run died; exit code -9")
+
+
+def test_a_ring_is_run_counted_and_fails_if_nothing_passed(logs):
+    tests = logs / "test_few.py"
+    tests.write_text("def test_a():\n    pass\n\n\ndef test_b():\n    assert False\n")
+    (logs / "pytest.ini").touch()
+    run = [tests, "-c", logs / "pytest.ini"]
+    found = rings.run_pytest("ring", Path(sys.executable), [*run, "-k", "test_a"], {})
+    assert found.fine and found.counts == (1, 0, 0)
+    found = rings.run_pytest("ring", Path(sys.executable), run, {})
+    assert not found.fine and found.counts == (1, 1, 0)
+    found = rings.run_pytest("ring", Path(sys.executable), [*run, "-k", "absent"], {})
+    assert not found.fine and found.words.endswith("exit code 5")
+
+
+def test_stopping_kills_what_runs_and_shows_what_was_said(tmp_path):
+    """In a program of its own, which is sent what Ctrl C sends: its children must not outlive it."""
+    child = "import os, time; print('child', os.getpid(), flush=True); time.sleep(60)"
+    program = (
+        "import pathlib, sys; from building import processes, schedule as s; s.LOGS = pathlib.Path(sys.argv[1])\n"
+        f"run = lambda: s.Outcome('a', processes.execute([sys.executable, '-c', {child!r}]) == 0, '')\n"
+        "s.side_by_side([s.Job('a test of stopping', run), s.Job('never begun', run)], 1)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
+        log = tmp_path / "a-test-of-stopping.log"
+        until = time.monotonic() + 30
+        while "child " not in (log.read_text() if log.is_file() else "") and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        shown = process.communicate(timeout=30)[0]
+    assert process.returncode not in (0, None)
+    number = int(re.search(r"^child (\d+)$", shown, re.M)[1])
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+    assert "never begun: begins" not in shown
+
+
+# Which jobs
+
+
+def planned(*words, shared=True):
+    """Return the planned jobs of a command line by name."""
+    options = build.parser().parse_args(["test", *words])
+    return {job.name: job for job in rings.jobs(options, shared)}
+
+
+@pytest.fixture
+def every_python(monkeypatch):
+    monkeypatch.setattr(rings, "find_python", lambda version: sys.executable)
+    monkeypatch.delenv("BLENDER", raising=False)
+
+
+def test_every_environment_is_made_by_one_job_and_rings_wait_for_it(every_python):
+    jobs = planned("--training")
+    folders = {environment.folder for environment in (*environments.BPY.values(), environments.dev(True))}
+    assert {name for name in jobs if name.startswith(".venv")} == folders
+    assert {name for job in jobs.values() for name in job.after} == folders
+    assert jobs["bpy 5.2 life"].after == (".venv-bpy52",)
+    assert {name for name, job in jobs.items() if job.after == (".venv-train",)} == {"pure", "training"}
+
+
+def test_rings_that_ask_for_the_same_environment_make_it_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(environments, "stands", lambda environment: bool(made))
+    monkeypatch.setattr(environments, "install", lambda environment: (time.sleep(0.05), made.append(environment)))
+    threads = [threading.Thread(target=environments.prepare, args=(environments.BPY45,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [environments.BPY45]
+
+
+def test_the_shares_of_a_split_ring_are_all_its_tests(every_python):
+    jobs = planned("--ring", "bpy", "--bpy", "4.5")
+    assert [name for name in jobs if name.startswith("bpy")] == ["bpy 4.5", "bpy 4.5 life"]
+    assert list(planned("--ring", "bpy", "--bpy", "4.5", shared=False)) == [".venv", "bpy 4.5"]
+    every = {path.name for path in (ROOT / "blender_tests").glob("test_*.py")}
+    life = {Path(path).name for path in rings.SHARES["life"]}
+    assert life == {name for name in every if name.startswith("test_life_")} and life
+    assert "--ignore-glob=*/test_life_*.py" in rings.SHARES[""] and set(rings.OUTER) < set(rings.SHARES[""])
+
+
+def test_a_ring_that_was_asked_for_and_cannot_run_fails(every_python, monkeypatch):
+    assert planned()["real Blender"].action().fine
+    assert not planned("--ring", "real")["real Blender"].action().fine
+    monkeypatch.setattr(rings, "find_python", lambda version: None)
+    monkeypatch.setattr(rings, "stands", lambda environment: False)
+    assert planned()["Blender 5.2"].action().fine
+    assert not planned("--bpy", "all")["Blender 5.2"].action().fine
+
+
+def test_ci_fetches_a_blender_and_leaves_its_ring_out_where_there_is_none(every_python, monkeypatch, tmp_path):
+    jobs = planned("--ci")
+    assert jobs["fetch Blender"].aside and "fetch Blender" in jobs["real Blender"].after
+    monkeypatch.setattr(rings, "FETCHED", tmp_path / "none")
+    found = jobs["real Blender"].action()
+    assert found.fine and found.words == "left out: no Blender could be fetched"
+    assert "fetch Blender" not in planned("--ci", "--blender", "/somewhere/blender")
+
+
+def test_the_table_has_all_rings_and_their_sum():
+    jobs = [job("pure"), job(".venv", quiet=True), job("bpy 4.5")]
+    outcomes = [
+        Outcome("pure", True, "x", (3, 0, 1)),
+        Outcome(".venv", True, ""),
+        Outcome("bpy 4.5", False, "y", (2, 1, 0)),
+    ]
+    rows = [row.split() for row in schedule.table(jobs, outcomes).splitlines()]
+    assert rows[1:3] == [["pure", "ok", "x"], ["bpy", "4.5", "FAILED", "y"]]
+    assert " ".join(rows[3]) == "all FAILED 5 passed, 1 failed, 1 skipped"
+
+
+@pytest.mark.parametrize(("fine", "code"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize("lanes", ["1", "2"])
+def test_a_failing_ring_fails_the_whole(monkeypatch, logs, capsys, fine, code, lanes):
+    jobs = [job("one", fine=fine), job("two")]
+    monkeypatch.setattr(build.rings, "jobs", lambda options, shared: jobs)
+    assert build.main(["test", "--jobs", lanes]) == code
+    assert f"all {'ok    ' if fine else 'FAILED'} 2 passed" in capsys.readouterr().out
+
+
+def test_a_ring_asked_for_is_shown_as_it_goes_on_and_not_split(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(build.rings, "jobs", lambda options, shared: asked.append(shared) or [job("one")])
+    monkeypatch.setattr(build, "cores", lambda: 4)
+    monkeypatch.setattr(
+        build, "side_by_side", lambda jobs, lanes: asked.append(lanes) or [job.action() for job in jobs]
+    )
+    assert build.main(["test", "--ring", "pure"]) == 0
+    assert build.main(["test", "--", "-k", "curves"]) == 0
+    assert build.main(["test"]) == 0
+    assert asked == [False, False, 4, True, 4]
+
+
+# Environments
+
+
+def test_torchs_cpu_build_is_taken_where_pip_is_offered_one(monkeypatch, capsys):
+    commands, code = [], 0
+    monkeypatch.setattr(environments, "execute", lambda command: commands.append(command) or code)
+    environments.install_torch(["pip", "install"])
+    assert commands[0][:2] == ["pip", "install"]
+    assert commands[0][2] in environments.pyproject()["project"]["optional-dependencies"]["train"][-1] + "+cpu"
+    assert "CUDA" not in capsys.readouterr().out
+    code = 1
+    environments.install_torch(["pip", "install"])
+    assert "CUDA" in capsys.readouterr().out
+
+
+def test_only_what_is_installed_decides_over_the_checkouts_environment(monkeypatch):
+    project = environments.pyproject()
+    before = environments.fingerprint(environments.dev())
+    monkeypatch.setattr(environments, "pyproject", lambda: project)
+    project["tool"]["ruff"]["line-length"] = 80
+    assert environments.fingerprint(environments.dev()) == before
+    project["project"]["optional-dependencies"]["dev"].append("another")
+    assert environments.fingerprint(environments.dev()) != before
 
 
 def test_a_failing_or_hanging_command_is_noticed():

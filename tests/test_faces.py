@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.portrait_request import subject_of
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait import images
 from mouthpiece.portrait.draw.flatness import flatness, is_flat
 from mouthpiece.portrait.draw.generator import shipped_generator
 from mouthpiece.portrait.draw.resample import resize, warp
-from mouthpiece.portrait.film_job import job_of
 from mouthpiece.portrait.find import choice, steadiness
-from mouthpiece.portrait.find.faces import Look, face_of, find_faces, look_for_faces
+from mouthpiece.portrait.find.face import face_of
+from mouthpiece.portrait.find.faces import Look, find_faces, look_for_faces
 from mouthpiece.portrait.find.networks import crop_around, face_networks
 from mouthpiece.portrait.find.placement import Placed, as_json, mirrored, placed_by_detector, read_points
 from mouthpiece.portrait.find.pose import turn_of
@@ -34,6 +35,13 @@ AHEAD = np.column_stack([FACE, DEPTH]) * 100 + [200, 200, 0]
 def portrait():
     pytest.importorskip("PIL")
     return images.over_white(images.read_picture(PORTRAIT))
+
+
+@pytest.fixture(scope="module")
+def straight(portrait):
+    """The portrait's face as it is found where it stands upright."""
+    (face,) = find_faces(portrait)
+    return face
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +124,7 @@ def test_the_back_of_a_head_is_no_face(head, degrees):
 
 
 @pytest.mark.parametrize("degrees", range(-165, 181, 15))
-def test_a_face_at_any_angle_is_found(portrait, degrees):
-    (straight,) = find_faces(portrait)
+def test_a_face_at_any_angle_is_found(portrait, straight, degrees):
     size, room = len(portrait), 330
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -138,9 +145,8 @@ def test_jitter_grows_as_a_face_is_seen_less_well(portrait, rng):
     assert good.jitter < 0.01 < bad.jitter
 
 
-def test_many_looks_are_better_where_one_is_unsteady(portrait, monkeypatch):
+def test_many_looks_are_better_where_one_is_unsteady(portrait, straight, monkeypatch):
     noise = np.random.default_rng(2)
-    (truth,) = find_faces(portrait)
     off: dict[str, list[float]] = {"one": [], "many": []}
     for _ in range(4):
         small = resize(portrait, 84, 84)
@@ -149,8 +155,8 @@ def test_many_looks_are_better_where_one_is_unsteady(portrait, monkeypatch):
             monkeypatch.setattr(steadiness, "_UNSTEADY", least)
             face = find_faces(worse)[0]
             assert face.jitter > 0.018
-            far = np.linalg.norm(face.landmarks[17:, :2] - truth.landmarks[17:, :2], axis=1).mean()
-            off[name].append(far / truth.eye_distance)
+            far = np.linalg.norm(face.landmarks[17:, :2] - straight.landmarks[17:, :2], axis=1).mean()
+            off[name].append(far / straight.eye_distance)
     assert np.mean(off["many"]) < 0.85 * np.mean(off["one"])
 
 
@@ -298,8 +304,7 @@ def test_drawings_do_without_the_shipped_network_unless_it_is_asked_for(tmp_path
     more = [] if asked is None else ["--generator", asked]
     consent = ["--consent", "nobody: an empty page, for a test"]
     options = core_cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
-    job = job_of(options)
-    assert (job.generator is not None) == (used and shipped_generator() is not None)
-    assert ("portrait" in " ".join(job.facts.networks)) == (job.generator is not None)
-    told = any("flat colours" in words for words in job.remarks)
+    subject = subject_of(options)
+    assert (subject.generator is not None) == (used and shipped_generator() is not None)
+    told = any("flat colours" in words for words in subject.remarks)
     assert told == (asked is None and shipped_generator() is not None)

@@ -27,6 +27,7 @@ from mouthpiece.provenance.verification import verified
 from tests.material import DEMO_LINE
 
 pytest.importorskip("PIL")
+pytestmark = pytest.mark.usefixtures("faces_found_once")
 ROOT = Path(__file__).resolve().parent.parent
 FACE = ROOT / "demo" / "samples" / "astronaut.jpg"
 CONSENT = "historical: NASA's portrait of Eileen Collins, in the public domain"
@@ -193,14 +194,14 @@ def test_a_longer_runs_frames_do_not_stay_behind(tmp_path):
     with pytest.raises(PictureError, match=r"2 files .*frame_0005.png, frame_0006.png"):
         shorter.done()
     assert shorter.done(force=True) == [True] * 4
-    shorter.clear()
+    shorter.begin()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *(f"frame_{number:04}.png" for number in range(1, 5)),
         "frame_note.png",
     ]
     (tmp_path / "frame_0009.png").write_bytes(png.encoded(frame))
     with pytest.raises(PictureError, match="Move it away"):
-        shorter.clear()
+        shorter.begin()
 
 
 def test_numbering_and_gaps():
@@ -325,26 +326,6 @@ def test_frame_rates_are_exact():
         24000, 1001
     )
     assert portrait_command.colour("#00b140") == (0, 177, 64)
-
-
-def test_time_stamps_only_where_the_network_may_be_used(line, tmp_path):
-    options = core_cli.build_parser().parse_args(
-        [
-            "portrait",
-            "--image",
-            str(FACE),
-            "--audio",
-            str(line),
-            "-o",
-            "a.mp4",
-            "--consent",
-            CONSENT,
-            "--time-stamp",
-            "http://x",
-        ]
-    )
-    with pytest.raises(PictureError, match="not allowed"):
-        portrait_command.seal_of(options, online=False)
 
 
 def test_sounds_keep_their_channels(line, speech):

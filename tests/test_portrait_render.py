@@ -49,20 +49,6 @@ def spoken(frames: int = 30) -> Performance:
     return take(frames, landmarks=landmarks, head=head, blink=np.tile((np.sin(phase) > 0.9)[:, None], (1, 2)) * 1.0)
 
 
-def test_triangles_of_a_square_cover_every_pixel_once() -> None:
-    points = np.array([[2.3, 1.7], [11.6, 2.2], [10.9, 9.4], [1.2, 8.8], [6.1, 5.0]])
-    triangles = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
-    spans = painter.spans_of(points[triangles], 14, 12)
-    hits = np.zeros((12, 14), int)
-    for row, start, length in zip(spans.row, spans.start, spans.length, strict=True):
-        hits[row, start : start + length] += 1
-    x, y = np.meshgrid(np.arange(14) + 0.5, np.arange(12) + 0.5)
-    within = np.ones((12, 14), bool)
-    for a, b in zip(points[:4], np.roll(points[:4], -1, 0), strict=True):
-        within &= (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) > 0
-    assert (hits == within).all()
-
-
 def test_a_mesh_moved_by_whole_pixels_moves_the_texture() -> None:
     rng = np.random.default_rng(0)
     texture = rng.integers(0, 256, (20, 24, 4), np.uint8)

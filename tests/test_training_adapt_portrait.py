@@ -18,10 +18,10 @@ from mouthpiece.portrait.portrait import portrait_of
 
 from tests.test_portrait_render import ROOT, spoken
 from training.portrait import adapt, subject_video
-from training.portrait.contact_sheets import write_film
-from training.portrait.data import Clip
-from training.portrait.networks import Repair, Shape
-from training.portrait.train import Config, save_weights
+from training.portrait.data import FaceClip
+from training.portrait.measures.contact_sheets import write_film
+from training.portrait.networks import GeneratorShape, Repair
+from training.portrait.train import PortraitConfig, save_weights
 
 CONSENT = "nobody: a person made up for a test of this program"
 
@@ -43,8 +43,8 @@ def video(tmp_path_factory):
 def shipped(tmp_path_factory):
     """Weights of a small generator that changes little."""
     torch.manual_seed(0)
-    net = Repair(Shape((8, 8, 8, 8), (1, 1, 1)))
-    config = Config(shape=net.shape)
+    net = Repair(GeneratorShape((8, 8, 8, 8), (1, 1, 1)))
+    config = PortraitConfig(shape=net.shape)
     path = tmp_path_factory.mktemp("weights") / "portrait.safetensors"
     save_weights(net, path, config, 1, [])
     return path
@@ -59,7 +59,7 @@ def folder(video, tmp_path_factory):
 
 
 def clips_of(*lengths):
-    return [Clip(f"c{k}", np.zeros((n, 8, 8, 3), np.uint8), np.zeros((n, 68, 3)), np.zeros((n, 2, 3)))
+    return [FaceClip(f"c{k}", np.zeros((n, 8, 8, 3), np.uint8), np.zeros((n, 68, 3)), np.zeros((n, 2, 3)))
             for k, n in enumerate(lengths)]  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_a_whole_run_records_consent_and_goes_on_where_it_stopped(video, folder,
     real = adapt._train
 
     def stopped(run, clips, folder):
-        run.trained(*adapt.fixed_batches(clips, run.config, 1)[0])
+        run.learn(*adapt.fixed_batches(clips, run.config, 1)[0])
         run.save(folder)
         raise KeyboardInterrupt
 
@@ -140,7 +140,7 @@ def test_a_whole_run_records_consent_and_goes_on_where_it_stopped(video, folder,
 
 def test_weights_that_make_a_face_no_better_are_not_taken(shipped):
     net, _ = adapt.load_weights(shipped)
-    run = adapt.Run(Config(shape=net.shape))
+    run = adapt.PortraitRun(PortraitConfig(shape=net.shape))
     rng = np.random.default_rng(0)
     real = torch.from_numpy(rng.random((2, 3, 64, 64), np.float32))
     planes = torch.cat([real, real, torch.ones(2, 6, 64, 64)], dim=1)

@@ -166,7 +166,7 @@ def test_files_that_are_missing_or_no_network_are_told(tmp_path, caplog):
     # a name that is shipped does not stand in for a file that is not there
     with pytest.raises(ModelError, match="There is no network"):
         load_generator(tmp_path / "portrait.onnx")
-    with pytest.raises(ModelError, match=r"portrait_sidecar 'mine\.onnx'"):
+    with pytest.raises(ModelError, match=r"training\.portrait\.sidecar 'mine\.onnx'"):
         load_generator(darker(tmp_path / "mine.onnx"))
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"\x08\x09 not a network \xff")

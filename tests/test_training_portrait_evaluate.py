@@ -15,10 +15,11 @@ from mouthpiece.portrait.images import over_white, read_picture
 from mouthpiece.portrait.portrait import portrait_of
 
 from tests.test_portrait_render import ROOT, spoken
-from training.pack.tracking import FaceTracker
-from training.portrait import contact_sheets, evaluate, reports, shots, speech
+from training.pack.face_tracker import FaceTracker
+from training.portrait import evaluate
 from training.portrait.data import irises_of
-from training.portrait.scores import Features, opening
+from training.portrait.measures import contact_sheets, report, shots, speech
+from training.portrait.measures.scores import DetectorFeatures, opening
 
 
 class Darker:
@@ -38,7 +39,7 @@ def clip():
     renderer = Renderer(portrait_of(picture, placed))
     frames = np.stack([frame[..., :3] for frame in renderer.frames(spoken(26), 25.0)])
     found = list(FaceTracker().follow(frames))
-    return shots.Clip(
+    return shots.FaceClip(
         "someone", frames, np.array([face.landmarks for face in found]), irises_of(np.array([f.iris for f in found]))
     )
 
@@ -65,9 +66,9 @@ def test_the_still_has_shut_lips_and_of_those_the_most_open_eyes():
 
 
 def test_a_shot_made_anew_is_judged_by_every_method(clip):
-    made = evaluate.made_of(clip, {"warp + generator": Generator(Darker(), ("warped",))})
+    made = evaluate.remade(clip, {"warp + generator": Generator(Darker(), ("warped",))})
     assert list(made.frames) == ["recorded", "held still", "warp", "warp + generator"]
-    rows = evaluate.judged(made, Features())
+    rows = evaluate.judged(made, DetectorFeatures())
     assert "mouth_psnr" not in rows["recorded"]
     for better, worse in (("warp", "held still"), ("warp", "warp + generator")):
         for name in ("mouth_psnr", "mouth_ssim", "face_psnr"):
@@ -111,7 +112,7 @@ def test_agreement_is_correlation_and_slope_of_the_frames_that_show_a_face():
 def test_a_still_that_speaks_is_read_again():
     picture = read_picture(ROOT / "demo/samples/astronaut.jpg")
     portrait = portrait_of(picture, placed_by_detector(find_faces(over_white(picture))[0]))
-    line = speech.Line("line", spoken(20), Audio(np.zeros(12800, np.float32), 16000, "line"))
+    line = speech.SpokenLine("line", spoken(20), Audio(np.zeros(12800, np.float32), 16000, "line"))
     frames, told = speech.spoken(portrait, line, None)
     assert len(frames) == 20
     assert told["r"] > 0.9
@@ -131,17 +132,17 @@ def test_flicker_goes_back_and_forth_and_movement_does_not():
 
 def test_tables_have_a_row_for_every_method_and_a_cell_for_every_figure():
     rows = {"a": {"warp": {"r": 0.9, "size": 1.0}}, "b": {"warp": {"r": 0.8}}}
-    lines = reports.table(rows, reports.SPEECH, "who | method").splitlines()
+    lines = report.table(rows, report.SPEECH, "who | method").splitlines()
     assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {len(reports.SPEECH) + 3}
-    told = [reports.Told(s, "l", "warp", {"r": r, "size": 1.0}) for s, r in (("a", 0.9), ("b", 0.7))]
-    assert "| **all** | warp | 0.800 | 1.00 |" in reports.spoken_tables(told)
+    assert {line.count("|") for line in lines} == {len(report.SPEECH) + 3}
+    told = [report.SpokenFigures(s, "l", "warp", {"r": r, "size": 1.0}) for s, r in (("a", 0.9), ("b", 0.7))]
+    assert "| **all** | warp | 0.800 | 1.00 |" in report.spoken_tables(told)
 
 
 def test_a_film_has_the_sound_it_is_given(tmp_path):
     frames = [np.full((64, 96, 3), k, np.uint8) for k in range(50)]
     tone = np.sin(np.arange(32000) / 5).astype(np.float32)
-    assert contact_sheets.write_film(tmp_path / "f.mp4", frames, sound=contact_sheets.Heard(tone, 16000)) == 50
+    assert contact_sheets.write_film(tmp_path / "f.mp4", frames, sound=contact_sheets.ClipSound(tone, 16000)) == 50
     with av.open(str(tmp_path / "f.mp4")) as film:
         assert film.streams.video[0].frames == 50
         assert film.streams.audio[0].rate == 16000

@@ -7,7 +7,7 @@ from mouthpiece.portrait.find.placement import placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
 
 from tests.test_portrait_render import ROOT
-from training.portrait import scores
+from training.portrait.measures import scores
 
 LANDMARKS = np.asarray(placed_in_box(80, 70, 180, 200).landmarks)
 
@@ -20,7 +20,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def features():
-    return scores.Features()
+    return scores.DetectorFeatures()
 
 
 def noisy(picture, sigma):

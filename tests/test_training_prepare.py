@@ -1,6 +1,7 @@
 # ruff: noqa: E402 - imported once it is known that what the module needs is installed
 """From videos to a pack, on a video made here: a public-domain portrait moved about, with a spoken line."""
 
+from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from mouthpiece.features import FRAME_SAMPLES
 
 from tests.material import DEMO_LINE, SHARED
 from training.pack import clips, prepare, video
+from training.pack.face_tracker import FaceTracker, head_pose
 from training.pack.geometry import AVERAGE_RIGID, remove_pose
-from training.pack.tracking import FaceTracker, head_pose
 
 FACE = Path(__file__).parent / "test_training_face.jpg"
 RATE = 30  # frames per second of the made videos: not ours, so that they must be resampled
 TURNS = np.radians(6.0)
+GAP = 15  # pictures without a face: at 25 frames per second a little longer than a clip may have
 
 
 @pytest.fixture(scope="session")
@@ -75,14 +77,14 @@ def line():
     return soundfile.read(DEMO_LINE, dtype="float32")[0]
 
 
-@pytest.fixture
-def folder(tmp_path, portrait, line):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, portrait, line):
     """Three people's videos: one plain, one with a gap, a mute one and a file that is no video."""
-    videos = tmp_path / "videos – ñ"
+    videos = tmp_path_factory.mktemp("made") / "videos – ñ"
     (videos / "Anna").mkdir(parents=True)
     (videos / "Bert").mkdir()
     moving = [picture(portrait, k / RATE) for k in range(2 * RATE)]
-    nothing = [np.full_like(portrait, 90)] * RATE
+    nothing = [np.full_like(portrait, 90)] * GAP
     write_video(videos / "Anna" / "first take.mov", moving, line[: 2 * 16_000])
     write_video(videos / "Bert" / "b.mov", [*moving[:40], *nothing, *moving[20:]], line[: 4 * 16_000])
     write_video(videos / "Carl__mute.mov", moving[:30])
@@ -90,8 +92,22 @@ def folder(tmp_path, portrait, line):
     return videos
 
 
-def test_a_folder_becomes_a_pack(folder, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def tracked(tracker):
+    """Track a video, but each only once: searching picture by picture for a face that is not there takes seconds."""
+    known = {}
+
+    def track(path, tracker=tracker):
+        known[path] = known.get(path) or prepare.track(path, tracker)
+        return deepcopy(known[path])
+
+    return track
+
+
+def test_a_folder_becomes_a_pack(folder, tmp_path, capsys, tracked, monkeypatch):
     out = tmp_path / "pack"
+    found = {path: tracked(path) for path in (folder / "Anna" / "first take.mov", folder / "Bert" / "b.mov")}
+    monkeypatch.setattr(prepare, "track", lambda path, tracker: found[path])
     assert prepare.main([str(folder), str(out), "--val-share", "0.4", "--language", "English"]) == 1
     told = capsys.readouterr().err
     assert "[4/4]" in told
@@ -117,8 +133,8 @@ def test_a_folder_becomes_a_pack(folder, tmp_path, capsys):
     assert clips.read_index(out) == rows
 
 
-def test_the_track_follows_the_motion(folder, tracker, portrait):
-    found = prepare.track(folder / "Anna" / "first take.mov", tracker)
+def test_the_track_follows_the_motion(folder, tracked, portrait):
+    found = tracked(folder / "Anna" / "first take.mov")
     assert found.size == (portrait.shape[1], portrait.shape[0])
     times = np.arange(50) / 25 + 0.5 / 25 - 0.5 / RATE  # the picture shown in the middle of a frame
     true = np.stack(shift_at(times), axis=1)
@@ -135,24 +151,24 @@ def test_the_track_follows_the_motion(folder, tracker, portrait):
     assert aligned.std(axis=0)[:, :2].mean() < 0.01  # a portrait does not talk: what is left is the tracker's noise
 
 
-def test_a_lost_face_is_marked_and_cuts(folder, tracker):
-    found = prepare.track(folder / "Bert" / "b.mov", tracker)
+def test_a_lost_face_is_marked_and_cuts(folder, tracked):
+    found = tracked(folder / "Bert" / "b.mov")
     lost = np.flatnonzero(~found.valid)
     assert lost[0] == pytest.approx(33, abs=1)
-    assert len(lost) == pytest.approx(25, abs=2)
+    assert len(lost) == pytest.approx(GAP * 25 / RATE, abs=2)
     assert np.isnan(found.landmarks[lost]).all()
     assert [part.start for part in prepare.stretches(found)] == [0, lost[-1] + 1]
 
 
-def test_a_short_gap_stays_in_the_clip(tracker, folder):
-    found = prepare.track(folder / "Anna" / "first take.mov", tracker)
+def test_a_short_gap_stays_in_the_clip(tracked, folder):
+    found = tracked(folder / "Anna" / "first take.mov")
     found.valid[20:25] = False
     found.landmarks[20:25] = np.nan
     assert prepare.stretches(found) == [slice(0, 50)]
 
 
-def test_another_shot_is_another_clip(tracker, folder):
-    found = prepare.track(folder / "Anna" / "first take.mov", tracker)
+def test_another_shot_is_another_clip(tracked, folder):
+    found = tracked(folder / "Anna" / "first take.mov")
     found.landmarks[25:, :, 0] += 200
     assert prepare.stretches(found) == [slice(0, 25), slice(25, 50)]
 
@@ -209,12 +225,12 @@ def test_speakers_keep_their_side_as_a_pack_grows():
     assert prepare.split_speakers(["a"], 0.9, 0) in ({"a": "val"}, {"a": "train"})
 
 
-def test_bad_arguments(tmp_path, capsys):
+def test_bad_arguments(tmp_path, caplog):
     with pytest.raises(SystemExit) as stop:
         prepare.main([str(tmp_path / "nowhere"), str(tmp_path / "out")])
     assert stop.value.code == 2
     assert prepare.main([str(tmp_path), str(tmp_path / "out")]) == 1
-    assert "no video" in capsys.readouterr().err
+    assert "no video" in caplog.text
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "faces").is_dir(), reason="the training pack is not here")

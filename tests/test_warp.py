@@ -274,9 +274,7 @@ def test_extreme_frames_of_real_speakers_fold_nothing_once_repaired():
         assert not folds.flipped(triangles, done.moved)[:, upright].any(), path.name
         assert np.abs(done.moved[:, :68] - worst).max() < 0.35, path.name
         frames, folded, turned_over = frames + len(worst), folded + done.frames, turned_over + done.folds
-    print(
-        f"\n{len(clips)} clips, {frames} extreme frames: {turned_over} folded triangles in {folded}, repaired"
-    )
+    print(f"\n{len(clips)} clips, {frames} extreme frames: {turned_over} folded triangles in {folded}, repaired")
     assert frames > 400
 
 

@@ -1,16 +1,19 @@
-"""Arguments of the ``bake`` command, and the bake they describe."""
+"""``blender -b scene.blend -c mouthpiece bake``: what it takes on the command line, and the bake it comes to."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError
 
 from .. import scene_settings
 from ..bake import settings as bake_settings
-from ..bake.bake import Bake
+from ..bake.bake import Bake, Report
+from ..jobs import drain
 from ..sound import recordings, strips
 from ..targets import find_object
 from ..targets.bones import mapping as bone_mapping
@@ -19,9 +22,7 @@ from ..targets.head.target import HeadTarget
 from ..targets.mouth_chart import files
 from ..targets.shape_keys import presets
 from ..targets.shape_keys import table as key_table
-
-if TYPE_CHECKING:
-    from ..bake.bake import Bake
+from . import blend_files, preview_video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,3 +151,78 @@ def _head(options: argparse.Namespace) -> Any:
         return None
     distance = measured_eye_distance(find_object(options.object[0])) if options.head_translation else 0.0
     return HeadTarget.of(find_object(name), options.strength, options.bone or "", distance)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bake, then save and render as asked. Return 0 if all succeeded, else 1, or 2 for options that contradict."""
+    from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
+
+    teller = reporter(options)
+    wrong = contradiction(options)
+    if wrong:
+        teller.error("bake", wrong)
+        return int(BAD_ARGUMENTS)
+    began = perf_counter()
+    subject = options.audio or options.strip
+    result: dict[str, Any] = {"ok": False, "object": options.object[0], "outputs": []}
+    try:
+        _check_outputs(options)
+        bake = bake_of(options)
+        report = _drain(bake, teller, subject)
+        result |= report.as_dict()
+        _save(options, result)
+        _render(options, bake, report, result, teller)
+    except MouthpieceError as error:
+        teller.error(subject, str(error))
+        teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
+        return int(FAILED)
+    result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
+    teller.result(result, "\n".join([report.summary(), *_summaries(report), *result["outputs"]]))
+    return int(DONE)
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse outputs that exist or cannot be written, before any work."""
+    if options.output is not None:
+        blend_files.check(options.output, options.force)
+    if options.render is not None:
+        blend_files.check(options.render, options.force)
+        preview_video.check(bpy.context.scene)
+
+
+def _summaries(report: Report) -> list[str]:
+    return [f"{target['object']}: {target['summary']}" for target in report.targets]
+
+
+def _drain(bake: Bake, teller: Any, subject: str) -> Report:
+    """Do the work, telling about it, and return what was written."""
+    reports: list[Report] = []
+    said: list[str] = []
+    drain(
+        bake.steps(),
+        lambda progress: teller.progress(subject, progress.fraction, progress.message),
+        said.append,
+        lambda heard: reports.append(bake.write(heard)),
+    )
+    (report,) = reports
+    report.warnings = said + report.warnings
+    for warning in report.warnings:
+        teller.warning(subject, warning)
+    return report
+
+
+def _save(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    if options.output is not None:
+        result["outputs"].append(str(blend_files.save(options.output)))
+
+
+def _render(options: argparse.Namespace, bake: Bake, report: Report, result: dict[str, Any], teller: Any) -> None:
+    if options.render is not None:
+        teller.progress(str(options.render), 0.0, "Rendering")
+        made, remark = preview_video.render(
+            bpy.context.scene, bake.recording, report.first, report.last, options.render
+        )
+        result["outputs"].append(str(made))
+        if remark:
+            result["warnings"].append(remark)
+            teller.warning(str(options.render), remark)

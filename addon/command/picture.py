@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
 from ..targets.picture_rig import images
+from . import bake as bake_command
+from . import blend_files
+from .new_scene import scene_for
 
 
 def add(commands: Any) -> None:
@@ -22,8 +23,6 @@ def add(commands: Any) -> None:
     from mouthpiece.cli.animate import add_motion_arguments
     from mouthpiece.cli.landmarks import pixel
     from mouthpiece.cli.report import add_report_arguments
-
-    from . import bake as bake_command
 
     parser = commands.add_parser(
         "picture",
@@ -56,10 +55,6 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the rig, animate it if there is a sound, save and render. Return the exit code."""
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError
-
-    from . import blend_files
-    from . import parser as command_parser
 
     teller = reporter(options)
     if options.audio is None and options.render is not None:
@@ -75,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         options.object = [rig.name]
         if options.audio is not None:
             _heard(options)
-            return command_parser.run_bake(options)
+            return bake_command.run(options)
         outputs = [str(blend_files.save(options.output))] if options.output is not None else []
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
@@ -98,36 +93,6 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
         made = rig_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)
     return made.rig, made.warnings
-
-
-@contextmanager
-def scene_for(image: bpy.types.Image, fps: Fraction | int | None) -> Iterator[bpy.types.Scene]:
-    """Make a scene that shows pictures as they are, at a rate or that of the scene before; it goes if making fails."""
-    from mouthpiece.errors import MouthpieceError
-
-    window, before = bpy.context.window, bpy.context.scene
-    scene: Any = bpy.data.scenes.new(Path(image.name).stem)
-    scene.render.fps, scene.render.fps_base = before.render.fps, before.render.fps_base
-    if fps is not None:
-        scene.render.fps = max(1, round(fps))
-        scene.render.fps_base = scene.render.fps / float(fps)
-    window.scene = scene
-    _ready_for_video(scene, before)
-    rig_builder.show_colours(scene)
-    try:
-        yield scene
-    except MouthpieceError:
-        window.scene = before
-        bpy.data.scenes.remove(scene)
-        raise
-
-
-def _ready_for_video(scene: bpy.types.Scene, other: bpy.types.Scene) -> None:
-    """Give a scene made by script the video settings of another: its own have no values, not even to be given back."""
-    for name in ("format", "codec", "audio_codec", "constant_rate_factor", "ffmpeg_preset"):
-        value = getattr(other.render.ffmpeg, name)
-        if value:
-            setattr(scene.render.ffmpeg, name, value)
 
 
 def _heard(options: argparse.Namespace) -> None:

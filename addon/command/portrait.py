@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError, PictureError
 
+from .. import preferences
+from ..bake.bake import Bake, Heard
+from ..jobs import drain
 from ..sound import recordings
 from ..targets.picture_rig import builder as rig_builder
 from ..targets.picture_rig import images
 from ..targets.portrait import builder as portrait_builder
-from ..targets.portrait.render_setup import Signer
+from ..targets.portrait.render_setup import RenderWish, Signer
+from ..targets.portrait.target import PortraitTarget
 from . import blend_files, render
+from .new_scene import scene_for
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
-
-    from ..targets.portrait.render import Rendering
+    from mouthpiece.provenance.sequences import Numbering
 
 
 def add(commands: Any) -> None:
@@ -47,7 +52,6 @@ def run(options: argparse.Namespace) -> int:
     """Make the portrait, animate it, render. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError
 
     teller = reporter(options)
     wrong = portrait_command.contradiction(options)
@@ -57,11 +61,11 @@ def run(options: argparse.Namespace) -> int:
     began = perf_counter()
     result: dict[str, Any] = {"ok": False, "input": str(options.image), "output": str(options.output), "warnings": []}
     try:
-        _check(options)
-        obj, warnings = _made(options)
+        frames = _check(options)
+        obj, finders, warnings = _made(options)
         warnings += _animate(obj, options, teller)
-        rendering, told = render.rendering_of(obj, options.force, _signer(options), teller)
-        rendering = _as_asked(rendering, options)
+        wish = RenderWish(options.force, _signer(options), options.quality, frames, _sound(options), finders)
+        rendering, told = render.rendering_of(obj, wish, teller)
         result |= render.render(obj, rendering, [*warnings, *told], teller)
         if options.blend is not None:
             result["blend"] = str(blend_files.save(options.blend))
@@ -74,40 +78,45 @@ def run(options: argparse.Namespace) -> int:
     return int(DONE)
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Refuse before any work what cannot end well."""
-    from mouthpiece.cli import portrait as portrait_command
-    from mouthpiece.errors import PictureError
+def _check(options: argparse.Namespace) -> Numbering | None:
+    """Refuse before any work what cannot end well; return where frames go, if that was said."""
+    from mouthpiece.portrait.consent import Consent
+    from mouthpiece.portrait.film_job import is_film
     from mouthpiece.provenance.sequences import Numbering
 
-    portrait_command.consent_of(options)
+    Consent.of(options.consent, options.consent_by)
     if options.time_stamp and not bpy.app.online_access:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
-    if portrait_command.is_film(options.output):
+    place = options.keep_frames
+    if is_film(options.output):
         blend_files.check(options.output, options.force)
     else:
-        Numbering.of(options.output)
+        place = options.output
     if options.blend is not None:
         blend_files.check(options.blend, options.force)
+    return None if place is None else Numbering.of(place.absolute())
 
 
-def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
-    """Make the portrait in a scene of its own, its settings as asked for."""
-    from mouthpiece.cli import portrait as portrait_command
-
-    from .picture import scene_for
+def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, Mapping[str, str], list[str]]:
+    """Make the portrait in a scene of its own, its settings as asked for; return it, who found its face, remarks."""
+    from mouthpiece.performance import Performance
+    from mouthpiece.portrait.consent import Consent
+    from mouthpiece.portrait.film_job import is_film
+    from mouthpiece.portrait.frame_motion import rate_of
 
     image = images.load(str(options.image))
-    wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=_placed(image, options))
-    with scene_for(image, options.fps):
+    placed, finders, remarks = _face(image, options)
+    wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=placed)
+    take = Performance.load(options.take) if options.take is not None else None
+    with scene_for(image, rate_of(options.fps, take)):
         made = portrait_builder.make(bpy.context, image, wanted)
         rig_builder.add_camera(bpy.context, made.rig)
     settings: Any = made.rig.mouthpiece_portrait
-    consent = portrait_command.consent_of(options)
+    consent = Consent.of(options.consent, options.consent_by)
     settings.consent, settings.kind = True, consent.kind.upper()
     settings.statement, settings.by = consent.statement, consent.by
     settings.mark, settings.longest = options.mark, options.size or 0
-    settings.media = "VIDEO" if portrait_command.is_film(options.output) else "FRAMES"
+    settings.media = "VIDEO" if is_film(options.output) else "FRAMES"
     settings.output = str(options.output.absolute())
     settings.background = [level / 255 for level in options.background]
     settings.keep_frames = options.keep_frames is not None
@@ -115,34 +124,26 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
         settings.repair = {"none": "NONE", "shipped": "SHIPPED"}.get(options.generator.lower(), "FILE")
         own = settings.repair == "FILE"
         settings.generator = str(Path(options.generator).absolute()) if own else ""
-    return made.rig, made.warnings
+    return made.rig, finders, [*made.warnings, *remarks]
 
 
-def _placed(image: bpy.types.Image, options: argparse.Namespace) -> Placed | None:
-    """Return landmarks that are not found by the networks of our own; None if they are to be."""
-    from mouthpiece.portrait.find.choice import chosen_face, scaled
-    from mouthpiece.portrait.find.faces import look_for_faces
-    from mouthpiece.portrait.find.placement import placed_by_clicks, placed_by_detector, placed_in_box
+def _face(
+    image: bpy.types.Image, options: argparse.Namespace
+) -> tuple[Placed | None, Mapping[str, str], tuple[str, ...]]:
+    """Return the face, the networks that found it, and remarks; None for one that comes from a file."""
+    from mouthpiece.cli.landmarks import face_request
 
-    if options.points:
-        return placed_by_clicks(options.points[:2], options.points[2:])
-    if options.box:
-        return placed_in_box(*options.box)
-    if options.landmarks or options.backend == "mediapipe":
-        return None
-    colours, factor = images.pixels(image)
-    look = look_for_faces(images.over_white(colours), options.backend)
-    return placed_by_detector(scaled(chosen_face(look, options.face, str(options.image)).face, factor))
+    if options.landmarks is not None:
+        return None, {}, ()
+    sighting = rig_builder.found_in(image, face_request(options, options.face))
+    return sighting.placed[0], sighting.networks or {}, sighting.remarks
 
 
 def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) -> list[str]:
     """Have the portrait speak the sound or take, and return remarks."""
     from mouthpiece.cli import dial
     from mouthpiece.cli.animate import style_asked
-    from mouthpiece.pipeline import Options, Progress
-
-    from ..bake.bake import Bake, Heard
-    from ..targets.portrait.target import PortraitTarget
+    from mouthpiece.pipeline import Options
 
     source, scene = options.take or options.audio, bpy.context.scene
     heard = recordings.from_file(str(source), scene, 1)
@@ -152,41 +153,30 @@ def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) ->
     target = PortraitTarget.of(obj, options.strength)
     bake = Bake(heard, (target,), asked, options.models, dials=dial.dials_of(options))
     remarks: list[str] = []
-    for message in bake.steps():
-        if isinstance(message, Heard):
-            report = bake.write(message)
-            remarks += report.warnings
-            scene.frame_start, scene.frame_end = report.first, report.last
-        elif isinstance(message, Progress):
-            teller.progress(str(source), message.fraction, message.message)
-        else:
-            remarks.append(message.message)
+
+    def write(heard: Heard) -> None:
+        report = bake.write(heard)
+        remarks.extend(report.warnings)
+        scene.frame_start, scene.frame_end = report.first, report.last
+
+    drain(
+        bake.steps(),
+        lambda progress: teller.progress(str(source), progress.fraction, progress.message),
+        remarks.append,
+        write,
+    )
     return remarks
+
+
+def _sound(options: argparse.Namespace) -> recordings.Recording | None:
+    """Return what is heard in a film of a take that was given with a sound; None for the sound the take is made of."""
+    if options.take is None or options.audio is None:
+        return None
+    return recordings.from_file(str(options.audio), bpy.context.scene, 1)
 
 
 def _signer(options: argparse.Namespace) -> Signer:
     certificate, key = (str(path) if path else "" for path in (options.certificate, options.private_key))
     if not certificate and not options.no_credentials:
-        from .. import preferences
-
         certificate, key = preferences.signer(bpy.context)
     return Signer(certificate, key, options.time_stamp, not options.no_credentials)
-
-
-def _as_asked(rendering: Rendering, options: argparse.Namespace) -> Rendering:
-    """Return the rendering with what the panel has no setting for: quality, the place of frames, a take's sound."""
-    from mouthpiece.cli import portrait as portrait_command
-    from mouthpiece.provenance.sequences import Numbering
-
-    from ..sound import soundtrack
-
-    rendering = replace(rendering, quality=options.quality)
-    place = options.keep_frames or (None if portrait_command.is_film(options.output) else options.output)
-    if place is not None:
-        named = Numbering.of(place.absolute())
-        rendering = replace(rendering, folder=replace(rendering.folder, path=named.folder, name=named.name))
-    if options.take is not None and options.audio is not None and rendering.film is not None:
-        recording = recordings.from_file(str(options.audio), bpy.context.scene, 1)
-        last = rendering.first + rendering.folder.count - 1
-        rendering = replace(rendering, sounds=(soundtrack.TrackSound(recording, rendering.first, last),))
-    return rendering

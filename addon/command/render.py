@@ -8,10 +8,18 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import MouthpieceError, RigError
+
+from ..jobs import drain
+from ..targets import find_object
+from ..targets.picture_rig import settings as picture_settings
+from ..targets.portrait import placement, render_setup
+from ..targets.portrait.render import Asked, Rendering
+from ..targets.portrait.render_setup import RenderWish
+from . import blend_files
 
 if TYPE_CHECKING:
-    from ..targets.portrait.render import Rendering
-    from ..targets.portrait.render_setup import Signer
+    from mouthpiece.portrait.film_job import PortraitMade
 
 
 def add(commands: Any) -> None:
@@ -36,11 +44,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Render. Return 0, or 1 if it failed."""
     from mouthpiece.cli.report import DONE, FAILED, reporter
-    from mouthpiece.errors import MouthpieceError, RigError
-
-    from ..targets import find_object
-    from ..targets.picture_rig import settings as picture_settings
-    from . import blend_files
+    from mouthpiece.portrait.film_job import is_film
 
     teller, began = reporter(options), perf_counter()
     result: dict[str, Any] = {"ok": False, "object": options.object, "warnings": []}
@@ -53,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
         if options.output is not None:
             place = Path(options.output).absolute()
             obj.mouthpiece_portrait.output = str(place)
-            obj.mouthpiece_portrait.media = "VIDEO" if place.suffix.lower() in (".mp4", ".m4v", ".mov") else "FRAMES"
-        rendering, told = rendering_of(obj, options.force, None, teller)
+            obj.mouthpiece_portrait.media = "VIDEO" if is_film(place) else "FRAMES"
+        rendering, told = rendering_of(obj, RenderWish(options.force), teller)
         result |= render(obj, rendering, told, teller)
         if options.blend is not None:
             result["blend"] = str(blend_files.save(options.blend))
@@ -67,50 +71,37 @@ def run(options: argparse.Namespace) -> int:
     return int(DONE)
 
 
-def rendering_of(obj: bpy.types.Object, force: bool, signer: Signer | None, teller: Any) -> tuple[Rendering, list[str]]:
+def rendering_of(obj: bpy.types.Object, wish: RenderWish, teller: Any) -> tuple[Rendering, list[str]]:
     """Return what is to be rendered of a portrait, and remarks."""
-    from ..targets.portrait import render_setup
-
     teller.progress(obj.name, 0.0, "Reading the picture")
-    return render_setup.rendering_of(obj, bpy.context.scene, force, signer)
+    return render_setup.rendering_of(obj, bpy.context.scene, wish)
 
 
 def render(obj: bpy.types.Object, rendering: Rendering, remarks: list[str], teller: Any) -> dict[str, Any]:
     """Render, telling about it, place the result, and return what was made, fit for JSON."""
-    from mouthpiece.pipeline import Progress
-
-    from ..targets.portrait import placement
-    from ..targets.portrait.render import Asked, Rendered
-
-    remarks = list(remarks)
-    done: Rendered | None = None
-    for message in rendering.steps():
-        if isinstance(message, Asked):
-            message.answer()
-        elif isinstance(message, Rendered):
-            done = message
-        elif isinstance(message, Progress):
-            teller.progress(obj.name, message.fraction, message.message)
-        else:
-            remarks.append(message.message)
-    assert done is not None
-    count = rendering.folder.count
-    last = rendering.first + count - 1
-    remarks += placement.place(obj, bpy.context, done, rendering.first, last)
+    remarks, job = list(remarks), rendering.job
+    made: list[PortraitMade] = []
+    drain(
+        rendering.steps(),
+        lambda progress: teller.progress(obj.name, progress.fraction, progress.message),
+        remarks.append,
+        lambda message: message.answer() if isinstance(message, Asked) else made.append(message),
+    )
+    (done,) = made
+    remarks += placement.place(obj, bpy.context, done, rendering.first, rendering.last)
     for remark in remarks:
         teller.warning(obj.name, remark)
-    facts = rendering.sealing.facts
     return {
         "object": obj.name,
         "output": str(done.path),
-        "frames": count,
-        "rendered": count - done.resumed,
+        "frames": rendering.count,
+        "rendered": done.rendered,
         "size": list(done.size),
         "fps": rendering.rate,
-        "seconds": round(count / rendering.rate, 3),
-        "generator": rendering.generator.name if rendering.generator is not None else None,
-        "signature": rendering.sealing.seal.signature,
-        "consent": facts.consent.as_dict(),
+        "seconds": round(rendering.count / rendering.rate, 3),
+        "generator": job.generator.name if job.generator is not None else None,
+        "signature": job.seal.signature,
+        "consent": job.consent.as_dict(),
         "warnings": remarks,
     }
 

@@ -59,11 +59,6 @@ class Target(Protocol):
         ...
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return whether the object was set up for this kind of target alone; then no other kind is tried."""
-        ...
-
-    @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target that :meth:`saved` described, for the object called ``saved["object_name"]``."""
         ...
@@ -86,6 +81,15 @@ class Target(Protocol):
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the data-blocks of an object that this kind of target writes into, even if it cannot do so now."""
+        ...
+
+
+class ClaimingTarget(Target, Protocol):
+    """A target whose objects are made for it: no other kind is tried for them."""
+
+    @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object was made for this kind of target."""
         ...
 
 
@@ -131,6 +135,8 @@ _TRIED: Final = {
     "ARMATURE": ("BONES", "CHART"),
     "GREASEPENCIL": ("STROKES", "CHART"),
 }
+#: Kinds that claim the objects made for them: a :class:`ClaimingTarget` each.
+_CLAIMING: Final = ("PICTURE", "PORTRAIT")
 #: Types of objects that can be characters without their target being chosen.
 DRIVABLE: Final = tuple(_TRIED)
 #: Kinds tried before all others, as they fit only objects that were set up for them.
@@ -175,9 +181,9 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
         if kind not in KINDS:
             raise RigError(f"There is no kind of target '{kind}'. Choose one of: AUTO, {', '.join(KINDS)}.")
         return KINDS[kind].of(obj, strength)
-    claimed = next((target for target in KINDS.values() if target.claims(obj)), None)
-    if claimed is not None:
-        return claimed.of(obj, strength)
+    for claiming in (kind for kind in _CLAIMING if kind in KINDS):
+        if cast(type[ClaimingTarget], KINDS[claiming]).claims(obj):
+            return KINDS[claiming].of(obj, strength)
     tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
     refused: dict[str, RigError] = {}
     for name in tried:

@@ -1,4 +1,4 @@
-"""``python -m mouthpiece``."""
+"""Runs the command line: ``python -m mouthpiece``."""
 
 import sys
 

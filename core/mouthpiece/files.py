@@ -1,4 +1,4 @@
-"""Where the package's own files lie, and files that are written whole or not at all."""
+"""The folder of the package's own files, and the writing of files whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-#: Networks with their sidecars, tables and rig families that come with the package.
+#: Folder of the networks with their sidecars, the tables and the rig families that come with the package.
 ASSETS: Final = Path(__file__).resolve().parent / "assets"
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Lend a temporary path beside ``path``; what is written there takes the place of ``path`` when the block ends.
+    """Yield a temporary path beside ``path``; the file written there replaces ``path`` when the block ends.
 
     If the block raises, ``path`` stays as it was and the temporary file is removed. The temporary name is unique, so
-    that threads and processes may write the same file at once; it has the ending of ``path``, for writers that tell
+    that threads and processes can write the same file at once, and has the ending of ``path``, for writers that choose
     the format by it. A file that is replaced keeps its permissions.
 
     Raises
     ------
     OSError
-        If there is no such folder, or the file cannot be put in place.
+        If there is no such folder, or ``path`` cannot be replaced.
     """
     target = Path(path)
     temporary = target.with_name(f".{secrets.token_hex(6)}.part{target.suffix}")

@@ -1,9 +1,9 @@
-"""Fewer keys for the same curve: as many as a chosen error asks for.
+"""Reduces the keys of curves to as few as an allowed error permits.
 
-Between two keys a curve is a cubic whose ends have the slope the samples have there (with handles a third of the way
-to the next key, Blender's own evaluation is that cubic in time). A span may be left without keys if its cubic misses no
-sample by more than the error; which spans to take is the shortest way through all that may. Turning points, and the
-ends of stretches that rest, always have keys, with level tangents: a mouth that shuts goes on shutting.
+Between two keys a curve is a cubic whose slopes at both ends are those of the samples there (with handles a third of
+the way to the next key, Blender evaluates exactly that cubic in time). A span needs no keys inside if its cubic misses
+no sample by more than the error; of all such spans, the shortest path picks those with the fewest keys. Turning points
+and the ends of stretches at rest always have keys, with level tangents, so that a mouth that shuts still shuts.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Lengths of spans that are tried, in frames.
+#: Lengths of the spans between keys that are tried, in frames.
 _SPANS: Final = (*range(2, 25), 28, 32, 40, 48, 64, 96, 128)
-#: Share of the error that is left to rounding in single floats, and rounding that no error asks for.
+#: Share of the error kept for rounding to single floats, and differences that count as rounding at any error.
 _MARGIN: Final = 0.03
 _ROUNDING: Final = 1e-5
-#: Frames that must be alike to be a rest.
+#: Least number of equal frames in a row that count as a rest.
 _RESTING: Final = 3
 
 
@@ -33,7 +33,7 @@ class Keyed:
     Attributes
     ----------
     frames : (K,) int64
-        Which samples are keys, ascending; the first and last are.
+        Indices of the samples that are keys, ascending; the first and the last sample are among them.
     slopes : (K,) float64
         Slope of the curve at each, in the channel's unit per frame.
     """
@@ -43,9 +43,10 @@ class Keyed:
 
 
 def reduced(values: NDArray[np.floating], error: float) -> list[Keyed]:
-    """Return the keys each column of ``values`` (F, C), a row a frame, needs to miss none by more than ``error``.
+    """Return, for each column of ``values`` (F, C), the fewest keys that miss no value by more than ``error``.
 
-    ``error`` is in the columns' own units; both at most 0 and too few frames to save any leave a key on every frame.
+    Rows are frames, and ``error`` is in the columns' own units. There is a key on every frame if ``error`` is not
+    above 0 or there are too few frames to leave any out.
     """
     table = np.asarray(values, np.float64)
     count, width = table.shape
@@ -67,9 +68,9 @@ def reduced(values: NDArray[np.floating], error: float) -> list[Keyed]:
 
 
 def refitted(values: NDArray[np.floating], frames: NDArray[np.int64], error: float) -> Keyed:
-    """Return keys for ``values`` (F,) on the given ``frames``, and on as many more as ``error`` asks for.
+    """Return keys for ``values`` (F,) on the given ``frames``, and on more where ``error`` needs them.
 
-    Much faster than :func:`reduced`, for a curve that has changed a little, and seldom as few keys.
+    This is much faster than :func:`reduced`, for a curve that has changed a little, but gives mostly more keys.
     """
     track = np.asarray(values, np.float64)
     slopes = _slopes(track[:, None])[:, 0]
@@ -88,7 +89,7 @@ def refitted(values: NDArray[np.floating], frames: NDArray[np.int64], error: flo
 
 
 def cubic(keyed: Keyed, values: NDArray[np.floating]) -> Array:
-    """Return what a channel with these keys is at every frame (F,); ``values`` (F,) are its samples."""
+    """Return the values (F,) of a channel with these keys at every frame; ``values`` (F,) are its samples."""
     track = np.asarray(values, np.float64)
     frames = np.arange(len(track))
     place = np.clip(np.searchsorted(keyed.frames, frames, side="right") - 1, 0, max(len(keyed.frames) - 2, 0))
@@ -101,10 +102,10 @@ def cubic(keyed: Keyed, values: NDArray[np.floating]) -> Array:
 
 
 def straight(values: NDArray[np.floating], error: float) -> NDArray[np.int64]:
-    """Return which of ``values`` (F,), one a frame, straight lines need to miss none by more than ``error``.
+    """Return which of ``values`` (F,) straight lines must go through to miss no value by more than ``error``.
 
-    Ascending indices, the first and last always among them (Ramer, Douglas and Peucker's splitting at the value missed
-    by most, with the distance taken along the value axis).
+    The indices ascend and include the first and last (Ramer, Douglas and Peucker's splitting at the value missed by
+    most, with the distance measured along the value axis).
     """
     track = np.asarray(values, np.float64)
     chosen = {0, len(track) - 1}
@@ -125,13 +126,13 @@ def straight(values: NDArray[np.floating], error: float) -> NDArray[np.int64]:
 
 
 def _hermite(u: Array, start: Array, end: Array, leaving: Array, arriving: Array) -> Array:
-    """Return cubics at ``u`` (0..1) from their ends' values and slopes per span."""
+    """Return the values of cubics at ``u`` (0..1), given values and slopes (per span) at their ends."""
     rise = end - start
     return start + u * (leaving + u * (3 * rise - 2 * leaving - arriving + u * (leaving + arriving - 2 * rise)))
 
 
 def _slopes(table: Array) -> Array:
-    """Return slopes (F, C) per frame: level where a curve turns or rests, else both sides' mean, not too steep."""
+    """Return slopes (F, C) per frame: 0 where a curve turns or rests, else the limited mean of both sides' slopes."""
     if len(table) < 2:
         return np.zeros_like(table)
     steps = np.diff(table, axis=0)
@@ -142,7 +143,7 @@ def _slopes(table: Array) -> Array:
 
 
 def _turns(table: Array, error: float) -> NDArray[np.bool_]:
-    """Return where curves turn (F, C): extremes from which they go back by more than ``error``; the ends as well."""
+    """Return where curves turn (F, C): at extremes they leave by more than ``error``, and at both ends."""
     count, width = table.shape
     found = np.zeros((count, width), bool)
     found[[0, -1]] = True
@@ -166,7 +167,7 @@ def _turns(table: Array, error: float) -> NDArray[np.bool_]:
 
 
 def _still(table: Array) -> NDArray[np.bool_]:
-    """Return which steps (F - 1, C) belong to a rest: nothing moves for some frames."""
+    """Return which steps (F - 1, C) belong to a rest: a stretch of frames with equal values."""
     same: NDArray[np.bool_] = np.diff(table, axis=0) == 0
     long = same.copy()
     for back in range(1, _RESTING - 1):
@@ -178,7 +179,7 @@ def _still(table: Array) -> NDArray[np.bool_]:
 
 
 def _rest_ends(table: Array) -> NDArray[np.bool_]:
-    """Return the first and last frames (F, C) of rests."""
+    """Return which frames (F, C) are the first or last of a rest."""
     still = _still(table).astype(np.int8)
     edge = np.zeros((1, table.shape[1]), np.int8)
     changes: NDArray[np.bool_] = np.diff(np.concatenate([edge, still, edge]), axis=0) != 0
@@ -198,7 +199,7 @@ def _rests(table: Array) -> NDArray[np.int64]:
 
 
 def _spans(table: Array, slopes: Array, must: NDArray[np.bool_], error: float) -> dict[int, NDArray[np.bool_]]:
-    """Return, by length, which spans may go without keys inside: by first frame, (F - length, C)."""
+    """Return, for each length of span, which spans need no keys inside, by their first frame: (F - length, C)."""
     count, width = table.shape
     passed = np.cumsum(must, axis=0)
     found = {}
@@ -207,7 +208,7 @@ def _spans(table: Array, slopes: Array, must: NDArray[np.bool_], error: float) -
             break
         free: NDArray[np.bool_] = passed[span - 1 : -1] == passed[:-span]
         first, column = np.nonzero(free)
-        # The middle first: most spans that will not do are found out there.
+        # The middle first: most spans that miss a sample miss it there.
         for inside in sorted(range(1, span), key=lambda step: abs(step - span / 2)):
             if not len(first):
                 break
@@ -222,7 +223,7 @@ def _spans(table: Array, slopes: Array, must: NDArray[np.bool_], error: float) -
 
 
 def _shortest_way(spans: dict[int, NDArray[np.bool_]], rests: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return, for each frame, the key before it on the way with the fewest keys (F, C)."""
+    """Return, for each frame, the frame of the key before it on the path with the fewest keys, (F, C)."""
     width = rests.shape[1]
     columns = np.arange(width)
     steps = np.zeros((count, width), np.int64)

@@ -1,4 +1,4 @@
-"""What a face does over time, rig-free: the border between *move* and *retarget*.
+"""A take: what a face does over time, without a rig. *Move* makes it, *retarget* reads it.
 
 A :class:`Performance` is saved as a plain ``.npz`` (never pickled) with a format number.
 """
@@ -52,7 +52,7 @@ def _frozen(value: object, shape: tuple[int, ...], name: str) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Performance:
-    """What a face does, sampled at ``fps`` (frames per second); frame ``i`` is the moment ``i / fps`` seconds.
+    """What a face does, sampled at ``fps`` (frames per second); frame ``i`` is at ``i / fps`` seconds.
 
     Frame of reference: x to the right of the picture, y down, z away from the camera; the unit of
     length is the distance between the outer eye corners of the neutral face. Arrays are read-only.
@@ -86,10 +86,10 @@ class Performance:
     style_head : (T, 6) float32
         What the speaker's style adds to ``head``.
     dials : mapping of str to JSON values
-        How the motion is to be dialled (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as
-        inferred: :meth:`final` returns the take with style and dials applied.
+        Dials for the motion (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as inferred:
+        :meth:`final` returns the take with style and dials applied.
     audio_sha256 : str
-        SHA-256 of the sound as heard: 16 kHz, mono, 16-bit little-endian samples.
+        SHA-256 of the sound as the networks got it: 16 kHz, mono, 16-bit little-endian samples.
     models : mapping of str to str
         Name of each network used and the SHA-256 of its file.
     options : mapping of str to JSON values
@@ -115,7 +115,7 @@ class Performance:
     dials: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check shapes and finiteness and freeze the arrays.
+        """Check that arrays have the right shapes and finite values, and make them read-only.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Performance:
         return len(self) / self.fps
 
     def final(self) -> Performance:
-        """Return the take to be seen: style layer and dials applied, and none left to apply.
+        """Return the take with style layer and dials applied; the result has neither.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Performance:
         return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
-        """Return the landmarks (T, 68, 3) with head motion applied, in the frame of reference of the class."""
+        """Return the landmarks (T, 68, 3) with head motion applied, in the axes and unit of the class."""
         rotation = rotation_matrices(self.head[:, :3])
         posed: Array = np.einsum("tij,tpj->tpi", rotation, self.landmarks).astype(np.float32)
         return posed + self.head[:, None, 3:]
@@ -169,12 +169,12 @@ class Performance:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the take to ``path`` as ``.npz`` and return the path written.
 
-        The file appears whole or not at all: it is written beside its place and moved there.
+        The file is written whole or not at all: under a temporary name first, then moved to ``path``.
 
         Raises
         ------
         TakeError
-            If the place cannot be written to.
+            If the file cannot be written.
         """
         target = Path(path)
         meta = {
@@ -246,12 +246,12 @@ def _check_format(meta: object, source: Path) -> None:
 
 
 def check_replaceable(place: Path, force: bool) -> None:
-    """Refuse to write over anything at ``place`` but a take, unless ``force``.
+    """Check that ``place`` holds nothing or a take, which may be overwritten; with ``force`` anything may.
 
     Raises
     ------
     TakeError
-        If something else is there.
+        If another file or a folder is there.
     """
     if force or not place.exists():
         return
@@ -277,11 +277,11 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 #: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene.
 PACKED_FORMAT: Final = 1
-#: Greatest step.
+#: Greatest number of steps a rounded value may have.
 _FULL: Final = 32767
-#: What is stored as it is: a few thousand numbers.
+#: Arrays that are stored unrounded, as they are small: a few thousand numbers.
 _EXACT: Final = ("neutral", "style_landmarks", "style_arkit")
-#: What has a row a frame. Landmarks are stored as displacements from rest.
+#: Arrays with a row for each frame. Landmarks are stored as displacements from rest.
 _TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
 
 
@@ -298,7 +298,7 @@ def pack(take: Performance) -> bytes:
         rows = track.reshape(len(take), -1)
         scale = float(np.abs(rows).max(initial=0.0)) / _FULL or 1.0
         steps = np.round(rows / scale).astype(np.int16)
-        # differences wrap around, and so does adding them up again
+        # 16-bit differences may overflow, which adding them up again undoes
         arrays[name] = np.diff(steps, axis=0, prepend=np.zeros_like(steps[:1])).T
         arrays[f"{name}_scale"] = np.array(scale, np.float64)
     meta = {
@@ -342,7 +342,7 @@ def _track(differences: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
 
 
 def _meta(stored: NDArray[Any]) -> dict[str, Any]:
-    """Return what ``Performance`` takes besides arrays."""
+    """Return the arguments of ``Performance`` that are not arrays."""
     meta: dict[str, Any] = json.loads(str(stored))
     number = meta.pop("format")
     if number > PACKED_FORMAT:

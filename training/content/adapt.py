@@ -1,58 +1,62 @@
 """Fine-tune lips and style to one actor: ``python -m training.content.adapt VIDEO… --out DIR``, a few minutes of video.
 
-A folder of clips made by ``training.pack.prepare`` will do in a video's place. Of the material (in order of name and time)
-the first seven tenths teach, the next tenth chooses how far to go from the shipped network towards the actor's, and the
-last two tenths judge. Written to DIR: ``content.onnx`` with its sidecar (for ``--models DIR``), ``style.json`` (for
-``--style DIR/style.json``) and ``report.json``. If the actor's lips are read no better than before, no network is
-written and the shipped one stays in use. Exit code 0 when done, 1 when the material cannot be used, 130 when stopped.
+A folder of clips made by ``training.pack.prepare`` may stand in for a video. The first seven tenths of the material (in
+order of name and time) are trained on, the next tenth decides how far to go from the shipped network towards the
+actor's, and the last two tenths are judged. Written to DIR: ``content.onnx`` with its sidecar (for ``--models DIR``),
+``style.json`` (for ``--style DIR/style.json``) and ``report.json``. If the trained network reads the actor's lips no
+better than the shipped one, no network is written.
+Exit code 0 when done, 1 when the material cannot be used, 130 when stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mouthpiece import styles
-from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES
+from mouthpiece.files import ASSETS, write_whole
 from mouthpiece.models.phonetic import PhoneticListener
-from mouthpiece.models.registry import ASSETS, find
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from mouthpiece.models.registry import find
+from safetensors.torch import load_file, save
 
+from ..command_line import exit_code, parser_of
+from ..files import write_json
+from ..measures.markdown import table
 from ..measures.score import Metrics, mean_rows
+from ..networks import adaptation
+from ..networks.adaptation import BLENDS, Material, blended
+from ..networks.weights import half_floats
 from ..pack.clips import Clip, load_clip
-from ..pack.prepare import Source, prepare_video
-from ..pack.tracking import FaceTracker
-from ..pack.video import SUFFIXES, VideoError
+from ..pack.face_tracker import FaceTracker
+from ..pack.prepare import VideoSource, prepare_video
+from ..pack.video import SUFFIXES
+from ..paths import CHECKPOINTS, CONFIGS
 from ..speaker.data import head_clips, manners, tilts
+from .config import ContentConfig
+from .corpus import Corpus
 from .data import NO_AUGMENTATION, Stretch, cached_rendition
-from .evaluate import POSE_COLUMNS, closed, judge, ours, systems_rows, table
+from .evaluate import POSE_COLUMNS, closed, judge, ours, systems_rows
 from .export import export, load_checkpoint
+from .networks import BUFFERS
+from .run import ContentRun, validate
 from .targets import make_targets
-from .train import Config, Corpus, Run, stored, validate
 
 log = logging.getLogger(__name__)
 
-HERE = Path(__file__).resolve().parents[1]
-SHIPPED = HERE / "checkpoints" / "content.safetensors"
-#: Where of the material's length teaching ends, and choosing.
-TAUGHT, CHOSEN = 0.7, 0.8
-#: Seconds of a clip left out where one part ends and the next begins.
+SHIPPED = CHECKPOINTS / "content.safetensors"
+#: Seconds of a clip left out where one part of the material ends and the next begins.
 GAP = 1.0
-#: Seconds of held face below which there is too little to learn from.
+#: Least seconds of tracked face that can be learned from.
 LEAST_SECONDS = 40.0
-#: How far from the shipped weights (0) to those trained on the actor (1).
-BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
-#: Changes to the shipped network's own training.
+#: Settings that differ from the shipped network's own training.
 CHANGES: Mapping[str, Any] = {
     "steps": 160, "batch": 8, "learning_rate": 3e-4, "warmup": 20, "average": 0.97, "evaluate_every": 40,
     "patience": 99, "renditions": 3,
@@ -63,17 +67,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """An actor's clips, cut in three: to teach, to choose by, and to judge by."""
-
-    teach: list[Clip]
-    choose: list[Clip]
-    judge: list[Clip]
-
-
 def cut(clip: Clip, start: int, stop: int) -> Clip:
     """Return the frames ``start`` to ``stop`` (excluded) of ``clip``."""
+    if (start, stop) == (0, len(clip)):
+        return clip
     part = slice(start, stop)
     return replace(
         clip,
@@ -86,13 +83,13 @@ def cut(clip: Clip, start: int, stop: int) -> Clip:
     )
 
 
-def divided(clips: Sequence[Clip]) -> Material:
-    """Return ``clips`` cut in three by time.
+def divided(clips: Sequence[Clip]) -> Material[Clip]:
+    """Return ``clips`` divided by time.
 
     Raises
     ------
     ValueError
-        If there is too little of them.
+        If they show the face for too short a time, or in pieces that are too short.
     """
     seconds = sum(int(clip.valid.sum()) for clip in clips) / FRAME_RATE
     if seconds < LEAST_SECONDS:
@@ -100,20 +97,8 @@ def divided(clips: Sequence[Clip]) -> Material:
             f"there are {seconds:.0f} seconds of the actor's face, and {LEAST_SECONDS:.0f} are needed at least; "
             "two to five minutes are good"
         )
-    total = sum(map(len, clips))
-    bounds = (0, round(TAUGHT * total), round(CHOSEN * total), total)
-    parts: list[list[Clip]] = [[], [], []]
-    begin = 0
-    for clip in clips:
-        for part, low, high in zip(parts, bounds[:-1], bounds[1:], strict=True):
-            first, last = max(low - begin, 0), min(high - begin, len(clip))
-            first += round(GAP * FRAME_RATE) if first > 0 else 0
-            if last - first >= FRAME_RATE:
-                part.append(clip if (first, last) == (0, len(clip)) else cut(clip, first, last))
-        begin += len(clip)
-    if not all(parts):
-        raise ValueError("the material is in pieces too short to hold some of it back; give longer takes")
-    return Material(*parts)
+    failure = "the material is in pieces too short to hold some of it back; give longer takes"
+    return adaptation.divided(clips, cut, round(GAP * FRAME_RATE), FRAME_RATE, failure)
 
 
 def collect(sources: Sequence[Path], out: Path, synced: bool = True) -> list[Clip]:
@@ -122,7 +107,9 @@ def collect(sources: Sequence[Path], out: Path, synced: bool = True) -> list[Cli
     Raises
     ------
     ValueError
-        If one is neither, or shows no face that can be read.
+        If one is neither a video nor a folder of clips.
+    VideoError
+        If a video cannot be decoded or shows no face that can be read.
     """
     clips: list[Clip] = []
     tracker = FaceTracker()
@@ -143,18 +130,16 @@ def collect(sources: Sequence[Path], out: Path, synced: bool = True) -> list[Cli
 
 
 def _tracked(video: Path, folder: Path, tracker: FaceTracker, synced: bool) -> list[Clip]:
+    """Return the clips of a video, which are written to ``folder`` if they are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     if not list(folder.glob(f"{video.stem}__*.npz")):
         log.info("%s: tracking…", video.name)
-        try:
-            prepare_video(Source(video, "actor", video.stem), folder, "train", "unknown", tracker, synced)
-        except VideoError as error:
-            raise ValueError(str(error)) from error
+        prepare_video(VideoSource(video, "actor", video.stem), folder, "train", "unknown", tracker, synced)
     return [load_clip(place) for place in sorted(folder.glob(f"{video.stem}__*.npz"))]
 
 
-def corpus_of(material: Material, cache: Path, config: Config) -> Corpus:
-    """Return the actor's clips as features and targets on the shipped network's face."""
+def corpus_of(material: Material[Clip], cache: Path, config: ContentConfig) -> Corpus:
+    """Return the actor's clips as features and targets on the shipped network's canonical face."""
     network, neutral = find("phonetic"), find("content").sidecar.neutral_face().astype(float)
     listener, stamp = PhoneticListener(network.open()), network.sidecar.sha256
     every = [*material.teach, *material.choose]
@@ -169,17 +154,12 @@ def corpus_of(material: Material, cache: Path, config: Config) -> Corpus:
     return Corpus(neutral, renditions, heard(every[count:], targets[count:], False, 0))
 
 
-def blended(start: Mapping[str, Tensor], end: Mapping[str, Tensor], amount: float) -> dict[str, Tensor]:
-    """Return weights ``amount`` of the way from ``start`` to ``end`` (Wortsman et al. 2022: robust fine-tuning)."""
-    return {name: torch.lerp(value.float(), end[name].float(), amount).contiguous() for name, value in start.items()}
-
-
-def fine_tune(material: Material, checkpoint: Path, out: Path, steps: int | None = None) -> float:
-    """Write ``best.safetensors`` to ``out``/run and return the blend it is: 0 if nothing beats the shipped weights."""
+def fine_tune(material: Material[Clip], checkpoint: Path, out: Path, steps: int | None = None) -> float:
+    """Write ``best.safetensors`` to ``out``/run and return its blend (see ``BLENDS``): 0 if no other is better."""
     _, notes = load_checkpoint(checkpoint)
-    shipped = Config.read(HERE / "configs" / "content.json")
+    shipped = ContentConfig.read(CONFIGS / "content.json")
     config = replace(shipped, **{**CHANGES, "steps": steps or CHANGES["steps"], "name": "content"})
-    run = Run(config, corpus_of(material, out / "cache", config), out / "run")
+    run = ContentRun(config, corpus_of(material, out / "cache", config), out / "run")
     run.start_from(checkpoint)
     run.train()
     start, end = load_file(checkpoint), {k: v.clone() for k, v in run.average.state_dict().items()}
@@ -187,11 +167,11 @@ def fine_tune(material: Material, checkpoint: Path, out: Path, steps: int | None
     for amount in BLENDS:
         run.average.load_state_dict(blended(start, end, amount))
         figures[amount] = validate(run.average, run.corpus.val)["r_open"]
-    # a tie goes to the weights that were made from many speakers
+    # of equals, take the one nearest to the shipped weights, which were trained on many speakers
     best = max(BLENDS, key=lambda amount: (round(figures[amount], 3), -amount))
-    log.info("r_open on what chooses: %s", ", ".join(f"{a:g} {r:.3f}" for a, r in figures.items()))
+    log.info("r_open by blend: %s", ", ".join(f"{a:g} {r:.3f}" for a, r in figures.items()))
     notes = notes | {"config": json.dumps(asdict(config)), "step": str(run.step)}
-    save_file(stored(blended(start, end, best)), out / "run" / "best.safetensors", metadata=notes)
+    write_whole(out / "run" / "best.safetensors", save(half_floats(blended(start, end, best), BUFFERS), notes))
     return best
 
 
@@ -203,7 +183,7 @@ def manner_of(clips: Sequence[Clip]) -> dict[str, float]:
     ValueError
         If no clip is long enough to show how the head moves.
     """
-    typical = load_file(HERE / "checkpoints" / "head.safetensors")["typical"].numpy().astype(float)
+    typical = load_file(CHECKPOINTS / "head.safetensors")["typical"].numpy().astype(float)
     average = json.loads((ASSETS / "styles.json").read_text(encoding="utf-8"))["average"]
     _, tilt = tilts(head_clips(clips), typical)
     neutral = find("content").sidecar.neutral_face().astype(float)
@@ -214,8 +194,13 @@ def manner_of(clips: Sequence[Clip]) -> dict[str, float]:
     return dict(zip(styles.MANNER, manner.round(4).tolist(), strict=True))
 
 
-def compared(material: Material, before: Path | None, models: Path | None, style: styles.Style) -> dict[str, Metrics]:
-    """Return the figures of the held-back material with the networks in ``before``, and after; None: the shipped."""
+def compared(
+    material: Material[Clip], before: Path | None, models: Path | None, style: styles.Style
+) -> dict[str, Metrics]:
+    """Return the figures of the material to judge by with the networks in the folders ``before`` and ``models``.
+
+    None stands for the shipped networks; the second row has the actor's ``style`` as well.
+    """
     neutral = find("content").sidecar.neutral_face().astype(float)
     systems = {
         "before": judge(material.judge, ours(before)),
@@ -234,7 +219,9 @@ def adapt(
     steps: int | None = None,
     checkpoint: Path = SHIPPED,
 ) -> str:
-    """Do all of it, beginning with the weights in ``checkpoint``, and return the report as text.
+    """Adapt network and style to the actor in ``sources``, write them to ``out``, and return the report as text.
+
+    Training begins with the weights in ``checkpoint``.
 
     Raises
     ------
@@ -250,30 +237,26 @@ def adapt(
     manner = manner_of([*material.teach, *material.choose])
     before = None if checkpoint == SHIPPED else export(checkpoint, out / "before").parent
     best = fine_tune(material, checkpoint, out, steps)
-    # how wide the actor opens the mouth, the network has learned by now
+    # the trained network already opens the mouth as wide as the actor does
     style = styles.Style(name, **manner | {"opening": (1 - best) * manner["opening"]})
     if best:
         export(out / "run" / "best.safetensors", out)
     else:
         for old in ("content.onnx", "content.onnx.json"):
             (out / old).unlink(missing_ok=True)
-    (out / "style.json").write_text(json.dumps(asdict(style), indent=1) + "\n", encoding="utf-8")
+    write_json(out / "style.json", asdict(style))
     rows = compared(material, before, out if best else before, style)
     report = {"blend": best, "style": manner, "figures": rows, "sources": [path.name for path in sources]}
-    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    told = f"The network is {best:.0%} of the way to the actor's." if best else (
+    write_json(out / "report.json", report)
+    verdict = f"The network is {best:.0%} of the way to the actor's." if best else (
         "The shipped network reads the actor's lips as well as one trained on them: none was written."
     )  # fmt: skip
-    return f"{table(rows, 'held back', COLUMNS)}\n\n{told}"
+    return f"{table(rows, 'held back', COLUMNS)}\n\n{verdict}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.content.adapt",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.content.adapt", __doc__)
     parser.add_argument("sources", nargs="+", type=Path, metavar="VIDEO", help="videos of the actor, or a clip folder")
     parser.add_argument("--out", type=Path, required=True, help="folder for network, style and report")
     parser.add_argument("--name", default="actor", help="what the style is called")
@@ -281,17 +264,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, default=SHIPPED, help="weights to begin with (default: the shipped)")
     parser.add_argument("--no-sync", action="store_true", help="trust the videos' own sound and picture timing")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    try:
+
+    def work() -> None:
         print(adapt(args.sources, args.out, args.name, not args.no_sync, args.steps, args.checkpoint))
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("not adapted: %s", error)
-        return 1
-    print(f"\nUse it: --models '{args.out}' --style '{args.out / 'style.json'}'")
-    return 0
+        print(f"\nUse it: --models '{args.out}' --style '{args.out / 'style.json'}'")
+
+    return exit_code(work, "not adapted")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Clips as the network sees them: features of the core, targets, augmentation, batches.
+"""Clips as the content network sees them: features, targets, augmentation, batches.
 
-A *rendition* is one pass over a pack's clips with its own random alterations: clips of a speaker strung together,
-silences put in, faster or slower, noisier, duller. Features come from the core's own code, so training hears what
-the add-on hears, windows and all. Renditions are cached on disk, outside the repository.
+A *rendition* is a copy of a pack's clips with random alterations: clips of a speaker joined, silences inserted, speed,
+noise and tone changed. Features come from the core's own code, windows included, so that training hears what the
+add-on hears. Renditions are cached on disk, outside the repository.
 """
 
 from __future__ import annotations
@@ -17,41 +17,42 @@ from pathlib import Path
 import librosa
 import numpy as np
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms, loudness_gain
+from mouthpiece.files import replacing
 from mouthpiece.models.phonetic import PhoneticListener
 from numpy.typing import NDArray
 from scipy import signal
 
+from ..configuration import Configuration
 from ..pack.clips import Clip
-from .targets import SHORT_FRAMES, Target
+from .targets import SHORT_FRAMES, ClipTarget
 
 log = logging.getLogger(__name__)
 
-#: Frames a piece of a cut clip has at least.
+#: Least number of frames of a piece when a clip is cut.
 LEAST_FRAMES = 15
 _ARRAYS = ("features", "landmarks", "arkit", "weight", "samples")
-#: Change it when features or targets are computed differently: old caches are then not used.
+#: Part of every cache key. Change it when features or targets are computed differently.
 CACHE_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Augmentation:
-    """How far a rendition strays from what was recorded; all chances 0..1 per sequence.
+class SoundAugmentation(Configuration):
+    """How a rendition differs from the recording; chances are 0..1 for each sequence.
 
     Attributes
     ----------
-    join : chance that a short clip is strung together with others of its speaker.
-    join_seconds : a string ends when it is longer than this.
+    join : chance that a short clip is joined with others of its speaker.
+    join_seconds : clips are joined until the sequence is longer than this.
     cut : chance that a long clip is cut into pieces of ``cut_seconds`` (shortest, longest), each heard alone: the
-        phonetic network pools over all it hears, so a short line sounds different to it than the same words in a
-        long one.
-    silence : chance of silence before and after a sequence; between strung clips there always is some.
+        phonetic network pools over its whole input, so that the same words sound different to it in a long take.
+    silence : chance of silence before and after a sequence; between joined clips there always is some.
     silence_seconds : longest silence.
-    silent_share : purely silent sequences, as a share of all.
-    speed : chance and largest relative change of speed (pitch moves along).
-    pitch : chance and largest change of pitch, semitones, at the same speed.
-    room : chance of a room around the voice: echoes that die away by 60 dB in ``room_seconds`` (shortest, longest).
-    noise : chance of noise; its level lies ``noise_db`` (low, high) below the speech.
-    codec : chance of a lossy codec: a telephone, or one that drops what it thinks nobody hears.
+    silent_share : number of silent sequences as a share of all.
+    speed, speed_change : chance and largest relative change of speed, which changes the pitch too.
+    pitch, pitch_semitones : chance and largest change of pitch at the same speed.
+    room : chance of echoes that fall by 60 dB in ``room_seconds`` (shortest, longest).
+    noise : chance of noise, ``noise_db`` (low, high) below the speech.
+    codec : chance of a lossy codec: a telephone, or one that drops inaudible parts.
     tilt : chance of a duller or brighter sound, up to ``tilt_db`` at the ends of the spectrum.
     gain_db : standard deviation of the error of the loudness estimate.
     """
@@ -77,16 +78,25 @@ class Augmentation:
     gain_db: float = 2.0
 
 
-NO_AUGMENTATION = Augmentation(
+NO_AUGMENTATION = SoundAugmentation(
     join=0, cut=0, silence=0, silent_share=0, speed=0, pitch=0, room=0, noise=0, codec=0, tilt=0, gain_db=0
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """A stretch of features (T, F), targets (T, 204) and (T, 51), and how much each frame counts (T,).
+    """A sequence to learn from.
 
-    ``samples`` (T * 640,) is the sound the features were heard in, as loud as it was heard; may be empty.
+    Attributes
+    ----------
+    speaker : str
+        Who speaks; empty for silence.
+    features : (T, F)
+        The input of the network.
+    landmarks, arkit, weight : (T, 204), (T, 51), (T,)
+        The targets, see :class:`~.targets.ClipTarget`.
+    samples : (T * 640,)
+        The sound the features come from, at the loudness the listener heard; may be empty.
     """
 
     speaker: str
@@ -102,8 +112,8 @@ class Stretch:
 
 
 @dataclass(slots=True, eq=False)
-class _Take:
-    """Sound and targets of a sequence under construction."""
+class _Passage:
+    """Sound and targets of a sequence before its features are computed; shapes as in :class:`Stretch`."""
 
     samples: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -112,26 +122,26 @@ class _Take:
 
 
 def listen(samples: NDArray[np.float32], frames: int, listener: PhoneticListener) -> NDArray[np.float32]:
-    """Return the features (frames, F) of 16 kHz ``samples``, as loud as they are."""
+    """Return the features (frames, F) of 16 kHz ``samples``, whose loudness is not changed."""
     return np.concatenate(list(listener.features([samples], frames)))
 
 
 def brought_to_loudness(samples: NDArray[np.float32], error_db: float = 0.0) -> NDArray[np.float32]:
-    """Return ``samples`` as loud as the core hears them, give or take ``error_db``."""
+    """Return ``samples`` at the loudness the core hears them, wrong by ``error_db``."""
     return samples * np.float32(loudness_gain(hop_rms(samples)) * 10 ** (error_db / 20))
 
 
 def render(
     clips: Sequence[Clip],
-    targets: Sequence[Target],
+    targets: Sequence[ClipTarget],
     listener: PhoneticListener,
-    how: Augmentation = NO_AUGMENTATION,
+    how: SoundAugmentation = NO_AUGMENTATION,
     seed: int = 0,
 ) -> list[Stretch]:
-    """Return one rendition of ``clips``; the same seed gives the same one."""
+    """Return one rendition of ``clips``, altered as ``how`` says; the same seed gives the same one."""
     rng = np.random.default_rng(seed)
     result = []
-    takes = [_Take(c.samples, t.landmarks, t.arkit, t.weight) for c, t in zip(clips, targets, strict=True)]
+    takes = [_Passage(c.samples, t.landmarks, t.arkit, t.weight) for c, t in zip(clips, targets, strict=True)]
     for speaker, members in _strings(clips, how, rng):
         if len(members) == 1 and len(clips[members[0]]) >= SHORT_FRAMES and rng.random() < how.cut:
             parts = _cut(takes[members[0]], how, rng)
@@ -146,8 +156,10 @@ def render(
     return result
 
 
-def _strings(clips: Sequence[Clip], how: Augmentation, rng: np.random.Generator) -> Iterator[tuple[str, list[int]]]:
-    """Yield (speaker, clips to string together) so that every clip occurs once."""
+def _strings(
+    clips: Sequence[Clip], how: SoundAugmentation, rng: np.random.Generator
+) -> Iterator[tuple[str, list[int]]]:
+    """Yield (speaker, indices of clips to join) so that every clip occurs once."""
     short: dict[str, list[int]] = defaultdict(list)
     for index, clip in enumerate(clips):
         if len(clip) < SHORT_FRAMES and rng.random() < how.join:
@@ -165,8 +177,8 @@ def _strings(clips: Sequence[Clip], how: Augmentation, rng: np.random.Generator)
             yield speaker, group
 
 
-def _cut(take: _Take, how: Augmentation, rng: np.random.Generator) -> list[_Take]:
-    """Return pieces of random length that make up ``take``; pieces without a held face are left out."""
+def _cut(take: _Passage, how: SoundAugmentation, rng: np.random.Generator) -> list[_Passage]:
+    """Return ``take`` cut into pieces of random length, without the pieces in which the face is lost."""
     pieces, start, frames = [], 0, len(take.weight)
     while start < frames:
         stop = start + round(rng.uniform(*how.cut_seconds) * FRAME_RATE)
@@ -174,7 +186,7 @@ def _cut(take: _Take, how: Augmentation, rng: np.random.Generator) -> list[_Take
             stop = frames
         if take.weight[start:stop].any():
             pieces.append(
-                _Take(
+                _Passage(
                     take.samples[start * FRAME_SAMPLES : stop * FRAME_SAMPLES],
                     take.landmarks[start:stop],
                     take.arkit[start:stop],
@@ -185,9 +197,9 @@ def _cut(take: _Take, how: Augmentation, rng: np.random.Generator) -> list[_Take
     return pieces
 
 
-def _rest(frames: int) -> _Take:
-    """Return silence and a resting face."""
-    return _Take(
+def _rest(frames: int) -> _Passage:
+    """Return ``frames`` of silence with the face at rest."""
+    return _Passage(
         np.zeros(frames * FRAME_SAMPLES, np.float32),
         np.zeros((frames, 204), np.float32),
         np.zeros((frames, 51), np.float32),
@@ -195,15 +207,16 @@ def _rest(frames: int) -> _Take:
     )
 
 
-def _pause(how: Augmentation, rng: np.random.Generator) -> _Take:
-    """Return a silence whose first and last frames do not count: when lips leave their rest nobody can say."""
+def _pause(how: SoundAugmentation, rng: np.random.Generator) -> _Passage:
+    """Return a silence whose first and last frames do not count, as it is not known when lips leave their rest."""
     pause = _rest(max(8, round(rng.uniform(0.3, max(how.silence_seconds, 0.31)) * FRAME_RATE)))
     pause.weight[:6] = 0
     pause.weight[-6:] = 0
     return pause
 
 
-def _string(takes: list[_Take], how: Augmentation, rng: np.random.Generator) -> _Take:
+def _string(takes: list[_Passage], how: SoundAugmentation, rng: np.random.Generator) -> _Passage:
+    """Return ``takes`` as one sequence, with pauses between them and perhaps at the ends."""
     parts = [_pause(how, rng)] if rng.random() < how.silence else []
     for take in takes:
         parts += [take, _pause(how, rng)]
@@ -211,7 +224,7 @@ def _string(takes: list[_Take], how: Augmentation, rng: np.random.Generator) -> 
         parts.pop()
     if len(parts) == 1:
         return parts[0]
-    return _Take(
+    return _Passage(
         np.concatenate([p.samples for p in parts]),
         np.concatenate([p.landmarks for p in parts]),
         np.concatenate([p.arkit for p in parts]),
@@ -219,7 +232,8 @@ def _string(takes: list[_Take], how: Augmentation, rng: np.random.Generator) -> 
     )
 
 
-def _altered(take: _Take, how: Augmentation, rng: np.random.Generator) -> _Take:
+def _altered(take: _Passage, how: SoundAugmentation, rng: np.random.Generator) -> _Passage:
+    """Return ``take`` with the sound altered as chance has it; only a change of speed alters the motion."""
     if rng.random() < how.speed:
         take = _faster(take, 1 + rng.uniform(-how.speed_change, how.speed_change))
     samples = take.samples
@@ -236,11 +250,11 @@ def _altered(take: _Take, how: Augmentation, rng: np.random.Generator) -> _Take:
         samples = samples + level * _noise(len(samples), rng)
     if rng.random() < how.codec:
         samples = _telephoned(samples) if rng.random() < 0.4 else _compressed(samples, rng)
-    return _Take(samples.astype(np.float32), take.landmarks, take.arkit, take.weight)
+    return _Passage(samples.astype(np.float32), take.landmarks, take.arkit, take.weight)
 
 
-def _faster(take: _Take, factor: float) -> _Take:
-    """Return the take played ``factor`` times as fast, sound and face alike."""
+def _faster(take: _Passage, factor: float) -> _Passage:
+    """Return ``take`` played ``factor`` times as fast, both sound and face."""
     down = round(50 * factor)
     samples = signal.resample_poly(take.samples, 50, down).astype(np.float32)
     frames = min(len(samples) // FRAME_SAMPLES, int(len(take.weight) * 50 / down))
@@ -253,7 +267,7 @@ def _faster(take: _Take, factor: float) -> _Take:
         blended: NDArray[np.float32] = (1 - part) * rows[low] + part * rows[high]
         return blended
 
-    return _Take(
+    return _Passage(
         samples[: frames * FRAME_SAMPLES],
         between(take.landmarks),
         between(take.arkit),
@@ -262,7 +276,7 @@ def _faster(take: _Take, factor: float) -> _Take:
 
 
 def _in_a_room(samples: NDArray[np.float32], seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the sound with echoes that die away by 60 dB in ``seconds``; the direct sound is not delayed."""
+    """Return the sound with echoes that fall by 60 dB in ``seconds``; the direct sound is not delayed."""
     count = int(seconds * RATE)
     tail = rng.standard_normal(count) * 10 ** (-3 * np.arange(count) / count)
     tail[: int(rng.uniform(0.001, 0.01) * RATE)] = 0  # the way to the nearest wall and back
@@ -273,7 +287,7 @@ def _in_a_room(samples: NDArray[np.float32], seconds: float, rng: np.random.Gene
 
 
 def _telephoned(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sound as a telephone gives it: 300 to 3400 Hz, 8 bits of mu-law."""
+    """Return the sound as a telephone transmits it: 300 to 3400 Hz, 8 bits of mu-law."""
     sos = signal.butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
     band = signal.sosfiltfilt(sos, samples)
     top = max(float(np.abs(band).max()), 1e-9)
@@ -284,7 +298,7 @@ def _telephoned(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _compressed(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the sound without its top, and without what is far below the loudest part of its moment."""
+    """Return the sound without high frequencies and without what is much quieter than the loudest at each moment."""
     _, _, spectrum = signal.stft(samples, RATE, nperseg=512)
     level = np.abs(spectrum)
     audible = level > level.max(axis=0, keepdims=True) * 10 ** (-rng.uniform(25, 45) / 20)
@@ -295,6 +309,7 @@ def _compressed(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArr
 
 
 def _tilted(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float32]:
+    """Return the sound with high frequencies raised by ``decibels`` and low ones lowered, about 1 kHz."""
     spectrum = np.fft.rfft(samples)
     octaves = np.log2(np.maximum(np.linspace(0, RATE / 2, len(spectrum)), 60) / 1000)
     tilted: NDArray[np.float32] = np.fft.irfft(
@@ -304,7 +319,7 @@ def _tilted(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float32
 
 
 def _noise(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return noise of unit loudness, from white to brown."""
+    """Return ``count`` samples of noise with standard deviation 1, of a random colour from white to brown."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     spectrum /= np.maximum(np.arange(len(spectrum)), 20 * len(spectrum) / RATE) ** rng.uniform(0, 1)
     noise = np.fft.irfft(spectrum, count)
@@ -319,8 +334,9 @@ def _room(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _heard(
-    speaker: str, take: _Take, listener: PhoneticListener, how: Augmentation, rng: np.random.Generator
+    speaker: str, take: _Passage, listener: PhoneticListener, how: SoundAugmentation, rng: np.random.Generator
 ) -> Stretch:
+    """Return ``take`` with the features that ``listener`` hears in it."""
     error = float(rng.normal(0, how.gain_db)) if how.gain_db else 0.0
     frames, samples = len(take.weight), brought_to_loudness(take.samples, error)
     whole = frames * FRAME_SAMPLES
@@ -337,15 +353,15 @@ def _heard(
 def cached_rendition(
     folder: Path,
     clips: Sequence[Clip],
-    targets: Sequence[Target],
+    targets: Sequence[ClipTarget],
     listener: PhoneticListener,
-    how: Augmentation,
+    how: SoundAugmentation,
     seed: int,
     stamp: str,
 ) -> list[Stretch]:
-    """Return :func:`render`'s sequences from ``folder``, computing them if need be.
+    """Return the sequences of :func:`render`, read from ``folder`` if they are stored there, else stored there.
 
-    ``stamp`` names whatever else the result depends on (the phonetic network's hash).
+    ``stamp`` names everything else the result depends on (the hash of the phonetic network).
     """
     names = "".join(clip.name for clip in clips)
     key = hashlib.sha256(f"{CACHE_VERSION}{stamp}{names}{asdict(how)}{seed}".encode()).hexdigest()[:16]
@@ -355,20 +371,20 @@ def cached_rendition(
             return _unpacked({name: stored[name] for name in stored.files})
     sequences = render(clips, targets, listener, how, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as stream:
+    arrays = {name: np.concatenate([getattr(s, name) for s in sequences]) for name in _ARRAYS}
+    with replacing(path) as part, part.open("wb") as stream:
         np.savez(
             stream,
             speakers=np.array([s.speaker for s in sequences]),
             lengths=np.array([len(s) for s in sequences]),
-            **{name: np.concatenate([getattr(s, name) for s in sequences]) for name in _ARRAYS},
+            **arrays,
         )
-    part.replace(path)
     log.info("rendition %d: %d sequences", seed, len(sequences))
     return sequences
 
 
 def _unpacked(arrays: dict[str, NDArray[np.float16]]) -> list[Stretch]:
+    """Return the sequences whose ``arrays`` were stored one after another."""
     lengths = arrays["lengths"].astype(int)
     starts = np.cumsum(lengths) - lengths
     each = {name: len(arrays[name]) // max(1, int(lengths.sum())) for name in _ARRAYS}  # rows per frame
@@ -379,8 +395,8 @@ def _unpacked(arrays: dict[str, NDArray[np.float16]]) -> list[Stretch]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Padded windows: features (B, T, F), targets (B, T, 204), (B, T, 51), weight (B, T), lengths (B,)."""
+class StretchBatch:
+    """Windows padded to one length T: features (B, T, F), targets (B, T, 204) and (B, T, 51), weight (B, T)."""
 
     features: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -389,8 +405,8 @@ class Batch:
     lengths: NDArray[np.int64]
 
 
-def batch_of(windows: Sequence[Stretch], rows: Sequence[slice]) -> Batch:
-    """Return the given rows of sequences, padded at their ends to equal length."""
+def batch_of(windows: Sequence[Stretch], rows: Sequence[slice]) -> StretchBatch:
+    """Return the given rows of each sequence as a batch, padded at their ends to equal length."""
     lengths = np.array([len(range(*row.indices(len(s)))) for s, row in zip(windows, rows, strict=True)])
     top = int(lengths.max())
 
@@ -398,18 +414,18 @@ def batch_of(windows: Sequence[Stretch], rows: Sequence[slice]) -> Batch:
         parts = [getattr(s, name)[row].astype(np.float32) for s, row in zip(windows, rows, strict=True)]
         return np.stack([np.pad(p, ((0, top - len(p)),) + ((0, 0),) * (p.ndim - 1)) for p in parts])
 
-    return Batch(padded("features"), padded("landmarks"), padded("arkit"), padded("weight"), lengths)
+    return StretchBatch(padded("features"), padded("landmarks"), padded("arkit"), padded("weight"), lengths)
 
 
-class Sampler:
-    """Draws windows so that a speaker with much material does not drown the others.
+class StretchSampler:
+    """Draws windows at random, with a balance between speakers.
 
-    A speaker's chance is proportional to the square root of their minutes: every voice is heard, and long
-    recordings, which show more, still weigh more.
+    A speaker's chance grows with their minutes to the power ``power`` (by default the square root): every voice is
+    heard, and long recordings, which show more, still count more.
     """
 
     def __init__(self, renditions: Sequence[Sequence[Stretch]], window: int, batch: int, power: float = 0.5) -> None:
-        """Draw ``batch`` windows of ``window`` frames from ``renditions``."""
+        """Prepare to draw batches of ``batch`` windows of ``window`` frames from ``renditions``."""
         self._window, self._batch = window, batch
         speakers: dict[str, list[Stretch]] = defaultdict(list)
         for rendition in renditions:
@@ -421,7 +437,7 @@ class Sampler:
         self._chance = mass / mass.sum()
 
     def choose(self, rng: np.random.Generator) -> tuple[list[Stretch], list[slice]]:
-        """Return a batch's sequences, and which rows of each."""
+        """Return the sequences of a random batch, and which rows of each."""
         chosen, rows = [], []
         for speaker in rng.choice(len(self._sequences), self._batch, p=self._chance):
             lengths = self._lengths[speaker]
@@ -431,6 +447,6 @@ class Sampler:
             rows.append(slice(start, start + self._window))
         return chosen, rows
 
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Return a batch."""
+    def draw(self, rng: np.random.Generator) -> StretchBatch:
+        """Return a random batch."""
         return batch_of(*self.choose(rng))

@@ -1,24 +1,24 @@
 """How well the shipped networks move faces: ``python -m training.content.evaluate [--data DIR] [--split val]``.
 
-Prints a table: *static* (a closed mouth), *floor* (clips of ``faces/SPLIT`` tracked again by our own tracker:
-what the tracker's noise alone costs; other clips than the rest), *ridge* (log-mel regression fitted on ``train``) and
-*ours* (the shipped ONNX files through the core's own pipeline), every clip once and every speaker once; then ours by
-speaker and by language, head motion, short clips beside speech cut as short, and the Mandarin curves of
-``mandarin/``. Recorded tracks are filtered over five frames, predicted ones never. Exit code 0, or 1 with
-``--at-least`` when our r_open is lower, every speaker counting once: in the pack at hand 80 of 90 validation clips are
-single words of 1.2 s.
+Prints a table with one row per system, every clip once and every speaker once: *static*, a closed mouth; *floor*, the
+clips of ``faces/SPLIT`` tracked again by our own tracker, which shows what tracking noise alone costs (other clips than
+in the rest); *ridge*, a log-mel regression fitted on ``train``; *ours*, the shipped ONNX files in the core's pipeline.
+More tables show ours by speaker and by language, head motion, short clips beside speech cut to the same length, and the
+Mandarin curves of ``mandarin/``. Recorded tracks are filtered over five frames, predicted ones never. Exit code 0, or 1
+with ``--at-least`` if our r_open, every speaker counting once, is lower (every speaker once, as 80 of the 90 validation
+clips are single words of 1.2 s).
 
-Beside the yardstick's figures: ``LL_share`` and ``A_share`` are D_LL and D_A over those of the static row on the same
-clips; ``r_jaw`` is the correlation of jawOpen, ``r_arkit`` the mean of those of mouthClose, mouthPucker, mouthFunnel
-and mouthSmile (both sides), in clips where the recorded weight moves.
+Figures besides those of ``training.measures.score``: ``LL_share`` and ``A_share`` are D_LL and D_A divided by those of
+the static row on the same clips; ``r_jaw`` is the correlation of jawOpen, and ``r_arkit`` the mean correlation of
+mouthClose, mouthPucker, mouthFunnel and mouthSmile (both sides), in clips where the recorded weight moves.
 
-``--sync FILE`` judges ours once more with the clips' sounds put in time (``training.pack.resync --split val``): what a
-sound a frame beside its lips costs is not the network's. Have the table made by a network that learned from others.
+``--sync FILE`` adds a row for ours with the clips' sounds put in time (``training.pack.resync --split val``), since the
+network is not to blame for a recording whose sound is a frame off. Make the table with a network that was not trained
+on these clips.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import defaultdict
@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 from mouthpiece.audio import Audio, load
-from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms
 from mouthpiece.motion.smooth import lowpass
 from mouthpiece.pipeline import Options, animate
@@ -37,17 +36,20 @@ from mouthpiece.styles import Style
 from mouthpiece.topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP
 from numpy.typing import NDArray
 
+from ..command_line import exit_code, parser_of
 from ..measures.baselines import MelRidge
+from ..measures.markdown import table
 from ..measures.score import Metrics, load_track, mean_rows, pearson, score
 from ..pack.clips import Clip, load_split
 from ..pack.prepare import retrack
 from ..pack.resync import read as read_sync
 from ..pack.resync import synced
+from ..paths import PACK
 from .targets import canonical_face, make_targets
 
-#: Where the training pack lies beside a checkout, unless ``--data`` names another.
-PACK = Path(__file__).resolve().parents[3] / "shared" / "data"
+#: Frames over which recorded tracks are filtered.
 SMOOTH = 5
+#: Columns of the table of systems.
 COLUMNS = (
     "r_open",
     "r_open_best",
@@ -65,16 +67,17 @@ COLUMNS = (
     "r_jaw",
     "r_arkit",
 )
+#: Columns about head motion, about the Mandarin curves, and about short clips.
 POSE_COLUMNS = ("pose_amp_ratio", "pose_speed_ratio", "pose_jitter", "low_share", "low_share_recorded")
 MANDARIN_COLUMNS = ("r_jaw", "r_jaw_best", "lag", "r_gap", "r_gap_best", "r_loudness", "r_loudness_best")
-#: ARKit weights that count for ``r_arkit``, and the least spread at which a recorded weight counts as moving.
+SHORT_COLUMNS = ("r_open", "r_open_best", "lag", "lag_spread", "r_width", "open_ratio")
+#: ARKit weights that count for ``r_arkit``, and the standard deviation from which a recorded weight counts as moving.
 SHAPES = (("mouthClose",), ("mouthPucker",), ("mouthFunnel",), ("mouthSmileLeft", "mouthSmileRight"))
 MOVING = 0.01
-#: Clips shorter than this, in frames, say nothing about head motion.
+#: Least number of frames of a clip that is judged for head motion.
 POSE_FRAMES = 5 * FRAME_RATE
-#: Clips shorter than this are called short.
+#: Number of frames below which a clip is called short.
 WORD_FRAMES = 2 * FRAME_RATE
-SHORT_COLUMNS = ("r_open", "r_open_best", "lag", "lag_spread", "r_width", "open_ratio")
 #: Frames of 1/30 s by which the Mandarin curves may be shifted, and their rate.
 MANDARIN_SHIFTS, MANDARIN_FPS = 10, 30.0
 Points = NDArray[np.float64]
@@ -82,9 +85,9 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicted:
-    """What a system says about a clip: landmarks (T, 68, 3), and ARKit weights (T, 52) where it has them.
+    """What a system predicts for a clip.
 
-    ``posed`` are the landmarks with head motion, where it makes any.
+    Landmarks (T, 68, 3); ARKit weights (T, 52) if it has them; ``posed``: the landmarks with head motion if it has any.
     """
 
     landmarks: Points
@@ -93,7 +96,7 @@ class Predicted:
 
 
 def judge(clips: Sequence[Clip], predict: Callable[[Clip], Predicted]) -> list[Metrics]:
-    """Return one row of figures per clip."""
+    """Return one row of figures for each of ``clips``, comparing what ``predict`` returns with the recording."""
     rows = []
     for clip in clips:
         predicted = predict(clip)
@@ -111,7 +114,7 @@ def judge(clips: Sequence[Clip], predict: Callable[[Clip], Predicted]) -> list[M
 
 
 def _arkit_figures(clip: Clip, arkit: Points) -> Metrics:
-    """Return the correlations of the weights that move in ``clip`` (one at rest has nothing to correlate with)."""
+    """Return ``r_jaw`` and ``r_arkit`` of ``clip``, of the weights that move in it; those at rest have none."""
     n = min(len(clip), len(arkit))
     keep = clip.valid[:n]
 
@@ -126,7 +129,7 @@ def _arkit_figures(clip: Clip, arkit: Points) -> Metrics:
 
 
 def floor_rows(faces: Path) -> list[Metrics]:
-    """Return figures of our tracker against the stored tracks of ``faces`` (videos with .npz beside them)."""
+    """Return figures of our tracker against the stored tracks in the folder ``faces`` (videos with an .npz each)."""
     rows = []
     for video in sorted(faces.glob("*.mp4")):
         recorded = load_track(video.with_suffix(".npz"))
@@ -138,7 +141,10 @@ def floor_rows(faces: Path) -> list[Metrics]:
 
 
 def ours(models: Path | None, style: Style | None = None) -> Callable[[Clip], Predicted]:
-    """Return a predictor that runs the core's pipeline, style and all (default: that of whoever speaks)."""
+    """Return a predictor that runs the core's pipeline with the networks in ``models`` (None: the shipped ones).
+
+    ``style`` is the manner it moves in; None: the speaker's own, heard in the voice.
+    """
 
     def predict(clip: Clip) -> Predicted:
         take = animate(Audio(clip.samples, RATE, clip.name), Options(style=style), models).final()
@@ -148,7 +154,7 @@ def ours(models: Path | None, style: Style | None = None) -> Callable[[Clip], Pr
 
 
 def in_pieces(clip: Clip, frames: int) -> list[Clip]:
-    """Return ``clip`` cut to pieces of ``frames`` in which the face is held; what is left over is dropped."""
+    """Return pieces of ``clip``, ``frames`` long, in which the face is tracked throughout; the remainder is dropped."""
     pieces = []
     for start in range(0, len(clip) - frames + 1, frames):
         rows = slice(start, start + frames)
@@ -162,10 +168,10 @@ def in_pieces(clip: Clip, frames: int) -> list[Clip]:
 def short_rows(
     clips: Sequence[Clip], judged: Sequence[Metrics], predict: Callable[[Clip], Predicted]
 ) -> dict[str, Metrics]:
-    """Return figures of the short clips, of ``judged``, beside those of speech cut as short and heard in pieces.
+    """Return mean figures of the short clips, whose rows are in ``judged``, and of longer speech cut to that length.
 
-    If the short ones are worse, shortness is not the reason; ``lag_spread``, half the range the middle two thirds of
-    the clips' lags lie in, tells whether their sounds lie beside their lips, each at another place.
+    If the short clips are worse than the pieces, their length is not the reason. ``lag_spread`` is half the range that
+    holds the middle two thirds of the clips' lags: if large, sounds are off their lips by different amounts.
     """
     lengths = [len(clip) for clip in clips if len(clip) < WORD_FRAMES]
     if not lengths:
@@ -184,7 +190,7 @@ def short_rows(
 
 
 def _shifted(curve: Points, wanted: Points, shifts: int = MANDARIN_SHIFTS) -> tuple[float, float, int]:
-    """Return the correlation of two series at no shift, the best over ``shifts`` frames, and that shift (> 0: late)."""
+    """Return the correlation of two series unshifted, the best over ``shifts`` frames, and that shift (> 0: late)."""
     n = min(len(curve), len(wanted))
     r = [
         pearson(wanted[max(0, -k) : n - max(0, k)], curve[max(0, k) : n - max(0, -k)])
@@ -217,29 +223,23 @@ def mandarin_rows(folder: Path, models: Path | None) -> dict[str, Metrics]:
 
 
 def grouped(rows: Sequence[Metrics], key: str) -> dict[str, Metrics]:
-    """Return mean rows by ``key``, with the number of clips in each."""
+    """Return value of ``key`` -> mean of the rows that have it, with the number of clips as ``clips``."""
     groups: dict[str, list[Metrics]] = defaultdict(list)
     for row in rows:
         groups[row[key]].append(row)
     return {name: mean_rows(own) | {"clips": len(own)} for name, own in sorted(groups.items())}
 
 
-def table(rows: dict[str, Metrics], first: str, columns: Sequence[str] = COLUMNS) -> str:
-    """Return ``rows`` as a Markdown table."""
-    lines = [f"| {first} | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
-    for name, row in rows.items():
-        cells = [f"{row[c]:.2f}" if isinstance(row.get(c), float) else "-" for c in columns]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def with_shares(row: Metrics, still: Metrics) -> Metrics:
-    """Return ``row`` with its distances as shares of those of a closed mouth on the same clips."""
+    """Return ``row`` with D_LL and D_A also as shares of those in ``still``, a closed mouth's on the same clips."""
     return row | {"LL_share": row["D_LL"] / still["D_LL"], "A_share": row["D_A"] / still["D_A"]}
 
 
 def systems_rows(systems: dict[str, list[Metrics]]) -> dict[str, Metrics]:
-    """Return the mean rows of ``systems``, every clip and every speaker once; the first system is a closed mouth."""
+    """Return two mean rows for each of ``systems``: every clip once, and every speaker once.
+
+    The first system must be a closed mouth; others are compared with it.
+    """
     result: dict[str, Metrics] = {}
     still: tuple[Metrics, Metrics] | None = None
     for name, rows in systems.items():
@@ -251,16 +251,17 @@ def systems_rows(systems: dict[str, list[Metrics]]) -> dict[str, Metrics]:
 
 
 def closed(canonical: Points) -> Callable[[Clip], Predicted]:
-    """Return a predictor whose mouth never opens."""
+    """Return a predictor that always returns the face ``canonical`` (68, 3): a closed mouth."""
     return lambda clip: Predicted(np.repeat(canonical[None], len(clip), 0))
 
 
 def evaluate(
     data: Path, split: str, models: Path | None, with_floor: bool = True, late: Mapping[str, float] | None = None
 ) -> dict[str, Any]:
-    """Return the systems' mean rows, and ours by speaker and language, for head motion, and on Mandarin.
+    """Return the tables of the module's docstring: rows of figures by name, with the number of clips.
 
-    ``late`` says by how many frames the sounds of ``split`` are late (``training.pack.resync``), for rows without that.
+    ``late`` says by how many frames the sounds of ``split`` are late (``training.pack.resync``); with it, there are
+    also rows for sounds put in time.
     """
     clips, train = load_split(data, split), load_split(data, "train")
     canonical = canonical_face(train)
@@ -287,13 +288,28 @@ def evaluate(
     return result
 
 
+def print_tables(result: dict[str, Any]) -> None:
+    """Print what :func:`evaluate` returned as Markdown tables."""
+
+    def counted(rows: dict[str, Metrics]) -> dict[str, Metrics]:
+        return {f"{name} ({row['clips']})": row for name, row in rows.items()}
+
+    print(f"{result['clips']} clips of {len(result['speakers'])} speakers; means over clips, closures pooled\n")
+    tables = (
+        (result["systems"], "system", COLUMNS),
+        (counted(result["speakers"]), "ours, speaker (clips)", COLUMNS),
+        (counted(result["languages"]), "ours, language (clips)", COLUMNS),
+        (counted(result["in time"]), "ours, sounds in time, speaker (clips)", COLUMNS),
+        (result["heads"], "head motion, clips of 5 s and more", POSE_COLUMNS),
+        (counted(result["short"]), "ours, every clip once", SHORT_COLUMNS),
+        (result["mandarin"], "Mandarin", MANDARIN_COLUMNS),
+    )
+    print("\n\n".join(table(rows, first, columns) for rows, first, columns in tables if rows))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.content.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.content.evaluate", __doc__)
     parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
     parser.add_argument("--split", default="val")
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")
@@ -302,34 +318,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--at-least", type=float, help="exit with 1 if our r_open, every speaker once, is lower")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> int:
         late = read_sync(args.sync) if args.sync else None
         result = evaluate(args.data, args.split, args.models, not args.no_floor, late)
-    except (OSError, ValueError, MouthpieceError) as error:
-        print(f"cannot evaluate: {error}", file=sys.stderr)
-        return 1
-    if args.json:
-        print(json.dumps(result, indent=1))
-    else:
-        print(f"{result['clips']} clips of {len(result['speakers'])} speakers; means over clips, closures pooled\n")
-        print(table(result["systems"], "system") + "\n")
-        print(table({f"{k} ({v['clips']})": v for k, v in result["speakers"].items()}, "ours, speaker (clips)") + "\n")
-        print(table({f"{k} ({v['clips']})": v for k, v in result["languages"].items()}, "ours, language (clips)"))
-        if result["in time"]:
-            rows = {f"{k} ({v['clips']})": v for k, v in result["in time"].items()}
-            print("\n" + table(rows, "ours, sounds in time, speaker (clips)"))
-        if result["heads"]:
-            print("\n" + table(result["heads"], "head motion, clips of 5 s and more", POSE_COLUMNS))
-        if result["short"]:
-            rows = {f"{k} ({v['clips']})": v for k, v in result["short"].items()}
-            print("\n" + table(rows, "ours, every clip once", SHORT_COLUMNS))
-        if result["mandarin"]:
-            print("\n" + table(result["mandarin"], "Mandarin", MANDARIN_COLUMNS))
-    r_open = result["systems"]["ours, every speaker once"]["r_open"]
-    if args.at_least is not None and r_open < args.at_least:
-        print(f"r_open is {r_open:.3f}, below {args.at_least}", file=sys.stderr)
-        return 1
-    return 0
+        if args.json:
+            print(json.dumps(result, indent=1))
+        else:
+            print_tables(result)
+        r_open = result["systems"]["ours, every speaker once"]["r_open"]
+        if args.at_least is not None and r_open < args.at_least:
+            print(f"r_open is {r_open:.3f}, below {args.at_least}", file=sys.stderr)
+            return 1
+        return 0
+
+    return exit_code(work, "cannot evaluate")
 
 
 if __name__ == "__main__":

@@ -1,57 +1,45 @@
-"""From a checkpoint to what the core runs: ``python -m training.content.export CHECKPOINT --out core/mouthpiece/assets``.
+"""From a checkpoint to a network of the core: ``python -m training.content.export CHECKPOINT --out DIR``.
 
 Writes ``NAME.onnx`` and its sidecar ``NAME.onnx.json`` after checking that ONNX Runtime and torch agree on random
-and on silent input of several lengths. Exit code 0 when written, 1 when they disagree or the checkpoint is unusable.
+input of several lengths. Exit code 0 when written, 1 when they disagree or the checkpoint is unusable.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import logging
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from mouthpiece.features import FRAME_RATE
-from mouthpiece.models.registry import SIDECAR_FORMAT, find
-from mouthpiece.models.session import OnnxSession
+from mouthpiece.models.registry import find
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT, MIRROR
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from ..listener.compact import as_bytes
+from ..command_line import exit_code, parser_of
+from ..networks.onnx_export import LICENCE, SPEECH_DATA, compressed, sidecar, traced, worst_difference, write_network
+from ..networks.weights import load_network
 from ..pack.clips import LABELLED
-from .networks import LANDMARK_NUMBERS, ContentNet, Finish, Shape
+from .networks import LANDMARK_NUMBERS, ContentNet, ContentShape, Finish
 
 log = logging.getLogger(__name__)
 
-OPSET = 18
-#: Largest difference between torch and ONNX Runtime that is taken for rounding.
-TOLERANCE = 1e-4
 #: Largest difference that storing weights as bytes may make, in outer-eye distances and ARKit weights, on random
 #: features (the shipped network: .0016; on the demo line .0003 of an eye distance and .0011 of a weight).
 STORED_TOLERANCE = 0.01
 CONFIG = "training/configs/content.json"
-LICENCE = "GPL-3.0-or-later, as the rest of Mouthpiece"
-DATA = (
-    "Motion and speech features of 113 speakers, 73 minutes, tracked from public talking-head clips (actors' reels, "
-    "samples of research corpora, public pages); 54 of 78 minutes English, 10 Arabic, 5 Portuguese. No identity is "
-    "stored in the weights; the sources' terms limit redistribution of the clips, which are not included."
-)
+OUTPUTS = ("landmarks", "arkit")
 
 
-class Exported(nn.Module):
-    """The network as the core calls it: one sequence in, ``tongueOut`` (never labelled) as a last column of zeros.
+class ExportedContent(nn.Module):
+    """The network as the core calls it, with a last column of zeros for ``tongueOut``, which is never labelled.
 
-    Both halves of the face do the same: nobody hears which side a mouth is drawn to, so what difference the network
-    makes is the average crookedness of its tracker and speakers. It is what training on mirrored faces would give.
+    Both halves of the face are made to move alike. Sound does not tell to which side a mouth is drawn, so that what the
+    network does differently on the two sides is an average fault of its tracker and speakers. Training on mirrored
+    faces would give the same.
     """
 
     mirror: Tensor
@@ -60,7 +48,7 @@ class Exported(nn.Module):
     taps: Tensor
 
     def __init__(self, net: ContentNet, finish: Finish | None = None) -> None:
-        """Wrap ``net``; ``finish`` (default: none) is done to what it predicts."""
+        """Wrap ``net``; ``finish`` (default: none) filters what it predicts."""
         super().__init__()
         self.net = net
         finish = finish or Finish()
@@ -74,136 +62,84 @@ class Exported(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 1844)."""
         landmarks, arkit = self.net(features)
-        landmarks = self.amplitude * self._livened(landmarks)
-        arkit = self._livened(arkit).clamp(0, 1)
+        landmarks = self.amplitude * self._filtered(landmarks)
+        arkit = self._filtered(arkit).clamp(0, 1)
         landmarks = 0.5 * (landmarks + landmarks[..., self.mirror] * self.turned)
         arkit = 0.5 * (arkit + arkit[..., self.swap])
         return landmarks, nn.functional.pad(arkit, (0, 1))
 
-    def _livened(self, motion: Tensor) -> Tensor:
-        """Return ``motion`` (1, T, C) filtered over time; beyond the ends the first and last frames hold."""
+    def _filtered(self, motion: Tensor) -> Tensor:
+        """Return ``motion`` (1, T, C) filtered over time; the first and last frames are repeated beyond the ends."""
         reach = len(self.taps) // 2
         held = nn.functional.pad(motion.transpose(1, 2), (reach, reach), mode="replicate")
         return nn.functional.conv1d(held.transpose(0, 1), self.taps[None, None]).permute(1, 2, 0)
 
 
 def _other_side(name: str) -> str:
-    """Return the ARKit name of a shape's mirror image."""
+    """Return the name of the ARKit shape that mirrors the shape ``name``."""
     if name.endswith("Left"):
         return name.removesuffix("Left") + "Right"
     return name.removesuffix("Right") + "Left" if name.endswith("Right") else name
 
 
 def finish_of(notes: Mapping[str, str]) -> Finish:
-    """Return the finish a checkpoint's ``notes`` ask for."""
-    return Finish(**json.loads(notes.get("config", "{}")).get("finish", {}))
+    """Return the finish in the configuration that a checkpoint's ``notes`` hold."""
+    return Finish.of(json.loads(notes.get("config", "{}")).get("finish", {}), "the checkpoint's finish")
 
 
 def load_checkpoint(path: Path) -> tuple[ContentNet, dict[str, str]]:
-    """Return the network stored in ``path`` (.safetensors), ready to run, and its notes.
+    """Return the network stored in ``path`` (.safetensors), ready to run, and the notes stored with it.
 
     Raises
     ------
     ValueError
         If it is not a checkpoint of this network.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            notes = dict(stored.metadata() or {})
-            net = ContentNet(Shape(**json.loads(notes["shape"])))
-            net.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"'{path}' is not a checkpoint of the content network ({error})") from error
-    return net.eval(), notes
+    return load_network(
+        path, lambda notes: ContentNet(ContentShape.of(json.loads(notes["shape"]), "its shape")), "the content network"
+    )
 
 
-def to_onnx(net: ContentNet, path: Path, finish: Finish | None = None) -> None:
-    """Write ``net`` as ONNX with a free number of frames."""
+def to_onnx(net: ContentNet, finish: Finish | None = None) -> bytes:
+    """Return ``net`` as an ONNX file for any number of frames."""
     example = torch.zeros(1, 50, len(net.mean))
-    free = {name: {1: "frames"} for name in ("features", "landmarks", "arkit")}
-    with warnings.catch_warnings():
-        # the tracing exporter is deprecated, but the other one unrolls LSTMs to a fixed length
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Exported(net.eval(), finish).eval(),
-            (example,),
-            str(path),
-            input_names=["features"],
-            output_names=["landmarks", "arkit"],
-            dynamic_axes=free,
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    free = {name: {1: "frames"} for name in ("features", *OUTPUTS)}
+    return traced(ExportedContent(net.eval(), finish), (example,), ["features"], OUTPUTS, free)
 
 
 def disagreement(
-    net: ContentNet, path: Path, finish: Finish | None = None, lengths: Sequence[int] = (1, 7, 50, 600), seed: int = 0
+    net: ContentNet,
+    content: bytes,
+    finish: Finish | None = None,
+    lengths: Sequence[int] = (1, 7, 50, 600),
+    seed: int = 0,
 ) -> float:
-    """Return the largest absolute difference between torch and ONNX Runtime over random sequences of ``lengths``."""
-    session = OnnxSession(path.read_bytes(), path.name)
-    wrapped, rng, worst = Exported(net.eval(), finish).eval(), np.random.default_rng(seed), 0.0
-    for length in lengths:
-        spread = 1 / net.scale.numpy()
-        features = (net.mean.numpy() + spread * rng.standard_normal((1, length, len(net.mean)))).astype(np.float32)
-        outputs = session({"features": features})
-        with torch.no_grad():
-            expected = wrapped(torch.from_numpy(features))
-        for name, tensor in zip(("landmarks", "arkit"), expected, strict=True):
-            worst = max(worst, float(np.abs(outputs[name] - tensor.numpy()).max()))
-    return worst
+    """Return the largest absolute difference between ``net`` and an ONNX file on random sequences of ``lengths``."""
+    rng, spread = np.random.default_rng(seed), 1 / net.scale.numpy()
+    samples = (
+        {"features": (net.mean.numpy() + spread * rng.standard_normal((1, n, len(net.mean)))).astype(np.float32)}
+        for n in lengths
+    )
+    return worst_difference(ExportedContent(net.eval(), finish), content, OUTPUTS, samples)
 
 
 def listener_for(notes: Mapping[str, str], folder: Path | None) -> str:
-    """Return the hash of the listener a checkpoint with these ``notes`` hears with: in ``folder``, or the shipped one.
+    """Return the hash of the listener in ``folder`` (None: the shipped one), if a checkpoint with ``notes`` fits it.
 
     Raises
     ------
     ValueError
-        If the listener there is not the one the network learned with.
+        If it is not the listener that the network was trained with.
     """
     listener = find("phonetic", folder).sidecar
     tuned, known = notes.get("tuned", ""), notes.get("listener", "")
     if tuned != listener.provenance.get("tuned", "") if tuned else known not in ("", listener.sha256):
         raise ValueError(
             "the network learned with another listener than the one it would be put beside. A run that tuned its own "
-            "has it as listener.safetensors: first build that into this folder (python -m training.listener.build --tuned)"
+            "has it as listener.safetensors: first build that into this folder "
+            "(python -m training.listener.export --tuned)"
         )
     return listener.sha256
-
-
-def sidecar(
-    net: ContentNet,
-    path: Path,
-    name: str,
-    version: str,
-    provenance: Mapping[str, Any],
-    listener: str,
-    encoder: str = "",
-) -> dict[str, Any]:
-    """Return the description that travels with the ONNX file at ``path``.
-
-    ``listener`` is the hash of the listener it hears with, ``encoder`` that of an encoder it needs besides.
-    """
-    neutral = net.neutral.numpy().astype(float).round(5).tolist()
-    assert len(neutral) == LANDMARK_COUNT
-    return {
-        "format": SIDECAR_FORMAT,
-        "name": name,
-        "version": version,
-        "kind": "content",
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "inputs": {"features": [1, "frames", len(net.mean)]},
-        "outputs": {"landmarks": [1, "frames", LANDMARK_NUMBERS], "arkit": [1, "frames", len(ARKIT_NAMES)]},
-        "rate": FRAME_RATE,
-        "features": len(net.mean),
-        "listener": listener,
-        **({"encoder": encoder} if encoder else {}),
-        "neutral": neutral,
-        "arkit_names": list(ARKIT_NAMES),
-        "licence": LICENCE,
-        "data": DATA,
-        "provenance": dict(provenance),
-    }
 
 
 def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
@@ -213,67 +149,49 @@ def export(checkpoint: Path, out: Path, name: str = "content") -> Path:
     ------
     ValueError
         If torch and ONNX Runtime disagree, the checkpoint is unusable, or the listener in ``out`` (or the shipped one)
-        is not the one it learned with. Nothing is then written.
+        is not the one it was trained with. Nothing is then written.
     """
     net, notes = load_checkpoint(checkpoint)
     finish = finish_of(notes)
-    out.mkdir(parents=True, exist_ok=True)
-    listener = listener_for(notes, out)
-    path, part = out / f"{name}.onnx", out / f"{name}.onnx.part"
-    try:
-        to_onnx(net, part, finish)
-        difference = disagreement(net, part, finish)
-        if difference > TOLERANCE:
-            raise ValueError(f"torch and ONNX Runtime disagree by {difference:.2g} (at most {TOLERANCE:.2g})")
-        part.write_bytes(as_bytes(onnx.load(part)).SerializeToString())
-        stored = disagreement(net, part, finish)
-        if stored > STORED_TOLERANCE:
-            raise ValueError(f"weights as bytes change the motion by {stored:.2g} (at most {STORED_TOLERANCE:.2g})")
-        config = json.loads(notes.get("config", "{}"))
-        provenance = {
-            "command": f"python -m training.content.train --config {CONFIG} --data DATA --sync LATE "
-            + ("--listener PUBLISHED --whisper MODEL " if "tuned" in notes else "")
-            + "--out RUN",
-            "features": "two phonetic vectors (256 + 256 + 384) and four MFCC frames (13) per motion frame",
-            "config": config,
-            "seed": config.get("seed"),
-            "step": int(notes.get("step", 0)),
-            "validation": json.loads(notes.get("validation", "{}")),
-            "torch_onnx_difference": float(f"{difference:.2g}"),
-            "weights": "signed bytes with one scale per output",
-            "stored_difference": float(f"{stored:.2g}"),
-            "torch": torch.__version__,
-            "opset": OPSET,
-        }
-        version, encoder = str(config.get("version", "0")), notes.get("encoder", "")
-        described = sidecar(net, part, name, version, provenance, listener, encoder)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    text = json.dumps(described, indent=1) + "\n"
-    path.with_name(path.name + ".json").write_text(text, encoding="utf-8")
-    log.info("%s: %.1f MB, torch and ONNX Runtime agree within %.2g", path, path.stat().st_size / 1e6, difference)
+    listener, encoder = listener_for(notes, out), notes.get("encoder", "")
+    content, facts = compressed(
+        to_onnx(net, finish), lambda made: disagreement(net, made, finish), STORED_TOLERANCE, "the motion"
+    )
+    config = json.loads(notes.get("config", "{}"))
+    provenance = {
+        "command": f"python -m training.content.train --config {CONFIG} --data DATA --sync LATE "
+        + ("--listener PUBLISHED --whisper MODEL " if "tuned" in notes else "")
+        + "--out RUN",
+        "features": "two phonetic vectors (256 + 256 + 384) and four MFCC frames (13) per motion frame",
+        "config": config,
+        "seed": config.get("seed"),
+        "step": int(notes.get("step", 0)),
+        "validation": json.loads(notes.get("validation", "{}")),
+    }
+    neutral = net.neutral.numpy().astype(float).round(5).tolist()
+    assert len(neutral) == LANDMARK_COUNT
+    shapes = (
+        {"features": [1, "frames", len(net.mean)]},
+        {"landmarks": [1, "frames", LANDMARK_NUMBERS], "arkit": [1, "frames", len(ARKIT_NAMES)]},
+    )
+    described = sidecar(
+        content, name, str(config.get("version", "0")), "content", shapes, FRAME_RATE, len(net.mean), LICENCE,
+        SPEECH_DATA, provenance | facts, listener=listener, **({"encoder": encoder} if encoder else {}),
+        neutral=neutral, arkit_names=list(ARKIT_NAMES),
+    )  # fmt: skip
+    path = write_network(out / f"{name}.onnx", content, described)
+    log.info("%s: %.1f MB, at most %s from torch", path, len(content) / 1e6, facts["torch_onnx_difference"])
     return path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.content.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.content.export", __doc__)
     parser.add_argument("checkpoint", type=Path, help="best.safetensors of a run")
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.onnx and NAME.onnx.json")
     parser.add_argument("--name", default="content")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        export(args.checkpoint, args.out, args.name)
-    except (OSError, ValueError) as error:
-        log.error("not exported: %s", error)
-        return 1
-    return 0
+    return exit_code(lambda: export(args.checkpoint, args.out, args.name) and None, "not exported")
 
 
 if __name__ == "__main__":

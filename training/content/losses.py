@@ -1,4 +1,4 @@
-"""What counts as wrong: distances, speeds, lips that should meet, and openings that are too timid."""
+"""The loss of the content network: errors of position, speed, lip contact and size of movement."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from mouthpiece.topology import (
 )
 from torch import Tensor
 
+from ..configuration import Configuration
 from ..pack.clips import LABELLED
 
-#: Spread of an ARKit weight below which it counts as resting, in a window or in a whole pack.
+#: Standard deviation of an ARKit weight below which it counts as still, in a window or in a whole pack.
 SMALL_SPREAD = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """How much each part of the loss counts; all distances are in outer-eye distances.
+class ContentLossWeights(Configuration):
+    """Factors of the parts of the loss; all distances are in outer-eye distances.
 
     Attributes
     ----------
@@ -34,11 +35,11 @@ class Weights:
     opening : of the absolute errors of inner-lip gap and lip width themselves.
     shape : of one minus the correlation of gap and of width with the real ones.
     amplitude : of the squared log ratio of predicted to real spread of the gap.
-    liveliness : of the squared log ratio of predicted to real spread of the changes of gap and width: what an error
-        in absolute terms wants is a mouth that is late to move and early to stop.
+    liveliness : of the squared log ratio of predicted to real spread of the changes of gap and width. Without it,
+        absolute errors favour a mouth that starts late and stops early.
     arkit, arkit_velocity : of the squared errors of ARKit weights and of their changes, each weight in units of its
-        own spread. Squared, because most weights are zero most of the time and an absolute error is least for a
-        face that never leaves zero.
+        own spread. They are squared because most weights are zero most of the time, and absolute errors would favour a
+        face that stays at zero.
     arkit_shape, arkit_amplitude : as ``shape`` and ``amplitude``, for each weight of mouth and jaw that moves.
     """
 
@@ -66,10 +67,12 @@ def gap_and_width(landmarks: Tensor, neutral: Tensor) -> Tensor:
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of ``values``, weighted; 0 where no weight is left."""
     return (values * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def _changes(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the changes (B, T - 1, C) of ``values`` from frame to frame, and how much each counts (B, T - 1)."""
     return values.diff(dim=1), torch.minimum(weight[:, 1:], weight[:, :-1])
 
 
@@ -86,8 +89,8 @@ def correlation(predicted: Tensor, real: Tensor, weight: Tensor) -> tuple[Tensor
 class ContentLoss:
     """The loss of the content network."""
 
-    def __init__(self, weights: Weights, neutral: Tensor, arkit_spread: Tensor) -> None:
-        """Weigh the parts by ``weights``.
+    def __init__(self, weights: ContentLossWeights, neutral: Tensor, arkit_spread: Tensor) -> None:
+        """Prepare a loss whose parts are weighted by ``weights``.
 
         ``neutral`` (68, 3) is the resting face, ``arkit_spread`` (51,) the standard deviation of each ARKit weight.
         """
@@ -116,7 +119,7 @@ class ContentLoss:
         error = (landmarks - real_landmarks).abs() * self._points
         change, moving = _changes(landmarks - real_landmarks, weight)
         alike, spread, real_spread = correlation(opening, real_opening, weight)
-        speaks = (real_spread > 0.01).float()  # nothing to correlate with in a still mouth
+        speaks = (real_spread > 0.01).float()  # a still mouth has no correlation
         _, speed, real_speed = correlation(opening.diff(dim=1), real_opening.diff(dim=1), moving)
         arkit_error = (arkit - real_arkit) * self._arkit_unit
         arkit_change, _ = _changes(arkit_error, weight)

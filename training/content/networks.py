@@ -9,14 +9,16 @@ import torch
 from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT, PHONETIC_PARTS, PHONETIC_PER_FRAME
 from torch import Tensor, nn
 
+from ..configuration import Configuration
+
 LANDMARK_NUMBERS = 204
 ARKIT_LABELS = 51
-#: What a content network holds besides what it learns.
+#: Buffers of a content network: fitted to the data before training, not learned.
 BUFFERS = ("mean", "scale", "modes", "centre", "neutral")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ContentShape(Configuration):
     """Sizes of a :class:`ContentNet`.
 
     Attributes
@@ -24,9 +26,9 @@ class Shape:
     projection, hidden, layers : widths of projection and LSTM, number of LSTM layers.
     basis : number of modes the landmarks move in.
     dropout : share of numbers dropped between layers in training.
-    extra : features a frame besides the shipped listener's, from an encoder; a run finds out by itself.
-    deafness : chance that a sequence is learned without one of the sources of features (each recogniser's layer, the
-        MFCCs). A network that cannot count on any one of them is less lost where one is: in another language.
+    extra : features a frame from an encoder besides the shipped listener's; a run sets it from its data.
+    deafness : chance in training that a sequence lacks one source of features (a recogniser's layer, or the MFCCs).
+        A network that does not depend on any one source does better where one fails, as in another language.
     """
 
     projection: int = 160
@@ -39,16 +41,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
-    """What is done to predicted motion before it leaves the exported network.
+class Finish(Configuration):
+    """A filter on predicted motion, built into the exported network.
 
-    A network that minimises errors moves less than a face does where it is unsure, and most so in what is quick. Both
-    are given back by a filter that is symmetric in time, so that nothing comes early or late.
+    A network that minimises errors moves less than a face where it is unsure, above all in fast motion. The filter
+    restores both size and speed; it is symmetric in time, so that nothing comes early or late.
 
     Attributes
     ----------
-    detail : how much of what is quicker than a Gaussian of ``sigma`` frames is added.
-    sigma : its standard deviation, frames of 1/25 s.
+    detail : how much of the motion that is faster than a Gaussian of ``sigma`` frames is added.
+    sigma : standard deviation of that Gaussian, in frames of 1/25 s.
     amplitude : factor on landmark displacements.
     """
 
@@ -57,7 +59,7 @@ class Finish:
     amplitude: float = 1.0
 
     def kernel(self) -> list[float]:
-        """Return the filter's taps; they add up to one."""
+        """Return the filter's taps, which add up to one."""
         reach = max(1, round(4 * self.sigma))
         bell = [math.exp(-0.5 * (k / self.sigma) ** 2) for k in range(-reach, reach + 1)]
         taps = [-self.detail * value / sum(bell) for value in bell]
@@ -66,7 +68,7 @@ class Finish:
 
 
 def sources(extra: int = 0) -> Tensor:
-    """Return for each feature the number of the source it comes from: recognisers, MFCCs, an encoder's ``extra``."""
+    """Return the number of each feature's source (F,): the recognisers' layers, the MFCCs, an encoder's ``extra``."""
     phonetic = [k for _ in range(PHONETIC_PER_FRAME) for k, size in enumerate(PHONETIC_PARTS) for _ in range(size)]
     cepstral = [len(PHONETIC_PARTS)] * (HOPS_PER_FRAME * MFCC_COUNT)
     return torch.tensor(phonetic + cepstral + [len(PHONETIC_PARTS) + 1] * extra)
@@ -75,9 +77,8 @@ def sources(extra: int = 0) -> Tensor:
 class ContentNet(nn.Module):
     """Projection, convolution, bidirectional LSTM, two heads.
 
-    Landmarks are spoken of in a fixed basis (the principal modes of the training faces): fewer numbers to get
-    right, and no face outside the span of real ones. Input normalisation and basis are buffers, so an exported
-    file needs nothing beside it.
+    Landmarks are predicted in a fixed basis, the principal modes of the training faces: fewer numbers to learn, and no
+    face outside the span of real ones. Normalisation and basis are buffers, so that an exported file is complete.
     """
 
     mean: Tensor
@@ -87,8 +88,8 @@ class ContentNet(nn.Module):
     neutral: Tensor
     source: Tensor
 
-    def __init__(self, shape: Shape) -> None:
-        """Make a network with random weights; see :meth:`fit_buffers`."""
+    def __init__(self, shape: ContentShape) -> None:
+        """Make a network with random weights; :meth:`fit_buffers` sets the rest."""
         super().__init__()
         self.shape = shape
         self.register_buffer("mean", torch.zeros(FEATURE_SIZE + shape.extra))
@@ -114,7 +115,7 @@ class ContentNet(nn.Module):
         nn.init.constant_(self.arkit_head.bias, -2.5)  # rest is the commonest weight: about 0.08 at the start
 
     def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 1844), basis from ``landmarks`` (N, 204) and the resting face."""
+        """Set normalisation from ``features`` (N, 1844), basis from ``landmarks`` (N, 204), and the resting face."""
         self.mean.copy_(features.mean(dim=0))
         deviation = features.std(dim=0)
         # one scale for each source of phonetic numbers and one for each cepstral order keeps their relative sizes,
@@ -137,14 +138,18 @@ class ContentNet(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1844).
 
-        ``lengths`` (B,) says where padding begins; the recurrent layers do not hear it.
+        ``lengths`` (B,) says where padding begins; the recurrent layers do not see it.
         """
         x = (features - self.mean) * self.scale
         if self.training and self.shape.deafness:
             heard = torch.rand(len(x), int(self.source[-1]) + 1) >= self.shape.deafness
-            heard |= ~heard.any(dim=1, keepdim=True)  # nobody learns from nothing
+            heard |= ~heard.any(dim=1, keepdim=True)  # at least one source stays
             x = x * heard.float()[:, self.source][:, None]
-        x = nn.functional.gelu(self.project(self.dropout(x)))
+        return self.motion(self.project(self.dropout(x)), lengths)
+
+    def motion(self, projected: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the same for features that went through the first linear layer: ``projected`` (B, T, C)."""
+        x = nn.functional.gelu(projected)
         x = x + nn.functional.gelu(self.local(self.dropout(x).transpose(1, 2)).transpose(1, 2))
         x = self.dropout(self.norm(x))
         if lengths is None:
@@ -152,7 +157,7 @@ class ContentNet(nn.Module):
         else:
             packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
             x, _ = nn.utils.rnn.pad_packed_sequence(
-                self.recurrent(packed)[0], batch_first=True, total_length=features.shape[1]
+                self.recurrent(packed)[0], batch_first=True, total_length=projected.shape[1]
             )
         x = self.dropout(x)
         landmarks = self.landmark_head(x) @ self.modes + self.centre

@@ -1,4 +1,4 @@
-"""What the content network is to learn from a clip: mouth motion on the canonical face, and ARKit weights."""
+"""The targets of the content network: a clip's mouth motion on the canonical face, and its ARKit weights."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ..pack.geometry import (
 
 Points = NDArray[np.float64]
 
-#: Clips shorter than this need not contain a shut mouth; their speaker's clips are pooled to find one.
+#: Clips shorter than this may lack a frame at rest; the speaker's short clips are pooled to find one.
 SHORT_FRAMES = 5 * FRAME_RATE
-#: Of a tracked clip's frames this much counts as rest when ARKit weights are measured from it.
+#: From the axes of pose matrices (y up, z to the viewer) to those of landmarks (y down, z away).
 _CAMERA_TO_IMAGE = np.diag([1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
-    """What a clip's face does.
+class ClipTarget:
+    """The motion of a clip's face.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Target:
     arkit : (T, 51) float32
         ARKit weights above the speaker's own rest, 0..1, without ``tongueOut``.
     weight : (T,) float32
-        How much a frame counts: 0 where the tracker had lost the face.
+        How much each frame counts: 1, or 0 where the tracker lost the face.
     """
 
     landmarks: NDArray[np.float32]
@@ -51,9 +51,9 @@ class Target:
 
 
 def canonical_face(clips: Sequence[Clip]) -> Points:
-    """Return the mean resting face (68, 3) of the speakers of ``clips``, symmetric, shut, facing the camera.
+    """Return the mean resting face (68, 3) of the speakers of ``clips``: symmetric, lips shut, facing the camera.
 
-    "Facing the camera" is as the tracker's pose matrices have it; every speaker counts once.
+    The tracker's pose matrices say how faces are turned; every speaker counts once.
     """
     faces: dict[str, list[Points]] = defaultdict(list)
     for clip in clips:
@@ -67,6 +67,7 @@ def canonical_face(clips: Sequence[Clip]) -> Points:
 
 
 def _frontal_rest(clip: Clip, held: NDArray[np.bool_]) -> Points:
+    """Return the clip's resting face (68, 3), turned to the camera."""
     turn = _CAMERA_TO_IMAGE @ clip.pose[held][:, :3, :3].astype(np.float64) @ _CAMERA_TO_IMAGE
     turn /= np.linalg.norm(turn, axis=1, keepdims=True)  # the matrices carry the face's size
     frontal = np.einsum("tji,tnj->tni", turn, clip.landmarks[held])
@@ -77,13 +78,14 @@ def _frontal_rest(clip: Clip, held: NDArray[np.bool_]) -> Points:
 
 
 def _unit(face: Points) -> Points:
+    """Return ``face`` (68, 3) with the origin between the eyes and the outer eye corners one unit apart."""
     centred = face - face[[36, 39, 42, 45]].mean(axis=0)
     unit: Points = centred / np.linalg.norm(centred[45] - centred[36])
     return unit
 
 
-def make_targets(clips: Sequence[Clip], canonical: Points) -> list[Target]:
-    """Return the targets of ``clips`` on the face ``canonical`` (68, 3); clips of one speaker share what is known."""
+def make_targets(clips: Sequence[Clip], canonical: Points) -> list[ClipTarget]:
+    """Return the targets of ``clips`` on the face ``canonical`` (68, 3); a speaker's short clips share one rest."""
     aligned = [remove_pose(clip.landmarks, clip.valid, rigid_points(canonical)) for clip in clips]
     rest = [_rest_of(clip, track) for clip, track in zip(clips, aligned, strict=True)]
     pooled = _pooled_rest(clips, aligned)
@@ -93,7 +95,7 @@ def make_targets(clips: Sequence[Clip], canonical: Points) -> list[Target]:
         moved = onto_canonical(track.points, face, canonical)
         arkit = np.clip(smooth(clip.blendshapes[:, 1:].astype(np.float64)) - weights, 0.0, 1.0)
         targets.append(
-            Target(
+            ClipTarget(
                 moved.reshape(len(clip), -1).astype(np.float32), arkit.astype(np.float32), track.held.astype(np.float32)
             )
         )
@@ -101,12 +103,13 @@ def make_targets(clips: Sequence[Clip], canonical: Points) -> list[Target]:
 
 
 def _rest_of(clip: Clip, track: Aligned) -> tuple[Points, Points]:
+    """Return the face (68, 3) and the ARKit weights (51,) at rest."""
     shut = closed_frames(track.points, track.held)
     return track.points[shut].mean(axis=0), clip.blendshapes[shut, 1:].mean(axis=0).astype(np.float64)
 
 
 def _pooled_rest(clips: Sequence[Clip], aligned: Sequence[Aligned]) -> dict[str, tuple[Points, Points]]:
-    """Return each speaker's resting face and weights from all their short clips taken as one."""
+    """Return each speaker's resting face and weights, found in all their short clips together."""
     groups: dict[str, list[int]] = defaultdict(list)
     for index, clip in enumerate(clips):
         if len(clip) < SHORT_FRAMES:

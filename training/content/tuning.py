@@ -1,12 +1,12 @@
-"""A listener that learns with the mouth: Whisper's two layers are tuned together with the content network.
+"""Training Whisper's two layers of the listener together with the content network.
 
-Recognisers were taught to tell words apart; lips care for other things: how far a vowel opens, whether lips met. Errors
-of the mouth are therefore passed on to the layers that listen, at a tenth of the content network's learning rate. The
-front end, and hama, stay as they are: hama's weights differ so much in size that every step that moves some of them
-breaks others.
+Recognisers were trained to tell words apart; lips need other facts, such as how far a vowel opens and whether lips
+met. The content network's errors are therefore passed back to Whisper's layers, which learn at a share of its learning
+rate. Whisper's front end and all of hama stay fixed: hama's weights differ so much in size that a step that moves some
+of them ruins others.
 
-Whisper hears cuttings of the renditions' sounds as it will hear whole ones: short sounds three times over, as the core
-does, cuttings from the middle of a sequence at the place they have in it.
+During training Whisper hears windows cut from the renditions' sounds as it will hear whole sounds: short windows
+repeated three times, as the core does, and the others at their position in the sequence.
 """
 
 from __future__ import annotations
@@ -21,47 +21,51 @@ from typing import Any
 import numpy as np
 import torch
 from mouthpiece.features import FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_PER_FRAME, PHONETIC_SIZE
+from mouthpiece.files import write_whole
 from mouthpiece.models.phonetic import SHORT_SAMPLES, PhoneticListener, repeated
 from mouthpiece.models.registry import find
 from mouthpiece.models.session import Session
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from ..listener.build import POSITIONS, HalfWhisper, read_ctranslate2
+from ..listener.whisper import POSITIONS, HalfWhisper, read_ctranslate2
+from ..networks.weights import half_floats
+from .config import ContentConfig
+from .corpus import Corpus
 from .data import Stretch, listen
 from .export import load_checkpoint
-from .train import Config, Corpus, Run
+from .run import ContentRun
 
-#: What a run calls the weights of Whisper's tuned layers.
+#: File in a run's folder with the weights of Whisper's tuned layers.
 LISTENER = "listener.safetensors"
 
 
-class Ears:
-    """The core's session with Whisper's part taken from torch: what the core would hear were it exported now."""
+class TunedSession:
+    """The listener's session with Whisper's output replaced by that of a torch network that is being trained."""
 
     def __init__(self, session: Session, whisper: HalfWhisper) -> None:
-        """Hear hama in ``session`` and Whisper in ``whisper``."""
+        """Take hama's outputs from ``session`` and Whisper's from ``whisper``."""
         self._session, self._whisper = session, whisper
 
     @torch.no_grad()
     def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        """Return the outputs of the listener's graph for ``inputs``."""
+        """Return the outputs of the listener for ``inputs`` by name."""
         outputs = dict(self._session(inputs))
         outputs["whisper"] = self._whisper(torch.from_numpy(inputs["waveform"])).numpy()
         return outputs
 
 
-class TunedRun(Run):
-    """A run in which Whisper's layers learn too; keeps theirs as ``listener.safetensors`` beside the best network."""
+class TunedRun(ContentRun):
+    """A run that also trains Whisper's layers; their weights are kept as ``listener.safetensors`` in its folder."""
 
-    def __init__(self, config: Config, corpus: Corpus, out: Path, whisper: Path) -> None:
-        """Prepare as :class:`Run` does; ``whisper`` is the CTranslate2 ``model.bin`` to begin with.
+    def __init__(self, config: ContentConfig, corpus: Corpus, out: Path, whisper: Path) -> None:
+        """Make networks and optimiser; ``whisper`` is the CTranslate2 ``model.bin`` to begin with.
 
         Raises
         ------
         OSError, ValueError
-            If that cannot be read or is something else, or an encoder of one's own is asked for besides.
+            If that file cannot be read or is something else, or ``corpus`` was heard with an encoder as well.
         """
         if corpus.encoder:
             raise ValueError("a run tunes the listener or hears with an encoder of your own, not both")
@@ -75,12 +79,12 @@ class TunedRun(Run):
         self._session = find("phonetic", corpus.listener_folder).open()
 
     def start_from(self, checkpoint: Path) -> None:
-        """Begin with the content network of ``checkpoint`` and the layers kept beside it, as a tuning run leaves them.
+        """Begin with the content network of ``checkpoint`` and the tuned layers stored in the same folder.
 
         Raises
         ------
         ValueError
-            If either is something else, or the layers are not those the network learned with.
+            If either is something else, or the network was trained with other layers.
         """
         layers = checkpoint.with_name(LISTENER)
         for whisper in (self.whisper, self.whisper_average):
@@ -90,22 +94,23 @@ class TunedRun(Run):
         self.begin_with(checkpoint)
 
     def learning(self) -> list[tuple[nn.Module, nn.Module]]:
-        """Return the networks that learn, each with its average."""
+        """Return the networks that are trained, each with its running average."""
         return [*super().learning(), (self.whisper.layers, self.whisper_average.layers)]
 
-    def heard(self, features: torch.Tensor, sequences: Sequence[Stretch], rows: Sequence[slice]) -> torch.Tensor:
-        """Return the features (B, T, F) of a batch with Whisper's part as its layers hear it now."""
-        return torch.stack(
-            [self._heard(own, *cutting) for own, *cutting in zip(features, sequences, rows, strict=True)]
-        )
+    def batch_features(
+        self, features: torch.Tensor, sequences: Sequence[Stretch], rows: Sequence[slice]
+    ) -> torch.Tensor:
+        """Return the features (B, T, F) of a batch with Whisper's part computed by its present layers."""
+        return torch.stack([self._window_features(*window) for window in zip(features, sequences, rows, strict=True)])
 
-    def _heard(self, features: torch.Tensor, sequence: Stretch, row: slice) -> torch.Tensor:
+    def _window_features(self, features: torch.Tensor, sequence: Stretch, row: slice) -> torch.Tensor:
+        """Return the features (T, F) of the frames ``row`` of ``sequence``, with Whisper's part computed anew."""
         start, stop, _ = row.indices(len(sequence))
-        cutting = sequence.samples[start * FRAME_SAMPLES : stop * FRAME_SAMPLES].astype(np.float32)
+        window = sequence.samples[start * FRAME_SAMPLES : stop * FRAME_SAMPLES].astype(np.float32)
         steps = PHONETIC_PER_FRAME * (stop - start)
-        # where in its window the cutting begins; what is heard three times over begins a window of its own
-        first = min(PHONETIC_PER_FRAME * start, POSITIONS - steps) if len(cutting) >= SHORT_SAMPLES else 0
-        hidden = repeated(cutting, lambda sound: self.whisper.hear(torch.from_numpy(sound)[None], first)[0])
+        # Whisper's position of the window's first step; a sound that is repeated begins at position 0
+        first = min(PHONETIC_PER_FRAME * start, POSITIONS - steps) if len(window) >= SHORT_SAMPLES else 0
+        hidden = repeated(window, lambda sound: self.whisper.hear(torch.from_numpy(sound)[None], first)[0])
         padding = PHONETIC_PER_FRAME * len(features) - steps
         heard = nn.functional.pad(hidden[:steps], (0, 0, 0, padding)).reshape(len(features), PHONETIC_PER_FRAME, -1)
         parts = []
@@ -115,21 +120,21 @@ class TunedRun(Run):
         return torch.cat([*parts, features[:, PHONETIC_PER_FRAME * PHONETIC_SIZE :]], dim=1)
 
     def kept_listener(self) -> PhoneticListener:
-        """Return what the best network of the run hears with."""
+        """Return the listener that the best network of the run needs."""
         whisper = copy.deepcopy(self.whisper_average)
         whisper.tune(self.out / LISTENER)
-        return PhoneticListener(Ears(self._session, whisper.eval()))
+        return PhoneticListener(TunedSession(self._session, whisper.eval()))
 
     def validation(self) -> Sequence[Stretch]:
-        """Return the validation sequences as the averaged layers hear them, in the core's own windows."""
-        listener = PhoneticListener(Ears(self._session, self.whisper_average.eval()))
+        """Return the validation sequences with features of the averaged layers, computed as the core does."""
+        listener = PhoneticListener(TunedSession(self._session, self.whisper_average.eval()))
         return [
             replace(s, features=listen(s.samples.astype(np.float32), len(s), listener).astype(np.float16))
             for s in self.corpus.val
         ]
 
-    def heard_with(self) -> dict[str, str]:
-        """Keep the averaged layers and return the note that names them."""
-        path = self.out / LISTENER
-        save_file({k: v.half().contiguous() for k, v in self.whisper_average.layers.state_dict().items()}, path)
-        return {"tuned": hashlib.sha256(path.read_bytes()).hexdigest()}
+    def listener_note(self) -> dict[str, str]:
+        """Write the averaged layers to the run's folder and return the checkpoint note with their hash."""
+        content = save(half_floats(self.whisper_average.layers.state_dict()))
+        write_whole(self.out / LISTENER, content)
+        return {"tuned": hashlib.sha256(content).hexdigest()}

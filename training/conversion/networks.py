@@ -1,10 +1,10 @@
-"""Networks that take speech apart: what is said as a narrow code, who says it as a voice, and both back to sound.
+"""The voice converter: an encoder of what is said into a narrow code, and a decoder of code and voice into sound.
 
-After AutoVC (Qian et al. 2019) and its use in MakeItTalk (Zhou et al. 2020), with three things of other work: instance
-normalisation inside the encoder (AdaIN-VC, Chou et al. 2019), a speaker classifier behind a reversed gradient (Ganin
-and Lempitsky 2015), and units of a recogniser's features to be told apart from the code (van Niekerk et al. 2022). The
-encoder hears what the content network hears; the decoder speaks in Resemblyzer's mel spectrogram, so that its d-vector
-network (Wan et al. 2018) can listen to what comes out.
+It follows AutoVC (Qian et al. 2019) and its use in MakeItTalk (Zhou et al. 2020), with three ideas from other work:
+instance normalisation inside the encoder (AdaIN-VC, Chou et al. 2019), a speaker classifier behind a reversed gradient
+(Ganin and Lempitsky 2015), and recogniser units that must be predictable from the code (van Niekerk et al. 2022). The
+encoder has the input of the content network; the decoder returns Resemblyzer's mel spectrogram, so that Resemblyzer's
+d-vector network (Wan et al. 2018) can judge its voice.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import librosa
 import numpy as np
 import torch
 from mouthpiece.features import FEATURE_SIZE, HOP_SAMPLES, HOPS_PER_FRAME, RATE
+from mouthpiece.files import write_whole
 from mouthpiece.speaker import VOICE_SIZE
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..configuration import Configuration
+from ..networks.weights import half_floats, load_network
 from ..speaker.voice import VoiceNet
 
 #: Resemblyzer's mel spectrogram: bands, samples of its Fourier transform, loudness (root mean square, -30 dBFS).
@@ -35,24 +37,24 @@ MEL_RMS = 10 ** (-30 / 20)
 MEL_FLOOR = 1e-6
 #: Mel numbers per motion frame.
 MEL_SIZE = HOPS_PER_FRAME * MEL_BANDS
-#: Mel frames (1.6 s) a d-vector is made from at a time; half of that lies between two times.
+#: Mel frames (1.6 s) of a window that a d-vector is made from; windows overlap by half.
 VOICE_FRAMES = 160
 #: Variance below which a channel counts as constant.
 STILL = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ConverterShape(Configuration):
     """Sizes of a :class:`Converter`.
 
     Attributes
     ----------
     code : numbers of the content code per motion frame: the bottleneck.
-    encoder, decoder, voice : widths of the encoder, of the decoder, and of the voice inside it.
-    layers : residual convolutions (five frames) in either.
-    units : clusters of recogniser features the code is to tell apart.
-    noise : standard deviation of noise on the code (of unit variance) in training; less fits through a noisy channel.
-    dropout : share of numbers dropped at the encoder's entrance in training.
+    encoder, decoder, voice : widths of the encoder, of the decoder, and of the voice inside the decoder.
+    layers : number of residual convolutions (five frames) in the encoder, and in the decoder.
+    units : clusters of recogniser features that must be predictable from the code.
+    noise : standard deviation of the noise on the code (of unit variance) in training; it limits what the code carries.
+    dropout : share of the encoder's inputs dropped in training.
     """
 
     code: int = 32
@@ -66,7 +68,7 @@ class Shape:
 
 
 class _Reversal(torch.autograd.Function):
-    """Identity whose gradient comes back with the opposite sign."""
+    """Identity whose gradient is multiplied by ``-strength``."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
@@ -79,13 +81,13 @@ class _Reversal(torch.autograd.Function):
 
 
 def reverse_gradient(x: Tensor, strength: float) -> Tensor:
-    """Return ``x``; what learns from it pulls ``x`` the other way, ``strength`` times as hard."""
+    """Return ``x`` unchanged; gradients through it are reversed and multiplied by ``strength``."""
     reversed_: Tensor = _Reversal.apply(x, strength)
     return reversed_
 
 
 def instance_norm(x: Tensor, keep: Tensor) -> Tensor:
-    """Return ``x`` (B, T, C) with zero mean and unit variance over the frames of each sequence that ``keep`` (B, T)."""
+    """Return ``x`` (B, T, C) with zero mean and unit variance over the frames of each sequence where ``keep`` is 1."""
     w = keep[..., None] / keep.sum(dim=1).clamp_min(1.0)[:, None, None]
     mean = (x * w).sum(dim=1, keepdim=True)
     variance = ((x - mean).square() * w).sum(dim=1, keepdim=True)
@@ -93,25 +95,25 @@ def instance_norm(x: Tensor, keep: Tensor) -> Tensor:
 
 
 def mask_of(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """Return 1 for frames and 0 for padding, (B, T), of ``frames`` (B, T, F)."""
+    """Return 1 for the frames and 0 for the padding (B, T) of ``frames`` (B, T, F)."""
     if lengths is None:
         return torch.ones(frames.shape[:2])
     return (torch.arange(frames.shape[1])[None] < lengths[:, None]).float()
 
 
 class ContentCode(nn.Module):
-    """What is said: features (B, T, 1844) to a code (B, T, D) of zero mean and unit variance over each sequence.
+    """The encoder: features (B, T, 1844) to a code (B, T, D) of zero mean and unit variance over each sequence.
 
     A voice is, to a first approximation, a constant offset and scale of every channel; instance normalisation after
-    each convolution takes both away. It follows that a code needs a sequence to be the code of: half a second is too
-    little, and a long sound should be given whole or in pieces of equal kind.
+    each convolution removes both. So a code depends on the whole sequence: half a second is too short, and a long sound
+    should be given whole or in similar pieces.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, shape: Shape) -> None:
-        """Make a network with random weights; see :meth:`fit_buffers`."""
+    def __init__(self, shape: ConverterShape) -> None:
+        """Make a network with random weights; :meth:`fit_buffers` sets the normalisation."""
         super().__init__()
         self.size = shape.code
         self.noise = shape.noise
@@ -128,7 +130,7 @@ class ContentCode(nn.Module):
         self.scale.copy_(1 / features.std(dim=0).clamp_min(1e-3))
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return the code; ``lengths`` (B,) says where padding begins."""
+        """Return the code (B, T, D); ``lengths`` (B,) says where padding begins."""
         keep = mask_of(features, lengths)
         x = (features - self.mean) * self.scale * keep[..., None]
         x = instance_norm(nn.functional.gelu(self.project(self.dropout(x))), keep)
@@ -144,7 +146,7 @@ class Decoder(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ConverterShape) -> None:
         """Make a network with random weights."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(MEL_BANDS))
@@ -156,7 +158,7 @@ class Decoder(nn.Module):
         self.out = nn.Linear(shape.decoder, MEL_SIZE)
 
     def forward(self, code: Tensor, voice: Tensor) -> Tensor:
-        """Return the logarithm of Resemblyzer's mel spectrogram."""
+        """Return the log-mel spectrogram (B, T, 160)."""
         x = nn.functional.gelu(self.widen(code))
         v = torch.tanh(self.voice(voice * VOICE_SIZE**0.5))  # a d-vector's numbers are about a sixteenth
         for layer, manner in zip(self.local, self.manner, strict=True):
@@ -166,12 +168,12 @@ class Decoder(nn.Module):
 
 
 class MelCode(nn.Module):
-    """The code heard in a log-mel spectrogram (B, T, 160), as good as that goes: it tells whether words are kept."""
+    """An estimate of the code from a log-mel spectrogram (B, T, 160); it shows whether converted speech keeps words."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ConverterShape) -> None:
         """Make a network with random weights."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(MEL_BANDS))
@@ -191,7 +193,7 @@ class MelCode(nn.Module):
 
 
 class Adversary(nn.Module):
-    """Tries to tell speakers by their code: of nine frames, and of a whole sequence by its statistics."""
+    """A classifier of speakers by their code: from nine frames, and from the statistics of a whole sequence."""
 
     def __init__(self, code: int, speakers: int, width: int = 128) -> None:
         """Make a network with random weights."""
@@ -202,7 +204,7 @@ class Adversary(nn.Module):
         self.by_sequence = nn.Linear(2 * width, speakers)
 
     def forward(self, code: Tensor, keep: Tensor, speaker: Tensor) -> Tensor:
-        """Return the mean cross-entropy (nats) of telling ``speaker`` (B,), half by frame and half by sequence."""
+        """Return the cross-entropy, in nats, of predicting ``speaker`` (B,): the mean of by frame and by sequence."""
         x = nn.functional.gelu(self.first(code.transpose(1, 2)))
         x = nn.functional.gelu(self.second(x)).transpose(1, 2)
         w = keep[..., None] / keep.sum(dim=1).clamp_min(1.0)[:, None, None]
@@ -215,9 +217,9 @@ class Adversary(nn.Module):
 
 
 class Converter(nn.Module):
-    """Encoder, decoder, listener to the decoder, and the units' classifier: all of a run but its adversary."""
+    """All networks of a run but its adversary: encoder, decoder, estimate of the code, and classifier of units."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ConverterShape) -> None:
         """Make networks with random weights."""
         super().__init__()
         self.shape = shape
@@ -236,7 +238,7 @@ class Converter(nn.Module):
 
 
 def load_voice_network(path: Path) -> VoiceNet:
-    """Return the d-vector network stored in ``path`` (``pretrained.pt`` of Resemblyzer 0.1.4); it does not learn.
+    """Return the d-vector network in ``path`` (``pretrained.pt`` of Resemblyzer 0.1.4), which is not to be trained.
 
     Raises
     ------
@@ -247,7 +249,7 @@ def load_voice_network(path: Path) -> VoiceNet:
 
 
 def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Return the log of Resemblyzer's mel spectrogram (frames, 160) of 16 kHz ``samples``, brought to -30 dBFS.
+    """Return the log of Resemblyzer's mel spectrogram (frames, 160) of 16 kHz ``samples``, scaled to -30 dBFS.
 
     The rows of motion frame ``t`` are the four spectra centred at its start and every 10 ms after it.
     """
@@ -267,7 +269,7 @@ def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
 @torch.no_grad()
 def voice_of(net: VoiceNet, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the d-vector (256,) of a log-mel spectrogram (T, 160): the mean of its stretches of 1.6 s, unit length."""
+    """Return the d-vector (256,), of length one, of a log-mel spectrogram (T, 160): the mean over windows of 1.6 s."""
     rows = mel.reshape(-1, MEL_BANDS)
     if len(rows) < VOICE_FRAMES:
         rows = np.pad(rows, ((0, VOICE_FRAMES - len(rows)), (0, 0)), constant_values=float(np.log(MEL_FLOOR)))
@@ -278,23 +280,20 @@ def voice_of(net: VoiceNet, mel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def save_converter(net: Converter, path: Path, notes: Mapping[str, str]) -> None:
-    """Write ``net`` as half floats with its shape and ``notes``."""
-    weights = {name: value.half().contiguous() for name, value in net.state_dict().items()}
-    save_file(weights, path, metadata={"shape": json.dumps(asdict(net.shape)), **notes})
+    """Write the weights of ``net``, as half floats, with its shape and ``notes`` to ``path`` (.safetensors)."""
+    weights = half_floats(net.state_dict())
+    write_whole(path, save(weights, {"shape": json.dumps(asdict(net.shape)), **notes}))
 
 
 def load_converter(path: Path) -> Converter:
-    """Return the networks stored in ``path`` (.safetensors), ready to run; ``.code`` is the front end.
+    """Return the networks stored in ``path`` (.safetensors), ready to run; ``.code`` is the encoder.
 
     Raises
     ------
     ValueError
         If it is not a checkpoint of a converter.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            net = Converter(Shape(**json.loads((stored.metadata() or {})["shape"])))
-            net.load_state_dict({name: stored.get_tensor(name).float() for name in stored.keys()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"'{path}' is not a checkpoint of a converter ({error})") from error
-    return net.eval()
+    net, _ = load_network(
+        path, lambda notes: Converter(ConverterShape.of(json.loads(notes["shape"]), "its shape")), "a converter"
+    )
+    return net

@@ -1,14 +1,12 @@
-"""How much of a speaker is left in the content code, and how much of a mouth: ``python -m training.conversion.probe``.
+"""How much the content code says about speakers and about mouths: ``python -m training.conversion.probe``.
 
-Linear probes (multinomial logistic regression) read speakers and mouth shapes from MFCCs, from the content network's
-features and from the code, frame by frame and from stretches of two seconds; then sentences are said again in other
-people's voices and the d-vector network listens. Exit code 0, or 1 when something is missing.
+Linear probes (multinomial logistic regression) predict speakers and mouth shapes from MFCCs, from the content network's
+features and from the code, for single frames and for stretches of two seconds. Then sentences are converted to other
+people's voices, which the d-vector network judges. Exit code 0, or 1 when something is missing.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,7 +20,10 @@ from mouthpiece.features import FEATURE_SIZE, FRAME_RATE, HOPS_PER_FRAME, MFCC_C
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..command_line import exit_code, parser_of
 from ..content.losses import gap_and_width
+from ..files import write_json
+from ..paths import CHECKPOINTS
 from ..speaker.voice import VoiceNet
 from .networks import MEL_BANDS, Converter, load_converter, load_voice_network, voice_of
 from .train import Speech, Utterance, load_speech, unit_centres
@@ -34,16 +35,16 @@ View = Callable[[Utterance], Rows]
 CEPSTRA = slice(FEATURE_SIZE - HOPS_PER_FRAME * MFCC_COUNT, FEATURE_SIZE)
 #: A frame is speech when its loudness (first cepstrum) lies within this many dB of the loud end of its clip.
 SPEECH_DECIBELS = 30.0
-#: Frames of a stretch whose mean and spread are probed.
+#: Frames of a stretch, whose mean and standard deviation are probed.
 STRETCH = 2 * FRAME_RATE
-#: A person is probed who has this many frames of speech; so many frames count for everybody.
+#: Least frames of speech of the people probed; this many are used of each.
 LEAST_SPEECH = 8 * FRAME_RATE
-#: Share of a person's speech learned from; what follows after a second's gap is asked about.
+#: Share of a person's speech that a probe is fitted on; after a gap of a second, the rest tests it.
 LEARNED = 0.6
 GAP = FRAME_RATE
-#: Visual classes of mouths.
+#: Number of classes of mouth shapes.
 VISEMES = 9
-#: Conversions judged.
+#: Number of conversions that are judged.
 PAIRS = 120
 
 
@@ -56,19 +57,19 @@ class Probe:
     net: nn.Module
 
     @torch.no_grad()
-    def tell(self, rows: Rows) -> Labels:
-        """Return the likeliest class of each row (N,)."""
+    def predict(self, rows: Rows) -> Labels:
+        """Return the most probable class of each row (N,)."""
         labels: Labels = self.net((torch.from_numpy(rows) - self.mean) * self.scale).argmax(dim=1).numpy()
         return labels
 
     def accuracy(self, rows: Rows, labels: Labels) -> float:
-        """Return the share of each class told right, every class counting once."""
-        told = self.tell(rows) == labels
+        """Return the mean, over classes, of the share of rows that are classified correctly."""
+        told = self.predict(rows) == labels
         return float(np.mean([told[labels == k].mean() for k in np.unique(labels)]))
 
 
 def fit_probe(rows: Rows, labels: Labels, decay: float = 1e-3, rounds: int = 40) -> Probe:
-    """Return the multinomial logistic regression of ``labels`` (N,) on ``rows`` (N, F), every class counting the same.
+    """Return the multinomial logistic regression of ``labels`` (N,) on ``rows`` (N, F), with balanced classes.
 
     ``decay`` is the weight of half the squared norm of the coefficients, in units of standardised rows.
     """
@@ -100,7 +101,7 @@ def spoken(features: NDArray[np.float16]) -> NDArray[np.bool_]:
 
 
 def views(net: Converter) -> dict[str, View]:
-    """Return by name what is probed: a clip to rows (T, F)."""
+    """Return name -> function from an utterance to the rows (T, F) that are probed."""
 
     @torch.no_grad()
     def code(u: Utterance) -> Rows:
@@ -114,7 +115,7 @@ def views(net: Converter) -> dict[str, View]:
 
 
 def talkers(speech: Sequence[Utterance]) -> dict[str, list[Utterance]]:
-    """Return by person the clips of those who say enough."""
+    """Return person -> utterances, for persons with at least ``LEAST_SPEECH`` frames of speech."""
     own: dict[str, list[Utterance]] = defaultdict(list)
     for u in speech:
         own[u.person].append(u)
@@ -122,14 +123,14 @@ def talkers(speech: Sequence[Utterance]) -> dict[str, list[Utterance]]:
 
 
 def _stretches(rows: Rows) -> Rows:
-    """Return mean and spread (N, 2 F) of overlapping stretches of ``rows`` (T, F)."""
+    """Return mean and standard deviation (N, 2 F) of overlapping stretches of ``rows`` (T, F)."""
     starts = range(0, max(1, len(rows) - STRETCH + 1), STRETCH // 4)
     parts = [rows[k : k + STRETCH] for k in starts]
     return np.stack([np.concatenate([p.mean(axis=0), p.std(axis=0)]) for p in parts])
 
 
 def speaker_accuracy(people: dict[str, list[Utterance]], view: View, by_stretch: bool) -> float:
-    """Return how often a linear probe names the speaker of a frame, or of two seconds, of speech it has not learned."""
+    """Return how often a linear probe names the speaker of a new frame, or (``by_stretch``) of two new seconds."""
     sets: list[list[tuple[Rows, Labels]]] = [[], []]
     for label, own in enumerate(people.values()):
         rows = np.concatenate([view(u)[spoken(u.features)] for u in own])
@@ -144,7 +145,7 @@ def speaker_accuracy(people: dict[str, list[Utterance]], view: View, by_stretch:
 
 
 def mouths(u: Utterance, neutral: Tensor) -> Rows:
-    """Return gap, width and protrusion of the lips (T, 3) in outer-eye distances."""
+    """Return gap, width and protrusion of the lips (T, 3) of ``u``, in outer-eye distances."""
     landmarks = torch.from_numpy(u.landmarks.astype(np.float32))
     lips = landmarks.unflatten(-1, (-1, 3))[:, 48:, 2].mean(dim=1, keepdim=True)
     return torch.cat([gap_and_width(landmarks[None], neutral)[0], lips], dim=1).numpy()
@@ -152,7 +153,7 @@ def mouths(u: Utterance, neutral: Tensor) -> Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Visemes:
-    """Clusters of mouth shapes: centres (9, 3) in units of ``scale`` (3,) around ``mean`` (3,)."""
+    """Classes of mouth shapes: centres (9, 3) after subtracting ``mean`` (3,) and multiplying by ``scale`` (3,)."""
 
     centres: Tensor
     mean: Rows
@@ -161,7 +162,7 @@ class Visemes:
 
     @classmethod
     def fit(cls, speech: Sequence[Utterance], neutral: Tensor) -> Visemes:
-        """Cluster the mouths of ``speech``; every third frame."""
+        """Return clusters of the mouths in every third frame of ``speech``."""
         rows = np.concatenate([mouths(u, neutral)[u.weight > 0][::3] for u in speech])
         mean, scale = rows.mean(axis=0), 1 / rows.std(axis=0)
         return cls(unit_centres((rows - mean) * scale, VISEMES, np.random.default_rng(0)), mean, scale, neutral)
@@ -174,6 +175,7 @@ class Visemes:
 
 
 def _gather(speech: Sequence[Utterance], visemes: Visemes, view: View, step: int) -> tuple[Rows, Labels]:
+    """Return rows and mouth classes of every ``step``-th tracked frame of ``speech``."""
     rows, labels = [], []
     for u in speech:
         keep = np.flatnonzero(u.weight > 0)[::step]
@@ -183,7 +185,7 @@ def _gather(speech: Sequence[Utterance], visemes: Visemes, view: View, step: int
 
 
 def viseme_probe(speech: Speech, visemes: Visemes, view: View) -> tuple[Probe, float]:
-    """Return a linear probe of mouth shapes learned from training speakers, and its accuracy on unseen ones."""
+    """Return a linear probe of mouth classes fitted on training speakers, and its accuracy on validation speakers."""
     probe = fit_probe(*_gather(speech.train, visemes, view, 5), decay=1e-3)
     return probe, probe.accuracy(*_gather(speech.val, visemes, view, 1))
 
@@ -192,12 +194,13 @@ def viseme_probe(speech: Speech, visemes: Visemes, view: View) -> tuple[Probe, f
 def conversion(
     net: Converter, voices: VoiceNet, speech: Speech, visemes: Visemes, pairs: int, seed: int = 0
 ) -> dict[str, float]:
-    """Return what changes and what stays when unseen people's sentences are said in the voices of others.
+    """Return figures of what changes and what stays when validation speakers' sentences are converted.
 
-    ``before``/``after`` are mean cosines of d-vectors; ``nearer`` is the share of conversions nearer to the target than
-    to the source. ``judged`` is the share a classifier of mean spectra, which no decoder has seen, gives to the target;
-    ``code`` the correlation of the code heard in the converted with that heard in the original sound; ``visemes`` the
-    accuracy of a probe on the former, ``visemes_original`` on the latter.
+    ``before_*``, ``after_*`` and ``again_*`` are mean cosines of d-vectors to source and target voice, for the
+    recording, the conversion, and the sentence decoded in its own voice. ``nearer`` is the share of conversions nearer
+    to the target than to the source. ``judged`` is the share that a classifier of mean spectra, which no decoder was
+    trained against, assigns to the target. ``code`` is the correlation of the codes estimated from converted and
+    original sound; ``visemes`` and ``visemes_original`` are the accuracies of a probe on them.
     """
     rng = np.random.default_rng(seed)
     people = talkers(speech.train)
@@ -218,10 +221,10 @@ def conversion(
         row = [was @ u.voice, was @ voice, said @ u.voice, said @ voice, again @ u.voice, again @ voice]
         keep = u.weight > 0
         labels = visemes.of(u)
-        row += [np.corrcoef(heard.ravel(), real.ravel())[0, 1], (probe.tell(heard) == labels)[keep].mean()]
-        row += [(probe.tell(real) == labels)[keep].mean()]
+        row += [np.corrcoef(heard.ravel(), real.ravel())[0, 1], (probe.predict(heard) == labels)[keep].mean()]
+        row += [(probe.predict(real) == labels)[keep].mean()]
         rows.append(row)
-        told.append(judge.tell(_stretches(mel))[0] == names.index(target) if judge else np.nan)
+        told.append(judge.predict(_stretches(mel))[0] == names.index(target) if judge else np.nan)
     table = np.array(rows, float)
     keys = ("before_source", "before_target", "after_source", "after_target", "again_source", "again_target", "code")
     means = dict(zip((*keys, "visemes", "visemes_original"), table.mean(axis=0).tolist(), strict=True))
@@ -230,11 +233,13 @@ def conversion(
 
 
 def _heard(net: Converter, mel: Rows) -> Rows:
+    """Return the code (T, D) estimated from a log-mel spectrogram (T, 160)."""
     with torch.no_grad():
         return net.heard(torch.from_numpy(mel[None]))[0].numpy()
 
 
 def _spectra(people: dict[str, list[Utterance]]) -> tuple[Rows, Labels]:
+    """Return statistics of spectra of up to 40 stretches of each person, and the numbers of the persons."""
     rows, labels = [], []
     for label, own in enumerate(people.values()):
         parts = _stretches(np.concatenate([u.mel for u in own]))
@@ -245,7 +250,7 @@ def _spectra(people: dict[str, list[Utterance]]) -> tuple[Rows, Labels]:
 
 
 def measure(net: Converter, voices: VoiceNet, speech: Speech, pairs: int = PAIRS) -> dict[str, Any]:
-    """Return all figures."""
+    """Return all figures of the converter ``net``, by view and for conversion."""
     neutral = torch.from_numpy(speech.corpus.neutral.astype(np.float32))
     visemes = Visemes.fit(speech.train, neutral)
     seen, unseen = talkers(speech.train), talkers(speech.val)
@@ -297,7 +302,7 @@ def report(result: dict[str, Any]) -> str:
 
 def plot(result: dict[str, Any], path: Path) -> None:
     """Draw the figures as a small PNG."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # heavy, and needed for pictures only
 
     figure = Figure(figsize=(7.2, 2.6), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -323,12 +328,8 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.conversion.probe",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    default = Path(__file__).parents[1] / "checkpoints" / "conversion.safetensors"
+    parser = parser_of("training.conversion.probe", __doc__)
+    default = CHECKPOINTS / "conversion.safetensors"
     parser.add_argument("checkpoint", type=Path, nargs="?", default=default, help="default: the one shipped here")
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.pack.prepare")
     parser.add_argument("--voice", type=Path, required=True, help="pretrained.pt of Resemblyzer 0.1.4")
@@ -336,18 +337,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     parser.add_argument("--plot", type=Path, help="draw the figures as PNG")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         net, voices = load_converter(args.checkpoint), load_voice_network(args.voice)
         result = measure(net, voices, load_speech(args.data, args.cache, voices))
-    except (OSError, ValueError) as error:
-        print(f"cannot probe: {error}", file=sys.stderr)
-        return 1
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if args.plot:
-        plot(result, args.plot)
-    print(report(result))
-    return 0
+        if args.json:
+            write_json(args.json, result)
+        if args.plot:
+            plot(result, args.plot)
+        print(report(result))
+
+    return exit_code(work, "cannot probe")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Train the content code: ``python -m training.conversion.train --config FILE --data DIR --voice FILE --out DIR``.
 
 Seeded and resumable; the run folder holds ``last.pt``, ``converter.safetensors`` and ``run.json``. Clips whose source
-is in ``NO_VOICE_PRINT`` are private persons' own pages: no d-vector is computed from them, and nothing here learns to
-know them. Exit code 0 when done, 1 when stopped by an error, 130 when interrupted (resume then).
+is in ``NO_VOICE_PRINT`` are from private persons' pages: no d-vector is computed from them, and they are left out.
+Exit code 0 when done, 1 when stopped by an error, 130 when interrupted (resume then).
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import logging
@@ -17,19 +16,24 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from mouthpiece.features import PHONETIC_PARTS, PHONETIC_PER_FRAME, PHONETIC_SIZE
+from mouthpiece.files import replacing
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..command_line import exit_code, parser_of
+from ..configuration import Configuration
+from ..content.config import ContentConfig
+from ..content.corpus import Corpus, load_corpus
 from ..content.data import Stretch
-from ..content.train import Config as ContentConfig
-from ..content.train import Corpus, load_corpus
+from ..files import write_json
 from ..pack.clips import Clip, load_split, read_index
+from ..speaker.data import NO_VOICE_PRINT
 from ..speaker.voice import VoiceNet
 from .networks import (
     MEL_BANDS,
@@ -37,7 +41,7 @@ from .networks import (
     VOICE_FRAMES,
     Adversary,
     Converter,
-    Shape,
+    ConverterShape,
     load_voice_network,
     log_mel,
     mask_of,
@@ -48,23 +52,21 @@ from .networks import (
 
 log = logging.getLogger(__name__)
 
-#: Sources of clips from which no voice print is made.
-NO_VOICE_PRINT = ("more-web",)
-#: Change it when spectra or d-vectors are computed differently.
+#: Part of every cache key. Change it when spectra or d-vectors are computed differently.
 CACHE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """How much each part of the loss counts.
+class ConversionLossWeights(Configuration):
+    """Factors of the parts of the loss.
 
     Attributes
     ----------
-    mel : of the absolute error of the spectrogram said again in the same voice, in units of each band's spread.
-    units : of the cross-entropy of the recogniser's units, told from the code.
-    speaker : strength of the reversed gradient from the classifier of speakers; rises over the first third of a run.
-    heard, kept : of the squared errors of the code heard in real and in converted speech.
-    voice : of one minus the cosine of the converted speech's d-vector to the voice asked for.
+    mel : of the absolute error of the spectrogram decoded in the speaker's own voice, in units of each band's spread.
+    units : of the cross-entropy of the recogniser's units predicted from the code.
+    speaker : strength of the reversed gradient from the classifier of speakers; it rises over the first third of a run.
+    heard, kept : of the squared errors of the code estimated from recorded and from converted speech.
+    voice : of one minus the cosine of the converted speech's d-vector to the target voice.
     """
 
     mel: float = 1.0
@@ -76,8 +78,8 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """A run; read from JSON, unknown keys are errors. ``window`` is in motion frames."""
+class ConversionConfig(Configuration):
+    """Settings of a run; ``window`` is in motion frames, ``warmup`` and ``evaluate_every`` in steps."""
 
     seed: int = 0
     steps: int = 1500
@@ -86,34 +88,13 @@ class Config:
     learning_rate: float = 1e-3
     warmup: int = 50
     evaluate_every: int = 250
-    shape: Shape = field(default_factory=Shape)
-    loss: Weights = field(default_factory=Weights)
-
-    @classmethod
-    def read(cls, path: Path) -> Config:
-        """Return the configuration in ``path``.
-
-        Raises
-        ------
-        ValueError
-            If a key is unknown.
-        """
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        unknown = set(raw) - {f.name for f in fields(cls)}
-        for key, part in (("shape", Shape), ("loss", Weights)):
-            own = raw.get(key, {})
-            wrong = {f"{key}.{name}" for name in set(own) - {f.name for f in fields(part)}}
-            unknown |= wrong
-            if not wrong:
-                raw[key] = part(**own)
-        if unknown:
-            raise ValueError(f"{path} has unknown settings: {', '.join(sorted(unknown))}")
-        return cls(**raw)
+    shape: ConverterShape = field(default_factory=ConverterShape)
+    loss: ConversionLossWeights = field(default_factory=ConversionLossWeights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """A clip's features (T, 1844), log-mel spectrogram (T, 160), d-vector (256,), and motion where it is known.
+    """Features (T, 1844), log-mel spectrogram (T, 160), d-vector (256,) and motion of a clip.
 
     ``voice`` is the mean over all clips of the person; ``landmarks`` (T, 204) and ``weight`` (T,) as in ``Stretch``.
     """
@@ -131,14 +112,14 @@ class Utterance:
 
 
 def person_of(speaker: str) -> str:
-    """Return who speaks: page names with a running number (``id-NAME-0012``) may be one person several times."""
+    """Return the person behind ``speaker``: names that differ in a running number (``id-NAME-0012``) are one person."""
     return re.sub(r"^(id-.+)-\d+$", r"\1", speaker)
 
 
 def speech_of(
     clips: Sequence[Clip], net: VoiceNet, cache: Path
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return spectrograms (T, 160) and d-vectors (N, 256) of ``clips``; d-vectors are kept in ``cache``."""
+    """Return log-mel spectrograms (T, 160) and d-vectors (N, 256) of ``clips``; d-vectors are stored in ``cache``."""
     mels = [log_mel(clip.samples, len(clip)) for clip in clips]
     weights = hashlib.sha256(b"".join(p.numpy().tobytes() for p in net.state_dict().values())).hexdigest()
     key = hashlib.sha256(f"{CACHE_VERSION}{weights}{[(c.name, len(c)) for c in clips]}".encode()).hexdigest()[:16]
@@ -147,10 +128,8 @@ def speech_of(
         return mels, np.load(path, allow_pickle=False)
     voices = np.stack([voice_of(net, mel) for mel in mels])
     cache.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as stream:
+    with replacing(path) as part, part.open("wb") as stream:
         np.save(stream, voices)
-    part.replace(path)
     return mels, voices
 
 
@@ -160,7 +139,7 @@ def utterances(
     mels: Sequence[NDArray[np.float32]],
     voices: NDArray[np.float32],
 ) -> list[Utterance]:
-    """Return ``clips`` as utterances; the voice is each person's mean."""
+    """Return ``clips`` as utterances, with the mean d-vector of each person as voice."""
     own: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     for clip, voice in zip(clips, voices, strict=True):
         own[person_of(clip.speaker)].append(len(clip) * voice)
@@ -174,7 +153,7 @@ def utterances(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
-    """Everything a run and its probes need: utterances to learn from, of unseen persons, and the motion corpus."""
+    """What a run and its probes need: training and validation utterances, and the corpus of the content network."""
 
     train: list[Utterance]
     val: list[Utterance]
@@ -182,7 +161,7 @@ class Speech:
 
 
 def load_speech(data: Path, cache: Path, net: VoiceNet, renditions: int = 1) -> Speech:
-    """Return the pack in ``data``; features are kept in ``cache``. Clips without a voice print are left out."""
+    """Return the pack ``data``, without clips of which no voice print may be made; features are stored in ``cache``."""
     corpus = load_corpus(data, cache, ContentConfig(renditions=renditions))
     private = {Path(row["file"]).stem for row in read_index(data) if row["source"] in NO_VOICE_PRINT}
     parts = []
@@ -208,7 +187,7 @@ def unit_centres(features: NDArray[np.float32], count: int, rng: np.random.Gener
 
 
 def recognised(features: NDArray[np.float32] | NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return the end of hama, both steps of a motion frame (..., 512), of features (..., 1844)."""
+    """Return the part of features (..., 1844) that is hama's last layer (..., 512): two steps per motion frame."""
     steps = [
         features[..., k * PHONETIC_SIZE : k * PHONETIC_SIZE + PHONETIC_PARTS[0]] for k in range(PHONETIC_PER_FRAME)
     ]
@@ -216,8 +195,8 @@ def recognised(features: NDArray[np.float32] | NDArray[np.float16]) -> NDArray[n
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Padded windows: features (B, T, 1844), mel (B, T, 160), voices (B, 256), persons (B,), lengths (B,)."""
+class UtteranceBatch:
+    """Windows padded to one length: features (B, T, 1844), mel (B, T, 160), voice (B, 256), person, lengths (B,)."""
 
     features: Tensor
     mel: Tensor
@@ -226,18 +205,18 @@ class Batch:
     lengths: Tensor
 
 
-class Sampler:
-    """Draws windows; a person's chance is proportional to the square root of their minutes."""
+class UtteranceSampler:
+    """Draws windows at random; a person's chance is proportional to the square root of their minutes."""
 
     def __init__(self, speech: Sequence[Utterance], window: int, batch: int) -> None:
-        """Draw ``batch`` windows of at most ``window`` frames from ``speech``."""
+        """Prepare to draw batches of ``batch`` windows of at most ``window`` frames from ``speech``."""
         self.persons = sorted({u.person for u in speech})
         self._own = [[u for u in speech if u.person == person] for person in self.persons]
         mass = np.sqrt([sum(map(len, own)) for own in self._own])
         self._chance, self._window, self._batch = mass / mass.sum(), window, batch
 
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Return a batch."""
+    def draw(self, rng: np.random.Generator) -> UtteranceBatch:
+        """Return a random batch."""
         rows = []
         for person in rng.choice(len(self._own), self._batch, p=self._chance):
             own = self._own[person]
@@ -253,18 +232,18 @@ class Sampler:
             for k in (0, 1)
         )
         voice = torch.from_numpy(np.stack([row[2] for row in rows]))
-        return Batch(features, mel, voice, torch.tensor([int(row[3]) for row in rows]), torch.tensor(lengths))
+        return UtteranceBatch(features, mel, voice, torch.tensor([int(row[3]) for row in rows]), torch.tensor(lengths))
 
 
-class Run:
-    """One run and its state on disk."""
+class ConversionRun:
+    """One training run and its state in the folder ``out``."""
 
-    def __init__(self, config: Config, speech: Sequence[Utterance], voices: VoiceNet, out: Path) -> None:
-        """Prepare networks and optimiser; nothing is read from ``out`` yet."""
+    def __init__(self, config: ConversionConfig, speech: Sequence[Utterance], voices: VoiceNet, out: Path) -> None:
+        """Make networks and optimiser; nothing is read from ``out`` yet."""
         torch.manual_seed(config.seed)
         self.config, self.voices, self.out = config, voices, out
         self.rng = np.random.default_rng(config.seed)
-        self.sampler = Sampler(speech, config.window, config.batch)
+        self.sampler = UtteranceSampler(speech, config.window, config.batch)
         self.net = Converter(config.shape)
         self.adversary = Adversary(config.shape.code, len(self.sampler.persons))
         features = np.concatenate([u.features[::5] for u in speech])
@@ -279,20 +258,18 @@ class Run:
         return {"net": self.net, "adversary": self.adversary, "optimiser": self.optimiser}
 
     def save(self) -> None:
-        """Write the run's state and the networks."""
+        """Write ``last.pt``, from which the run can be resumed, ``run.json`` and the networks."""
         self.out.mkdir(parents=True, exist_ok=True)
         state = {name: part.state_dict() for name, part in self._state().items()}
         more = {"rng": json.dumps(self.rng.bit_generator.state), "torch_rng": torch.get_rng_state(), "step": self.step}
-        part = self.out / "last.part"
-        torch.save(state | more | {"history": json.dumps(self.history)}, part)
-        part.replace(self.out / "last.pt")
-        record = {"config": asdict(self.config), "history": self.history}
-        (self.out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        with replacing(self.out / "last.pt") as part:
+            torch.save(state | more | {"history": json.dumps(self.history)}, part)
+        write_json(self.out / "run.json", {"config": asdict(self.config), "history": self.history})
         notes = {"config": json.dumps(asdict(self.config)), "step": str(self.step)}
         save_converter(self.net, self.out / "converter.safetensors", notes)
 
     def resume(self) -> None:
-        """Go on from the run's last state, if it has one."""
+        """Continue from the state in the run's folder, if there is one."""
         path = self.out / "last.pt"
         if not path.is_file():
             return
@@ -311,8 +288,8 @@ class Run:
         done = self.step / self.config.steps
         return self.config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the weighted parts of the loss; their sum is to be minimised."""
+    def losses(self, batch: UtteranceBatch) -> dict[str, Tensor]:
+        """Return the weighted parts of the loss by name; their sum is to be minimised."""
         w, net = self.config.loss, self.net
         keep = mask_of(batch.features, batch.lengths)
         code = net.code(batch.features, batch.lengths)
@@ -331,8 +308,8 @@ class Run:
         }
         return parts | self._converted(clean, batch, each)
 
-    def _converted(self, code: Tensor, batch: Batch, each: Tensor) -> dict[str, Tensor]:
-        """Return what is wrong with the batch said in each other's voices; only the decoder learns from it."""
+    def _converted(self, code: Tensor, batch: UtteranceBatch, each: Tensor) -> dict[str, Tensor]:
+        """Return the parts of the loss for the batch converted to each other's voices, which train the decoder only."""
         w = self.config.loss
         voice = batch.voice.roll(1, dims=0)
         mel = self.net.decoder(code, voice)
@@ -342,7 +319,7 @@ class Run:
         for parameter in self.net.heard.parameters():
             parameter.requires_grad_(True)
         parts = {"kept": w.kept * (kept * each).sum() / code.shape[-1]}
-        if w.voice and self.step % 2 == 0:  # the d-vector network is the dearest part of a step
+        if w.voice and self.step % 2 == 0:  # every other step, as the d-vector network is the slowest part
             spoken = mel.unflatten(-1, (-1, MEL_BANDS)).flatten(1, 2)[:, :VOICE_FRAMES]
             whole = batch.lengths * (MEL_SIZE // MEL_BANDS) >= spoken.shape[1]
             if whole.any():
@@ -351,7 +328,7 @@ class Run:
         return parts
 
     def learn(self) -> dict[str, float]:
-        """Take one step and return the parts of its loss."""
+        """Train one step and return the parts of its loss by name."""
         self.net.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
@@ -365,7 +342,7 @@ class Run:
         return {name: float(part.detach()) for name, part in parts.items()}
 
     def train(self) -> None:
-        """Run to the last step."""
+        """Train to the last step."""
         begun, totals = time.monotonic(), defaultdict(list)
         while self.step < self.config.steps:
             for name, value in self.learn().items():
@@ -382,11 +359,7 @@ class Run:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.conversion.train",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.conversion.train", __doc__)
     parser.add_argument("--config", type=Path, required=True, help="JSON file, see training/configs/conversion.json")
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.pack.prepare")
     parser.add_argument("--voice", type=Path, required=True, help="pretrained.pt of Resemblyzer 0.1.4")
@@ -397,24 +370,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(args.threads)
-    try:
-        config = Config.read(args.config)
+
+    def work() -> None:
+        config = ConversionConfig.read(args.config)
         config = replace(config, steps=args.steps or config.steps)
         config = replace(config, shape=replace(config.shape, code=args.code or config.shape.code))
         voices = load_voice_network(args.voice)
-        run = Run(config, load_speech(args.data, args.cache or args.out / "cache", voices).train, voices, args.out)
+        speech = load_speech(args.data, args.cache or args.out / "cache", voices)
+        run = ConversionRun(config, speech.train, voices, args.out)
         if args.resume:
             run.resume()
         run.train()
-    except KeyboardInterrupt:
-        log.info("interrupted; go on with --resume")
-        return 130
-    except (OSError, ValueError) as error:
-        log.error("training stopped: %s", error)
-        return 1
-    return 0
+
+    return exit_code(work, "training stopped", "interrupted; go on with --resume")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,32 @@
 """Describe an encoder of your own: ``python -m training.listener.encoders MODEL.onnx --out DIR --name hubert-base``.
 
-wav2vec 2.0, HuBERT, ContentVec and their kin, exported to ONNX: one input, a waveform (1, N) at 16 kHz; one output,
-hidden features (1, T, D) at 50 vectors a second. The file is tried on sounds of several lengths, which tells D and how
-much an encoder without padding loses at its ends, and is copied to DIR as ``encoder.onnx`` with its sidecar. Name DIR
-as ``encoder`` in a training configuration. Exit code 0 when written, 1 when it is not such an encoder.
+The encoder may be wav2vec 2.0, HuBERT, ContentVec or alike, exported to ONNX: one input, a waveform (1, N) at 16 kHz;
+one output, hidden features (1, T, D) at 50 vectors a second. The file is run on sounds of several lengths to find D and
+how much an encoder without padding loses at its ends. It is copied to DIR as ``encoder.onnx`` with its sidecar. Name
+DIR as ``encoder`` in a training configuration. Exit code 0 when written, 1 when it is not such an encoder.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import PHONETIC_RATE, RATE
-from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
+
+from ..command_line import exit_code, parser_of
+from ..networks.onnx_export import sidecar, write_network
 
 log = logging.getLogger(__name__)
 
 STEP = RATE // PHONETIC_RATE
-#: Lengths tried, samples: what is left over when they are cut into steps tells how long the first window is.
+#: Lengths tried, in samples. How the number of vectors grows with them tells how long the first window is.
 TRIED = (*range(RATE, RATE + STEP, 20), 3 * RATE)
-#: Longest window a first vector is believed to need, samples.
+#: Longest window of the first vector that is accepted, in samples.
 LONGEST_WINDOW = 2 * STEP
 
 
@@ -51,12 +48,12 @@ def names(model: onnx.ModelProto, output: str | None) -> tuple[str, str]:
 
 
 def measured(session: OnnxSession, waveform: str, features: str) -> tuple[int, int]:
-    """Return the width of the features, and the samples the first vector needs (0 if the encoder pads by itself).
+    """Return the width of the features, and the samples the first vector needs (0 if the encoder pads its input).
 
     Raises
     ------
     ValueError
-        If what comes out is not 50 vectors a second of one width.
+        If the output is not 50 vectors a second of one width.
     """
     rng, widths, windows = np.random.default_rng(0), set(), []
     for count in TRIED:
@@ -91,37 +88,20 @@ def describe(
         raise ValueError(f"'{path}' is not an ONNX file ({error})") from error
     waveform, features = names(model, output)
     width, window = measured(OnnxSession(content, name), waveform, features)
-    described: dict[str, Any] = {
-        "format": SIDECAR_FORMAT,
-        "name": name,
-        "version": "1",
-        "kind": "encoder",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "inputs": {waveform: [1, "samples"]},
-        "outputs": {features: [1, "steps", width]},
-        "rate": PHONETIC_RATE,
-        "features": width,
-        "normalise": normalise,
-        "window": window,
-        "licence": licence,
-        "data": "see where it comes from",
-        "provenance": {"command": f"python -m training.listener.encoders {path.name} --name {name}"},
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / "encoder.onnx"
-    target.write_bytes(content)
-    target.with_name("encoder.onnx.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    provenance = {"command": f"python -m training.listener.encoders {path.name} --name {name}"}
+    shapes = ({waveform: [1, "samples"]}, {features: [1, "steps", width]})
+    described = sidecar(
+        content, name, "1", "encoder", shapes, PHONETIC_RATE, width, licence, "see where it comes from", provenance,
+        normalise=normalise, window=window,
+    )  # fmt: skip
+    target = write_network(out / "encoder.onnx", content, described)
     log.info("%s: %d numbers a vector, %s", target, width, f"window of {window}" if window else "pads by itself")
     return target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.listener.encoders",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.listener.encoders", __doc__)
     parser.add_argument("model", type=Path, help="the encoder, .onnx")
     parser.add_argument("--out", type=Path, required=True, help="folder for encoder.onnx and its sidecar")
     parser.add_argument("--name", required=True, help="what it is called, in messages")
@@ -129,13 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--normalise", action="store_true", help="it wants sound of zero mean and unit variance")
     parser.add_argument("--licence", default="unknown", help="noted in the sidecar")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
+
+    def work() -> None:
         describe(args.model, args.out, args.name, args.output, args.normalise, args.licence)
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("not usable: %s", error)
-        return 1
-    return 0
+
+    return exit_code(work, "not usable")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a claim is measured against: a closed mouth, the tracker's own noise, and a regression on loudness spectra."""
+"""A simple predictor that networks must beat: ridge regression from log-mel spectra to landmarks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mouthpiece.features import (
 )
 from numpy.typing import NDArray
 
-from ..content.targets import Target
+from ..content.targets import ClipTarget
 from ..pack.clips import Clip
 
 Points = NDArray[np.float64]
 
-#: Motion frames of log-mel on either side that the regression sees.
+#: Motion frames on either side whose log-mel spectra the regression sees.
 CONTEXT = 5
 
 
 def mel_context(samples: NDArray[np.float32], frames: int) -> Points:
-    """Return log-mel bands of each motion frame and its neighbours, (frames, 40 x 11 + 1); the last column is 1."""
+    """Return the log-mel bands of each motion frame and its neighbours (frames, 40 * 11 + 1); the last column is 1."""
     gain = np.float32(loudness_gain(hop_rms(samples)))
     heard = np.pad(samples * gain, MARGIN_SAMPLES)
     mel = log_mel(heard, frames * HOPS_PER_FRAME).reshape(frames, HOPS_PER_FRAME, MEL_BANDS).mean(axis=1)
@@ -42,7 +42,7 @@ class MelRidge:
     coefficients: Points
 
     @classmethod
-    def fit(cls, clips: Sequence[Clip], targets: Sequence[Target], penalty: float = 300.0) -> MelRidge:
+    def fit(cls, clips: Sequence[Clip], targets: Sequence[ClipTarget], penalty: float = 300.0) -> MelRidge:
         """Return the regression fitted on ``clips``."""
         size = MEL_BANDS * (2 * CONTEXT + 1) + 1
         gram, moment = np.zeros((size, size)), np.zeros((size, targets[0].landmarks.shape[1]))

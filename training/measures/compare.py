@@ -2,12 +2,11 @@
 
 For a few validation clips (the longest of as many speakers) writes ``NAME.png``, the curves of gap, width and jawOpen,
 and ``NAME.mp4``, the recorded landmarks beside the predicted ones, head pose removed, with the sound. Nobody can be
-recognised in either: they show landmark displacements on one and the same face. Exit code 0 when written.
+recognised in either, as both show landmark displacements on one canonical face. Exit code 0 when written.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
@@ -18,17 +17,17 @@ import av
 import cv2
 import numpy as np
 from mouthpiece.audio import Audio
-from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 from mouthpiece.topology import ARKIT_INDEX
 from numpy.typing import NDArray
 
-from ..content.evaluate import PACK
-from ..content.targets import Target, canonical_face, make_targets
+from ..command_line import exit_code, parser_of
+from ..content.targets import ClipTarget, canonical_face, make_targets
 from ..pack.clips import Clip, load_split
 from ..pack.geometry import inner_gap, lip_width
+from ..paths import PACK
 from .score import pearson
 
 log = logging.getLogger(__name__)
@@ -65,8 +64,10 @@ def drawn(face: Points, colour: tuple[int, int, int], label: str) -> NDArray[np.
     return picture
 
 
-def curves(recorded: Points, predicted: Points, target: Target, take: Performance) -> dict[str, tuple[Points, Points]]:
-    """Return recorded and predicted series by name; faces (T, 68, 3) on the canonical face."""
+def curves(
+    recorded: Points, predicted: Points, target: ClipTarget, take: Performance
+) -> dict[str, tuple[Points, Points]]:
+    """Return name -> recorded and predicted series (T,); ``recorded`` and ``predicted`` are faces (T, 68, 3)."""
     jaw = ARKIT_INDEX["jawOpen"]
     return {
         "inner-lip gap (eye distances)": (inner_gap(recorded), inner_gap(predicted)),
@@ -77,7 +78,7 @@ def curves(recorded: Points, predicted: Points, target: Target, take: Performanc
 
 def plot(series: dict[str, tuple[Points, Points]], held: NDArray[np.bool_], title: str, path: Path) -> None:
     """Draw ``series`` over time, at most twenty seconds, into the PNG at ``path``."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # heavy, and needed for pictures only
 
     figure = Figure(figsize=(12, 6.5), layout="constrained")
     for axes, (name, (real, ours)) in zip(figure.subplots(len(series), sharex=True), series.items(), strict=True):
@@ -114,7 +115,7 @@ def film(recorded: Points, predicted: Points, samples: NDArray[np.float32], path
         container.mux(sound.encode())
 
 
-def compare(clip: Clip, target: Target, canonical: Points, models: Path | None, out: Path, name: str) -> None:
+def compare(clip: Clip, target: ClipTarget, canonical: Points, models: Path | None, out: Path, name: str) -> None:
     """Write ``name``.png and ``name``.mp4 for ``clip`` to ``out``."""
     take = animate(Audio(clip.samples, RATE, clip.name), models=models).final()
     recorded = canonical + target.landmarks.reshape(-1, 68, 3).astype(float)
@@ -126,28 +127,22 @@ def compare(clip: Clip, target: Target, canonical: Points, models: Path | None, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.measures.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.measures.compare", __doc__)
     parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and videos")
     parser.add_argument("--clips", type=int, default=5)
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
+
+    def work() -> None:
         canonical = canonical_face(load_split(args.data, "train"))
         clips = chosen(load_split(args.data, "val"), args.clips)
         args.out.mkdir(parents=True, exist_ok=True)
         for number, (clip, target) in enumerate(zip(clips, make_targets(clips, canonical), strict=True), start=1):
             compare(clip, target, canonical, args.models, args.out, f"clip-{number}")
             log.info("%s: %s.png, .mp4", clip.name, args.out / f"clip-{number}")
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("cannot compare: %s", error)
-        return 1
-    return 0
+
+    return exit_code(work, "cannot compare")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """How mouth charts are timed: ``python -m training.measures.cues [--data DIR] [--chart NAME] [--fps F]``.
 
 On the validation clips, for the recorded mouths and for ours from the same sound, on ones, twos and threes, and for a
-chart read frame by frame without any timing (*greedy*): the share of closures in speech (lips met, ``PP``) during which
-a closed mouth is shown, changes per second, the mean and the shortest hold, the share of holds under two frames, and
-how often the mouth shown belongs to the group of the phone that ``training.measures.phonemes`` hears at the moment.
+chart read frame by frame without timing (*greedy*), the table shows: the share of closures in speech (lips met,
+``PP``) during which a closed mouth is shown, changes per second, the mean and the shortest hold, the share of holds
+under two frames, how often the mouth shown belongs to the group of the phone that ``training.measures.phonemes`` hears
+at that moment, and how often it would by chance.
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +24,10 @@ from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 from numpy.typing import NDArray
 
-from ..content.evaluate import PACK
+from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face
 from ..pack.clips import Clip, load_split
+from ..paths import PACK
 from ..tables.viseme_shapes import GROUP_OF, moments, recorded
 from .phonemes import Phone, Recogniser
 
@@ -33,8 +35,16 @@ from .phonemes import Phone, Recogniser
 SLACK = 1 / 24
 
 
-class Row(NamedTuple):
-    """What one clip adds: closures and those met, holds in seconds, seconds, moments and those agreed."""
+class CueFigures(NamedTuple):
+    """Figures of one clip.
+
+    Attributes
+    ----------
+    closures, met : closures, and those during which a closed mouth is shown.
+    holds : seconds that mouths are held (N,).
+    seconds : length of the clip.
+    heard, shown : the groups of the phone heard and of the mouth shown, (M,), at the moments of phones and pauses.
+    """
 
     closures: int
     met: int
@@ -44,10 +54,10 @@ class Row(NamedTuple):
     shown: NDArray[np.int64]
 
 
-def row_of(
+def cue_figures(
     clip: Clip, take: Performance, phones: Sequence[Phone], chart: MouthChart, timing: Timing, greedy: bool
-) -> Row:
-    """Return the figures of one clip."""
+) -> CueFigures:
+    """Return the figures of one clip and its ``take``."""
     starts = np.arange(max(1, int(np.ceil(take.seconds / timing.cell - 1e-6)))) * timing.cell
     weights = viseme_weights(take)
     if greedy:
@@ -68,7 +78,7 @@ def row_of(
         if frame < len(take) and clip.valid[frame]:
             heard.append(GROUP_OF[viseme])
             seen.append(groups[shown[min(int(frame / FRAME_RATE / timing.cell), len(shown) - 1)]])
-    return Row(len(lips), met, holds[1:-1], take.seconds, np.array(heard, int), np.array(seen, int))
+    return CueFigures(len(lips), met, holds[1:-1], take.seconds, np.array(heard, int), np.array(seen, int))
 
 
 def _cells(start: float, stop: float, timing: Timing, count: int) -> slice:
@@ -76,8 +86,8 @@ def _cells(start: float, stop: float, timing: Timing, count: int) -> slice:
     return slice(max(0, int(start / timing.cell)), min(count, int(np.ceil(stop / timing.cell))))
 
 
-def said(name: str, rows: Sequence[Row], frame: float) -> str:
-    """Return a line of the table."""
+def table_line(name: str, rows: Sequence[CueFigures], frame: float) -> str:
+    """Return the line of the table for the system ``name``; ``frame`` is the length of a frame in seconds."""
     holds = np.concatenate([row.holds for row in rows])
     heard, shown = (np.concatenate([getattr(row, key) for row in rows]) for key in ("heard", "shown"))
     chance = sum((heard == g).mean() * (shown == g).mean() for g in range(GROUP_OF.max() + 1))
@@ -89,18 +99,13 @@ def said(name: str, rows: Sequence[Row], frame: float) -> str:
     )
 
 
-def main() -> int:
-    """Print the table; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
-    parser.add_argument("--chart", default=DEFAULT, metavar="NAME")
-    parser.add_argument("--fps", type=float, default=24.0)
-    options = parser.parse_args()
-    chart, heard = named_chart(options.chart), Recogniser()
-    clips = load_split(options.data, "val")
+def print_table(data: Path, chart_name: str, fps: float) -> None:
+    """Measure the clips in ``data`` and print the table."""
+    chart, heard = named_chart(chart_name), Recogniser()
+    clips = load_split(data, "val")
     phones = [heard.phones(clip.samples) for clip in clips]
     takes = {
-        "recorded": recorded(clips, canonical_face(load_split(options.data, "train"))),
+        "recorded": recorded(clips, canonical_face(load_split(data, "train"))),
         "ours": [animate(Audio(clip.samples, RATE, clip.name)).final() for clip in clips],
     }
     print(f"{chart.label}; {len(clips)} clips, {sum(len(t) for t in takes['ours']) / FRAME_RATE / 60:.1f} minutes")
@@ -108,16 +113,25 @@ def main() -> int:
     print(f"{'':24} {'closures met':>15}", *(f"{head:>8}" for head in heads))
     for kind, own in takes.items():
         for label, on, greedy in (("greedy", 1, True), ("ones", 1, False), ("twos", 2, False), ("threes", 3, False)):
-            timing = Timing.of_frames(options.fps, on)
+            timing = Timing.of_frames(fps, on)
             rows = [
-                row_of(clip, take, said_, chart, timing, greedy)
+                cue_figures(clip, take, said_, chart, timing, greedy)
                 for clip, take, said_ in zip(clips, own, phones, strict=True)
             ]
-            print(said(f"{kind}, {label}", rows, 1 / options.fps))
-    return 0
+            print(table_line(f"{kind}, {label}", rows, 1 / fps))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = parser_of("training.measures.cues", __doc__)
+    parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
+    parser.add_argument("--chart", default=DEFAULT, metavar="NAME")
+    parser.add_argument("--fps", type=float, default=24.0)
+    args = parser.parse_args(argv)
+    return exit_code(lambda: print_table(args.data, args.chart, args.fps), "cannot measure")
 
 
 assert len(GROUP_OF) == len(VISEMES)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

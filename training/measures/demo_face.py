@@ -1,7 +1,7 @@
 """The demo head as a picture: ARKit weights in, shaded pixels out, without Blender.
 
-Frontal and orthographic, for finding landmarks on it and for looking at expressions. Coordinates are those of
-``addon/assets/README.md``: metres, z up, facing -y.
+The view is frontal and orthographic. The picture serves to find landmarks on the head and to look at expressions.
+Coordinates are those of ``addon/assets/README.md``: metres, z up, facing -y.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD = Path(__file__).resolve().parents[2] / "addon" / "assets" / "demo_head.npz"
-#: Height in metres of what is seen, and of its lower edge.
+from ..paths import DEMO_HEAD
+
+#: Height of the view in metres, and of its lower edge above the ground.
 VIEW, BOTTOM = 0.27, 0.02
 _LIGHT = np.array([-0.35, -0.8, 0.5]) / np.linalg.norm([-0.35, -0.8, 0.5])
 _AMBIENT = 0.3
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoFace:
-    """Vertices (V, 3), triangles (F, 3) with a colour (F, 3) each, and one displacement (V, 3) an ARKit shape."""
+    """Vertices (V, 3), triangles (F, 3) with a colour (F, 3) each, and displacements (S, V, 3) of the ARKit shapes."""
 
     vertices: Floats
     triangles: NDArray[np.int64]
@@ -32,8 +33,8 @@ class DemoFace:
     names: tuple[str, ...]
 
     @classmethod
-    def load(cls, path: Path = HEAD) -> DemoFace:
-        """Return the committed head."""
+    def load(cls, path: Path = DEMO_HEAD) -> DemoFace:
+        """Return the demo head stored in ``path``."""
         with np.load(path, allow_pickle=False) as stored:
             head = {name: stored[name] for name in stored.files}
         corners = np.split(head["face_vertices"], np.cumsum(head["face_sizes"])[:-1])
@@ -52,7 +53,7 @@ class DemoFace:
 
 
 def to_pixels(points: Floats, size: int) -> Floats:
-    """Return where ``points`` (N, 3) are seen: x and y in pixels, and depth, smaller is nearer."""
+    """Return where ``points`` (N, 3) are seen (N, 3): x and y in pixels, and depth, where smaller is nearer."""
     scale = size / VIEW
     return np.stack(
         [size / 2 + scale * points[:, 0], size - scale * (points[:, 2] - BOTTOM), scale * points[:, 1]], axis=1
@@ -60,7 +61,7 @@ def to_pixels(points: Floats, size: int) -> Floats:
 
 
 def rasterise(face: DemoFace, points: Floats, size: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return, for every pixel, the triangle seen (-1: none) and the weights of its corners (size, size, 3)."""
+    """Return the triangle seen at every pixel (size, size), -1 for none, and weights of its corners (size, size, 3)."""
     seen = np.full((size, size), -1)
     depth, weights = np.full((size, size), np.inf), np.zeros((size, size, 3))
     corners = to_pixels(points, size)[face.triangles]

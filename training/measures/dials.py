@@ -1,14 +1,14 @@
 """What dials do to the lips' articulation: ``python -m training.measures.dials [--data DIR] [--split val]``.
 
-Every clip is animated once; then each setting of the dials is applied to the same takes and judged against the
-recorded faces, beside a plain low-pass as strong as the smoothing dial. With ``--picture PNG`` the demo head is drawn
-in every emotion instead, at an open and at a closed moment of the demo line. Exit code 0.
+Every clip is animated once; then each setting of the dials is applied to these takes and judged against the recorded
+faces, beside a plain low-pass as strong as the smoothing dial. With ``--picture PNG`` the demo head is drawn in every
+emotion instead, at an open and at a closed moment of the demo line. Exit code 0.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +23,14 @@ from mouthpiece.motion.smooth import lowpass
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 
-from ..content.evaluate import PACK, SMOOTH
+from ..command_line import exit_code, parser_of
+from ..content.evaluate import SMOOTH
 from ..pack.clips import load_split
-from .demo_face import HEAD, DemoFace, picture
+from ..paths import DEMO_LINE, PACK
+from .demo_face import DemoFace, picture
 from .score import mean_rows, score
 
-LINE = HEAD.with_name("demo_line.flac")
+#: Settings of the dials that are judged, by the name of their row.
 SETTINGS = {
     "as inferred": Dials(),
     **{f"smoothing {value}": Dials(smoothing=value) for value in (0.25, 0.5, 1.0)},
@@ -39,33 +41,31 @@ SETTINGS = {
     "offset 0.02 s": Dials(offset=0.02),
     **{name: Dials(emotion=name) for name in NAMES if name != "neutral"},
 }
-#: Corner in hertz of a low-pass as strong as each smoothing.
+#: Setting of the smoothing dial -> corner, in hertz, of a low-pass that is as strong.
 PLAIN = {0.25: 4.42, 0.5: 2.21, 1.0: 1.10}
 COLUMNS = ("r_open", "r_width", "open_ratio", "closure_recall", "closure_precision", "jitter")
 
 
 def plain(hertz: float) -> Callable[[Performance], Performance]:
-    """Return a low-pass over all landmarks that knows nothing of closures."""
+    """Return a low-pass over all landmarks that does not preserve closures."""
     return lambda take: replace(take, landmarks=lowpass(take.landmarks, hertz, take.fps).astype(np.float32))
 
 
 def draw(path: Path) -> None:
     """Write the demo head in every emotion, lips apart and lips together, to ``path``."""
-    import matplotlib
+    from matplotlib.figure import Figure  # heavy, and needed for pictures only
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    take = animate(load(LINE))
+    take = animate(load(DEMO_LINE))
     gap = lip_gap(take.final())
-    # blinks would hide what the eyes show
+    # choose no moment in which a blink hides the eyes
     awake = take.blink.max(axis=1) < 0.05
     moments = (
         int(np.argmax(np.where(awake, gap, -1))),
         int(np.argmin(np.where(awake & (take.activity > 0.9), gap, 9))),
     )
     face = DemoFace.load()
-    figure, axes = plt.subplots(2, len(NAMES), figsize=(3 * len(NAMES), 6.2), facecolor="black")
+    figure = Figure(figsize=(3 * len(NAMES), 6.2), facecolor="black")
+    axes = figure.subplots(2, len(NAMES))
     for column, name in enumerate(NAMES):
         seen = apply(take, Dials(emotion=name))
         for row, moment in enumerate(moments):
@@ -76,17 +76,9 @@ def draw(path: Path) -> None:
     figure.savefig(path, dpi=80, facecolor="black")
 
 
-def main() -> int:
-    """Print the table, or draw the picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the emotions and judge nothing")
-    options = parser.parse_args()
-    if options.picture is not None:
-        draw(options.picture)
-        return 0
-    clips = load_split(options.data, options.split)
+def print_table(data: Path, split: str) -> None:
+    """Judge every setting of the dials on the clips of ``split`` and print the table."""
+    clips = load_split(data, split)
     takes = [animate(Audio(clip.samples, RATE, clip.name)) for clip in clips]
     shut = [closures.contact(take.landmarks) == 1 for take in takes]
     changes: dict[str, Callable[[Performance], Performance]] = {
@@ -105,8 +97,19 @@ def main() -> int:
         kept = float(np.corrcoef(before, after)[0, 1])
         parted = float(np.concatenate([lip_gap(t)[s] for t, s in zip(made, shut, strict=True)]).mean())
         print(f"{name:28}" + "".join(f"{value:18.3f}" for value in (*(means[c] for c in COLUMNS), kept, parted)))
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = parser_of("training.measures.dials", __doc__)
+    parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the emotions and judge nothing")
+    args = parser.parse_args(argv)
+    return exit_code(
+        lambda: draw(args.picture) if args.picture is not None else print_table(args.data, args.split), "cannot measure"
+    )
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

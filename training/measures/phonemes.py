@@ -1,7 +1,7 @@
-"""What is said in a clip, phone by phone, heard by hama's recogniser: the yardstick for mouth shapes.
+"""The phones in a clip, recognised by hama: what mouth shapes are judged by.
 
-The network (hama 1.3.13, Apache-2.0) is trained with a CTC loss: nearly every 20 ms it says nothing, and for a frame or
-two at each phone it says which. A phone is known by where that happens; how long it lasts is not.
+The network (hama 1.3.13, Apache-2.0) was trained with a CTC loss: of its frames of 20 ms, only one or two at each phone
+name that phone, and all others name none. So the moment of a phone is known, but not its length.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from mouthpiece.features import RATE
 from mouthpiece.models.session import open_session
 from numpy.typing import NDArray
 
-#: Where network and vocabulary lie beside a checkout.
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "models"
+from ..paths import PUBLISHED_MODELS
+
 HERTZ = 50
-#: Longest sound heard in one go, seconds, and how much of it is heard again with the next.
+#: Length of the windows a sound is heard in, and by how much they overlap, in seconds.
 WINDOW, OVERLAP = 20, 2
-#: Least probability of a phone that counts.
+#: Least probability at which a phone counts.
 LEAST = 0.5
 
-#: Visemes (Oculus' names) by phone; the first sound of a diphthong or of an affricate decides.
+#: Viseme (Oculus' names) -> its phones; diphthongs and affricates belong to the viseme of their first sound.
 PHONES = {
     "PP": "p b m pʰ p͈ ɓ ʙ",
     "FF": "f v ʋ ɱ",
@@ -45,7 +45,7 @@ VISEME_OF = {phone: viseme for viseme, phones in PHONES.items() for phone in pho
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A phone heard: when (seconds), as what viseme, with which probability."""
+    """A phone: when it was heard in seconds, its viseme, and its probability."""
 
     seconds: float
     viseme: str
@@ -53,16 +53,16 @@ class Phone:
 
 
 class Recogniser:
-    """Sound in, phones out."""
+    """Recognises the phones in a sound."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = PUBLISHED_MODELS) -> None:
         """Load the network and vocabulary that lie in ``folder``."""
         self._session = open_session(folder / "phoneme_hama_hidden.onnx")
         names = json.loads((folder / "hama_vocab.json").read_text(encoding="utf-8"))["decoder"]
         self._visemes = [VISEME_OF.get(name) for name in names]
 
     def phones(self, samples: NDArray[np.float32]) -> list[Phone]:
-        """Return the phones of ``samples`` (16 kHz) in order."""
+        """Return the phones in ``samples`` (16 kHz) in order of time."""
         found: list[Phone] = []
         step = WINDOW - OVERLAP
         for start in range(0, max(1, len(samples) // RATE - OVERLAP), step):

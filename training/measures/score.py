@@ -1,17 +1,18 @@
-"""The yardstick: a predicted landmark track scored against a recorded one. Needs numpy and scipy only.
+"""The yardstick: figures of a predicted landmark track against a recorded one. Needs numpy and scipy only.
 
-    python -m training.measures.score score GT.npz PRED.npz [--identity transfer] [--smooth 5]     one clip, as JSON
-    python -m training.measures.score batch LIST.tsv                                             rows "GT <tab> PRED"
-    python -m training.measures.score selftest                                                   synthetic, answers known
+    python -m training.measures.score score GT.npz PRED.npz [--identity transfer] [--smooth 5]   one clip, as JSON
+    python -m training.measures.score batch LIST.tsv                             a list of rows "GT <tab> PRED"
+    python -m training.measures.score selftest                                   made-up tracks with known figures
 
 ``GT.npz`` and ``PRED.npz`` hold ``landmarks`` (T, 68, 2 or 3), iBUG-68 order, 25 frames per second, any image
 coordinates (y downwards), and may hold ``valid`` (T,), the frames in which the tracker had the face.
 
 Geometry. Head pose is removed per frame by the similarity that best maps nine near-rigid points (nose bridge and
 base, eye corners) onto their own mean in the recorded track. 3-D tracks are aligned in 3-D and judged on x and y.
-The unit W is the widest the recorded lips (48-54) get. Neutral is the frame with the least inner-lip area among
-those of small motion. ``identity="transfer"``: the prediction is another face; its displacement from its own neutral,
-scaled by the ratio of neutral lip widths, is put on the recorded neutral. ``smooth`` filters the recorded track only.
+The unit W is the largest width of the recorded lips (48-54). Neutral is the frame with the least inner-lip area among
+those of small motion. ``identity="transfer"``: the prediction shows another face; its displacements from its own
+neutral, scaled by the ratio of neutral lip widths, are added to the recorded neutral. ``smooth`` filters the recorded
+track only.
 
 Figures (a clip's value is the mean over its frames; lower is better unless said)
   D_LL, D_LL_lips     distance of jaw and lip (lip) points, % of W
@@ -131,7 +132,7 @@ def pearson(a: Track, b: Track) -> float:
 
 
 def best_lag(reference: Track, predicted: Track) -> tuple[float | None, float]:
-    """Return the shift in frames (parabola through the peak) at which two series agree best, and how well."""
+    """Return the shift in frames at which two series correlate best (parabola through the peak), and how well."""
     if np.std(reference) < 1e-9 or np.std(predicted) < 1e-9:
         return None, 0.0
     shifts = range(-MAX_LAG, MAX_LAG + 1)
@@ -151,8 +152,9 @@ def best_lag(reference: Track, predicted: Track) -> tuple[float | None, float]:
 def closures(series: Track, close: float, opened: float) -> Track:
     """Return the centres of lip closures in a gap ``series``.
 
-    A closure is a run below ``close``, left for above ``opened`` (hysteresis: noise is one event), at most twelve
-    frames long (longer is a pause), with the mouth above ``opened`` within twelve frames before and after.
+    A closure is a run of frames below ``close`` that ends when the gap exceeds ``opened`` (hysteresis: noise does not
+    split it), of at most twelve frames (longer is a pause), with a gap above ``opened`` within twelve frames before and
+    after.
     """
     low, events, i, count = series < close, [], 0, len(series)
     while i < count:
@@ -172,12 +174,12 @@ def closures(series: Track, close: float, opened: float) -> Track:
 
 
 def closure_metrics(reference: Track, predicted: Track, tolerance: int = CLOSE_TOLERANCE) -> Metrics:
-    """Return how many recorded closures are met and how many predicted ones are real; both gaps in one unit.
+    """Return the recall and precision of closures in two gap series (T,) of one unit.
 
-    Thresholds come from the recording: closed below p2 + 15 % of (p95 - p2), open above p2 + 30 %. A predicted
-    event must shut below the same threshold and open again by 5 % of that range on both sides, so a mouth that
-    stays shut is not credited. Recall pairs events one to one within ``tolerance`` frames; precision asks that the
-    recorded mouth be shut then.
+    Thresholds come from the recorded series: closed below p2 + 15 % of (p95 - p2), open above p2 + 30 %. A predicted
+    closure must go below the same threshold and open again by 5 % of that range on both sides, so that a mouth that
+    stays shut gains nothing. Recall pairs closures one to one within ``tolerance`` frames; for precision, the recorded
+    mouth must be shut within ``tolerance`` frames of a predicted closure.
     """
     low, high = np.percentile(reference, [2, 95])
     close = low + 0.15 * (high - low)
@@ -237,7 +239,7 @@ def pose_of(track: Track) -> Track:
 
 
 def pose_metrics(reference: Track, predicted: Track, face: float) -> Metrics:
-    """Return how two head motions (T, 6), of a face ``face`` wide, compare in amplitude, speed and roughness."""
+    """Return how two head motions (T, 6) compare in amplitude, speed and roughness; ``face`` is the face's width."""
     n = min(len(reference), len(predicted))
     a, b = reference[:n] - reference[:n].mean(0), predicted[:n] - predicted[:n].mean(0)
     unit = np.array([1, 1, 1, 100 / face, 100 / face])
@@ -266,7 +268,7 @@ def _share_below_1_hz(angles: Track) -> float:
 
 
 class Reference:
-    """A recorded track, aligned, with its units."""
+    """A recorded track with head pose removed, its neutral face and its units of length."""
 
     def __init__(self, landmarks: Track, valid: NDArray[np.bool_] | None = None, smooth: int = 0) -> None:
         """Align ``landmarks`` (T, 68, D); ``smooth`` > 0 is the length of a Savitzky-Golay filter of order 2."""
@@ -284,7 +286,7 @@ class Reference:
         self.neutral_width = float(width(self.neutral[None])[0])
 
     def place(self, landmarks: Track, identity: str = "same") -> Track:
-        """Return a predicted track (T, 68, D) in this track's aligned frame."""
+        """Return a predicted track (T, 68, D) in this track's aligned frame of reference."""
         dimensions = min(landmarks.shape[2], self.track.shape[2])
         if identity == "same":
             return align_track(landmarks[..., :dimensions], self.template[:, :dimensions])
@@ -305,7 +307,7 @@ def bridged(landmarks: Track) -> Track:
 
 
 def landmark_metrics(reference: Reference, placed: Track) -> Metrics:
-    """Return the figures of an aligned prediction."""
+    """Return the figures of a prediction that :meth:`Reference.place` has aligned."""
     n = min(len(reference.track), len(placed))
     valid = reference.valid[:n]
     a, b, unit = reference.track[:n, :, :2], placed[:n, :, :2], reference.unit
@@ -332,7 +334,7 @@ def score(
     smooth: int = 0,
     pose: bool = True,
 ) -> Metrics:
-    """Return all figures of ``predicted`` against ``recorded``, mappings with ``landmarks`` and perhaps ``valid``."""
+    """Return all figures of ``predicted`` against ``recorded``: mappings with ``landmarks`` and perhaps ``valid``."""
     reference = Reference(recorded["landmarks"], recorded.get("valid"), smooth)
     raw = bridged(np.asarray(predicted["landmarks"], float))
     result: Metrics = {"n_frames": min(len(raw), len(reference.track))}
@@ -346,7 +348,7 @@ def score(
 
 
 def mean_rows(rows: Sequence[Metrics]) -> Metrics:
-    """Return the mean of each figure over the clips that have it; closures are pooled, since short clips hold few."""
+    """Return the mean of each figure over the rows that have it; closures are pooled, since short clips hold few."""
     result: Metrics = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         values = [row[key] for row in rows if isinstance(row.get(key), (int, float))]
@@ -413,7 +415,7 @@ def placed_before_camera(track: Track, degrees: Track, shift: Track, scale: Trac
 
 
 class _Checks:
-    """Collects facts, prints each, remembers whether one failed."""
+    """Prints each comparison of a self-test and remembers those that failed."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -527,7 +529,7 @@ def _check_timing(check: _Checks, opening: Track, centres: NDArray[np.int64], fa
 
 
 def selftest() -> int:
-    """Score synthetic tracks whose figures are known; return 0 if all are as they should be."""
+    """Score synthetic tracks whose figures are known; return 0 if all figures are right, else 1."""
     rng, check, face = np.random.default_rng(0), _Checks(), synthetic_face()
     opening, centres = _test_opening(rng, 400)
     _check_invariance(check, rng, synthetic_track(opening, face), len(centres))
@@ -541,7 +543,7 @@ def selftest() -> int:
 
 
 def load_track(path: Path) -> dict[str, NDArray[Any]]:
-    """Return ``landmarks`` and, if stored, ``valid`` of a track."""
+    """Return ``landmarks`` and, if stored, ``valid`` of the track in the file ``path``."""
     with np.load(path, allow_pickle=False) as stored:
         return {key: stored[key] for key in ("landmarks", "valid") if key in stored.files}
 

@@ -1,4 +1,4 @@
-"""The clip format: one speaker's sound (.flac) with the tracked face (.npz), and the pack's index.
+"""The clip format: one speaker's sound (.flac) and tracked face (.npz), and the index of a pack of clips.
 
 ``NAME.npz`` holds ``landmarks`` (T, 68, 3) in source pixels, ``iris`` (T, 10, 3), ``blendshapes`` (T, 52; first is
 ``_neutral``), ``pose`` (T, 4, 4), ``valid`` (T,), ``fps``, ``size``, ``speaker``, ``split``, ``source``,
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,20 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from mouthpiece.files import write_whole
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 from numpy.typing import NDArray
 
 INDEX_COLUMNS = ("file", "speaker", "split", "source", "language", "seconds", "face_px", "sync_r", "sync_shift")
 
-#: The tracker's outputs after ``_neutral``: ARKit's 52 without tongueOut, in ARKit's alphabetical order.
+#: ARKit weights the tracker gives after ``_neutral``: all 52 but tongueOut, in ARKit's alphabetical order.
 LABELLED = tuple(name for name in ARKIT_NAMES if name != "tongueOut")
 assert [ARKIT_INDEX[name] for name in LABELLED] == list(range(len(LABELLED)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """One clip as stored; arrays as in the module's docstring, ``samples`` float32 at 16 kHz."""
+    """One clip; arrays as in the module's docstring, and ``samples`` (T * 640,) at 16 kHz."""
 
     name: str
     speaker: str
@@ -45,7 +47,7 @@ class Clip:
 
 
 def clip_folder(data: Path) -> Path:
-    """Return where a pack keeps its clips."""
+    """Return the folder with the clips of the pack ``data``."""
     return data / "clips" if (data / "clips").is_dir() else data
 
 
@@ -68,10 +70,11 @@ def read_index(data: Path) -> list[dict[str, str]]:
 
 def write_index(data: Path, rows: Sequence[dict[str, str]]) -> None:
     """Write a pack's ``index.tsv``."""
-    with (data / "index.tsv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, INDEX_COLUMNS, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, INDEX_COLUMNS, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(data / "index.tsv", stream.getvalue())
 
 
 def load_clip(path: Path) -> Clip:
@@ -80,7 +83,7 @@ def load_clip(path: Path) -> Clip:
     Raises
     ------
     ValueError
-        If sound or rates are not those of the format.
+        If the sound is not 16 kHz mono or the track not 25 frames per second.
     """
     with np.load(path, allow_pickle=False) as stored:
         landmarks = stored["landmarks"].astype(np.float64)

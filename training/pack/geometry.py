@@ -1,4 +1,4 @@
-"""Landmark geometry: head pose out, everybody's face onto one face.
+"""Geometry of landmarks: removing head pose, and moving the motion of any face onto one canonical face.
 
 Frame of reference throughout: x to the right of the picture, y down, z away from the camera. "Canonical" means
 upright, facing the camera, origin between the eyes, outer eye corners one unit apart.
@@ -39,7 +39,7 @@ AVERAGE_RIGID = np.array([
     [-0.5, -0.007, 0.03], [-0.198, 0.007, -0.03], [0.198, 0.007, -0.03], [0.5, -0.007, 0.03],
 ])  # fmt: skip
 
-#: Frames and order of the zero-phase filter that takes the tracker's noise out of a track.
+#: Length in frames and order of the zero-phase filter that removes the tracker's noise.
 SMOOTH_FRAMES = 5
 SMOOTH_ORDER = 2
 
@@ -54,7 +54,7 @@ def similarity(source: Points, target: Points) -> tuple[Points, Points, Points]:
     a, b = source - centre_s[:, None], target - centre_t[:, None]
     u, d, vt = np.linalg.svd(np.einsum("tni,tnj->tij", b, a))
     sign = np.ones_like(d)
-    sign[:, -1] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)  # a reflection is no rotation
+    sign[:, -1] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)  # turn a reflection into a rotation
     rotation = (u * sign[:, None, :]) @ vt
     scale = (d * sign).sum(axis=1) / np.maximum((a**2).sum(axis=(1, 2)), 1e-12)
     shift = centre_t - scale[:, None] * np.einsum("tij,tj->ti", rotation, centre_s)
@@ -73,7 +73,7 @@ def align(track: Points, rigid: Points) -> Points:
 
 
 def rigid_shape(track: Points, start: Points, rounds: int = 5) -> Points:
-    """Return the mean rigid points (9, 3) of a track (T, 68, 3): generalised Procrustes, lying as ``start`` does.
+    """Return the mean rigid points (9, 3) of a track (T, 68, 3), turned like ``start`` (9, 3): generalised Procrustes.
 
     The outer eye corners end one unit apart and the eye corners' centre at the origin.
     """
@@ -87,6 +87,7 @@ def rigid_shape(track: Points, start: Points, rounds: int = 5) -> Points:
 
 
 def _normalised(rigid: Points) -> Points:
+    """Return rigid points (9, 3) with the eyes' centre at the origin and the outer eye corners one unit apart."""
     eyes = [RIGID.index(point) for point in _EYE_CORNERS]
     shape = rigid - rigid[eyes].mean(axis=0)
     spread = np.linalg.norm(shape[RIGID.index(LEFT_EYE_OUTER)] - shape[RIGID.index(RIGHT_EYE_OUTER)])
@@ -95,12 +96,13 @@ def _normalised(rigid: Points) -> Points:
 
 
 def _rotation_only(source: Points, target: Points) -> tuple[Points, Points, Points]:
+    """Return the similarity of :func:`similarity` between single shapes (N, 3), without its scale and shift."""
     _, rotation, _ = similarity(source[None], target)
     return np.ones(1), rotation, np.zeros((1, 3))
 
 
 def fill_gaps(track: Points, held: NDArray[np.bool_]) -> Points:
-    """Return ``track`` (T, ...) with the frames not ``held`` filled linearly, so that filters can run over them.
+    """Return ``track`` (T, ...) with frames that are not ``held`` (T,) interpolated, so that filters can be applied.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def fill_gaps(track: Points, held: NDArray[np.bool_]) -> Points:
 
 
 def smooth(track: Points) -> Points:
-    """Return ``track`` (T, ...) without the tracker's noise; zero phase, so nothing comes early or late."""
+    """Return ``track`` (T, ...) without the tracker's noise; the filter has zero phase, so there is no delay."""
     if len(track) < SMOOTH_FRAMES:
         return track
     filtered: Points = signal.savgol_filter(track, SMOOTH_FRAMES, SMOOTH_ORDER, axis=0)
@@ -145,9 +147,9 @@ def inner_area(face: Points) -> Points:
 def closed_frames(track: Points, held: NDArray[np.bool_], share: float = 0.004, least: int = 3) -> NDArray[np.intp]:
     """Return the indices of the frames where the mouth is shut and still: the speaker at rest.
 
-    Of the slower half of the held frames, those with the least inner-lip area: a ``share`` of the track, but at
-    least ``least``. Their average is less noisy than any one of them. More of them would not do: who talks without
-    a pause has few, and a rest with parted lips makes every true closure one of lips that pass through each other.
+    These are, of the slower half of the held frames, those with the least inner-lip area: a ``share`` of the track, but
+    at least ``least``. Their average is less noisy than one frame. More frames would spoil it: people who speak without
+    pauses rest rarely, and with parted lips as rest, true closures would come out as lips that cross.
     """
     speed = np.r_[0.0, np.linalg.norm(np.diff(track[:, _LIPS, :2], axis=0), axis=-1).mean(axis=1)]
     candidates = np.flatnonzero(held & (speed <= np.median(speed[held]) + 1e-9))
@@ -157,14 +159,14 @@ def closed_frames(track: Points, held: NDArray[np.bool_], share: float = 0.004, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aligned:
-    """A track without head motion.
+    """A track with head motion removed.
 
     Attributes
     ----------
     points : (T, 68, 3) float64
-        The speaker's own face, canonical frame of reference; gaps filled.
+        The speaker's own face in the canonical frame of reference, with gaps filled.
     held : (T,) bool
-        Frames in which the tracker had the face.
+        Whether the tracker had the face in each frame.
     """
 
     points: Points
@@ -174,8 +176,8 @@ class Aligned:
 def remove_pose(landmarks: Points, valid: NDArray[np.bool_], rigid: Points, smoothed: bool = True) -> Aligned:
     """Return a track (T, 68, 3), in any unit and with head motion, aligned frame by frame.
 
-    The speaker keeps their own shape: frames are fitted to the track's own mean rigid points, and only those are
-    turned onto ``rigid`` (9, 3), the canonical ones.
+    The face keeps its own shape: frames are fitted to the track's mean rigid points, which are only turned like the
+    canonical ones, ``rigid`` (9, 3).
     """
     held = valid & np.isfinite(landmarks).all(axis=(1, 2))
     track = fill_gaps(landmarks, held)
@@ -186,8 +188,8 @@ def remove_pose(landmarks: Points, valid: NDArray[np.bool_], rigid: Points, smoo
 
 
 def rigid_points(face: Points) -> Points:
-    """Return the rigid points (9, 3) of a face (68, 3)."""
-    return face[_RIGID]
+    """Return the rigid points (..., 9, 3) of faces (..., 68, 3)."""
+    return face[..., _RIGID, :]
 
 
 def symmetric_closed(face: Points) -> Points:

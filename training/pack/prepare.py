@@ -1,15 +1,14 @@
 """From a folder of talking-face videos to a training pack: ``python -m training.pack.prepare VIDEOS OUT``.
 
-Who speaks: a video in a subfolder of VIDEOS belongs to the person the subfolder is named after; one directly in
-VIDEOS to what its name says before ``__`` (``anna__interview-2.mp4``: anna). One person must have one name: training
-and validation are split by it. Each stretch in which one face is held becomes a clip; sound is moved to where lips say
-it belongs. Videos whose clips are already in OUT are skipped, so a broken-off run can be started again.
-Exit code 0 when every video gave its clips, 1 when some did not (the rest is there), 2 for bad arguments.
+A video in a subfolder of VIDEOS has that subfolder's name as speaker; one directly in VIDEOS has the part of its file
+name before ``__`` (``anna__interview-2.mp4``: anna). A person must always have the same name, as training
+and validation are split by it. Each stretch in which one face is tracked becomes a clip; its sound is shifted to match
+the lips. Videos whose clips are already in OUT are skipped, so that an interrupted run can be started again.
+Exit code 0 when every video gave its clips, 1 when some did not (those of the others are written), 2 for bad arguments.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import sys
@@ -21,26 +20,28 @@ import numpy as np
 import soundfile
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, RATE
+from mouthpiece.files import replacing
 from numpy.typing import NDArray
 
+from ..command_line import exit_code, parser_of
 from .clips import clip_folder, write_index
+from .face_tracker import FaceTracker, head_pose
 from .sync import Sync, estimate, heard_opening, seen_opening
-from .tracking import FaceTracker, head_pose
 from .video import SUFFIXES, VideoError, cut, frames, sound
 
 #: A face lost for longer than this ends a clip; shorter gaps stay in it as invalid frames.
 LONGEST_GAP = 10
-#: A face that jumps further between frames than this, in outer-eye distances, is another shot.
+#: A face that moves further from frame to frame than this, in outer-eye distances, is in another shot.
 LONGEST_JUMP = 0.7
-#: Frames a clip needs, and outer-eye distance in pixels below which lips cannot be read.
+#: Least number of frames of a clip, and least outer-eye distance, in pixels, at which lips can be read.
 LEAST_FRAMES, LEAST_EYES = 25, 20.0
-#: Frames of a clip; longer stretches are cut.
+#: Largest number of frames of a clip; longer stretches are cut.
 MOST_FRAMES = 60 * FRAME_RATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Track:
-    """A whole video tracked at 25 frames per second; frames without a face are NaN and not ``valid``."""
+class VideoTrack:
+    """The face in a whole video at 25 frames per second; frames without a face are NaN and not ``valid``."""
 
     landmarks: NDArray[np.float64]
     iris: NDArray[np.float64]
@@ -53,13 +54,13 @@ class Track:
         return len(self.valid)
 
 
-def track(video: Path, tracker: FaceTracker | None = None, most: int | None = None) -> Track:
-    """Return the most prominent face of ``video``; ``most`` limits the number of frames.
+def track(video: Path, tracker: FaceTracker | None = None, most: int | None = None) -> VideoTrack:
+    """Return the most prominent face in ``video``, tracked over at most ``most`` frames.
 
     Raises
     ------
     VideoError
-        If it cannot be decoded or has no pictures.
+        If the video cannot be decoded or has no pictures.
     """
     size = (0, 0)
 
@@ -78,7 +79,7 @@ def track(video: Path, tracker: FaceTracker | None = None, most: int | None = No
     def column(shape: tuple[int, ...], values: list[NDArray[np.floating] | None]) -> NDArray[np.float64]:
         return np.stack([np.full(shape, np.nan) if value is None else value for value in values])
 
-    return Track(
+    return VideoTrack(
         column((68, 3), [face and face.landmarks for face in faces]),
         column((10, 3), [face and face.iris for face in faces]),
         column((52,), [face and face.blendshapes for face in faces]).astype(np.float32),
@@ -88,12 +89,12 @@ def track(video: Path, tracker: FaceTracker | None = None, most: int | None = No
 
 
 def retrack(video: Path) -> NDArray[np.float64]:
-    """Return the landmarks (T, 68, 3) our tracker sees in ``video``, at 25 frames per second; NaN where none."""
+    """Return the landmarks (T, 68, 3) of the face in ``video`` at 25 frames per second; NaN where there is none."""
     return track(video).landmarks
 
 
-def stretches(found: Track) -> list[slice]:
-    """Return the frames of each clip to be made: one face, held, large enough, at most a minute long."""
+def stretches(found: VideoTrack) -> list[slice]:
+    """Return the frames of each clip to make: one face, tracked throughout, large enough, at most a minute long."""
     eyes = np.linalg.norm(found.landmarks[:, 45] - found.landmarks[:, 36], axis=-1)
     usable = found.valid & (np.nan_to_num(eyes) >= LEAST_EYES)
     middle = found.landmarks[:, [36, 45]].mean(axis=1)
@@ -112,21 +113,21 @@ def stretches(found: Track) -> list[slice]:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A video and whose it is; ``name`` begins the names of its clips."""
+class VideoSource:
+    """A video and its speaker; the names of its clips begin with ``name``."""
 
     path: Path
     speaker: str
     name: str
 
 
-def find_videos(folder: Path) -> list[Source]:
+def find_videos(folder: Path) -> list[VideoSource]:
     """Return the videos in ``folder`` and its subfolders, in order of name.
 
     Raises
     ------
     ValueError
-        If there is none, or two would have the same name.
+        If there is none, or the clips of two would have the same names.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
@@ -135,7 +136,7 @@ def find_videos(folder: Path) -> list[Source]:
     for path in paths:
         inside = path.relative_to(folder).parts
         speaker = _plain(inside[0] if len(inside) > 1 else path.stem.split("__")[0])
-        sources.append(Source(path, speaker, _plain("-".join([*inside[:-1], path.stem]))))
+        sources.append(VideoSource(path, speaker, _plain("-".join([*inside[:-1], path.stem]))))
     names = [source.name for source in sources]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
@@ -144,15 +145,15 @@ def find_videos(folder: Path) -> list[Source]:
 
 
 def _plain(name: str) -> str:
-    """Return ``name`` fit for a file name; ``__`` is kept for the clip's number."""
+    """Return ``name`` made fit for a file name, without ``__``, which separates the clip's number."""
     return re.sub(r"_{2,}", "_", re.sub(r"[^\w.-]+", "-", name)).strip("-_") or "unnamed"
 
 
 def split_speakers(speakers: Sequence[str], share: float, seed: int) -> dict[str, str]:
     """Return "train" or "val" for each speaker.
 
-    A speaker's place follows from name and seed alone, so a pack may grow without anyone changing sides. With two
-    speakers or more (and ``share`` above zero) at least one validates.
+    The choice depends on name and seed only, so that nobody changes sides when a pack grows. With two speakers or more
+    (and ``share`` above zero) at least one is for validation.
     """
     rank = {
         name: int(hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()[:12], 16) / 16**12 for name in set(speakers)
@@ -166,14 +167,14 @@ def split_speakers(speakers: Sequence[str], share: float, seed: int) -> dict[str
 
 
 def prepare_video(
-    source: Source, out: Path, split: str, language: str, tracker: FaceTracker, synced: bool = True
+    source: VideoSource, out: Path, split: str, language: str, tracker: FaceTracker, synced: bool = True
 ) -> int:
-    """Write the clips of one video to ``out`` and return how many there are.
+    """Write the clips of one video to the folder ``out`` and return their number.
 
     Raises
     ------
     VideoError
-        If the video cannot be decoded, is mute or shows no face that can be read.
+        If the video cannot be decoded, has no sound or shows no face that can be read.
     """
     samples = sound(source.path)
     found = track(source.path, tracker)
@@ -186,7 +187,8 @@ def prepare_video(
     return len(parts)
 
 
-def _synchronise(found: Track, parts: Sequence[slice], samples: NDArray[np.float32]) -> Sync:
+def _synchronise(found: VideoTrack, parts: Sequence[slice], samples: NDArray[np.float32]) -> Sync:
+    """Return the shift of the sound that the video's stretches agree on."""
     heard = heard_opening(cut(samples, 0, len(found)))
     return estimate(
         [seen_opening(found.landmarks[part], found.valid[part]) for part in parts],
@@ -197,8 +199,8 @@ def _synchronise(found: Track, parts: Sequence[slice], samples: NDArray[np.float
 
 def _write_clip(
     path: Path,
-    source: Source,
-    found: Track,
+    source: VideoSource,
+    found: VideoTrack,
     part: slice,
     samples: NDArray[np.float32],
     sync: Sync,
@@ -207,12 +209,12 @@ def _write_clip(
 ) -> None:
     landmarks = found.landmarks[part]
     heard = cut(samples, part.start - sync.shift, part.stop - sync.shift)
-    part_path = path.with_suffix(".part")
     soundfile.write(path.with_suffix(".flac"), heard, RATE, format="FLAC", subtype="PCM_16")
     valid = found.valid[part]
     pose = np.full((len(landmarks), 4, 4), np.nan, np.float32)
     pose[valid] = head_pose(landmarks[valid], found.size)
-    with part_path.open("wb") as stream:
+    # the sound is written first: a clip exists once its .npz does
+    with replacing(path) as whole, whole.open("wb") as stream:
         np.savez_compressed(
             stream,
             landmarks=landmarks.astype(np.float32),
@@ -229,11 +231,10 @@ def _write_clip(
             sync_r=np.float32(sync.correlation),
             sync_shift=np.int32(sync.shift),
         )
-    part_path.replace(path)  # the sound is written first: a clip is there when its .npz is
 
 
 def index_rows(folder: Path) -> list[dict[str, str]]:
-    """Return the index of all clips in ``folder``."""
+    """Return the rows of the index for all clips in ``folder``."""
     rows = []
     for path in sorted(folder.glob("*.npz")):
         with np.load(path, allow_pickle=False) as clip:
@@ -253,7 +254,7 @@ def index_rows(folder: Path) -> list[dict[str, str]]:
 def prepare(
     videos: Path, out: Path, share: float = 0.1, seed: int = 0, language: str = "unknown", synced: bool = True
 ) -> list[str]:
-    """Make or extend the pack ``out`` from the folder ``videos``; return a sentence for each video that failed."""
+    """Make or extend the pack ``out`` from the folder ``videos``; return a message for each video that failed."""
     sources = find_videos(videos)
     split = split_speakers([source.speaker for source in sources], share, seed)
     (out / "clips").mkdir(parents=True, exist_ok=True)
@@ -269,7 +270,7 @@ def prepare(
         try:
             count = prepare_video(source, folder, split[source.speaker], language, tracker, synced)
             print(f"{label}: {count} clip{'s' * (count != 1)} of {source.speaker}", file=sys.stderr, flush=True)
-        except (VideoError, MouthpieceError, OSError, ValueError) as error:
+        except (MouthpieceError, OSError, ValueError) as error:
             failures.append(f"{source.path}: {error}")
             print(f"{label}: left out: {error}", file=sys.stderr, flush=True)
     write_index(out, index_rows(folder))
@@ -278,11 +279,7 @@ def prepare(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.pack.prepare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.pack.prepare", __doc__)
     parser.add_argument("videos", type=Path, help="folder of talking-face videos")
     parser.add_argument("out", type=Path, help="folder of the pack")
     parser.add_argument("--val-share", type=float, default=0.1, help="share of speakers kept for validation")
@@ -294,14 +291,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"'{args.videos}' is not a folder")
     if not 0 <= args.val_share < 1:
         parser.error("--val-share must be from 0 to below 1")
-    try:
+
+    def work() -> int:
         failures = prepare(args.videos, args.out, args.val_share, args.seed, args.language, not args.no_sync)
-    except (OSError, ValueError) as error:
-        print(f"nothing prepared: {error}", file=sys.stderr)
-        return 1
-    for failure in failures:
-        print(f"left out: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+        for failure in failures:
+            print(f"left out: {failure}", file=sys.stderr)
+        return 1 if failures else 0
+
+    return exit_code(work, "nothing prepared")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Second look at sync: ``python -m training.pack.resync --data PACK --out FILE [--split val] [--models DIR]``.
+"""How late sounds are, to a fraction of a frame: ``python -m training.pack.resync --data PACK --out FILE``.
 
-``training.pack.prepare`` puts sound and lips together to the frame, one shift a video; what is left is up to half a frame,
-and more where clips are too short to tell. A network that has learned from everybody knows where lips should be to a
-fraction of a frame, since others' errors average out. This writes, for every clip of a split, by how many frames of
-1/25 s its sound is late (> 0) against that network: a file for ``training.content.train --sync`` and ``training.content.evaluate
---sync``. Exit code 0 when written.
+``training.pack.prepare`` shifts a video's sound by whole frames; errors of up to half a frame remain, and larger ones
+where clips are too short to measure. A network trained on many speakers knows to a fraction of a frame when lips should
+move, since the errors of its clips average out. This writes, for every clip of a split, by how many frames of 1/25 s
+its sound is late (> 0) by that network: a table for ``training.content.train --sync`` and
+``training.content.evaluate --sync``. Exit code 0 when written.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
+import io
 import logging
 import sys
 from collections import defaultdict
@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.audio import Audio
-from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from mouthpiece.files import write_whole
 from mouthpiece.pipeline import Options, animate
 from mouthpiece.styles import Style
 from mouthpiece.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP
 from numpy.typing import NDArray
 
+from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face, make_targets
 from .clips import Clip, load_split
 
@@ -34,34 +35,34 @@ log = logging.getLogger(__name__)
 
 Series = NDArray[np.float64]
 
-#: Largest error looked for in frames, and largest that is believed: more is another mistake than a late sound.
+#: Largest shift that is tried, in frames, and largest that is accepted: more has another cause than a late sound.
 REACH, LIMIT = 8, 2.5
-#: Clips of this length speak for themselves, in frames; shorter ones are believed as far as they are worth it.
+#: Frames from which a clip is judged alone; shorter ones are judged together with the speaker's others.
 ALONE = 8 * FRAME_RATE
-#: Standard deviation, in frames, of what one second of a clip says about its lateness; it falls with the square root of
-#: the length. Continuous speech cut to pieces that are heard alone gives .53 (107 of 1.2 s) and .43 (45 of 3 s) in
-#: seven videos of large faces; smaller ones are tracked less well.
+#: Standard deviation, in frames, of the lateness measured on one second; it falls with the square root of the length.
+#: Continuous speech cut to pieces that are heard alone gives .53 (107 of 1.2 s) and .43 (45 of 3 s) in seven videos of
+#: large faces; smaller faces are tracked less well.
 NOISE = 0.6
-#: Correlation from which the openings are thought to belong together.
+#: Least correlation of recorded and predicted openings at which a shift counts.
 LEAST_CORRELATION = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
-    """How a clip's openings agree when the sound is taken -8 to 8 frames later: weight in frames, correlations."""
+    """Correlations (17,) of recorded and predicted openings at shifts of -8 to 8 frames, and the number of frames."""
 
     frames: int
     correlations: Series
 
 
 def openings(landmarks: NDArray[np.float32]) -> Series:
-    """Return inner and outer lip gap (T, 2) of landmarks or displacements (T, 68, 3)."""
+    """Return the inner and outer lip gaps (T, 2) of landmarks or displacements (T, 68, 3)."""
     height = landmarks[..., 1].astype(np.float64)
     return np.stack([height[:, INNER_LIP_BOTTOM] - height[:, INNER_LIP_TOP], height[:, 57] - height[:, 51]], axis=1)
 
 
 def likeness(real: Series, held: NDArray[np.bool_], heard: Series) -> Likeness:
-    """Return how two series of openings (T, 2) agree at each shift; ``held`` (T,) are the frames that count."""
+    """Return how two series of openings (T, 2) correlate at each shift; ``held`` (T,) marks the frames that count."""
     n = min(len(real), len(heard))
     rows = np.zeros(2 * REACH + 1)
     for k in range(-REACH, REACH + 1):
@@ -76,11 +77,12 @@ def likeness(real: Series, held: NDArray[np.bool_], heard: Series) -> Likeness:
 
 
 def lateness(found: Sequence[Likeness]) -> float:
-    """Return the shift at which clips agree best together, in fractions of a frame; 0 where they say nothing clear."""
+    """Return the shift, in frames, at which clips agree best on average; 0 if there is no clear one."""
     return _peak(found) or 0.0
 
 
 def _peak(found: Sequence[Likeness]) -> float | None:
+    """Return the shift, in frames, at which clips agree best on average; None if there is no clear one."""
     total = sum(one.frames for one in found)
     if not total:
         return None
@@ -96,9 +98,9 @@ def _peak(found: Sequence[Likeness]) -> float | None:
 def shared_lateness(found: Sequence[Likeness]) -> list[float]:
     """Return the lateness, in frames, of each of one speaker's short clips.
 
-    A short clip says little for itself, so it is drawn towards what all say together: all the way if the clips
-    differ no more than chance would have it (one video, one shift), hardly if they differ much (cut at other places
-    of a broadcast). This is the James-Stein estimator with the noise known.
+    A short clip is measured with much noise, so its value is moved towards the speaker's common value: all the way if
+    the clips differ no more than noise explains (one video, one shift), hardly if they differ much (cuts from different
+    broadcasts). This is the James-Stein estimator with known noise.
     """
     together, own = lateness(found), [_peak([one]) for one in found]
     apart = [(value - together) ** 2 for value in own if value is not None]
@@ -108,7 +110,7 @@ def shared_lateness(found: Sequence[Likeness]) -> list[float]:
 
 
 def late_sounds(clips: Sequence[Clip], models: Path | None = None) -> dict[str, float]:
-    """Return by how many frames the sound of each of ``clips`` is late, by clip name."""
+    """Return clip name -> by how many frames its sound is late, against the networks in ``models``."""
     targets = make_targets(clips, canonical_face(clips))
     late: dict[str, float] = {}
     short: dict[str, dict[str, Likeness]] = defaultdict(dict)
@@ -126,7 +128,7 @@ def late_sounds(clips: Sequence[Clip], models: Path | None = None) -> dict[str, 
 
 
 def in_time(clip: Clip, late: float) -> Clip:
-    """Return ``clip`` with its sound ``late`` frames earlier (or later, if negative); its length stays."""
+    """Return ``clip`` with its sound moved ``late`` frames earlier (later, if negative); its length stays."""
     count = round(late * FRAME_SAMPLES)
     if count >= 0:
         samples = np.pad(clip.samples[count:], (0, count))
@@ -136,7 +138,7 @@ def in_time(clip: Clip, late: float) -> Clip:
 
 
 def read(path: Path) -> dict[str, float]:
-    """Return what :func:`main` wrote: frames by clip name.
+    """Return the table that this program wrote to ``path``: clip name -> frames by which its sound is late.
 
     Raises
     ------
@@ -152,35 +154,32 @@ def read(path: Path) -> dict[str, float]:
 
 
 def synced(clips: Sequence[Clip], late: Mapping[str, float]) -> list[Clip]:
-    """Return ``clips`` with their sounds in time; those ``late`` does not name stay as they are."""
+    """Return ``clips`` with their sounds moved by the frames in ``late``; clips it does not name stay as they are."""
     return [in_time(clip, late.get(clip.name, 0.0)) for clip in clips]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.pack.resync", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("training.pack.resync", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.pack.prepare")
     parser.add_argument("--out", type=Path, required=True, help="table to write (.tsv)")
     parser.add_argument("--split", default="train")
     parser.add_argument("--models", type=Path, help="folder with another content network than the shipped one")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
+
+    def work() -> None:
         late = late_sounds(load_split(args.data, args.split), args.models)
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerow(["clip", "sound_late_frames"])
+        writer.writerows([name, f"{shift:.3f}"] for name, shift in sorted(late.items()))
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        with args.out.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-            writer.writerow(["clip", "sound_late_frames"])
-            writer.writerows([name, f"{shift:.3f}"] for name, shift in sorted(late.items()))
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("not resynced: %s", error)
-        return 1
-    values = np.abs(list(late.values()))
-    mean, most = values.mean(), values.max()
-    log.info("%s: %d clips, %.2f frames off on average, %.2f at most", args.out, len(values), mean, most)
-    return 0
+        write_whole(args.out, stream.getvalue())
+        values = np.abs(list(late.values()))
+        mean, most = values.mean(), values.max()
+        log.info("%s: %d clips, %.2f frames off on average, %.2f at most", args.out, len(values), mean, most)
+
+    return exit_code(work, "not resynced")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Whether lips and sound are together, and if not, by how many frames.
+"""By how many frames the sound of a video is off its lips.
 
-The recorded mouth opening is compared with the opening the shipped network hears in the sound: that tells a frame's
-difference where mere loudness cannot (it correlates with real mouths at .3, the network at .7).
+The recorded mouth opening is compared with the opening that the shipped network predicts from the sound. That shows a
+shift of one frame, which loudness does not: it correlates with real mouths at .3, the network at .7.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from .geometry import AVERAGE_RIGID, inner_gap, remove_pose
 
 Series = NDArray[np.float64]
 
-#: Largest error looked for, in frames.
+#: Largest shift that is tried, in frames.
 MAX_SHIFT = 8
-#: A shift is believed when openings then correlate this well, and this much better than unshifted.
+#: A shift is accepted if openings then correlate at least this well, and this much better than unshifted.
 LEAST_CORRELATION, LEAST_GAIN = 0.35, 0.03
-#: Frames needed to tell anything.
+#: Least number of frames of a stretch that counts.
 LEAST_FRAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """``shift`` frames by which the sound must be taken later (> 0: the sound was early), and the correlation then."""
+    """By how many frames the sound must be moved later (> 0: it was early), and how well openings correlate then."""
 
     shift: int
     correlation: float
 
 
 def heard_opening(samples: NDArray[np.float32]) -> Series:
-    """Return the mouth opening (T,) at 25 Hz the shipped network hears in 16 kHz ``samples``."""
+    """Return the mouth opening (T,) at 25 Hz that the shipped network predicts from 16 kHz ``samples``."""
     return inner_gap(animate(Audio(samples, RATE)).landmarks.astype(np.float64))
 
 
@@ -47,7 +47,7 @@ def seen_opening(landmarks: Series, valid: NDArray[np.bool_]) -> Series:
 
 
 def estimate(seen: Sequence[Series], valid: Sequence[NDArray[np.bool_]], heard: Sequence[Series]) -> Sync:
-    """Return the shift all stretches of one video share.
+    """Return the shift that fits all stretches of one video best.
 
     Each stretch gives the opening ``seen`` (T,), which frames are ``valid`` (T,), and the opening ``heard`` (T,).
     Correlations are averaged with the stretches' lengths as weights. Without clear evidence the shift is zero.
@@ -65,7 +65,7 @@ def estimate(seen: Sequence[Series], valid: Sequence[NDArray[np.bool_]], heard: 
     mean = total / frames
     best = int(mean.argmax())
     believable = mean[best] >= LEAST_CORRELATION and mean[best] - mean[MAX_SHIFT] >= LEAST_GAIN
-    inside = 0 < best < len(shifts) - 1  # a maximum at the edge is no maximum
+    inside = 0 < best < len(shifts) - 1  # at the edge it is no maximum
     chosen = best if believable and inside else MAX_SHIFT
     return Sync(shifts[chosen], float(mean[chosen]))
 

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import av
 import numpy as np
+from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
 from numpy.typing import NDArray
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 
 
-class VideoError(Exception):
+class VideoError(MouthpieceError):
     """A video cannot be used; the message says which and why."""
 
 
 def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield RGB frames (H, W, 3) at 25 per second: of each 40 ms the picture shown in its middle.
+    """Yield RGB frames (H, W, 3) at 25 per second: for each 40 ms the picture shown in their middle.
 
-    Variable frame rates are honoured; memory is that of two pictures.
+    Variable frame rates are handled; two pictures at most are in memory.
 
     Raises
     ------
@@ -39,6 +40,7 @@ def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def _at_frame_rate(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[NDArray[np.uint8]]:
+    """Yield upright frames at 25 per second; each picture is repeated or left out as its time asks."""
     begin: float | None = None
     shown: av.VideoFrame | None = None
     step = 1.0 / FRAME_RATE
@@ -68,12 +70,12 @@ def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def turned(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
-    """Return a picture turned anticlockwise by a multiple of 90 ``degrees``: telephones store theirs lying down."""
+    """Return ``picture`` turned anticlockwise by a multiple of 90 ``degrees``, as telephones store them sideways."""
     return np.ascontiguousarray(np.rot90(picture, round(degrees / 90) % 4))
 
 
 def sound(path: Path) -> NDArray[np.float32]:
-    """Return a video's sound (N,) at 16 kHz, mono, beginning with its first picture.
+    """Return a video's sound (N,) at 16 kHz, mono; it starts with the first picture.
 
     Raises
     ------
@@ -97,6 +99,7 @@ def sound(path: Path) -> NDArray[np.float32]:
 
 
 def _start(stream: av.stream.Stream) -> float:
+    """Return when the stream starts, in seconds of the file."""
     return float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
 
 
@@ -110,7 +113,7 @@ def _decoded(container: av.container.InputContainer, stream: av.AudioStream) -> 
 
 
 def cut(samples: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
-    """Return the samples of motion frames ``start`` to ``stop``; what lies outside the sound is silence."""
+    """Return the samples of the motion frames from ``start`` up to ``stop``, with silence outside the sound."""
     low, high = start * FRAME_SAMPLES, stop * FRAME_SAMPLES
     inner = samples[max(low, 0) : max(high, 0)]
     before = min(max(-low, 0), high - low)

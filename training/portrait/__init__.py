@@ -1,1 +1,5 @@
-"""The portrait generator: trained, judged, exported, taught one person."""
+"""The portrait generator, which repairs warped portraits.
+
+Run ``train``, ``export``, ``evaluate`` (with ``measures``); ``adapt`` fits the shipped generator to one person, whose
+clips ``subject_video`` makes; ``sidecar`` describes a generator of your own.
+"""

@@ -1,7 +1,7 @@
-"""Face clips of the training pack as what a portrait generator learns from: one frame warped into another.
+"""The data of the portrait generator: face clips, and samples in which one frame is warped into another.
 
-A source frame is made a portrait and driven by the tracked landmarks of a target frame of the same shot; conditions are
-those the renderer gives, so the network sees in training what it will see at work.
+A source frame is made a portrait and driven by the tracked landmarks of a target frame of the same shot. The renderer's
+own code computes the conditions, so that training and use have the same input.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from mouthpiece.errors import PictureError
 from mouthpiece.portrait.draw.conditions import SIZE, Conditions, conditions_of
 from mouthpiece.portrait.draw.generator import INPUTS
 from mouthpiece.portrait.draw.motion import Puppet
-from mouthpiece.portrait.draw.warp import Warper, Window
+from mouthpiece.portrait.draw.warp import PictureWindow, Warper
 from mouthpiece.portrait.find.placement import Placed
 from mouthpiece.portrait.portrait import portrait_of
 from numpy.typing import NDArray
 
+from ..configuration import Configuration
 from ..pack.video import frames as video_frames
 
 log = logging.getLogger(__name__)
@@ -31,16 +32,16 @@ log = logging.getLogger(__name__)
 Frames = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
-#: A cut: frames differ by more grey levels than this, and by so many times what they usually do.
+#: Least difference of frames at a cut, in grey levels, and as a multiple of the median difference.
 _CUT, _TIMES = 14.0, 5.0
-#: Shortest shot that is used, in frames.
+#: Frames of the shortest shot that is used.
 _SHORTEST = 8
-#: Gap of the lips, in eye distances, below which a mouth is shut.
+#: Gap of the lips, in eye distances, below which a mouth counts as shut.
 _SHUT = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class FaceClip:
     """A clip of one face at 25 frames per second.
 
     Attributes
@@ -50,9 +51,9 @@ class Clip:
     frames : (T, 256, 256, 3) uint8
         Pictures.
     landmarks : (T, 68, 3) float64
-        In pixels, z away from the camera.
+        Points in pixels; z points away from the camera.
     irises : (T, 2, 3) float64
-        Middle and radius of the person's right iris and left, in pixels.
+        Centre and radius of the right iris and the left (the person's), in pixels.
     """
 
     name: str
@@ -65,21 +66,21 @@ class Clip:
         return len(self.frames)
 
     def gaps(self) -> NDArray[np.float64]:
-        """Return how far the lips are apart in every frame, (T,), in eye distances."""
+        """Return the gap between the lips in every frame (T,), in eye distances."""
         flat = self.landmarks[..., :2]
         apart = np.linalg.norm(flat[:, [61, 62, 63]] - flat[:, [67, 66, 65]], axis=-1).mean(axis=1)
         return np.asarray(apart / np.linalg.norm(flat[:, 45] - flat[:, 36], axis=1))
 
 
 def irises_of(points: NDArray[Any]) -> NDArray[np.float64]:
-    """Return middle and radius (T, 2, 3) of irises tracked as five points each, middle first, (T, 10, 2 or 3)."""
+    """Return centre and radius (T, 2, 3) of irises tracked as five points each, centre first, (T, 10, 2 or 3)."""
     rings = np.asarray(points, np.float64).reshape(len(points), 2, 5, -1)[..., :2]
     radii = np.linalg.norm(rings[:, :, 1:] - rings[:, :, :1], axis=-1).mean(axis=-1)
     return np.concatenate([rings[:, :, 0], radii[..., None]], axis=-1)
 
 
-def read_clip(path: Path) -> Clip:
-    """Return the clip stored as ``path`` (.mp4) with its landmarks beside it (.npz).
+def read_clip(path: Path) -> FaceClip:
+    """Return the clip stored as ``path`` (.mp4) with its landmarks in an .npz file of the same name.
 
     Raises
     ------
@@ -90,19 +91,19 @@ def read_clip(path: Path) -> Clip:
         landmarks, irises = stored["landmarks"].astype(np.float64), irises_of(stored["iris"])
     frames = np.stack(list(video_frames(path)))
     count = min(len(frames), len(landmarks))
-    return Clip(path.stem, frames[:count], landmarks[:count], irises[:count])
+    return FaceClip(path.stem, frames[:count], landmarks[:count], irises[:count])
 
 
-def read_split(data: Path, split: str) -> list[Clip]:
-    """Return the face clips of ``train`` or ``val`` of a training pack."""
+def read_split(data: Path, split: str) -> list[FaceClip]:
+    """Return the face clips of the split "train" or "val" of the pack ``data``."""
     paths = sorted((data / "faces" / split).glob("*.mp4"))
     if not paths:
         raise FileNotFoundError(f"there are no face clips in '{data / 'faces' / split}'")
     return [read_clip(path) for path in paths]
 
 
-def shots(clip: Clip) -> list[range]:
-    """Return the runs of frames without a cut, longer than a third of a second."""
+def shots(clip: FaceClip) -> list[range]:
+    """Return the frames of each shot of ``clip`` that is longer than a third of a second and tracked throughout."""
     small = np.stack([cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in clip.frames])
     change = np.abs(np.diff(small.astype(np.float32), axis=0)).mean(axis=(1, 2, 3))
     limit = max(_CUT, _TIMES * float(np.median(change))) if len(change) else _CUT
@@ -112,25 +113,25 @@ def shots(clip: Clip) -> list[range]:
     return [run for run in runs if len(run) >= _SHORTEST and known[run.start : run.stop].all()]
 
 
-class Still:
-    """A frame of a clip as a portrait that other frames of the clip are to be made from."""
+class SourcePortrait:
+    """A frame of a clip made a portrait, from which other frames of the clip are made."""
 
-    def __init__(self, clip: Clip, index: int) -> None:
-        """Make the portrait.
+    def __init__(self, clip: FaceClip, index: int) -> None:
+        """Make a portrait of the frame ``index`` of ``clip``.
 
         Raises
         ------
         PictureError
-            If eyes or mouth are too near the edge.
+            If eyes or mouth are too near the edge of the frame.
         """
         portrait = portrait_of(clip.frames[index], Placed(clip.landmarks[index], clip.irises[index]))
-        self._window = Window(0.0, 0.0, 1.0, SIZE, SIZE)
+        self._window = PictureWindow(0.0, 0.0, 1.0, SIZE, SIZE)
         self._puppet = Puppet(portrait.face)
         self._warper = Warper(portrait, self._puppet, self._window)
         self._source = self._warper.source
 
-    def conditions(self, clip: Clip, index: int) -> Conditions:
-        """Return the conditions under which a generator is to make frame ``index``."""
+    def conditions(self, clip: FaceClip, index: int) -> Conditions:
+        """Return the generator's input for making the frame ``index`` of ``clip``."""
         poses = self._puppet.tracked(clip.landmarks[index : index + 1], clip.irises[index : index + 1, :, :2])
         placed = self._puppet.placed(poses)
         painted = self._warper.painted(placed.vertices[0])
@@ -138,19 +139,19 @@ class Still:
 
 
 @dataclass(frozen=True, slots=True)
-class Augmentation:
-    """How samples are varied: crop side in pixels, and the ranges of what is done to them.
+class PictureAugmentation(Configuration):
+    """How samples are cropped and varied.
 
     Attributes
     ----------
     side : int
         Side of the square crops, in pixels.
     mouth, eyes : float
-        Shares of crops about the mouth and the eyes; the rest are anywhere in the face.
+        Shares of crops centred on the mouth and on the eyes; the others lie anywhere in the face.
     shift : float
-        Standard deviation of a crop's middle, in pixels.
+        Standard deviation of the centre of a crop, in pixels.
     zoom, turn : float
-        Largest change of scale (as a logarithm) and of direction, in radians.
+        Largest change of scale (as a logarithm), and largest rotation, in radians.
     tone : float
         Largest change of brightness, contrast and tint, as a share.
     """
@@ -165,25 +166,25 @@ class Augmentation:
 
 
 class Pairs:
-    """Endless samples: two neighbouring frames made from one still, alike in everything else."""
+    """Endless samples: two neighbouring frames made from one portrait, cropped and varied in the same way."""
 
     def __init__(
-        self, clips: Sequence[Clip], augmentation: Augmentation, rng: np.random.Generator, stills: int
+        self, clips: Sequence[FaceClip], augmentation: PictureAugmentation, rng: np.random.Generator, stills: int
     ) -> None:
-        """Draw from ``clips``, each with up to ``stills`` portraits, which are made when first needed."""
+        """Prepare to draw from ``clips``, with up to ``stills`` portraits of each, made when first needed."""
         self._augmentation, self._rng, self._most = augmentation, rng, stills
         self._runs = [(clip, run) for clip in clips for run in shots(clip)]
         names = [clip.name for clip, _ in self._runs]
-        # every person counts the same, long shots more than short ones
+        # every clip counts alike, and within a clip, shots count by their length
         weights = np.array([len(run) / sum(len(r) for c, r in self._runs if c.name == clip.name)
                             for clip, run in self._runs])  # fmt: skip
         self._weights = weights / weights.sum()
-        self._stills: dict[tuple[str, int], Still | None] = {}
+        self._stills: dict[tuple[str, int], SourcePortrait | None] = {}
         self._choices = [self._sources(clip, run) for clip, run in self._runs]
         log.info("%d clips, %d shots, %d stills", len(set(names)), len(self._runs), sum(map(len, self._choices)))
 
-    def _sources(self, clip: Clip, run: range) -> list[int]:
-        """Return frames of a shot to make portraits of: shut mouths first, then any."""
+    def _sources(self, clip: FaceClip, run: range) -> list[int]:
+        """Return the frames of a shot to make portraits of: about half with the mouth shut, the others any."""
         gaps = clip.gaps()[run.start : run.stop]
         shut = np.flatnonzero(gaps <= max(_SHUT, float(np.percentile(gaps, 25)))) + run.start
         count = max(1, round(self._most * len(run) / max(len(clip), 1)))
@@ -202,20 +203,21 @@ class Pairs:
             index = int(self._rng.integers(run.start, run.stop - 1))
             yield from self._varied(clip, still, index)
 
-    def _still(self, clip: Clip, index: int) -> Still | None:
+    def _still(self, clip: FaceClip, index: int) -> SourcePortrait | None:
+        """Return the portrait of a frame, or None if none can be made of it."""
         key = (clip.name, index)
         if key not in self._stills:
             try:
-                self._stills[key] = Still(clip, index)
+                self._stills[key] = SourcePortrait(clip, index)
             except PictureError as error:
                 log.info("%s, frame %d is left out: %s", clip.name, index, error)
                 self._stills[key] = None
         return self._stills[key]
 
-    def _varied(self, clip: Clip, still: Still, index: int) -> Iterator[tuple[Planes, Planes]]:
-        """Yield two crops of what is worked out once: painting costs more than cutting."""
+    def _varied(self, clip: FaceClip, still: SourcePortrait, index: int) -> Iterator[tuple[Planes, Planes]]:
+        """Yield two random crops of one pair of frames, as painting takes longer than cropping."""
         moments = (index, index + 1)
-        planes = [stacked(still.conditions(clip, moment)) for moment in moments]
+        planes = [planes_of(still.conditions(clip, moment)) for moment in moments]
         frames = [clip.frames[moment].transpose(2, 0, 1).astype(np.float32) / 255 for moment in moments]
         for _ in range(2):
             matrix, tone = self._crop(clip.landmarks[index]), self._tone()
@@ -226,11 +228,12 @@ class Pairs:
             yield given, _toned(wanted, tone)
 
     def _tone(self) -> tuple[float, float, NDArray[np.float64]]:
+        """Return random contrast, brightness and tint (3,)."""
         rng, size = self._rng, self._augmentation.tone
         return 1 + size * rng.uniform(-1, 1), size * rng.uniform(-0.5, 0.5), 1 + size / 3 * rng.uniform(-1, 1, 3)
 
     def _crop(self, landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the affine map (2, 3) from pixels of a crop to those of the frame."""
+        """Return the affine map (2, 3) from the pixels of a random crop to those of the frame."""
         rng, how = self._rng, self._augmentation
         where = rng.random()
         if where < how.mouth:
@@ -245,20 +248,20 @@ class Pairs:
         return np.column_stack([turn, middle - turn @ np.full(2, how.side / 2)])
 
 
-def stacked(conditions: Conditions) -> Planes:
+def planes_of(conditions: Conditions) -> Planes:
     """Return all conditions as planes (12, 256, 256), in the order of the generator's inputs."""
     return np.concatenate([getattr(conditions, name) for name in INPUTS])
 
 
 def _toned(frames: Planes, tone: tuple[float, float, NDArray[np.float64]]) -> Planes:
-    """Return frames (N, 3, H, W) in another light: contrast about grey, brightness, and a tint."""
+    """Return ``frames`` (N, 3, H, W) with contrast, brightness and tint changed."""
     contrast, brightness, tint = tone
     changed = (frames - 0.5) * np.float32(contrast) + np.float32(0.5 + brightness)
     return np.clip(changed * tint.astype(np.float32)[:, None, None], 0, 1)
 
 
 def _cropped(planes: Planes, matrix: NDArray[np.float64], side: int, flip: bool) -> Planes:
-    """Return a crop (C, side, side) of planes; beyond their edge the edge goes on."""
+    """Return a crop (C, side, side) of ``planes``; beyond their edges, the edge pixels are repeated."""
     layers = planes.transpose(1, 2, 0)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     parts = [

@@ -1,16 +1,14 @@
-"""Judge portraits on faces nobody trained on: ``python -m training.portrait.evaluate --data DATA [--out DIR]``.
+"""Judge portraits on people the generator was not trained on: ``python -m training.portrait.evaluate --data DATA``.
 
-Every shot of the validation clips (``DATA/faces/val``) is made anew from one of its own frames, driven by its own
-tracked landmarks and irises, and compared with what was recorded: the still held, the warp alone, the warp with the
-generator. With ``--speech DIR`` the stills also speak the lines in that folder, and their mouths are read again.
-Tables go to ``docs/portraits/evaluation.md``; with ``--out``, films and contact sheets go there. Exit code 0 when done,
-1 when the data cannot be used, 130 when stopped.
+Every shot of the validation clips (``DATA/faces/val``) is made again from one of its frames, the still, driven by the
+shot's tracked landmarks and irises, and compared with the recording. The methods are: the still, unmoved; the warp
+alone; the warp with the generator. With ``--speech DIR`` the stills also speak the lines in that folder, and the motion
+of their mouths is tracked. Tables are written to ``docs/portraits/evaluation.md``; with ``--out DIR``, films and
+contact sheets are written to DIR. Exit code 0 when done, 1 when the data cannot be used, 130 when stopped.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,18 +16,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.files import write_whole
 from mouthpiece.portrait.draw.generator import Generator, load_generator, shipped_generator
 from mouthpiece.portrait.draw.render import Renderer
 from mouthpiece.portrait.find.placement import Placed
 from mouthpiece.portrait.portrait import portrait_of
 from numpy.typing import NDArray
 
-from .contact_sheets import headed, moments, stacked, write_film, write_picture
-from .data import Clip
-from .reports import document
-from .scores import (
-    Features,
+from ..command_line import exit_code, parser_of
+from ..files import write_json
+from ..paths import DOCS
+from .data import FaceClip
+from .measures.contact_sheets import headed, moments, stacked, write_film, write_picture
+from .measures.report import document
+from .measures.scores import (
+    DetectorFeatures,
     Points,
     Scores,
     filtered,
@@ -40,31 +41,32 @@ from .scores import (
     opening,
     pictures_scores,
 )
-from .shots import clips_of, still_of
-from .speech import speak
+from .measures.shots import clips_of, still_of
+from .measures.speech import speak
 
 log = logging.getLogger(__name__)
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "portraits" / "evaluation.md"
+DOCUMENT = DOCS / "portraits" / "evaluation.md"
+#: Names of the methods in tables.
 RECORDED, HELD, WARP, MADE = "recorded", "held still", "warp", "warp + generator"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
-    """A shot made anew.
+class RemadeShot:
+    """A recorded shot and what each method made of its still.
 
     Attributes
     ----------
     name : str
-        Clip and, where it has several shots, number.
+        Name of the clip, with the number of the shot if it has several.
     landmarks : (T, 68, 3)
-        As tracked, in pixels.
+        Tracked points in pixels.
     source : int
-        The frame the others were made from.
+        Index of the still, from which the other frames were made.
     frames : dict
-        Method -> frames (T, H, W, 3) uint8; the recorded ones first.
+        Method -> frames (T, H, W, 3) uint8, the recorded ones first.
     calm : dict
-        The same, driven by the landmarks free of the tracker's noise: what flicker is judged by.
+        The same driven by filtered landmarks, without the tracker's noise; flicker is measured on these.
     """
 
     name: str
@@ -74,13 +76,13 @@ class Made:
     calm: dict[str, NDArray[np.uint8]]
 
 
-def made_of(clip: Clip, generators: Mapping[str, Generator | None]) -> Made:
-    """Return a shot made anew by every method: the warp alone, and with generators by name.
+def remade(clip: FaceClip, generators: Mapping[str, Generator | None]) -> RemadeShot:
+    """Return the shot ``clip`` made again by every method: held still, the warp alone, and with each generator.
 
     Raises
     ------
     PictureError
-        If no portrait can be made of its still.
+        If no portrait can be made of the still.
     """
     landmarks = clip.landmarks
     source = still_of(landmarks)
@@ -91,15 +93,16 @@ def made_of(clip: Clip, generators: Mapping[str, Generator | None]) -> Made:
         renderer = Renderer(portrait, network)
         frames[method] = _driven(renderer, landmarks, clip.irises)
         calm[method] = _driven(renderer, filtered(landmarks), filtered(clip.irises))
-    return Made(clip.name, landmarks, source, frames, calm)
+    return RemadeShot(clip.name, landmarks, source, frames, calm)
 
 
 def _driven(renderer: Renderer, landmarks: Points, irises: Points) -> NDArray[np.uint8]:
+    """Return the frames (T, H, W, 3) of a portrait driven by tracked points."""
     return np.stack([frame[..., :3] for frame in renderer.tracked(landmarks, irises[..., :2])])
 
 
-def judged(made: Made, features: Features) -> dict[str, Scores]:
-    """Return the figures of each method, means over the shot's frames but the still itself."""
+def judged(made: RemadeShot, features: DetectorFeatures) -> dict[str, Scores]:
+    """Return method -> figures, means over the frames of the shot without the still."""
     rows: dict[str, Scores] = {}
     others = [k for k in range(len(made.landmarks)) if k != made.source]
     for method, frames in made.frames.items():
@@ -115,8 +118,8 @@ def judged(made: Made, features: Features) -> dict[str, Scores]:
     return rows
 
 
-def shown(made: Made) -> Iterator[NDArray[np.uint8]]:
-    """Yield pictures of a shot: recorded, the still, and what the methods made of it, side by side."""
+def comparison_frames(made: RemadeShot) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a shot side by side: recorded, the still, and as each method made it."""
     methods = [name for name in made.frames if name != HELD]
     still = made.frames[RECORDED][made.source]
     for k in range(len(made.landmarks)):
@@ -125,9 +128,9 @@ def shown(made: Made) -> Iterator[NDArray[np.uint8]]:
         yield headed(frames, [RECORDED, "still", *methods[1:]], title)
 
 
-def show(made: Made, out: Path) -> NDArray[np.uint8]:
-    """Write a shot's film and sheet to a folder, and return the sheet."""
-    pictures = list(shown(made))
+def write_comparison(made: RemadeShot, out: Path) -> NDArray[np.uint8]:
+    """Write film and contact sheet of a shot to the folder ``out``, and return the sheet."""
+    pictures = list(comparison_frames(made))
     label = made.name.replace(" ", "-")
     write_film(out / f"{label}.mp4", pictures)
     moved = np.linalg.norm(made.landmarks - made.landmarks[made.source], axis=2).mean(axis=1)
@@ -139,14 +142,17 @@ def show(made: Made, out: Path) -> NDArray[np.uint8]:
 def evaluate(
     data: Path, generator: Generator | None, out: Path | None, only: Sequence[str] = (), most: int | None = None
 ) -> dict[str, dict[str, Scores]]:
-    """Return the figures of every shot and method, and write films and sheets to ``out`` if there is one."""
-    features, rows, sheets = Features(), {}, []
+    """Return shot -> method -> figures, and write films and contact sheets to ``out`` unless it is None.
+
+    ``only`` names the clips to judge (empty: all); ``most`` limits the frames of each shot.
+    """
+    features, rows, sheets = DetectorFeatures(), {}, []
     for clip in clips_of(data / "faces" / "val", only, most):
         log.info("%s: %d frames…", clip.name, len(clip))
-        made = made_of(clip, {} if generator is None else {MADE: generator})
+        made = remade(clip, {} if generator is None else {MADE: generator})
         rows[made.name] = judged(made, features)
         if out is not None:
-            sheets.append(show(made, out))
+            sheets.append(write_comparison(made, out))
     if out is not None:
         write_picture(out / "sheet.png", stacked(sheets))
     return rows
@@ -154,10 +160,7 @@ def evaluate(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.portrait.evaluate", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = parser_of("training.portrait.evaluate", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the training pack")
     parser.add_argument("--out", type=Path, help="folder for films, sheets and figures.json")
     parser.add_argument("--generator", type=Path, help="a network to judge (default: the shipped one)")
@@ -167,26 +170,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, metavar="N", help="judge the first N frames of each shot only")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the tables go (default: docs)")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
+
+    def work() -> None:
         generator = shipped_generator() if args.generator is None else load_generator(args.generator)
         if args.out is not None:
             args.out.mkdir(parents=True, exist_ok=True)
         rows = evaluate(args.data, generator, args.out, args.clips, args.frames)
         spoken = None if args.speech is None else speak(args.data, args.speech, generator, args.out, args.lines)
         if args.out is not None:
-            figures = json.dumps({"clips": rows, "speech": [asdict(item) for item in spoken or ()]}, indent=1) + "\n"
-            (args.out / "figures.json").write_text(figures, encoding="utf-8")
+            write_json(args.out / "figures.json", {"clips": rows, "speech": [asdict(item) for item in spoken or ()]})
         text = document(rows, spoken, generator)
         args.document.parent.mkdir(parents=True, exist_ok=True)
-        args.document.write_text(text, encoding="utf-8")
+        write_whole(args.document, text)
         print(text)
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("not judged: %s", error)
-        return 1
-    return 0
+
+    return exit_code(work, "not judged")
 
 
 if __name__ == "__main__":

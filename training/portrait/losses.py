@@ -1,4 +1,4 @@
-"""What the portrait generator is judged by: pixels, features of a face network, motion, and a critic."""
+"""The loss of the portrait generator: errors of pixels, of face features and of motion, and a critic's verdicts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
-from mouthpiece.models.registry import ASSETS
+from mouthpiece.files import ASSETS
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-#: Tensors of the landmark network whose features are compared: the ends of its blocks at 128, 64 and 32 pixels.
+from ..configuration import Configuration
+
+#: Number of tensors of the landmark network that are compared: the ends of its blocks at 128, 64 and 32 pixels.
 _TAPS = 3
 
 
 class FaceFeatures(nn.Module):
-    """The first layers of the shipped face landmark network, in torch, as a measure of how alike two faces look.
+    """The first layers of the shipped face landmark network, in torch, to measure how alike two faces look.
 
-    A perceptual distance (Johnson et al., ECCV 2016) on features learned from faces, where pictures' usual network is
-    not to be had. Weights are fixed. Only what these layers need is run: convolutions, PReLU, sums, padding, pooling.
+    It is a perceptual distance (Johnson et al., ECCV 2016) with features learned from faces, as the usual networks were
+    not available. Weights are fixed. It runs only the operators these layers have: convolutions, PReLU, sums, padding,
+    pooling.
     """
 
     def __init__(self, name: str = "face_landmarks_478", taps: int = _TAPS) -> None:
@@ -46,7 +49,7 @@ class FaceFeatures(nn.Module):
         self._known = {name for node in self._nodes for name in node.input if name in values}
 
     def forward(self, frames: Tensor) -> list[Tensor]:
-        """Return the features of frames (N, 3, H, W), 0..1, at every scale, each channel of unit length in all."""
+        """Return the features of frames (N, 3, H, W), 0..1, at every scale; each pixel's channels have length one."""
         held: dict[str, Tensor] = {self._input: frames}
 
         def value(name: str) -> Tensor:
@@ -66,7 +69,7 @@ def _stride(node: onnx.NodeProto) -> int:
 
 
 def _run(node: onnx.NodeProto, inputs: list[Tensor]) -> Tensor:
-    """Return what a node makes of its inputs."""
+    """Return the output of a node of the graph for its inputs."""
     facts = {a.name: list(a.ints) or a.i for a in node.attribute}
     if node.op_type == "Conv":
         pads = facts.get("pads", [0, 0, 0, 0])
@@ -88,8 +91,8 @@ def _run(node: onnx.NodeProto, inputs: list[Tensor]) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """How much each term counts; ``mouth`` and ``eyes`` are factors on pixels there."""
+class PortraitLossWeights(Configuration):
+    """Factors of the parts of the loss; ``mouth`` and ``eyes`` are factors on pixels of mouth and eyes."""
 
     pixels: float = 1.0
     features: float = 0.5
@@ -100,38 +103,38 @@ class Weights:
     eyes: float = 2.0
 
 
-def importance(planes: Tensor, weights: Weights) -> Tensor:
-    """Return how much each pixel counts, (N, 1, H, W): the face, its eyes and most of all its mouth."""
+def importance(planes: Tensor, weights: PortraitLossWeights) -> Tensor:
+    """Return how much each pixel counts (N, 1, H, W): face pixels do, eye pixels more, mouth pixels most."""
     lips, eyes = planes[:, 6:7], planes[:, 7:8]
     mouth = torch.maximum(lips, planes[:, 9:10])
     return planes[:, 11:12] * (1 + (weights.mouth - 1) * _grown(mouth, 13) + (weights.eyes - 1) * _grown(eyes, 7))
 
 
 def _grown(mask: Tensor, reach: int) -> Tensor:
-    """Return a mask (N, 1, H, W) grown by some pixels, with a soft rim."""
+    """Return ``mask`` (N, 1, H, W) grown by half of ``reach`` pixels, with a soft edge."""
     grown = F.max_pool2d(mask, reach, 1, reach // 2)
     return F.avg_pool2d(grown, 9, 1, 4)
 
 
 class GeneratorLoss(nn.Module):
-    """Everything but the critic's own loss."""
+    """The generator's loss without the part that the critic adds."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: PortraitLossWeights) -> None:
         """Load the face network."""
         super().__init__()
         self.weights = weights
         self.features = FaceFeatures()
 
     def forward(self, made: Tensor, real: Tensor, planes: Tensor) -> dict[str, Tensor]:
-        """Return the terms, weighted, for frames (2 N, 3, H, W): neighbours in time follow each other."""
+        """Return the weighted parts of the loss by name; frames (2 N, 3, H, W) are pairs of neighbours in time."""
         weights, share = self.weights, importance(planes, self.weights)
         off = (made - real).abs()
         pixels = (share * off).sum() / (3 * share.sum())
-        # of neighbours, what changes from one to the next must change as it really does: nothing flickers
+        # the change from a frame to its neighbour must be as recorded, so that nothing flickers
         step = ((made[1::2] - made[::2]) - (real[1::2] - real[::2])).abs()
         both = (share[1::2] + share[::2]) / 2
         motion = (both * step).sum() / (3 * both.sum())
-        # outside the face nothing can be made: there, both are the warped picture
+        # the generator changes nothing outside the face: there, both are the warped picture
         oval = planes[:, 11:12]
         target = oval * real + (1 - oval) * planes[:, :3]
         with torch.no_grad():
@@ -147,20 +150,20 @@ class GeneratorLoss(nn.Module):
 
 
 def hinge(real: Tensor, made: Tensor, share: Tensor) -> Tensor:
-    """Return the critic's loss on its verdicts (Lim and Ye, 2017), each counting as much as its ``share``."""
-    return weighed(F.relu(1 - real) + F.relu(1 + made), share)
+    """Return the critic's hinge loss on its verdicts (Lim and Ye, 2017), weighted by ``share``."""
+    return weighted_mean(F.relu(1 - real) + F.relu(1 + made), share)
 
 
-def weighed(verdicts: Tensor, share: Tensor) -> Tensor:
-    """Return the mean of verdicts (N, 1, H, W), each counting as much as its ``share``."""
+def weighted_mean(verdicts: Tensor, share: Tensor) -> Tensor:
+    """Return the mean of ``verdicts`` (N, 1, H, W), weighted by ``share`` of the same shape."""
     return (verdicts * share).sum() / share.sum().clamp_min(1e-6)
 
 
-def judged_where(planes: Tensor, weights: Weights) -> Tensor:
-    """Return how much each verdict (N, 1, H/8, W/8) counts: mouths and eyes, since skin is the warp's and all alike."""
+def judged_where(planes: Tensor, weights: PortraitLossWeights) -> Tensor:
+    """Return how much each verdict counts (N, 1, H/8, W/8): only mouths and eyes do, as the warp makes skin well."""
     return F.avg_pool2d(importance(planes, weights) - planes[:, 11:12], 8)
 
 
 def matched(real: Sequence[Tensor], made: Sequence[Tensor]) -> Tensor:
-    """Return how far the critic's features of made frames are from those of real ones (Wang et al., CVPR 2018)."""
+    """Return the distance between the critic's features of made and recorded frames (Wang et al., CVPR 2018)."""
     return torch.stack([F.l1_loss(b, a.detach()) for a, b in zip(real, made, strict=True)]).mean()

@@ -1,16 +1,12 @@
 """Describe a portrait generator of one's own: ``python -m training.portrait.sidecar FILE.onnx --licence TEXT``.
 
-Writes ``FILE.onnx.json``, without which no generator is loaded, from the network itself: names and shapes of what it
-takes and gives, and its hash. The network is then tried out as the renderer will use it; one that does not fit is not
-described. Exit code 0 when written, 1 when not.
+Writes ``FILE.onnx.json``, without which no generator is loaded. The names and shapes of inputs and outputs and the hash
+are read from the network itself. The network is then tried as the renderer will use it; for one that does not fit, no
+sidecar is written. Exit code 0 when written, 1 when not.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,14 +15,16 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.models.registry import SIDECAR_FORMAT
+from mouthpiece.files import write_whole
 from mouthpiece.portrait.draw.generator import KIND, load_generator
 
-log = logging.getLogger(__name__)
+from ..command_line import exit_code, parser_of
+from ..files import write_json
+from ..networks.onnx_export import sidecar
 
 
 def shapes_of(values: Sequence[onnx.ValueInfoProto]) -> dict[str, list[int | str]]:
-    """Return name -> shape of a graph's inputs or outputs; a word stands for a side that is free."""
+    """Return name -> shape of a graph's inputs or outputs, with words for sides of any length."""
     shapes: dict[str, list[int | str]] = {}
     for value in values:
         sides = value.type.tensor_type.shape.dim
@@ -45,7 +43,7 @@ def described(
     Raises
     ------
     ValueError
-        If it is no ONNX file.
+        If it is not an ONNX file.
     """
     content = path.read_bytes()
     try:
@@ -53,65 +51,48 @@ def described(
     except DecodeError as error:
         raise ValueError(f"'{path}' is no ONNX file ({error})") from error
     constants = {tensor.name for tensor in graph.initializer}
-    return {
-        "format": SIDECAR_FORMAT,
-        "name": name,
-        "version": version,
-        "kind": KIND,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "inputs": shapes_of([value for value in graph.input if value.name not in constants]),
-        "outputs": shapes_of(graph.output),
-        "rate": 0,
-        "features": 0,
-        "licence": licence,
-        "data": data,
-        "provenance": dict(provenance or {}),
-    }
+    shapes = (shapes_of([value for value in graph.input if value.name not in constants]), shapes_of(graph.output))
+    return sidecar(content, name, version, KIND, shapes, 0, 0, licence, data, provenance or {})
 
 
-def write_sidecar(path: Path, sidecar: Mapping[str, Any]) -> Path:
-    """Write a sidecar beside the network at ``path`` and return where, if the renderer can use the network.
+def write_sidecar(path: Path, facts: Mapping[str, Any]) -> Path:
+    """Write the sidecar of the network at ``path`` and return its path, if the renderer can use the network.
 
     Raises
     ------
     ModelError
-        If it cannot. What was there before is there again.
+        If it cannot. The former sidecar, if there was one, is then restored.
     """
     beside = path.with_name(path.name + ".json")
     before = beside.read_bytes() if beside.is_file() else None
-    beside.write_text(json.dumps(sidecar, indent=1) + "\n", encoding="utf-8")
+    write_json(beside, facts)
     try:
         load_generator(path)
     except MouthpieceError:
         if before is None:
             beside.unlink()
         else:
-            beside.write_bytes(before)
+            write_whole(beside, before)
         raise
     return beside
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.portrait.sidecar", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = parser_of("training.portrait.sidecar", __doc__)
     parser.add_argument("network", type=Path, metavar="FILE.onnx")
     parser.add_argument("--licence", required=True, help="licence of the weights")
     parser.add_argument("--data", default="not said", help="what it was trained on")
     parser.add_argument("--name", help="what it is called (default: the file's name)")
     parser.add_argument("--version", default="1")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        sidecar = described(args.network, args.name or args.network.stem, args.licence, args.data, args.version)
-        beside = write_sidecar(args.network, sidecar)
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("not described: %s", error)
-        return 1
-    print(f"{beside}: takes {', '.join(sidecar['inputs'])}")
-    return 0
+
+    def work() -> None:
+        facts = described(args.network, args.name or args.network.stem, args.licence, args.data, args.version)
+        beside = write_sidecar(args.network, facts)
+        print(f"{beside}: takes {', '.join(facts['inputs'])}")
+
+    return exit_code(work, "not described")
 
 
 if __name__ == "__main__":

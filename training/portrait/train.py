@@ -1,14 +1,13 @@
 """Train the portrait generator: ``python -m training.portrait.train --config CONFIG --data DIR --out DIR``.
 
-The configuration shipped is ``training/configs/portrait.json``. Seeded and resumable (``--resume``): the run folder
-holds ``last.pt`` (everything needed to go on), ``average.safetensors`` (the averaged weights, which are what is
-exported) and ``run.json`` (configuration and history).
+The shipped settings are ``training/configs/portrait.json``. Seeded and resumable (``--resume``). The run folder
+holds ``last.pt`` (the state to resume from), ``average.safetensors`` (the averaged weights, which are exported) and
+``run.json`` (configuration and history).
 Exit code 0 when done, 1 when stopped by an error, 130 when interrupted (resume then).
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import logging
@@ -17,30 +16,43 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from mouthpiece.files import replacing, write_whole
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from .data import Augmentation, Clip, Pairs, read_split
-from .losses import GeneratorLoss, Weights, hinge, importance, judged_where, matched, weighed
-from .networks import Critic, Repair, Shape
+from ..command_line import exit_code, parser_of
+from ..configuration import Configuration
+from ..files import write_json
+from ..networks.weights import half_floats, load_network
+from .data import FaceClip, Pairs, PictureAugmentation, read_split
+from .losses import GeneratorLoss, PortraitLossWeights, hinge, importance, judged_where, matched, weighted_mean
+from .networks import Critic, GeneratorShape, Repair
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """A training run; read from JSON, unknown keys are errors.
+class PortraitConfig(Configuration):
+    """Settings of a run.
 
-    ``pairs`` samples of two frames make a batch; the critic joins at step ``critic_from``; ``average`` is the decay of
-    the weights' average; learning rates fall to a tenth over the last third.
+    Attributes
+    ----------
+    name, version : noted in the sidecar of the exported network.
+    seed : seed of everything random.
+    steps : steps of training; learning rates fall to a tenth over the last third.
+    pairs : samples of two frames in a batch.
+    rate, critic_rate : learning rates of generator and critic.
+    critic_from : step from which the critic takes part.
+    average : decay of the running average of the weights.
+    stills : most portraits made of each clip to warp from.
+    validate_every : steps between validations.
     """
 
     name: str = "portrait"
@@ -54,48 +66,27 @@ class Config:
     average: float = 0.998
     stills: int = 6
     validate_every: int = 500
-    shape: Shape = field(default_factory=Shape)
-    weights: Weights = field(default_factory=Weights)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    @classmethod
-    def of(cls, raw: dict[str, Any]) -> Config:
-        """Return the configuration written as JSON.
-
-        Raises
-        ------
-        ValueError
-            If a key is unknown or a value does not fit.
-        """
-        parts = {"shape": Shape, "weights": Weights, "augmentation": Augmentation}
-        try:
-            values = dict(raw)
-            for key, part in parts.items():
-                if key in values:
-                    known = {item.name for item in fields(part)}
-                    if set(values[key]) - known:
-                        raise ValueError(f"unknown: {sorted(set(values[key]) - known)}")
-                    values[key] = Shape.of(values[key]) if part is Shape else part(**values[key])
-            return cls(**values)
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"the configuration does not fit ({error})") from error
+    shape: GeneratorShape = field(default_factory=GeneratorShape)
+    weights: PortraitLossWeights = field(default_factory=PortraitLossWeights)
+    augmentation: PictureAugmentation = field(default_factory=PictureAugmentation)
 
 
 class Feed:
-    """Batches made by a process beside this one."""
+    """Batches that another process makes while this one trains."""
 
-    def __init__(self, clips: Sequence[Clip], config: Config, seed: int) -> None:
-        """Start the process."""
+    def __init__(self, clips: Sequence[FaceClip], config: PortraitConfig, seed: int) -> None:
+        """Start the process, which draws samples from ``clips``."""
         context = multiprocessing.get_context("fork")
         self._queue: Any = context.Queue(4)
         self._process = context.Process(target=self._fill, args=(clips, config, seed), daemon=True)
         self._process.start()
 
-    def _fill(self, clips: Sequence[Clip], config: Config, seed: int) -> None:
+    def _fill(self, clips: Sequence[FaceClip], config: PortraitConfig, seed: int) -> None:
+        """Put batches into the queue without end; runs in the other process."""
         os.nice(5)
         rng = np.random.default_rng(seed)
         pairs = iter(Pairs(clips, config.augmentation, rng, config.stills))
-        # crops of the same two frames come one after the other: a shelf mixes them
+        # crops of the same two frames come one after the other: a shelf of samples mixes them
         shelf = [next(pairs) for _ in range(4 * config.pairs)]
         while True:
             picked = rng.choice(len(shelf), config.pairs, replace=False)
@@ -109,28 +100,28 @@ class Feed:
 
         Raises
         ------
-        RuntimeError
-            If the process beside has died.
+        ChildProcessError
+            If the other process has died.
         """
         while True:
             try:
                 planes, frames = self._queue.get(timeout=30)
             except Empty:
                 if not self._process.is_alive():
-                    raise RuntimeError("the process that makes samples has stopped") from None
+                    raise ChildProcessError("the process that makes samples has stopped") from None
                 continue
             return torch.from_numpy(planes).float() / 255, torch.from_numpy(frames).float() / 255
 
     def stop(self) -> None:
-        """End the process."""
+        """End the other process."""
         self._process.terminate()
 
 
-class Run:
+class PortraitRun:
     """Networks, optimisers and history of a training run."""
 
-    def __init__(self, config: Config) -> None:
-        """Start anew."""
+    def __init__(self, config: PortraitConfig) -> None:
+        """Make networks and optimisers with random weights."""
         torch.manual_seed(config.seed)
         self.config = config
         self.net, self.critic = Repair(config.shape), Critic()
@@ -140,8 +131,8 @@ class Run:
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), config.critic_rate, (0.5, 0.99))
         self.step, self.history = 0, list[dict[str, float]]()
 
-    def trained(self, planes: Tensor, real: Tensor) -> dict[str, float]:
-        """Take a step and return the terms of the loss."""
+    def learn(self, planes: Tensor, real: Tensor) -> dict[str, float]:
+        """Train one step on ``planes`` (2 N, 12, S, S) and frames ``real``; return the parts of the loss by name."""
         self._set_rates()
         made = self.net(planes)
         terms = self.loss(made, real, planes)
@@ -161,7 +152,7 @@ class Run:
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def _against_critic(self, made: Tensor, real: Tensor, planes: Tensor) -> dict[str, Tensor]:
-        """Teach the critic, then return what it makes of the frames."""
+        """Train the critic one step, then return its parts of the generator's loss."""
         lines, masks, oval = planes[:, 6:9], planes[:, 9:11], planes[:, 11:12]
         shown = oval * real + (1 - oval) * planes[:, :3]
         share = judged_where(planes, self.config.weights)
@@ -176,7 +167,7 @@ class Run:
         self.critic.requires_grad_(True)
         weights = self.config.weights
         return {
-            "critic": -weights.critic * weighed(verdict, share),
+            "critic": -weights.critic * weighted_mean(verdict, share),
             "matching": weights.matching * matched(wanted, features),
             "verdicts": judged.detach(),
         }
@@ -190,24 +181,23 @@ class Run:
                 group["lr"] = rate * rise * (1 - 0.9 * fall)
 
     def save(self, folder: Path) -> None:
-        """Write the run, so that it can go on, and the averaged weights."""
+        """Write ``last.pt``, from which the run can be resumed, ``run.json`` and the averaged weights to ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "last.pt.part"
-        torch.save(
-            {
-                "step": self.step, "history": self.history, "net": self.net.state_dict(),
-                "critic": self.critic.state_dict(), "average": self.average.state_dict(),
-                "optimisers": [self.optimiser.state_dict(), self.critic_optimiser.state_dict()],
-            },
-            part,
-        )  # fmt: skip
-        part.replace(folder / "last.pt")
+        with replacing(folder / "last.pt") as part:
+            torch.save(
+                {
+                    "step": self.step, "history": self.history, "net": self.net.state_dict(),
+                    "critic": self.critic.state_dict(), "average": self.average.state_dict(),
+                    "optimisers": [self.optimiser.state_dict(), self.critic_optimiser.state_dict()],
+                },
+                part,
+            )  # fmt: skip
         save_weights(self.average, folder / "average.safetensors", self.config, self.step, self.history)
         facts = {"config": asdict(self.config), "step": self.step, "history": self.history}
-        (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "run.json", facts)
 
     def resume(self, folder: Path) -> None:
-        """Go on where ``folder`` left off."""
+        """Continue from the state in ``folder``."""
         stored = torch.load(folder / "last.pt", weights_only=True)
         self.step, self.history = stored["step"], stored["history"]
         self.net.load_state_dict(stored["net"])
@@ -217,36 +207,31 @@ class Run:
             optimiser.load_state_dict(state)
 
 
-def save_weights(net: Repair, path: Path, config: Config, step: int, history: list[dict[str, float]]) -> None:
-    """Write the weights of a generator, as half floats, with what made them."""
+def save_weights(net: Repair, path: Path, config: PortraitConfig, step: int, history: list[dict[str, float]]) -> None:
+    """Write the weights of a generator, as half floats, with its settings to ``path`` (.safetensors)."""
     notes = {
-        "shape": json.dumps(net.shape.as_json()), "config": json.dumps(asdict(config)), "step": str(step),
+        "shape": json.dumps(asdict(net.shape)), "config": json.dumps(asdict(config)), "step": str(step),
         "validation": json.dumps(history[-1] if history else {}),
     }  # fmt: skip
-    save_file({name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}, path, notes)
+    write_whole(path, save(half_floats(net.state_dict()), notes))
 
 
 def load_weights(path: Path) -> tuple[Repair, dict[str, str]]:
-    """Return the generator stored in ``path`` (.safetensors), and its notes.
+    """Return the generator stored in ``path`` (.safetensors), ready to run, and the notes stored with it.
 
     Raises
     ------
     ValueError
         If it is not a checkpoint of the portrait generator.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            notes = dict(stored.metadata() or {})
-            net = Repair(Shape.of(json.loads(notes["shape"])))
-            net.load_state_dict({name: stored.get_tensor(name).float() for name in stored.keys()})
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"'{path}' is not a checkpoint of the portrait generator ({error})") from error
-    return net.eval(), notes
+    return load_network(
+        path, lambda notes: Repair(GeneratorShape.of(json.loads(notes["shape"]), "its shape")), "the portrait generator"
+    )
 
 
-def fixed_batches(clips: Sequence[Clip], config: Config, count: int) -> list[tuple[Tensor, Tensor]]:
-    """Return samples that never change: what a run is validated on."""
-    plain = Augmentation(side=config.augmentation.side, mouth=1.0, shift=0.0, zoom=0.0, turn=0.0, tone=0.0)
+def fixed_batches(clips: Sequence[FaceClip], config: PortraitConfig, count: int) -> list[tuple[Tensor, Tensor]]:
+    """Return ``count`` batches for validation, the same at every call: planes (2, 12, S, S), frames (2, 3, S, S)."""
+    plain = PictureAugmentation(side=config.augmentation.side, mouth=1.0, shift=0.0, zoom=0.0, turn=0.0, tone=0.0)
     pairs = iter(Pairs(clips, plain, np.random.default_rng(1), 2))
     drawn: Iterator[tuple[Any, Any]] = (next(pairs) for _ in range(2 * count))
     return [(torch.from_numpy(planes), torch.from_numpy(frames)) for k, (planes, frames) in enumerate(drawn) if k % 2]
@@ -254,10 +239,10 @@ def fixed_batches(clips: Sequence[Clip], config: Config, count: int) -> list[tup
 
 @torch.no_grad()
 def validated(net: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], loss: GeneratorLoss) -> dict[str, float]:
-    """Return mean figures over mouths of unseen people: PSNR in dB, and feature distance; and the warp's own."""
+    """Return PSNR in dB and feature distance of mouths and eyes, means over ``batches``, of ``net`` and of the warp."""
     figures: dict[str, list[float]] = {}
     for planes, real in batches:
-        share = importance(planes, Weights(mouth=4.0, eyes=1.0)) - planes[:, 11:12]
+        share = importance(planes, PortraitLossWeights(mouth=4.0, eyes=1.0)) - planes[:, 11:12]
         target = planes[:, 11:12] * real + (1 - planes[:, 11:12]) * planes[:, :3]
         for name, frames in (("", net(planes)), ("warp_", planes[:, :3])):
             error = float((share * (frames - real) ** 2).sum() / (3 * share.sum()))
@@ -269,9 +254,9 @@ def validated(net: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], loss: Ge
     return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
-def train(config: Config, data: Path, out: Path, resume: bool) -> None:
-    """Train a generator into the folder ``out``."""
-    run = Run(config)
+def train(config: PortraitConfig, data: Path, out: Path, resume: bool) -> None:
+    """Train a generator on the pack ``data``; the run's folder is ``out``."""
+    run = PortraitRun(config)
     if resume:
         run.resume(out)
     batches = fixed_batches(read_split(data, "val"), config, 24)
@@ -279,7 +264,7 @@ def train(config: Config, data: Path, out: Path, resume: bool) -> None:
     began, told = time.monotonic(), dict[str, float]()
     try:
         while run.step < config.steps:
-            for name, value in run.trained(*feed.batch()).items():
+            for name, value in run.learn(*feed.batch()).items():
                 told[name] = 0.98 * told.get(name, value) + 0.02 * value
             if run.step % 50 == 0:
                 words = ", ".join(f"{name} {value:.4f}" for name, value in told.items())
@@ -295,28 +280,19 @@ def train(config: Config, data: Path, out: Path, resume: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.portrait.train", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = parser_of("training.portrait.train", __doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="the training pack")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch; leave a core to the samples")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(args.threads)
-    try:
-        config = Config.of(json.loads(args.config.read_text(encoding="utf-8")))
-        train(config, args.data, args.out, args.resume)
-    except KeyboardInterrupt:
-        log.error("stopped; go on with --resume")
-        return 130
-    except (OSError, ValueError, RuntimeError) as error:
-        log.error("not trained: %s", error)
-        return 1
-    return 0
+    return exit_code(
+        lambda: train(PortraitConfig.read(args.config), args.data, args.out, args.resume),
+        "not trained",
+        "stopped; go on with --resume",
+    )
 
 
 if __name__ == "__main__":

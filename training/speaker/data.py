@@ -1,4 +1,4 @@
-"""What the speaker branch learns from: head motion in bands, rhythm, voice prints, and each speaker's manner."""
+"""The data of the speaker branch: head motion in octave bands, rhythm, voice prints, and each speaker's manner."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from mouthpiece.styles import MANNER
 from mouthpiece.topology import ARKIT_INDEX
 from numpy.typing import NDArray
 
-from ..content.targets import Target
+from ..content.targets import ClipTarget
 from ..measures.score import pose_of
 from ..pack.clips import Clip, read_index
 from ..pack.geometry import fill_gaps, inner_gap, smooth
 
 Floats = NDArray[np.float64]
 
-#: Shortest clip, seconds, that says something about head motion.
+#: Length, in seconds, from which a clip shows head motion.
 LEAST_SECONDS = 3.0
-#: Cycles of a band's lower edge (of the next band's, for the first) a clip must hold for the band to count.
+#: For a band to count, a clip must be this many cycles of the band's lower edge long (of its upper edge for the first).
 CYCLES = 1.5
-#: Clips of this source may be watched, but no voice print may be made of their speakers.
-UNHEARD = "more-web"
+#: Sources of clips of private persons: no voice print may be made of them.
+NO_VOICE_PRINT = ("more-web",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadClip:
-    """A clip's head.
+    """Head motion and rhythm of a clip.
 
     Attributes
     ----------
     speaker : str
     rhythm : (R, 7) float32
-        What the network hears, 12.5 Hz.
+        The input of the network at 12.5 Hz.
     pose : (R, 6) float64
-        Head pose at 12.5 Hz about its mean: radians, eye distances.
+        Head pose at 12.5 Hz relative to its mean: radians and eye distances.
     bands : (7, R, 6) float64
-        Its octave bands.
+        The octave bands of the pose.
     counts : (7,) bool
-        Bands the clip is long enough for.
+        Which bands count, as the clip is long enough for them.
     """
 
     speaker: str
@@ -58,7 +58,7 @@ class HeadClip:
 
 
 def head_pose(clip: Clip) -> Floats:
-    """Return head pose (T, 6) of ``clip`` at 25 Hz as ``Performance.head``, smoothed over five frames, mean removed."""
+    """Return the head pose (T, 6) of ``clip`` at 25 Hz as in a Performance, smoothed over five frames, mean removed."""
     held = clip.valid & np.isfinite(clip.landmarks).all(axis=(1, 2))
     track = smooth(fill_gaps(clip.landmarks, held))
     angles = np.radians(pose_of(track)[:, :3])
@@ -76,7 +76,7 @@ def heard_rhythm(clip: Clip) -> NDArray[np.float32]:
 
 
 def halved(track: Floats) -> Floats:
-    """Return means of two frames at a time; an odd last one is held."""
+    """Return ``track`` (T, C) at half the rate: means of pairs of frames; an odd last frame is repeated."""
     if len(track) % 2:
         track = np.concatenate([track, track[-1:]])
     pairs: Floats = track.reshape(-1, 2, track.shape[1]).mean(axis=1)
@@ -84,14 +84,14 @@ def halved(track: Floats) -> Floats:
 
 
 def clip_bands(pose: Floats) -> Floats:
-    """Return the octave bands (7, R, 6) of ``pose``, continued by its point reflection at both ends."""
+    """Return the octave bands (7, R, 6) of ``pose`` (R, 6), extended at both ends by its point reflection."""
     reach = min(len(pose) - 1, 128)
     padded = np.pad(pose, ((reach, reach), (0, 0)), "reflect", reflect_type="odd")
     return bands(padded)[:, reach : reach + len(pose)]
 
 
 def head_clips(clips: Sequence[Clip]) -> list[HeadClip]:
-    """Return the heads of those of ``clips`` that are long enough."""
+    """Return the head motion of those ``clips`` that are long enough and tracked well enough."""
     found = []
     for clip in clips:
         seconds = len(clip) / FRAME_RATE
@@ -104,10 +104,10 @@ def head_clips(clips: Sequence[Clip]) -> list[HeadClip]:
 
 
 def tilts(heads: Sequence[HeadClip], typical: Floats | None = None) -> tuple[Floats, dict[str, tuple[float, float]]]:
-    """Return the typical standard deviations (7, 6) of bands, and by speaker logarithms of amplitude and quickness.
+    """Return the typical standard deviations (7, 6) of bands, and speaker -> (log amplitude, log quickness).
 
-    A speaker's are the level and the slope over the bands of their deviations over the typical ones, drawn towards
-    zero where there is little to go by.
+    They are level and slope, over the bands, of the logarithm of the speaker's deviations divided by the typical ones;
+    both are moved towards zero for speakers with little material. ``typical`` is computed unless it is given.
     """
     logs: dict[str, list[tuple[float, Floats]]] = defaultdict(list)
     for head in heads:
@@ -133,11 +133,12 @@ def tilts(heads: Sequence[HeadClip], typical: Floats | None = None) -> tuple[Flo
 
 
 def manners(
-    clips: Sequence[Clip], targets: Sequence[Target], tilt: dict[str, tuple[float, float]]
+    clips: Sequence[Clip], targets: Sequence[ClipTarget], tilt: dict[str, tuple[float, float]]
 ) -> dict[str, Floats]:
-    """Return each speaker's manner (5,), in the order of ``styles.MANNER``, before the average is taken off.
+    """Return speaker -> manner (5,), in the order of ``styles.MANNER``; the average speaker's is not yet subtracted.
 
-    Logarithms of head amplitude, quickness, spread of the inner-lip gap and of browInnerUp; mean mouthSmile in speech.
+    Its numbers are the logarithms of head amplitude and quickness (from ``tilt``), of the standard deviation of the
+    inner-lip gap, the mean of mouthSmile, and the logarithm of the standard deviation of browInnerUp.
     """
     smile = [ARKIT_INDEX["mouthSmileLeft"], ARKIT_INDEX["mouthSmileRight"]]
     brow = ARKIT_INDEX["browInnerUp"]
@@ -162,13 +163,13 @@ def manners(
     return result
 
 
-def unheard(data: Path) -> set[str]:
-    """Return the speakers of the pack in ``data`` of whom no voice print may be made."""
-    return {row["speaker"] for row in read_index(data) if row["source"] == UNHEARD}
+def without_voice_print(data: Path) -> set[str]:
+    """Return the speakers of the pack ``data`` of whom no voice print may be made."""
+    return {row["speaker"] for row in read_index(data) if row["source"] in NO_VOICE_PRINT}
 
 
 def voices(clips: Sequence[Clip], session: Session, without: set[str]) -> dict[str, Floats]:
-    """Return the mean voice print (256,) of each speaker but those in ``without`` who says enough."""
+    """Return speaker -> mean voice print (256,) over clips of three seconds or more, except those in ``without``."""
     prints: dict[str, list[Floats]] = defaultdict(list)
     for clip in clips:
         if clip.speaker in without or len(clip) < LEAST_SECONDS * FRAME_RATE:

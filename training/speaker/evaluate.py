@@ -1,16 +1,14 @@
 """How the speaker branch moves heads and faces: ``python -m training.speaker.evaluate [--data DIR]``.
 
-Three tables. *Heads*: distribution figures of the yardstick (ratios of amplitude and speed, roughness, share of power
-below 1 Hz, distance of the distributions of speed) for clips of five seconds and more of the validation speakers: a
-real head of another speaker, the procedural sway of early versions, and ours with several seeds. *Pauses*: how fast
-heads turn while nobody speaks, as a share of how fast they turn in speech. *Styles*: the same line in every style:
-head motion, smile and brows differ, and the lips say the same. Then every line in the manner of every other speaker.
-Exit code 0.
+Prints tables for validation clips of five seconds and more. *Heads*: figures of the yardstick (ratios of amplitude and
+speed, roughness, share of power below 1 Hz, distance between the distributions of speed) for a real head of another
+speaker, the procedural sway of early versions, and ours with several seeds. *Pauses*: how fast heads turn in pauses, as
+a share of how fast they turn in speech. *Styles*: the same lines in every style; head motion, smile and brows should
+differ, and lips should stay the same. *The same lines*: every line in the manner of every other speaker. Exit code 0.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,11 +26,14 @@ from mouthpiece.pipeline import Options, animate, style_of
 from mouthpiece.topology import ARKIT_INDEX
 from numpy.typing import NDArray
 
-from ..content.evaluate import PACK, POSE_COLUMNS, POSE_FRAMES, SMOOTH, table
+from ..command_line import exit_code, parser_of
+from ..content.evaluate import POSE_COLUMNS, POSE_FRAMES, SMOOTH
 from ..content.targets import canonical_face
+from ..measures.markdown import table
 from ..measures.score import Metrics, closure_metrics, mean_rows, pearson, score
 from ..pack.clips import Clip, load_split
 from ..pack.geometry import inner_gap
+from ..paths import PACK
 from .data import head_pose, heard_rhythm
 
 Floats = NDArray[np.float64]
@@ -40,19 +41,19 @@ Floats = NDArray[np.float64]
 HEAD_COLUMNS = (*POSE_COLUMNS, "pose_speed_wasserstein")
 STYLE_COLUMNS = ("head_degrees", "degrees_per_second", "opening", "smile", "brows", "r_open", "closures")
 CHANGED = ("head_degrees", "degrees_per_second", "opening", "smile", "brows")
-#: The procedural sway of early versions: spreads (rad, eye distances), corner in hertz.
+#: The procedural sway of early versions: standard deviations (radians, eye distances), and corner in hertz.
 SWAY, SWAY_HERTZ = (0.035, 0.045, 0.02, 0.03, 0.02, 0.02), 0.45
 
 
 def procedural(frames: int, rng: np.random.Generator) -> Floats:
-    """Return smoothed noise (``frames``, 6): what heads did before they were learned."""
+    """Return smoothed noise (``frames``, 6), the head motion of early versions."""
     noise = lowpass(rng.standard_normal((frames + 400, 6)), SWAY_HERTZ, FRAME_RATE)
     swayed: Floats = (noise / noise.std(axis=0))[200 : 200 + frames] * np.array(SWAY)
     return swayed
 
 
 def learned(clip: Clip, seed: int) -> Floats:
-    """Return our head (T, 6) for ``clip`` in its speaker's own style."""
+    """Return our head motion (T, 6) for ``clip`` in its speaker's own style."""
     own = style_of(Audio(clip.samples, RATE, clip.name))
     rng = np.random.default_rng(seed)
     drawn = head.sway(heard_rhythm(clip), (own.amplitude, own.quickness), find("head").open(), rng)
@@ -60,7 +61,7 @@ def learned(clip: Clip, seed: int) -> Floats:
 
 
 def head_figures(clip: Clip, motion: Floats, face: Floats) -> Metrics:
-    """Return the yardstick's figures of head ``motion`` (T, 6) against the one recorded in ``clip``."""
+    """Return figures of the head ``motion`` (T, 6), applied to ``face`` (68, 3), against that recorded in ``clip``."""
     count = min(len(clip), len(motion))
     turned = np.einsum("tij,pj->tpi", rotation_matrices(motion[:count, :3]), face) + motion[:count, None, 3:]
     recorded = {"landmarks": clip.landmarks[:count], "valid": clip.valid[:count]}
@@ -85,7 +86,7 @@ def head_rows(clips: Sequence[Clip], face: Floats, seeds: int) -> dict[str, Metr
 
 
 def pause_share(clips: Sequence[Clip], motion: Callable[[Clip], Floats]) -> float:
-    """Return the mean speed of rotation in pauses over that in speech, all ``clips`` together."""
+    """Return the mean speed of rotation in pauses divided by that in speech, over all ``clips``."""
     still, spoken = [], []
     for clip in clips:
         speed = np.linalg.norm(np.diff(motion(clip)[:, :3], axis=0), axis=1)
@@ -96,7 +97,7 @@ def pause_share(clips: Sequence[Clip], motion: Callable[[Clip], Floats]) -> floa
 
 
 def style_figures(take: Performance, plain: Performance) -> Metrics:
-    """Return what a style does to a take, and whether the lips still say what they say in ``plain``."""
+    """Return head motion, smile and brows of ``take``, and how its lips compare with those of ``plain``."""
     done = take.final()
     gap, reference = inner_gap(done.landmarks.astype(float)), inner_gap(plain.final().landmarks.astype(float))
     speed = np.degrees(np.linalg.norm(np.diff(done.head[:, :3], axis=0), axis=1)).mean() * done.fps
@@ -112,7 +113,7 @@ def style_figures(take: Performance, plain: Performance) -> Metrics:
 
 
 def style_rows(clips: Sequence[Clip]) -> dict[str, Metrics]:
-    """Return mean figures over ``clips`` of every named style."""
+    """Return the mean figures of ``clips`` in each named style."""
     rows: dict[str, list[Metrics]] = {}
     for clip in clips:
         sound = Audio(clip.samples, RATE, clip.name)
@@ -124,7 +125,7 @@ def style_rows(clips: Sequence[Clip]) -> dict[str, Metrics]:
 
 
 def exchanged(clips: Sequence[Clip]) -> dict[str, Metrics]:
-    """Return how every line moves in the manner of each other speaker of ``clips``, against its own speaker's."""
+    """Return mean figures of lines in the manner of each other speaker in ``clips``, against their own speaker's."""
     sounds = [Audio(clip.samples, RATE, clip.name) for clip in clips]
     manner = [style_of(sound) for sound in sounds]
     rows = []
@@ -138,31 +139,32 @@ def exchanged(clips: Sequence[Clip]) -> dict[str, Metrics]:
     return {"another speaker's manner": mean_rows(rows)}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.speaker.evaluate", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--seeds", type=int, default=5)
-    args = parser.parse_args(argv)
-    try:
-        clips = [clip for clip in load_split(args.data, args.split) if len(clip) >= POSE_FRAMES]
-    except (OSError, ValueError) as error:
-        print(f"cannot evaluate: {error}", file=sys.stderr)
-        return 1
+def print_tables(clips: Sequence[Clip], seeds: int) -> None:
+    """Print all tables for ``clips``."""
     face = canonical_face(clips)
-    print(f"{len(clips)} clips of 5 s and more, {args.seeds} seeds\n")
-    print(table(head_rows(clips, face, args.seeds), "heads", HEAD_COLUMNS))
+    print(f"{len(clips)} clips of 5 s and more, {seeds} seeds\n")
+    print(table(head_rows(clips, face, seeds), "heads", HEAD_COLUMNS))
     real, made = pause_share(clips, head_pose), pause_share(clips, lambda clip: learned(clip, 0))
     print(f"\nspeed in pauses over speed in speech: recorded {real:.2f}, ours {made:.2f}\n")
     print(table(style_rows(clips[:4]), "styles", STYLE_COLUMNS))
     print()
     names = (*(f"{name} changed by" for name in CHANGED), "r_open", "closures")
     print(table(exchanged(clips[:4]), "the same lines", names))
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = parser_of("training.speaker.evaluate", __doc__)
+    parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--seeds", type=int, default=5)
+    args = parser.parse_args(argv)
+
+    def work() -> None:
+        clips = [clip for clip in load_split(args.data, args.split) if len(clip) >= POSE_FRAMES]
+        print_tables(clips, args.seeds)
+
+    return exit_code(work, "cannot evaluate")
 
 
 if __name__ == "__main__":

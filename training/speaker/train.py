@@ -1,40 +1,39 @@
 """Train the speaker branch: ``python -m training.speaker.train --config training/configs/speaker.json --data DIR``.
 
-Learns head motion (``head.onnx``: from the rhythm of speech to what each octave band of the six pose axes does on
-average and how widely it varies, by maximum likelihood) and manners (``styles.json``: named groups of speakers, and a
-ridge regression from voice print and delivery to a speaker's manner). Minutes on one core; seeded; writes to ``--out``
-(default: the core's assets) and the head's weights to ``training/checkpoints``. Exit code 0 when written.
+Two things are trained. Head motion (``head.onnx``): from the rhythm of speech to mean and spread of each octave band of
+the six pose axes, by maximum likelihood. Manners (``styles.json``): named groups of speakers, and a ridge regression
+from voice print and delivery to a speaker's manner. Both are written to ``--out`` (default: the core's assets), and the
+head network's weights to ``--checkpoint``, if it is given. It is seeded and takes minutes on one core.
+Exit code 0 when written, 1 when stopped by an error.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import logging
 import sys
-import tempfile
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mouthpiece import styles
-from mouthpiece.models.registry import ASSETS, SIDECAR_FORMAT, find
-from mouthpiece.models.session import OnnxSession
+from mouthpiece.files import ASSETS, write_whole
+from mouthpiece.models.registry import find
 from mouthpiece.motion.head import AXES, BANDS, HEAD_RATE, RHYTHM_SIZE, strengths
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..content.evaluate import PACK
-from ..content.export import DATA, LICENCE, OPSET, TOLERANCE
+from ..command_line import exit_code, parser_of
+from ..configuration import Configuration
 from ..content.targets import canonical_face, make_targets
+from ..networks.onnx_export import LICENCE, SPEECH_DATA, TOLERANCE, sidecar, traced, worst_difference, write_network
 from ..pack.clips import Clip, load_split
-from .data import HeadClip, head_clips, heard_rhythm, manners, tilts, unheard, voices
+from ..paths import CONFIGS, PACK
+from .data import HeadClip, head_clips, heard_rhythm, manners, tilts, voices, without_voice_print
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ Floats = NDArray[np.float64]
 
 #: Axes that change sign in a mirror: yaw, roll, x.
 _MIRROR = torch.tensor([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
-#: Groups of speakers that styles are named after: share of speakers, and what ranks them (weights on the manner).
+#: Named style -> share of the speakers it averages, and weights on the manner by which those speakers are chosen.
 GROUPS: dict[str, tuple[float, dict[str, float]]] = {
     "calm": (0.2, {"amplitude": -1, "quickness": -1, "opening": -0.5}),
     "energetic": (0.2, {"amplitude": 1, "quickness": 1, "opening": 0.5}),
@@ -52,8 +51,17 @@ GROUPS: dict[str, tuple[float, dict[str, float]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """A run; ``window`` in samples of 12.5 Hz, ``voice_axes`` kept of voice prints, ``penalty`` of the ridge."""
+class SpeakerConfig(Configuration):
+    """Settings of a run.
+
+    Attributes
+    ----------
+    seed, steps, batch, learning_rate : of the head network's training.
+    window : length of a training window in samples of 12.5 Hz.
+    hidden, dropout : width of the head network's GRU, and share of its outputs dropped in training.
+    voice_axes : number of principal axes of voice prints that the regression of manners uses.
+    penalty : of the ridge regression.
+    """
 
     seed: int = 0
     steps: int = 500
@@ -65,21 +73,6 @@ class Config:
     voice_axes: int = 12
     penalty: float = 100.0
 
-    @classmethod
-    def read(cls, path: Path) -> Config:
-        """Return the configuration in ``path``.
-
-        Raises
-        ------
-        ValueError
-            If a key is unknown.
-        """
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        unknown = set(raw) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"{path} has unknown settings: {', '.join(sorted(unknown))}")
-        return cls(**raw)
-
 
 class HeadNet(nn.Module):
     """Rhythm (B, R, 7) to mean and standard deviation (B, R, 7, 6) of the bands of head pose, by a BiGRU."""
@@ -88,7 +81,7 @@ class HeadNet(nn.Module):
     mixing: Tensor
 
     def __init__(self, hidden: int, dropout: float) -> None:
-        """Make the network; it starts from what bands do on average."""
+        """Make the network; at first it predicts the average of all bands."""
         super().__init__()
         self.register_buffer("typical", torch.ones(BANDS, AXES))
         self.register_buffer("mixing", torch.eye(AXES).repeat(BANDS, 1, 1))
@@ -99,14 +92,14 @@ class HeadNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, rhythm: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of the average speaker's bands."""
+        """Return mean and standard deviation (B, R, 7, 6) of the average speaker's bands."""
         rows = self.dropout(self.recurrent(rhythm)[0])
         mean, log_spread = self.head(rows).unflatten(-1, (2, BANDS, AXES)).unbind(2)
         return mean * self.typical, log_spread.clamp(-2, 2).exp() * self.typical
 
 
 class ExportedHead(nn.Module):
-    """The network as the core calls it: the mixing of the axes comes along."""
+    """The network as the core calls it, with the mixing of the axes as a third output."""
 
     def __init__(self, net: HeadNet) -> None:
         """Wrap ``net``."""
@@ -121,21 +114,21 @@ class ExportedHead(nn.Module):
 
 
 def normalised(head: HeadClip, tilt: tuple[float, float]) -> Floats:
-    """Return the bands (R, 7, 6) of ``head`` as the average speaker would move."""
+    """Return the bands (R, 7, 6) of ``head`` divided by the speaker's strengths: as an average speaker moves."""
     return (head.bands / strengths(*tilt)[:, None, None]).transpose(1, 0, 2)
 
 
 def likelihood(net: HeadNet, rhythm: Tensor, real: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean negative log likelihood of bands ``real`` (B, R, 7, 6); ``weight`` (B, R, 7) is what counts."""
+    """Return the mean negative log likelihood of bands ``real`` (B, R, 7, 6), weighted by ``weight`` (B, R, 7)."""
     mean, spread = net(rhythm)
     each = 0.5 * ((real - mean) / spread) ** 2 + spread.log() - net.typical.log()
     return (each.clamp_max(20).mean(dim=-1) * weight).sum() / weight.sum()
 
 
 def train_head(
-    heads: Sequence[HeadClip], tilt: dict[str, tuple[float, float]], typical: Floats, config: Config
+    heads: Sequence[HeadClip], tilt: dict[str, tuple[float, float]], typical: Floats, config: SpeakerConfig
 ) -> HeadNet:
-    """Return the head network fitted to ``heads``; speakers count by the root of what there is of them."""
+    """Return the head network trained on ``heads``; a speaker counts as the square root of their material."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     net = HeadNet(config.hidden, config.dropout)
@@ -174,9 +167,10 @@ def train_head(
 
 @torch.no_grad()
 def mixing(net: HeadNet, heads: Sequence[HeadClip], rows: Sequence[Tensor]) -> Tensor:
-    """Return for each band a matrix (7, 6, 6) that makes independent noise as correlated as what the mean leaves over.
+    """Return a matrix (6, 6) for each of the 7 bands that gives independent noise the correlations of the residuals.
 
-    With it goes what independent bands lack of the power of real ones, which move together at their edges.
+    It also scales the noise up, as independent bands add up to less power than real ones, which correlate at their
+    edges.
     """
     left: list[list[Floats]] = [[] for _ in range(BANDS)]
     whole, parts = np.zeros(AXES), np.zeros(AXES)
@@ -199,7 +193,7 @@ def mixing(net: HeadNet, heads: Sequence[HeadClip], rows: Sequence[Tensor]) -> T
 
 
 def named_manners(names: Sequence[str], rows: Floats) -> dict[str, dict[str, float]]:
-    """Return the average manner of each group of speakers; ``rows`` (N, 5) are relative to the average speaker."""
+    """Return style -> the average manner of its speakers; ``rows`` (N, 5) are relative to the average speaker."""
     unit = rows.std(axis=0)
     named = {}
     for group, (share, ranks) in GROUPS.items():
@@ -211,7 +205,7 @@ def named_manners(names: Sequence[str], rows: Floats) -> dict[str, dict[str, flo
 
 
 def deliveries(clips: Sequence[Clip], names: Sequence[str]) -> Floats:
-    """Return how each speaker delivers lines (N, 5), the mean over clips of three seconds and more."""
+    """Return the delivery (N, 5) of each speaker in ``names``, the mean over clips of three seconds and more."""
     delivered: dict[str, list[Floats]] = {name: [] for name in names}
     for clip in clips:
         if clip.speaker in delivered and len(clip) >= 75:
@@ -226,16 +220,16 @@ def ridge(x: Floats, y: Floats, penalty: float) -> Floats:
 
 
 def explained(x: Floats, y: Floats, penalty: float) -> dict[str, float]:
-    """Return the share of each number of the manner's variance that is told of speakers left out one by one."""
+    """Return the share of the variance of each number of the manner that is predicted, by leaving out one speaker."""
     told = np.array([x[k] @ ridge(np.delete(x, k, 0), np.delete(y, k, 0), penalty) for k in range(len(x))])
     shares = 1 - ((y - told) ** 2).sum(axis=0) / (y**2).sum(axis=0)
     return dict(zip(styles.MANNER, shares.round(3).tolist(), strict=True))
 
 
 def fit_manners(
-    clips: Sequence[Clip], own: dict[str, Floats], prints: dict[str, Floats], config: Config
+    clips: Sequence[Clip], own: dict[str, Floats], prints: dict[str, Floats], config: SpeakerConfig
 ) -> dict[str, Any]:
-    """Return ``styles.json``: named styles, and the regression from voice print and delivery to a manner."""
+    """Return the content of ``styles.json``: named styles, and the regression from voice and delivery to a manner."""
     names = sorted(own)
     rows = np.array([own[name] for name in names])
     average = rows.mean(axis=0)
@@ -269,21 +263,7 @@ def fit_manners(
     }
 
 
-def traced(wrapped: ExportedHead) -> bytes:
-    """Return the network as ONNX."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracing exporter, as in training.content.export
-        part = Path(folder) / "head.onnx"
-        torch.onnx.export(
-            wrapped, (torch.zeros(1, 50, RHYTHM_SIZE),), str(part), input_names=["rhythm"],
-            output_names=["mean", "spread", "mixing"],
-            dynamic_axes={name: {1: "frames"} for name in ("rhythm", "mean", "spread")},
-            opset_version=OPSET, dynamo=False,
-        )  # fmt: skip
-        return part.read_bytes()
-
-
-def export_head(net: HeadNet, out: Path, config: Config) -> Path:
+def export_head(net: HeadNet, out: Path, config: SpeakerConfig) -> Path:
     """Write ``head.onnx`` and its sidecar to ``out`` and return the path.
 
     Raises
@@ -291,48 +271,28 @@ def export_head(net: HeadNet, out: Path, config: Config) -> Path:
     ValueError
         If torch and ONNX Runtime disagree.
     """
-    wrapped = ExportedHead(net).eval()
-    content = traced(wrapped)
-    rhythm = torch.randn(1, 333, RHYTHM_SIZE)
-    with torch.no_grad():
-        expected = wrapped(rhythm)
-    outputs = OnnxSession(content, "head")({"rhythm": rhythm.numpy()})
-    worst = max(
-        float(np.abs(outputs[n] - t.numpy()).max()) for n, t in zip(("mean", "spread", "mixing"), expected, strict=True)
-    )
+    wrapped, outputs = ExportedHead(net), ("mean", "spread", "mixing")
+    free = {name: {1: "frames"} for name in ("rhythm", "mean", "spread")}
+    content = traced(wrapped, (torch.zeros(1, 50, RHYTHM_SIZE),), ["rhythm"], outputs, free)
+    worst = worst_difference(wrapped, content, outputs, [{"rhythm": torch.randn(1, 333, RHYTHM_SIZE).numpy()}])
     if worst > TOLERANCE:
         raise ValueError(f"torch and ONNX Runtime disagree by {worst:.2g}")
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "head.onnx"
-    path.write_bytes(content)
-    described = {
-        "format": SIDECAR_FORMAT,
-        "name": "head",
-        "version": "1",
-        "kind": "head",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "inputs": {"rhythm": [1, "frames", RHYTHM_SIZE]},
-        "outputs": {
-            "mean": [1, "frames", BANDS, AXES],
-            "spread": [1, "frames", BANDS, AXES],
-            "mixing": [BANDS, AXES, AXES],
-        },
-        "rate": HEAD_RATE,
-        "features": RHYTHM_SIZE,
-        "licence": LICENCE,
-        "data": DATA,
-        "provenance": {
-            "command": "python -m training.speaker.train --config training/configs/speaker.json --data DATA",
-            "config": {f.name: getattr(config, f.name) for f in fields(config)},
-            "torch_onnx_difference": float(f"{worst:.2g}"),
-        },
+    bands = [1, "frames", BANDS, AXES]
+    shapes = (
+        {"rhythm": [1, "frames", RHYTHM_SIZE]},
+        {"mean": bands, "spread": bands, "mixing": [BANDS, AXES, AXES]},
+    )
+    provenance = {
+        "command": "python -m training.speaker.train --config training/configs/speaker.json --data DATA",
+        "config": asdict(config),
+        "torch_onnx_difference": float(f"{worst:.2g}"),
     }
-    path.with_name(path.name + ".json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-    return path
+    described = sidecar(content, "head", "1", "head", shapes, HEAD_RATE, RHYTHM_SIZE, LICENCE, SPEECH_DATA, provenance)
+    return write_network(out / "head.onnx", content, described)
 
 
-def run(config: Config, data: Path, out: Path, checkpoint: Path | None) -> None:
-    """Train on the pack in ``data`` and write everything."""
+def run(config: SpeakerConfig, data: Path, out: Path, checkpoint: Path | None) -> None:
+    """Train on the pack ``data``; write network and styles to ``out`` and the network's weights to ``checkpoint``."""
     clips = load_split(data, "train")
     targets = make_targets(clips, canonical_face(clips))
     heads = head_clips(clips)
@@ -342,34 +302,24 @@ def run(config: Config, data: Path, out: Path, checkpoint: Path | None) -> None:
     export_head(net, out, config)
     if checkpoint is not None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, checkpoint)
-    prints = voices(clips, find("voice").open(), unheard(data))
+        write_whole(checkpoint, save({k: v.contiguous() for k, v in net.state_dict().items()}))
+    prints = voices(clips, find("voice").open(), without_voice_print(data))
     known = fit_manners(clips, manners(clips, targets, tilt), prints, config)
-    (out / "styles.json").write_text(json.dumps(known, indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
+    write_whole(out / "styles.json", json.dumps(known, separators=(",", ":")) + "\n")
     for name, manner in known["named"].items():
         log.info("%s: %s", name, ", ".join(f"{k} {v:+.2f}" for k, v in manner.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.speaker.train", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    here = Path(__file__).resolve().parents[1]
-    parser.add_argument("--config", type=Path, default=here / "configs" / "speaker.json")
+    parser = parser_of("training.speaker.train", __doc__)
+    parser.add_argument("--config", type=Path, default=CONFIGS / "speaker.json")
     parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder for head.onnx and styles.json")
     parser.add_argument("--checkpoint", type=Path, help="where to keep the weights as .safetensors")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    try:
-        run(Config.read(args.config), args.data, args.out, args.checkpoint)
-    except (OSError, ValueError) as error:
-        log.error("stopped: %s", error)
-        return 1
-    return 0
+    return exit_code(lambda: run(SpeakerConfig.read(args.config), args.data, args.out, args.checkpoint), "stopped")
 
 
 if __name__ == "__main__":

@@ -1,37 +1,40 @@
-"""A dozen ways a mouth moves, for picture rigs: measured on real mouths, and named for what they change.
+"""Twelve named ways in which mouths move, for picture rigs, measured on real mouths: the core's ``picture_modes.npz``.
 
     python -m training.tables.picture_modes --data ../shared/data [--out DIR]
 
-Displacements of the lips in the picture plane, of all speakers alike, are split into what is the same on both sides
-and what is opposite. A name stands for one thing that can be measured on lips. Its mode is what lips do on average when
-that measure changes; it is taken out of the motion before the next name has its turn, so that a mode leaves alone what
-the names before it measure. One unit of a mode is a strong movement in speech: its weight's 99.5th percentile. The
-jaw's contour, which slides and is noisy, follows the lips' weights as it did on average.
+Displacements of the lips in the picture plane, every speaker counting alike, are split into a part that is the same on
+both sides and a part that is opposite. Each name stands for a measure of the lips. Its mode is the average motion of
+the lips when that measure changes by one; this motion is subtracted before the next mode is computed, so that a mode
+does not change the measures before it. One unit of a mode is a strong movement in speech: the 99.5th percentile of its
+weight. The contour of the jaw, which is tracked with noise, follows the weights of the lips as it did on average.
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from mouthpiece.files import replacing
 from mouthpiece.topology import INNER_LIPS, JAW, LIPS, MIRROR
 from numpy.typing import NDArray
 
+from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face, make_targets
 from ..pack.clips import Clip, load_split
+from ..paths import CORE_ASSETS
 
 Points = NDArray[np.float64]
 
-OUTPUT = Path(__file__).resolve().parents[2] / "core" / "mouthpiece" / "assets"
+OUTPUT = CORE_ASSETS
 FILE: Final = "picture_modes.npz"
 
-#: What is measured: a sum over (landmark, axis, factor), y down.
+#: A measure of lips: the sum of factor * displacement over (landmark, axis, factor); y points down.
 Measure = Sequence[tuple[int, int, float]]
 X, Y = 0, 1
-#: Modes that are the same on both sides, the most telling first.
+#: Modes that are the same on both sides, the most important first.
 EVEN: Final[Mapping[str, Measure]] = {
     # the lower lip goes down, and the jaw with it
     "open": [(66, Y, 1)],
@@ -57,16 +60,16 @@ ODD: Final[Mapping[str, Measure]] = {
     "corners_tilt": [(54, Y, -0.5), (48, Y, 0.5)],
     "open_tilt": [(65, Y, 0.5), (63, Y, -0.5), (67, Y, -0.5), (61, Y, 0.5)],
 }
-#: Frames of each speaker that are looked at, at most.
+#: Most frames that are used of each speaker.
 FRAMES_EACH: Final = 600
-#: Inner lip points count this much beside outer ones: they make the gap.
+#: Factor on inner lip points beside outer ones, as they form the gap.
 INNER_SHARE: Final = 1.5
-#: Strong, as a percentile of a weight's size.
+#: Percentile of a weight's size that is one unit.
 STRONG: Final = 99.5
 
 
 def displacements(clips: Sequence[Clip], rng: np.random.Generator) -> Points:
-    """Return displacements (F, 68, 2) from rest in eye distances, at most ``FRAMES_EACH`` of each speaker."""
+    """Return displacements (F, 68, 2) from rest, in eye distances, of at most ``FRAMES_EACH`` frames per speaker."""
     targets = make_targets(clips, canonical_face(clips))
     speakers: dict[str, list[Points]] = {}
     for clip, target in zip(clips, targets, strict=True):
@@ -80,13 +83,13 @@ def displacements(clips: Sequence[Clip], rng: np.random.Generator) -> Points:
 
 
 def mirrored(moved: Points) -> Points:
-    """Return displacements (..., 68, 2) of the mirrored face."""
+    """Return the displacements (..., 68, 2) of the mirrored face."""
     result: Points = moved[..., list(MIRROR), :] * np.array([-1.0, 1.0])
     return result
 
 
 def importance() -> Points:
-    """Return how much each coordinate counts, (136,)."""
+    """Return the factor of each coordinate in fits and errors (136,): 0 outside the lips."""
     weight = np.zeros(68)
     weight[list(LIPS)] = 1.0
     weight[list(INNER_LIPS)] = INNER_SHARE
@@ -94,7 +97,7 @@ def importance() -> Points:
 
 
 def named_modes(part: Points, names: Mapping[str, Measure]) -> Points:
-    """Return a mode (K, 136) for each name, learned from the displacements ``part`` (F, 136)."""
+    """Return the modes (K, 136) of ``names``, computed from the displacements ``part`` (F, 136)."""
     left = part * (importance() > 0)
     modes = []
     for terms in names.values():
@@ -108,25 +111,21 @@ def named_modes(part: Points, names: Mapping[str, Measure]) -> Points:
 
 
 def solved(modes: Points, moved: Points) -> Points:
-    """Return the weights (F, K) with which ``modes`` (K, 136) come nearest to ``moved`` (F, 136)."""
+    """Return the weights (F, K) with which ``modes`` (K, 136) fit the displacements ``moved`` (F, 136) best."""
     scale = importance()
     weights: Points = np.linalg.lstsq((modes * scale).T, (moved * scale).T, rcond=None)[0].T
     return weights
 
 
 def lip_error(modes: Points, moved: Points) -> float:
-    """Return the root mean square distance of lip points from where they should be, in eye distances."""
+    """Return the root mean square error of lip points, in eye distances, when ``modes`` are fitted to ``moved``."""
     off = (solved(modes, moved) @ modes - moved).reshape(-1, 68, 2)[:, list(LIPS)]
     return float(np.sqrt((off**2).sum(axis=-1).mean()))
 
 
-def main() -> None:
-    """Make the file and print what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the training pack")
-    parser.add_argument("--out", type=Path, default=OUTPUT)
-    options = parser.parse_args()
-    moved = displacements(load_split(options.data, "train"), np.random.default_rng(0))
+def write_modes(data: Path, out: Path) -> None:
+    """Measure the modes on the pack ``data``, write them to the folder ``out`` and print how well they fit."""
+    moved = displacements(load_split(data, "train"), np.random.default_rng(0))
     even, odd = (((moved + sign * mirrored(moved)) / 2).reshape(-1, 136) for sign in (1, -1))
     modes = np.concatenate([named_modes(even, EVEN), named_modes(odd, ODD)])
     flat = moved.reshape(-1, 136)
@@ -137,7 +136,7 @@ def main() -> None:
     jaw = np.repeat(np.isin(np.arange(68), JAW), 2)
     modes[:, jaw] = np.linalg.lstsq(weights, flat[:, jaw], rcond=None)[0]
     names = (*EVEN, *ODD)
-    unseen = displacements(load_split(options.data, "val"), np.random.default_rng(0)).reshape(-1, 136)
+    unseen = displacements(load_split(data, "val"), np.random.default_rng(0)).reshape(-1, 136)
     for name, mode, weight in zip(names, modes, weights.T, strict=True):
         size = np.linalg.norm(mode.reshape(68, 2)[list(LIPS)], axis=1).max()
         low, high = np.percentile(weight, [0.5, 99.5])
@@ -149,11 +148,19 @@ def main() -> None:
         best = np.divide(best, importance(), out=np.zeros_like(best), where=importance() > 0)
         print(f"  {count} principal components without names: val {100 * lip_error(best, unseen):.2f} %")
     about = "Made by training/tables/picture_modes.py; displacements of 68 landmarks (x, y) in eye distances"
-    np.savez(
-        options.out / FILE, modes=modes.reshape(-1, 68, 2).astype(np.float32), names=np.array(names),
-        about=np.array(about),
-    )  # fmt: skip
+    arrays = {"modes": modes.reshape(-1, 68, 2).astype(np.float32), "names": np.array(names), "about": np.array(about)}
+    with replacing(out / FILE) as part, part.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = parser_of("training.tables.picture_modes", __doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the training pack")
+    parser.add_argument("--out", type=Path, default=OUTPUT)
+    args = parser.parse_args(argv)
+    return exit_code(lambda: write_modes(args.data, args.out), "not written")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

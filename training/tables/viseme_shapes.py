@@ -1,18 +1,18 @@
 """What visemes look like on recorded faces: ``python -m training.tables.viseme_shapes [--data DIR]``.
 
-Writes the core's ``assets/visemes.npz`` from the training clips; with ``--check`` it measures, on the validation clips,
-how often the strongest viseme of ``mouthpiece.motion.chart.visemes`` belongs to the group of the phone the recogniser
-hears at that moment, against chance, both on the recorded mouths and on the mouths the core makes for the same sound.
+Writes the core's ``assets/visemes.npz`` from the training clips. With ``--check`` it measures, on the validation clips,
+how often the strongest viseme of ``mouthpiece.motion.chart.visemes`` belongs to the group of the phone that the
+recogniser hears at that moment, beside chance, for recorded mouths and for the mouths the core makes from the sound.
 
-Phones come from ``training.measures.phonemes``; a phone's mouth is looked at shortly before the recogniser says it, when lips
-show it best (``LEADS``, found where closures are deepest and vowels widest). Speakers count by the square root of how
-often they say a thing. A linear discriminant over five frames tells visemes apart; a viseme's mouth is the mean of the
-third of its frames that it tells best. No sound, face or identity is kept.
+Phones come from ``training.measures.phonemes``. The mouth of a phone is taken shortly before the recogniser names it,
+when lips show it best (``LEADS``: where closures are deepest and vowels widest). A speaker's frames of a viseme count
+as the square root of their number. A linear discriminant over five frames separates visemes; a viseme's mouth is the
+mean of the third of its frames that are separated best. No sound, face or identity is kept.
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, RATE, hop_rms
+from mouthpiece.files import replacing
 from mouthpiece.motion.chart.visemes import CONTEXT, VISEMES, viseme_weights
 from mouthpiece.motion.measures import MEASURES, mouth_measures
 from mouthpiece.motion.rest import speech_activity
@@ -28,22 +29,26 @@ from mouthpiece.pipeline import animate
 from mouthpiece.topology import ARKIT_NAMES, LANDMARK_COUNT
 from numpy.typing import NDArray
 
-from ..content.evaluate import PACK
+from ..command_line import exit_code, parser_of
 from ..content.targets import canonical_face, make_targets
 from ..measures.phonemes import Phone, Recogniser
 from ..pack.clips import Clip, load_split
+from ..paths import CORE_ASSETS, PACK
 
-OUTPUT = Path(__file__).resolve().parents[2] / "core" / "mouthpiece" / "assets" / "visemes.npz"
-#: Seconds by which a mouth shows best before the recogniser says the phone.
+OUTPUT = CORE_ASSETS / "visemes.npz"
+#: Seconds before the recogniser names a phone at which the mouth shows it best, by viseme, and for all others.
 LEADS = {"PP": 0.08, "FF": 0.07}
 LEAD = 0.05
-#: Seconds without a phone, and probability of speech, that make a pause.
+#: A pause is a moment this many seconds from any phone, with at most this probability of speech.
 PAUSE, QUIET = 0.3, 0.2
+#: Share of a viseme's frames whose mean is its mouth.
 TYPICAL = 1 / 3
+#: Regularisation of the discriminant, as a share of the mean variance.
 RIDGE = 1e-3
+#: Viseme -> group; those not named belong to "wide": lips apart, neither round nor far open.
 GROUPS = {"sil": "rest", "PP": "closed", "FF": "teeth", "aa": "open", "RR": "rounded", "oh": "rounded", "ou": "rounded"}
 GROUP_NAMES = ("rest", "closed", "teeth", "rounded", "wide", "open")
-#: Group of every viseme, as a number; what is not named above is "wide": lips apart, neither round nor far open.
+#: Index of the group of every viseme.
 GROUP_OF = np.array([GROUP_NAMES.index(GROUPS.get(viseme, "wide")) for viseme in VISEMES])
 
 Floats = NDArray[np.float64]
@@ -51,7 +56,7 @@ Numbers = NDArray[np.int64]
 
 
 def recorded(clips: Sequence[Clip], neutral: Floats) -> list[Performance]:
-    """Return the recorded faces of ``clips`` as takes on the face ``neutral`` (68, 3)."""
+    """Return the recorded motion of ``clips`` as takes on the face ``neutral`` (68, 3)."""
     takes = []
     for clip, target in zip(clips, make_targets(clips, neutral), strict=True):
         count = len(clip)
@@ -74,7 +79,7 @@ def recorded(clips: Sequence[Clip], neutral: Floats) -> list[Performance]:
 
 
 def moments(phones: Sequence[Phone], activity: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    """Yield (frame, viseme) at 25 Hz for every phone, and for every third frame of the pauses."""
+    """Yield (frame at 25 Hz, index of the viseme) for every phone, and for every third frame of the pauses."""
     shown = np.array([p.seconds - LEADS.get(p.viseme, LEAD) for p in phones])
     for phone, seconds in zip(phones, shown, strict=True):
         frame = round(seconds * FRAME_RATE)
@@ -87,13 +92,13 @@ def moments(phones: Sequence[Phone], activity: NDArray[np.float32]) -> Iterator[
 
 
 def balance(speakers: Sequence[str], labels: Numbers) -> Floats:
-    """Return weights (N,) by which a speaker's frames of a viseme count as the square root of their number."""
+    """Return weights (N,) with which a speaker's frames of a viseme add up to the square root of their number."""
     counts = Counter(zip(speakers, labels.tolist(), strict=True))
     return np.array([counts[key] ** -0.5 for key in zip(speakers, labels.tolist(), strict=True)])
 
 
 def discriminant(rows: Floats, labels: Numbers, weights: Floats) -> tuple[Floats, Floats]:
-    """Return the linear (D, 15) and constant (15,) parts of a discriminant with equal chances (Fisher, Rao)."""
+    """Return the linear (D, 15) and constant (15,) parts of a linear discriminant (Fisher, Rao), all visemes alike."""
     own = [labels == k for k in range(len(VISEMES))]
     means = np.array([np.average(rows[o], axis=0, weights=weights[o]) for o in own])
     within = sum(np.cov(rows[o].T, aweights=weights[o]) for o in own) / len(own)
@@ -130,10 +135,11 @@ def measure(clips: Sequence[Clip], neutral: Floats, heard: Recogniser) -> dict[s
 
 
 def _prototypes(shapes: Floats, scores: Floats, labels: Numbers, weights: Floats) -> Floats:
+    """Return the mouth (15, M) of each viseme: the mean of the ``TYPICAL`` share of its frames that score best."""
     margins = scores - np.log(np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
     margins -= scores.max(axis=1, keepdims=True)
     result = np.zeros((len(VISEMES), shapes.shape[1]))
-    for viseme in range(1, len(VISEMES)):  # "sil" stays the face at rest, whatever faces do in pauses
+    for viseme in range(1, len(VISEMES)):  # "sil" stays the face at rest
         own = np.flatnonzero(labels == viseme)
         best = own[np.argsort(-margins[own, viseme])[: max(1, round(TYPICAL * len(own)))]]
         result[viseme] = np.average(shapes[best], axis=0, weights=weights[best])
@@ -141,7 +147,7 @@ def _prototypes(shapes: Floats, scores: Floats, labels: Numbers, weights: Floats
 
 
 def check(clips: Sequence[Clip], neutral: Floats, heard: Recogniser) -> None:
-    """Print how often the strongest viseme's group is that of the phone heard, on recorded and on our mouths."""
+    """Print how often the group of the strongest viseme is that of the phone heard, for recorded and for our mouths."""
     said = [heard.phones(clip.samples) for clip in clips]
     ours = [animate(Audio(clip.samples, RATE, clip.name)).final() for clip in clips]
     for name, takes in (("recorded mouths", recorded(clips, neutral)), ("our mouths", ours)):
@@ -154,7 +160,7 @@ def agreement(
     said: Sequence[Sequence[Phone]],
     weigh: Callable[[Performance], NDArray[np.float32]],
 ) -> Numbers:
-    """Return how often (6, 6) each group heard (row) was shown as each group (column)."""
+    """Return counts (6, 6) of moments: rows are the groups heard, columns the groups shown."""
     table = np.zeros((len(GROUP_NAMES), len(GROUP_NAMES)), np.int64)
     for clip, take, phones in zip(clips, takes, said, strict=True):
         strongest = weigh(take).argmax(axis=1)
@@ -165,7 +171,7 @@ def agreement(
 
 
 def report(name: str, table: Numbers) -> None:
-    """Print the shares of agreement in a ``table`` (heard, shown) of :func:`agreement`."""
+    """Print the shares of agreement in a ``table`` of :func:`agreement`."""
     total = table.sum()
     chance = float(table.sum(axis=0) @ table.sum(axis=1)) / total**2
     recall = np.diag(table) / np.maximum(table.sum(axis=1), 1)
@@ -176,23 +182,28 @@ def report(name: str, table: Numbers) -> None:
         print(f"  {group:8} heard {count:5d}  agreed {own:.3f}  shown at {share:.3f} of all moments")
 
 
-def main() -> int:
-    """Measure and write, or check; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run(data: Path, output: Path, only_check: bool) -> None:
+    """Measure the mouths of the pack ``data`` and write them to ``output``, or only check those there are."""
+    heard, train = Recogniser(), load_split(data, "train")
+    neutral = canonical_face(train)
+    if only_check:
+        check(load_split(data, "val"), neutral, heard)
+        return
+    arrays = measure(train, neutral, heard)
+    with replacing(output) as part, part.open("wb") as stream:
+        np.savez(stream, **arrays)
+    print(f"{output.name}: {output.stat().st_size} bytes")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = parser_of("training.tables.viseme_shapes", __doc__)
     parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="NPZ")
     parser.add_argument("--check", action="store_true", help="measure agreement on the validation clips")
-    options = parser.parse_args()
-    heard = Recogniser()
-    train = load_split(options.data, "train")
-    neutral = canonical_face(train)
-    if options.check:
-        check(load_split(options.data, "val"), neutral, heard)
-        return 0
-    np.savez(options.output, **measure(train, neutral, heard))
-    print(f"{options.output.name}: {options.output.stat().st_size} bytes")
-    return 0
+    args = parser.parse_args(argv)
+    return exit_code(lambda: run(args.data, args.output, args.check), "not measured")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

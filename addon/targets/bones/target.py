@@ -39,11 +39,6 @@ class BonesTarget:
     eye_distance: float = 0.0
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play an armature as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for an armature, or for the one that deforms a mesh; raises RigError if there is none."""
         rig = face_armature(obj)

@@ -34,11 +34,6 @@ class StrokesTarget:
     kind: ClassVar[str] = "STROKES"
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play a drawing as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a Grease Pencil whose face has handles; raises RigError for any other object."""
         if obj.type != "GREASEPENCIL":

@@ -46,11 +46,6 @@ class HeadTarget:
     eye_distance: float = 0.0
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play a head as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0) -> Self:
         """Return the target; raises RigError if the bone is missing, or may not be edited or turned."""
         if obj is None:

@@ -55,11 +55,6 @@ class ChartTarget:
     strength: float = 1.0
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play an object with a chart as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> ChartTarget:
         """Return the target for an object's chart; raises RigError if none is set up, or something it shows is gone."""
         target = cls.asked(obj, strength)

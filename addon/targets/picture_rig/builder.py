@@ -18,6 +18,7 @@ from . import settings as picture_settings
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.find.placement import Placed
+    from mouthpiece.portrait.find.search import FaceRequest, Sighting
     from mouthpiece.retarget.picture.keys import PictureRig
 
 #: Longer side of a picture in Blender units.
@@ -57,6 +58,7 @@ class MadeRig:
 def landmarks_for(image: bpy.types.Image, wanted: WantedFace) -> tuple[Placed, list[str]]:
     """Return landmarks in pixels of a picture, and remarks; raises PictureError if there are none."""
     from mouthpiece.portrait.find.placement import placed_in_box, read_points
+    from mouthpiece.portrait.find.search import FaceRequest
 
     width, height = image.size
     remarks = images.remarks(image)
@@ -67,24 +69,21 @@ def landmarks_for(image: bpy.types.Image, wanted: WantedFace) -> tuple[Placed, l
     if wanted.by_hand:
         side = 0.28 * min(width, height)
         return placed_in_box(width / 2 - side, height / 2 - side, width / 2 + side, height / 2 + side), remarks
-    placed, more = _detected(image, wanted.face)
-    return placed, [*remarks, *more]
+    sighting = found_in(image, FaceRequest(wanted.face, by_hand=_BY_HAND))
+    return sighting.placed[0], [*remarks, *sighting.remarks]
 
 
-def _detected(image: bpy.types.Image, number: int) -> tuple[Placed, tuple[str, ...]]:
-    """Return the landmarks of a face as the detector finds them, and remarks; raises PictureError if it finds none."""
-    from mouthpiece.portrait.find.choice import chosen_face, scaled
-    from mouthpiece.portrait.find.faces import look_for_faces
-    from mouthpiece.portrait.find.placement import placed_by_detector
+def found_in(image: bpy.types.Image, request: FaceRequest) -> Sighting:
+    """Return the faces that are asked for of an image; raises PictureError if there are none."""
+    from mouthpiece.portrait.find.search import LOOKED_AT, sight_in
 
-    colours, factor = images.pixels(image)
+    colours, _ = images.pixels(image, LOOKED_AT)
     if not colours[..., 3].any():
         raise PictureError(
             f"Nothing is to be seen in '{image.name}': all of it is transparent. If it should not be, it is damaged or "
             "of a kind Blender does not show, such as an animated WebP: save it as PNG."
         )
-    chosen = chosen_face(look_for_faces(images.over_white(colours)), number, image.name, _BY_HAND)
-    return placed_by_detector(scaled(chosen.face, factor)), chosen.remarks
+    return sight_in(colours, (image.size[0], image.size[1]), request, image.name)
 
 
 def make(context: bpy.types.Context, image: bpy.types.Image, wanted: WantedFace, longest: float = LONGEST) -> MadeRig:

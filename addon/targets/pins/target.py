@@ -42,11 +42,6 @@ class SolvedTarget:
     face: str = ""
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play a mesh with pins as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a mesh with pins, or for one that plays along with such a face (teeth, lashes).
 

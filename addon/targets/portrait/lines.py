@@ -12,7 +12,6 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
-from ...bake.layers import LayeredTake
 from ...keys import kept_takes, ledgers
 from ...keys.channels import Line, Written
 from .. import find_object
@@ -111,28 +110,20 @@ class _Final:
     @classmethod
     def of(cls, line: kept_takes.KeptLine) -> _Final:
         """Return a kept line with its own dials applied."""
-        from mouthpiece.motion.dials import Dials
+        from mouthpiece.motion.dials import Dials, dialled
 
-        whole = LayeredTake.of(kept_takes.motion(line), Dials.of(line.dials), layered=False).whole
+        take = dialled(kept_takes.motion(line), Dials.of(line.dials)).final()
         grid = line.frames()
-        return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), whole)
+        return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), take)
 
     def at(self, frames: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return the take's arrays, by name, on frames of the scene; before and after the line, those of its ends."""
-        from mouthpiece.curves import sample
+        from mouthpiece.portrait.frame_motion import read_on_frames
 
         grid = self.line.frames()
         inside = np.clip(frames, self.first, self.last).astype(np.float64)
         times = grid.offset + (inside - grid.origin) / grid.fps * grid.speed
-        take = self.take
-        found = {
-            name: sample(getattr(take, name), take.fps, times)
-            for name in ("landmarks", "arkit", "head", "gaze", "blink", "activity")
-        }
-        found["landmarks"] = (found["landmarks"] - take.neutral) * self.strength
-        for name in ("arkit", "head", "gaze", "blink"):
-            found[name] = found[name] * self.strength
-        return found
+        return read_on_frames(self.take, times, self.strength)
 
 
 def _joined(lines: Sequence[_Final], frames: NDArray[np.int64], fps: float) -> Performance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import bpy
 
@@ -11,13 +11,15 @@ from ... import compat
 from ...sound import recordings, soundtrack
 from . import lines as portrait_lines
 from .film_encoder import add_frames
-from .render import Rendered
+
+if TYPE_CHECKING:
+    from mouthpiece.portrait.film_job import PortraitMade
 
 #: Custom property of a strip: the portrait it shows.
 _MARK: Final = "mouthpiece_portrait"
 
 
-def place(obj: bpy.types.Object, context: bpy.types.Context, done: Rendered, first: int, last: int) -> list[str]:
+def place(obj: bpy.types.Object, context: bpy.types.Context, done: PortraitMade, first: int, last: int) -> list[str]:
     """Show what was rendered where the portrait's settings want it, and return remarks."""
     settings, remarks = obj.mouthpiece_portrait, []
     settings.first, settings.last = first, last
@@ -29,7 +31,7 @@ def place(obj: bpy.types.Object, context: bpy.types.Context, done: Rendered, fir
     return remarks
 
 
-def image_of(obj: bpy.types.Object, done: Rendered, first: int) -> bpy.types.Image:
+def image_of(obj: bpy.types.Object, done: PortraitMade, first: int) -> bpy.types.Image:
     """Return the image that plays what was rendered, the one used before if there is one."""
     source = _file(done)
     image = obj.mouthpiece_portrait.rendered
@@ -42,7 +44,7 @@ def image_of(obj: bpy.types.Object, done: Rendered, first: int) -> bpy.types.Ima
     return image
 
 
-def sequence(obj: bpy.types.Object, scene: bpy.types.Scene, done: Rendered, first: int) -> list[str]:
+def sequence(obj: bpy.types.Object, scene: bpy.types.Scene, done: PortraitMade, first: int) -> list[str]:
     """Put what was rendered into a sequencer, in place of what was there of it, and its sounds where missing."""
     strips = compat.strips_of(scene.sequence_editor_create())
     old = [strip for strip in strips if strip.get(_MARK) == obj.name]
@@ -51,7 +53,7 @@ def sequence(obj: bpy.types.Object, scene: bpy.types.Scene, done: Rendered, firs
         strips.remove(strip)
     remarks = _sounds(obj, scene)
     if done.path.is_dir():
-        added = add_frames(strips, obj.name, tuple(map(str, done.frames)), channel or _free(scene), first)
+        added = add_frames(strips, obj.name, tuple(map(str, done.files)), channel or _free(scene), first)
         for strip in added:
             strip.directory = _stored(done.path) + "/"
     else:
@@ -90,8 +92,8 @@ def _free(scene: bpy.types.Scene) -> int:
     return min(128, 1 + max((strip.channel for strip in compat.all_strips(scene)), default=0))
 
 
-def _file(done: Rendered) -> Path:
-    return done.frames[0] if done.path.is_dir() else done.path
+def _file(done: PortraitMade) -> Path:
+    return done.files[0] if done.path.is_dir() else done.path
 
 
 def _stored(path: Path) -> str:

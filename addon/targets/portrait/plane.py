@@ -7,7 +7,11 @@ from typing import Any
 import bpy
 
 from ... import previews
-from .frames import first_number
+
+
+def first_number(first: int) -> int:
+    """Return the number that the file of the scene's frame ``first`` bears: its own, but at least 1."""
+    return max(first, 1)
 
 
 def chosen(self: Any, _context: bpy.types.Context) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty
@@ -14,7 +14,10 @@ from ...reports import reports_errors
 from .. import find_object
 from ..picture_rig import settings as picture_settings
 from . import placement, render_setup
-from .render import Asked, Rendered, Rendering
+from .render import Asked, Rendering
+
+if TYPE_CHECKING:
+    from mouthpiece.portrait.film_job import PortraitMade
 
 
 class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
@@ -32,7 +35,6 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
     _rendering: Rendering
     _name: str
     _what = "Portrait"
-    _last = Rendered
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -56,7 +58,7 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
             return self.execute(context)
         context.window_manager.mouthpiece.remarks = ""
         self._set_up(context)
-        refused = "" if self.replace else self._rendering.refusal()
+        refused = "" if self.replace else self._rendering.job.objection()
         if refused:
             bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=refused)
             return {"CANCELLED"}
@@ -64,24 +66,37 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
 
     def _stopped(self) -> str:
         """Return what to say when the rendering was stopped."""
-        return f"Stopped.{self._rendering.folder.resuming()}"
+        return f"Stopped.{self._rendering.resuming()}"
 
-    def _result(self, context: bpy.types.Context, message: Asked | Rendered) -> None:
+    def _failed(self, context: bpy.types.Context, error: Exception) -> set[str]:
+        """Ask whether to replace what the worker found in the way, which the glance before had missed."""
+        from mouthpiece.provenance.sequences import InTheWay
+
+        if not isinstance(error, InTheWay):
+            raise error
+        bpy.ops.mouthpiece.replace_portrait("INVOKE_DEFAULT", what=error.what)
+        return {"CANCELLED"}
+
+    def _result(self, context: bpy.types.Context, message: Asked | PortraitMade) -> None:
         """Encode a film that only the main thread can; put what was rendered where it is wanted, and report."""
         if isinstance(message, Asked):
             message.answer()
             return
-        first, count = self._rendering.first, self._rendering.folder.count
-        for remark in placement.place(find_object(self._name), context, message, first, first + count - 1):
+        first, last, count = self._rendering.first, self._rendering.last, self._rendering.count
+        for remark in placement.place(find_object(self._name), context, message, first, last):
             self._warn(context, remark)
-        kept = f", {message.resumed} of them there before" if message.resumed else ""
+        kept = f", {count - message.rendered} of them there before" if message.rendered < count else ""
         self.report({"INFO"}, f"{count} frames of {message.size[0]} x {message.size[1]}{kept}: {message.path}")
         compat.redraw_images(context)
 
     def _set_up(self, context: bpy.types.Context) -> None:
+        from mouthpiece.portrait.film_job import PortraitMade  # heavy: not at Blender's start
+
+        self._last = PortraitMade
         obj: Any = picture_settings.portrait_meant(context.active_object)
         self._name = obj.name
-        self._rendering, remarks = render_setup.rendering_of(obj, context.scene, self.replace)
+        wish = render_setup.RenderWish(replaces=self.replace)
+        self._rendering, remarks = render_setup.rendering_of(obj, context.scene, wish)
         for remark in remarks:
             self._warn(context, remark)
 

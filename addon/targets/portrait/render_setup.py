@@ -1,38 +1,43 @@
-"""A portrait's settings into a rendering, everything checked before anything is done."""
+"""A portrait's settings into a job of the core, everything checked before anything is done."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import bpy
+from mouthpiece.errors import MouthpieceError, PictureError, RigError
 
 from ... import preferences
+from ...keys import kept_takes
 from ...sound import recordings, soundtrack
+from ..picture_rig import images
 from ..picture_rig import settings as picture_settings
 from . import film_encoder, playback
 from . import lines as portrait_lines
 from . import settings as portrait_settings
-from .frames import FrameFolder, first_number
-from .render import Rendering, fingerprint
+from .plane import first_number
+from .render import Rendering
 
 if TYPE_CHECKING:
-    from mouthpiece.performance import Performance
     from mouthpiece.portrait.consent import Consent
-    from mouthpiece.portrait.draw.generator import Generator
+    from mouthpiece.portrait.film_job import PortraitJob, PortraitOutput, PortraitPicture
+    from mouthpiece.portrait.frame_motion import FrameMotion
     from mouthpiece.provenance.credentials import Seal
-    from mouthpiece.provenance.facts import Facts
-
+    from mouthpiece.provenance.sequences import Numbering
 
 #: Endings of films that can carry the record of what they are.
 FILMS: Final = (".mp4", ".m4v", ".mov")
+#: Greatest denominator of ``fps_base``, which Blender keeps as a single float: 1001/1000 is near 1.0010000467.
+_DENOMINATOR: Final = 5_000
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why the active portrait cannot be rendered now; empty if it can. Cheap: panels ask."""
-    from mouthpiece.errors import MouthpieceError
-
     obj = picture_settings.portrait_meant(context.active_object)
     if obj is None:
         return "Click a portrait, or make one with Add Portrait"
@@ -53,16 +58,14 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where frames go, what they are called, and the film that is made of them, if any."""
+    """Where frames go, and the film that is made of them, if any."""
 
-    folder: Path
-    name: str
+    frames: Numbering
     film: Path | None
 
 
 def output_of(obj: bpy.types.Object) -> Output:
-    """Return where what is rendered goes; PictureError if the place makes no sense."""
-    from mouthpiece.errors import PictureError
+    """Return where what is rendered goes; PictureError if the place makes no sense. Cheap: panels ask."""
     from mouthpiece.provenance.sequences import Numbering
 
     settings = obj.mouthpiece_portrait
@@ -76,139 +79,24 @@ def output_of(obj: bpy.types.Object) -> Output:
     path, name = Path(bpy.path.abspath(text)).absolute(), f"{bpy.path.clean_name(obj.name)}_####.png"
     if settings.media == "FRAMES":
         if "#" in path.name:
-            named = Numbering.of(path)
-            return Output(named.folder, named.name, None)
-        return Output(path.with_suffix("") if path.suffix.lower() in (*FILMS, ".png") else path, name, None)
+            return Output(Numbering.of(path), None)
+        folder = path.with_suffix("") if path.suffix.lower() in (*FILMS, ".png") else path
+        return Output(Numbering(folder, name), None)
     if path.is_dir():
         raise PictureError(f"'{path}' is a folder. Name a film in it, such as {obj.name}.mp4.")
     if path.suffix.lower() not in FILMS:
         path = path.with_name(path.name + FILMS[0])
-    return Output(path.with_name(f"{path.stem}_frames"), name, path)
+    return Output(Numbering(path.with_name(f"{path.stem}_frames"), name), path)
 
 
 def span_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, int]:
     """Return the first and the last frame to be rendered."""
-    from mouthpiece.errors import RigError
-
     if obj.mouthpiece_portrait.span == "SCENE":
         return scene.frame_start, scene.frame_end
     found = portrait_lines.span(obj)
     if found is None:
         raise RigError(f"'{obj.name}' has no line to speak. Choose a sound and press Animate first.")
     return found
-
-
-def rendering_of(
-    obj: bpy.types.Object, scene: bpy.types.Scene, replace_files: bool = False, signer: Signer | None = None
-) -> tuple[Rendering, list[str]]:
-    """Return what is to be rendered of a portrait, and remarks; a MouthpieceError says what is wrong.
-
-    ``signer`` is what is signed with in place of what the preferences name.
-    """
-    settings = obj.mouthpiece_portrait
-    consent = portrait_settings.consent_of(obj)
-    output = output_of(obj)
-    folder, film = output.folder, output.film
-    first, last = span_of(obj, scene)
-    performance = playback.performance_of(obj, scene, (first, last))
-    longest = playback.longest_of(obj)
-    portrait = playback.portrait_of(obj, longest)
-    generator = portrait_settings.generator_of(obj)
-    remarks: list[str] = []
-    if film is not None and not film_encoder.can_encode():
-        remarks.append(f"This Blender cannot write films: frames are in '{folder}'.")
-        film = None
-    remarks += _other_rates(obj, recordings.true_fps(scene))
-    sounds: list[soundtrack.TrackSound] = []
-    if film is not None:
-        sounds, told = soundtrack.heard(portrait_lines.spoken(obj), scene)
-        remarks += told
-    picture = _file_of(picture_settings.picture_of(obj))
-    facts = _facts(obj, consent, performance, generator, picture)
-    facts = replace(facts, options={**facts.options, "fps": recordings.true_fps(scene), "frames": last - first + 1})
-    sealing, told = sealing_of(facts, picture, signer or Signer(*preferences.signer(bpy.context)))
-    remarks += told
-    of = fingerprint(
-        portrait, performance, longest, consent, facts.marked, facts.software, sealing.seal.signature,
-        getattr(generator, "sha256", ""),
-    )  # fmt: skip
-    frames = FrameFolder(folder, output.name, first_number(first), last - first + 1, of)
-    rendering = Rendering(
-        portrait, performance, generator, longest, first, scene.render.fps, scene.render.fps_base, frames, film,
-        tuple(sounds), sealing, bpy.app.binary_path, settings.keep_frames or film is None,
-        replace_files, tuple(settings.background),
-    )  # fmt: skip
-    return rendering, remarks
-
-
-def _other_rates(obj: bpy.types.Object, fps: float) -> list[str]:
-    """Return a remark on each line that was animated at another frame rate: it would not last as long as its sound."""
-    return [
-        f"{line.label} was animated at {line.frames().fps:g} frames per second, the scene runs at {fps:g}. Animate it "
-        "again, or its lips are off."
-        for line in portrait_lines.spoken(obj)
-        if abs(line.frames().fps - fps) > 1e-3
-    ]
-
-
-def _facts(
-    obj: bpy.types.Object, consent: Consent, performance: Performance, generator: Generator | None, picture: Path | None
-) -> Facts:
-    """Return what is recorded of a portrait."""
-    from mouthpiece.portrait.film_job import hash_of
-    from mouthpiece.provenance.facts import COMPOSITE, Facts, file_sha256, now, of_take, software, source_type_of
-
-    placed, moved = picture_settings.landmarks_of(obj), performance
-    networks = dict(performance.models)
-    if generator is not None:
-        networks[generator.name or "portrait"] = generator.sha256
-    lines = portrait_lines.spoken(obj)
-    return Facts(
-        consent,
-        software(),
-        now(),
-        COMPOSITE if picture is None else source_type_of(picture),
-        picture_sha256="" if picture is None else file_sha256(picture),
-        sound_sha256=performance.audio_sha256 if len(lines) == 1 else "",
-        networks={name: digest for name, digest in networks.items() if digest},
-        options={
-            "face_sha256": hash_of(placed.landmarks, placed.irises),
-            "motion_sha256": hash_of(moved.landmarks, moved.arkit, moved.head, moved.gaze, moved.blink),
-            "take": of_take(performance.options),
-            "lines": [{"dials": dict(line.dials), "strength": line.targets[0]["strength"]} for line in lines],
-        },
-        marked=bool(obj.mouthpiece_portrait.mark),
-    )
-
-
-def _file_of(image: bpy.types.Image) -> Path | None:
-    """Return the file of an image, if there is one and the image is as it is there."""
-    if not image.filepath or image.packed_file is not None or image.is_dirty:
-        return None
-    path = Path(bpy.path.abspath(image.filepath, library=image.library))
-    return path if path.is_file() else None
-
-
-@dataclass(frozen=True, slots=True)
-class Sealing:
-    """How frames and films are recorded and vouched for. No bpy: a worker uses it."""
-
-    facts: Facts
-    seal: Seal
-
-    def frame_bytes(self, frame: Any, index: int, is_for_film: bool) -> bytes:
-        """Return a frame (H, W, 4) as a PNG file with its record, marked if that is wanted.
-
-        It is signed, but not where a film is made of it: the film will be.
-        """
-        from mouthpiece.provenance.marks import marked
-
-        seal = replace(self.seal, identity=None) if is_for_film else self.seal
-        return seal.frame(marked(frame) if self.facts.marked else frame, replace(self.facts, frame=index))
-
-    def film(self, path: Path) -> None:
-        """Put the record into a finished film, and sign it."""
-        self.seal.put(path, self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +112,172 @@ class Signer:
     signs: bool = True
 
 
-def sealing_of(facts: Facts, picture: Path | None, signer: Signer) -> tuple[Sealing, list[str]]:
-    """Return how what is recorded of a portrait is vouched for, and a remark if it cannot be.
+@dataclass(frozen=True, slots=True)
+class RenderWish:
+    """What a rendering is to be like beyond the portrait's settings.
+
+    Attributes
+    ----------
+    replaces : bool
+        Whether a film or frames that are there already may be replaced.
+    signer : Signer or None
+        What is signed with in place of what the preferences name.
+    quality : int
+        Of a film, 1 best to 51.
+    frames : Numbering or None
+        Where frames go in place of what Output comes to; they are numbered as always.
+    sound : Recording or None
+        What is heard in a film in place of the lines' sounds.
+    finders : mapping of str to str
+        Networks that found the face, and their SHA-256, for the record.
+    """
+
+    replaces: bool = False
+    signer: Signer | None = None
+    quality: int = 16
+    frames: Numbering | None = None
+    sound: recordings.Recording | None = None
+    finders: Mapping[str, str] = field(default_factory=dict)
+
+
+def rendering_of(
+    obj: bpy.types.Object, scene: bpy.types.Scene, wish: RenderWish | None = None
+) -> tuple[Rendering, list[str]]:
+    """Return what is to be rendered of a portrait, and remarks; a MouthpieceError says what is wrong."""
+    wish = wish or RenderWish()
+    consent = portrait_settings.consent_of(obj)
+    place = output_of(obj)
+    first, last = span_of(obj, scene)
+    motion = _motion(obj, scene, first, last)
+    remarks: list[str] = []
+    if place.film is not None and not film_encoder.can_encode():
+        remarks.append(f"This Blender cannot write films: frames are in '{place.frames.folder}'.")
+        place = replace(place, film=None)
+    output = _output(obj, place, first, wish)
+    remarks += _other_rates(obj, recordings.true_fps(scene))
+    sounds, told = _sounds(obj, scene, first, last, wish) if output.film is not None else ((), [])
+    picture = _picture(obj)
+    seal, said = seal_of(picture.file, wish.signer or Signer(*preferences.signer(bpy.context)))
+    job = _job(obj, (consent, motion, picture, seal, output), wish, sounds)
+    blender = bpy.app.binary_path
+    rendering = Rendering(job, first, scene.render.fps, scene.render.fps_base, sounds, blender)
+    return rendering, [*remarks, *told, *said]
+
+
+def _motion(obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int) -> FrameMotion:
+    """Return what the face does on frames of the scene."""
+    from mouthpiece.portrait.frame_motion import FrameMotion, LineFacts
+
+    performance = playback.performance_of(obj, scene, (first, last))
+    lines = []
+    for line in portrait_lines.spoken(obj):
+        take, strength = kept_takes.motion(line), line.targets[0].get("strength", 1.0)
+        lines.append(LineFacts(take.options, line.dials, strength, take.audio_sha256))
+    fps = scene.render.fps / Fraction(scene.render.fps_base).limit_denominator(_DENOMINATOR)
+    return FrameMotion(performance, fps, last - first + 1, tuple(lines))
+
+
+def _output(obj: bpy.types.Object, place: Output, first: int, wish: RenderWish) -> PortraitOutput:
+    from mouthpiece.portrait.film_job import PortraitOutput
+
+    frames = replace(wish.frames or place.frames, first=first_number(first))
+    keeps = obj.mouthpiece_portrait.keep_frames or place.film is None
+    return PortraitOutput(place.film, frames, keeps, wish.replaces, "replace what is there")
+
+
+def _sounds(
+    obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int, wish: RenderWish
+) -> tuple[tuple[soundtrack.TrackSound, ...], list[str]]:
+    """Return what is heard in a film, and remarks."""
+    if wish.sound is not None:
+        return (soundtrack.TrackSound(wish.sound, first, last),), []
+    found, remarks = soundtrack.heard(portrait_lines.spoken(obj), scene)
+    return tuple(found), remarks
+
+
+def _picture(obj: bpy.types.Object) -> PortraitPicture:
+    """Return the picture of a portrait, all of its pixels, and what is known of its file."""
+    from mouthpiece.portrait.film_job import PortraitPicture
+    from mouthpiece.provenance.facts import source_type_in
+
+    image, placed = picture_settings.picture_of(obj), picture_settings.landmarks_of(obj)
+    portrait, file = playback.portrait_of(obj, images.LONGEST), _file_of(image)
+    if file is not None:
+        return PortraitPicture.of_file(portrait, placed, file)
+    if image.packed_file is not None and not image.is_dirty:
+        packed = bytes(image.packed_file.data)
+        return PortraitPicture(
+            portrait, placed, sha256=hashlib.sha256(packed).hexdigest(), source_type=source_type_in(packed)
+        )
+    return PortraitPicture(portrait, placed)
+
+
+def _job(
+    obj: bpy.types.Object,
+    parts: tuple[Consent, FrameMotion, PortraitPicture, Seal, PortraitOutput],
+    wish: RenderWish,
+    sounds: tuple[soundtrack.TrackSound, ...],
+) -> PortraitJob:
+    """Return the job; where 0.4.0 began it, as that understood it."""
+    from mouthpiece.portrait import begun_before
+    from mouthpiece.portrait.film_job import PortraitJob
+
+    settings, longest = obj.mouthpiece_portrait, playback.longest_of(obj)
+    consent, motion, picture, seal, output = parts
+    red, green, blue = (round(255 * level) for level in settings.background)
+    job = PortraitJob(
+        picture,
+        motion,
+        consent,
+        portrait_settings.generator_of(obj),
+        seal,
+        output,
+        longest=longest,
+        marked=bool(settings.mark),
+        background=(red, green, blue),
+        quality=wish.quality,
+        finders=wish.finders,
+        inputs=tuple(Path(track.recording.path) for track in sounds),
+    )
+    if begun_before.is_of_scene(output):
+        return begun_before.scene_job(job, playback.portrait_of(obj, longest))
+    return job
+
+
+def _other_rates(obj: bpy.types.Object, fps: float) -> list[str]:
+    """Return a remark on each line that was animated at another frame rate: it would not last as long as its sound."""
+    return [
+        f"{line.label} was animated at {line.frames().fps:g} frames per second, the scene runs at {fps:g}. Animate it "
+        "again, or its lips are off."
+        for line in portrait_lines.spoken(obj)
+        if abs(line.frames().fps - fps) > 1e-3
+    ]
+
+
+def _file_of(image: bpy.types.Image) -> Path | None:
+    """Return the file of an image, if there is one and the image is as it is there."""
+    if not image.filepath or image.packed_file is not None or image.is_dirty:
+        return None
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    return path if path.is_file() else None
+
+
+def seal_of(picture: Path | None, signer: Signer) -> tuple[Seal, list[str]]:
+    """Return how what is made of a picture is vouched for, and a remark if it cannot be.
 
     Raises PictureError if the user's own certificate cannot be used.
     """
-    from mouthpiece.errors import PictureError
     from mouthpiece.provenance import certificates
     from mouthpiece.provenance.credentials import Seal, library
 
     if not signer.signs:
-        return Sealing(facts, Seal(None, picture)), []
+        return Seal(None, picture), []
     try:
         library()
     except PictureError as error:
         if signer.certificate:
             raise
-        return Sealing(facts, Seal(None, picture)), [f"Not signed with content credentials: {error}"]
+        return Seal(None, picture), [f"Not signed with content credentials: {error}"]
     own = (Path(signer.certificate), Path(signer.key)) if signer.certificate else None
     identity = certificates.own_identity() if own is None else certificates.read_identity(*own)
-    return Sealing(facts, Seal(identity, picture, signer.authority)), []
+    return Seal(identity, picture, signer.authority), []

@@ -34,11 +34,6 @@ class ShapeKeyTarget:
     strength: float = 1.0
 
     @classmethod
-    def claims(cls, obj: bpy.types.Object) -> bool:
-        """Return False: other kinds may play a mesh with shape keys as well."""
-        return False
-
-    @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for a mesh with the table of :func:`table_of`.
 

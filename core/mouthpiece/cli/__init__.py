@@ -1,1 +1,1 @@
-"""The command line: ``python -m mouthpiece``, and the grammar that Blender's command shares with it."""
+"""The command line ``python -m mouthpiece``, and the arguments that Blender's command has as well."""

@@ -1,4 +1,4 @@
-"""The command ``animate``: sounds in, takes out; and the arguments that decide how a face moves."""
+"""The command ``animate``, which makes takes from sounds, and the arguments that set how a face moves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_animate_command(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> argparse.ArgumentParser:
     """Add ``animate`` to ``parser.add_subparsers()`` and return its parser.
 
-    ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
+    ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         "animate",
@@ -42,7 +42,7 @@ def add_animate_command(commands: Any, open_sound: Callable[[Path], Source] | No
 
 
 def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what decides how a face moves: ``--seed``, ``--style``, ``--style-from`` and ``--models``."""
+    """Add the arguments that set how a face moves: ``--seed``, ``--style``, ``--style-from`` and ``--models``."""
     group = parser.add_argument_group("motion")
     group.add_argument(
         "--seed", type=_whole, default=0, metavar="N", help="choose head motion, blinks and gaze (default 0)"
@@ -62,12 +62,12 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def style_asked(options: argparse.Namespace) -> Style | None:
-    """Return the style asked for by :func:`add_motion_arguments`; None for the sound's own.
+    """Return the style chosen by the arguments of :func:`add_motion_arguments`; None for the sound's own speaker.
 
     Raises
     ------
     MouthpieceError
-        If there is no such style, two are asked for, or the sound it is to come from cannot be used.
+        If there is no such style, two styles are given, or the sound to take the style from cannot be used.
     """
     from .. import styles
 
@@ -84,7 +84,7 @@ def style_asked(options: argparse.Namespace) -> Style | None:
 
 
 def run_animate(options: argparse.Namespace) -> int:
-    """Animate every sound; a bad one does not stop the rest. Return 0 if all succeeded, else 1."""
+    """Animate every sound, also if an earlier one failed. Return 0 if all succeeded, else 1."""
     teller = reporter(options)
     results: list[dict[str, Any]] = []
     try:
@@ -111,7 +111,7 @@ def run_animate(options: argparse.Namespace) -> int:
 
 
 def _places(sounds: Sequence[Path], output: Path | None) -> list[Path]:
-    """Return where each take goes."""
+    """Return the file each sound's take is written to."""
     if output is None:
         return [sound.with_suffix(".npz") for sound in sounds]
     if len(sounds) > 1 or output.is_dir():

@@ -1,4 +1,4 @@
-"""The ``cues`` command: a take in, which drawn mouth to show when out."""
+"""The command ``cues``, which writes which drawn mouth to show when in a take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ formats: tsv, json and xml as Rhubarb Lip Sync writes them, dat (Moho, OpenToonz
 
 
 def add_timing_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how drawn mouths are timed: ``--on``, ``--hold`` and ``--lead``, in frames."""
+    """Add the arguments for the timing of drawn mouths: ``--on``, ``--hold`` and ``--lead``, in frames."""
     group = parser.add_argument_group("timing")
     group.add_argument("--on", type=int, metavar="N", choices=(1, 2, 3, 4), help="a drawing every N frames (default 2)")
     group.add_argument("--hold", type=_frames, metavar="N", help="least frames a mouth is shown (default 2)")
@@ -30,7 +30,7 @@ def add_timing_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def timing_of(options: argparse.Namespace, fps: float) -> Timing:
-    """Return the timing asked for by :func:`add_timing_arguments` at ``fps`` frames per second."""
+    """Return the timing set by the arguments of :func:`add_timing_arguments`, at ``fps`` frames per second."""
     from ..motion.chart.cues import Timing
 
     values = {"on": options.on, "hold": options.hold, "lead": options.lead}
@@ -59,7 +59,7 @@ def add_cues_command(commands: Any) -> argparse.ArgumentParser:
 
 
 def run_cues(options: argparse.Namespace) -> int:
-    """Time a chart to a take and write the cues. Return 0, or 1 if it fails."""
+    """Choose the mouths of a chart for a take and write the cues. Return 0, or 1 if it fails."""
     from ..motion.chart import files
     from ..motion.chart.charts import named_chart
     from ..motion.chart.cues import cue_track

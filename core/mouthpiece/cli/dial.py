@@ -1,4 +1,4 @@
-"""The dials on the command line: arguments for what makes takes, and ``mouthpiece dial``, which needs no network."""
+"""The dials on the command line: arguments for commands that make takes, and the command ``dial``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 if TYPE_CHECKING:
     from ..motion.dials import Dials
 
-#: Argument, the dial it turns, its place holder, and what it does.
+#: For each argument its name, the dial it sets, the place holder of its value, and its help text.
 _ARGUMENTS: Final = (
     ("--lips", "lips", "X", "how much the lips move, 0 to 2 (as inferred: 1)"),
     ("--jaw", "jaw", "X", "how far the jaw opens, 0 to 2"),
@@ -31,14 +31,14 @@ _ARGUMENTS: Final = (
 
 
 def add_dial_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what may be turned after inference: ``--lips``, ``--jaw``, …, ``--emotion``, ``--offset``."""
+    """Add the arguments that set dials: ``--lips``, ``--jaw``, …, ``--emotion``, ``--offset``."""
     group = parser.add_argument_group("dials", "kept beside the motion, and turned again at any time")
     for flag, dial, holder, text in _ARGUMENTS:
         group.add_argument(flag, dest=f"dial_{dial}", type=_reader(dial), metavar=holder, help=text)
 
 
 def _reader(dial: str) -> Any:
-    """Return what reads the text given for ``dial``; it looks ranges up when used, so that help costs nothing."""
+    """Return the function that reads the text given for ``dial``; it imports numpy only when called, not for help."""
 
     def read(text: str) -> Any:
         from ..motion.dials import Dials
@@ -57,12 +57,12 @@ def _reader(dial: str) -> Any:
 
 
 def strength(text: str) -> float:
-    """Return the factor on all motion, 0 to 3, that an argument names.
+    """Return the factor on all motion, 0 to 3, that an argument's text gives.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        If it is none.
+        If it is not a number from 0 to 3.
     """
     try:
         value = float(text)
@@ -74,13 +74,13 @@ def strength(text: str) -> float:
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the dials named on the command line."""
+    """Return the dials given on the command line, by name."""
     values = {dial: getattr(options, f"dial_{dial}") for _, dial, _, _ in _ARGUMENTS}
     return {dial: value for dial, value in values.items() if value is not None}
 
 
 def dials_of(options: argparse.Namespace, saved: Mapping[str, Any] | None = None) -> Dials:
-    """Return the dials asked for by :func:`add_dial_arguments`; those not named are as ``saved``, or as built.
+    """Return the dials set by the arguments of :func:`add_dial_arguments`; the others are as ``saved``, or at default.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def add_dial_command(commands: Any) -> argparse.ArgumentParser:
 
 
 def run_dial(options: argparse.Namespace) -> int:
-    """Turn the dials of a take and save it. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
+    """Set the dials of a take and save it. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from ..motion.dials import dialled
     from ..performance import Performance, check_replaceable
 

@@ -1,4 +1,4 @@
-"""The command ``inspect``: what is in a take, in words, figures and curves."""
+"""The command ``inspect``, which shows what is in a take, as text, numbers or a plot."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def run_inspect(options: argparse.Namespace) -> int:
     return DONE
 
 
-#: Lid closure that counts as a blink.
+#: Lid closure, 0 to 1, from which on it counts as a blink.
 _BLINK: float = 0.5
 
 
 def lip_gap(take: Performance) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return the inner lips' distance (T,) in eye distances."""
+    """Return the distance (T,) between the inner lips, in eye distances."""
     gap: np.ndarray[Any, np.dtype[np.float32]] = np.linalg.norm(
         take.landmarks[:, INNER_LIP_TOP, :2] - take.landmarks[:, INNER_LIP_BOTTOM, :2], axis=-1
     )
@@ -60,7 +60,7 @@ def lip_gap(take: Performance) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def lip_width(take: Performance) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return the distance of the mouth's corners (T,) in eye distances."""
+    """Return the distance (T,) between the corners of the mouth, in eye distances."""
     width: np.ndarray[Any, np.dtype[np.float32]] = np.linalg.norm(
         take.landmarks[:, MOUTH_RIGHT_CORNER, :2] - take.landmarks[:, MOUTH_LEFT_CORNER, :2], axis=-1
     )
@@ -68,7 +68,7 @@ def lip_width(take: Performance) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def summarise(take: Performance) -> dict[str, Any]:
-    """Return the figures of ``take``, dials applied, as JSON values; units as in the keys or ``Performance``."""
+    """Return measures of ``take``, dials applied, as JSON values; units are in the names, or as in ``Performance``."""
     given, take = take, take.final()
     gap = lip_gap(take)
     shut = take.blink[:, 0] > _BLINK
@@ -90,7 +90,7 @@ def summarise(take: Performance) -> dict[str, Any]:
 
 
 def describe(take: Performance) -> str:
-    """Return :func:`summarise` in words, several lines."""
+    """Return the measures of :func:`summarise` as text of several lines."""
     facts = summarise(take)
     models = ", ".join(f"{name} {digest[:12]}" for name, digest in facts["models"].items()) or "none recorded"
     options = ", ".join(f"{name} {value}" for name, value in facts["options"].items()) or "none recorded"
@@ -113,7 +113,7 @@ def describe(take: Performance) -> str:
 
 
 def plot(take: Performance, path: str | os.PathLike[str]) -> Path:
-    """Draw the curves of ``take`` into the picture ``path`` and return it.
+    """Plot the curves of ``take`` into a picture file and return its path.
 
     Raises
     ------

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
 from ..files import write_whole
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
-    from ..portrait.find.faces import Face
-    from ..portrait.find.placement import Placed
-
-#: Longest side, in pixels, at which a picture is looked at for faces: larger ones show no more of them.
-LOOKED_AT: Final = 4096
+    from ..portrait.find.search import FaceRequest, Sighting
 
 
 def add_landmarks_command(commands: Any) -> argparse.ArgumentParser:
@@ -61,26 +56,12 @@ def pixel(text: str) -> tuple[float, float]:
     return x, y
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
-    """What was found in a picture.
+def face_request(options: argparse.Namespace, face: int | None) -> FaceRequest:
+    """Return which faces are asked for by ``--points``, ``--box`` and ``--backend``; None for ``face`` is all."""
+    from ..portrait.find.search import FaceRequest
 
-    Attributes
-    ----------
-    placed : list of Placed
-        Faces in pixels of the whole picture, ``width`` by ``height``; those asked for only.
-    seen : tuple of (int, Face)
-        The faces a detector found, with their numbers from 1 on; none if they were placed by hand.
-    remarks, of_file : tuple of str
-        On the faces, and on how the file was read.
-    """
-
-    width: int
-    height: int
-    placed: list[Placed]
-    seen: tuple[tuple[int, Face], ...]
-    remarks: tuple[str, ...]
-    of_file: tuple[str, ...]
+    points = tuple(options.points) if options.points else None
+    return FaceRequest(face, points, tuple(options.box) if options.box else None, options.backend)
 
 
 def run_landmarks(options: argparse.Namespace) -> int:
@@ -123,50 +104,15 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     from ..portrait.find.placement import as_json
+    from ..portrait.find.search import sight
 
     place = options.output or options.picture.with_suffix(".json")
     if place.exists() and not options.force:
         raise PictureError(f"'{place}' exists. Choose another place, or replace it with --force.")
-    sighting = sight(options.picture, options)
-    text = as_json(sighting.placed, sighting.width, sighting.height, options.picture.name)
+    sighting = sight(options.picture, face_request(options, options.face))
+    text = as_json(list(sighting.placed), sighting.width, sighting.height, options.picture.name)
     try:
         write_whole(place, text)
     except OSError as error:
         raise PictureError(f"The landmarks cannot be written to '{place}': {error.strerror}.") from error
     return place, sighting
-
-
-def sight(path: Path, options: argparse.Namespace) -> Sighting:
-    """Return a picture file's faces, found or placed as asked for by ``points``, ``box``, ``backend`` and ``face``.
-
-    Raises
-    ------
-    PictureError
-        If the picture cannot be read, or no face, or not the one asked for, is found.
-    """
-    from ..portrait.find.choice import chosen_face, no_face, remarks_on, scaled
-    from ..portrait.find.faces import look_for_faces
-    from ..portrait.find.placement import placed_by_clicks, placed_by_detector, placed_in_box
-    from ..portrait.images import over_white, read_still
-
-    still = read_still(path, LOOKED_AT)
-    by_hand = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
-    by_hand = placed_in_box(*options.box) if options.box else by_hand
-    if by_hand is not None:
-        return Sighting(still.width, still.height, [by_hand], (), (), still.remarks)
-    look = look_for_faces(over_white(still.pixels), options.backend)
-    if not look.faces:
-        raise PictureError(no_face(look, str(path)))
-    factor = still.width / still.pixels.shape[1]
-    if options.face is not None:
-        chosen = chosen_face(look, options.face, str(path))
-        seen: tuple[tuple[int, Face], ...] = ((options.face, scaled(chosen.face, factor)),)
-        said = list(chosen.remarks)
-    else:
-        seen = tuple((number, scaled(face, factor)) for number, face in enumerate(look.faces, 1))
-        said = [f"Face {number}: {words}" for number, face in seen for words in remarks_on(face)]
-        said = [words.removeprefix("Face 1: ") for words in said] if len(seen) == 1 else said
-    if len(look.profiles):
-        said.append(f"{len(look.profiles)} more head(s) are seen in profile and left out.")
-    placed = [placed_by_detector(face) for _, face in seen]
-    return Sighting(still.width, still.height, placed, seen, tuple(said), still.remarks)

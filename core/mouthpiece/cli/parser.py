@@ -1,4 +1,4 @@
-"""The command line, and the argument grammar Blender's ``mouthpiece`` command shares with it."""
+"""The command line's parser, whose commands Blender's own ``mouthpiece`` command has as well."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ exit codes: 0 all done, 1 something failed, 2 bad arguments
 def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
     """Add ``animate``, ``dial``, ``cues``, ``landmarks``, ``verify`` and ``inspect`` to ``parser.add_subparsers()``.
 
-    ``open_sound`` reads a sound file where this package's own reader is not to be used (Blender decodes by itself).
+    ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).
     """
     add_report_arguments(add_animate_command(commands, open_sound))
     add_report_arguments(add_dial_command(commands))
@@ -51,7 +51,7 @@ def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = No
 
 
 class _Version(argparse.Action):
-    """Print the version; a class, because finding it costs more than help should."""
+    """Prints the version. An action of its own, because looking up the version would slow down ``--help``."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from .. import __version__
@@ -71,18 +71,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands(commands)
-    # Blender has a command of this name of its own, which writes films with what Blender has
+    # Blender's command line has its own ``portrait``, which encodes films with Blender
     add_report_arguments(add_portrait_command(commands))
     return parser
 
 
 def run(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
-    """Run the command line ``argv`` (default: the process's own) and return its exit code.
+    """Run the command line ``argv`` (default: that of the process) and return its exit code.
 
     ``parser`` (default: :func:`build_parser`'s) sets ``command``, a function from the parsed options to the exit code.
     """
     for stream in (sys.stdout, sys.stderr):
-        # File names may hold what the terminal's encoding does not.
+        # File names may hold characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:

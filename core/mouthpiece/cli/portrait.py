@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from ..errors import MouthpieceError, PictureError
+from ..errors import MouthpieceError
 from .animate import add_motion_arguments
 from .dial import add_dial_arguments, strength
 from .landmarks import pixel
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
-if TYPE_CHECKING:
-    from ..portrait.consent import Consent
-    from ..provenance.certificates import Identity
-    from ..provenance.credentials import Seal
-
+#: Endings of films.
+FILMS: Final = (".mp4", ".m4v", ".mov")
 #: Frame rates of television as they are written, and as they are.
 _RATES: Final = {
     "23.976": Fraction(24000, 1001),
@@ -124,62 +121,11 @@ def contradiction(options: argparse.Namespace) -> str:
         return "--certificate and --private-key belong together: give both, or neither."
     if options.no_credentials and (options.certificate or options.time_stamp):
         return "--no-credentials leaves out what --certificate and --time-stamp are for. Choose one of them."
-    if options.keep_frames is not None and not is_film(options.output):
+    if options.keep_frames is not None and options.output.suffix.lower() not in FILMS:
         return "--keep-frames is for films: with frames as the output they are kept anyway."
     if options.take is not None and (options.style or options.style_from):
         return "--style is for --audio without --take: the manner of a take is in it (--style-blend turns it)."
     return ""
-
-
-def is_film(output: Path) -> bool:
-    """Tell whether an output is a film, by its ending."""
-    return output.suffix.lower() in (".mp4", ".m4v", ".mov")
-
-
-def consent_of(options: argparse.Namespace) -> Consent:
-    """Return the consent given by :func:`add_portrait_arguments`.
-
-    Raises
-    ------
-    PictureError
-        If it says nothing.
-    """
-    from ..portrait.consent import Consent
-
-    return Consent.of(options.consent, options.consent_by)
-
-
-def identity_of(options: argparse.Namespace) -> Identity | None:
-    """Return what is signed with: the user's certificate, one made on this computer, or None if that was chosen.
-
-    Raises
-    ------
-    PictureError
-        If it cannot be used, or the package that signs is missing.
-    """
-    from ..provenance import certificates, credentials
-
-    if options.no_credentials:
-        return None
-    credentials.library()
-    if options.certificate is not None:
-        return certificates.read_identity(options.certificate, options.private_key)
-    return certificates.own_identity()
-
-
-def seal_of(options: argparse.Namespace, online: bool = True) -> Seal:
-    """Return how the output is vouched for; ``online`` tells whether the network may be used.
-
-    Raises
-    ------
-    PictureError
-        As :func:`identity_of`, or if a time stamp is asked for and the network may not be used.
-    """
-    from ..provenance.credentials import Seal
-
-    if options.time_stamp and not online:
-        raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
-    return Seal(identity_of(options), options.image, options.time_stamp)
 
 
 def add_portrait_command(commands: Any) -> argparse.ArgumentParser:
@@ -240,7 +186,7 @@ def _quality(text: str) -> int:
 
 def run_portrait(options: argparse.Namespace) -> int:
     """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
-    from ..portrait.film_job import job_of, rendered
+    from .portrait_request import made
 
     teller = reporter(options)
     wrong = contradiction(options)
@@ -248,7 +194,7 @@ def run_portrait(options: argparse.Namespace) -> int:
         teller.error("portrait", wrong)
         return BAD_ARGUMENTS
     try:
-        result, text = rendered(job_of(options), teller)
+        result, text = made(options, teller)
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         if options.json:

@@ -1,4 +1,4 @@
-"""How a run tells what it does: progress on stderr, the result on stdout, in words or as JSON, and its exit code."""
+"""Reports of a command: progress on stderr, the result on stdout, as text or JSON, and exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INTERRUPTED: Final = 130
 
 @dataclass
 class Reporter:
-    """Says what happens, to people or (``as_json``) to programs.
+    """Writes what a command does, as text for people or (``as_json``) as JSON for programs.
 
     Progress, warnings and errors go to ``stderr``, one line each; with ``as_json`` each line is a JSON object
     with an ``event`` of ``progress``, ``warning`` or ``error``. The result goes to ``stdout`` once, at the end.
@@ -31,7 +31,7 @@ class Reporter:
     _last: tuple[str, int, str] = ("", -1, "")
 
     def progress(self, subject: str, fraction: float, message: str) -> None:
-        """Say how far ``subject`` is, at most once for every tenth and message."""
+        """Write how far the work on ``subject`` is, at most once for every tenth and message."""
         mark = (subject, int(fraction * 10), message)
         if self.quiet or mark == self._last:
             return
@@ -42,21 +42,21 @@ class Reporter:
             self._line(f"[{fraction:4.0%}] {subject}: {message}")
 
     def warning(self, subject: str, message: str) -> None:
-        """Say something worth knowing; ``quiet`` does not silence it."""
+        """Write a warning, also if ``quiet``."""
         if self.as_json:
             self._event("warning", input=subject, message=message)
         else:
             self._line(f"warning: {subject}: {message}")
 
     def error(self, subject: str, message: str) -> None:
-        """Say what went wrong; ``quiet`` does not silence it."""
+        """Write an error, also if ``quiet``."""
         if self.as_json:
             self._event("error", input=subject, message=message)
         else:
             self._line(f"error: {subject}: {message}" if subject else f"error: {message}")
 
     def result(self, summary: Mapping[str, Any], text: str) -> None:
-        """Say how it ended: ``summary`` as JSON, or ``text``."""
+        """Write the result: ``summary`` as JSON, or ``text``."""
         self.stdout.write((json.dumps(summary, ensure_ascii=False) if self.as_json else text) + "\n")
         self.stdout.flush()
 
@@ -69,12 +69,12 @@ class Reporter:
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how to tell about it: ``--json`` and ``--quiet``."""
+    """Add the arguments for reports: ``--json`` and ``--quiet``."""
     group = parser.add_argument_group("report")
     group.add_argument("--json", action="store_true", help="report on stdout, and progress on stderr, as JSON")
     group.add_argument("--quiet", action="store_true", help="no progress, only warnings and errors")
 
 
 def reporter(options: argparse.Namespace) -> Reporter:
-    """Return the reporter asked for by :func:`add_report_arguments`."""
+    """Return the reporter set by the arguments of :func:`add_report_arguments`."""
     return Reporter(as_json=options.json, quiet=options.quiet)

@@ -1,7 +1,7 @@
-"""Certificates to sign with: the user's own, or one made on this computer that says so of itself.
+"""Certificates for signing: the user's own, or a self-made one whose name says that it was made on this computer.
 
-The one place that knows the package ``cryptography``. Functions import it, not the module: it loads OpenSSL, and the
-core works without it where nothing is signed.
+Only this module knows the package ``cryptography``. It is imported inside the functions, because it loads OpenSSL and
+the core works without it as long as nothing is signed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-#: What self-made certificates say in place of a name.
+#: Text that self-made certificates have in place of a name.
 SELF_MADE: Final = "Self-signed on this computer, identity not verified"
-#: File of the self-made certificate and its key: one, so that they always belong together.
-_KEPT: Final = "signing-identity.pem"
-#: Years a self-made certificate is valid: what is signed without a time stamp is valid as long.
+#: File of the self-made certificate and its key: one file, so that the two always belong together.
+_FILE_NAME: Final = "signing-identity.pem"
+#: Years a self-made certificate is valid, and with it all signatures without a time stamp.
 _YEARS: Final = 30
-#: Elliptic curve of a key, as ``cryptography`` names it -> C2PA's name of signing with it.
+#: Name of a key's elliptic curve in ``cryptography`` -> name of its signature algorithm in C2PA.
 _CURVES: Final = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 #: Fewest bits of an RSA key that C2PA signs with.
 _RSA_BITS: Final = 2048
@@ -38,7 +38,7 @@ _DAMAGED: Final = "The {0} cannot be read: it is damaged, cut off, or of another
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is signed with: certificates, the signer's first, and its private key, as PEM; and the kind of signature."""
+    """A signer: certificates (the signer's own first) and private key as PEM, and C2PA's name of the algorithm."""
 
     certificates: str
     key: str
@@ -46,18 +46,18 @@ class Identity:
     self_made: bool
 
     def __repr__(self) -> str:
-        """Return a text without the key, so that it gets into no message."""
+        """Return a text without the key, so that no message shows it."""
         return f"Identity({self.algorithm}, self_made={self.self_made})"
 
 
 def read_identity(certificate: Path, key: Path) -> Identity:
-    """Return the user's own certificate (with those it rests on) and private key, both PEM.
+    """Return the user's own certificate (with those of its issuers) and private key from two PEM files.
 
     Raises
     ------
     PictureError
-        If a file is missing, no PEM, protected by a password, or of a kind C2PA does not sign with; if key and
-        certificate do not belong together, or the certificate has run out or may not sign.
+        If a file is missing, not PEM, protected by a password, or of a kind C2PA does not sign with; if key and
+        certificate do not belong together, or the certificate has expired or may not sign.
     """
     require_cryptography()
     chain, secret = _read(certificate), _read(key)
@@ -68,20 +68,20 @@ def read_identity(certificate: Path, key: Path) -> Identity:
 
 
 def own_identity(folder: Path | None = None) -> Identity:
-    """Return the certificate made on this computer, from the user's settings; it is made when first needed.
+    """Return the self-made certificate from the user's settings, after making it if there is none.
 
     Parameters
     ----------
     folder
-        Where it is kept; default: :func:`settings_folder`. The private key's file can be read by the user alone.
+        Folder of its file; default: :func:`settings_folder`. Only the user can read the file, as it holds the key.
 
     Raises
     ------
     PictureError
-        If it can be neither read nor made.
+        If it cannot be read or made.
     """
     require_cryptography()
-    kept = (folder or settings_folder()) / _KEPT
+    kept = (folder or settings_folder()) / _FILE_NAME
     if not kept.exists():
         _make(kept)
     text = _read(kept)
@@ -94,7 +94,7 @@ def own_identity(folder: Path | None = None) -> Identity:
 
 
 def settings_folder() -> Path:
-    """Return the folder of the user's settings; ``MOUTHPIECE_SETTINGS`` names another."""
+    """Return the folder of the user's settings, or the one the variable ``MOUTHPIECE_SETTINGS`` names."""
     asked = os.environ.get("MOUTHPIECE_SETTINGS")
     if asked:
         return Path(asked)
@@ -106,7 +106,7 @@ def settings_folder() -> Path:
 
 
 def require_cryptography() -> None:
-    """Make sure that certificates can be read and made here.
+    """Check that certificates can be read and made here.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def require_cryptography() -> None:
         If the package ``cryptography`` is not installed, or cannot be loaded.
     """
     try:
-        from cryptography import x509  # noqa: F401  # loads the compiled part, which is what may fail
+        from cryptography import x509  # noqa: F401  # loads the compiled part, which may fail
     except ImportError as error:
         raise PictureError(
             f"Content credentials need the package 'cryptography', which cannot be loaded ({error}): python -m pip "
@@ -132,12 +132,12 @@ def _read(path: Path) -> str:
 
 
 def _identity(chain: str, secret: str) -> Identity:
-    """Return the certificates of one PEM text and the private key of another (or the same).
+    """Return the signer with the certificates of one PEM text and the private key of another (or the same).
 
     Raises
     ------
     ValueError
-        If there are none, or they cannot be signed with; its text is one or two sentences.
+        If one is missing, or they cannot be used for signing; its text is one or two sentences.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -150,7 +150,7 @@ def _identity(chain: str, secret: str) -> Identity:
         fault, is_self_made = _fault(certificates[0], key), _is_self_made(certificates[0])
     except UnsupportedAlgorithm as error:
         raise ValueError(_WRONG_KIND) from error
-    except Exception as error:  # of damage the package tells by errors that share no class
+    except Exception as error:  # damage raises errors of the package without a common base class
         raise ValueError(_DAMAGED.format("certificate")) from error
     if fault:
         raise ValueError(fault)
@@ -164,19 +164,19 @@ def _identity(chain: str, secret: str) -> Identity:
 
 
 def _certificates(chain: str) -> list[x509.Certificate]:
-    """Return the certificates of a PEM text, in its order; ValueError with a sentence if there are none."""
+    """Return the certificates of a PEM text, in its order; raise ValueError with a sentence if there are none."""
     from cryptography import x509
 
     if "-----BEGIN CERTIFICATE-----" not in chain:
         raise ValueError("There is no certificate in it. It must be PEM: -----BEGIN CERTIFICATE-----.")
     try:
         return x509.load_pem_x509_certificates(chain.encode("utf-8"))
-    except Exception as error:  # of damage the package tells by errors that share no class
+    except Exception as error:  # damage raises errors of the package without a common base class
         raise ValueError(_DAMAGED.format("certificate")) from error
 
 
 def _private_key(secret: str) -> PrivateKeyTypes:
-    """Return the private key of a PEM text; ValueError with a sentence if there is none that can be read."""
+    """Return the private key of a PEM text; raise ValueError with a sentence if no key can be read."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -188,12 +188,12 @@ def _private_key(secret: str) -> PrivateKeyTypes:
         raise ValueError("The private key is protected by a password. Give a copy without one.") from error
     except UnsupportedAlgorithm as error:
         raise ValueError(_WRONG_KIND) from error
-    except Exception as error:  # as above
+    except Exception as error:  # damage raises errors of the package without a common base class
         raise ValueError(_DAMAGED.format("private key")) from error
 
 
 def _algorithm(key: PrivateKeyTypes) -> str:
-    """Return C2PA's name of signing with a key, or nothing if there is none."""
+    """Return C2PA's name of the signature algorithm of a key, or an empty text if C2PA has none for it."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(key, ed25519.Ed25519PrivateKey):
@@ -204,9 +204,9 @@ def _algorithm(key: PrivateKeyTypes) -> str:
 
 
 def _fault(certificate: x509.Certificate, key: PrivateKeyTypes) -> str:
-    """Return why a certificate cannot be signed with today, given the private key; empty if it can.
+    """Return why a certificate and its private key cannot sign today, or an empty text if they can.
 
-    The package's errors (the certificate is damaged, or its key of an unknown kind) pass through.
+    It raises the package's own errors if the certificate is damaged or its key of an unknown kind.
     """
     from cryptography import x509
 
@@ -224,12 +224,12 @@ def _fault(certificate: x509.Certificate, key: PrivateKeyTypes) -> str:
 
 
 def _is_self_made(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate was made by this program or signs for itself."""
+    """Return whether a certificate was made by this program or is signed by its own key."""
     return certificate.issuer == certificate.subject or any(part.value == SELF_MADE for part in certificate.issuer)
 
 
 def _make(kept: Path) -> None:
-    """Make an authority, a certificate by it, and forget the authority's key."""
+    """Write a new certificate with its key and the certificate of its issuer, whose key is not kept."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -240,7 +240,7 @@ def _make(kept: Path) -> None:
         content += _certificate(authority, key, is_authority).public_bytes(text)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # nobody but the user may read it, from its first byte on
+        # only the user may read the file, from its first byte on
         with replacing(kept) as beside, open(beside, "xb", opener=partial(os.open, mode=0o600)) as stream:
             stream.write(content)
     except OSError as error:
@@ -279,7 +279,7 @@ def _name(common: str) -> x509.Name:
 def _extensions(
     authority: Ed25519PrivateKey, own: Ed25519PrivateKey, is_authority: bool
 ) -> list[tuple[x509.ExtensionType, bool]]:
-    """Return what the key may be used for, and the marks by which certificates find one another; which are critical."""
+    """Return a certificate's extensions (uses of the key, ids of key and issuer), and whether each is critical."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -293,6 +293,6 @@ def _extensions(
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False),
     ]
     if not is_authority:
-        # protecting e-mail: of the uses C2PA lets sign, the one every version of it knows
+        # e-mail protection is the only use that every version of C2PA allows for signing
         rows.append((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False))
     return rows

@@ -1,7 +1,6 @@
-"""Content credentials (C2PA): a record signed, so that one can tell whether a picture or film was changed since.
+"""Content credentials (C2PA): a signed record, which shows whether a picture or film was changed since signing.
 
-The one place that knows the package ``c2pa-python``. Nothing here reaches the network, unless an authority for time
-stamps is named.
+Only this module knows the package ``c2pa-python``. It uses the network only if an authority for time stamps is given.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ from .certificates import Identity, require_cryptography
 from .facts import CERTIFIED, SELF_SIGNED, UNSIGNED, VOCABULARY, Facts
 from .png import recorded_frame
 
-#: Label of our own assertion: the record.
+#: Label of Mouthpiece's own assertion, which holds the record.
 ASSERTION: Final = "mouthpiece.provenance"
-#: What the portrait is called among the statements.
+#: Label of the ingredient that is the portrait.
 INGREDIENT: Final = "portrait"
-#: What is asked of the library: no network, and a look at every signature made.
+#: Settings of the library: no network, and a check of every new signature.
 SETTINGS: Final = {
     "version": 1,
     "verify": {"verify_after_sign": True, "verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
 }
-#: First bytes of pictures -> their media type, for the ingredient.
+#: First bytes of a picture file and its media type, for the ingredient.
 _MEDIA: Final = (
     (b"\x89PNG", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -47,17 +46,17 @@ _NAMES: Final = {"linux": "libc2pa_c.so", "darwin": "libc2pa_c.dylib", "win32": 
 
 
 def library(signs: bool = True) -> Any:
-    """Return the package ``c2pa``, its compiled part taken from beside it and from nowhere else.
+    """Return the package ``c2pa``, with its compiled part loaded from its own folder only.
 
     Parameters
     ----------
     signs
-        Whether it is to sign, which needs the package ``cryptography`` as well.
+        Whether it is used to sign, which needs the package ``cryptography`` as well.
 
     Raises
     ------
     PictureError
-        If one of the two is not installed, or cannot be loaded.
+        If one of the two packages is not installed or cannot be loaded.
     """
     found = util.find_spec("c2pa")
     if found is None or found.origin is None:
@@ -69,7 +68,7 @@ def library(signs: bool = True) -> Any:
     beside = Path(found.origin).parent / "libs" / _NAMES.get(sys.platform, "")
     before = os.environ.get(name)
     if "c2pa" not in sys.modules and before is None and beside.is_file():
-        # by itself the package would look for its compiled part in the current folder first, which may be anybody's
+        # the package would look for its compiled part in the current folder first, where anybody may have put a file
         os.environ[name] = str(beside)
     try:
         import c2pa
@@ -88,16 +87,16 @@ def library(signs: bool = True) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """How pictures and films are vouched for.
+    """Writes records, signed or not, into pictures and films.
 
     Attributes
     ----------
     identity : Identity or None
-        What is signed with; None leaves content credentials out, and the record says so.
+        The signer; None leaves content credentials out, and the record says so.
     picture : Path or None
-        File of the picture that was made to talk, named as an ingredient, without a copy of it.
+        File of the portrait's picture, which is named as an ingredient but not copied into the result.
     authority : str
-        Address of an authority for time stamps, asked over the network at every signature; empty for none.
+        Address of an authority for time stamps, which every signature asks over the network; empty for none.
     """
 
     identity: Identity | None
@@ -106,20 +105,20 @@ class Seal:
 
     @property
     def signature(self) -> str:
-        """How the record is vouched for, as in ``Facts.signature``."""
+        """Kind of signature of the record, as in ``Facts.signature``."""
         if self.identity is None:
             return UNSIGNED
         return SELF_SIGNED if self.identity.self_made else CERTIFIED
 
     def put(self, path: Path, facts: Facts) -> Facts:
-        """Put the record, and content credentials, into a picture or film in place; return the record as it is in it.
+        """Write the record and content credentials into a picture or film, in place; return the record as written.
 
-        The file is exchanged in one go: it is as it was, or carries everything.
+        The file is replaced in one step: it is either unchanged or holds everything.
 
         Raises
         ------
         PictureError
-            If it is no PNG picture or MP4 film, damaged, cannot be written, or cannot be signed.
+            If it is not a PNG picture or MP4 film, is damaged, cannot be written, or cannot be signed.
         """
         facts = replace(facts, signature=self.signature)
         if self.identity is None:
@@ -140,7 +139,7 @@ class Seal:
         return whole
 
     def frame(self, frame: NDArray[np.uint8], facts: Facts) -> bytes:
-        """Return a frame (H, W, 3 or 4) as a PNG file with record and content credentials, made without any file.
+        """Return a frame (H, W, 3 or 4) as the bytes of a PNG file with record and content credentials.
 
         Raises
         ------
@@ -157,7 +156,7 @@ class Seal:
 
 
 def _sign(source: BinaryIO, target: BinaryIO, media: str, facts: Facts, seal: Seal) -> None:
-    """Copy a recorded picture or film with content credentials in it."""
+    """Copy a picture or film that holds a record, and add content credentials to the copy."""
     c2pa, identity = library(), seal.identity
     assert identity is not None
     try:
@@ -178,7 +177,7 @@ def _sign(source: BinaryIO, target: BinaryIO, media: str, facts: Facts, seal: Se
 
 
 def _advice(seal: Seal, error: str) -> str:
-    """Return what can be done about an error of signing."""
+    """Return an error of signing as a sentence, with what the user can do about it."""
     if seal.authority and "http" in error:
         return f" The authority for time stamps, '{seal.authority}', did not answer. Check its address, or do without."
     if seal.identity is not None and not seal.identity.self_made:
@@ -187,7 +186,7 @@ def _advice(seal: Seal, error: str) -> str:
 
 
 def _ingredient(picture: Path) -> bytes:
-    """Return a picture's file as an ingredient, or nothing if it cannot be one."""
+    """Return a picture's file as an ingredient in the library's format, or no bytes if it cannot be one."""
     try:
         state = picture.stat()
         with open(picture, "rb") as stream:
@@ -199,7 +198,7 @@ def _ingredient(picture: Path) -> bytes:
 
 @lru_cache(maxsize=4)
 def _prepared(picture: Path, media: str, *_state: int) -> bytes:
-    """Return an ingredient as the library keeps it: large pictures are read once, not for every frame."""
+    """Return an ingredient in the library's format; cached, so that a picture is not read again for every frame."""
     c2pa = library()
     portrait = {"title": "Portrait", "relationship": "componentOf", "instance_id": INGREDIENT, "label": INGREDIENT}
     result = io.BytesIO()
@@ -209,12 +208,12 @@ def _prepared(picture: Path, media: str, *_state: int) -> bytes:
             builder.add_ingredient(json.dumps(portrait), media, stream)
         builder.write_ingredient_archive(INGREDIENT, result)
     except (c2pa.C2paError, OSError):
-        return b""  # the record names the picture by its hash all the same
+        return b""  # the record still names the picture by its hash
     return result.getvalue()
 
 
 def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
-    """Return what is to be signed: who made it, that and how it is synthetic, and the record."""
+    """Return the manifest to sign: the program, that and how the content is synthetic, and the record."""
     name, _, version = facts.software.rpartition(" ")
     agent = {"name": name, "version": version}
     source = VOCABULARY + facts.source_type
@@ -222,7 +221,7 @@ def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
     actions: list[dict[str, Any]] = [made]
     if has_portrait:
         actions.append({"action": "c2pa.placed", "parameters": {"ingredientIds": [INGREDIENT]}})
-    # consent was given to this, not to whatever else could be learned from a face
+    # the person consented to this result, not to training or data mining on their face
     kept = {f"cawg.{use}": {"use": "notAllowed"} for use in ("ai_training", "ai_generative_training", "data_mining")}
     return {
         "claim_generator_info": [agent],
@@ -237,7 +236,7 @@ def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
 
 
 def _media_type(head: bytes) -> str:
-    """Return the media type of a picture that can be an ingredient, by its first bytes, else nothing."""
+    """Return the media type of a picture by its first bytes, or an empty text if it cannot be an ingredient."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((media for start, media in _MEDIA if head.startswith(start)), "")

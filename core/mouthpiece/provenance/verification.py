@@ -1,4 +1,4 @@
-"""Reading back: what a picture or film says it is, who vouches for that, and whether it was changed since."""
+"""Checks a picture or film: what its record says, who signed it, and whether it was changed since."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from . import credentials, records
 from .certificates import SELF_MADE
 from .facts import COMPOSITE, GENERATED, UNSIGNED, VOCABULARY, Facts
 
-#: What is found of a signature.
+#: Results of checking a signature.
 VALID, INVALID, NONE, UNREAD = "valid", "invalid", "none", "not checked"
-#: Words of IPTC's vocabulary that say a picture was made, or in part, by a program that learned.
+#: Words of IPTC's vocabulary for pictures made wholly or in part by a trained program.
 SYNTHETIC: Final = (COMPOSITE, GENERATED, "compositeSynthetic", "algorithmicMedia")
 _UNREAD: Final = (
     "The signature was not checked: that needs the package 'c2pa-python': python -m pip install 'mouthpiece[portrait]'."
 )
-#: Findings that are about who signed, not about what was signed.
+#: Codes of the library's findings about the signer, not about the signed content.
 _ABOUT_SIGNER: Final = ("signingCredential.untrusted",)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found in one picture or film.
+    """Results of checking one picture or film.
 
     Attributes
     ----------
     path : Path
         The file.
     source_type : str
-        Word of IPTC's vocabulary the file uses of itself; empty for none.
+        Word of IPTC's vocabulary that the file gives as its source type; empty for none.
     made_by : str
-        Program it names; empty for none.
+        Name of the program in the file; empty for none.
     facts : Facts or None
         Mouthpiece's record.
     signature : str
-        ``"valid"``, ``"invalid"``, ``"none"``, or ``"not checked"`` where the package for it is missing.
+        ``"valid"``, ``"invalid"``, ``"none"``, or ``"not checked"`` if the package for that is missing.
     signer : str
-        Name in the certificate.
+        Name in the signer's certificate.
     self_signed, trusted : bool
-        Whether the certificate was made on somebody's own computer; whether it rests on one given as trusted.
+        Whether the certificate was made by its owner; whether it was issued by one of the trusted authorities.
     problems : tuple of str
-        What is wrong, in sentences; empty if nothing is.
+        Sentences about what is wrong; empty if nothing is.
     """
 
     path: Path
@@ -65,17 +65,17 @@ class Verified:
 
     @property
     def valid(self) -> bool:
-        """Whether it has credentials and is as it was when they were made."""
+        """Whether it has credentials and is unchanged since they were made."""
         return self.signature == VALID and not self.problems
 
     @property
     def unsigned_but_whole(self) -> bool:
-        """Whether signing was left out on purpose, and pictures and sound are those of the record."""
+        """Whether it was deliberately not signed, and pictures and sound are those of the record."""
         left_out = self.facts is not None and self.facts.signature == UNSIGNED
         return left_out and self.signature == NONE and not self.problems
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON values."""
+        """Return all results as JSON values."""
         return {
             "file": str(self.path),
             "valid": self.valid,
@@ -92,12 +92,12 @@ class Verified:
 
 
 def verified(path: Path, anchors: str = "") -> Verified:
-    """Return what a picture or film says of itself and whether that holds.
+    """Return what the record of a picture or film says, and whether it is true of the file.
 
     Parameters
     ----------
     anchors
-        Certificates (PEM) of authorities that are trusted; without any nobody is.
+        Certificates (PEM) of trusted authorities; without any, no signer counts as trusted.
 
     Raises
     ------
@@ -105,12 +105,12 @@ def verified(path: Path, anchors: str = "") -> Verified:
         If it cannot be read, or is neither a PNG picture nor an MP4 film.
     """
     media = records.media_of(path)
-    found = _recorded(path)
-    return _signed(found, media, anchors)
+    found = _check_record(path)
+    return _check_credentials(found, media, anchors)
 
 
-def _recorded(path: Path) -> Verified:
-    """Look at the record alone."""
+def _check_record(path: Path) -> Verified:
+    """Return the results of reading the unsigned record."""
     try:
         packet = records.read(path)
         if packet is None:
@@ -123,8 +123,8 @@ def _recorded(path: Path) -> Verified:
         return Verified(path, problems=(str(error),))
 
 
-def _signed(found: Verified, media: str, anchors: str) -> Verified:
-    """Look at the content credentials as well."""
+def _check_credentials(found: Verified, media: str, anchors: str) -> Verified:
+    """Return ``found`` with the results of checking the content credentials added."""
     try:
         c2pa = credentials.library(signs=False)
     except PictureError:
@@ -135,25 +135,25 @@ def _signed(found: Verified, media: str, anchors: str) -> Verified:
         with open(found.path, "rb") as stream:
             reader = c2pa.Reader.try_create(media, stream, context=context)
             if reader is None:
-                return _without(found)
+                return _without_credentials(found)
             with reader:
                 store = json.loads(reader.json())
     except c2pa.C2paError as error:
         problem = f"The content credentials are damaged ({str(error)[:200]})."
         return replace(found, signature=INVALID, problems=(*found.problems, problem))
-    return _with(found, store)
+    return _with_credentials(found, store)
 
 
-def _without(found: Verified) -> Verified:
-    """Return what is found where there are no content credentials."""
+def _without_credentials(found: Verified) -> Verified:
+    """Return ``found`` completed for a file without content credentials."""
     if found.facts is not None and found.facts.signature != UNSIGNED:
         problem = "The record says that it was signed, but there are no content credentials: they were taken out."
         return replace(found, problems=(*found.problems, problem))
     return found
 
 
-def _with(found: Verified, store: Mapping[str, Any]) -> Verified:
-    """Return what is found, given what the library read of the content credentials."""
+def _with_credentials(found: Verified, store: Mapping[str, Any]) -> Verified:
+    """Return ``found`` with the results of ``store``, the content credentials as the library read them."""
     manifest = store.get("manifests", {}).get(store.get("active_manifest"), {})
     signature = manifest.get("signature_info", {})
     problems = list(found.problems)
@@ -166,7 +166,7 @@ def _with(found: Verified, store: Mapping[str, Any]) -> Verified:
         problems.append("The content credentials do not hold.")
     facts, said = found.facts, _assertion(manifest, credentials.ASSERTION)
     if said is not None:
-        facts, problem = _agreed(facts, said)
+        facts, problem = _compared_records(facts, said)
         problems += problem
     source = found.source_type or _source_type(manifest)
     agents = manifest.get("claim_generator_info") or [{}]
@@ -185,8 +185,8 @@ def _with(found: Verified, store: Mapping[str, Any]) -> Verified:
     )
 
 
-def _agreed(facts: Facts | None, said: Any) -> tuple[Facts | None, list[str]]:
-    """Return the record, given the one in the metadata and what was signed, and what is wrong with the two."""
+def _compared_records(facts: Facts | None, said: Any) -> tuple[Facts | None, list[str]]:
+    """Return the record to report, and what is wrong, given the record in the metadata and the signed one."""
     try:
         signed = Facts.from_dict(said)
     except PictureError as error:
@@ -204,7 +204,7 @@ def _assertion(manifest: Mapping[str, Any], label: str) -> Any:
 
 
 def _source_type(manifest: Mapping[str, Any]) -> str:
-    """Return the source type that an action names, without its vocabulary."""
+    """Return the source type of an action in the manifest, without the address of its vocabulary."""
     actions = _assertion(manifest, "c2pa.actions") or {}
     types = (str(item.get("digitalSourceType", "")) for item in actions.get("actions", []))
     return next((name.removeprefix(VOCABULARY) for name in types if name), "")
@@ -239,7 +239,7 @@ def frames_of(folder: Path) -> list[Path]:
 
 
 def sequence_problems(frames: Sequence[Verified]) -> list[str]:
-    """Return what is wrong with frames as a sequence, besides what is wrong with each: gaps, and frames of others."""
+    """Return sentences about faults of a sequence as a whole: missing frames, and frames of another sequence."""
     facts = [frame.facts for frame in frames if frame.facts is not None]
     numbers = sorted(fact.frame for fact in facts if fact.frame is not None)
     if not numbers:

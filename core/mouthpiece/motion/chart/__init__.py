@@ -1,1 +1,1 @@
-"""Mouth shapes: visemes read off a face, charts of drawn mouths, and when which is shown."""
+"""Mouth charts: visemes measured on a face, charts of drawn mouths, and when which mouth is shown."""

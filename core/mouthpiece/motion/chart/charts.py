@@ -19,9 +19,9 @@ from .visemes import VISEMES, reading
 
 Array = NDArray[np.float32]
 
-#: The chart used unless another is named.
+#: Name of the chart used by default.
 DEFAULT: Final = "rhubarb"
-#: Most shapes of a chart, and least part of a viseme by which a shape counts as its mouth.
+#: Most shapes a chart may have, and how well a shape must show a viseme to count as its mouth.
 MOST_SHAPES: Final = 64
 _OWN: Final = 0.75
 
@@ -31,18 +31,18 @@ _SIL, _PP, _FF = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A mouth of a chart.
+    """One mouth of a chart.
 
     Attributes
     ----------
     name : str
         Short name: ``A``, ``MBP`` …
     label : str
-        What it shows, for people.
+        A short description for people.
     visemes : mapping of str to float
-        How well, 0 to 1, it shows each viseme it is drawn for; two of them by half make a mouth between the two.
+        How well, 0 to 1, it shows each viseme it is drawn for; two visemes at 0.5 mean a mouth between the two.
     bias : float
-        What it costs to show it at all: above 0 for shapes to be shown only when nothing else comes near.
+        Cost of showing it at all; above 0 for shapes that are shown only when no other shape fits.
     """
 
     name: str
@@ -58,7 +58,7 @@ class MouthChart:
     Attributes
     ----------
     name, label : str
-        What it is called in files and for people.
+        Its name in files, and its name for people.
     shapes : tuple of Shape
         Its mouths, in the order of the model sheet.
     """
@@ -74,24 +74,24 @@ class MouthChart:
 
     @property
     def rest(self) -> int:
-        """Which shape is the mouth at rest."""
+        """Index of the shape that is the mouth at rest."""
         return int(self.affinities()[:, _SIL].argmax())
 
     @property
     def closed(self) -> tuple[int, ...]:
-        """Which shapes show lips that meet in speech; the mouth at rest where none is drawn for it."""
+        """Indices of the shapes with lips that meet in speech; the mouth at rest if no shape is drawn for that."""
         return self._of(_PP) or (self.rest,)
 
     @property
     def bitten(self) -> tuple[int, ...]:
-        """Which shapes show the lower lip at the teeth; may be none."""
+        """Indices of the shapes with the lower lip at the teeth; may be empty."""
         return self._of(_FF)
 
     def _of(self, viseme: int) -> tuple[int, ...]:
         return tuple(int(i) for i in np.flatnonzero(self.affinities()[:, viseme] >= _OWN))
 
     def affinities(self) -> Array:
-        """Return how well (S, 15) each shape shows each viseme."""
+        """Return how well, 0 to 1, each of the S shapes shows each viseme, (S, 15)."""
         found = np.zeros((len(self.shapes), len(VISEMES)), np.float32)
         for row, shape in enumerate(self.shapes):
             for viseme, value in shape.visemes.items():
@@ -99,7 +99,7 @@ class MouthChart:
         return found
 
     def mouths(self) -> Array:
-        """Return each shape's mouth (S, M): the recorded mouths of its visemes, mixed, in units of their spread."""
+        """Return the measures (S, M) of each shape's mouth: the mean of its visemes' mouths, in units of the spread."""
         measured = reading()
         shares = self.affinities()
         shares /= shares.sum(axis=1, keepdims=True)
@@ -107,7 +107,7 @@ class MouthChart:
         return mixed
 
     def saved(self) -> dict[str, Any]:
-        """Return the chart for JSON; :func:`chart_from` makes it again."""
+        """Return the chart as JSON values, which :func:`chart_from` reads."""
         shapes = [
             {"name": s.name, "label": s.label, "visemes": dict(s.visemes)} | ({"bias": s.bias} if s.bias else {})
             for s in self.shapes
@@ -116,12 +116,12 @@ class MouthChart:
 
 
 def chart_from(saved: object) -> MouthChart:
-    """Return the chart in ``saved`` (as :meth:`MouthChart.saved`), every word of it checked.
+    """Return the chart in ``saved``, the values of :meth:`MouthChart.saved`, after checking all of them.
 
     Raises
     ------
     MouthpieceError
-        If it is no chart: no shapes, a name twice, an unknown viseme, a number out of range.
+        If it is not a chart: no shapes, a name twice, an unknown viseme, a number out of range.
     """
     if not isinstance(saved, dict) or not isinstance(saved.get("shapes"), list):
         raise MouthpieceError('A mouth chart is {"name": …, "shapes": [{"name": …, "visemes": {…}}, …]}.')
@@ -164,12 +164,12 @@ def charts() -> Mapping[str, MouthChart]:
 
 
 def named_chart(name: str) -> MouthChart:
-    """Return the chart called ``name``, or the one in the file of that name if it ends in ``.json``.
+    """Return the chart called ``name``, or the chart in the file ``name`` if that ends in ``.json``.
 
     Raises
     ------
     MouthpieceError
-        If there is none, or the file holds none.
+        If there is no such chart, or the file does not hold one.
     """
     if name.lower().endswith(".json"):
         return read_chart(Path(name))
@@ -186,7 +186,7 @@ def read_chart(path: Path) -> MouthChart:
     Raises
     ------
     MouthpieceError
-        If it cannot be read or holds no chart.
+        If it cannot be read or does not hold a chart.
     """
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))

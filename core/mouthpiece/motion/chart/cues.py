@@ -1,9 +1,10 @@
-"""When which mouth of a chart is shown: timed as an animator would time it.
+"""Chooses which mouth of a chart is shown when, timed as an animator would time it.
 
-Time is cut into cells, the exposures of limited animation (on ones, twos, threes). Over all cells the best sequence of
-mouths is found at once (dynamic programming): mouths cost as much as they are unlike the face, changes cost something,
-changes between similar mouths more (they would flicker), and so does opening far at once, so that a mouth in between is
-shown where there is room. No mouth is shown for less than the hold. Lips that meet are never left out.
+Time is cut into cells, the exposures of limited animation (on ones, twos, threes). The sequence of mouths with the
+least cost over all cells is found by dynamic programming. A mouth costs more the less it looks like the face. Each
+change costs something; a change between similar mouths costs more (it would flicker), and so does opening far at once,
+so that a mouth in between is shown where there is time. No mouth is shown for less than the hold. Lips that meet are
+never left out.
 """
 
 from __future__ import annotations
@@ -20,27 +21,27 @@ from ...errors import MouthpieceError
 from ...performance import Performance
 from ..measures import MEASURES
 from .charts import MouthChart
-from .visemes import VISEMES, viseme_weights
+from .visemes import VISEMES, reading, viseme_weights
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-#: What unlike mouths cost, per 25th of a second and unit of distance, beside not being drawn for what is said.
+#: Cost of a mouth unlike the face, per 25th of a second and unit of distance, beside that of the wrong viseme.
 _UNLIKE: Final = 1.0
-#: What a change costs; how much more between mouths alike, and how near counts as alike.
+#: Cost of a change, its increase between similar mouths, and the distance up to which mouths count as similar.
 _CHANGE: Final = 0.5
 _FLICKER: Final = 0.7
 _ALIKE: Final = 0.15
-#: What a change into rest costs besides: the mouth rests in pauses, not between words.
+#: Additional cost of a change to the mouth at rest, which is meant for pauses and not for gaps between words.
 _INTO_REST: Final = 0.8
-#: Distance from which opening is a jump, and what it costs per unit beyond.
+#: Distance from which opening counts as a jump, and its cost per unit of distance beyond.
 _JUMP: Final = 0.9
 _JUMPING: Final = 1.2
-#: What it costs not to show lips that meet, and not to show a lip at the teeth.
+#: Cost of not showing lips that meet, and of not showing a lip at the teeth.
 _MUST: Final = 1000.0
 _SHOULD: Final = 2.0
-#: Share of a cell that lips must be met for it to be shut throughout.
+#: Share of a cell in which lips must meet for the whole cell to show a shut mouth.
 _COVERED: Final = 0.6
 _UNIT: Final = 0.04
 _PP, _FF = VISEMES.index("PP"), VISEMES.index("FF")
@@ -48,16 +49,16 @@ _PP, _FF = VISEMES.index("PP"), VISEMES.index("FF")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How mouths are timed, in seconds of the take.
+    """The timing of mouths, in seconds of the take.
 
     Attributes
     ----------
     cell : float
-        How long one drawing is exposed: changes happen only every so often.
+        Time between two moments at which the mouth may change.
     hold : float
-        Least time any mouth is shown.
+        Least time for which a mouth is shown.
     lead : float
-        How much earlier than the face a mouth is shown.
+        How much earlier than in the take a mouth is shown.
     """
 
     cell: float = 2 / 24
@@ -96,24 +97,24 @@ class Timing:
 
     @property
     def cells(self) -> int:
-        """Least number of cells a mouth is shown."""
+        """Least number of cells for which a mouth is shown."""
         return max(1, math.ceil(self.hold / self.cell - 1e-6))
 
 
 @dataclass(frozen=True, slots=True)
 class CueTrack:
-    """Which mouth is shown from when on.
+    """The cues of a take: which mouth of a chart is shown from when on.
 
     Attributes
     ----------
     chart : MouthChart
-        The mouths there are.
+        The chart the mouths are from.
     starts : tuple of float
-        Seconds, ascending, at which the mouth changes; the first is the beginning.
+        Seconds at which each mouth is shown first, ascending; the first is the beginning of the take.
     shapes : tuple of str
-        Names of the mouths, none the same as the one before.
+        Names of the mouths; neighbours differ.
     seconds : float
-        When it ends.
+        End of the last mouth.
     """
 
     chart: MouthChart
@@ -123,13 +124,13 @@ class CueTrack:
 
     @property
     def holds(self) -> tuple[float, ...]:
-        """How long, in seconds, each mouth is shown."""
+        """Seconds for which each mouth is shown."""
         ends = (*self.starts[1:], self.seconds)
         return tuple(end - start for start, end in zip(self.starts, ends, strict=True))
 
 
 class Met(NamedTuple):
-    """A stretch in which lips meet, or a lip is at the teeth: seconds, and the shapes that show it."""
+    """A stretch (seconds) in which lips meet or a lip is at the teeth, the shapes for it, and the cost of others."""
 
     start: float
     stop: float
@@ -138,7 +139,7 @@ class Met(NamedTuple):
 
 
 def cue_track(performance: Performance, chart: MouthChart, timing: Timing | None = None) -> CueTrack:
-    """Return which mouths of ``chart`` to show when for a take, as it is: hand over ``.final()``.
+    """Return which mouths of ``chart`` to show when for a take, which must be ``.final()``: dials are not applied.
 
     Raises
     ------
@@ -158,9 +159,9 @@ def cue_track(performance: Performance, chart: MouthChart, timing: Timing | None
 def choose(
     performance: Performance, chart: MouthChart, starts: Floats, timing: Timing, strength: float = 1.0
 ) -> Numbers:
-    """Return which shape (K,) of ``chart`` to show in each cell, given when (seconds, K) the cells of a take begin.
+    """Return the shape of ``chart`` to show in each cell of a take, (K,), given the cells' ``starts`` (K,) in seconds.
 
-    ``strength`` is a factor on how far the mouth moves; it opens no lips that meet.
+    ``strength`` is a factor on how far the mouth moves; lips that meet stay shut.
     """
     weights = viseme_weights(performance)
     moved = weights if strength == 1 else viseme_weights(_scaled(performance, strength))
@@ -177,14 +178,14 @@ def _scaled(performance: Performance, strength: float) -> Performance:
 
 
 def shape_costs(chart: MouthChart) -> Array:
-    """Return what it costs (15, S) to show each shape while the face shows each viseme."""
+    """Return the cost (15, S) of showing each shape while the face shows each viseme."""
     own = VisemeMouths.of(chart)
     costs: Array = (_UNLIKE * own.apart - chart.affinities().T + own.biases).astype(np.float32)
     return costs
 
 
 class VisemeMouths(NamedTuple):
-    """Distances (15, S) of visemes' and shapes' mouths, distances (S, S) of shapes, and biases (S,)."""
+    """Distances ``apart`` (15, S) of visemes and shapes, ``between`` (S, S) shapes, and the shapes' biases (S,)."""
 
     apart: Array
     between: Array
@@ -192,9 +193,7 @@ class VisemeMouths(NamedTuple):
 
     @classmethod
     def of(cls, chart: MouthChart) -> VisemeMouths:
-        """Measure ``chart``."""
-        from .visemes import reading
-
+        """Return the distances for ``chart``."""
         measured = reading()
         faces, mouths = measured.prototypes / measured.spread, chart.mouths()
         apart = np.square(faces[:, None] - mouths[None]).mean(axis=2)
@@ -203,10 +202,10 @@ class VisemeMouths(NamedTuple):
 
 
 def change_costs(chart: MouthChart) -> Array:
-    """Return what a change (S, S) from one shape (row) to another costs."""
+    """Return the cost (S, S) of a change from each shape (row) to each other (column)."""
     between = VisemeMouths.of(chart).between
     gap = chart.mouths()[:, MEASURES.index("gap")]
-    jumps = np.maximum(between - _JUMP, 0) * (gap[None] > gap[:, None])  # lips open by and by, and shut at once
+    jumps = np.maximum(between - _JUMP, 0) * (gap[None] > gap[:, None])  # lips open gradually, but may shut at once
     costs = _CHANGE * (1 + _FLICKER * np.exp(-between / _ALIKE)) + _JUMPING * jumps
     if chart.rest not in chart.closed:
         costs[:, chart.rest] += _INTO_REST
@@ -224,7 +223,7 @@ def _cell_costs(weights: Array, fps: float, chart: MouthChart, starts: Floats, t
 
 
 def closures(weights: Array, fps: float, chart: MouthChart) -> list[Met]:
-    """Return where in ``weights`` (T, 15) lips meet in speech, and where a lip is at the teeth, if it is drawn."""
+    """Return where in ``weights`` (T, 15) lips meet in speech, and where a lip is at the teeth if a shape shows it."""
     found = []
     for viseme, shapes, cost in ((_PP, chart.closed, _MUST), (_FF, chart.bitten, _SHOULD)):
         shown = weights[:, viseme] >= 0.5
@@ -235,10 +234,10 @@ def closures(weights: Array, fps: float, chart: MouthChart) -> list[Met]:
 
 
 def _require(costs: Array, met: Met, starts: Floats, timing: Timing) -> None:
-    """Make every other shape dear in the cells that show ``met``: one at least, and all that it fills."""
+    """Raise the cost of all other shapes, in place, in the cells of ``met``: at least one cell, and all it fills."""
     begin = starts + timing.lead
     overlap = np.minimum(met.stop, begin + timing.cell) - np.maximum(met.start, begin)
-    # What was over before the first mouth could show it in time is shown by the first, if it is the take's own.
+    # A stretch that ended before the first cell begins is shown in the first cell if it lies within the take.
     best = int(overlap.argmax()) if met.stop > begin[0] else 0
     if overlap[best] <= 0 and not starts[0] < met.stop <= begin[0]:
         return
@@ -248,13 +247,13 @@ def _require(costs: Array, met: Met, starts: Floats, timing: Timing) -> None:
 
 
 def cheapest(costs: Array, changes: Array, hold: int) -> Numbers:
-    """Return the shape (K,) in each cell that makes ``costs`` (K, S) and ``changes`` (S, S) together least.
+    """Return the sequence of shapes (K,) with the least sum of ``costs`` (K, S) and ``changes`` (S, S).
 
-    Every shape is shown for ``hold`` cells at least, but for the first and the last, which the ends cut off.
+    Every shape is shown for at least ``hold`` cells, except the first and the last, which may be cut off.
     """
     count, shapes = costs.shape
     rows = np.arange(shapes)
-    # The cost of the best sequence that ends in a shape, by how many cells it has been shown (the last: enough).
+    # Least cost of a sequence that ends in a shape, by how many cells it has been shown so far (the last: enough).
     best = np.repeat(costs[0][:, None], hold, axis=1).astype(np.float64)
     before = np.zeros((count, shapes, hold), np.int64)
     ages = np.arange(hold)

@@ -1,4 +1,4 @@
-"""Cue tracks as other programs read them: Rhubarb's tsv, json and xml, Moho's switch data, Papagayo's projects."""
+"""Writes cue tracks for other programs: Rhubarb's tsv, json and xml, Moho's switch data, Papagayo's projects."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ...errors import TakeError
 from ...files import write_whole
 from .cues import CueTrack
 
-#: Frame rates Moho and Papagayo take.
+#: Least and greatest frame rate that Moho and Papagayo read.
 _FPS_RANGE: Final = (1.0, 240.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a file says besides the cues: the sound's name, and the frame rate (for formats that count frames)."""
+    """Data for a file besides the cues: the sound's name, and the frame rate (for formats that count frames)."""
 
     sound: str = ""
     fps: float = 24.0
 
 
 def tsv(track: CueTrack, context: Context) -> str:
-    """Return Rhubarb's text: a line for each change, seconds and shape; the last line is the end, at rest."""
+    """Return Rhubarb's text format: a line with seconds and shape for each change; the last is the end, at rest."""
     lines = [f"{start:.2f}\t{shape}" for start, shape in zip(track.starts, track.shapes, strict=True)]
     return "\n".join([*lines, f"{track.seconds:.2f}\t{_rest(track)}"]) + "\n"
 
 
 def json_text(track: CueTrack, context: Context) -> str:
-    """Return Rhubarb's JSON: ``metadata`` and ``mouthCues`` with start, end and value."""
+    """Return Rhubarb's JSON format: ``metadata``, and ``mouthCues`` with start, end and value."""
     ends = (*track.starts[1:], track.seconds)
     cues = [
         {"start": round(start, 3), "end": round(end, 3), "value": shape}
@@ -44,7 +44,7 @@ def json_text(track: CueTrack, context: Context) -> str:
 
 
 def xml(track: CueTrack, context: Context) -> str:
-    """Return Rhubarb's XML."""
+    """Return Rhubarb's XML format."""
     ends = (*track.starts[1:], track.seconds)
     cues = [
         f'    <mouthCue start="{start:.2f}" end="{end:.2f}">{escape(shape)}</mouthCue>'
@@ -68,7 +68,7 @@ def xml(track: CueTrack, context: Context) -> str:
 
 
 def dat(track: CueTrack, context: Context) -> str:
-    """Return Moho's switch data, which OpenToonz and Synfig read as well: frames from 1 on, and shapes."""
+    """Return Moho's switch data (OpenToonz and Synfig read it as well): frames, counted from 1, and shapes."""
     changes = _frames(track, context)
     end = max(changes[-1][0] + 1, math.ceil(track.seconds * context.fps - 1e-6))
     lines = [f"{frame + 1} {shape}" for frame, shape in (*changes, (end, _rest(track)))]
@@ -76,7 +76,7 @@ def dat(track: CueTrack, context: Context) -> str:
 
 
 def pgo(track: CueTrack, context: Context) -> str:
-    """Return a project of Papagayo's: one voice, a phrase of one word for every stretch between rests."""
+    """Return a project for Papagayo: one voice, with a phrase of one word for every stretch between rests."""
     changes = _frames(track, context)
     count = max(changes[-1][0] + 1, math.ceil(track.seconds * context.fps - 1e-6))
     phrases = _phrases(changes, count, _rest(track))
@@ -108,7 +108,7 @@ def _rest(track: CueTrack) -> str:
 
 
 def _frames(track: CueTrack, context: Context) -> list[tuple[int, str]]:
-    """Return the changes on whole frames counted from 0; of several on one frame the last counts."""
+    """Return the changes on whole frames, counted from 0; if several fall on one frame, only the last."""
     found: dict[int, str] = {}
     for start, shape in zip(track.starts, track.shapes, strict=True):
         found[round(start * context.fps)] = shape
@@ -130,7 +130,7 @@ def text_of(track: CueTrack, form: str, context: Context | None = None) -> str:
     Raises
     ------
     TakeError
-        If the format is unknown, or counts frames at a rate it cannot have.
+        If the format is unknown, or counts frames and cannot have that frame rate.
     """
     context = context or Context()
     if form not in FORMATS:

@@ -1,4 +1,4 @@
-"""Which drawing is which mouth, told by names; and which mouth stands in for one that was not drawn."""
+"""Finds the drawing of each mouth by its name, and a substitute for each mouth that was not drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .charts import MouthChart
 from .cues import VisemeMouths, shape_costs
 from .visemes import VISEMES
 
-#: What artists call mouths, as visemes; visemes' own names are known as well.
+#: Words artists use for mouths -> viseme; the visemes' own names are matched as well.
 _ALIASES: Final[Mapping[str, str]] = {
     "rest": "sil", "neutral": "sil", "idle": "sil", "silence": "sil", "x": "sil", "n": "nn",
     "mbp": "PP", "closed": "PP", "close": "PP", "shut": "PP", "m": "PP", "p": "PP", "b": "PP",
@@ -21,15 +21,15 @@ _ALIASES: Final[Mapping[str, str]] = {
     "o": "oh", "round": "oh", "u": "ou", "oo": "ou", "w": "ou", "wq": "ou", "uh": "E", "pucker": "ou",
 }  # fmt: skip
 _VISEMES: Final[Mapping[str, str]] = {name.casefold(): name for name in VISEMES}
-#: Blender's own ending of a copy's name.
+#: The ending Blender gives to the name of a copy.
 _COPY: Final = re.compile(r"\.\d{3,}$")
 
 
 def match_names(chart: MouthChart, names: Iterable[str]) -> dict[str, str]:
-    """Return which of ``names`` is the drawing of each shape, as far as names tell.
+    """Return the drawing of each shape of ``chart`` (shape -> one of ``names``), for the shapes that have one.
 
-    Names end in the shape's name (``mouth_A``, ``Mouth.MBP``, ``rhubarb-x``), or else in a viseme's (``viseme_PP``) or
-    a word for one (``mouth closed``); of several that do, the first counts.
+    A drawing's name ends in the shape's name (``mouth_A``, ``Mouth.MBP``, ``rhubarb-x``), or else in that of a viseme
+    (``viseme_PP``) or a word for one (``mouth closed``). Of several such names the first is used.
     """
     ends = {name: _end(name) for name in names}
     found: dict[str, str] = {}
@@ -52,12 +52,12 @@ def _end(name: str) -> str:
 
 
 def stand_ins(chart: MouthChart, drawn: Sequence[bool]) -> tuple[int, ...]:
-    """Return which shape to show for each: itself where it is ``drawn``, else the drawn one that looks most like it.
+    """Return the index of the shape to show for each shape: itself if ``drawn``, else the most similar drawn one.
 
     Raises
     ------
     ValueError
-        If nothing is drawn: a programming error.
+        If no shape is drawn, which is a programming error.
     """
     there = [index for index, own in enumerate(drawn) if own]
     if not there:

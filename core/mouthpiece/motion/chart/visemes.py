@@ -1,9 +1,9 @@
-"""Which of fifteen named mouths a face shows, moment by moment, read off the mouth itself.
+"""Measures how much of each of fifteen named mouths (visemes) a face shows over time.
 
-Every viseme is a recorded mouth, an average over many speakers (``training/tables/viseme_shapes.py``). A face is
-taken as a mixture of a few of them: the mixture whose mouth comes nearest, preferring visemes that such a movement
-usually stands for, and not jumping about. Sounds the lips hardly show (d, k, n, s …) share what is left. Lips that meet
-while someone speaks are always ``PP``.
+Every viseme is a recorded mouth, an average over many speakers (``training/tables/viseme_shapes.py``). A face is fitted
+by a mixture of visemes: the one whose mouth is nearest to the face's, with preference for visemes that usually go with
+such a movement, and for mixtures that change little over time. Sounds the lips hardly show (d, k, n, s …) share the
+rest. Lips that meet while someone speaks are always ``PP``.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ from ..measures import MEASURES, mouth_measures
 
 Array = NDArray[np.float32]
 
-#: Oculus' visemes, in Oculus' order.
+#: The visemes of Oculus' lip sync, in its order.
 VISEMES: Final = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
-#: Moments, in seconds around a frame, whose mouths tell what the frame's mouth is a part of.
+#: Moments, in seconds around a frame, whose mouths are used to judge the frame's viseme.
 CONTEXT: Final = (-0.08, -0.04, 0.0, 0.04, 0.08)
 
 _FILE: Final = ASSETS / "visemes.npz"
 _SIL, _PP, _FF = 0, 1, 2
-#: What usual meaning and what stillness count for, beside the likeness of the mouths.
+#: Weights of a viseme's chance and of change over time, relative to the distance of the mouths.
 _USUAL: Final = 0.5
 _STILL: Final = 0.06
-#: Least logarithm of a viseme's chance: beyond it nothing becomes less likely.
+#: Least logarithm of a viseme's chance; smaller ones are raised to it.
 _UNLIKELY: Final = -6.0
 _ROUNDS: Final = 40
-#: How sharply FF and PP are told apart where lips meet, and by how much PP is favoured where they shut wholly.
+#: How sharply FF and PP are separated where lips meet, and by how much PP is favoured where they are quite shut.
 _SURE: Final = 4.0
 _FAVOUR: Final = 0.25
-#: By how much FF, the rarest of the mouths one can tell, must be likelier than others: a false f is seen at once.
+#: By how much FF, the rarest of the clearly visible mouths, must be likelier than others: a false f is obvious.
 _RARE: Final = 0.5
-#: Share that goes by chances alone where nothing but PP fitted and the lips are apart.
+#: Weight of the chances where the lips are apart and only PP was fitted.
 _LEAST: Final = 1e-3
-#: Probability of speech from which on someone speaks, and seconds before and after in which lips still belong to it.
+#: Probability of speech that counts as speaking, and seconds before and after in which lips still belong to it.
 _SPEAKS: Final = 0.4
 _BEFORE: Final = 0.16
 _AFTER: Final = 0.06
-#: Longest stretch without sound, in seconds, inside a word: the hold of a stop; and the longest closure in speech.
+#: Longest silence, in seconds, inside a word (the hold of a stop), and the longest closure of lips in speech.
 _HOLD: Final = 0.24
 _LONGEST: Final = 0.36
 
 
 class Reading(NamedTuple):
-    """What was measured: recorded mouths and what movements stand for.
+    """Measured data: the mouth of each viseme, and a linear model of which movement goes with which viseme.
 
     Attributes
     ----------
     prototypes : (15, M) float32
-        Each viseme's mouth, as ``mouth_measures``.
+        Mouth of each viseme, as measured by ``mouth_measures``.
     spread : (M,) float32
-        How much each measure varies in speech.
+        Standard deviation of each measure in speech.
     linear : (len(CONTEXT) * M, 15) float32
-        What each measure at each moment of ``CONTEXT`` says for each viseme (logarithm of a chance).
+        Weight of each measure at each moment of ``CONTEXT`` in the logarithm of each viseme's chance.
     constant : (15,) float32
-        What is added to it.
+        Constant term of that logarithm.
     """
 
     prototypes: Array
@@ -76,7 +76,7 @@ class Reading(NamedTuple):
 
 @cache
 def reading() -> Reading:
-    """Return what ``training/tables/viseme_shapes.py`` measured; read-only.
+    """Return the data that ``training/tables/viseme_shapes.py`` measured; read-only.
 
     Raises
     ------
@@ -98,9 +98,9 @@ def reading() -> Reading:
 
 
 def viseme_weights(performance: Performance) -> Array:
-    """Return how much (T, 15) of each of ``VISEMES`` the mouth shows; every row sums to 1.
+    """Return how much of each of ``VISEMES`` the mouth shows, (T, 15); every row sums to 1.
 
-    ``performance`` is taken as it is: hand over ``.final()`` to have its dials and style in it.
+    Style and dials of ``performance`` are not applied: pass ``.final()``.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def viseme_weights(performance: Performance) -> Array:
 
 
 def log_chances(measures: Array, fps: float) -> Array:
-    """Return the logarithm of the chance (T, 15) that the movement in ``measures`` (T, M) is meant for each viseme."""
+    """Return the logarithm of the chance (T, 15) that the movement in ``measures`` (T, M) is that of each viseme."""
     found = reading()
     times = np.arange(len(measures)) / fps
     around = np.concatenate([sample(measures, fps, times + moment) for moment in CONTEXT], axis=1)
@@ -132,7 +132,7 @@ def log_chances(measures: Array, fps: float) -> Array:
 
 
 def speaking(activity: Array, fps: float) -> NDArray[np.bool_]:
-    """Return when (T,) lips belong to speech: from just before sound to just after, the holds of stops included."""
+    """Return on which frames (T,) lips belong to speech: from just before to just after it, holds of stops included."""
     speaks = activity >= _SPEAKS
     result = speaks.copy()
     for start, stop in _runs(~speaks):
@@ -161,7 +161,10 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _mixture(measures: Array, chances: Array, fps: float) -> Array:
-    """Return the weights (T, 15) on the simplex that minimise likeness, usualness and change together (FISTA)."""
+    """Return the weights (T, 15) of visemes that fit the mouths best; the rows are on the simplex.
+
+    FISTA minimises the weighted sum of the distance of the mouths, the visemes' unlikelihood and change over time.
+    """
     found = reading()
     scaled = found.prototypes / found.spread
     gram = scaled @ scaled.T / len(MEASURES)
@@ -193,14 +196,14 @@ def on_simplex(rows: Array) -> Array:
 
 
 def _closed(weights: Array, chances: Array, touch: Array, speaks: NDArray[np.bool_]) -> Array:
-    """Return ``weights`` with met lips told apart: rest in silence, else ``PP``, or ``FF`` where a slit is left."""
+    """Return ``weights`` with lips that meet set to rest in silence, else to ``PP``, or ``FF`` where a slit is left."""
     odds = _SURE * (chances[:, _FF] - chances[:, _PP] - _FAVOUR * touch)
     slit = 1 / (1 + np.exp(-odds))
     met = np.zeros_like(weights)
     met[:, _SIL] = ~speaks
     met[:, _PP] = speaks * (1 - slit)
     met[:, _FF] = speaks * slit
-    # Without met lips there is no PP: what the fit gave it goes to what else the mouth resembles.
+    # PP needs lips that meet: elsewhere its weight goes to the other visemes the mouth resembles.
     parted = weights + _LEAST * np.exp(chances)
     parted[:, _PP] *= touch
     parted /= parted.sum(axis=1, keepdims=True)

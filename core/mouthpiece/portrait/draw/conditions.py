@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...topology import JAW, LEFT_BROW, LEFT_EYE, NOSE, RIGHT_BROW, RIGHT_EYE
 from .motion import Puppet
 from .painter import filled, strokes
-from .warp import EYE, MOUTH, Painted, Window, colours
+from .warp import EYE, MOUTH, Painted, PictureWindow, colours
 
 Planes = NDArray[np.float32]
 
@@ -51,13 +51,13 @@ class Conditions:
     oval: Planes
 
 
-def window_of(landmarks: NDArray[Any]) -> Window:
+def window_of(landmarks: NDArray[Any]) -> PictureWindow:
     """Return the generator's window on a face with ``landmarks`` (68, 2 or 3) in pixels."""
     flat = np.asarray(landmarks, np.float64)[:, :2]
     low, high = flat.min(axis=0), flat.max(axis=0)
     side = _SIDE * float((high - low).max())
     middle = (low + high) / 2
-    return Window(middle[0] - side / 2, middle[1] - _MIDDLE * side, SIZE / side, SIZE, SIZE)
+    return PictureWindow(middle[0] - side / 2, middle[1] - _MIDDLE * side, SIZE / side, SIZE, SIZE)
 
 
 def conditions_of(

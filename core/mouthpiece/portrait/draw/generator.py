@@ -88,6 +88,19 @@ def shipped_generator(threads: int = 1) -> Generator | None:
     return _of(find(KIND), threads)
 
 
+def named_generator(name: str | None) -> Generator | None:
+    """Return the generator a name asks for: ``shipped``, as None does; ``none``; else the file of that path.
+
+    Raises
+    ------
+    ModelError
+        As for :func:`load_generator`.
+    """
+    if name is None or name.lower() == "shipped":
+        return shipped_generator()
+    return None if name.lower() == "none" else load_generator(Path(name))
+
+
 def load_generator(path: Path, threads: int = 1) -> Generator:
     """Return the network stored at ``path`` (.onnx, with its sidecar beside it), tried out on grey.
 

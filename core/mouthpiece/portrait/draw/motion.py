@@ -77,7 +77,7 @@ class Poses:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placement:
+class PosedMesh:
     """Where things are at T moments, in pixels of the picture: vertices (T, V, 2), landmarks (T, 68, 2)."""
 
     vertices: Points
@@ -199,7 +199,7 @@ class Puppet:
         result: Points = points + belongs[:, None] * (moved - points)
         return result
 
-    def placed(self, poses: Poses) -> Placement:
+    def placed(self, poses: Poses) -> PosedMesh:
         """Return where vertices and landmarks are."""
         turn = np.swapaxes(poses.scale[:, None, None] * poses.rotation[:, :2, :2], 1, 2)
         own = self.rig.follow @ poses.offsets + self._jaw
@@ -209,7 +209,7 @@ class Puppet:
         vertices = self._headed(self.rig.points, self._depth, self._belongs, poses) + own @ turn
         shape = self.shape
         landmarks = self._headed(shape[:, :2], shape[:, 2], np.ones(LANDMARK_COUNT), poses) + poses.offsets @ turn
-        return Placement(self._outward(vertices), self._outward(landmarks))
+        return PosedMesh(self._outward(vertices), self._outward(landmarks))
 
     def _outward(self, points: Points) -> Points:
         result: Points = points @ self.face.axes.T + self.face.origin

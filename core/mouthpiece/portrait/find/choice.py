@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import PictureError
 from ...retarget.picture.face import SMALLEST
-from .faces import Face, Look
+from .face import Face
+from .faces import Look
 from .placement import Placed
 
 #: Least confidence, and least distance of the outer eye corners in pixels, without a remark.
@@ -18,7 +19,7 @@ UNSURE: Final = 0.65
 SMALL: Final = 30.0
 #: Turn in radians, as read off the landmarks, from which the far cheek will be pulled.
 TURNED: Final = math.radians(30)
-#: Jitter (:attr:`.detect.Face.jitter`) from which landmarks should be checked, and from which they are likely wrong.
+#: Jitter (:attr:`.face.Face.jitter`) from which landmarks should be checked, and from which they are likely wrong.
 #: Measured: 0.003 to 0.009 on 23 photos and paintings, 0.014 on a statue, 0.014 to 0.10 on 15 drawn faces; of the five
 #: over 0.04, four had eyes or mouth in a wrong place by eye.
 UNSTEADY, WRONG = 0.012, 0.04

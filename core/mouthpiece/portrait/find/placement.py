@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from ...errors import PictureError
 from ...retarget.picture.anatomy import FACE
 from ...topology import LANDMARK_COUNT, LEFT_EYE, MIRROR, RIGHT_EYE
-from .faces import Face
+from .face import Face
 
 Points = NDArray[np.float64]
 
 #: Layout of the files this version writes and reads.
 FORMAT: Final = 1
+#: Digits after the point of pixels in those files.
+_DIGITS: Final = 3
 #: The average face's left, top, right and bottom, brows to chin.
 _BOX: Final = (-0.79, -0.29, 0.79, 1.28)
 #: Largest size of a file of points, in bytes: a crowd fits.
@@ -36,13 +38,18 @@ class Placed:
     irises : (2, 3) or None
         Centre and radius, the person's right eye first; None if not known.
     confidence, jitter : float or None
-        What the detector said (:class:`.detect.Face`), while the points are as it found them; None once moved by hand.
+        What the detector said (:class:`.face.Face`), while the points are as it found them; None once moved by hand.
     """
 
     landmarks: Points
     irises: Points | None = None
     confidence: float | None = None
     jitter: float | None = None
+
+    def rounded(self) -> Placed:
+        """Return the face with the digits that files of landmarks have: it is the same when it is read back."""
+        irises = None if self.irises is None else np.round(self.irises, _DIGITS)
+        return replace(self, landmarks=np.round(self.landmarks, _DIGITS), irises=irises)
 
 
 def placed_by_clicks(eyes: NDArray[Any], mouth: NDArray[Any]) -> Placed:
@@ -128,9 +135,9 @@ def as_json(faces: list[Placed], width: int, height: int, picture: str = "") -> 
     """Return faces as the text of a file: points in pixels of a picture of that size."""
     rows = []
     for face in faces:
-        row: dict[str, Any] = {"landmarks": np.round(face.landmarks, 3).tolist()}
+        row: dict[str, Any] = {"landmarks": np.round(face.landmarks, _DIGITS).tolist()}
         if face.irises is not None:
-            row["irises"] = np.round(face.irises, 3).tolist()
+            row["irises"] = np.round(face.irises, _DIGITS).tolist()
         for name in ("confidence", "jitter"):
             if (value := getattr(face, name)) is not None:
                 row[name] = round(value, 4)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...topology import MIRROR
 from ..draw.resample import Picture
+from .face import Face, face_of
 from .networks import IBUG_68, IRISES, Crop, FaceNetworks, crop_around
-
-if TYPE_CHECKING:
-    from .faces import Face
 
 #: Two crops a little off the face's own: shift right and down in its sides, scale, and turn in radians.
 _OFF: Final = ((0.03, 0.02, 1.08, 0.07), (-0.03, -0.02, 0.93, -0.07))
@@ -51,8 +49,6 @@ def steadied(picture: Picture, face: Face, networks: FaceNetworks) -> Face:
         return replace(face, jitter=jitter)
     mesh = face.mesh.copy()
     mesh[list(IRISES)] = np.median([irises for _, irises, _ in seen], axis=0)
-    from .faces import face_of
-
     better = face_of(np.median([marks for marks, _, _ in seen], axis=0), mesh, face.score)
     return replace(better, jitter=jitter)
 

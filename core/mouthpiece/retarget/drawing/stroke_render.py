@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...spans import polygon_spans
+
 Picture = NDArray[np.uint8]
 
 #: Colour of the paper, 0 to 1: a light grey, so that white of eyes and teeth can be told from it.
@@ -66,26 +68,11 @@ def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> Stro
     for ink in seen:
         pixels = (ink.points - origin) * scale
         if ink.fill is not None and len(pixels) > 2:
-            picture[_filled(pixels, size)] = ink.fill
+            picture.reshape(-1, 3)[polygon_spans(pixels, size, size).pixels(size)] = ink.fill
         if ink.line is not None:
             rows, columns = _line(pixels, ink.closed, ink.width * scale / 2, size)
             picture[rows, columns] = ink.line
     return StrokePicture(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8), origin, scale)
-
-
-def _filled(points: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
-    """Return which pixels (size, size) lie inside a closed line (P, 2), by the even-odd rule at their middles."""
-    start, end = points, np.roll(points, -1, axis=0)
-    toggles = np.zeros((size, size + 1), np.int64)
-    rows = np.arange(size)[:, None] + 0.5
-    spans = (start[:, 1] > rows) != (end[:, 1] > rows)
-    row, edge = np.nonzero(spans)
-    a, b = start[edge], end[edge]
-    x = a[:, 0] + (row + 0.5 - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
-    column = np.clip(np.ceil(x - 0.5), 0, size).astype(np.int64)
-    np.add.at(toggles, (row, column), 1)
-    inside: NDArray[np.bool_] = np.cumsum(toggles, axis=1)[:, :size] % 2 == 1
-    return inside
 
 
 def _line(

@@ -51,14 +51,14 @@ def held(face: DrawnFace, motion: DrawnMotion, head: float, step: int = 1, chang
         Least motion of any landmark, in eye distances, for which there is a new drawing; lips and lids that meet or
         part always get one. What changes less than :data:`ALIKE` never does.
     """
-    poses = _told(face, motion, head)
+    poses = _visible_values(face, motion, head)
     ratios = _gaps(face, motion)
     shut = ratios < 1
     begins = np.arange(0, len(poses), max(1, step))
     starts: list[int] = []
     shown: list[int] = []
     for begin in begins:
-        pose = _moment(ratios, int(begin), min(int(begin) + max(1, step), len(poses)))
+        pose = _drawn_frame(ratios, int(begin), min(int(begin) + max(1, step), len(poses)))
         if shown and not _differs(poses, shut, shown[-1], pose, max(change, ALIKE)):
             continue
         starts.append(int(begin))
@@ -66,7 +66,7 @@ def held(face: DrawnFace, motion: DrawnMotion, head: float, step: int = 1, chang
     return Holds(np.array(starts, np.int64), np.array(shown, np.int64), _alike(poses[shown]))
 
 
-def _told(face: DrawnFace, motion: DrawnMotion, head: float) -> NDArray[np.float64]:
+def _visible_values(face: DrawnFace, motion: DrawnMotion, head: float) -> NDArray[np.float64]:
     """Return everything that shows in a drawing (F, D), in eye distances."""
     landmarks = (motion.landmarks[:, : len(face.landmarks)] - face.landmarks) / face.unit
     pupils = motion.pupils / face.unit
@@ -89,7 +89,7 @@ def _gaps(face: DrawnFace, motion: DrawnMotion) -> NDArray[np.float64]:
     return np.stack(result, axis=1)
 
 
-def _moment(ratios: NDArray[np.float64], begin: int, end: int) -> int:
+def _drawn_frame(ratios: NDArray[np.float64], begin: int, end: int) -> int:
     """Return the frame of a hold that is drawn: its first, or the one at which what was open is shut most tightly."""
     window = ratios[begin:end]
     met = (window < 1) & (window[0] >= 1)

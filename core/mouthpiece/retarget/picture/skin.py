@@ -164,8 +164,12 @@ def _loose(face: PictureFace, shape: Points, holes: list[Points]) -> tuple[Point
         for hole in holes:
             fits &= ~inside(candidates, hole)
             fits &= _distance(candidates, hole) > min(near, _OFF_RIM)
+        placed, count = np.empty((len(points) + len(candidates), 2)), len(points)
+        placed[:count] = np.array(points).reshape(-1, 2)
         for candidate, index, fit in zip(candidates, owner, fits, strict=True):
-            if fit and all(np.hypot(*(candidate - other)) > near for other in points):
+            off = candidate - placed[:count]
+            if fit and (np.hypot(off[:, 0], off[:, 1]) > near).all():
+                placed[count], count = candidate, count + 1
                 points.append(candidate)
                 owners.append(index)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...spans import rectangle_spans
 from ..solve.unpinned_parts import together
 
 Floats = NDArray[np.float64]
@@ -74,8 +75,8 @@ def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices)
     high = np.clip(np.ceil(corners[..., :2].max(axis=1)) + 1, 0, view.size).astype(int)
     depth = np.full(view.size**2, np.inf)
     owner = np.full(view.size**2, -1)
-    for faces, side in _lots(low, high):
-        pixel, z, face = _covered(corners, faces, low, high, side, view.size)
+    for faces in _lots(low, high):
+        pixel, z, face = _covered(corners, faces, low, high, view.size)
         # The nearest of a lot comes last, so that it is what stays.
         order = np.argsort(-z, kind="stable")
         pixel, z, face = pixel[order], z[order], face[order]
@@ -86,39 +87,40 @@ def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices)
     return MeshView(owner.reshape(view.size, view.size), depth.reshape(view.size, view.size))
 
 
-def _lots(low: Indices, high: Indices) -> Iterator[tuple[Indices, int]]:
-    """Yield triangles of about the same size together, with the side of the box that holds each of them."""
+def _lots(low: Indices, high: Indices) -> Iterator[Indices]:
+    """Yield the numbers of triangles whose boxes of pixels are of about the same size, a lot of boxes at a time."""
     side = (high - low).max(axis=1)
     shown = np.flatnonzero(((high - low) > 0).all(axis=1))
     power = np.ceil(np.log2(np.maximum(side[shown], 1))).astype(int)
     for exponent in np.unique(power):
-        members, box = shown[power == exponent], 2 ** int(exponent)
-        step = max(1, _LOT // box**2)
+        members = shown[power == exponent]
+        step = max(1, _LOT // 4 ** int(exponent))
         for begin in range(0, len(members), step):
-            yield members[begin : begin + step], box
+            yield members[begin : begin + step]
 
 
 def _covered(
-    corners: Floats, faces: Indices, low: Indices, high: Indices, side: int, size: int
+    corners: Floats, faces: Indices, low: Indices, high: Indices, size: int
 ) -> tuple[Indices, Floats, Indices]:
-    """Return pixels that the ``faces`` cover, the depth there, and which face it is."""
+    """Return pixels (N,) whose centres lie in or on the rim of the ``faces``, their depth, and the face of each."""
     a, b, c = (corners[faces, k] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
-    flat = np.abs(area) < 1e-12
-    area = np.where(flat, 1.0, area)[:, None, None]
-    row, column = np.mgrid[0:side, 0:side]
-    x = low[faces, 0, None, None] + column
-    y = low[faces, 1, None, None] + row
-    inside = (x < high[faces, 0, None, None]) & (y < high[faces, 1, None, None]) & ~flat[:, None, None]
-    px, py = x + 0.5, y + 0.5
-    ax, ay, bx, by, cx, cy = (v[:, k, None, None] for v in (a, b, c) for k in range(2))
-    second = ((px - ax) * (cy - ay) - (cx - ax) * (py - ay)) / area
-    third = ((bx - ax) * (py - ay) - (px - ax) * (by - ay)) / area
+    solid = np.abs(area) >= 1e-12
+    faces, area, a, b, c = (rows[solid] for rows in (faces, area, a, b, c))
+    spans = rectangle_spans(low[faces], high[faces])
+    owner, length = spans.shape, spans.length
+    ab, ac = (b - a)[owner], (c - a)[owner]
+    x = np.repeat(spans.start, length) + spans.steps()
+    px = x + 0.5 - np.repeat(a[owner, 0], length)
+    py = spans.row + 0.5 - a[owner, 1]
+    weighed = np.repeat(area[owner], length)
+    second = (px * np.repeat(ac[:, 1], length) - np.repeat(ac[:, 0] * py, length)) / weighed
+    third = (np.repeat(ab[:, 0] * py, length) - px * np.repeat(ab[:, 1], length)) / weighed
     first = 1 - second - third
-    hit = inside & (np.minimum(np.minimum(first, second), third) >= 0)
-    z = first * a[:, 2, None, None] + second * b[:, 2, None, None] + third * c[:, 2, None, None]
-    which = np.broadcast_to(faces[:, None, None], hit.shape)
-    return (y * size + x)[hit], z[hit], which[hit]
+    hit = np.flatnonzero(np.minimum(np.minimum(first, second), third) >= 0)
+    which = np.repeat(owner, length)[hit]
+    z = first[hit] * a[which, 2] + second[hit] * b[which, 2] + third[hit] * c[which, 2]
+    return (np.repeat(spans.row * size, length) + x)[hit], z, faces[which]
 
 
 def picture(

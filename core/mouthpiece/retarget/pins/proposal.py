@@ -68,14 +68,14 @@ def propose(head: Head, find: Find) -> Proposal:
         if opened is not None:
             opened = replace(opened, middle=middle)
             chosen[list(LIPS)] = opened.nearest()[list(LIPS)]
-            _part(chosen, head, look, opened, opener)
+            _choose_inner_lips(chosen, head, look, opened, opener)
     blinkers = [_blinker(head, look, chosen, pairs) for pairs in (RIGHT_LID_PAIRS, LEFT_LID_PAIRS)]
     for pairs, k in zip((RIGHT_LID_PAIRS, LEFT_LID_PAIRS), blinkers, strict=True):
         if k >= 0:
             shut = look.view.pixels(head.vertices + head.deltas[k])
-            _meet(chosen, pairs, look, look, shut, None)
+            _choose_pairs(chosen, pairs, look, look, shut, None)
     if mirror is not None:
-        _even(chosen, look, mirror)
+        _mirror_right_side(chosen, look, mirror)
     names = tuple(dict.fromkeys(head.names[k] for k in blinkers if k >= 0))
     return Proposal(chosen, score, head.names[opener] if opener >= 0 else "", names, mirror is not None)
 
@@ -143,15 +143,15 @@ def _opener(head: Head, look: _PosedHead, chosen: Indices) -> tuple[int, float]:
     return (best, min(1.0, _OPENED / far)) if far > _OPENS else (-1, 0.0)
 
 
-def _part(chosen: Indices, head: Head, look: _PosedHead, opened: _PosedHead, opener: int) -> None:
+def _choose_inner_lips(chosen: Indices, head: Head, look: _PosedHead, opened: _PosedHead, opener: int) -> None:
     """Choose vertices for the inner lips, in place: each lip's own, and such that they meet when the mouth is shut."""
     down = head.deltas[opener] @ look.view.rotation[1].astype(np.float32)
     # Halfway between what the upper lip does and what the lower does is where one ends and the other begins.
     border = (np.median(down[chosen[[50, 51, 52]]]) + np.median(down[chosen[[56, 57, 58]]])) / 2
-    _meet(chosen, LIP_PAIRS, opened, opened, look.places, (down < border, down >= border))
+    _choose_pairs(chosen, LIP_PAIRS, opened, opened, look.places, (down < border, down >= border))
 
 
-def _meet(
+def _choose_pairs(
     chosen: Indices,
     pairs: Sequence[tuple[int, int]],
     above: _PosedHead,
@@ -206,7 +206,7 @@ def _mirror(head: Head, look: _PosedHead) -> Indices | None:
     return None
 
 
-def _even(chosen: Indices, look: _PosedHead, mirror: Indices) -> None:
+def _mirror_right_side(chosen: Indices, look: _PosedHead, mirror: Indices) -> None:
     """Give the left side the mirror images of the right side's vertices, in place."""
     for point in range(LANDMARK_COUNT):
         if point != MIRROR[point] and look.marks[point, 0] < look.marks[MIRROR[point], 0]:

@@ -1,11 +1,12 @@
-"""How well the recipe does on people it never heard: ``python -m training.content.crossfit --data DIR --cache DIR --out DIR``.
+"""How well the recipe does on unheard people: ``python -m training.studies.crossfit --data DIR --cache DIR --out DIR``.
 
-Twelve validation speakers, who also choose when to stop, are few. This parts the *training* speakers into folds, trains
-the configured network once without each, with the validation clips as ever, and judges every fold by the network that
-never heard it: the yardstick of ``training.content.evaluate``, the network's output alone, clips of five seconds and more,
-sounds as recorded. Speakers whose names differ in a number of three and more digits at the end are one person, and
-never on both sides. Folds are kept in ``--out``: those that are done are not trained again, and the table shows what
-there is. Exit code 0 when done, 130 when interrupted (the same command goes on).
+There are only twelve validation speakers, and they also decide when training stops. This divides the *training*
+speakers into folds, trains the configured network once without each fold, validated on the validation clips as usual,
+and judges each fold by the network that was trained without it: as ``training.content.evaluate`` does, but on the
+network's output alone, on clips of five seconds and more, with sounds as recorded. Speakers whose names differ only in
+a final number of three or more digits are one person, and are kept in one fold. Results are stored in ``--out``: folds
+that are done are not trained again, and the table shows those there are.
+Exit code 0 when done, 1 when stopped by an error, 130 when interrupted (the same command goes on).
 """
 
 from __future__ import annotations
@@ -21,16 +22,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.files import write_whole
 
+from ..command_line import exit_code, parser_of
+from ..content.config import ContentConfig
+from ..content.corpus import Corpus, load_corpus
+from ..content.data import brought_to_loudness, listen
+from ..content.evaluate import COLUMNS, POSE_FRAMES, Predicted, closed, grouped, judge, systems_rows
+from ..content.export import ExportedContent, load_checkpoint
+from ..content.run import ContentRun
+from ..content.tuning import TunedRun
+from ..measures.markdown import table
 from ..measures.score import Metrics
 from ..pack.clips import Clip, load_split
 from ..pack.resync import read as read_sync
-from .data import brought_to_loudness, listen
-from .evaluate import COLUMNS, POSE_FRAMES, Predicted, closed, grouped, judge, systems_rows, table
-from .export import Exported, load_checkpoint
-from .train import Config, Corpus, Run, load_corpus
-from .tuning import TunedRun
+from ..paths import CONFIGS
 
 log = logging.getLogger(__name__)
 
@@ -38,26 +44,26 @@ FOLDS = 3
 
 
 def person(speaker: str) -> str:
-    """Return who ``speaker`` is: videos of one person are numbered."""
+    """Return the person behind the name ``speaker``: the name without the number of the video."""
     return re.sub(r"-\d{3,}$", "", speaker)
 
 
-def parted(speakers: Sequence[str], folds: int, seed: int = 0) -> list[set[str]]:
-    """Return the speakers of each fold; a person's are together."""
+def fold_speakers(speakers: Sequence[str], folds: int, seed: int = 0) -> list[set[str]]:
+    """Return the speakers of each fold, drawn at random; names of one person are in one fold."""
     people = sorted({person(speaker) for speaker in speakers if speaker})
     order = np.random.default_rng(seed).permutation(people).tolist()
     return [{s for s in speakers if s and person(s) in order[k::folds]} for k in range(folds)]
 
 
 def without(corpus: Corpus, speakers: set[str]) -> Corpus:
-    """Return ``corpus`` without some of its training speakers."""
+    """Return ``corpus`` without the training speakers in ``speakers``."""
     return replace(corpus, train=[[s for s in rendition if s.speaker not in speakers] for rendition in corpus.train])
 
 
-def fold_rows(run: Run, clips: Sequence[Clip]) -> dict[str, list[Metrics]]:
-    """Return rows for a closed mouth and for the best network of ``run`` on ``clips``, by person."""
+def fold_rows(run: ContentRun, clips: Sequence[Clip]) -> dict[str, list[Metrics]]:
+    """Return the figures of ``clips`` for a closed mouth and for the best network of ``run``; speakers are persons."""
     net, _ = load_checkpoint(run.out / "best.safetensors")
-    network, listener = Exported(net, run.config.finish).eval(), run.kept_listener()
+    network, listener = ExportedContent(net, run.config.finish).eval(), run.kept_listener()
 
     @torch.no_grad()
     def predict(clip: Clip) -> Predicted:
@@ -71,8 +77,8 @@ def fold_rows(run: Run, clips: Sequence[Clip]) -> dict[str, list[Metrics]]:
 
 
 def crossfit(args: argparse.Namespace) -> dict[str, list[Metrics]]:
-    """Train and judge the folds that are asked for; return the rows of all that are done."""
-    config = Config.read(args.config)
+    """Train and judge the folds the command line ``args`` ask for; return the rows of all folds that are done."""
+    config = ContentConfig.read(args.config)
     if args.steps:
         config = replace(config, steps=args.steps)
     if not args.whisper:
@@ -80,18 +86,18 @@ def crossfit(args: argparse.Namespace) -> dict[str, list[Metrics]]:
     late = read_sync(args.sync) if args.sync else None
     corpus = load_corpus(args.data, args.cache, config, late, args.listener)
     clips = [clip for clip in load_split(args.data, "train") if len(clip) >= POSE_FRAMES]
-    for number, speakers in enumerate(parted([s.speaker for s in corpus.train[0]], args.folds)):
+    for number, speakers in enumerate(fold_speakers([s.speaker for s in corpus.train[0]], args.folds)):
         name = f"fold-{number}-of-{args.folds}"
         stored = args.out / f"{name}.json"
         own = [clip for clip in clips if clip.speaker in speakers]
         if stored.is_file() or not own or (args.only is not None and number not in args.only):
             continue
-        log.info("fold %d: %d speakers are not heard", number, len(speakers))
+        log.info("fold %d: trained without %d speakers", number, len(speakers))
         rest, out = without(corpus, speakers), args.out / name
-        run = TunedRun(config, rest, out, args.whisper) if config.tuning else Run(config, rest, out)
+        run = TunedRun(config, rest, out, args.whisper) if config.tuning else ContentRun(config, rest, out)
         run.resume()
         run.train()
-        stored.write_text(json.dumps(fold_rows(run, own)) + "\n", encoding="utf-8")
+        write_whole(stored, json.dumps(fold_rows(run, own)) + "\n")
     systems: dict[str, list[Metrics]] = {"static": [], "ours": []}
     for stored in sorted(args.out.glob(f"fold-*-of-{args.folds}.json")):
         for name, rows in json.loads(stored.read_text(encoding="utf-8")).items():
@@ -99,18 +105,24 @@ def crossfit(args: argparse.Namespace) -> dict[str, list[Metrics]]:
     return systems
 
 
+def print_folds(systems: dict[str, list[Metrics]]) -> None:
+    """Print the rows of :func:`crossfit` as tables."""
+    if not systems["ours"]:
+        return
+    people = grouped(systems["ours"], "speaker")
+    print(f"{len(systems['ours'])} clips of {len(people)} people no network that is judged by them has heard\n")
+    rows = systems_rows(systems)
+    print(table({name: rows[f"{name}, every speaker once"] for name in systems}, "every person once", COLUMNS) + "\n")
+    print(table({f"{k} ({v['clips']})": v for k, v in people.items()}, "ours, person (clips)", COLUMNS))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.content.crossfit",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    here = Path(__file__).resolve().parents[1]
+    parser = parser_of("training.studies.crossfit", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.pack.prepare")
     parser.add_argument("--cache", type=Path, required=True, help="where features are kept between runs")
     parser.add_argument("--out", type=Path, required=True, help="folder of the folds")
-    parser.add_argument("--config", type=Path, default=here / "configs" / "content.json")
+    parser.add_argument("--config", type=Path, default=CONFIGS / "content.json")
     parser.add_argument("--sync", type=Path, help="table of late sounds, made by training.pack.resync")
     parser.add_argument("--listener", type=Path, help="folder with another phonetic.onnx to begin with")
     parser.add_argument("--whisper", type=Path, help="model.bin, if the listener is to learn too, as configured")
@@ -118,22 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", type=int, nargs="*", help="train only these folds, counted from 0")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    try:
-        systems = crossfit(args)
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError, MouthpieceError) as error:
-        log.error("stopped: %s", error)
-        return 1
-    if systems["ours"]:
-        people = grouped(systems["ours"], "speaker")
-        print(f"{len(systems['ours'])} clips of {len(people)} people no network that is judged by them has heard\n")
-        rows = systems_rows(systems)
-        print(table({name: rows[f"{name}, every speaker once"] for name in systems}, "every person once") + "\n")
-        print(table({f"{k} ({v['clips']})": v for k, v in people.items()}, "ours, person (clips)", COLUMNS))
-    return 0
+    return exit_code(lambda: print_folds(crossfit(args)), "stopped")
 
 
 if __name__ == "__main__":

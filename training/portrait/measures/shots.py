@@ -1,4 +1,4 @@
-"""The shots portraits are judged on, and the still of each that a person would choose."""
+"""The shots that portraits are judged on, and the still that each is made from."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.topology import LEFT_EYE, RIGHT_EYE
 
-from .data import Clip, read_clip, shots
+from ..data import FaceClip, read_clip, shots
 from .scores import Points, eye_distance, opening
 
-#: Frames of a shot shorter than this are not judged: it is too short to choose a still from.
+#: Least frames of a shot that is judged; a still is chosen from them.
 SHORTEST = 25
-#: Share of a shot's frames, those with lips nearest to shut, that a still is chosen from.
+#: A still is chosen from this share of a shot's frames, those with lips nearest to shut.
 _SHUT = 0.1
 
 
 def still_of(landmarks: Points) -> int:
-    """Return the frame a person would take as the still: lips shut (or nearest to it), then eyes widest open."""
+    """Return the frame a person would choose as the still: eyes widest open, of those with lips nearest to shut."""
     gap = opening(landmarks)
     shut = np.flatnonzero(gap <= np.quantile(gap, _SHUT))
     lids = np.zeros(len(landmarks))
@@ -28,8 +28,10 @@ def still_of(landmarks: Points) -> int:
     return int(shut[(lids / eye_distance(landmarks))[shut].argmax()])
 
 
-def clips_of(folder: Path, only: Sequence[str] = (), most: int | None = None) -> Iterator[Clip]:
-    """Yield the shots of a folder's clips, named, those of at least a second; ``most`` frames of each.
+def clips_of(folder: Path, only: Sequence[str] = (), most: int | None = None) -> Iterator[FaceClip]:
+    """Yield the shots of at least a second of the clips in ``folder``, at most ``most`` frames of each.
+
+    ``only`` names the clips (empty: all).
 
     Raises
     ------
@@ -45,4 +47,4 @@ def clips_of(folder: Path, only: Sequence[str] = (), most: int | None = None) ->
         for number, shot in enumerate(long, start=1):
             part = slice(shot.start, shot.stop if most is None else min(shot.stop, shot.start + most))
             name = clip.name if len(long) == 1 else f"{clip.name} {number}"
-            yield Clip(name, clip.frames[part], clip.landmarks[part], clip.irises[part])
+            yield FaceClip(name, clip.frames[part], clip.landmarks[part], clip.irises[part])

@@ -1,20 +1,21 @@
-"""How real speakers blink, look about and move their brows: ``python -m training.tables.living [--data DIR]``.
+"""How real speakers blink, look about and move their brows: ``python -m training.tables.idle_motion [--data DIR]``.
 
-Measures the training clips and writes the core's ``assets/living.json``, from which ``motion/living.py`` draws; with
-``--check`` it measures what is drawn for the same clips' sounds by the same estimators and prints both, side by side.
+Measures the training clips and writes the core's ``assets/living.json``, from which ``motion/living.py`` draws random
+motion. With ``--check`` that motion, for the sounds of the same clips, is measured in the same way, and both results
+are printed side by side.
 
-Clips of at least five seconds and eighty pixels of face count, every speaker with at most three minutes. Blinks are
-peaks of the tracker's eyeBlink over its running median; gaze is the iris between the eye's corners, head pose removed,
-on an eyeball of 0.41 eye widths' radius, from each clip's median; brow raises are peaks of browInnerUp over its running
-median. Intervals are Kaplan-Meier estimates (a clip's end censors the last one), scaled to the overall rate; rates are
-given by what happens in the speech (``mouthpiece.motion.prosody``). No sound, face or identity is kept.
+Clips of at least five seconds and eighty pixels of face are used, at most three minutes of each speaker. Blinks are
+peaks of the tracker's eyeBlink above its running median. Gaze is the position of the iris between the eye's corners,
+head pose removed, on an eyeball with a radius of 0.41 eye widths, relative to the clip's median. Brow raises are peaks
+of browInnerUp above its running median. Intervals are Kaplan-Meier estimates (a clip's end censors the last one),
+scaled to the overall rate; rates are given for each state of speech (``mouthpiece.motion.prosody``). No sound, face or
+identity is kept.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,25 +31,30 @@ from mouthpiece.topology import ARKIT_INDEX
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..content.evaluate import PACK
+from ..command_line import exit_code, parser_of
+from ..files import write_json
 from ..pack.clips import clip_folder, read_index
-from ..pack.geometry import AVERAGE_RIGID, similarity
+from ..pack.geometry import AVERAGE_RIGID, rigid_points, similarity
+from ..paths import CORE_ASSETS, PACK
 
-OUTPUT = Path(__file__).resolve().parents[2] / "core" / "mouthpiece" / "assets" / "living.json"
+OUTPUT = CORE_ASSETS / "living.json"
+#: Least length and face size of a clip, and most minutes of a speaker.
 LEAST_SECONDS, LEAST_PIXELS, MOST_MINUTES = 5.0, 80.0, 3.0
-#: Seconds of the running median that is an eye's or a brow's rest.
+#: Length, in seconds, of the running median that stands for the rest of an eye or a brow.
 BASELINE = 3.0
-#: Least height of a blink and of a brow raise over it, in weight; half of it ends one.
+#: Least height of a blink and of a brow raise above that median, in weight; it ends at half this height.
 BLINK_HEIGHT, BROW_HEIGHT = 0.2, 0.12
-#: Least turn of the eyes, in radians over three frames, that is a saccade and no noise.
+#: Least turn of the eyes over three frames, in radians, that counts as a saccade.
 SACCADE = np.radians(4.0)
-#: Seconds at half height beyond which a lid that is down is no blink.
+#: Longest blink, in seconds at half height; lids that are down longer do not blink.
 LONGEST_BLINK = 0.4
+#: Radius of the eyeball in eye widths.
 EYEBALL = 0.41
-#: Frames eyes hold still at least, and how far from its median a look is still at home, radians.
+#: Least frames between saccades, and how far from the clip's median a look is still "at home", in radians.
 LEAST_HOLD, HOME = 4, 0.06
-#: Least distance, radians, of one look from the last when they are drawn.
+#: Least distance, in radians, between one look and the next when they are drawn; noted for the core.
 LEAST_JUMP = 0.045
+#: Levels at which quantiles are tabulated.
 LEVELS = np.linspace(0.02, 0.98, 25)
 #: Standard normal deviates at which gaze is tabulated.
 DEVIATES = np.linspace(-2.4, 2.4, 17)
@@ -57,8 +63,21 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """A clip's tracks at 25 Hz: lids, brows, outer brows (T,), gaze and head (T, 2) in radians, states (T,)."""
+class LivingTracks:
+    """Tracks of a clip at 25 Hz.
+
+    Attributes
+    ----------
+    speaker : str
+    lid, brow, outer : (T,)
+        Weights of eyeBlink, browInnerUp and browOuterUp.
+    gaze, head : (T, 2)
+        Horizontal and vertical angles of the eyes, yaw and pitch of the head, in radians.
+    states : (T,)
+        Indices in ``prosody.STATES``.
+    weight : float
+        How much the clip counts.
+    """
 
     speaker: str
     lid: Floats
@@ -71,8 +90,8 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """A peak: its frame, height, and seconds from half height to the peak and back."""
+class Peak:
+    """A peak of a track: its frame, its height, and the seconds from half height to the peak and back."""
 
     frame: int
     height: float
@@ -80,8 +99,8 @@ class Event:
     fall: float
 
 
-def peaks(track: Floats, least: float) -> list[Event]:
-    """Return the peaks of ``track`` (T,) at 25 Hz that rise ``least`` above its running median."""
+def peaks(track: Floats, least: float) -> list[Peak]:
+    """Return the peaks of ``track`` (T,), at 25 Hz, that rise at least ``least`` above its running median."""
     size = int(BASELINE * FRAME_RATE) | 1
     above = track - ndimage.median_filter(track, size, mode="nearest")
     found, index = [], 0
@@ -98,7 +117,7 @@ def peaks(track: Floats, least: float) -> list[Event]:
     return found
 
 
-def _event(above: Floats, top: int) -> Event:
+def _event(above: Floats, top: int) -> Peak:
     half = above[top] / 2
 
     def reach(step: int) -> float:
@@ -108,16 +127,16 @@ def _event(above: Floats, top: int) -> Event:
         drop = above[at - step] - above[at]
         return abs(at - top) - (half - above[at]) / drop if at != top and drop > 1e-9 else float(abs(at - top))
 
-    return Event(top, float(above[top]), reach(-1) / FRAME_RATE, reach(1) / FRAME_RATE)
+    return Peak(top, float(above[top]), reach(-1) / FRAME_RATE, reach(1) / FRAME_RATE)
 
 
 def saccades(gaze: Floats) -> list[tuple[int, int]]:
-    """Return where (start, stop) the eyes of ``gaze`` (T, 2), radians at 25 Hz, jump."""
+    """Return the first and last frame of each jump in ``gaze`` (T, 2), radians at 25 Hz."""
     calm = ndimage.median_filter(gaze, (3, 1), mode="nearest")
     turn = np.zeros(len(calm))
     turn[1:-1] = np.linalg.norm(calm[2:] - calm[:-2], axis=1)
     fast = turn > SACCADE
-    # Eyes hold still for a fifth of a second at least; what is shorter is one jump with an overshoot.
+    # Eyes rest for a fifth of a second at least; jumps with less between them are one jump that overshoots.
     fast = ndimage.binary_closing(np.pad(fast, LEAST_HOLD), np.ones(LEAST_HOLD + 1, bool))[LEAST_HOLD:-LEAST_HOLD]
     edges = np.flatnonzero(np.diff(np.r_[False, fast, False].astype(int)))
     return [(max(0, int(a) - 1), min(len(calm) - 1, int(b))) for a, b in zip(edges[::2], edges[1::2], strict=True)]
@@ -132,9 +151,9 @@ def quantiles(values: Sequence[float], weights: Sequence[float], levels: Floats 
 
 
 def intervals(frames: Sequence[Sequence[int]], lengths: Sequence[int], weights: Sequence[float]) -> list[float]:
-    """Return quantiles of the seconds between events (Kaplan & Meier 1958), given their frames in several clips.
+    """Return quantiles of the seconds between events (Kaplan & Meier 1958), from their frames in several clips.
 
-    Scaled so that their mean is that of the overall rate: clips in which nothing happens count as well.
+    They are scaled so that their mean fits the overall rate, to which clips without any event count too.
     """
     spans, closed, mass = [], [], []
     for own, length, weight in zip(frames, lengths, weights, strict=True):
@@ -153,8 +172,8 @@ def intervals(frames: Sequence[Sequence[int]], lengths: Sequence[int], weights: 
     return [round(float(v), 3) for v in table * mean / table.mean()]
 
 
-def rates(faces: Sequence[Face], frames: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Return events a minute in each state of speech, and overall."""
+def rates(faces: Sequence[LivingTracks], frames: Sequence[Sequence[int]]) -> dict[str, float]:
+    """Return the events per minute in each state of speech, and overall; ``frames`` holds the events of each clip."""
     result = {}
     for number, name in enumerate(prosody.STATES):
         seconds = sum(f.weight * (f.states == number).sum() for f in faces) / FRAME_RATE
@@ -165,8 +184,8 @@ def rates(faces: Sequence[Face], frames: Sequence[Sequence[int]]) -> dict[str, f
     return result
 
 
-def measure_blinks(faces: Sequence[Face]) -> dict[str, Any]:
-    """Return rates, intervals, shape and heights (relative to the speaker's own full blink) of blinks."""
+def measure_blinks(faces: Sequence[LivingTracks]) -> dict[str, Any]:
+    """Return rates, intervals, durations and heights of blinks; heights are relative to the speaker's full blink."""
     found = [[e for e in peaks(face.lid, BLINK_HEIGHT) if e.rise + e.fall < LONGEST_BLINK] for face in faces]
     full: dict[str, float] = {}
     for speaker in {face.speaker for face in faces}:
@@ -184,8 +203,8 @@ def measure_blinks(faces: Sequence[Face]) -> dict[str, Any]:
     }
 
 
-def measure_gaze(faces: Sequence[Face]) -> dict[str, Any]:
-    """Return rates of saccades, the time between them, where looks rest and how the next depends on the last."""
+def measure_gaze(faces: Sequence[LivingTracks]) -> dict[str, Any]:
+    """Return rates and intervals of saccades, where the eyes rest, and how one look depends on the one before."""
     jumps = [saccades(face.gaze) for face in faces]
     frames = [[a for a, _ in own] for own in jumps]
     looks, mass, spans, pairs, sizes, size_mass = [], [], [], [], [], []
@@ -220,7 +239,7 @@ def measure_gaze(faces: Sequence[Face]) -> dict[str, Any]:
 
 
 def _persistence(pairs: list[tuple[Floats, Floats, float]]) -> float:
-    """Return the rank correlation of a look with the one before it, horizontally."""
+    """Return the rank correlation between the horizontal angles of one look and the next."""
     if len(pairs) < 3:
         return 0.0
     one, two, weight = (np.array([pair[k][0] if k < 2 else pair[2] for pair in pairs]) for k in range(3))
@@ -228,8 +247,8 @@ def _persistence(pairs: list[tuple[Floats, Floats, float]]) -> float:
     return float((weight * a * b).sum() / np.sqrt((weight * a * a).sum() * (weight * b * b).sum()))
 
 
-def _steadying(faces: Sequence[Face]) -> float:
-    """Return the share of the head's turn, over a fifth of a second between saccades, that the eyes undo."""
+def _steadying(faces: Sequence[LivingTracks]) -> float:
+    """Return the share of the head's turns that the eyes compensate, over a fifth of a second between saccades."""
     turned, looked = [], []
     for face in faces:
         fast = np.zeros(len(face.gaze), bool)
@@ -244,8 +263,8 @@ def _steadying(faces: Sequence[Face]) -> float:
     return float((head[moving] * eye[moving]).sum() / max((head[moving] ** 2).sum(), 1e-12))
 
 
-def measure_brows(faces: Sequence[Face]) -> dict[str, Any]:
-    """Return rates, intervals, shape and heights of brow raises, and what the outer brows do of them."""
+def measure_brows(faces: Sequence[LivingTracks]) -> dict[str, Any]:
+    """Return rates, intervals, durations and heights of brow raises, and how much the outer brows follow."""
     found = [peaks(ndimage.gaussian_filter1d(face.brow, 1.0), BROW_HEIGHT) for face in faces]
     rows = [(e, f) for f, own in zip(faces, found, strict=True) for e in own]
     weights = [f.weight for _, f in rows]
@@ -262,8 +281,8 @@ def measure_brows(faces: Sequence[Face]) -> dict[str, Any]:
     }
 
 
-def read_faces(data: Path, split: str = "train") -> list[Face]:
-    """Return the tracks of the clips that count, in parts in which the face was held."""
+def read_faces(data: Path, split: str = "train") -> list[LivingTracks]:
+    """Return the tracks of the clips that are used, cut into parts in which the face is tracked throughout."""
     faces = []
     for row in read_index(data):
         if row["split"] != split or float(row["seconds"]) < LEAST_SECONDS or float(row["face_px"]) < LEAST_PIXELS:
@@ -279,7 +298,7 @@ def read_faces(data: Path, split: str = "train") -> list[Face]:
     return [replace(face, weight=min(1.0, MOST_MINUTES / minutes[face.speaker])) for face in faces]
 
 
-def _faces_of(speaker: str, arrays: dict[str, NDArray[Any]], samples: NDArray[np.float32]) -> list[Face]:
+def _faces_of(speaker: str, arrays: dict[str, NDArray[Any]], samples: NDArray[np.float32]) -> list[LivingTracks]:
     count = len(arrays["valid"])
     samples = np.pad(samples[: count * FRAME_SAMPLES], (0, max(0, count * FRAME_SAMPLES - len(samples))))
     states = states_of(samples, count)
@@ -295,21 +314,20 @@ def _faces_of(speaker: str, arrays: dict[str, NDArray[Any]], samples: NDArray[np
         lid = shapes[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].mean(axis=1)
         outer = shapes[:, [ARKIT_INDEX["browOuterUpLeft"], ARKIT_INDEX["browOuterUpRight"]]].mean(axis=1)
         gaze = bridged(gaze, lid)
-        result.append(Face(speaker, lid, shapes[:, ARKIT_INDEX["browInnerUp"]], outer, gaze, head, states[a:b]))
+        result.append(LivingTracks(speaker, lid, shapes[:, ARKIT_INDEX["browInnerUp"]], outer, gaze, head, states[a:b]))
     return result
 
 
 def states_of(samples: NDArray[np.float32], count: int) -> NDArray[np.int8]:
-    """Return what each of ``count`` frames of 16 kHz ``samples`` is (``prosody.STATES``)."""
+    """Return the state of speech in each of ``count`` frames of 16 kHz ``samples``: indices in ``prosody.STATES``."""
     rms = hop_rms(samples)
     return prosody.rhythm(rest.speech_activity(rms, count), rest.frame_decibels(rms, count), FRAME_RATE)
 
 
 def look_of(landmarks: Floats, iris: Floats) -> tuple[Floats, Floats]:
-    """Return gaze (T, 2), as ``Performance.gaze`` but from its own median, and yaw and pitch (T, 2), radians."""
+    """Return gaze (T, 2), relative to its median, and the head's yaw and pitch (T, 2), all in radians."""
     joined = np.concatenate([landmarks, iris], axis=1)
-
-    rigid = landmarks[:, list(_RIGID)]
+    rigid = rigid_points(landmarks)
     scale, rotation, shift = similarity(np.repeat(AVERAGE_RIGID[None], len(rigid), axis=0), rigid)
     upright = np.einsum("tji,tnj->tni", rotation, joined - shift[:, None]) / scale[:, None, None]
     looks = []
@@ -324,11 +342,8 @@ def look_of(landmarks: Floats, iris: Floats) -> tuple[Floats, Floats]:
     return gaze - np.median(gaze, axis=0), np.stack([yaw, pitch], axis=1)
 
 
-_RIGID = (27, 28, 29, 30, 33, 36, 39, 42, 45)
-
-
 def bridged(gaze: Floats, lid: Floats) -> Floats:
-    """Return ``gaze`` (T, 2) with the frames of blinks, in which the iris is hidden, drawn straight."""
+    """Return ``gaze`` (T, 2) interpolated over blinks, in which the iris is hidden."""
     hidden = np.zeros(len(lid), bool)
     for event in peaks(lid, BLINK_HEIGHT):
         hidden[max(0, event.frame - 4) : event.frame + 6] = True
@@ -338,13 +353,13 @@ def bridged(gaze: Floats, lid: Floats) -> Floats:
     return np.stack([np.interp(np.arange(len(gaze)), seen, gaze[seen, k]) for k in range(2)], axis=1)
 
 
-def measure(faces: Sequence[Face]) -> dict[str, Any]:
-    """Return everything measured on ``faces``, as written to ``living.json``."""
+def measure(faces: Sequence[LivingTracks]) -> dict[str, Any]:
+    """Return the statistics of ``faces`` as they are written to ``living.json``."""
     return {"blink": measure_blinks(faces), "gaze": measure_gaze(faces), "brow": measure_brows(faces)}
 
 
-def drawn_for(faces: Sequence[Face], seed: int = 0) -> list[Face]:
-    """Return what the core draws for the speech of ``faces``, under a still head: a look is then all of gaze."""
+def drawn_for(faces: Sequence[LivingTracks], seed: int = 0) -> list[LivingTracks]:
+    """Return the motion the core draws for the speech of ``faces``, with a still head, so that only gaze moves eyes."""
     result = []
     for number, face in enumerate(faces):
         rng = np.random.default_rng([seed, number])
@@ -354,12 +369,12 @@ def drawn_for(faces: Sequence[Face], seed: int = 0) -> list[Face]:
         look = living.gaze(face.states, still, FRAME_RATE, rng).astype(float)
         inner, outer = living.brows(face.states, count, FRAME_RATE, rng).astype(float).T
         steady = look - np.median(look, axis=0)
-        result.append(Face(face.speaker, lid, inner, outer, steady, face.head, face.states, face.weight))
+        result.append(LivingTracks(face.speaker, lid, inner, outer, steady, face.head, face.states, face.weight))
     return result
 
 
 def rows_of(measured: dict[str, Any]) -> dict[str, float]:
-    """Return the figures worth comparing, by name."""
+    """Return the figures that ``--check`` compares, by name."""
     rows: dict[str, float] = {}
     for name, kind in (("blink", "blinks"), ("gaze", "saccades"), ("brow", "brow raises")):
         own = measured[name]
@@ -384,34 +399,38 @@ def rows_of(measured: dict[str, Any]) -> dict[str, float]:
     return rows
 
 
-def main() -> int:
-    """Measure and write, or measure and compare; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="JSON")
-    parser.add_argument("--check", action="store_true", help="compare what the core draws with what was measured")
-    options = parser.parse_args()
-    faces = read_faces(options.data)
+def run(data: Path, output: Path, only_check: bool) -> None:
+    """Measure the pack ``data`` and write ``output``, or only compare it with what the core draws."""
+    faces = read_faces(data)
     real = measure(faces)
-    if options.check:
+    if only_check:
         mine = rows_of(measure(drawn_for(faces)))
         turn = np.eye(6, dtype=np.float32)[1:2]
         mine["looks: share of the head's turn undone"] = float(eyes.steadying(turn)[0, 0])
         print(f"{'':46} {'real':>8} {'drawn':>8}")
         for name, value in rows_of(real).items():
             print(f"{name:46} {value:8.3f} {mine[name]:8.3f}")
-        return 0
+        return
     minutes = sum(len(face.lid) for face in faces) / FRAME_RATE / 60
     about = (
         f"Statistics of {len({face.speaker for face in faces})} tracked speakers, {minutes:.1f} minutes of "
-        "the training pack, by training/tables/living.py. Seconds, radians, ARKit weights, events a minute; "
+        "the training pack, by training/tables/idle_motion.py. Seconds, radians, ARKit weights, events a minute; "
         f"tables are quantiles from {LEVELS[0]:g} to {LEVELS[-1]:g}, gaze at standard normal deviates. "
         "Holds no sound, face or identity."
     )
-    options.output.write_text(json.dumps({"about": about, **real}, indent=1) + "\n", encoding="utf-8")
+    write_json(output, {"about": about, **real})
     print(about)
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = parser_of("training.tables.idle_motion", __doc__)
+    parser.add_argument("--data", type=Path, default=PACK, metavar="DIR")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="JSON")
+    parser.add_argument("--check", action="store_true", help="compare what the core draws with what was measured")
+    args = parser.parse_args(argv)
+    return exit_code(lambda: run(args.data, args.output, args.check), "not measured")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

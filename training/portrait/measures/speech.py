@@ -1,4 +1,4 @@
-"""Stills that speak, and whether the mouth that is seen does what the performance says."""
+"""Stills that speak, and how well their visible mouths follow the performance that drives them."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from mouthpiece.portrait.images import over_white, read_picture
 from mouthpiece.portrait.portrait import Portrait, portrait_of
 from numpy.typing import NDArray
 
-from .contact_sheets import Heard, headed, write_film
-from .data import Clip
-from .reports import Told
+from ...paths import ASTRONAUT
+from ..data import FaceClip
+from .contact_sheets import ClipSound, headed, write_film
+from .report import SpokenFigures
 from .scores import Points, Scores, flicker, found_again, opening
 from .shots import clips_of, still_of
 
 log = logging.getLogger(__name__)
 
-ASTRONAUT = Path(__file__).resolve().parents[2] / "demo" / "samples" / "astronaut.jpg"
 SOUNDS = (".wav", ".flac")
-#: Seconds of each line that are spoken.
+#: Seconds of each line that are used.
 SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
-    """A line that is to be spoken."""
+class SpokenLine:
+    """A line to speak: its name, its performance and its sound."""
 
     name: str
     performance: Performance
     sound: Audio
 
 
-def lines_of(folder: Path, only: Sequence[str] = (), seconds: float = SECONDS) -> list[Line]:
-    """Return the performances of a folder's sounds (of those named only), the beginning of each.
+def lines_of(folder: Path, only: Sequence[str] = (), seconds: float = SECONDS) -> list[SpokenLine]:
+    """Return the first ``seconds`` of each sound in ``folder`` with their performances; ``only`` names the sounds.
 
     Raises
     ------
@@ -61,13 +61,13 @@ def lines_of(folder: Path, only: Sequence[str] = (), seconds: float = SECONDS) -
     for path in paths:
         sound = load(path)
         part = Audio(sound.samples[: round(seconds * sound.rate)], sound.rate, path.name)
-        lines.append(Line(path.stem, animate(part, Options()).final(), part))
+        lines.append(SpokenLine(path.stem, animate(part, Options()).final(), part))
     return lines
 
 
-def stills(data: Path) -> dict[str, tuple[Portrait, Clip | None]]:
-    """Return a portrait of everybody in the validation clips with the shot it is from, and of the astronaut."""
-    portraits: dict[str, tuple[Portrait, Clip | None]] = {}
+def stills(data: Path) -> dict[str, tuple[Portrait, FaceClip | None]]:
+    """Return name -> portrait and the shot it is from, for each person of the validation clips; and the astronaut."""
+    portraits: dict[str, tuple[Portrait, FaceClip | None]] = {}
     for clip in clips_of(data / "faces" / "val"):
         index = still_of(clip.landmarks)
         placed = Placed(clip.landmarks[index], clip.irises[index])
@@ -79,9 +79,10 @@ def stills(data: Path) -> dict[str, tuple[Portrait, Clip | None]]:
 
 
 def agreement(found: NDArray[np.floating], driven: NDArray[np.floating]) -> Scores:
-    """Return how an opening read from frames (T,) goes with the one that drove them: correlation ``r`` and ``size``.
+    """Return how the mouth opening found in frames (T,) follows the one that drove them (T,).
 
-    Frames in which no face was found (NaN) do not count; ``lost`` is their share in percent.
+    ``r`` is the correlation, ``size`` the slope of the first on the second. Frames in which no face was found (NaN) do
+    not count; ``lost`` is their share in percent.
     """
     seen = np.isfinite(found)
     told = {"lost": float(100 * (1 - seen.mean()))}
@@ -92,8 +93,8 @@ def agreement(found: NDArray[np.floating], driven: NDArray[np.floating]) -> Scor
     return told | {"r": both / float(np.sqrt(own * (b**2).sum())), "size": both / own}
 
 
-def spoken(portrait: Portrait, line: Line, generator: Generator | None) -> tuple[NDArray[np.uint8], Scores]:
-    """Return the frames (T, H, W, 3) of a portrait that speaks a line, and their figures."""
+def spoken(portrait: Portrait, line: SpokenLine, generator: Generator | None) -> tuple[NDArray[np.uint8], Scores]:
+    """Return the frames (T, H, W, 3) of a portrait that speaks ``line``, and their figures."""
     renderer = Renderer(portrait, generator)
     frames = np.stack([frame[..., :3] for frame in renderer.frames(line.performance, FRAME_RATE)])
     times = np.arange(frame_count(line.performance, FRAME_RATE)) / FRAME_RATE
@@ -105,9 +106,10 @@ def spoken(portrait: Portrait, line: Line, generator: Generator | None) -> tuple
 
 
 def unsteadiness(frames: NDArray[np.uint8], landmarks: Points) -> Scores:
-    """Return how much of what changes in a face goes back and forth: about 1 for pure flicker, less for movement.
+    """Return how much of the change in a face is flicker.
 
-    ``inside``, ``shimmer``: as in :func:`~.portrait_scores.flicker`, over all frames; ``share``: one over the other.
+    ``inside`` and ``shimmer`` are as in :func:`~.scores.flicker`, but over all frames. ``share`` is shimmer divided by
+    inside: about 1 for pure flicker, less for movement.
     """
     told = flicker(frames, landmarks, np.inf)
     share = told["shimmer"] / told["inside"] if told["inside"] > 0 else float("nan")
@@ -116,26 +118,26 @@ def unsteadiness(frames: NDArray[np.uint8], landmarks: Points) -> Scores:
 
 def speak(
     data: Path, folder: Path, generator: Generator | None, out: Path | None = None, only: Sequence[str] = ()
-) -> list[Told]:
-    """Return the figures of every still, line and method; films go to ``out``."""
-    rows: list[Told] = []
+) -> list[SpokenFigures]:
+    """Return the figures of every still, line and method; films are written to ``out`` unless it is None."""
+    rows: list[SpokenFigures] = []
     lines = lines_of(folder, only)
     methods = {"warp": None} | ({"warp + generator": generator} if generator else {})
     for name, (portrait, clip) in stills(data).items():
         if clip is not None:
-            rows.append(Told(name, "their own", "recorded", unsteadiness(clip.frames, clip.landmarks)))
+            rows.append(SpokenFigures(name, "their own", "recorded", unsteadiness(clip.frames, clip.landmarks)))
         for line in lines:
             log.info("%s speaks %s…", name, line.name)
             made = {}
             for method, network in methods.items():
                 frames, scores = spoken(portrait, line, network)
-                rows.append(Told(name, line.name, method, scores))
+                rows.append(SpokenFigures(name, line.name, method, scores))
                 made[method] = frames
             if out is not None:
                 title = f"{name} speaks {line.name}: synthetic"
                 write_film(
                     out / f"{name}-speaks-{line.name}.mp4",
                     (headed(pair, list(made), title) for pair in zip(*made.values(), strict=True)),
-                    sound=Heard(line.sound.samples, line.sound.rate),
+                    sound=ClipSound(line.sound.samples, line.sound.rate),
                 )
     return rows

@@ -1,14 +1,13 @@
-"""How mouths move in languages without recorded faces: ``python -m training.listener.languages SOUND…``.
+"""How mouths move in languages without recorded faces: ``python -m training.measures.languages SOUND…``.
 
-Nothing is known of the right motion here, so only signs of life are told: how the lips' opening goes with loudness (the
-best of shifts up to three frames), openings a second of speech, closures a minute of speech, how far lips part in
-speech and in pauses. A language the network makes nothing of would stand out. Exit code 0, or 1 if a sound could not be
-read.
+The right motion is not known here, so the table only shows whether mouths move plausibly: the correlation of the lips'
+opening with loudness (the best of shifts up to three frames), openings a second of speech, closures a minute of speech,
+and the mean opening in speech and in pauses. A language that the network cannot follow would stand out.
+Exit code 0, or 1 if a sound could not be read.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,17 +22,19 @@ from mouthpiece.pipeline import Options, animate, survey
 from mouthpiece.styles import Style
 from scipy.signal import find_peaks
 
-from ..content.evaluate import table
-from ..measures.score import Metrics, closures, pearson
+from ..command_line import parser_of
+from .markdown import table
+from .score import Metrics, closures, pearson
 
 COLUMNS = ("seconds", "r_loudness", "openings_a_second", "closures_a_minute", "gap_in_speech", "gap_in_pauses")
 SHIFTS = 3
-#: An opening stands out by this much, and lips count as closed below and open above, in outer-eye distances.
+#: How far a peak of the gap must stand out to count as an opening, and the gaps below which lips count as closed and
+#: above which as open; in outer-eye distances.
 PROMINENCE, CLOSE, OPENED = 0.02, 0.02, 0.05
 
 
 def figures(path: Path) -> Metrics:
-    """Return the signs of life in the sound at ``path``."""
+    """Return the columns of the table for the sound at ``path``."""
     source = SoundFile(path)
     take = animate(source, Options(style=Style()))
     gap, heard = lip_gap(take.final()).astype(float), survey(source)
@@ -54,11 +55,7 @@ def figures(path: Path) -> Metrics:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.listener.languages",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("training.measures.languages", __doc__)
     parser.add_argument("sounds", nargs="+", type=Path, metavar="SOUND")
     args = parser.parse_args(argv)
     rows, ok = {}, True

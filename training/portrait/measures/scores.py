@@ -1,12 +1,12 @@
-"""How near a made frame is to the recorded one: PSNR, SSIM, a distance of features, landmarks found again, flicker.
+"""How close made frames are to recorded ones: PSNR, SSIM, feature distance, landmarks found again, flicker.
 
-Frames are uint8 (256, 256, 3). A region says how much each pixel counts, (256, 256) float32: the face is the oval a
-generator may change, the mouth a box around the recorded lips. Both follow the recorded frame's landmarks, so that
-every method is judged in the same place.
+Frames are uint8 (256, 256, 3). A region (256, 256) says how much each pixel counts, 0..1: the face is the oval that a
+generator may change, the mouth a box around the recorded lips. Both are computed from the recorded frame's landmarks,
+so that every method is judged in the same place.
 
-The distance of features is made as LPIPS is (Zhang et al. 2018: channels of unit length, squared differences, averaged
-over space and layers), but unweighted, and not with the usual networks, whose weights are not to hand: four layers of
-the face *detector* are compared, since generators are trained with the features of the *landmark* network.
+The feature distance is computed as LPIPS (Zhang et al. 2018: channels of length one, squared differences, averaged over
+space and layers), but unweighted, and not on the usual networks, whose weights were not available. It compares four
+layers of the face *detector*, as generators are trained with features of the *landmark* network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mouthpiece.topology import LIPS
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ..pack.tracking import FaceTracker
+from ...pack.face_tracker import FaceTracker
 
 Frame = NDArray[np.uint8]
 Points = NDArray[np.floating[Any]]
@@ -34,15 +34,14 @@ Scores = dict[str, float]
 
 #: Room around the recorded lips that counts as the mouth, in eye distances.
 ROOM = 0.12
-#: Layers of the detector that are compared, with 1/2, 1/4, 1/8 and 1/16 of the picture's pixels a side.
+#: Layers of the detector that are compared; their sides are 1/2, 1/4, 1/8 and 1/16 of the picture's.
 LAYERS = ("t22", "t53", "t114", "t157")
 #: Constants of SSIM for values up to 255 (Wang et al. 2004).
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _EYES = (36, 45)
-#: A face holds still between two frames if its landmarks, filtered, move less than this, in pixels, as the median.
+#: A face holds still between two frames if the median movement of its filtered landmarks is less, in pixels.
 STILL = 0.4
-#: What tracked landmarks are filtered with over time before they drive a face whose calm is judged: a tracker's noise
-#: is no movement.
+#: The filter over time that removes the tracker's noise from landmarks, so that it does not count as movement.
 _TAPS = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 
 
@@ -87,15 +86,15 @@ def ssim_map(one: Frame, other: Frame) -> NDArray[np.float64]:
     return similar
 
 
-class Features:
-    """Layers of the face detector, of pictures of one size."""
+class DetectorFeatures:
+    """The features of pictures: layers of the face detector."""
 
     def __init__(self, size: int = 256) -> None:
-        """Cut the detector off behind the last layer and let it look at pictures (size, size)."""
+        """Load the detector's layers for pictures of (size, size) pixels."""
         self._run = _detector_layers(size)
 
     def __call__(self, frame: Frame) -> list[Planes]:
-        """Return each layer (C, h, w) of a frame (size, size, 3), every pixel's channels a vector of length 1."""
+        """Return the layers (C, h, w) for a frame (size, size, 3); the channels of each pixel have length one."""
         planes = (frame.astype(np.float32) / np.float32(127.5) - 1).transpose(2, 0, 1)[None]
         made = self._run({"t0": planes})
         return [_unit(made[name][0]) for name in LAYERS]
@@ -108,6 +107,7 @@ def _unit(layer: Planes) -> Planes:
 
 @lru_cache(maxsize=2)
 def _detector_layers(size: int) -> OnnxSession:
+    """Return the face detector, cut off behind the last of ``LAYERS``, for pictures of (size, size) pixels."""
     model = onnx.load_from_string(find("face_detector_128").content)
     graph = model.graph
     last = next(k for k, node in enumerate(graph.node) if LAYERS[-1] in node.output)
@@ -121,7 +121,7 @@ def _detector_layers(size: int) -> OnnxSession:
 
 
 def distance(one: Sequence[Planes], other: Sequence[Planes], region: Planes) -> float:
-    """Return how far two frames' features are apart in a region: 0 (the same) to 2."""
+    """Return the distance between two frames' features in a region, from 0 (the same) to 2."""
     total = 0.0
     for a, b in zip(one, other, strict=True):
         share = cv2.resize(region, (a.shape[2], a.shape[1]), interpolation=cv2.INTER_AREA)
@@ -129,7 +129,7 @@ def distance(one: Sequence[Planes], other: Sequence[Planes], region: Planes) -> 
     return total / len(one)
 
 
-def pictures_scores(made: Frame, real: Frame, landmarks: Points, features: Features) -> Scores:
+def pictures_scores(made: Frame, real: Frame, landmarks: Points, features: DetectorFeatures) -> Scores:
     """Return PSNR, SSIM and feature distance of a made frame from the recorded one, over face and mouth."""
     similar, layers = ssim_map(made, real), (features(made), features(real))
     scores = {}
@@ -147,9 +147,9 @@ def found_again(frames: Iterable[Frame]) -> NDArray[np.float64]:
 
 
 def landmark_scores(found: Points, recorded: Points) -> list[Scores]:
-    """Return how far landmarks found (T, 68, 3) are from the recorded, in percent of the eye distance: lips, and rest.
+    """Return the mean errors of lips and of other points, for each frame, in percent of the eye distance.
 
-    Where no face was found both are NaN.
+    ``found`` and ``recorded`` are landmarks (T, 68, 3); where no face was found, both errors are NaN.
     """
     off = np.linalg.norm(found[..., :2] - recorded[..., :2], axis=-1) / eye_distance(recorded)[:, None] * 100
     lips = np.isin(np.arange(off.shape[1]), list(LIPS))
@@ -157,25 +157,26 @@ def landmark_scores(found: Points, recorded: Points) -> list[Scores]:
 
 
 def opening(landmarks: Points) -> NDArray[np.float64]:
-    """Return how far the inner lips of landmarks (T, 68, 2 or 3) are apart, in eye distances."""
+    """Return the gap between the inner lips (T,) of landmarks (T, 68, 2 or 3), in eye distances."""
     gap = np.linalg.norm(landmarks[..., [65, 66, 67], :2] - landmarks[..., [63, 62, 61], :2], axis=-1).mean(axis=-1)
     return np.asarray(gap / eye_distance(landmarks), np.float64)
 
 
 def filtered(track: Points) -> NDArray[np.float64]:
-    """Return a track (T, ...) filtered over five frames without delay; beyond its ends the first and last hold."""
+    """Return ``track`` (T, ...) filtered over five frames without delay; end frames are repeated beyond the ends."""
     reach = len(_TAPS) // 2
     held = np.pad(np.asarray(track, np.float64), [(reach, reach), *[(0, 0)] * (track.ndim - 1)], mode="edge")
     return np.asarray(sum(tap * held[k : k + len(track)] for k, tap in enumerate(_TAPS)), np.float64)
 
 
 def flicker(frames: NDArray[np.uint8], landmarks: Points, still: float = STILL) -> Scores:
-    """Return how much a clip (T, H, W, 3) changes from frame to frame where its face holds still, in levels of 255.
+    """Return how much frames (T, H, W, 3) change while the face holds still: mean differences in levels of 255.
 
-    Looked at are pairs of frames between which the landmarks (T, 68, 2 or 3), free of a tracker's noise, move less than
-    ``still`` pixels (median): ``outside`` the oval of both, and ``inside`` it. ``shimmer``: inside, what of a frame
-    between two such pairs is not the mean of its neighbours, which movement hardly is and flicker is. ``pairs`` and
-    ``triples`` say of how many; of none the figures are NaN.
+    The face holds still between two frames if its filtered ``landmarks`` (T, 68, 2 or 3) move less than ``still``
+    pixels (median). ``outside`` and ``inside`` are the change outside and inside the face's oval, over all such pairs.
+    ``shimmer`` is the difference, inside, of a frame from the mean of its two neighbours, if the face holds still
+    through all three: flicker makes it large, movement hardly. ``pairs`` and ``triples`` are the numbers of cases; with
+    none, figures are NaN.
     """
     flat = np.asarray(landmarks, np.float64)[..., :2]
     height, width = frames.shape[1:3]
@@ -195,7 +196,7 @@ def flicker(frames: NDArray[np.uint8], landmarks: Points, still: float = STILL) 
 
 
 def mean_scores(rows: Sequence[Mapping[str, float]]) -> Scores:
-    """Return the mean of each figure over rows that have it; flicker counts by pairs and triples, which are summed."""
+    """Return the mean of each figure over the rows that have it, for flicker weighted by pairs and triples."""
     names = dict.fromkeys(name for row in rows for name in row)
     counts = {"outside": "pairs", "inside": "pairs", "shimmer": "triples"}
     means = {}

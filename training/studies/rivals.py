@@ -1,7 +1,7 @@
-"""Other people's architectures, re-made from their published descriptions, to be trained on our clips.
+"""Architectures from other papers, rebuilt from their descriptions, and reduced versions of ours, to compare with ours.
 
-All hear our features (or only the MFCCs among them) and speak our targets, so that what differs is the architecture
-and, where it is part of the method, the loss. What could not be kept is said with each.
+All take our features (or only the MFCCs among them) and predict our targets, so that only the architecture differs and,
+where it belongs to the method, the loss. Docstrings say what had to be changed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from mouthpiece.features import FEATURE_SIZE, HOPS_PER_FRAME, MFCC_COUNT, PHONET
 from mouthpiece.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP, LIPS
 from torch import Tensor, nn
 
-from .networks import ARKIT_LABELS, LANDMARK_NUMBERS, ContentNet, Shape, sources
+from ..content.networks import ARKIT_LABELS, LANDMARK_NUMBERS, ContentNet, ContentShape, sources
 
-#: Number of the MFCCs among ``networks.sources()``, and how many they are.
+#: Number of the MFCCs' source in ``networks.sources()``, and how many MFCCs a frame has.
 MFCCS = len(PHONETIC_PARTS)
 MFCC_NUMBERS = HOPS_PER_FRAME * MFCC_COUNT
 
 
 class Rival(nn.Module):
-    """Normalised features of chosen sources through ``body`` to landmark displacements and ARKit weights."""
+    """A network from another paper: normalised features of some sources, ``body``, and linear heads for our targets."""
 
     mean: Tensor
     scale: Tensor
@@ -34,7 +34,8 @@ class Rival(nn.Module):
     def __init__(self, body: nn.Module, width: int, heard: tuple[int, ...], ahead: int = 0) -> None:
         """Put heads on ``body``, which turns (B, T, F) into (B, T, ``width``).
 
-        ``heard`` are numbers of sources; ``ahead`` is how many frames of the future a body that runs forward hears.
+        ``heard`` holds the numbers of the sources it gets; ``ahead`` is the number of future frames that a body which
+        runs forward gets to see.
         """
         super().__init__()
         columns = torch.isin(sources(), torch.tensor(heard)).nonzero()[:, 0]
@@ -49,7 +50,7 @@ class Rival(nn.Module):
         nn.init.constant_(self.arkit_head.bias, -2.5)
 
     def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 1844), the mean face from ``landmarks`` (N, 204), and the rest."""
+        """Set normalisation from ``features`` (N, 1844), mean face from ``landmarks`` (N, 204) and the resting face."""
         self.mean.copy_(features.mean(dim=0))
         self.scale.copy_(1 / features.std(dim=0).clamp_min(0.05))
         self.centre.copy_(landmarks.mean(dim=0))
@@ -65,8 +66,8 @@ class Rival(nn.Module):
         return self.landmark_head(x) / 10 + self.centre, torch.sigmoid(self.arkit_head(x))
 
 
-class Recurrent(nn.Module):
-    """An LSTM that returns its outputs only."""
+class RecurrentBody(nn.Module):
+    """An LSTM that returns its outputs without its state."""
 
     def __init__(self, size: int, hidden: int, layers: int, both_ways: bool, dropout: float) -> None:
         """Make the LSTM."""
@@ -79,8 +80,8 @@ class Recurrent(nn.Module):
         return y
 
 
-class WithChanges(nn.Module):
-    """Adds first and second differences over time to its input before ``body`` hears it."""
+class DifferencesBody(nn.Module):
+    """Passes its input with its first and second differences over time to ``body``."""
 
     def __init__(self, body: nn.Module) -> None:
         """Wrap ``body``."""
@@ -88,13 +89,13 @@ class WithChanges(nn.Module):
         self.body = body
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what ``body`` makes of (B, T, 3 F)."""
+        """Return the output of ``body`` for ``x`` (B, T, F) with its differences, (B, T, 3 F)."""
         change = torch.diff(x, dim=1, prepend=x[:, :1])
         y: Tensor = self.body(torch.cat([x, change, torch.diff(change, dim=1, prepend=change[:, :1])], dim=-1))
         return y
 
 
-class Dilated(nn.Module):
+class ConvolutionalBody(nn.Module):
     """A temporal convolutional network, not causal: residual blocks of dilation 1, 2, 4, 8, 16 (Bai et al. 2018)."""
 
     def __init__(self, size: int, width: int, dropout: float) -> None:
@@ -119,8 +120,8 @@ class Dilated(nn.Module):
         return y.transpose(1, 2)
 
 
-class Attentive(nn.Module):
-    """A transformer encoder (Vaswani et al. 2017), pre-norm, that looks no further than two seconds either way."""
+class AttentionBody(nn.Module):
+    """A transformer encoder (Vaswani et al. 2017), pre-norm; each frame attends to two seconds on either side."""
 
     def __init__(self, size: int, width: int, layers: int, dropout: float) -> None:
         """Make the layers."""
@@ -141,30 +142,30 @@ class Attentive(nn.Module):
         return y
 
 
-def mfcc_bilstm(_: Shape) -> Rival:
-    """Return MFCCs into a two-layer BiLSTM: the plain network of the early papers."""
-    return Rival(Recurrent(MFCC_NUMBERS, 128, 2, True, 0.3), 256, (MFCCS,))
+def mfcc_bilstm(_: ContentShape) -> Rival:
+    """Return a two-layer BiLSTM on MFCCs, the plain network of the early papers."""
+    return Rival(RecurrentBody(MFCC_NUMBERS, 128, 2, True, 0.3), 256, (MFCCS,))
 
 
-def eskimez(_: Shape) -> Rival:
-    """Return four forward LSTM layers of 256 over spectra and their changes, 40 ms ahead (Eskimez et al. 2018).
+def eskimez(_: ContentShape) -> Rival:
+    """Return four forward LSTM layers of 256 on spectra and their changes, 40 ms ahead (Eskimez et al. 2018).
 
-    Theirs hear log-mel spectra; these the MFCCs of the same.
+    The original takes log-mel spectra; this one takes MFCCs.
     """
-    return Rival(WithChanges(Recurrent(3 * MFCC_NUMBERS, 256, 4, False, 0.2)), 256, (MFCCS,), ahead=1)
+    return Rival(DifferencesBody(RecurrentBody(3 * MFCC_NUMBERS, 256, 4, False, 0.2)), 256, (MFCCS,), ahead=1)
 
 
-def makeittalk(_: Shape) -> Rival:
+def makeittalk(_: ContentShape) -> Rival:
     """Return MakeItTalk's content branch (Zhou et al. 2020): three forward LSTMs of 256, 0.29 s ahead, and an MLP.
 
-    Theirs hears speech converted to one voice by AutoVC and runs anew over a window for every frame; this one hears
-    the speaker's own voice, as MFCCs, and runs on.
+    The original takes speech converted to one voice by AutoVC and starts anew on a window for every frame; this one
+    takes MFCCs of the speaker's own voice and runs through the sequence once.
     """
     body = nn.Sequential(
         nn.Linear(MFCC_NUMBERS, 256),
         nn.LayerNorm(256),
         nn.LeakyReLU(0.2),
-        Recurrent(256, 256, 3, False, 0.2),
+        RecurrentBody(256, 256, 3, False, 0.2),
         nn.Linear(256, 512),
         nn.LeakyReLU(0.2),
         nn.Linear(512, 256),
@@ -173,34 +174,34 @@ def makeittalk(_: Shape) -> Rival:
     return Rival(body, 256, (MFCCS,), ahead=7)
 
 
-def convolutional(_: Shape) -> Rival:
+def convolutional(_: ContentShape) -> Rival:
     """Return a temporal convolutional network on all our features."""
-    return Rival(Dilated(FEATURE_SIZE, 192, 0.3), 192, tuple(range(MFCCS + 1)))
+    return Rival(ConvolutionalBody(FEATURE_SIZE, 192, 0.3), 192, tuple(range(MFCCS + 1)))
 
 
-def transformer(_: Shape) -> Rival:
+def transformer(_: ContentShape) -> Rival:
     """Return a transformer on all our features."""
-    return Rival(Attentive(FEATURE_SIZE, 160, 3, 0.2), 160, tuple(range(MFCCS + 1)))
+    return Rival(AttentionBody(FEATURE_SIZE, 160, 3, 0.2), 160, tuple(range(MFCCS + 1)))
 
 
-class HardOfHearing(ContentNet):
-    """Our network, hearing only some sources of features."""
+class PartialContentNet(ContentNet):
+    """Our network with only some sources of features; the others are set to zero."""
 
-    def __init__(self, shape: Shape, heard: tuple[int, ...]) -> None:
+    def __init__(self, shape: ContentShape, heard: tuple[int, ...]) -> None:
         """Make the network; ``heard`` are numbers of sources."""
         super().__init__(shape)
         self.register_buffer("mask", torch.isin(sources(), torch.tensor(heard)).float(), persistent=False)
         self.mask: Tensor
 
     def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
-        """Set the buffers as ever, and everything unheard to nothing."""
+        """Set the buffers as :class:`ContentNet` does, and the scale of unused features to zero."""
         super().fit_buffers(features, landmarks, neutral)
         self.scale.mul_(self.mask)
 
 
-def hearing(*heard: int) -> Callable[[Shape], ContentNet]:
-    """Return a maker of our network with the given sources only."""
-    return lambda shape: HardOfHearing(shape, heard)
+def hearing(*heard: int) -> Callable[[ContentShape], ContentNet]:
+    """Return a function that makes our network with only the sources numbered ``heard``."""
+    return lambda shape: PartialContentNet(shape, heard)
 
 
 class PlainLoss:
@@ -213,10 +214,10 @@ class PlainLoss:
 
 
 class LaplacianLoss:
-    """MakeItTalk's: absolute error, lips weighted by 1 / (4 gap + 0.1), and that of the graph Laplacian."""
+    """MakeItTalk's loss: absolute error, lips weighted by 1 / (4 gap + 0.1), and error of the graph Laplacian."""
 
     def __init__(self, neutral: Tensor) -> None:
-        """Measure gaps on ``neutral`` (68, 3); one unit of theirs is taken for the face's width, here about 1.6."""
+        """Measure gaps on the face ``neutral`` (68, 3); MakeItTalk's unit is taken as the face's width, here 1.6."""
         self._neutral = neutral
         chains = [range(17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)]
         rings = [range(36, 42), range(42, 48), range(48, 60), range(60, 68)]

@@ -1,4 +1,4 @@
-"""What was measured of portraits, as a page of tables."""
+"""The page of tables on how portraits measure up, ``docs/portraits/evaluation.md``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Rows = Mapping[str, Mapping[str, Scores]]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The figures of a still that speaks a line by a method."""
+class SpokenFigures:
+    """The figures of a still that speaks a line, made by one method."""
 
     still: str
     line: str
@@ -22,7 +22,7 @@ class Told:
     scores: Scores
 
 
-#: Figure -> head of its column, and how many digits of it are told; higher is better where the head says so.
+#: Figure -> heading of its column, with an arrow to where better is, and number of decimals.
 COLUMNS: Mapping[str, tuple[str, int]] = {
     "mouth_psnr": ("PSNR ↑", 2),
     "mouth_ssim": ("SSIM ↑", 3),
@@ -72,7 +72,7 @@ change: about 1 for pure flicker, less for movement.
 
 
 def table(rows: Rows, columns: Mapping[str, tuple[str, int]], first: str) -> str:
-    """Return rows as Markdown; outer keys and inner ones make the first columns, ``first`` is their heads."""
+    """Return ``rows`` as a Markdown table; their outer and inner keys are the first two columns, headed ``first``."""
     heads = [first, *(head for head, _ in columns.values())]
     lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(columns)]
     for name, methods in rows.items():
@@ -87,28 +87,28 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def means(rows: Rows) -> dict[str, Scores]:
-    """Return the mean of each method over shots."""
+    """Return method -> mean figures over all shots."""
     methods = dict.fromkeys(method for shot in rows.values() for method in shot)
     return {method: mean_scores([shot[method] for shot in rows.values() if method in shot]) for method in methods}
 
 
-def spoken_tables(told: Sequence[Told]) -> str:
-    """Return figures as Markdown: by still, by line, and of all."""
+def spoken_tables(told: Sequence[SpokenFigures]) -> str:
+    """Return the figures of spoken lines as Markdown tables: means by still, by line, and of all."""
     parts = []
     for key in ("still", "line"):
         groups: dict[str, dict[str, list[Scores]]] = {}
         for item in told:
             for name in (str(getattr(item, key)), "**all**"):
                 groups.setdefault(name, {}).setdefault(item.method, []).append(item.scores)
-        # what counts them all comes last
+        # the mean of all comes last
         groups["**all**"] = groups.pop("**all**")
         rows = {name: {m: mean_scores(s) for m, s in methods.items()} for name, methods in groups.items()}
         parts.append(table(rows, SPEECH, f"{key} | method"))
     return "\n\n".join(parts)
 
 
-def document(rows: Rows, spoken: Sequence[Told] | None, generator: Generator | None) -> str:
-    """Return the page: figures of the shots made anew, and of the lines spoken, if there are any."""
+def document(rows: Rows, spoken: Sequence[SpokenFigures] | None, generator: Generator | None) -> str:
+    """Return the page: the figures of the shots in ``rows``, and of the lines in ``spoken``, if there are any."""
     whole = {f"**mean of {len(rows)} shots**": means(rows)}
     network = f"`{generator.name}`, SHA-256 `{generator.sha256[:16]}…`" if generator else "none"
     halves = f"The first four figures are of the mouth, the others of the face. Generator: {network}."

@@ -1,16 +1,15 @@
-"""A face in a video: 68 landmarks, irises, ARKit weights and head pose, frame by frame.
+"""Tracking a face in a video: 68 landmarks, irises, ARKit weights and head pose, frame by frame.
 
 The core finds the face (``mouthpiece.portrait.find.faces``); once found, the next frame is cropped around the last
 landmarks, and the whole frame is searched again only when the face is lost. A third network of the MediaPipe Face
-Landmarker (see ``assets/NOTICE.md``) reads ARKit weights off the points. Nothing is filtered over time: that is the
-business of whoever uses the tracks.
+Landmarker (see ``assets/NOTICE.md``) computes ARKit weights from the points. Tracks are not filtered over time; those
+who use them do that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from mouthpiece.models.session import open_session
@@ -19,14 +18,13 @@ from mouthpiece.portrait.find.networks import IBUG_68, IRISES, Crop, crop_around
 from mouthpiece.topology import RIGID
 from numpy.typing import NDArray
 
+from ..paths import TRACKER_ASSETS
 from .geometry import AVERAGE_RIGID, similarity
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
-
-#: Points the blendshape network looks at.
+#: Points that are the input of the blendshape network.
 BLENDSHAPE_POINTS = (
     0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80,
     81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153, 154,
@@ -36,27 +34,27 @@ BLENDSHAPE_POINTS = (
     388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
 )  # fmt: skip
 
-#: What the distance of the outer eye corners measures, in centimetres, on the face pose matrices refer to.
+#: Distance of the outer eye corners, in centimetres, of the face that pose matrices refer to.
 EYE_DISTANCE_CM = 8.9
-#: Vertical field of view in radians assumed when the face's distance is read off its size.
+#: Vertical field of view, in radians, assumed to compute a face's distance from its size.
 FIELD_OF_VIEW = np.radians(63.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """What one frame shows: all 478 ``points`` (x, y in pixels, z in the same scale, smaller is nearer)."""
+class TrackedFace:
+    """The face in one frame: 478 points (x, y in pixels, z in the same scale, smaller is nearer), 52 blendshapes."""
 
     points: Points
     blendshapes: NDArray[np.float32]
 
     @property
     def landmarks(self) -> Points:
-        """The 68 landmarks (68, 3)."""
+        """Return the landmarks (68, 3)."""
         return self.points[list(IBUG_68)]
 
     @property
     def iris(self) -> Points:
-        """Five points of each iris (10, 3), the one on the left of the picture first."""
+        """Return five points of each iris (10, 3), first of the iris on the left of the picture."""
         return self.points[list(IRISES)]
 
 
@@ -66,15 +64,15 @@ class FaceTracker:
     def __init__(self) -> None:
         """Load the three networks."""
         self._networks = face_networks()
-        self._blendshaper = open_session(ASSETS / "face_blendshapes_52.onnx")
+        self._blendshaper = open_session(TRACKER_ASSETS / "face_blendshapes_52.onnx")
 
-    def follow(self, frames: Iterable[Image]) -> Iterator[Face | None]:
+    def follow(self, frames: Iterable[Image]) -> Iterator[TrackedFace | None]:
         """Yield the face of each RGB frame (H, W, 3), or None where there is none."""
         last: Points | None = None
         for frame in frames:
             points = self._points(frame, crop_around(last)) if last is not None else None
             last = points if points is not None else self.find(frame)
-            yield None if last is None else Face(last, self._weights(last))
+            yield None if last is None else TrackedFace(last, self._weights(last))
 
     def find(self, frame: Image) -> Points | None:
         """Return the 478 points of the most prominent face of a single frame, or None."""
@@ -94,8 +92,8 @@ class FaceTracker:
 def head_pose(landmarks: Points, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return the matrices (T, 4, 4) from an average face to the camera, in centimetres, x right, y up, z to the viewer.
 
-    ``landmarks`` (T, 68, 3) in pixels of a picture of ``size`` (width, height). Rotation is that of the rigid points;
-    distance is read off the face's size through an assumed field of view.
+    ``landmarks`` (T, 68, 3) in pixels of a picture of ``size`` (width, height). The rotation is that of the rigid
+    points; the distance follows from the face's size, with an assumed field of view.
     """
     rigid = landmarks[:, list(RIGID)]
     scale, rotation, shift = similarity(np.repeat(AVERAGE_RIGID[None], len(rigid), axis=0), rigid)

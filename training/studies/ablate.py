@@ -1,9 +1,9 @@
-"""What each part of the network is worth: ``python -m training.content.ablate --data DIR --cache DIR --out DIR``.
+"""What each part of the network is worth: ``python -m training.studies.ablate --data DIR --cache DIR --out DIR``.
 
-Trains other people's architectures and lesser versions of ours with the same sampler and steps on the same clips,
-judges all with the same yardstick as ``training.content.evaluate``, and writes ``ablation.json`` and ``ablation.md`` to
-``--docs``. Runs that are finished in ``--out`` are not trained again; ``--only NAME`` judges some rows and keeps the
-others as stored. Exit code 0 when done, 130 when interrupted (the same command goes on).
+Trains architectures from other papers and reduced versions of ours on the same clips with the same sampler and steps,
+judges all as ``training.content.evaluate`` does, and writes ``ablation.json`` and ``ablation.md`` to ``--docs``. Runs
+that are finished in ``--out`` are not trained again; ``--only NAME`` judges some rows and keeps the others as stored.
+Exit code 0 when done, 1 when stopped by an error, 130 when interrupted (the same command goes on).
 """
 
 from __future__ import annotations
@@ -21,16 +21,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from mouthpiece.files import write_whole
 from mouthpiece.models.registry import find
 from safetensors.torch import load_file
 
+from ..command_line import exit_code, parser_of
+from ..content.config import ContentConfig
+from ..content.corpus import Corpus, load_corpus
+from ..content.data import Stretch
+from ..content.evaluate import COLUMNS, Predicted, closed, judge, ours, systems_rows
+from ..content.networks import ContentNet, ContentShape
+from ..content.run import ContentRun
+from ..content.targets import canonical_face, make_targets
+from ..files import write_json
 from ..measures.baselines import MelRidge
+from ..measures.markdown import table
 from ..measures.score import Metrics
 from ..pack.clips import Clip, load_split
 from ..pack.resync import read as read_sync
-from .data import Stretch
-from .evaluate import COLUMNS, PACK, Predicted, closed, judge, ours, systems_rows, table
-from .networks import ContentNet, Shape
+from ..paths import CONFIGS, DOCS, PACK
 from .rivals import (
     MFCCS,
     LaplacianLoss,
@@ -42,21 +51,25 @@ from .rivals import (
     mfcc_bilstm,
     transformer,
 )
-from .targets import canonical_face, make_targets
-from .train import Config, Corpus, Run, load_corpus
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A network to train: how it is made, its loss (ours unless given), and the share of speakers it learns from.
+    """A network to train.
 
-    ``synced`` ones learn from sounds put in time (``--sync``).
+    Attributes
+    ----------
+    name : of its row in the table.
+    make : returns the network for a shape.
+    loss : returns its loss for the resting face (68, 3); None: ours.
+    share : share of the speakers that it is trained on.
+    synced : whether it is trained on sounds put in time (``--sync``).
     """
 
     name: str
-    make: Callable[[Shape], Any]
+    make: Callable[[ContentShape], Any]
     loss: Callable[[torch.Tensor], Any] | None = None
     share: float = 1.0
     synced: bool = False
@@ -89,16 +102,16 @@ def fewer(corpus: Corpus, share: float, seed: int = 0) -> Corpus:
     return replace(corpus, train=[[s for s in rendition if s.speaker in kept] for rendition in corpus.train])
 
 
-def trained(variant: Variant, config: Config, corpus: Corpus, out: Path) -> tuple[Any, int]:
-    """Return the network of ``variant`` with its best weights, and its number of parameters; trains if need be."""
+def trained(variant: Variant, config: ContentConfig, corpus: Corpus, out: Path) -> tuple[Any, int]:
+    """Return the network of ``variant`` with its best weights, and its number of parameters; train it if need be."""
     folder = out / "".join(c if c.isalnum() else "-" for c in variant.name.lower())
     best, done = folder / "best.safetensors", folder / "done"
     if not done.is_file():
         log.info("training: %s", variant.name)
-        run = Run(config, fewer(corpus, variant.share), folder, variant.make, variant.loss)
+        run = ContentRun(config, fewer(corpus, variant.share), folder, variant.make, variant.loss)
         run.resume()
         run.train()
-        done.write_text("trained to the end\n", encoding="utf-8")
+        write_whole(done, "trained to the end\n")
     net = variant.make(config.shape)
     net.load_state_dict(load_file(best))
     return net.eval(), sum(p.numel() for p in net.parameters())
@@ -106,7 +119,7 @@ def trained(variant: Variant, config: Config, corpus: Corpus, out: Path) -> tupl
 
 @torch.no_grad()
 def predictor(net: Any, clips: Sequence[Clip], heard: Sequence[Stretch]) -> Callable[[Clip], Predicted]:
-    """Return a predictor that runs ``net`` on the cached features of ``clips``, of which it knows nothing else."""
+    """Return a predictor for ``clips`` that runs ``net`` on their features, which ``heard`` holds in the same order."""
     features = {clip.name: stretch.features for clip, stretch in zip(clips, heard, strict=True)}
 
     @torch.no_grad()
@@ -119,7 +132,7 @@ def predictor(net: Any, clips: Sequence[Clip], heard: Sequence[Stretch]) -> Call
 
 
 def seconds_per_second(net: Any, frames: int = 1500) -> float:
-    """Return how long ``net`` takes for a minute of features, per second, on one core; the listener not counted."""
+    """Return the seconds ``net`` takes for a second of features, measured on a minute, without the listener."""
     features = torch.zeros(1, frames, net.mean.shape[0])
     with torch.no_grad():
         net(features)
@@ -129,12 +142,12 @@ def seconds_per_second(net: Any, frames: int = 1500) -> float:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Train and judge what is asked for, and return all rows, stored ones included."""
-    config = replace(Config.read(args.config), steps=args.steps, patience=99)
+    """Train and judge what the command line ``args`` ask for; return all rows, stored ones included."""
+    config = replace(ContentConfig.read(args.config), steps=args.steps, patience=99)
     stored = args.docs / "ablation.json"
     rows: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))["rows"] if stored.is_file() else {}
     late = read_sync(args.sync) if args.sync else {}
-    listened = partial(load_corpus, args.data, args.cache, config, listener_folder=args.listener)
+    corpus_for = partial(load_corpus, args.data, args.cache, config, listener_folder=args.listener)
     clips, neutral = load_split(args.data, "val"), canonical_face(load_split(args.data, "train"))
 
     def wanted(name: str) -> bool:
@@ -146,7 +159,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         both = systems_rows({"static": still, name: own})
         rows[name] = {"clips": both[name], "speakers": both[f"{name}, every speaker once"]} | more
         args.docs.mkdir(parents=True, exist_ok=True)
-        stored.write_text(json.dumps({"steps": args.steps, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        write_json(stored, {"steps": args.steps, "rows": rows})
         log.info("%s: r_open %.3f", name, rows[name]["speakers"]["r_open"])
 
     if wanted("static"):
@@ -157,7 +170,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         note("log-mel ridge", judge(clips, lambda clip: Predicted(neutral + ridge.predict(clip))))
     for variant in VARIANTS:
         if wanted(variant.name) and (late or not variant.synced):
-            corpus = listened(late if variant.synced else None)
+            corpus = corpus_for(late if variant.synced else None)
             net, count = trained(variant, config, corpus, args.out)
             speed = seconds_per_second(net)
             note(variant.name, judge(clips, predictor(net, clips, corpus.val)), parameters=count, rtf=speed)
@@ -167,21 +180,23 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return rows
 
 
-def written(rows: dict[str, Any], steps: int) -> str:
+def page(rows: dict[str, Any], steps: int) -> str:
     """Return the table for ``docs/ablation.md``."""
     order = ["static", "log-mel ridge", *(variant.name for variant in VARIANTS), "ours, as shipped"]
     known = [name for name in order if name in rows]
     parts = [
         "# Ablation\n",
-        "Written by `python -m training.content.ablate`: validation clips of the pack, the yardstick of `training/measures/score.py` "
-        f"(recorded tracks filtered over five frames, predicted ones never), every network trained for {steps} steps "
+        "Written by `python -m training.studies.ablate`: validation clips of the pack, the yardstick of "
+        f"`training/measures/score.py` (recorded tracks filtered over five frames, predicted ones never), every "
+        f"network trained for {steps} steps "
         "with the same sampler and the checkpoint that reads the validation speakers best. Rivals are re-made from "
-        "their published descriptions (`training/content/rivals.py` says what could not be kept) and hear our MFCCs; TCN and "
-        "Transformer hear all our features. LL_share and A_share are distances as shares of the closed mouth's.\n",
+        "their published descriptions (`training/studies/rivals.py` says what could not be kept) and hear our MFCCs; "
+        "TCN and Transformer hear all our features. LL_share and A_share are distances as shares of the closed "
+        "mouth's.\n",
         "## Every speaker once\n",
-        table({name: rows[name]["speakers"] for name in known}, "system"),
+        table({name: rows[name]["speakers"] for name in known}, "system", COLUMNS),
         "\n## Every clip once (80 of 90 are single words)\n",
-        table({name: rows[name]["clips"] for name in known}, "system"),
+        table({name: rows[name]["clips"] for name in known}, "system", COLUMNS),
         "\n## Size and speed\n",
         "| system | parameters | seconds per second of sound, listening not counted |\n|---|---|---|",
     ]
@@ -195,17 +210,12 @@ def written(rows: dict[str, Any], steps: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.content.ablate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    here = Path(__file__).resolve().parents[1]
+    parser = parser_of("training.studies.ablate", __doc__)
     parser.add_argument("--data", type=Path, default=PACK, help="training pack (default: ../shared/data)")
     parser.add_argument("--cache", type=Path, required=True, help="where features are kept between runs")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--docs", type=Path, default=here.parent / "docs", help="folder of the table")
-    parser.add_argument("--config", type=Path, default=here / "configs" / "content.json")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder of the table")
+    parser.add_argument("--config", type=Path, default=CONFIGS / "content.json")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument(
         "--sync", type=Path, help="table of late sounds (training.pack.resync), for the rows that need it"
@@ -213,19 +223,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--listener", type=Path, help="folder with another phonetic.onnx (docs: as published)")
     parser.add_argument("--only", nargs="*", help="judge these rows, keep the others as stored")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    try:
+
+    def work() -> None:
         rows = run(args)
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError) as error:
-        log.error("stopped: %s", error)
-        return 1
-    text = written(rows, args.steps)
-    (args.docs / "ablation.md").write_text(text, encoding="utf-8")
-    print(table({name: row["speakers"] for name, row in rows.items()}, "every speaker once", COLUMNS))
-    return 0
+        write_whole(args.docs / "ablation.md", page(rows, args.steps))
+        print(table({name: row["speakers"] for name, row in rows.items()}, "every speaker once", COLUMNS))
+
+    return exit_code(work, "stopped")
 
 
 if __name__ == "__main__":
