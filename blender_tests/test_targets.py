@@ -161,6 +161,10 @@ class Scribble:
     fails: ClassVar[str] = ""
 
     @classmethod
+    def claims(cls, obj):
+        return False
+
+    @classmethod
     def from_saved(cls, saved):
         return cls(saved["object_name"])
 
