@@ -54,7 +54,7 @@ def _knots(points: Points) -> Points:
 
 
 def _hermite(knots: Points, at: Points) -> Points:
-    """Return the weights (M, N) of values at ``knots`` (N,) in a smooth curve through them, at positions ``at`` (M,)."""
+    """Return the weights (M, N) at positions ``at`` (M,) of a smooth curve's values at its ``knots`` (N,)."""
     count = len(knots)
     slopes = np.zeros((count, count))
     for k in range(count):

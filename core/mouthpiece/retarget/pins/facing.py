@@ -16,8 +16,8 @@ from .mesh_render import View, picture
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: Orientations of a character, as rows: the picture's x right, y down and z away in the mesh's axes. Blender's own front
-#: comes first, then others turned about Z, then those of programs with Y up, then lying characters.
+#: Orientations of a character, as rows: the picture's x right, y down and z away in the mesh's axes. Blender's own
+#: front comes first, then others turned about Z, then those of programs with Y up, then lying characters.
 FRONTS: Final = (
     ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
     ((-1, 0, 0), (0, 0, -1), (0, -1, 0)),
@@ -30,7 +30,7 @@ FRONTS: Final = (
     ((-1, 0, 0), (0, 1, 0), (0, 0, -1)),
     ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
 )
-#: Score from which a face ends the search, score below which it is not a face, and most it may lean (radians) to end it.
+#: Score from which a face ends the search, score below which it is no face, and greatest roll (radians) to end it.
 _SURE, _LEAST, _LEVEL = 0.85, 0.6, 0.4
 #: Size in pixels of the picture in which a face is searched, and of the one in which its landmarks are found.
 _SEARCH, _READ = 512, 768

@@ -15,7 +15,7 @@ from ..solve.unpinned_parts import together
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: Direction to the light, above the viewer's left shoulder, in the picture's axes (x right, y down, z away); ambient light.
+#: Direction to the light, in the picture's axes (x right, y down, z away), and share of ambient light.
 _LIGHT: Final = np.array([-0.35, -0.5, -0.8]) / np.linalg.norm([0.35, 0.5, 0.8])
 _AMBIENT: Final = 0.3
 #: Grey level of the background, linear.
@@ -46,7 +46,7 @@ class View:
     size: int
 
     def pixels(self, points: NDArray[np.floating[Any]]) -> Floats:
-        """Return the places (..., 3) of ``points`` (..., 3): x, y in pixels, and depth in that unit, smaller is nearer."""
+        """Return the places (..., 3) of ``points`` (..., 3): x, y and depth in pixels; smaller depth is nearer."""
         turned = np.asarray(points, np.float64) @ self.rotation.T
         turned[..., :2] -= self.centre
         placed: Floats = turned * (self.size / self.extent)

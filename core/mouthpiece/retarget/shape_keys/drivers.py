@@ -16,7 +16,7 @@ from ...topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS
 
 Array = NDArray[np.float64]
 
-#: Eye rotation in radians, sideways and vertical, at which a look's driver is 1; the same as for ARKit's eyeLook shapes.
+#: Eye rotation in radians, sideways and vertical, at which a look's driver is 1; as for ARKit's eyeLook shapes.
 _LOOK_FULL: Final = (0.61, 0.44)
 
 #: Group -> names of its drivers, in the order in which they are offered.

@@ -20,7 +20,7 @@ from . import drivers
 from .formulas import Array
 from .table import ShapeMap
 
-#: Shapes besides jawOpen and mouthClose that are reduced, all by the same factor, where the lips would not meet otherwise.
+#: Shapes besides jawOpen and mouthClose that are reduced, by one factor, where the lips would not meet otherwise.
 _GIVE_WAY: Final = tuple(ARKIT_NAMES[index] for index in PARTING if ARKIT_NAMES[index] not in ("jawOpen", "mouthClose"))
 #: Least share of the greatest parting from which a driver counts as parting the lips.
 _COUNTS: Final = 0.02

@@ -26,9 +26,9 @@ class FoundFamily:
 def detect(key_names: Sequence[str]) -> ShapeMap:
     """Return the table of a rig with shape keys of these names.
 
-    A key with the exact name is preferred to one with an equivalent name. Each region of the face (mouth, blink, look …)
-    is driven by the family with most keys there, so that no two families move the same lips; if two have equally many,
-    by the one with most keys in all.
+    A key with the exact name is preferred to one with an equivalent name. Each region of the face (mouth, blink, look
+    …) is driven by the family with most keys there, so that no two families move the same lips; if two have equally
+    many, by the one with most keys in all.
 
     Raises
     ------
