@@ -96,7 +96,7 @@ def _levels(values: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
         colours = np.concatenate([grey, colours[..., 1:]], axis=2)
     if colours.shape[2] == 3:
         colours = np.concatenate([colours, np.ones((*colours.shape[:2], 1), np.float32)], axis=2)
-    if is_linear:  # of pictures with more than 8 bits Blender keeps linear light
+    if is_linear:  # Blender stores pictures with more than 8 bits in linear light
         light = np.clip(colours[..., :3], 0, 1)
         colours[..., :3] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
