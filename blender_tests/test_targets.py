@@ -161,10 +161,6 @@ class Scribble:
     fails: ClassVar[str] = ""
 
     @classmethod
-    def claims(cls, obj):
-        return False
-
-    @classmethod
     def from_saved(cls, saved):
         return cls(saved["object_name"])
 
