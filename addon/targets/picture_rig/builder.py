@@ -77,7 +77,7 @@ def found_in(image: bpy.types.Image, request: FaceRequest) -> Sighting:
     """Return the faces that are asked for of an image; raises PictureError if there are none."""
     from mouthpiece.portrait.find.search import sight_in
 
-    colours, _ = images.pixels(image, images.LONGEST)
+    colours = images.looked_at(image)
     if not colours[..., 3].any():
         raise PictureError(
             f"Nothing is to be seen in '{image.name}': all of it is transparent. If it should not be, it is damaged or "

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Longest side, in pixels, at which a picture is analysed; the texture always has its full size.
 _LOOKED_AT: Final = 2048
+#: Longest side of a picture all of whose pixels are read: a picture of 8,192 pixels a side takes 1 GB meanwhile.
+WHOLE: Final = 8_192
 #: Rows of pixels that are converted at once.
 _BAND: Final = 256
 #: Longest side, in pixels, that graphics cards can show.
@@ -76,20 +78,42 @@ def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[n
         bpy.data.images.remove(small)
 
 
+def looked_at(image: bpy.types.Image) -> NDArray[np.uint8]:
+    """Return an image's colours (H, W, 4) as :func:`pixels` does, at the size at which faces are looked for.
+
+    Up to :data:`WHOLE` pixels a side they are those that are looked at outside Blender.
+    """
+    from mouthpiece.portrait.find.search import LOOKED_AT, looked_at
+
+    check(image)
+    if max(image.size) > WHOLE:
+        return pixels(image, LOOKED_AT)[0]
+    return _converted(looked_at(_rows(image)), image.is_float)
+
+
 def _read(image: bpy.types.Image) -> NDArray[np.uint8]:
     """Return an image's displayed colours (H, W, 4) at full size, the top row first."""
+    return _converted(_rows(image), image.is_float)
+
+
+def _rows(image: bpy.types.Image) -> NDArray[np.float32]:
+    """Return an image's values (H, W, 1 to 4) as Blender holds them, the top row first."""
     width, height = image.size
     values = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(values)
-    rows = values.reshape(height, width, image.channels)[::-1]
-    read = np.empty((height, width, 4), np.uint8)
-    for top in range(0, height, _BAND):  # large pictures would need several times their size otherwise
-        read[top : top + _BAND] = _levels(rows[top : top + _BAND], image.is_float)
+    return values.reshape(height, width, image.channels)[::-1]
+
+
+def _converted(rows: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
+    """Return pixels (H, W, 1 to 4) as Blender holds them as RGBA (H, W, 4)."""
+    read = np.empty((*rows.shape[:2], 4), np.uint8)
+    for top in range(0, len(rows), _BAND):  # large pictures would need several times their size otherwise
+        read[top : top + _BAND] = _levels(rows[top : top + _BAND], is_linear)
     return read
 
 
 def _levels(values: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
-    """Return pixels (H, W, 1 to 4) as Blender holds them as RGBA (H, W, 4)."""
+    """Return a few rows of what :func:`_converted` does."""
     colours = np.nan_to_num(values)
     if colours.shape[2] < 3:
         grey = np.repeat(colours[..., :1], 3, axis=2)

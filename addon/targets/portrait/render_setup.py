@@ -196,12 +196,13 @@ def _sounds(
 
 
 def _picture(obj: bpy.types.Object) -> PortraitPicture:
-    """Return the picture of a portrait, all of its pixels, and what is known of its file."""
+    """Return the picture of a portrait, all of its pixels if they are not very many, and what is known of its file."""
     from mouthpiece.portrait.film_job import PortraitPicture
     from mouthpiece.provenance.facts import source_type_in
 
     image, placed = picture_settings.picture_of(obj), picture_settings.landmarks_of(obj)
-    portrait, file = playback.portrait_of(obj, images.LONGEST), _file_of(image)
+    longest = images.WHOLE if max(image.size) <= images.WHOLE else playback.longest_of(obj)
+    portrait, file = playback.portrait_of(obj, longest), _file_of(image)
     if file is not None:
         return PortraitPicture.of_file(portrait, placed, file)
     if image.packed_file is not None and not image.is_dirty:

@@ -387,6 +387,7 @@ def facts_of(job: PortraitJob) -> Facts:
         "fps": str(motion.fps),
         "frames": motion.count,
         "size": "{} x {}".format(*job.size),
+        "picture_size": "{1} x {0}".format(*job.picture.portrait.picture.shape),  # as it was read
         "motion_sha256": motion.sha256(),
     }
     if len(motion.lines) == 1:
