@@ -65,6 +65,7 @@ def add_line(scene: bpy.types.Scene, start: int = 1) -> Any:
 
 
 def _mesh(data: Any) -> bpy.types.Mesh:
+    """Return the head's mesh with its materials."""
     mesh = bpy.data.meshes.new("Mouthpiece Head")
     ends = np.cumsum(data["face_sizes"])[:-1]
     mesh.from_pydata(data["vertices"].tolist(), [], [face.tolist() for face in np.split(data["face_vertices"], ends)])
@@ -88,6 +89,7 @@ def _material(name: str, colour: list[float]) -> bpy.types.Material:
 
 
 def _add_shapes(obj: bpy.types.Object, data: Any) -> None:
+    """Add the shape keys, each stored as the vertices it moves and their displacements."""
     rest: NDArray[np.float32] = data["vertices"]
     start, index, delta = (data[f"shape_{name}"] for name in ("start", "index", "delta"))
     obj.shape_key_add(name="Basis", from_mix=False).value = 0.0

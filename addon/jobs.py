@@ -62,6 +62,7 @@ class Job:
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        """Run the generator in the thread and queue what it yields."""
         try:
             for message in self._steps:
                 if self._stop.is_set():

@@ -48,6 +48,7 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
 
 
 def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
+    """Draw the choice of the sound."""
     layout.row().prop(settings, "source", expand=True)
     if settings.source == "STRIP":
         editor = compat.sequencer_scene(context).sequence_editor

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
+    """Poll callback: return whether an object may be chosen."""
     return obj.type == "ARMATURE"
 
 

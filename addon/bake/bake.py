@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The last message of ``Bake.steps``: the take, and the frames it covers."""
+    """The last message of ``Bake.steps``: the inferred take, and the frames it covers."""
 
     performance: Performance
     grid: FrameGrid
@@ -126,7 +126,7 @@ class Bake:
         return dialled(take, Dials.of({**take.dials, **(self.dials.saved() if self.dials else {})}))
 
     def write(self, heard: Heard) -> Report:
-        """Key the take onto the targets and return what was done.
+        """Write keys and drawings for the take and return what was done.
 
         Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """

@@ -1,7 +1,7 @@
 """Finds what the animator changed in the keys of a line, and moves it into a layer of its own as offsets.
 
 An edited channel is compared, frame by frame, with what the line generates for it. The difference is what a *Combine*
-strip above all others has to hold. So the channel can be baked anew, and the edit still shows.
+strip above all others has to add. So the channel can be baked again, and the edit still shows.
 """
 
 from __future__ import annotations

@@ -8,18 +8,13 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from .. import scene_settings
+from ..sub_panels import SubPanel
 from ..targets import DRIVABLE
 from . import redial
 
 
-class OfCharacter:
+class OfCharacter(SubPanel):
     """Mixin for sub-panels of the Mouthpiece panel that show settings of the active character."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -225,7 +225,7 @@ def _rekey(
     sought = [fresh.checksum(*span) for span in ranges]
     had = [number for _, (_, number) in noted]
     if not fresh.is_curved and sought == had:
-        changed.written.count(fresh)  # the keys have these values already, or edits stand in their place
+        changed.written.count(fresh)  # the keys have these values already, or were edited
         return
     present = BareKeys.read(fcurve)
     if fresh.is_curved and present.is_like(fresh, ranges):

@@ -140,6 +140,7 @@ def _map(obj: bpy.types.Object, path: Path) -> None:
 
 
 def _no_style(options: argparse.Namespace) -> bool:
+    """Return whether no option names a style."""
     return options.style is None and options.style_from is None
 
 

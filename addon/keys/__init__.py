@@ -1,1 +1,1 @@
-"""Plans the keys of a take, writes them as f-curves, notes them in a ledger and removes them again."""
+"""Plans the keys of a line, writes them as f-curves, notes them in a ledger and removes them again."""

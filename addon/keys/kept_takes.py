@@ -106,6 +106,7 @@ def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=4)
 def _unpacked(content: bytes) -> Performance:
+    """Return the take in ``content``, from the cache if possible."""
     from mouthpiece.performance import unpack
 
     return unpack(content)
@@ -118,6 +119,7 @@ def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _home(line: KeptLine) -> ledgers.Home:
+    """Return where a line is stored."""
     assert line.home is not None  # callers pass lines that :func:`lines` returned
     return line.home
 

@@ -175,6 +175,7 @@ def _load(action: bpy.types.ID) -> dict[str, Any]:
 
 
 def _text(action: bpy.types.ID) -> str:
+    """Return the custom property as text; an empty JSON object if it is missing."""
     return str(action.get(PROPERTY, "{}"))
 
 
@@ -185,6 +186,7 @@ def _noted(text: str, handle: str) -> Ledger:
 
 
 def _parsed(text: str) -> dict[str, Any]:
+    """Return parsed JSON; an empty dict if it is malformed."""
     try:
         stored = json.loads(text)
     except json.JSONDecodeError:

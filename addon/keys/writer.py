@@ -217,6 +217,7 @@ def _empty_curve(
 
 
 def _value(owner: bpy.types.ID, change: Change) -> float:
+    """Return the present value of the property that a change is about."""
     return rna_values.get(owner, change.data_path, change.index)
 
 

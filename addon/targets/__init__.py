@@ -108,6 +108,8 @@ class DrawnTarget(Target, Protocol):
 
 
 class _KindRow(NamedTuple):
+    """A kind of target: its number in .blend files, its folder and class, and its texts in the panel."""
+
     number: int
     folder: str
     name: str

@@ -277,7 +277,7 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 #: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene.
 PACKED_FORMAT: Final = 1
-#: Greatest number of steps a rounded value may have.
+#: The rounded number that stands for the largest value of an array.
 _FULL: Final = 32767
 #: Arrays that are stored unrounded, as they are small: a few thousand numbers.
 _EXACT: Final = ("neutral", "style_landmarks", "style_arkit")

@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import paragraphs
+from ...sub_panels import SubPanel
 from .operators import rig_of
 
 #: Width of the sidebar, in unscaled pixels, from which rows show two names.
@@ -46,15 +47,10 @@ class MOUTHPIECE_UL_bone_links(bpy.types.UIList):
         return [self.bitflag_filter_item if found else 0 for found in shown], []
 
 
-class MOUTHPIECE_PT_bones(bpy.types.Panel):
+class MOUTHPIECE_PT_bones(SubPanel, bpy.types.Panel):
     """Table of face bones and what they follow."""
 
     bl_label = "Face Bones"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 3
 
     @classmethod

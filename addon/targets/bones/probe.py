@@ -84,7 +84,7 @@ def double_of(original: bpy.types.Object, keyed: Sequence[str]) -> Iterator[Doub
 
 
 def _release(rig: bpy.types.Object) -> None:
-    """Take action and NLA off the copy; its drivers stay."""
+    """Remove the action from the copy and turn its NLA off; its drivers stay."""
     data = rig.animation_data
     if data is not None:
         data.action = None

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
+from ...sub_panels import SubPanel
 from . import handles, operators, pose_preview
 from . import settings as drawing_settings
 
@@ -33,15 +34,10 @@ class MOUTHPIECE_UL_layer_parts(bpy.types.UIList):
         row.prop(item, "part", text="")
 
 
-class MOUTHPIECE_PT_strokes(bpy.types.Panel):
+class MOUTHPIECE_PT_strokes(SubPanel, bpy.types.Panel):
     """Handles, layers and timing of a drawn face."""
 
     bl_label = "Drawn Face"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 5
 
     @classmethod
@@ -72,6 +68,7 @@ class MOUTHPIECE_PT_strokes(bpy.types.Panel):
 
 
 def _draw_handles(layout: Any, obj: Any, context: bpy.types.Context) -> None:
+    """Draw the buttons for handles and for poses to try them with."""
     box = layout.box().column(align=True)
     for features in _ROWS:
         row = box.row(align=True)
@@ -89,6 +86,7 @@ def _draw_handles(layout: Any, obj: Any, context: bpy.types.Context) -> None:
 
 
 def _draw_layers(layout: Any, obj: Any) -> None:
+    """Draw the table of layers."""
     row, chosen = layout.row(), obj.mouthpiece_strokes
     row.template_list("MOUTHPIECE_UL_layer_parts", "", chosen, "layers", chosen, "layers_index", rows=4)
     row.operator("mouthpiece.list_layers", text="", icon="FILE_REFRESH")

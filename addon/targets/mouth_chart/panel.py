@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import paragraphs
+from ...sub_panels import SubPanel
 from ..picture_rig.settings import face_meant
 from . import settings as chart_settings
 
@@ -42,15 +43,10 @@ class MOUTHPIECE_UL_mouths(bpy.types.UIList):
             field.prop(item, "number", text="")
 
 
-class MOUTHPIECE_PT_chart(bpy.types.Panel):
+class MOUTHPIECE_PT_chart(SubPanel, bpy.types.Panel):
     """Chart, what shows it, table and timing."""
 
     bl_label = "Mouth Chart"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 8
 
     @classmethod

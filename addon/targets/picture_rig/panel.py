@@ -8,19 +8,15 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import scene_settings
+from ...sub_panels import SubPanel
 from . import landmarks as rig_landmarks
 from .settings import face_meant, is_rig, rig_meant
 
 
-class MOUTHPIECE_PT_picture(bpy.types.Panel):
+class MOUTHPIECE_PT_picture(SubPanel, bpy.types.Panel):
     """Button that makes a picture rig, and the landmarks of a rig."""
 
     bl_label = "Picture Rig"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 6
 
     @classmethod

@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import paragraphs, scene_settings
+from ...sub_panels import SubPanel
 from . import pins
 from .operators import pinnable
 
@@ -33,15 +34,10 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
         return shown, []
 
 
-class MOUTHPIECE_PT_pins(bpy.types.Panel):
+class MOUTHPIECE_PT_pins(SubPanel, bpy.types.Panel):
     """Pins of a mesh."""
 
     bl_label = "Shape Keys by Geometry"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 5
 
     @classmethod

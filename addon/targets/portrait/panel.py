@@ -8,20 +8,16 @@ import bpy
 from bpy.utils import register_classes_factory
 
 from ... import paragraphs, scene_settings
+from ...sub_panels import SubPanel
 from ..picture_rig.panel import draw_landmarks
 from ..picture_rig.settings import face_meant, is_portrait, portrait_meant
 from . import render_setup
 
 
-class MOUTHPIECE_PT_portrait(bpy.types.Panel):
+class MOUTHPIECE_PT_portrait(SubPanel, bpy.types.Panel):
     """Button that adds a portrait; picture, landmarks and preview of a portrait."""
 
     bl_label = "Portrait"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 5
 
     @classmethod
@@ -53,13 +49,10 @@ class MOUTHPIECE_PT_portrait(bpy.types.Panel):
         row.prop(settings, "shown", expand=True)
 
 
-class OfPortrait:
+class OfPortrait(SubPanel):
     """Mixin for sub-panels that need a portrait."""
 
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
+    bl_options: set[str] = set()  # open by default
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -9,6 +9,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
 from ... import paragraphs, scene_settings
+from ...sub_panels import SubPanel
 from . import presets
 from .target import detected, key_names
 
@@ -46,7 +47,7 @@ class MOUTHPIECE_UL_shape_keys(bpy.types.UIList):
 
 
 class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
-    """Menu of presets and files."""
+    """Tables kept as presets."""
 
     bl_label = "Mapping Presets"
 
@@ -69,7 +70,7 @@ class MOUTHPIECE_MT_mapping_presets(bpy.types.Menu):
 
 
 class MOUTHPIECE_MT_delete_mapping_presets(bpy.types.Menu):
-    """Menu of presets to delete."""
+    """Presets to delete."""
 
     bl_label = "Delete Preset"
 
@@ -79,15 +80,10 @@ class MOUTHPIECE_MT_delete_mapping_presets(bpy.types.Menu):
             self.layout.operator("mouthpiece.delete_mapping_preset", text=name, translate=False).name = name
 
 
-class MOUTHPIECE_PT_shape_keys(bpy.types.Panel):
+class MOUTHPIECE_PT_shape_keys(SubPanel, bpy.types.Panel):
     """Table of shape keys and what drives them."""
 
     bl_label = "Shape Key Mapping"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Mouthpiece"
-    bl_parent_id = "MOUTHPIECE_PT_speech"
-    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -1,1 +1,1 @@
-"""Face bones and the head: what follows what, and what goes into a bone's channels."""
+"""Bones of the face and the head: which bone follows which part of a face, and the values of its channels."""

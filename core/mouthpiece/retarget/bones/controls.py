@@ -1,4 +1,4 @@
-"""What the parts of a face do: a performance as named controls that bones can follow.
+"""Turns a performance into named controls, the parts of a face that bones can follow.
 
 Frame of reference of every vector: that of :class:`~mouthpiece.performance.Performance` (x to the right of the
 picture, y down, z away from the camera), lengths in outer-eye distances, rotations as vectors whose direction is the
@@ -26,36 +26,37 @@ EYES: Final = "eyes"
 
 #: Landmarks on the contour beside the ears: the hinge of the jaw lies between them.
 _HINGE: Final = (1, 2, 14, 15)
-#: Jaw angle, in radians, at which jawOpen is fully on: what the demo head's lower lip does by it.
+#: Jaw angle, in radians, at jawOpen 1: measured on the demo head's lower lip.
 _JAW_FULL: Final = 0.42
-#: How far jawForward brings the jaw forward, in eye distances. Measured on the demo head.
+#: How far jawForward at 1 moves the jaw forward, in eye distances; measured on the demo head.
 _FORWARD_FULL: Final = 0.1
-#: What cheeks do, which no landmark lies on: eye distances outwards, down and away at weight 1, for the left.
+#: Motion of the left cheek (no landmark lies on it) for each shape at weight 1: eye distances outwards, down, away.
 _CHEEK: Final[Mapping[str, tuple[float, float, float]]] = {
     "cheekPuff": (0.05, 0.0, -0.06),
     "cheekSquint": (0.0, -0.05, -0.01),
     "mouthSmile": (0.03, -0.05, -0.02),
 }
-#: Where cheeks are: between which landmarks, for the left.
+#: Landmarks whose mean is the place of the left cheek.
 _CHEEK_AT: Final = (54, 46, 13, 35)
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A part of the face that bones can follow.
+    """A part of the face that bones can follow, computed from landmarks.
 
     Attributes
     ----------
     name : str
-        Ends in ``.L`` or ``.R`` where there are two.
+        Name of the control; ends in ``.L`` or ``.R`` if there is one on each side.
     layer : str
         ``"lips"``, ``"expression"`` or ``"eyes"``.
     points : tuple of int
-        Landmarks whose mean it is; their sideways motion and depth are taken from all of them.
+        Landmarks whose mean is the control's place; sideways motion and depth are the mean of all of them.
     heights : tuple of int
-        Landmarks whose mean height it has: the inner lips, so that lips which meet in the take meet on the rig.
+        Landmarks whose mean gives its vertical motion: the inner lips, so that lips that meet in the take meet on the
+        rig.
     turns : bool
-        Whether it can be followed by turning alike (jaw, eyes), not only by going there.
+        Whether it has a rotation that bones can follow (jaw, eyes), besides its place.
     """
 
     name: str
@@ -102,13 +103,13 @@ CONTROLS: Final[Mapping[str, Control]] = {
     ]
 }
 
-#: Directions a control's motion can be taken in as a single number: to the character's left, up, and forward.
+#: Directions in which a control's motion is available as a single number: the character's left, up, and forward.
 DIRECTIONS: Final[Mapping[str, tuple[float, float, float]]] = {
     "left": (1.0, 0.0, 0.0),
     "up": (0.0, -1.0, 0.0),
     "forward": (0.0, 0.0, -1.0),
 }
-#: Single numbers beside those: radians of the jaw and the eyes, eye distances between the lips, lids 0 to 1.
+#: Other single numbers: radians of the jaw and the eyes, eye distances between the lips, lids 0 to 1.
 _AMOUNTS: Final[Mapping[str, str]] = {
     "jaw_angle": LIPS,
     "mouth_open": LIPS,
@@ -121,7 +122,7 @@ _EXPRESSIVE: Final = ("brow", "nose", "cheekSquint")
 
 
 def layer_of(source: str) -> str:
-    """Return the layer of a control, of one direction of it, of an amount or of an ARKit shape; KeyError for others."""
+    """Return the layer of a control, a direction of it, an amount or an ARKit shape; raise KeyError for other names."""
     name = source.partition(":")[0]
     if name in CONTROLS:
         return CONTROLS[name].layer
@@ -133,24 +134,24 @@ def layer_of(source: str) -> str:
 
 
 def is_number(source: str) -> bool:
-    """Return whether a source is one number a frame, and no vector."""
+    """Return whether a source is one number for each frame, not a vector."""
     return source not in CONTROLS
 
 
 def sources() -> tuple[str, ...]:
-    """Return everything bones can follow: controls, amounts, directions of controls, ARKit's shapes."""
+    """Return the names of everything bones can follow: controls, amounts, directions of controls, ARKit shapes."""
     directed = tuple(f"{name}:{way}" for name in CONTROLS for way in DIRECTIONS)
     return (*CONTROLS, *_AMOUNTS, *directed, *ARKIT_NAMES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMotion:
-    """What a face does on the frames of a scene.
+    """The motion of all controls on the F frames of a scene.
 
     Attributes
     ----------
     moves : mapping of str to (F, 3) float64
-        Displacement of every control from the resting face, in eye distances.
+        Displacement of each control from the resting face, in eye distances.
     turns : mapping of str to (F, 3) float64
         Rotation vectors of the controls that turn, in radians.
     numbers : mapping of str to (F,) float64
@@ -163,44 +164,44 @@ class FaceMotion:
 
 
 def hinge(neutral: NDArray[np.floating]) -> Floats:
-    """Return where the jaw of the face ``neutral`` (68, 3) turns about, (3,), in its frame and unit."""
+    """Return the place (3,) about which the jaw of the face ``neutral`` (68, 3) turns, in that face's axes and unit."""
     point: Floats = np.asarray(neutral, np.float64)[list(_HINGE)].mean(axis=0)
     point[0] = 0.0
     return point
 
 
 def control_points(neutral: NDArray[np.floating]) -> dict[str, Floats]:
-    """Return where each control of the resting face ``neutral`` (68, 3) is, (3,), in its frame and unit."""
+    """Return the place (3,) of each control of the resting face ``neutral`` (68, 3), in that face's axes and unit."""
     face = np.asarray(neutral, np.float64)
     found = {name: face[list(control.points)].mean(axis=0) for name, control in CONTROLS.items()}
     for name, control in CONTROLS.items():
         if control.heights:
             found[name][1] = face[list(control.heights), 1].mean()
-    # the eye turns about a point behind the lids, about as deep as a third of the eye's width
+    # the eye turns about a point behind the lids, at a depth of about a third of the eye's width
     for name in ("eye.L", "eye.R", "eyes"):
         found[name][2] += 0.12
     return found
 
 
 def face_motion(performance: Performance, grid: FrameGrid, strength: float = 1.0, has_lips: bool = True) -> FaceMotion:
-    """Return what every control does on the frames of ``grid``.
+    """Return the motion of every control on the frames of ``grid``.
 
     Parameters
     ----------
     performance
-        What the face does, dials applied.
+        The take, with dials applied.
     grid
         The scene's frames.
     strength
         Factor on all motion.
     has_lips
-        Whether the rig has a lower lip of its own. Where it has, the jaw turns as jaws do, which lips that shut do not
-        stop; where only the jaw can open the mouth, it opens and shuts it just as far as the lips part.
+        Whether the rig has bones for the lower lip. If it has, the jaw turns as a real jaw, also while the lips are
+        shut; if only the jaw can open the mouth, it opens exactly as far as the lips part.
 
     Notes
     -----
-    The contour a camera sees slides over the chin and tells too little of the jaw, so its angle about the hinge is
-    read off the lower lip's drop and off jawOpen, half each.
+    The landmarks of the chin's contour slide over the skin and move less than the jaw, so the jaw's angle about the
+    hinge is computed half from the lower lip's drop and half from jawOpen.
     """
     moved = sample(performance.landmarks, performance.fps, grid.times) - np.asarray(performance.neutral, np.float64)
     moved *= strength
@@ -223,7 +224,7 @@ def face_motion(performance: Performance, grid: FrameGrid, strength: float = 1.0
 
 
 def _mean_move(moved: Floats, control: Control) -> Floats:
-    """Return the displacement (F, 3) of a control, of those of the landmarks (F, 68, 3)."""
+    """Return the displacement (F, 3) of a control, given those of the landmarks (F, 68, 3)."""
     move: Floats = moved[:, list(control.points)].mean(axis=1)
     if control.heights:
         move[:, 1] = moved[:, list(control.heights), 1].mean(axis=1)
@@ -231,7 +232,7 @@ def _mean_move(moved: Floats, control: Control) -> Floats:
 
 
 def _cheek(weights: Floats, side: str) -> Floats:
-    """Return the displacement (F, 3) of a cheek by the ARKit weights (F, 52)."""
+    """Return the displacement (F, 3) of a cheek, given the ARKit weights (F, 52)."""
     word, outwards = ("Left", 1.0) if side == "L" else ("Right", -1.0)
     move = np.zeros((len(weights), 3))
     for shape, (out, down, away) in _CHEEK.items():
@@ -241,9 +242,9 @@ def _cheek(weights: Floats, side: str) -> Floats:
 
 
 def _jaw(moved: Floats, weights: Floats, neutral: NDArray[np.floating], has_lips: bool) -> Floats:
-    """Return the jaw's rotation vectors (F, 3): opening about x, to the side about y."""
+    """Return the jaw's rotation vectors (F, 3) in radians: about x for opening, about y for sideways motion."""
     face, joint = np.asarray(neutral, np.float64), hinge(neutral)
-    # a face without depth, such as a drawing's, has no lever: that of the average face is taken
+    # a face without depth, such as a drawing's, has no lever: the average face's is used
     lever = joint[2] - face[[57, 66], 2].mean()
     lever = lever if lever > 0.2 else 0.87
     if has_lips:
@@ -253,6 +254,6 @@ def _jaw(moved: Floats, weights: Floats, neutral: NDArray[np.floating], has_lips
         opening = (moved[:, 66, 1] - moved[:, 62, 1]) / lever
     turn = np.zeros((len(moved), 3))
     turn[:, 0] = np.maximum(opening, 0.0)
-    # what is in front of the hinge goes to +x when the jaw turns by a negative angle about y, which points down
+    # a negative angle about y, which points down, moves what is in front of the hinge to +x
     turn[:, 1] = -moved[:, [7, 8, 9], 0].mean(axis=1) / lever
     return turn

@@ -1,4 +1,4 @@
-"""Head motion on a scene's frames, still in the performance's own axes."""
+"""Head motion on a scene's frames, in the performance's axes."""
 
 from __future__ import annotations
 

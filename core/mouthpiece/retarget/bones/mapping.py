@@ -1,4 +1,4 @@
-"""Which bone follows what: links, the profiles known by name, and mappings as files."""
+"""Links between bones and what they follow: profiles that match bones by name, and mapping files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...files import ASSETS
 from .controls import CONTROLS, is_number, layer_of
 
 _FILE: Final = ASSETS / "bone_profiles.json"
-#: Number of the mapping file's format.
+#: Format number of mapping files.
 FORMAT: Final = 1
 CHANNELS: Final = ("LOCATION", "ROTATION", "SCALE")
 AXES: Final = ("ALL", "X", "Y", "Z")
@@ -30,7 +30,7 @@ _SIDES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What one bone follows, and how.
+    """A bone, what it follows, and how.
 
     Attributes
     ----------
@@ -42,18 +42,18 @@ class Link:
     channel : str
         LOCATION, ROTATION or SCALE.
     axis : str
-        ALL, or the one axis that counts: in FACE space of the character (X to its left, Y backwards, Z up), in LOCAL
-        space of the bone.
+        ALL, or the only axis that is followed: in FACE space an axis of the character (X to its left, Y backwards, Z
+        up), in LOCAL space one of the bone.
     gain : float
         Factor on the motion: in FACE space eye distances or radians for one unit of the source, in LOCAL space units
         of the channel.
     space : str
-        FACE: the motion wanted on the face is brought into the bone's own channels, whatever its rest pose.
-        LOCAL: the source goes into the bone's channel as it is. SCALE is always local.
+        FACE: the motion of the face is converted to the bone's channels, whatever its rest pose. LOCAL: the source is
+        written to the bone's channel unchanged. SCALE is always local.
     point : str
-        HEAD or TAIL: which end of the bone is to be where the control is (LOCATION in FACE space).
+        HEAD or TAIL: the end of the bone that is moved to the control's place (LOCATION in FACE space).
     watch : str
-        Another bone whose end is to be there, where ``bone`` only moves it; empty for the bone itself.
+        Another bone whose end is moved to that place, if ``bone`` is only its handle; empty for the bone itself.
     """
 
     source: str
@@ -66,12 +66,12 @@ class Link:
     watch: str = ""
 
     def __post_init__(self) -> None:
-        """Check every word.
+        """Check all values.
 
         Raises
         ------
         RigError
-            If a word is unknown or the gain is no number.
+            If a word is unknown or the gain is not a number.
         """
         try:
             layer_of(self.source)
@@ -92,14 +92,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class BoneMatch:
-    """The links found for a rig: the profile's name, the controls it has no bone for."""
+    """The links found for a rig, the name of the profile that found them, and the controls it found no bone for."""
 
     profile: str
     links: tuple[Link, ...]
     missing: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line about what was found, for a panel or report."""
         followed = len({link.source for link in self.links})
         text = f"{followed} of {followed + len(self.missing)} controls by {self.profile}"
         if self.missing:
@@ -114,7 +114,7 @@ def _profiles() -> tuple[Mapping[str, Any], ...]:
 
 
 def profile_names() -> tuple[str, ...]:
-    """Return the names of the profiles, in the order in which they win ties."""
+    """Return the names of the profiles; of several that match equally well, the first is used."""
     return tuple(str(profile["name"]) for profile in _profiles())
 
 
@@ -124,14 +124,14 @@ def folded(name: str) -> str:
 
 
 def match_bones(bones: Sequence[str], locked: Collection[str] = (), profile: str = "") -> BoneMatch:
-    """Return the links of the profile that finds most controls among ``bones``, or of the one called ``profile``.
+    """Return the links of the profile that finds the most controls among ``bones``, or of the one called ``profile``.
 
-    Bones that are ``locked`` (those a rig moves itself) are looked at, but never keyed.
+    Bones that are ``locked`` (moved by the rig itself) may be a link's ``watch``, but never its ``bone``.
 
     Raises
     ------
     RigError
-        If no profile finds anything to follow the mouth or the eyes, or there is no such profile.
+        If no profile finds a bone for any control, or there is no such profile.
     """
     if profile and profile not in profile_names():
         raise RigError(f"There is no bone profile '{profile}'. There are: {', '.join(profile_names())}.")
@@ -147,27 +147,27 @@ def match_bones(bones: Sequence[str], locked: Collection[str] = (), profile: str
 
 
 def _looked_for() -> tuple[str, ...]:
-    """Return a bone of each profile, for the message that there is none."""
+    """Return names of bones the profiles look for, for the message that no bone was found."""
     jaws = [next(_alternatives(data["links"]["jaw"]))["bone"] for data in _profiles()]
     words = [word for jaw in jaws for word in ([jaw] if isinstance(jaw, str) else jaw)]
     return tuple(dict.fromkeys([*words, "lips.L", "lip_upper", "lip_corner.L", "brow.L", "eyelid.L", "eye.L"]))
 
 
 class _Names:
-    """Bones to be found by name."""
+    """Names of bones, to look up exactly or without case and separators."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._exact = set(names)
         self._loose = {folded(name): name for name in reversed(names)}
 
     def pick(self, wanted: Sequence[str]) -> str | None:
-        """Return the first of ``wanted`` that there is, spelled exactly or, failing all those, nearly."""
+        """Return the bone with the first of the ``wanted`` names found exactly, else found without case, or None."""
         found = next((name for name in wanted if name in self._exact), None)
         return found or next((self._loose[folded(name)] for name in wanted if folded(name) in self._loose), None)
 
 
 def _tried(profile: Mapping[str, Any], every: _Names, free: _Names) -> BoneMatch:
-    """Return what a profile finds among bones."""
+    """Return the links a profile finds among bones."""
     found: dict[str, Link] = {}
     lacking: list[str] = []
     specs = {source: spec for key, value in profile["links"].items() for source, spec in _sided(key, value)}
@@ -186,7 +186,7 @@ def _tried(profile: Mapping[str, Any], every: _Names, free: _Names) -> BoneMatch
 
 
 def _sided(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield an entry once, or for both sides if its name has a side."""
+    """Yield an entry once, or once for each side if its name has a place holder for the side."""
     if "{S}" not in key:
         yield key, value
         return
@@ -199,13 +199,13 @@ def _sided(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _alternatives(spec: Any) -> Iterator[dict[str, Any]]:
-    """Yield the ways to link a control, best first."""
+    """Yield the alternative ways to link a control, best first."""
     for option in spec if isinstance(spec, list) else [spec]:
         yield {"bone": option} if isinstance(option, str) else dict(option)
 
 
 def _found(source: str, spec: Any, every: _Names, free: _Names) -> Link | None:
-    """Return the first way to link a control that the bones allow."""
+    """Return the link by the first alternative whose bones exist, or None."""
     for option in _alternatives(spec):
         bone = free.pick(_listed(option["bone"]))
         if bone is None:
@@ -223,18 +223,18 @@ def _listed(names: str | list[str]) -> list[str]:
 
 
 def to_json(links: Iterable[Link], name: str = "") -> str:
-    """Return a mapping as the text of a file."""
+    """Return links as the text of a mapping file."""
     entries = [asdict(link) for link in links]
     return json.dumps({"format": FORMAT, "kind": "mouthpiece bones", "name": name, "links": entries}, indent=1) + "\n"
 
 
 def links_of(stored: Any, where: str = "the mapping") -> tuple[Link, ...]:
-    """Return the links in a list of mappings, as JSON gives it.
+    """Return the links in a list of JSON objects.
 
     Raises
     ------
     RigError
-        If it is not one, or an entry makes no sense.
+        If it is not such a list, or an entry is not a valid link.
     """
     known = {field.name for field in fields(Link)}
     if not isinstance(stored, list) or not all(isinstance(entry, dict) for entry in stored):
@@ -257,7 +257,7 @@ def read(path: Path) -> tuple[Link, ...]:
     Raises
     ------
     RigError
-        If it is missing, damaged, or no mapping of bones.
+        If it is missing, damaged, or not a mapping of bones.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

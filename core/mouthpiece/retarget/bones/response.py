@@ -1,8 +1,8 @@
-"""From what a face does to what the channels of its bones must hold, given how the rig answers them.
+"""Computes the channels of bones that give a wanted motion, from how the rig was measured to respond to them.
 
-All positions are in one frame, the rig's (Blender: the armature's space), in its unit. *Places* are points carried by
-bones, a head or a tail each, that are to follow controls; *handles* are numbers that move them, components of bones'
-locations. How places answer handles is measured on the rig, so that parents, constraints and rests are in it already.
+All positions are in the rig's frame of reference (Blender: the armature's space) and its unit. *Places* are heads or
+tails of bones that follow controls; *handles* are the numbers that move them, components of bones' locations. How
+places respond to handles is measured on the rig, so that it includes parents, constraints and rest poses.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: The performance's axes (x right, y down, z away) in those of a character that looks along -Y with +Z up, columns.
+#: The performance's axes (x right, y down, z away) as columns in the axes of a character that looks along -Y, +Z up.
 LOOKS_ALONG_MINUS_Y: Final[Floats] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-#: Pairs of controls whose distance tells a rig's size, best first: skulls before skin, skin before lips.
+#: Pairs of controls whose distance gives a rig's size, best first: skull before skin, skin before lips.
 _MEASURES: Final = ("eye", "lid_upper", "brow_outer", "brow_mid", "brow", "cheek", "lip_corner", "nostril")
-#: Rigs stand upright: an orientation found within this angle of a right one (radians) is that one.
+#: Rigs stand upright: an orientation within this angle (radians) of an upright one is set to that.
 _UPRIGHT: Final = 0.6
-#: Directions of answer weaker than this share of the strongest are given up: they would ask for huge values. Off the
-#: eyeball Rigify's lids answer to 0.1 and less, along it, and everything else measured, to 0.28 and more.
+#: Directions of response weaker than this share of the strongest are not used, as they would need huge values. Rigify's
+#: lids respond away from the eyeball by 0.1 and less; along it, as all else that was measured, by 0.28 and more.
 _WEAKEST: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """How the jaw carries places along.
+    """How places move with the jaw.
 
     Attributes
     ----------
     angles : (K,) float64
         Opening angles of the jaw, ascending, in radians.
     positions : (K, P, 3) float64
-        Where each place is at each of them, all handles at rest.
+        Position of each place at each angle, with all handles at rest.
     turned : (K, P, 3, 3) float64
-        How the bone that carries it is turned against the jaw at rest.
+        Rotation of the bone of each place at each angle, relative to the jaw at rest.
     sideways : (P, 3) float64
-        How a place moves for each radian the jaw turns to the side.
+        Motion of each place per radian of the jaw's turn to the side.
     """
 
     angles: Floats
@@ -65,7 +65,7 @@ class Carried:
 
 
 def _squared(matrices: Floats) -> Floats:
-    """Return rotations (..., 3, 3) near ``matrices`` that are nearly rotations: their columns made square and unit."""
+    """Return the rotations (..., 3, 3) near ``matrices`` that nearly are rotations: columns made orthonormal."""
     first, second = matrices[..., :, 0], matrices[..., :, 1]
     first = first / np.linalg.norm(first, axis=-1, keepdims=True)
     third = np.cross(first, second)
@@ -86,26 +86,26 @@ def nearest_rotations(matrices: Floats) -> Floats:
 def solve(
     jacobian: Floats, wanted: Floats, carried: Floats, turned: Floats, bones: Sequence[int] | None = None
 ) -> Floats:
-    """Return the handles (F, H) that bring places to where they are wanted.
+    """Return the handles (F, H) that move places to the wanted positions.
 
     Parameters
     ----------
     jacobian
-        (P, 3, H): how each place moves for one unit of each handle, the jaw shut.
+        (P, 3, H): motion of each place per unit of each handle, with the jaw shut.
     wanted, carried
-        (F, P, 3): where places are to be, and where the jaw alone brings them.
+        (F, P, 3): wanted positions of the places, and their positions by the jaw alone.
     turned
-        (F, P, 3, 3): how the jaw turns what carries them, and with it the directions of their handles.
+        (F, P, 3, 3): rotations of the places' bones by the jaw, which rotate their handles' directions as well.
     bones
-        The bone of each handle, as numbers: of those of one bone the ones that reach far are moved rather than the
-        others, which may answer only because something (a lid's eyeball) bends their way. Each its own by default.
+        The number of each handle's bone; by default each handle has its own. Of one bone's handles, those with large
+        response are preferred; a small one may only come from an obstacle (a lid sliding on its eyeball).
     """
     count, places, width = len(wanted), jacobian.shape[0], jacobian.shape[2]
     if not places or not width:
         return np.zeros((count, width))
     left = np.einsum("fpji,fpj->fpi", turned, wanted - carried).reshape(count, places * 3)
     matrix = jacobian.reshape(places * 3, width)
-    # bones differ in reach (a look-at target far away, a lip's own location): each is measured by its own
+    # bones differ in response (a far look-at target, a lip's own location): each is measured relative to its own
     own = np.arange(width) if bones is None else np.asarray(bones)
     norms = np.linalg.norm(matrix, axis=0)
     reach = np.array([max(norms[own == bone].max(), 1e-9) for bone in own])
@@ -137,7 +137,7 @@ def rotation_vectors(matrices: Floats) -> Floats:
 
 
 def turns_towards(resting: Floats, wanted: Floats) -> Floats:
-    """Return the least rotations (F, 3, 3) that turn the direction ``resting`` (F, 3) into ``wanted`` (F, 3)."""
+    """Return the smallest rotations (F, 3, 3) that turn the directions ``resting`` (F, 3) into ``wanted`` (F, 3)."""
     before = resting / np.maximum(np.linalg.norm(resting, axis=1), 1e-12)[:, None]
     after = wanted / np.maximum(np.linalg.norm(wanted, axis=1), 1e-12)[:, None]
     axis = np.cross(before, after)
@@ -148,16 +148,16 @@ def turns_towards(resting: Floats, wanted: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceFrame:
-    """Where a rig's face looks, and how large it is.
+    """Orientation and size of a rig's face.
 
     Attributes
     ----------
     axes : (3, 3) float64
         Columns: the performance's x, y and z in the rig's frame.
     eye_distance : float
-        Distance of the outer eye corners in the rig's unit; 0 if nothing tells.
+        Distance of the outer eye corners in the rig's unit; 0 if it cannot be measured.
     measured_on : str
-        What told the distance; empty if nothing did.
+        The controls it was measured on; empty if it could not be measured.
     """
 
     axes: Floats
@@ -166,14 +166,14 @@ class FaceFrame:
 
 
 def face_frame(places: Mapping[str, Sequence[float]], neutral: Mapping[str, Floats]) -> FaceFrame:
-    """Return the frame of the face whose controls rest at ``places`` on the rig.
+    """Return orientation and size of the face whose controls rest at ``places`` on the rig.
 
     Parameters
     ----------
     places
-        Where the rig has its controls, by name, in its frame and unit.
+        Positions of the rig's controls by name, in its axes and unit.
     neutral
-        Where a face has them (:func:`~mouthpiece.retarget.bones.controls.control_points`).
+        Positions on the performance's face (:func:`~mouthpiece.retarget.bones.controls.control_points`).
     """
     known = {name: np.asarray(place, np.float64) for name, place in places.items() if name in neutral}
     distance, measured = 0.0, ""
@@ -188,7 +188,7 @@ def face_frame(places: Mapping[str, Sequence[float]], neutral: Mapping[str, Floa
 
 
 def _axes(known: Mapping[str, Floats], neutral: Mapping[str, Floats]) -> Floats:
-    """Return the orientation that fits the face onto the rig best, an upright one if it is near."""
+    """Return the orientation that fits the face best onto the rig, or an upright one that is near it."""
     if len(known) < 3:
         return LOOKS_ALONG_MINUS_Y
     face = np.array([neutral[name] for name in known])
@@ -196,7 +196,7 @@ def _axes(known: Mapping[str, Floats], neutral: Mapping[str, Floats]) -> Floats:
     face, rig = face - face.mean(axis=0), rig - rig.mean(axis=0)
     left, strength, right = np.linalg.svd(rig.T @ face)
     if strength[1] < 1e-3 * max(strength[0], 1e-12):
-        return LOOKS_ALONG_MINUS_Y  # all on one line: any turn about it fits
+        return LOOKS_ALONG_MINUS_Y  # all points on one line: any turn about it would fit
     found = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
     closeness = [float(np.trace(found.T @ axes)) for axes in _upright()]
     best = _upright()[int(np.argmax(closeness))]
@@ -205,7 +205,7 @@ def _axes(known: Mapping[str, Floats], neutral: Mapping[str, Floats]) -> Floats:
 
 
 def _upright() -> list[Floats]:
-    """Return the 24 rotations that bring axes onto axes."""
+    """Return the 24 rotations that turn every axis onto an axis."""
     found = []
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
         axes = np.zeros((3, 3))

@@ -1,1 +1,1 @@
-"""Drawn faces: their strokes moved by a performance, and when a new drawing is due."""
+"""Drawn faces: how a performance moves their strokes, and when a new drawing is made."""

@@ -1,7 +1,7 @@
-"""A drawn face found by its landmarks, and where they go when it plays a performance.
+"""A drawn face, given by its landmarks, and where these move in a performance.
 
 The plane of the drawing has x to the right and y down, in any unit. The face may be turned (3/4 view) or tilted, and
-its features may have any size: each moves by its own measure, so that big eyes shut and small mouths still speak.
+its features may have any size: the motion of each is scaled by its size, so that big eyes shut and small mouths move.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from ..warp.folds import CORNERS, LIP_PAIRS, gap
 
 Points = NDArray[np.float64]
 
-#: Features that move by a measure of their own: (landmarks, the two whose distance is that measure).
+#: Features whose motion has a scale of its own: (their landmarks, the two landmarks whose distance gives the scale).
 _MEASURES: Final = (
-    ((*JAW, *LIPS), (48, 54)),  # the chin goes with the lips, whatever their size
+    ((*JAW, *LIPS), (48, 54)),  # the chin moves with the lips, whatever their size
     (RIGHT_EYE, (36, 39)),
     (LEFT_EYE, (42, 45)),
     ((*RIGHT_BROW, *LEFT_BROW, *NOSE), (36, 45)),
 )
-#: Share of the way to each other that the upper lid does, and the upper lip of a mouth drawn open.
+#: Share of a closing gap that the upper lid moves, and the upper lip of a mouth drawn open.
 _UPPER_LID, _UPPER_LIP = 0.85, 0.3
-#: How far lids open beyond the drawing, as a share of their gap, and how much of a performance's widening they show.
+#: Most that lids open beyond the drawing, as a share of their gap, and the share of the take's widening they show.
 _WIDEST, _WIDENING = 0.35, 0.5
-#: Share of a lid's gap at which lids meet: a blink is over in an instant, and frames seldom fall on its very end.
+#: Share of the lids' gap below which they are drawn shut: blinks are short, and few frames hit their fully shut moment.
 _MEET: Final = 0.15
-#: Gap, in widths of mouth or eye, that is left of what is drawn open when it is shut.
+#: Gap, in widths of mouth or eye, that stays when lips or lids drawn open shut.
 HAIR: Final = 0.012
 #: Gap of the inner lips, in widths of the mouth, from which a mouth counts as drawn open.
 _DRAWN_OPEN: Final = 0.12
-#: What goes along when a mouth drawn open shuts: landmark -> share of the right, middle and left pair's way.
+#: Landmarks that move when a mouth drawn open shuts -> share of the right, middle and left pair's motion.
 _FOLLOW: Final = {
     **{pair[k]: np.eye(3)[n] for n, pair in enumerate(LIP_PAIRS) for k in (0, 1)},
     49: np.array([0.5, 0, 0]), 50: np.array([1.0, 0, 0]), 51: np.array([0, 1.0, 0]),
@@ -58,11 +58,11 @@ _FOLLOW: Final = {
     **{jaw: np.array([0, 0.75 * np.cos((jaw - 8) * np.pi / 10), 0]) for jaw in range(4, 13)},
 }  # fmt: skip
 _UPPER_LIPS: Final = (49, 50, 51, 52, 53, 61, 62, 63)
-#: Turns of the head, in radians, among which that of a drawing is sought.
+#: Turns of the head, in radians, that are tried for a drawing.
 _YAWS: Final = np.linspace(-1.1, 1.1, 89)
-#: How much better a turned head must fit than one that looks straight ahead, per radian squared.
+#: By how much a turned head must fit better than one that looks straight ahead, per radian squared.
 _STRAIGHT: Final = 0.25
-#: Share of an eye's width by which a pupil moves at one radian.
+#: Share of the eye's width by which a pupil moves per radian of gaze.
 _LOOK: Final = 0.42
 
 
@@ -73,19 +73,19 @@ class DrawnFace:
     Attributes
     ----------
     landmarks : (68, 2) float64
-        Where its points are drawn, x right, y down, in units of the plane.
+        Places of the landmarks, x right, y down, in units of the plane.
     neutral : (68, 3) float64
         The resting face of performances, in eye distances.
     yaw : float
-        How far the drawn head is turned, in radians, as ``Performance.head``.
+        Turn of the drawn head in radians, with the sign of ``Performance.head``.
     axes : (2, 2) float64
         Columns: the face's own right and down in the plane, each of length 1.
     measures : (68,) float64
-        Units of the plane that an eye distance of motion comes to, for each landmark.
+        Scale of each landmark's motion: units of the plane per eye distance.
     unit : float
-        The eye distance of the drawing seen from the front, in units of the plane.
+        Eye distance the drawing has when seen from the front, in units of the plane.
     drawn_open : bool
-        Whether the mouth is drawn open: it is shut then wherever the performance's is.
+        Whether the mouth is drawn open; it then shuts where the performance's does.
     """
 
     landmarks: Points
@@ -100,12 +100,12 @@ class DrawnFace:
     def of(cls, landmarks: NDArray[Any], neutral: NDArray[Any], mouth: str = "auto") -> DrawnFace:
         """Return the face drawn at ``landmarks`` (68, 2) for performances that rest at ``neutral`` (68, 3).
 
-        ``mouth`` is "shut", "open" or, to go by the gap of the inner lips, "auto".
+        ``mouth`` is "shut", "open", or "auto", which decides by the gap of the inner lips.
 
         Raises
         ------
         RigError
-            If the landmarks are not 68 finite points, or all lie in one place or line.
+            If the landmarks are not 68 finite points, or all lie in one place or on one line.
         """
         points = np.asarray(landmarks, np.float64)
         if points.shape != (LANDMARK_COUNT, 2) or not np.isfinite(points).all():
@@ -128,7 +128,7 @@ class DrawnFace:
 
     @property
     def depths(self) -> Points:
-        """Return how far behind the eyes each landmark is (68,), in units of the plane."""
+        """Return the depth (68,) of each landmark behind the eyes, in units of the plane."""
         turned: Points = self.unit * (self.neutral @ rotation_matrices(np.array([[0, self.yaw, 0]]))[0].T)[:, 2]
         return turned
 
@@ -141,18 +141,18 @@ class DrawnFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnMotion:
-    """What a drawn face does on F frames, in units of the plane.
+    """The motion of a drawn face on F frames, in units of the plane.
 
     Attributes
     ----------
     landmarks : (F, 68, 2) or more float64
-        Where the points are; points between them may follow.
+        Places of the landmarks; points between them (:mod:`.rims`) may follow after them.
     pupils : (F, 2, 2) float64
         Shifts of the person's right and left pupil.
     jaw : (F, 2) float64
         Shift of the lower jaw.
     head : (F, 6) float64
-        As ``Performance.head``, without shifts: a drawing stays in its place.
+        As ``Performance.head``, but without shifts: a drawing stays in its place.
     """
 
     landmarks: Points
@@ -161,16 +161,16 @@ class DrawnMotion:
     head: Points
 
     def at(self, frames: NDArray[np.integer[Any]]) -> DrawnMotion:
-        """Return the motion of some of its frames."""
+        """Return the motion on some of its frames."""
         return DrawnMotion(self.landmarks[frames], self.pupils[frames], self.jaw[frames], self.head[frames])
 
 
 def follow(
     face: DrawnFace, performance: Performance, times: NDArray[np.floating[Any]], strength: float = 1.0
 ) -> DrawnMotion:
-    """Return what ``face`` does at ``times`` (F,) seconds of a ``performance``.
+    """Return the motion of ``face`` at ``times`` (F,), in seconds of the ``performance``.
 
-    ``strength`` is a factor on all motion but blinks, which shut the eyes or do not.
+    ``strength`` is a factor on all motion but blinks, which always shut the eyes fully.
     """
     take = performance.final()
     points = sample(take.landmarks, take.fps, times)
@@ -183,7 +183,7 @@ def follow(
     eyes = [face.measures[eye] * np.hypot(*(face.neutral[b] - face.neutral[a])[:2]) for eye, a, b in _EYES]
     look = np.sin(sample(take.gaze, take.fps, times)) @ face.axes.T * _LOOK * strength
     pupils = look[:, None, :] * np.array(eyes)[:, None]
-    # The teeth of the lower jaw go with the chin's own drop, of which contour points show too little.
+    # The lower teeth move with the chin, which drops further than the contour landmarks show.
     jaw = 1.3 * offsets[:, 8] @ face.axes.T
     head = sample(take.head, take.fps, times) * strength
     head[:, 3:] = 0
@@ -195,13 +195,13 @@ _EYES: Final = ((36, 36, 39), (42, 42, 45))
 
 
 def _turn(yaw: float) -> Points:
-    """Return what a head turned by ``yaw`` shows of vectors in space, (2, 3)."""
+    """Return the projection (2, 3) of vectors in space to the plane for a head turned by ``yaw`` radians."""
     shown: Points = rotation_matrices(np.array([[0.0, yaw, 0.0]]))[0, :2]
     return shown
 
 
 def _view(points: Points, neutral: Points) -> tuple[float, Points]:
-    """Return the yaw at which ``neutral`` (68, 3) lies best on ``points`` (68, 2), and the linear map (2, 2) there."""
+    """Return the yaw at which ``neutral`` (68, 3) fits ``points`` (68, 2) best, and the linear map (2, 2) at it."""
     centred = points - points.mean(axis=0)
     best = np.inf, 0.0, np.eye(2)
     for yaw in _YAWS:
@@ -215,14 +215,14 @@ def _view(points: Points, neutral: Points) -> tuple[float, Points]:
 
 
 def _ratio(points: Points, seen: Points, ends: tuple[int, int], fallback: float) -> float:
-    """Return the drawn distance between two landmarks over what is seen of it in the resting face."""
+    """Return the drawn distance between two landmarks, divided by that of the projected resting face."""
     one, two = ends
     drawn, whole = np.hypot(*(points[two] - points[one])), np.hypot(*(seen[two] - seen[one]))
     return float(drawn / whole) if drawn > 0 and whole > 1e-3 else fallback
 
 
 def _shut(face: DrawnFace) -> Points:
-    """Return the displacements (68, 2) that shut a mouth drawn open, chin included."""
+    """Return the displacements (68, 2) of all landmarks that shut a mouth drawn open; the chin moves as well."""
     ways = np.array([face.landmarks[lower] - face.landmarks[upper] for upper, lower in LIP_PAIRS])
     result = np.zeros((LANDMARK_COUNT, 2))
     for landmark, shares in _FOLLOW.items():
@@ -232,7 +232,7 @@ def _shut(face: DrawnFace) -> Points:
 
 
 def _lids(face: DrawnFace, points: Points, moved: Points) -> None:
-    """Set the lids of ``moved`` (F, 68, 2): their gaps are the drawn ones by the share the performance's are open."""
+    """Set the lids of ``moved`` (F, 68, 2), in place, to the share of the drawn gaps by which the take's are open."""
     for upper, lower in RIGHT_LID_PAIRS + LEFT_LID_PAIRS:
         rest = face.neutral[lower, 1] - face.neutral[upper, 1]
         share = np.clip((points[:, lower, 1] - points[:, upper, 1]) / max(rest, 1e-6), 0, None)
@@ -244,9 +244,9 @@ def _lids(face: DrawnFace, points: Points, moved: Points) -> None:
 
 
 def part(face: DrawnFace, moved: Points) -> None:
-    """Hold lips and lids of ``moved`` (F, 68, 2) apart by a hair, in place, if they are drawn so.
+    """Keep lips and lids of ``moved`` (F, 68, 2) that are drawn open apart by :data:`HAIR`, in place.
 
-    Blender fills a shape without any area with whatever is near.
+    Blender fills a shape without area with the colour of a neighbouring one.
     """
     for pair, corners in CORNERS.items():
         upper, lower = pair
@@ -258,9 +258,10 @@ def part(face: DrawnFace, moved: Points) -> None:
 
 
 def template(neutral: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> Points:
-    """Return landmarks (68, 2) for a drawing between the corners ``low`` and ``high``: a plain face in its middle.
+    """Return landmarks (68, 2) of a plain face in the middle of a drawing between the corners ``low`` and ``high``.
 
-    Where to begin when no face is found: most drawn heads have hair above and at the sides, and little below the chin.
+    It is the start for placing landmarks by hand when no face is found. Most drawn heads have hair above and at the
+    sides, and little below the chin.
     """
     face = np.asarray(neutral, np.float64)[:, :2]
     size = np.asarray(high, np.float64) - np.asarray(low, np.float64)

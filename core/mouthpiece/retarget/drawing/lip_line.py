@@ -1,4 +1,4 @@
-"""The line of shut lips: which strokes and points on it are the upper lip's, and which the lower's."""
+"""Decides which strokes and points on the line of shut lips belong to the upper lip, and which to the lower."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .rims import MOUTH, filled
 Points = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-#: How far from the line of shut lips, in widths of the mouth, a point counts as on it, and a line of a mouth as its.
+#: Greatest distance from the line of shut lips, in widths of the mouth, of a point on it, and of a stroke along it.
 _SEAM, _LINE = 0.012, 0.07
-#: Least and most of the mouth's width that such a line covers.
+#: Least and greatest share of the mouth's width that such a stroke covers.
 _COVERED: Final = (0.55, 1.4)
 
 
@@ -40,9 +40,9 @@ class Seam:
     sides : (P,) int64
         -1 for the upper lip, 1 for the lower, 0 for points that are not on it.
     anchors : (P, 2) float64
-        Where each point is looked for among the triangles: itself, or its place on the line.
+        Place by which each point's triangle is found: the point itself, or the nearest place on the line.
     lifts : (P, 2) float64
-        What holds the two sides of an opened line apart by a hair, so that it can be filled.
+        Displacements that keep the two sides of an opened line slightly apart, so that it can be filled.
     """
 
     sides: Numbers
@@ -51,7 +51,7 @@ class Seam:
 
     @classmethod
     def of(cls, face: DrawnFace, points: Points, strokes: Sequence[Numbers], lines: Collection[int]) -> Seam:
-        """Return it for ``points`` (P, 2) of strokes, each the indices of its own; ``lines`` run there and back."""
+        """Return the seam for ``points`` (P, 2) of strokes (indices of their points); ``lines`` run there and back."""
         sides, anchors, lifts = np.zeros(len(points), np.int64), points.copy(), np.zeros((len(points), 2))
         wide = np.hypot(*(face.landmarks[64] - face.landmarks[60]))
         for number, stroke in enumerate(strokes):
@@ -68,7 +68,7 @@ class Seam:
 
 
 def is_mouth_line(face: DrawnFace, stroke: Points, closed: bool) -> bool:
-    """Return whether a stroke (P, 2) is a whole mouth drawn as one line, along the handles of shut lips."""
+    """Return whether a stroke (P, 2) is a whole mouth drawn as one line, along the landmarks of shut lips."""
     if closed or len(stroke) < 3 or not inner_lips_shut(face):
         return False
     points, lips = stroke @ face.axes, filled(face.landmarks) @ face.axes
@@ -83,7 +83,7 @@ def is_mouth_line(face: DrawnFace, stroke: Points, closed: bool) -> bool:
 
 
 def _projected(face: DrawnFace, points: Points) -> Points:
-    """Return the places of ``points`` (P, 2) on the line of shut lips; beyond its ends they stay."""
+    """Return the nearest places of ``points`` (P, 2) on the line of shut lips; points beyond its ends do not move."""
     upright, lips = points @ face.axes, filled(face.landmarks) @ face.axes
     height = heights(lips[None], MOUTH[0], upright[None, :, 0])[0]
     within = (upright[:, 0] > lips[60, 0]) & (upright[:, 0] < lips[64, 0])
@@ -93,10 +93,10 @@ def _projected(face: DrawnFace, points: Points) -> Points:
 
 
 def seam_sides(face: DrawnFace, stroke: Points) -> Numbers:
-    """Return to which lip each point of a stroke (P, 2) belongs that lies on the line of shut lips: -1, 1, or 0 if off.
+    """Return the lip (P,) each point of a stroke (P, 2) belongs to: -1 upper, 1 lower, 0 off the line of shut lips.
 
-    A stroke that leaves the line keeps to the side it lies on. One that runs along it and back is the mouth's rim: what
-    goes one way is the upper lip, what comes back the lower. One that only runs along it opens with the lower lip.
+    A stroke that leaves the line belongs to the lip on whose side it lies. One that runs along the line and back is the
+    mouth's rim: the way there is the upper lip, the way back the lower. One that only runs along it is the lower lip.
     """
     sides = np.zeros(len(stroke), np.int64)
     if not inner_lips_shut(face):
@@ -121,7 +121,7 @@ def seam_sides(face: DrawnFace, stroke: Points) -> Numbers:
 
 
 def heights(landmarks: Points, line: tuple[int, ...], x: Points) -> Points:
-    """Return how high a line of points (F, N, 2), drawn from left to right, runs at ``x`` (F, C), (F, C)."""
+    """Return the y (F, C) at ``x`` (F, C) of a line of points (F, N, 2) that runs from left to right."""
     result = np.broadcast_to(landmarks[:, line[0], None, 1], x.shape).copy()
     for first, second in pairwise(line):
         start, end = landmarks[:, first, None], landmarks[:, second, None]
@@ -131,7 +131,7 @@ def heights(landmarks: Points, line: tuple[int, ...], x: Points) -> Points:
 
 
 def _turning_point(x: Points) -> int | None:
-    """Return where a line that goes one way and comes back turns; None if it does not come back."""
+    """Return the index at which a line turns back, given its ``x`` (P,); None if it does not turn back."""
     far = int(np.abs(x - x[0]).argmax())
     if not 0 < far < len(x) - 1:
         return None

@@ -1,7 +1,7 @@
-"""Points around mouth and eyes beside the landmarks: four are too few for a round eye.
+"""Additional points on the rims of mouth and eyes and around the eyes, as the landmarks alone give no round eye.
 
-Some are put on smooth curves through the landmarks, and move as these do; some around each eye, where what the lids do
-fades, so that a crease above them bends smoothly. They are counted after the 68.
+Some lie on smooth curves through the landmarks and move with these; others lie around each eye, where the motion of the
+lids fades, so that a crease above them bends smoothly. They are numbered after the 68 landmarks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...topology import LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE
 from ..warp.folds import CORNERS
 
-#: Points between two neighbouring landmarks of a rim.
+#: Number of points between two neighbouring landmarks of a rim.
 BETWEEN: Final = 3
 _LINES: Final = (
     ((60, 61, 62, 63, 64), (60, 67, 66, 65, 64)),
@@ -23,20 +23,20 @@ _LINES: Final = (
 )
 
 
-#: How far a rim bulges between its landmarks: 0.5 is Catmull and Rom's curve; eyes are rounder than that.
+#: Tension of each rim's curve: 0.5 is Catmull and Rom's; eyes are rounder than that.
 _TENSIONS: Final = (0.5, 0.63, 0.63)
-#: Size of the line around an eye, in that of the eye, and the share of the lids' motion that is left there.
+#: Size of the line around an eye, relative to the eye, and the share of the lids' motion on that line.
 _AROUND, _LEFT_THERE = 1.5, 0.3
 
 
 def _rims() -> tuple[NDArray[np.float64], list[tuple[tuple[int, ...], tuple[int, ...]]]]:
-    """Return what each point between is of the landmarks (R, 68), and the lines with their points between."""
+    """Return the weights (R, 68) of the landmarks in each additional rim point, and the lines with these points."""
     rows: list[NDArray[np.float64]] = []
     lines = []
     for (upper, lower), tension in zip(_LINES, _TENSIONS, strict=True):
         pair = []
         for line, other in ((upper, lower), (lower, upper)):
-            # A rim is closed: behind a corner it goes on with the other line's next point.
+            # A rim is closed: beyond a corner it continues with the next point of the other line.
             wide = (other[1], *line, other[-2])
             points = [line[0]]
             for k in range(len(line) - 1):
@@ -66,7 +66,7 @@ def _between(four: tuple[int, ...], t: float, tension: float) -> NDArray[np.floa
 
 
 def _sockets(rims: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where the points around the eyes are, and how they move, as shares of the landmarks, each (S, 68)."""
+    """Return the landmarks' weights (S, 68) in the places of the points around the eyes, and those in their motion."""
     every = np.concatenate([np.eye(LANDMARK_COUNT), rims])
     places, motion = [], []
     for (upper, lower), eye in ((RIGHT, RIGHT_EYE), (LEFT, LEFT_EYE)):
@@ -80,7 +80,7 @@ def _sockets(rims: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 _RIMS, _ALL = _rims()
 #: Upper and lower line of the mouth and of the person's right and left eye, from the left of the picture to its right.
 MOUTH, RIGHT, LEFT = _ALL
-#: The rims as closed lines, and what lies above each other on them, with the corners between which it does.
+#: The rims as closed lines, and the (upper, lower) pairs of points on them, with the corners they lie between.
 LOOPS: Final = tuple((*upper, *lower[-2:0:-1]) for upper, lower in _ALL)
 PAIRS: Final = {
     (up, low): (upper[0], upper[-1])
@@ -90,21 +90,21 @@ PAIRS: Final = {
 assert set(CORNERS) <= set(PAIRS)
 _PLACES, _MOTION = (np.concatenate([_RIMS, rows]) for rows in _sockets(_RIMS))
 COUNT: Final = LANDMARK_COUNT + len(_PLACES)
-#: All points of both eyes and around them: what lies between these is skin of lids, and folds as lids do.
+#: All points of both eyes and around them: triangles between these are skin of the lids, which may fold.
 LIDS: Final = (*RIGHT_EYE, *LEFT_EYE, *(p for lines in (RIGHT, LEFT) for line in lines for p in line),
                *range(LANDMARK_COUNT + len(_RIMS), COUNT))  # fmt: skip
 
 
 def filled(landmarks: NDArray[Any]) -> NDArray[np.float64]:
-    """Return ``landmarks`` (..., 68, D) at rest with the points beside them, (..., COUNT, D)."""
+    """Return ``landmarks`` (..., 68, D) at rest with the additional points after them, (..., COUNT, D)."""
     result: NDArray[np.float64] = np.concatenate([landmarks, _PLACES @ landmarks], axis=-2)
     return result
 
 
 def carried(rest: NDArray[Any], moved: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the landmarks ``moved`` (F, 68, D) with the points beside them, (F, COUNT, D); as it is if they are there.
+    """Return the landmarks ``moved`` (F, 68, D) with the additional points after them, if they lack, (F, COUNT, D).
 
-    ``rest`` (68, D) is where the landmarks rest.
+    ``rest`` (68, D) are the places of the landmarks at rest.
     """
     if moved.shape[-2] == COUNT:
         return moved

@@ -1,4 +1,4 @@
-"""Strokes as a picture, without any graphics card: fills and lines of even colour, for a face detector to look at."""
+"""Renders strokes to a picture in numpy, as fills and lines of even colour, for the face detector."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...spans import polygon_spans
 
 Picture = NDArray[np.uint8]
 
-#: Colour of the paper, 0 to 1: a light grey, so that white of eyes and teeth can be told from it.
+#: Colour of the paper, 0 to 1: a light grey, so that the white of eyes and teeth differs from it.
 PAPER: Final = (0.86, 0.86, 0.86)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ink:
-    """A stroke: ``points`` (P, 2), x right and y down, ``width`` of its line in the same unit, whether it is closed.
+    """A stroke to render: ``points`` (P, 2), x right and y down, ``width`` of the line in that unit, and closed or not.
 
-    ``line`` and ``fill`` are colours as displayed, 0 to 1; None for none.
+    ``line`` and ``fill`` are colours as displayed, 0 to 1, or None for no line or fill.
     """
 
     points: NDArray[np.float64]
@@ -33,9 +33,9 @@ class Ink:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StrokePicture:
-    """A picture (H, W, 3), first row at the top, and where it lies: the place of its first corner, and its scale.
+    """A picture (H, W, 3), first row at the top, with its place in the drawing: ``origin`` (2,) and ``scale``.
 
-    A pixel (x, y) is the place ``origin + (x, y) / scale``.
+    The pixel (x, y) is at the place ``origin + (x, y) / scale``.
     """
 
     picture: Picture
@@ -49,9 +49,9 @@ class StrokePicture:
 
 
 def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> StrokePicture | None:
-    """Return strokes, the first at the back, as a square picture of ``size`` pixels; None if there is nothing to see.
+    """Return a square picture of ``size`` pixels of strokes, the first at the back; None if nothing is visible.
 
-    ``margin`` is the paper left around them, as a share of the picture.
+    ``margin`` is the width of the paper around them, as a share of the picture.
     """
     seen = [ink for ink in strokes if len(ink.points) and (ink.line is not None or ink.fill is not None)]
     if not seen:
@@ -78,7 +78,7 @@ def drawn(strokes: Iterable[Ink], size: int = 512, margin: float = 0.12) -> Stro
 def _line(
     points: NDArray[np.float64], closed: bool, radius: float, size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows and columns of the pixels that a round pen of that ``radius`` covers."""
+    """Return rows and columns of the pixels that a round pen of ``radius`` pixels covers along ``points`` (P, 2)."""
     ends = np.concatenate([points, points[:1]]) if closed else points
     lengths = np.hypot(*np.diff(ends, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(lengths)])

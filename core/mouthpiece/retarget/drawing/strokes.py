@@ -1,8 +1,7 @@
-"""The strokes of a drawn face, moved: lips, lids and brows by the warp, pupils and teeth behind them, and the head.
+"""Moves the strokes of a drawn face: lips, lids and brows by the warp, pupils and teeth behind them, and the head.
 
-Points are in the plane of the drawing, x right and y down. A stroke is a part of the face (:class:`FacePart`): its
-layer's, or the one found by where it lies. Points of some parts are kept inside lids or lips, which cover them as they
-shut.
+Points are in the plane of the drawing, x right and y down. Each stroke is a part of the face (:class:`FacePart`), which
+its layer or its place decides. Points of some parts are kept between lids or lips, which cover them when they shut.
 """
 
 from __future__ import annotations
@@ -30,44 +29,44 @@ Numbers = NDArray[np.int64]
 
 
 class FacePart(IntEnum):
-    """What a stroke, or a whole layer, is of a face."""
+    """The part of a face that a stroke, or a whole layer, shows."""
 
-    FACE = 0  #: goes with the landmarks; pupils and what is inside an open mouth are found by themselves
-    HEAD = 1  #: goes with the head as a whole: hair, ears, hats
-    UPPER = 2  #: inside the mouth, with the skull: upper teeth, palate
-    LOWER = 3  #: inside the mouth, with the jaw: lower teeth, tongue
-    PUPIL_RIGHT = 4  #: goes with the gaze of the person's right eye, behind its lids
+    FACE = 0  #: moves with the landmarks; pupils on such a layer are found by their place
+    HEAD = 1  #: moves with the head as a whole: hair, ears, hats
+    UPPER = 2  #: inside the mouth, moves with the skull: upper teeth, palate
+    LOWER = 3  #: inside the mouth, moves with the jaw: lower teeth, tongue
+    PUPIL_RIGHT = 4  #: moves with the gaze of the person's right eye, behind its lids
     PUPIL_LEFT = 5
     STILL = 6  #: does not move
 
 
-#: Upper and lower line of what covers a part, from one corner to the other, as the rims have them.
+#: Upper and lower line of the lips or lids that cover a part, from one corner to the other, as in :mod:`.rims`.
 _COVERS: Final = {FacePart.UPPER: MOUTH, FacePart.LOWER: MOUTH, FacePart.PUPIL_RIGHT: RIGHT, FacePart.PUPIL_LEFT: LEFT}
 _EYES: Final = ((FacePart.PUPIL_RIGHT, RIGHT_EYE), (FacePart.PUPIL_LEFT, LEFT_EYE))
-#: Widest a pupil may be, in widths of its eye, and the share of its points that lie between the lids.
+#: Greatest width of a pupil, in widths of its eye, and least share of its points that lie between the lids.
 _PUPIL_WIDTH, _PUPIL_SHARE = 0.8, 0.7
-#: Gap, in widths of mouth or eye, below which what is inside shrinks to nothing.
+#: Gap, in widths of mouth or eye, below which parts inside shrink to nothing.
 _VANISH: Final = 0.06
-#: Area, in square eye distances, of a triangle whose folding nobody sees: at the very corners of mouth and eyes.
+#: Area, in square eye distances, below which a folded triangle is invisible, as at the corners of mouth and eyes.
 _DOT: Final = 4e-4
-#: Depth of what surrounds the face, behind the eyes, in eye distances: the middle of the head.
+#: Depth of the points around the face, in eye distances behind the eyes: that of the middle of the head.
 _BACK: Final = 0.75
-#: From here to there below the chin, in eye distances, a head's motion fades: the neck and what carries it.
+#: The head's motion fades between these distances below the chin, in eye distances: on the neck.
 _NECK: Final = (0.15, 1.1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnPuppet:
-    """A drawn face cut into triangles: what all drawings of a character share.
+    """A drawn face cut into triangles, which all drawings of a character share.
 
     Attributes
     ----------
     face : DrawnFace
-        Landmarks and their measures.
+        The face's landmarks and the scales of their motion.
     vertices : (V, 2) float64
-        Landmarks, the points beside them of :mod:`rims`, then the border around them.
+        Landmarks, the additional points of :mod:`.rims`, then the border around them.
     triangles : (K, 3) int64
-        Over the vertices.
+        Indices of vertices.
     """
 
     face: DrawnFace
@@ -83,7 +82,7 @@ class DrawnPuppet:
         return cls(face, np.concatenate([points, border]), triangles)
 
     def repaired(self, motion: DrawnMotion) -> tuple[DrawnMotion, Repaired]:
-        """Return a motion that folds nothing, and what was repaired; lips and lids that only meet are no repair."""
+        """Return the motion without folded triangles, and what was repaired; lips and lids that meet do not count."""
         closed = rims.carried(self.face.landmarks, met(motion.landmarks, self.face.landmarks))
         checked = self.triangles[~np.isin(self.triangles, rims.LIDS).all(axis=1)]
         done = repaired(checked, self.vertices, closed, _DOT * self.face.unit**2)
@@ -92,24 +91,24 @@ class DrawnPuppet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A drawing tied to a puppet.
+    """A drawing whose points are bound to a puppet.
 
     Attributes
     ----------
-    puppet : Puppet
-        What it is tied to.
+    puppet : DrawnPuppet
+        The puppet that moves it.
     points : (P, 2) float64
-        Its points at rest.
+        The drawing's points at rest.
     parts : (P,) int64
         The :class:`FacePart` of each.
     warp : Warp
-        The places the triangles carry along.
+        Moves the place of each point with the triangles.
     beside : (P, 2) float64
-        How far each point lies beside its place.
+        Distance of each point from that place.
     depth : (P,) float64
-        How far behind the eyes each point is.
+        Depth of each point behind the eyes, in units of the plane.
     grip : (P,) float64
-        How far each point goes with the head, 0 to 1.
+        Share of the head's motion that each point takes part in, 0 to 1.
     """
 
     puppet: DrawnPuppet
@@ -130,10 +129,10 @@ class Bound:
         parts: Numbers | None = None,
         lines: Collection[int] = (),
     ) -> Bound:
-        """Tie ``points`` (P, 2), whose strokes begin at ``starts`` (S,), to a puppet; ``part`` is their layer's.
+        """Return ``points`` (P, 2), whose strokes begin at ``starts`` (S,), bound to a puppet; ``part`` is the layer's.
 
-        ``parts`` (P,) are given for points that belong to others, as the handles of a curve do. ``lines`` are strokes
-        that run along shut lips and back again: their first half is the upper lip, their second the lower.
+        ``parts`` (P,) is given where the parts are known, as for the handles of a curve's points. ``lines`` are strokes
+        that run along shut lips and back: their first half is the upper lip, their second the lower.
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         strokes = [s for s in np.split(np.arange(len(points)), np.asarray(starts[1:], np.int64)) if len(points)]
@@ -152,7 +151,7 @@ class Bound:
         return cls(puppet, points, parts, warp, points - seam.anchors + seam.lifts, depth, grip)
 
     def moved(self, motion: DrawnMotion, head: float = 1.0) -> Points:
-        """Return the points (F, P, 2) for a ``motion`` of F frames, of whose head as much as ``head`` shows."""
+        """Return the points (F, P, 2) for a ``motion`` of F frames; ``head`` is a factor on the head's motion."""
         face = self.puppet.face
         result = self.warp(rims.carried(face.landmarks, motion.landmarks)) + self.beside
         loose = self.parts >= FacePart.HEAD
@@ -163,7 +162,7 @@ class Bound:
                 result[:, chosen] = self._behind(part, chosen, motion)
         if not head or not motion.head.any():
             return result
-        # In the face's own upright axes, seen from between its eyes.
+        # In the face's own upright axes, with the origin between its eyes.
         upright = (result - face.origin) @ face.axes
         pivot = np.array(PIVOT) * face.unit
         shifted = turned(upright, self.depth, motion.head * head, pivot, face.unit) - upright
@@ -171,7 +170,7 @@ class Bound:
         return moved
 
     def _behind(self, part: FacePart, chosen: Numbers, motion: DrawnMotion) -> Points:
-        """Return points (F, C, 2) that move as one and are covered by lids or lips."""
+        """Return the ``chosen`` points (F, C, 2), which move as one and are covered by lids or lips."""
         frame = self.puppet.face.axes
         eye = {FacePart.PUPIL_RIGHT: 0, FacePart.PUPIL_LEFT: 1}.get(part)
         shift = motion.jaw * (part == FacePart.LOWER) if eye is None else motion.pupils[:, eye]
@@ -180,21 +179,21 @@ class Bound:
         cover = _Cover(_COVERS[part], rest, now)
         points = self.points[chosen] @ frame
         free = points + (shift @ frame)[:, None]
-        # What lies under a thick line of the lid at rest may do so in the measure the lids are open.
+        # Points under a thick line of the lid at rest may stay under it, to the degree the lids are open.
         covered: Points = cover.kept(free, None if eye is None else points) @ frame.T
         return covered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cover:
-    """Two lines of points, upper and lower, with the places of all points at ``rest`` (N, 2) and ``now`` (F, N, 2)."""
+    """Lips or lids: indices of their upper and lower line, and all points at ``rest`` (N, 2) and ``now`` (F, N, 2)."""
 
     lines: tuple[tuple[int, ...], tuple[int, ...]]
     rest: Points
     now: Points
 
     def kept(self, free: Points, resting: Points | None) -> Points:
-        """Return the points ``free`` (F, C, 2) kept between the lines; those outside at rest (C, 2) less strictly."""
+        """Return the points ``free`` (F, C, 2) moved between the lines; those outside at rest (C, 2) less strictly."""
         upper = self.lines[0]
         left, right = (self.now[:, [upper[end]], 0] for end in (0, -1))
         spare, sideways = np.zeros((2, free.shape[1])), np.zeros((2, free.shape[1]))
@@ -209,7 +208,7 @@ class _Cover:
         above, below = above - spare[0] * share, below + spare[1] * share
         middle = (above + below) / 2
         y = np.clip(free[..., 1], np.minimum(above, middle), np.maximum(below, middle))
-        # What shuts to a line would still be seen as one: it vanishes towards the middle.
+        # Points pressed onto a line would be visible as a line: they shrink towards the middle.
         opened = (below - above).max(axis=1, keepdims=True) / np.maximum(right - left, 1e-12)
         gone = np.clip(1 - (opened - 1.5 * HAIR) / _VANISH, 0, 1)
         centre = (left + right) / 2
@@ -217,7 +216,7 @@ class _Cover:
         return np.stack([x, y], axis=-1)
 
     def _open(self) -> Points:
-        """Return how open the cover is (F,), 0 to 1, measured by what it is at rest."""
+        """Return how open the cover is, relative to its rest, 0 to 1: (F,)."""
         upper, lower = (list(line[1:-1]) for line in self.lines)
         whole = float((self.rest[lower, 1] - self.rest[upper, 1]).sum())
         if whole <= 0:
@@ -227,12 +226,12 @@ class _Cover:
 
 
 def found_part(face: DrawnFace, stroke: Points) -> FacePart:
-    """Return the part a stroke (P, 2) plays on a layer of the face: a pupil if it lies well between the lids."""
+    """Return the part a stroke (P, 2) on a layer of the face shows: a pupil if it lies well between the lids."""
     for part, loop in _EYES:
         lids = face.landmarks[list(loop)]
         wide = float(np.ptp(lids @ face.axes[:, 0]))
         middle = lids.mean(axis=0)
-        # An iris touches the lids; what runs along them does not lie around the middle.
+        # An iris touches the lids but lies around the middle of the eye; a line along the lids does not.
         centred = inside(stroke.mean(axis=0)[None], middle + 0.7 * (lids - middle))[0]
         narrow = np.ptp(stroke @ face.axes[:, 0]) <= _PUPIL_WIDTH * wide
         if centred and narrow and inside(stroke, middle + 1.1 * (lids - middle)).mean() >= _PUPIL_SHARE:
@@ -241,7 +240,7 @@ def found_part(face: DrawnFace, stroke: Points) -> FacePart:
 
 
 def _grip(face: DrawnFace, points: Points) -> Points:
-    """Return how far points (P, 2) go with the head (P,): wholly, but for the neck and what is below it."""
+    """Return the share (P,) of the head's motion of points (P, 2): 1, but less on the neck and below it."""
     below = ((points - face.landmarks[8]) @ face.axes[:, 1]) / face.unit
     share = np.clip((below - _NECK[0]) / (_NECK[1] - _NECK[0]), 0, 1)
     grip: Points = 1 - share * share * (3 - 2 * share)

@@ -1,4 +1,4 @@
-"""When a drawn face gets a new drawing: on ones, twos or threes, or when it has changed enough; and which are alike."""
+"""Decides on which frames a drawn face gets a new drawing, and which drawings are the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .face import DrawnFace, DrawnMotion
 
 Numbers = NDArray[np.int64]
 
-#: Landmarks that differ by less than this, in eye distances, make the same drawing.
+#: Differences of landmarks, in eye distances, below which two drawings count as the same.
 ALIKE: Final = 1e-3
 #: Gaps, in widths of mouth and eye, below which lips and lids count as shut.
 _LIPS_SHUT, _LIDS_SHUT = 0.03, 0.04
@@ -22,16 +22,16 @@ _LID_PAIRS: Final = ((37, 41), (38, 40), (43, 47), (44, 46))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Holds:
-    """Drawings over time.
+    """The D drawings of a motion, each held for some frames.
 
     Attributes
     ----------
     starts : (D,) int64
         Index of the frame from which each drawing is shown, ascending.
     poses : (D,) int64
-        Index of the frame whose pose it shows.
+        Index of the frame whose pose each drawing shows.
     same : (D,) int64
-        Index, among the drawings, of the first one that is alike: itself if it is the first.
+        Index, among the drawings, of the first one that is the same; its own if there is none before.
     """
 
     starts: Numbers
@@ -40,16 +40,16 @@ class Holds:
 
 
 def held(face: DrawnFace, motion: DrawnMotion, head: float, step: int = 1, change: float = 0.0) -> Holds:
-    """Return when ``face`` gets new drawings for a ``motion`` on F frames, of whose head as much as ``head`` shows.
+    """Return the drawings of ``face`` for a ``motion`` on F frames; ``head`` is a factor on the head's motion.
 
     Parameters
     ----------
     step : int
-        Frames a drawing is held for at least: 1 for ones, 2 for twos. Where lips or lids meet within that time, it is
-        the moment they meet that is drawn: an m or a blink is never skipped.
+        Least frames a drawing is held: 1 for ones, 2 for twos. If lips or lids meet within that time, the drawing shows
+        the moment they meet, so that an m or a blink is never skipped.
     change : float
-        Least motion of any landmark, in eye distances, for which there is a new drawing; lips and lids that meet or
-        part always get one. What changes less than :data:`ALIKE` never does.
+        Least motion of any landmark, in eye distances, for a new drawing; lips and lids that meet or part always cause
+        one. Motion of less than :data:`ALIKE` never does.
     """
     poses = _visible_values(face, motion, head)
     ratios = _gaps(face, motion)
@@ -67,7 +67,7 @@ def held(face: DrawnFace, motion: DrawnMotion, head: float, step: int = 1, chang
 
 
 def _visible_values(face: DrawnFace, motion: DrawnMotion, head: float) -> NDArray[np.float64]:
-    """Return everything that shows in a drawing (F, D), in eye distances."""
+    """Return all values that change a drawing, one row per frame (F, D), in eye distances and radians."""
     landmarks = (motion.landmarks[:, : len(face.landmarks)] - face.landmarks) / face.unit
     pupils = motion.pupils / face.unit
     parts = (landmarks.reshape(len(landmarks), -1), pupils.reshape(len(pupils), -1), motion.head * head)
@@ -75,7 +75,7 @@ def _visible_values(face: DrawnFace, motion: DrawnMotion, head: float) -> NDArra
 
 
 def _gaps(face: DrawnFace, motion: DrawnMotion) -> NDArray[np.float64]:
-    """Return the gaps of the lips, the right and the left lids in those at which they count as shut, (F, 3)."""
+    """Return the gaps of lips, right lids and left lids, (F, 3), divided by those at which they count as shut."""
     upright = motion.landmarks @ face.axes
     result = []
     for pairs, corners, share in (
@@ -90,7 +90,7 @@ def _gaps(face: DrawnFace, motion: DrawnMotion) -> NDArray[np.float64]:
 
 
 def _drawn_frame(ratios: NDArray[np.float64], begin: int, end: int) -> int:
-    """Return the frame of a hold that is drawn: its first, or the one at which what was open is shut most tightly."""
+    """Return the frame of a hold that is drawn: the first, or the one at which lips or lids shut most tightly."""
     window = ratios[begin:end]
     met = (window < 1) & (window[0] >= 1)
     return begin + int(np.where(met, 2 - window, 0).sum(axis=1).argmax())
@@ -102,7 +102,7 @@ def _differs(poses: NDArray[Any], shut: NDArray[np.bool_], before: int, now: int
 
 
 def _alike(poses: NDArray[Any]) -> Numbers:
-    """Return for each pose (D, N) the first one that is alike: in the same cells of a grid of that measure."""
+    """Return for each pose (D, N) the index of the first pose that rounds to the same multiples of ``ALIKE``."""
     seen: dict[bytes, int] = {}
     return np.array([seen.setdefault(np.rint(row / ALIKE).astype(np.int32).tobytes(), k)
                      for k, row in enumerate(poses)], np.int64)  # fmt: skip

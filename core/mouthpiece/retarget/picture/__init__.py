@@ -1,1 +1,1 @@
-"""A picture as a puppet: a mesh over its face, layers behind it, and the shapes its keys have. No Blender."""
+"""Picture rigs, without Blender: a mesh over the face, layers behind it, and the shapes of its keys."""

@@ -1,4 +1,4 @@
-"""An average face as numbers: the resting face of the content network, seen from the front."""
+"""Measures of an average face: the resting face of the content network, seen from the front."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEPTH: Final = (
     -0.03, -0.06, -0.04, 0.03, -0.03, -0.05, -0.08, -0.25, -0.29, -0.30, -0.29, -0.25, -0.08, -0.21,
     -0.24, -0.24, -0.24, -0.21, -0.10, -0.22, -0.23, -0.22, -0.10, -0.22, -0.23, -0.22,
 )  # fmt: skip
-#: Places (x right, y down) of the 68 landmarks, from between the eyes, in eye distances.
+#: Places (x right, y down) of the 68 landmarks in eye distances; the origin is between the eyes.
 FACE: Final = (
     (-0.78, -0.13), (-0.79, 0.21), (-0.78, 0.39), (-0.71, 0.76), (-0.64, 0.91), (-0.56, 1.02), (-0.36, 1.18),
     (-0.15, 1.27), (0.00, 1.28), (0.15, 1.27), (0.36, 1.18), (0.56, 1.02), (0.64, 0.91), (0.71, 0.76),
@@ -25,6 +25,6 @@ FACE: Final = (
     (0.09, 0.89), (0.00, 0.89), (-0.09, 0.89), (-0.16, 0.86), (-0.26, 0.77), (-0.07, 0.76), (0.00, 0.77),
     (0.07, 0.76), (0.26, 0.77), (0.07, 0.76), (0.00, 0.77), (-0.07, 0.76),
 )  # fmt: skip
-#: Width of the mouth, and distance of its line from the chin, on that face.
+#: Width of that face's mouth, and distance of the line of its lips from the chin, in eye distances.
 MOUTH_WIDTH: Final = 0.56
 MOUTH_TO_CHIN: Final = 0.52

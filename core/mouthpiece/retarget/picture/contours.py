@@ -1,4 +1,4 @@
-"""Smooth lines through landmarks: lips and lids, and rings around them, as many points as a mesh wants."""
+"""Smooth closed lines through the landmarks of lips and lids, and rings around them, as vertices of a mesh."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from ...topology import LANDMARK_COUNT
 from ..warp.warp import Points
 
-#: Segments from one corner to the other, of lips and of lids.
+#: Number of segments from one corner to the other, of lips and of lids.
 LIP_STEPS, LID_STEPS = 16, 12
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A closed line: landmarks from the corner on the picture's left along the upper side, and along the lower."""
+    """Landmarks of a closed line, from the corner on the picture's left to the other: upper side and lower side."""
 
     upper: tuple[int, ...]
     lower: tuple[int, ...]
@@ -30,10 +30,10 @@ LIDS: Final = (Loop((36, 37, 38, 39), (36, 41, 40, 39), LID_STEPS), Loop((42, 43
 
 
 def line_weights(shape: Points, line: Loop) -> Points:
-    """Return how much each landmark counts in the points of a line, (2 * steps, 68).
+    """Return the weight of each landmark in each point of a line, (2 * steps, 68).
 
-    ``shape`` (68, 2) is the face at rest. Points run from the first corner along the upper side to the other corner
-    and back along the lower. Upper and lower side are divided alike, so that where landmarks meet, the lines do.
+    ``shape`` (68, 2) is the face at rest. Points run from the first corner along the upper side to the other corner and
+    back along the lower side. Both sides are divided alike, so that the lines meet where the landmarks do.
     """
     knots = (_knots(shape[list(line.upper)]), _knots(shape[list(line.lower)]))
     if len(line.upper) == len(line.lower):
@@ -47,14 +47,14 @@ def line_weights(shape: Points, line: Loop) -> Points:
 
 
 def _knots(points: Points) -> Points:
-    """Return where along a line (0..1) its landmarks (N, 2) are, by length."""
+    """Return the position (N,) of each landmark of a line (N, 2) along its length, 0..1."""
     lengths = np.maximum(np.linalg.norm(np.diff(points, axis=0), axis=1), 1e-6)
     result: Points = np.concatenate([[0.0], np.cumsum(lengths)]) / lengths.sum()
     return result
 
 
 def _hermite(knots: Points, at: Points) -> Points:
-    """Return the weights (M, N) of values at ``knots`` (N,) in the smooth curve through them, at places (M,)."""
+    """Return the weights (M, N) at positions ``at`` (M,) of a smooth curve's values at its ``knots`` (N,)."""
     count = len(knots)
     slopes = np.zeros((count, count))
     for k in range(count):
@@ -75,9 +75,9 @@ def _hermite(knots: Points, at: Points) -> Points:
 
 
 def widened(loop: Points, by: float, corners: float = 0.0) -> Points:
-    """Return a closed line (N, 2) moved outward by a distance, at the corners by ``corners`` of it more, (N, 2).
+    """Return a closed line (N, 2) moved outward by the distance ``by``, and at the corners by ``by * corners`` more.
 
-    Outward is away from the middle between opposite points, so that flat mouths and eyes get a ring as well.
+    Outward means away from the middle between opposite points, so that flat mouths and eyes get a ring as well.
     """
     count = len(loop)
     opposite = (count - np.arange(count)) % count
@@ -87,7 +87,7 @@ def widened(loop: Points, by: float, corners: float = 0.0) -> Points:
     middle = (loop + loop[opposite]) / 2
     share = 2 * ((middle - loop[0]) @ along) / max(float((loop[count // 2] - loop[0]) @ along), 1e-9) - 1
     side = np.where(np.arange(count) <= count // 2, -1.0, 1.0)
-    # an ellipse's normal: straight along at the corners, straight up and down in the middle
+    # the normal of an ellipse: sideways at the corners, up and down in the middle
     across = np.sqrt(np.clip(1 - share**2, 0, 1)) * side
     across[[0, count // 2]] = 0
     normal = share[:, None] * along * 0.9 + across[:, None] * down
@@ -97,13 +97,13 @@ def widened(loop: Points, by: float, corners: float = 0.0) -> Points:
 
 
 def strip(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return quads between two closed lines of equally many vertices, the inner one first."""
+    """Return the quads between two closed lines of equally many vertices; the inner line is given first."""
     count = len(first)
     return [(first[k], second[k], second[(k + 1) % count], first[(k + 1) % count]) for k in range(count)]
 
 
 def filled(loop: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return quads, and triangles at the corners, between the upper and the lower side of a closed line."""
+    """Return the quads, and the triangles at the corners, that fill a closed line of vertices."""
     count = len(loop)
     half = count // 2
     lower = [loop[0], *reversed(loop[half + 1 :]), loop[half]]

@@ -1,4 +1,4 @@
-"""A face in a picture, in coordinates of its own: what a picture rig is made from."""
+"""A face in a picture, and its own coordinates, from which a picture rig is made."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ...errors import PictureError
 from ...topology import INNER_LIPS, LANDMARK_COUNT, LEFT_EYE, LIPS, RIGHT_EYE
 from ..warp.warp import Points
+from .anatomy import DEPTH
 
-#: Eye corners: their mean is the origin of a face.
+#: Landmarks of the eye corners, whose mean is the origin of a face's coordinates.
 _CORNERS: Final = (36, 39, 42, 45)
-#: Radius of an iris where none was found, as a share of the eye's width.
+#: Radius of an iris that was not found, as a share of the eye's width.
 _IRIS: Final = 0.23
-#: Smallest distance of the outer eye corners, in pixels, that a rig can be made for.
+#: Least distance of the outer eye corners, in pixels, for which a rig can be made.
 SMALLEST: Final = 6.0
 
 
@@ -39,47 +40,47 @@ class PictureFace:
 
     @property
     def unit(self) -> float:
-        """Distance of the outer eye corners in pixels: a face's unit of length."""
+        """Distance of the outer eye corners in pixels, which is the unit of the face's coordinates."""
         return float(np.linalg.norm(self.landmarks[45, :2] - self.landmarks[36, :2]))
 
     @property
     def origin(self) -> Points:
-        """Pixel (2,) between the eyes: a face's origin."""
+        """Place (2,) in pixels between the eyes, which is the origin of the face's coordinates."""
         return np.asarray(self.landmarks[list(_CORNERS), :2].mean(axis=0), np.float64)
 
     @property
     def axes(self) -> Points:
-        """Pixels of one unit to the face's left, and of one unit down it, as columns (2, 2)."""
+        """The face's axes in pixels as columns (2, 2): one unit to the face's left, and one unit down."""
         across = self.landmarks[45, :2] - self.landmarks[36, :2]
         return np.array([[across[0], -across[1]], [across[1], across[0]]])
 
     def inward(self, pixels: NDArray[Any]) -> Points:
-        """Return points (N, 2) of the picture in the face's own coordinates: upright, in eye distances."""
+        """Return points (N, 2), given in pixels, in the face's coordinates: upright, in eye distances."""
         return np.asarray(np.linalg.solve(self.axes, (np.asarray(pixels, np.float64) - self.origin).T).T, np.float64)
 
     def outward(self, points: NDArray[Any]) -> Points:
-        """Return points (N, 2) of the face in pixels of the picture."""
+        """Return points (N, 2), given in the face's coordinates, in pixels."""
         result: Points = np.asarray(points, np.float64) @ self.axes.T + self.origin
         return result
 
     def shape(self) -> Points:
-        """Return the landmarks (68, 3) in the face's own coordinates; z is 0 at the eye corners on average."""
+        """Return the landmarks (68, 3) in the face's coordinates; the mean z of the eye corners is 0."""
         flat = self.inward(self.landmarks[:, :2])
         depth = (self.landmarks[:, 2] - self.landmarks[list(_CORNERS), 2].mean()) / self.unit
         return np.column_stack([flat, depth])
 
 
 def picture_face(width: int, height: int, landmarks: NDArray[Any], irises: NDArray[Any] | None = None) -> PictureFace:
-    """Return a face, checked; irises are taken to look ahead where none are given.
+    """Return a checked face; without irises, eyes that look ahead are assumed.
 
     Parameters
     ----------
     width, height : int
         The picture's size in pixels.
     landmarks : (68, 2) or (68, 3)
-        In pixels; without depth, an average face's is taken.
+        In pixels; without depth, that of an average face is used.
     irises : (2, 3), optional
-        Centre and radius in pixels, of the person's right eye and left.
+        Centre and radius in pixels of the person's right and left iris.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def picture_face(width: int, height: int, landmarks: NDArray[Any], irises: NDArr
 
 
 def _check_order(face: PictureFace) -> None:
-    """Refuse a face whose mouth is not below its eyes, or has no width."""
+    """Check that a face's mouth is below its eyes and has a width; raise PictureError if not."""
     shape = face.shape()
     if shape[list(INNER_LIPS), 1].mean() < 0.05:
         raise PictureError("The mouth is not below the eyes. Right means the person's own: on the left of the picture.")
@@ -117,12 +118,10 @@ def _check_order(face: PictureFace) -> None:
 
 
 def ahead(eye: Points) -> Points:
-    """Return centre and radius (3,) of an iris that looks ahead out of an eye (6, 2)."""
+    """Return centre and radius (3,) of the iris of an eye (6, 2) that looks ahead."""
     return np.array([*eye.mean(axis=0), _IRIS * np.linalg.norm(eye[3] - eye[0])])
 
 
 def average_depth() -> Points:
     """Return the depth (68,) of an average face's landmarks in eye distances, 0 at the eye corners on average."""
-    from .anatomy import DEPTH
-
     return np.array(DEPTH)

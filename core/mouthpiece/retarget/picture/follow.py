@@ -1,4 +1,4 @@
-"""How the vertices of a picture's mesh follow its landmarks, and how deep each lies."""
+"""Computes how the vertices of a picture rig's mesh follow the landmarks, and the depth of each."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..warp.warp import Points, Triangles
 from .face import PictureFace
 from .skin import FAR, HEAD_CENTRE, HEAD_RADII, Skin
 
-#: Share of stiffness against stretching in the net, beside that against bending.
+#: Stiffness of the mesh against stretching, relative to that against bending.
 _STRETCH: Final = 0.15
-#: Where a head's own motion begins to fade, and has faded, in radii of the head; and below the chin, in eye distances.
+#: Where the head's motion begins and ends to fade, in radii of the head, and the same below the chin, in eye distances.
 _FADE: Final = (1.0, FAR * 0.95)
 _NECK: Final = (0.0, 0.9)
-#: Width along the picture's edge that fades as well, in eye distances.
+#: Width of the border of the picture in which it fades as well, in eye distances.
 _EDGE: Final = 0.35
 
 
 def laplacian(count: int, triangles: Triangles, points: Points) -> Points:
-    """Return the matrix (V, V) that takes from each vertex the mean of its neighbours, near ones counting more."""
+    """Return the matrix (V, V) that subtracts from each vertex the mean of its neighbours, weighted by nearness."""
     sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     weights = np.zeros((count, count))
     lengths = np.linalg.norm(points[sides[:, 0]] - points[sides[:, 1]], axis=1)
@@ -33,7 +33,7 @@ def laplacian(count: int, triangles: Triangles, points: Points) -> Points:
 
 
 def spread(skin: Skin, held: NDArray[np.bool_], values: Points, stretch: float = _STRETCH) -> Points:
-    """Return values (V, D) of all vertices, smooth between those that are ``held`` (V,) at ``values`` (V, D)."""
+    """Return values (V, D) of all vertices: ``values`` (V, D) at those that are ``held`` (V,), smooth between them."""
     matrix = laplacian(len(skin.points), skin.triangles, skin.points)
     system = matrix.T @ matrix + stretch * matrix
     free = ~held
@@ -45,7 +45,7 @@ def spread(skin: Skin, held: NDArray[np.bool_], values: Points, stretch: float =
 
 
 def following(skin: Skin) -> Points:
-    """Return how much each landmark's displacement counts in each vertex's, (V, 68)."""
+    """Return the weight (V, 68) of each landmark's displacement in that of each vertex."""
     held = skin.known.copy()
     held[skin.edge] = True
     far = np.linalg.norm((skin.points - HEAD_CENTRE) / HEAD_RADII, axis=1) > 0.85 * FAR
@@ -54,7 +54,7 @@ def following(skin: Skin) -> Points:
 
 
 def depths(face: PictureFace, skin: Skin) -> Points:
-    """Return how far behind the eye corners each vertex lies (V,), in eye distances; far out as deep as the pivot."""
+    """Return the depth (V,) of each vertex behind the eye corners, in eye distances; far from the face, the pivot's."""
     held = skin.known.copy()
     total = np.maximum(skin.weights.sum(axis=1, keepdims=True), 1e-9)
     values = skin.weights @ face.shape()[:, 2:] / total
@@ -67,10 +67,10 @@ def depths(face: PictureFace, skin: Skin) -> Points:
 
 
 def moving(face: PictureFace, points: Points) -> Points:
-    """Return how far each point (N, 2) belongs to the head (N,): 1 on it, 0 on neck, background and picture's edge."""
+    """Return the share (N,) of the head's motion of points (N, 2): 1 on the head, 0 on neck, background and edge."""
     far = np.linalg.norm((points - HEAD_CENTRE) / HEAD_RADII, axis=1)
     chin = face.shape()[8, 1]
-    # below the chin the fade begins at the jaw's line, which rises to the sides
+    # below the chin the fade begins at the line of the jaw, which rises to the sides
     below = points[:, 1] - chin + 0.5 * np.clip(np.abs(points[:, 0]), 0, 0.8) ** 2
     pixels = face.outward(points)
     edge = np.minimum(pixels, np.array([face.width, face.height]) - pixels).min(axis=1) / face.unit

@@ -1,4 +1,4 @@
-"""The shapes a picture rig's keys have: what each vertex moves by at a key's 1, in the face's coordinates."""
+"""Computes the shapes of a picture rig's keys: each vertex's displacement at value 1, in the face's coordinates."""
 
 from __future__ import annotations
 
@@ -19,46 +19,45 @@ from .layers import Layer, layers_of
 from .mouth_modes import BROWS, EYES, HEAD, ROLL, SHIFT, SHUT, TURN, key_names, key_range, mouth_modes
 from .skin import Skin, skin_of
 
-#: How far brows go up and down, and towards each other when they are down.
+#: Motion of the brows up, down, and towards each other when they are down, in eye distances.
 BROW_UP, BROW_DOWN, FROWN = -0.09, 0.06, 0.02
-#: Share of a shut eye's line from the upper lid (0) to the lower (1).
+#: Where the lids of a shut eye meet, from the upper lid (0) to the lower (1).
 _SEAM: Final = 0.85
-#: How far an iris goes at a look's 1, in widths and heights of the eye.
+#: Motion of an iris at value 1 of a look's key, in widths and heights of the eye.
 _LOOK: Final = (0.2, 0.3)
-#: Share of the way up from the lower lip at which shut lips meet, and that the jaw goes of a lower lip's way.
+#: Where shut lips meet, as a share of the way up from the lower lip, and the jaw's share of the lower lip's motion.
 MEETING, JAW_SHARE = 0.75, 0.5
-#: Depth of what lies in the mouth behind the lips.
+#: Depth of the layers in the mouth behind the lips, in eye distances.
 _BEHIND_LIPS: Final = 0.06
-#: Outer lip points beside each inner one, and how thick an average face's lips are, upper and lower.
+#: Outer lip points beside each inner one, and the thickness of an average face's upper and lower lip.
 _OUTSIDE: Final = {61: (49, 50), 62: (51,), 63: (52, 53), 67: (59, 58), 66: (57,), 65: (55, 56)}
 _THICKNESS: Final = (0.09, 0.13)
-#: Area of a triangle, in squares of eye distances, that can be seen to be turned over: a face 1,000 pixels wide shows
-#: it as 10 of them.
+#: Area, in square eye distances, from which a folded triangle is visible: on a face 1,000 pixels wide, about 10 pixels.
 SEEN: Final = 5e-5
-#: Rounds of evening out a key that folds triangles.
+#: Most rounds of smoothing a key that folds triangles.
 _ROUNDS: Final = 60
-#: Least and largest factor on the modes where a mouth is smaller or larger than an average one.
+#: Least and greatest factor on the modes for mouths smaller or larger than an average one.
 _FACTORS: Final = (0.45, 1.3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureRig:
-    """A mesh that shows a picture, and its keys.
+    """The mesh of a picture rig, and its keys.
 
     Attributes
     ----------
     face : PictureFace
-        What it was made from.
+        The face it was made for.
     skin : Skin
         The picture's own mesh; its vertices come first.
     layers : tuple of Layer
-        What lies behind it, in the order of their vertices.
+        The layers behind the skin, in the order of their vertices.
     points : (V, 2) float64
         All vertices at rest, in the face's coordinates.
     follow : (V, 68) float64
-        How much each landmark's displacement counts in each vertex's.
+        Weight of each landmark's displacement in that of each vertex.
     keys : mapping of str to (V, 2) float64
-        What they move by.
+        Displacement of each vertex at value 1 of each key.
     """
 
     face: PictureFace
@@ -98,9 +97,9 @@ def rig_of(face: PictureFace) -> PictureRig:
 
 
 def _unfolded(skin: Skin, name: str, moved: Points) -> Points:
-    """Return a key's displacements, evened out where the key alone would turn triangles over at an end of its range.
+    """Return a key's displacements, smoothed where the key alone would fold triangles at an end of its range.
 
-    Lips and lids keep what they are given; the skin around them gives way.
+    Lips and lids keep their displacements; only the skin around them is smoothed.
     """
     count = len(skin.points)
     ends = [end for end in (max(key_range(name)[0], -1.0), min(key_range(name)[1], 1.0)) if end]
@@ -120,26 +119,26 @@ def _unfolded(skin: Skin, name: str, moved: Points) -> Points:
 
 
 def folds(moved: NDArray[np.floating], triangles: Triangles, unit: float = 1.0) -> NDArray[np.bool_]:
-    """Return which triangles are seen to be turned over when vertices are at ``moved`` (T, V, 2), (T, K).
+    """Return which triangles are visibly folded when the vertices are at ``moved`` (T, V, 2), (T, K).
 
-    ``unit`` is what an eye distance measures.
+    ``unit`` is the length of an eye distance.
     """
     result: NDArray[np.bool_] = areas(moved, triangles) < -SEEN * unit**2
     return result
 
 
 def mouth_factors(face: PictureFace) -> Points:
-    """Return how much wider and higher (2,) a mouth moves than an average one: small mouths move less."""
+    """Return the factors (2,) on horizontal and vertical motion of a mouth; they are below 1 for small mouths."""
     shape = face.shape()
     wide = (shape[54, 0] - shape[48, 0]) / MOUTH_WIDTH
     high = (shape[8, 1] - shape[[60, 64], 1].mean()) / MOUTH_TO_CHIN
-    # a mouth opens as far as its width and its chin let it
+    # how far a mouth opens depends on its width and its distance from the chin
     factors = np.array([wide, np.sqrt(max(wide, 0.0) * max(high, 0.0))])
     return np.asarray(np.clip(factors, *_FACTORS), np.float64)
 
 
 def _thin_lips(face: PictureFace, moved: Points) -> Points:
-    """Return displacements (68, 2) in which lips thinner than average change their thickness less."""
+    """Return displacements (68, 2) changed so that lips thinner than average change their thickness less."""
     shape, result = face.shape()[:, :2], moved.copy()
     for inner, average in ((62, _THICKNESS[0]), (66, _THICKNESS[1])):
         outer = _OUTSIDE[inner][0]
@@ -151,7 +150,7 @@ def _thin_lips(face: PictureFace, moved: Points) -> Points:
 
 
 def _shut_key(face: PictureFace, skin: Skin, layers: tuple[Layer, ...]) -> Points:
-    """Return displacements (V, 2) that shut a picture's lips, each lip as thick as it is; the jaw comes along."""
+    """Return displacements (V, 2) that shut a picture's lips and keep each lip's thickness; the jaw moves as well."""
     inner = skin.mouth[0]
     half = len(inner) // 2
     moved = np.zeros((len(skin.points), 2))
@@ -191,7 +190,7 @@ def _eye_keys(face: PictureFace, skin: Skin, layers: tuple[Layer, ...], points: 
 
 
 def _shut_eye(skin: Skin, index: int, moved: Points) -> None:
-    """Set what an eye's lines move by when its lids meet; the ring next to a lid comes along, the next stays."""
+    """Set the displacements of an eye's lines, in place, for lids that meet; the ring next to a lid moves as well."""
     lids, near, _ = skin.eyes[index]
     half = len(lids) // 2
     for k in range(1, half):
@@ -214,7 +213,7 @@ def _brow_keys(rows: Points) -> dict[str, Points]:
 
 
 def vertex_depths(face: PictureFace, skin: Skin, layers: tuple[Layer, ...]) -> Points:
-    """Return how far behind the eye corners each vertex of skin and layers lies (V,), in eye distances."""
+    """Return the depth (V,) of each vertex of skin and layers behind the eye corners, in eye distances."""
     depth = depths(face, skin)
     behind = []
     for layer in layers:
@@ -226,12 +225,12 @@ def vertex_depths(face: PictureFace, skin: Skin, layers: tuple[Layer, ...]) -> P
 
 
 def head_pivot(face: PictureFace) -> Points:
-    """Return the place (3,) about which a picture's head turns: x and y in its plane, and depth."""
+    """Return the place (3,) about which a picture's head turns: x, y and depth in the face's coordinates."""
     return np.array([face.shape()[:, 0].mean() * 0.3, PIVOT[1], PIVOT[2]])
 
 
 def _head_keys(face: PictureFace, skin: Skin, layers: tuple[Layer, ...], points: Points) -> dict[str, Points]:
-    """Return how the picture moves as its head turns: near things more than deep ones, neck and background not."""
+    """Return the keys of the head's motion: near vertices move more than deep ones, neck and background not at all."""
     depth = vertex_depths(face, skin, layers)
     belongs = moving(face, points)[:, None]
     pivot = head_pivot(face)
@@ -242,5 +241,5 @@ def _head_keys(face: PictureFace, skin: Skin, layers: tuple[Layer, ...], points:
         head = np.zeros((2, 6))
         head[:, column] = size, -size
         there, back = turned(points, depth, head, pivot)
-        keys[name] = (there - back) / 2 * belongs  # a key is a straight way: the same to both sides
+        keys[name] = (there - back) / 2 * belongs  # a key moves in straight lines: the mean of both directions
     return keys

@@ -1,7 +1,7 @@
-"""What is seen through a picture's mouth and eyes: eyeballs, the picture's own mouth, teeth, tongue and a dark cavity.
+"""Layers behind a picture's mouth and eyes: eyeballs, the picture's own mouth, teeth, tongue and a dark cavity.
 
-Layers lie behind the skin; a larger ``rank`` is farther back. Eyes and the picture's own mouth show the picture, the
-rest a small painting, whose places are those of :data:`ATLAS`.
+Layers lie behind the skin; those of larger ``rank`` are farther back. Eyes and the picture's own mouth show the
+picture, the others a small painting, divided as in :data:`ATLAS`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from .contours import filled, strip
 from .face import PictureFace
 from .skin import Skin
 
-#: Left, bottom, right, top of each thing in the painting, 0..1.
+#: Left, bottom, right and top of each layer in the painting, 0..1.
 ATLAS: Final = {
     "cavity": (0.02, 0.52, 0.48, 0.98), "upper_teeth": (0.52, 0.77, 0.98, 0.98),
     "lower_teeth": (0.52, 0.52, 0.98, 0.73), "tongue": (0.02, 0.02, 0.98, 0.48),
 }  # fmt: skip
-#: Rows of an eye from the middle of the iris out, in shares of the way to the lids; beyond 1 hidden by the skin.
+#: Rows of an eye's vertices, as shares of the way from the iris' centre to the lids; beyond 1 the skin hides them.
 _EYE_ROWS: Final = (0.35, 0.7, 1.0, 1.3)
 #: Opening of a mouth at rest, in its widths, below which it is shut and above which it is open.
 _SHUT, _OPEN = 0.05, 0.14
-#: Columns of teeth and tongue.
+#: Number of columns of faces in teeth and tongue.
 _COLUMNS: Final = 12
-#: Inside of the lower lip: what is fixed to the jaw follows it. (Tracked chins slide: they go half as far as jaws do,
-#: and lower teeth that followed them would stand free of the lip.)
+#: Landmarks of the lower lip's inside, which lower teeth and tongue follow. (Tracked chins slide and move half as far
+#: as the jaw; lower teeth that followed them would come away from the lip.)
 _LOWER_LIP: Final = (65, 66, 67)
-#: How far the upper row's gums reach behind the lip, in widths of the mouth: as far as a lip is ever raised.
+#: Height of the upper gums behind the lip, in widths of the mouth: as far as a lip is ever raised.
 _GUMS: Final = 0.2
 
 
@@ -50,11 +50,11 @@ class Layer:
     follow : (V, 68) float64
         How much each landmark's displacement counts in each vertex's.
     painted : bool
-        Whether it shows the painting rather than the picture.
+        Whether it shows the painting and not the picture.
     texture : (V, 2) float64
-        Places in the picture, in the face's coordinates, or in the painting, 0..1 with y up.
+        Texture places: in the picture, in the face's coordinates, or in the painting, 0..1 with y up.
     rank : int
-        How far back it lies.
+        Order from front to back; larger is farther back.
     """
 
     name: str
@@ -67,13 +67,13 @@ class Layer:
 
 
 def layers_of(face: PictureFace, skin: Skin, follow: Points) -> tuple[Layer, ...]:
-    """Return the layers of a picture whose skin follows its landmarks as ``follow`` (V, 68) says."""
+    """Return the layers of a picture rig; ``follow`` (V, 68) are the landmarks' weights in the skin's vertices."""
     eyes = [eye_layer(face, skin, index) for index in (0, 1)]
     return (*eyes, own_mouth(skin), *teeth(skin), tongue(skin), cavity(skin, follow))
 
 
 def eye_layer(face: PictureFace, skin: Skin, index: int) -> Layer:
-    """Return an eyeball: the picture between the lids, and what its rim continues to behind them."""
+    """Return an eyeball: the picture between the lids, and its rim continued behind them."""
     lids = skin.points[skin.eyes[index][0]]
     centre = np.clip(face.inward(face.irises[index : index + 1, :2])[0], lids.min(axis=0), lids.max(axis=0))
     rows = [centre + (lids - centre) * share for share in _EYE_ROWS]
@@ -90,7 +90,7 @@ def eye_layer(face: PictureFace, skin: Skin, index: int) -> Layer:
 
 
 def opening(skin: Skin) -> float:
-    """Return how far a mouth is open at rest, in its widths."""
+    """Return how far a mouth is open at rest, in widths of the mouth."""
     inner = skin.points[skin.mouth[0]]
     half = len(inner) // 2
     width = float(np.linalg.norm(inner[half] - inner[0]))
@@ -98,12 +98,12 @@ def opening(skin: Skin) -> float:
 
 
 def shutness(skin: Skin) -> float:
-    """Return how nearly a mouth is shut at rest, 0 to 1."""
+    """Return how far a mouth is shut at rest, from 0 (open) to 1 (shut)."""
     return float(1 - np.clip((opening(skin) - _SHUT) / (_OPEN - _SHUT), 0, 1))
 
 
 def own_mouth(skin: Skin) -> Layer:
-    """Return what the picture itself shows between the lips: fixed to the head if it is open, else to the upper lip."""
+    """Return the picture between the lips as a layer, fixed to the head if the mouth is open, else to the upper lip."""
     inner = skin.points[skin.mouth[0]]
     follow = np.zeros((len(inner), 68))
     follow[:, 62] = shutness(skin)
@@ -111,7 +111,7 @@ def own_mouth(skin: Skin) -> Layer:
 
 
 def _baseline(skin: Skin) -> tuple[Points, float]:
-    """Return points (columns + 1, 2) where the rows of teeth meet, and the mouth's width."""
+    """Return the line (columns + 1, 2) on which the rows of teeth meet, and the mouth's width."""
     inner = skin.points[skin.mouth[0]]
     half = len(inner) // 2
     upper = inner[: half + 1]
@@ -119,7 +119,7 @@ def _baseline(skin: Skin) -> tuple[Points, float]:
     at = np.linspace(0.03, 0.97, _COLUMNS + 1) * half
     line = np.column_stack([np.interp(at, np.arange(half + 1), upper[:, k]) for k in range(2)])
     chord = np.column_stack([np.interp(at, [0, half], [inner[0, k], inner[half, k]]) for k in range(2)])
-    # teeth stand straighter than lips
+    # the row of teeth is straighter than the lips
     line[:, 1] = 0.5 * line[:, 1] + 0.5 * (chord[:, 1] + (line[:, 1] - chord[:, 1]).mean())
     return line, width
 
@@ -142,12 +142,12 @@ def _jaw(share: float) -> Points:
 
 
 def teeth(skin: Skin) -> tuple[Layer, Layer]:
-    """Return the upper teeth, which stay with the head, and the lower ones, which go with the jaw."""
+    """Return the upper teeth, which stay with the head, and the lower teeth, which move with the jaw."""
     line, width = _baseline(skin)
     across = np.linspace(-1, 1, len(line))
     arch = (1 - 0.45 * across**2)[:, None]
     down = np.array([0.0, width])
-    # a picture whose mouth is open has teeth of its own: none are painted below them
+    # a picture with an open mouth shows its own teeth: none are painted below them
     top, bottom = line - _GUMS * down, line + 0.1 * shutness(skin) * arch * down
     upper = _strip("upper_teeth", top, bottom, np.zeros(68), 2)
     inward = line * [0.86, 1] + [line[:, 0].mean() * 0.14, 0]
@@ -156,7 +156,7 @@ def teeth(skin: Skin) -> tuple[Layer, Layer]:
 
 
 def tongue(skin: Skin) -> Layer:
-    """Return a tongue's back, which follows the jaw part of the way."""
+    """Return the back of a tongue, which follows the jaw in part."""
     line, width = _baseline(skin)
     across = np.linspace(-1, 1, len(line))
     middle, down = line[:, 0].mean(), np.array([0.0, width])
@@ -166,7 +166,7 @@ def tongue(skin: Skin) -> Layer:
 
 
 def cavity(skin: Skin, follow: Points) -> Layer:
-    """Return the dark behind everything: it follows the lips and so fills whatever they leave open."""
+    """Return the dark cavity behind everything, which follows the lips and so fills the opening between them."""
     line = skin.mouth[1]
     points = skin.points[line]
     low, high = points.min(axis=0), np.maximum(points.max(axis=0), points.min(axis=0) + 1e-6)

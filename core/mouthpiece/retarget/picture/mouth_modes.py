@@ -1,7 +1,7 @@
-"""A mouth's motion as a dozen named weights: what the shape keys of a picture rig are, and how a take plays them.
+"""A mouth's motion as a dozen named modes, which are shape keys of a picture rig, and their weights in a take.
 
 The modes were measured on real mouths by ``training/tables/picture_modes.py``. Weights are found frame by frame, by
-weighted least squares in closed form. Nothing here knows a picture.
+weighted least squares in closed form. Nothing here depends on a picture.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Points = NDArray[np.float64]
 
 _FILE: Final = ASSETS / "picture_modes.npz"
 
-#: Radians of a nod, turn or roll, eye distances of a shift and radians of a look that a key's 1 stands for.
+#: Motion at value 1 of a key: radians of a nod or turn, radians of a roll, eye distances of a shift, radians of a look.
 TURN, ROLL, SHIFT, LOOK = 0.35, 0.2, 0.2, 0.4
-#: Share of a lid's closure that ARKit's wide eye takes off it.
+#: Share of a lid's closure that ARKit's wide eye at 1 takes off.
 _WIDE: Final = 0.25
-#: Share of the head's shifts that is played: a picture's head hangs on shoulders that stay.
+#: Share of the head's shifts that is used: a picture's head sits on shoulders that do not move.
 TIED: Final = 0.5
-#: How much an inner lip counts in the fit beside an outer one, and the gap between inner lips beside both.
+#: Weights in the fit, relative to an outer lip point: of an inner one, and of the gap between inner lips.
 _INNER, _GAP = 1.5, 3.0
 _PAIRS: Final = ((61, 67), (62, 66), (63, 65))
 
-#: Keys besides the modes, and the layer each belongs to.
+#: Keys besides the modes, and the layer of each.
 SHUT: Final = "shut"
 BROWS: Final = ("brow_up_L", "brow_up_R", "brow_down_L", "brow_down_R")
 EYES: Final = ("blink_L", "blink_R", "gaze_x", "gaze_y")
 HEAD: Final = ("turn_x", "turn_y", "roll", "shift_x", "shift_y")
-#: Least and largest value of a key's slider.
+#: Least and greatest value of each key's slider.
 RANGES: Final = {
     **dict.fromkeys(BROWS, (0.0, 1.5)), **dict.fromkeys(("blink_L", "blink_R"), (-0.5, 1.0)), SHUT: (0.0, 1.0),
     "open": (-0.3, 2.0), **dict.fromkeys(("gaze_x", "gaze_y"), (-1.0, 1.0)), **dict.fromkeys(HEAD, (-1.5, 1.5)),
@@ -50,15 +50,15 @@ MODE_RANGE: Final = (-2.0, 2.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Modes:
-    """Named ways a mouth moves: displacements ``moves`` (K, 68, 2) in eye distances, x right and y down."""
+    """Modes of a mouth's motion: ``moves`` (K, 68, 2) are displacements in eye distances, x right and y down."""
 
     names: tuple[str, ...]
     moves: Points
 
     def weights(self, offsets: NDArray[Any]) -> Points:
-        """Return the weights (T, K) that come nearest to displacements (T, 68, 2 or 3) of the landmarks.
+        """Return the weights (T, K) that fit displacements (T, 68, 2 or 3) of the landmarks best.
 
-        Lips count, and the gap between them most: a shut mouth is to stay shut.
+        Only the lips are fitted, and most closely the gap between them, so that a shut mouth stays shut.
         """
         rows = _rows(self.moves)
         wanted = _rows(np.asarray(offsets, np.float64)[..., :2])
@@ -78,7 +78,7 @@ class Modes:
 
 
 def _rows(moved: Points) -> Points:
-    """Return what is compared, (T, R): lip coordinates and gaps, each times how much it counts."""
+    """Return the rows of the least-squares fit (T, R): coordinates of lips and gaps, each times its weight."""
     scale = np.ones(len(LIPS))
     scale[[LIPS.index(point) for point in INNER_LIPS]] = _INNER
     lips = moved[:, list(LIPS)] * scale[:, None]
@@ -88,7 +88,7 @@ def _rows(moved: Points) -> Points:
 
 @cache
 def mouth_modes() -> Modes:
-    """Return the modes shipped."""
+    """Return the modes that come with Mouthpiece."""
     with np.load(_FILE, allow_pickle=False) as stored:
         moves = stored["modes"].astype(np.float64)
         names = tuple(str(name) for name in stored["names"])
@@ -102,7 +102,7 @@ def key_names() -> tuple[str, ...]:
 
 
 def key_range(name: str) -> tuple[float, float]:
-    """Return the least and largest value of a key's slider."""
+    """Return the least and greatest value of a key's slider."""
     return RANGES.get(name, MODE_RANGE)
 
 
@@ -116,7 +116,7 @@ def layer_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A take on a picture rig's keys: curves, frames clamped by key, and the lips' error in eye distances."""
+    """Curves of a picture rig's keys for a take, frames clamped for each key, and the lips' error in eye distances."""
 
     curves: Curves
     clamped: dict[str, int]
@@ -131,9 +131,9 @@ def picture_curves(performance: Performance, grid: FrameGrid, strength: float = 
     performance : Performance
         The take with style and dials applied (:meth:`Performance.final`).
     grid : FrameGrid
-        Frames to be keyed; moments between the take's are read between them.
+        Frames to be keyed; values between the take's own frames are interpolated.
     strength : float
-        Factor on all motion; lips stay shut on the rig whatever it is.
+        Factor on all motion; shut lips stay shut at any factor.
     """
     modes = mouth_modes()
     offsets = (performance.landmarks - performance.neutral) * strength
@@ -149,26 +149,26 @@ def picture_curves(performance: Performance, grid: FrameGrid, strength: float = 
 
 
 def _upper(performance: Performance, strength: float) -> list[Array]:
-    """Return the values (T, …) of eyes, brows and head."""
+    """Return the values of the keys of eyes, brows and head, (T, …) each."""
     lids = lids_of(performance.arkit, performance.blink)
     up, down = brows_of(performance.arkit)
     pitch, yaw, roll, x, y, _ = performance.head.T * np.float32(strength)
     x, y = TIED * x, TIED * y
     head = np.stack([yaw / TURN, pitch / TURN, roll / ROLL, x / SHIFT, y / SHIFT], axis=1)
-    # a blink shuts the eye at any strength; the rest of the upper face follows it
+    # a blink shuts the eye at any strength; all else of the upper face is scaled by it
     brows = strength * np.concatenate([up, down], axis=1)
     return [lids, performance.gaze / LOOK, brows, head]
 
 
 def lids_of(arkit: NDArray[Any], blink: NDArray[Any]) -> NDArray[Any]:
-    """Return how far the left lid and right are shut, (T, 2), below 0 wide: ``arkit`` (T, 52), ``blink`` (T, 2)."""
+    """Return how far left and right lid are shut (below 0: wide), (T, 2), from ``arkit`` (T, 52), ``blink`` (T, 2)."""
     wide = np.stack([arkit[:, ARKIT_INDEX[f"eyeWide{side}"]] for side in ("Left", "Right")], axis=1)
     lids: NDArray[Any] = blink - _WIDE * wide * (1 - blink)
     return lids
 
 
 def brows_of(arkit: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return how far the person's left brow and right are up, and down, (T, 2) each in 0..1; ``arkit`` (T, 52)."""
+    """Return how far the person's left and right brow are up, and down, each (T, 2) in 0..1, from ``arkit`` (T, 52)."""
     sides, inner = ("Left", "Right"), arkit[:, ARKIT_INDEX["browInnerUp"]]
     up = [np.maximum(inner, 0.5 * (inner + arkit[:, ARKIT_INDEX[f"browOuterUp{side}"]])) for side in sides]
     down = [arkit[:, ARKIT_INDEX[f"browDown{side}"]] for side in sides]

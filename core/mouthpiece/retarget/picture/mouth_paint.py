@@ -1,6 +1,6 @@
-"""The inside of a mouth, painted in the colours of a picture: a dark cavity, two rows of teeth, a tongue.
+"""Paints the inside of a mouth in the colours of a picture: a dark cavity, two rows of teeth, a tongue.
 
-Colours are read off the picture around the lips and eyes, so that a grey or sepia picture gets a grey or sepia mouth.
+Colours are taken from the picture around lips and eyes, so that a grey or sepia picture gets a grey or sepia mouth.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .layers import ATLAS
 
 #: Side of the painting in pixels.
 SIZE: Final = 256
-#: How bright the cavity is beside the lips, from the upper edge to the lower.
+#: Brightness of the cavity relative to the lips, at its upper and its lower edge.
 _DARK: Final = (0.17, 0.42)
 _TEETH: Final = 8
-#: Share of a row that is gums: the upper one reaches far behind the lip.
+#: Share of each row of teeth that is gums: the upper row (1) reaches far behind the lip.
 _GUMS: Final = {1.0: 0.42, -1.0: 0.22}
 
 Colours = NDArray[np.float64]
@@ -39,7 +39,7 @@ def mouth_painting(picture: NDArray[np.uint8], rig: PictureRig) -> NDArray[np.ui
     }  # fmt: skip
     for name, paint in brushes.items():
         left, bottom, right, top = (round(edge * SIZE) for edge in ATLAS[name])
-        # a few pixels beyond its place as well, so that no other colour bleeds in at its rim
+        # a few pixels beyond its rectangle as well, so that no other colour bleeds in at the rim
         y, x = np.arange(SIZE - top - 3, SIZE - bottom + 3), np.arange(left - 3, right + 3)
         down = np.clip((y - (SIZE - top)) / (top - bottom), 0, 1)[:, None]
         across = np.clip((x - left) / (right - left), 0, 1)[None]
@@ -91,18 +91,18 @@ def _tongue(lips: Colours, skin: Colours) -> Brush:
 
 
 def _row(white: Colours, lips: Colours, side: float) -> Brush:
-    """Return what paints a row of teeth; ``side`` is 1 for the upper ones, whose gums are at the top."""
+    """Return the function that paints a row of teeth; ``side`` is 1 for the upper row, with gums at the top, or -1."""
 
     def paint(across: Colours, down: Colours) -> Colours:
         away = 2 * across - 1
         from_gum = down if side > 0 else 1 - down
-        # teeth look narrower towards the sides, and darker: they stand in a curve
+        # teeth look narrower and darker towards the sides, as the row is curved
         tooth = (0.5 + np.arcsin(np.clip(away, -1, 1)) / np.pi) * _TEETH
         gap = np.exp(-((((tooth + 0.5) % 1 - 0.5) / 0.07) ** 2)) * np.clip(3 * (from_gum - _GUMS[side]), 0, 1)
         light = (1 - 0.38 * away**2) * (1 - 0.16 * gap) * (1 - 0.25 * np.clip((from_gum - 0.85) / 0.15, 0, 1))
         gum = np.clip((_GUMS[side] - from_gum) / 0.1, 0, 1)[..., None]
         tooth_or_gum = light[..., None] * (white * (1 - gum) + 0.6 * lips * gum)
-        # towards the corners the row goes back into the dark of the mouth
+        # towards the corners the row recedes into the dark of the mouth
         deep = np.clip((np.abs(away) - 0.55) / 0.4, 0, 1)[..., None] + 0 * tooth_or_gum
         deep = deep * deep * (3 - 2 * deep)
         return tooth_or_gum * (1 - deep) + _DARK[0] * lips * deep

@@ -1,4 +1,4 @@
-"""A picture rig laid out as a mesh in space: x right, y away from the viewer, z up, upright as the picture is."""
+"""Lays a picture rig out as a mesh in space: x right, y away from the viewer, z up, upright as the picture."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from .keys import PictureRig, folds
 
 Array = NDArray[np.float32]
 
-#: Distance between layers, in eye distances; and how far behind the upper lip the lower one's edge is, of that.
+#: Distance between layers, in eye distances, and the share of it by which the lower lip is behind the upper.
 _LAYER, _LOWER_LIP = 0.004, 0.4
-#: Shares tried, one after the other, where a frame would fold triangles.
+#: Factors on a frame's key values that are tried in turn where triangles would fold.
 _SHARES: Final = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
-#: Frames around a held-back one over which the share goes back to 1.
+#: Number of frames before and after a reduced one over which the factor returns to 1.
 _EASE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A mesh ready to be made.
+    """The data of a mesh and its shape keys.
 
     Attributes
     ----------
     vertices : (V, 3) float32
         In units in which the picture's longer side is ``longest``; the picture's middle is the origin.
     faces : tuple of tuples of int
-        Seen from -y they run counter-clockwise.
+        Indices of vertices, counter-clockwise as seen from -y.
     painted : (F,) bool
-        Which faces show the painting rather than the picture.
+        Which faces show the painting and not the picture.
     texture : (V, 2) float32
-        Place in the picture or painting, 0..1, y up.
+        Texture place of each vertex in the picture or painting, 0..1, y up.
     moves : mapping of str to (V, 3) float32
-        What vertices move by at a key's 1.
+        Displacement of each vertex at value 1 of each key.
     parts : mapping of str to range
-        Vertices of the skin and of each layer.
+        Range of the vertices of the skin and of each layer.
     """
 
     vertices: Array
@@ -51,7 +51,7 @@ class Sheet:
 
 
 def laid_out(rig: PictureRig, longest: float = 2.0) -> Sheet:
-    """Return the mesh of a rig."""
+    """Return the mesh of a rig; ``longest`` is the length of the picture's longer side."""
     face = rig.face
     scale = longest / max(face.width, face.height)
     middle = np.array([face.width, face.height]) / 2
@@ -68,7 +68,7 @@ def laid_out(rig: PictureRig, longest: float = 2.0) -> Sheet:
 
 
 def _pieces(rig: PictureRig) -> tuple[dict[str, range], list[tuple[int, ...]], list[bool], Array, Points]:
-    """Return vertices of each part, all faces, which are painted, texture places, and layers behind the skin."""
+    """Return each part's vertices, all faces, which are painted, texture places, and depths in layers (V,)."""
     face, skin = rig.face, rig.skin
     size = np.array([face.width, face.height])
     parts = {"skin": range(len(skin.points))}
@@ -93,7 +93,7 @@ def _upright(places: Points) -> Points:
 
 
 def _facing(vertices: Array, faces: list[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """Return faces turned so that they are seen from -y; flat ones as they are."""
+    """Return the faces ordered to be visible from -y; flat ones are unchanged."""
     seen = vertices[:, [0, 2]].astype(np.float64)
     fans = [(row[0], row[k], row[k + 1]) for row in faces for k in range(1, len(row) - 1)]
     signed = areas(seen, np.array(fans, np.int64))
@@ -107,7 +107,7 @@ def _facing(vertices: Array, faces: list[tuple[int, ...]]) -> tuple[tuple[int, .
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldBack:
-    """Key values (T, K) taken back where triangles folded: how many on how many frames; how many are left."""
+    """Key values (T, K), reduced where triangles folded, how many on how many frames had, and how many still do."""
 
     values: Array
     folds: int
@@ -118,18 +118,18 @@ class HeldBack:
 def held_back(
     points: NDArray[Any], triangles: Triangles, moves: NDArray[Any], values: Array, free: NDArray[np.bool_], unit: float
 ) -> HeldBack:
-    """Return ``values`` (T, K) taken back where a triangle would turn over, eased over the frames around.
+    """Return ``values`` (T, K), reduced where a triangle would fold, with a smooth transition on the frames around.
 
     Parameters
     ----------
     points, moves : (V, 2), (K, V, 2)
-        Vertices of the skin at rest and what keys move them by; the triangles' way around is that at rest.
+        Vertices of the skin at rest, and their displacements at value 1 of each key.
     triangles : (N, 3) int64
-        Those folded at rest are left out.
+        Indices of vertices; triangles folded at rest are ignored.
     free : (K,) bool
-        Keys that may be taken back.
+        Keys that may be reduced.
     unit : float
-        What an eye distance measures.
+        Length of an eye distance.
     """
     points, moves = np.asarray(points, np.float64), np.asarray(moves, np.float64)
     if len(triangles):
@@ -139,7 +139,7 @@ def held_back(
     used, corners = np.unique(triangles, return_inverse=True)
     triangles = corners.reshape(-1, 3)
     points, moves = points[used] / unit, moves[:, used] / unit
-    # what shut lips or eyes fold by themselves cannot be helped by moving less
+    # folds by keys that may not be reduced (shut lips or eyes) cannot be avoided
     bound = _folds(points, triangles, moves, np.where(free, 0, values))
     folded = np.maximum(_folds(points, triangles, moves, values) - bound, 0)
     rows = np.flatnonzero(folded)
@@ -147,7 +147,7 @@ def held_back(
     for row in rows:
         tried = np.array([np.where(free, values[row] * candidate, values[row]) for candidate in _SHARES])
         left = np.maximum(_folds(points, triangles, moves, tried) - bound[row], 0)
-        if left.min() < folded[row]:  # else moving less would cost motion and mend nothing
+        if left.min() < folded[row]:  # otherwise less motion would not reduce the folds
             share[row] = _SHARES[int(left.argmin())]
     eased = share.copy()
     for away in range(1, _EASE + 1):
@@ -160,7 +160,7 @@ def held_back(
 
 
 def _might_fold(points: Points, triangles: Triangles, moves: Points, most: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which triangles could turn over while no key goes beyond ``most`` (K,), (N,): all others never do."""
+    """Return which triangles (N,) may fold while no key exceeds ``most`` (K,); the others certainly do not."""
     a, b, c = (points[triangles[:, k]] for k in range(3))
     da, db, dc = (moves[:, triangles[:, k]] for k in range(3))
     first, second, d1, d2 = b - a, c - a, db - da, dc - da
@@ -171,7 +171,7 @@ def _might_fold(points: Points, triangles: Triangles, moves: Points, most: NDArr
 
 
 def _folds(points: Points, triangles: Triangles, moves: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how many triangles are folded at each row of key values, (T,)."""
+    """Return the number (T,) of folded triangles at each row of key values."""
     counts = np.zeros(len(values), np.int64)
     for start in range(0, len(values), 256):
         part = slice(start, start + 256)

@@ -1,6 +1,6 @@
-"""The picture's own mesh: loops around mouth and eyes, landmarks, a net over the head, and the picture's edge.
+"""The mesh that shows the picture: loops around mouth and eyes, landmarks, a net over the head, and the edge.
 
-Everything is in the face's coordinates. Mouth and eyes are holes: what is seen in them lies on layers behind.
+Everything is in the face's coordinates. Mouth and eyes are holes, through which the layers behind are visible.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from ..warp.warp import Points, Triangles, triangulate
 from .contours import INNER, LIDS, OUTER, line_weights, strip, widened
 from .face import PictureFace
 
-#: Distances of the two rings around lips and lids.
+#: Distances of the two rings around lips, and of those around lids.
 LIP_RINGS: Final = (0.045, 0.1)
 LID_RINGS: Final = (0.03, 0.085)
-#: How much farther lips' rings are at the corners, which move much: there is to be room between them.
+#: How much farther out the lips' rings are at the corners, as a factor: the corners move far and need the room.
 _LIP_CORNERS: Final = (0.0, 1.4)
 #: Landmarks that are vertices besides those of lips and lids.
 _SINGLE: Final = (*JAW, *RIGHT_BROW, *LEFT_BROW, *NOSE)
 #: Distance of the points above and below brows.
 _BROW_RING: Final = 0.07
-#: Step of the net on the head and around it; the head's middle and radii; how far the net goes, in radii.
+#: Step of the net on the head and around it; the head's middle and radii; the extent of the net, in radii.
 STEP, FAR_STEP = 0.15, 0.34
 HEAD_CENTRE, HEAD_RADII, FAR = (0.0, 0.4), (1.15, 1.55), 2.1
-#: Points nearer to each other than this share of the step are one.
+#: A point nearer to another than this share of the step is left out.
 _NEAR: Final = 0.55
-#: Quads from the corner of a mouth or eye on that are cut into triangles.
+#: Number of quads next to each corner of a mouth or eye that are cut into triangles.
 _CORNER: Final = 3
-#: Points nearer than this to a rim would make needles with it.
+#: Least distance of a point from a rim: nearer ones would make needle-shaped triangles.
 _OFF_RIM: Final = 0.045
-#: Sides of the picture are divided by this length, into at most so many parts.
+#: Length of the parts of the picture's sides, and most parts of a side.
 _EDGE_STEP, _MOST_EDGES = 0.5, 24
 
 
@@ -54,13 +54,13 @@ class Skin:
     triangles : (K, 3) int64
         All faces as triangles that run the same way around.
     mouth : tuple of (32,) int64
-        Lines of the mouth: inner lips, middle, outer lips, two rings.
+        Vertices of the mouth's lines: inner lips, middle, outer lips, two rings.
     eyes : tuple of tuples of (24,) int64
-        Lines of the person's right eye and left: lids, two rings.
+        Vertices of the lines of the person's right and left eye: lids, two rings.
     known : (V,) bool
-        Vertices whose place among the landmarks is known.
+        Vertices whose place is a weighted mean of landmarks.
     weights : (V, 68) float64
-        That place: how much each landmark counts in it; 0 for the others. The ring next to the lips moves with them.
+        The landmarks' weights in that place; 0 for the other vertices. The ring next to the lips moves with them.
     edge : (E,) int64
         Vertices on the picture's edge.
     """
@@ -115,14 +115,14 @@ def skin_of(face: PictureFace) -> Skin:
 
 
 def _mouth_lines(face: PictureFace, shape: Points, inner: Points, outer: Points) -> list[Points]:
-    """Return the mouth's lines: inner, middle, outer, and two rings that keep off nose and chin."""
+    """Return the mouth's lines: inner, middle, outer, and two rings that do not reach nose and chin."""
     room = min(shape[8, 1] - shape[57, 1], shape[51, 1] - shape[33, 1])
     share = np.clip(0.55 * room / LIP_RINGS[1], 0.25, 1.0)
     return [inner, (inner + outer) / 2, outer, *_rings(face, outer, LIP_RINGS, float(share), _LIP_CORNERS, "mouth")]
 
 
 def _eye_lines(face: PictureFace, shape: Points, lids: Points, brow: tuple[int, ...]) -> list[Points]:
-    """Return an eye's lines: lids and two rings that keep off the brow."""
+    """Return an eye's lines: lids, and two rings that do not reach the brow."""
     room = lids[:, 1].min() - shape[list(brow), 1].max()
     share = np.clip(0.8 * room / LID_RINGS[1], 0.35, 1.0)
     return [lids, *_rings(face, lids, LID_RINGS, float(share), (0.0, 0.0), "eyes")]
@@ -152,7 +152,7 @@ def _edge(face: PictureFace) -> Points:
 
 
 def _loose(face: PictureFace, shape: Points, holes: list[Points]) -> tuple[Points, list[int]]:
-    """Return the vertices between holes and edge, and the landmark each is, or -1."""
+    """Return the vertices between holes and edge, and for each the number of its landmark, or -1."""
     points: list[Points] = []
     owners: list[int] = []
 
@@ -185,7 +185,7 @@ def _loose(face: PictureFace, shape: Points, holes: list[Points]) -> tuple[Point
 
 
 def _distance(points: Points, loop: Points) -> Points:
-    """Return how far points (N, 2) are from a closed line (M, 2), (N,)."""
+    """Return the distances (N,) of points (N, 2) from a closed line (M, 2)."""
     along = np.roll(loop, -1, axis=0) - loop
     offset = points[:, None] - loop
     share = np.clip((offset * along).sum(axis=-1) / np.maximum((along**2).sum(axis=-1), 1e-12), 0, 1)
@@ -194,11 +194,11 @@ def _distance(points: Points, loop: Points) -> Points:
 
 
 def _net(step: float) -> Points:
-    """Return points of a net of equal triangles over the head and around it."""
+    """Return the points of a net of equilateral triangles over the head and around it."""
     reach = np.array(HEAD_RADII) * FAR
     rows = np.arange(-reach[1], reach[1] + step, step * np.sqrt(3) / 2)
     columns = np.arange(-reach[0], reach[0] + step, step)
-    # symmetric about the face's middle line: half a step off on every other row
+    # every other row is shifted by half a step; all are symmetric about the face's middle line
     columns -= columns.mean()
     net = [np.column_stack([columns + step / 2 * (k % 2), np.full(len(columns), y)]) for k, y in enumerate(rows)]
     result: Points = np.concatenate(net) + HEAD_CENTRE
@@ -206,7 +206,7 @@ def _net(step: float) -> Points:
 
 
 def _bands(points: Points, lines: tuple[NDArray[np.int64], ...]) -> list[tuple[int, ...]]:
-    """Return faces between neighbouring lines: quads, but pairs of triangles at the corners, where quads are skewed."""
+    """Return the faces between neighbouring lines: quads, or pairs of triangles at the corners, where quads skew."""
     faces: list[tuple[int, ...]] = []
     for first, second in pairwise(lines):
         half = len(first) // 2
@@ -217,7 +217,7 @@ def _bands(points: Points, lines: tuple[NDArray[np.int64], ...]) -> list[tuple[i
 
 
 def _halves(points: Points, quad: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return a quad as two triangles, cut along the diagonal that leaves the fatter thinner one."""
+    """Return a quad as two triangles, cut along the diagonal for which the thinner of the two is less thin."""
     a, b, c, d = quad
     cuts: list[list[tuple[int, ...]]] = [[(a, b, c), (a, c, d)], [(a, b, d), (b, c, d)]]
 
@@ -230,7 +230,7 @@ def _halves(points: Points, quad: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def _between(points: Points, rims: list[NDArray[np.int64]]) -> Triangles:
-    """Return triangles over everything outside the rims of mouth and eyes."""
+    """Return the triangles over everything outside the rims of mouth and eyes."""
     taken = np.zeros(len(points), bool)
     taken[: rims[-1][-1] + 1] = True
     taken[np.concatenate(rims)] = False
@@ -242,7 +242,7 @@ def _between(points: Points, rims: list[NDArray[np.int64]]) -> Triangles:
     outside = ~np.any([inside(middles, points[rim]) for rim in rims], axis=0)
     corners = points[found]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-    # three points on one side of the picture make a triangle of rounding errors
+    # three points on one side of the picture would make a flat triangle, out of rounding errors
     kept_rows: Triangles = found[outside & (areas(points, found) > 1e-3 * longest**2)]
     return kept_rows
 

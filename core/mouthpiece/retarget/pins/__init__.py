@@ -1,1 +1,1 @@
-"""Where the 68 landmarks are on a mesh: their names, and pins proposed."""
+"""Pins, the vertices of a mesh that are the 68 landmarks: their names, and proposals for them."""

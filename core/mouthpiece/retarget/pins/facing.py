@@ -1,4 +1,4 @@
-"""Which way a mesh looks, and a close view of its face: drawn from all sides, until a face is seen in one."""
+"""Finds the side a mesh looks to, and a close view of its face, by rendering it from all sides."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .mesh_render import View, picture
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: Ways a character may look and stand, as rows x right, y down, z away of the picture in the mesh's axes: Blender's own
-#: front first, then turned about Z, then as other programs have it with Y up, and lying.
+#: Orientations of a character, as rows: the picture's x right, y down and z away in the mesh's axes. Blender's own
+#: front comes first, then others turned about Z, then those of programs with Y up, then lying characters.
 FRONTS: Final = (
     ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
     ((-1, 0, 0), (0, 0, -1), (0, -1, 0)),
@@ -30,16 +30,16 @@ FRONTS: Final = (
     ((-1, 0, 0), (0, 1, 0), (0, 0, -1)),
     ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
 )
-#: A face so sure and so level ends the search; one below the second is none.
+#: Score from which a face ends the search, score below which it is no face, and greatest roll (radians) to end it.
 _SURE, _LEAST, _LEVEL = 0.85, 0.6, 0.4
-#: Pixels of the picture in which a face is searched, and of the one in which landmarks are read.
+#: Size in pixels of the picture in which a face is searched, and of the one in which its landmarks are found.
 _SEARCH, _READ = 512, 768
-#: Room around what moves, and around a face's box, in shares of their size.
+#: Margin around the moving vertices, and around a face's box, as shares of their size.
 _ROOM, _MARGIN = 0.5, 0.3
 
 
 class FacingView(Protocol):
-    """A face found in a picture: landmarks (68, 2 or more) in pixels, how sure it is, and radians it leans."""
+    """A face found in a picture: landmarks (68, 2 or more) in pixels, the detector's score, and its roll in radians."""
 
     @property
     def landmarks(self) -> NDArray[np.floating[Any]]: ...  # noqa: D102
@@ -59,17 +59,17 @@ class Head:
     Attributes
     ----------
     vertices : (V, 3)
-        Places, in the mesh's space and unit.
+        Places of the vertices, in the mesh's space and unit.
     triangles : (F, 3)
         Indices of vertices.
     colours : (F, 3)
-        Linear, 0..1.
+        Colours of the triangles, linear, 0..1.
     piece : (V,)
-        Number of the connected piece each vertex is of (:func:`.unseen.pieces`).
+        Number of the connected piece of each vertex (:func:`~mouthpiece.retarget.solve.unpinned_parts.pieces`).
     names : tuple of str
-        Its K shape keys.
+        Names of its K shape keys.
     deltas : (K, V, 3) float32
-        What each does at weight 1.
+        Displacements of the vertices by each key at weight 1.
     """
 
     vertices: Floats
@@ -81,7 +81,7 @@ class Head:
 
 
 def front(head: Head, find: Find) -> tuple[View, float]:
-    """Return a close view of the face from the side it looks to, and how sure it is."""
+    """Return a close view of the face from the front, and the detector's score for it."""
     best: tuple[float, View] | None = None
     for view in _views(head):
         faces = find(picture(view, head.vertices, head.triangles, head.colours)[0])
@@ -102,7 +102,7 @@ def front(head: Head, find: Find) -> tuple[View, float]:
 
 
 def _views(head: Head) -> Iterator[View]:
-    """Yield views of what shapes move, then of everything, from all sides, likely ones first."""
+    """Yield views from all sides, likely ones first: of the vertices that shape keys move, then of the whole mesh."""
     size = float(np.ptp(head.vertices, axis=0).max())
     far = np.abs(head.deltas).max(axis=(0, 2)) if len(head.deltas) else np.zeros(len(head.vertices))
     moving = far > 1e-4 * size
@@ -117,7 +117,7 @@ def _views(head: Head) -> Iterator[View]:
 
 
 def _likely(vertices: Floats, far: Floats, moving: NDArray[np.bool_]) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """Return the sides in the order in which a face is likely there: shapes move faces, not the backs of heads."""
+    """Return the orientations, likeliest first: shape keys move the face, not the back of the head."""
     middle = np.average(vertices, axis=0, weights=far)
     reach = np.linalg.norm(vertices[moving] - middle, axis=1).max()
     about = vertices[np.linalg.norm(vertices - middle, axis=1) < 1.2 * reach]

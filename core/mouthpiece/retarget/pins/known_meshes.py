@@ -1,7 +1,7 @@
-"""Meshes whose landmarks are known: ICT-FaceKit, and the MakeHuman base mesh that MPFB and many others build on.
+"""Recognises meshes whose pins are known: ICT-FaceKit, and MakeHuman's base mesh, which MPFB and others use.
 
-A mesh is recognised by its number of vertices and by where the landmarks' vertices lie on it; one that an importer
-split, merged or reordered, by having a vertex at every place of the table, in the proportions of its bounding box.
+A mesh is recognised by its number of vertices and the places of the landmarks' vertices. A mesh that an importer split,
+merged or reordered is recognised if it has a vertex at every place of the table, relative to its bounding box.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _FILE: Final = ASSETS / "known_pins.json"
-#: How far a vertex may be off its place in a table, in shares of the mesh's size: rounding of tables and of files.
+#: Greatest distance of a vertex from its place in a table, as a share of the mesh's size: for rounding in both.
 _PLACE: Final = 4e-4
-#: How far landmarks of a character built on a known mesh may be off the table's, in shares of their own size.
+#: Greatest distance of landmarks of a character built on a known mesh from the table's, as a share of their size.
 _BUILT_ON: Final = 0.12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownMesh:
-    """A table: where the landmarks (68, 3) are, in a picture's axes; their vertices (68,) for meshes of those counts.
+    """A known mesh: landmarks' places (68, 3), in a picture's axes, and vertices (68,), and its possible vertex counts.
 
-    With ``boxed``, places are in shares of the mesh's largest extent, from the middle of its bounding box.
+    With ``boxed``, places are relative to the middle of the mesh's bounding box, in units of its largest extent.
     """
 
     name: str
@@ -58,7 +58,7 @@ def tables() -> tuple[KnownMesh, ...]:
 
 
 def recognise(vertices: NDArray[np.floating[Any]]) -> tuple[str, Indices] | None:
-    """Return the name of the known mesh that ``vertices`` (V, 3) are of and the landmarks' vertices (68,), or None."""
+    """Return the name of the known mesh with these ``vertices`` (V, 3), and the landmarks' vertices (68,), or None."""
     points = np.asarray(vertices, np.float64)
     for table in tables():
         if len(points) in table.counts and _fits(points[table.vertices], table.places):
@@ -71,7 +71,7 @@ def recognise(vertices: NDArray[np.floating[Any]]) -> tuple[str, Indices] | None
 
 
 def _fits(points: Floats, places: Floats) -> bool:
-    """Tell whether landmarks are those of a table but for stance, size and a character's own features."""
+    """Return whether landmarks fit a table's, except for orientation, size and a character's own features."""
     a, b = points - points.mean(axis=0), places - places.mean(axis=0)
     u, s, vt = np.linalg.svd(b.T @ a)
     flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
@@ -81,7 +81,7 @@ def _fits(points: Floats, places: Floats) -> bool:
 
 
 def _placed(points: Floats, table: KnownMesh) -> Indices | None:
-    """Return the vertices at the table's places, whichever way the mesh was turned on its way; None if one has none."""
+    """Return the vertices at the table's places in any orientation of the mesh; None if a place has no vertex."""
     for rows in FRONTS:
         turned = points @ np.array(rows, np.float64).T
         low, high = turned.min(axis=0), turned.max(axis=0)

@@ -1,4 +1,4 @@
-"""A head as a picture without any graphics hardware: an orthographic z-buffer in numpy."""
+"""Renders a head to a picture without graphics hardware, by an orthographic z-buffer in numpy."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ..solve.unpinned_parts import together
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: Light from above the viewer's left shoulder, in the picture's axes (x right, y down, z away), and what is always lit.
+#: Direction to the light, in the picture's axes (x right, y down, z away), and share of ambient light.
 _LIGHT: Final = np.array([-0.35, -0.5, -0.8]) / np.linalg.norm([0.35, 0.5, 0.8])
 _AMBIENT: Final = 0.3
-#: Colour of what is behind everything.
+#: Grey level of the background, linear.
 _BACKGROUND: Final = 0.05
-#: Boxes of triangles are looked at in lots of so many pixels.
+#: Most pixels, in boxes around triangles, that are computed at once.
 _LOT: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A square picture of a part of space.
+    """A square, orthographic view of a part of space.
 
     Attributes
     ----------
     rotation : (3, 3)
-        From the mesh's space to the picture's axes: x right, y down, z away from the viewer.
+        Rotates the mesh's space to the picture's axes: x right, y down, z away from the viewer.
     centre : (2,)
-        What is seen in the middle, in those axes and the mesh's unit.
+        Point in the middle of the picture, in those axes and the mesh's unit.
     extent : float
-        Width and height of what is seen.
+        Width and height of the visible part, in the mesh's unit.
     size : int
-        Width and height in pixels.
+        Width and height of the picture in pixels.
     """
 
     rotation: Floats
@@ -46,7 +46,7 @@ class View:
     size: int
 
     def pixels(self, points: NDArray[np.floating[Any]]) -> Floats:
-        """Return where ``points`` (..., 3) are seen: x, y in pixels and depth on the same scale, smaller is nearer."""
+        """Return the places (..., 3) of ``points`` (..., 3): x, y and depth in pixels; smaller depth is nearer."""
         turned = np.asarray(points, np.float64) @ self.rotation.T
         turned[..., :2] -= self.centre
         placed: Floats = turned * (self.size / self.extent)
@@ -54,7 +54,7 @@ class View:
         return placed
 
     def zoomed(self, low: Floats, high: Floats, size: int) -> View:
-        """Return a view of the part between the pixels ``low`` and ``high`` (2,), made square."""
+        """Return a square view of the part between the pixels ``low`` and ``high`` (2,)."""
         unit = self.extent / self.size
         middle = self.centre + ((low + high) / 2 - self.size / 2) * unit
         return View(self.rotation, middle, float((high - low).max()) * unit, size)
@@ -62,14 +62,14 @@ class View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeshView:
-    """What a view shows: for every pixel the triangle (size, size), -1 for none, and its depth (inf for none)."""
+    """The visible triangle of each pixel (size, size), -1 for none, and its depth (size, size), inf for none."""
 
     triangle: Indices
     depth: Floats
 
 
 def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices) -> MeshView:
-    """Return what ``view`` shows of the ``triangles`` (F, 3) between ``points`` (V, 3), nearest first."""
+    """Return which of the ``triangles`` (F, 3) of ``points`` (V, 3) is visible at each pixel of ``view``."""
     corners = view.pixels(points)[triangles]
     low = np.clip(np.floor(corners[..., :2].min(axis=1)), 0, view.size).astype(int)
     high = np.clip(np.ceil(corners[..., :2].max(axis=1)) + 1, 0, view.size).astype(int)
@@ -77,7 +77,7 @@ def rasterise(view: View, points: NDArray[np.floating[Any]], triangles: Indices)
     owner = np.full(view.size**2, -1)
     for faces in _lots(low, high):
         pixel, z, face = _covered(corners, faces, low, high, view.size)
-        # The nearest of a lot comes last, so that it is what stays.
+        # Sorted so that the nearest is written last.
         order = np.argsort(-z, kind="stable")
         pixel, z, face = pixel[order], z[order], face[order]
         nearest_z, nearest = np.full(view.size**2, np.inf), np.full(view.size**2, -1)
@@ -126,9 +126,9 @@ def _covered(
 def picture(
     view: View, points: NDArray[np.floating[Any]], triangles: Indices, colours: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.uint8], MeshView]:
-    """Return the mesh as an RGB picture (size, size, 3), smoothly lit, and what is seen where.
+    """Return a smoothly shaded RGB picture (size, size, 3) of the mesh, and the triangle at each pixel.
 
-    ``colours`` (F, 3) are the triangles' own, linear, 0..1.
+    ``colours`` (F, 3) are those of the triangles, linear, 0..1.
     """
     seen = rasterise(view, points, triangles)
     normals = _normals(np.asarray(points, np.float64) @ view.rotation.T, triangles)
@@ -138,7 +138,7 @@ def picture(
     shares = _shares(view.pixels(points)[triangles[owner]], np.asarray(where, np.float64))
     smooth = (shares[..., None] * normals[triangles[owner]]).sum(axis=1)
     smooth /= np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-12)
-    # Meshes from anywhere: a surface whose normals point inwards is lit as if they did not.
+    # Some meshes have normals that point inwards: these are lit as if they pointed outwards.
     smooth *= np.where(smooth[:, 2:] > 0, -1.0, 1.0)
     shade = _AMBIENT + (1 - _AMBIENT) * np.clip(smooth @ _LIGHT, 0, 1)
     image = np.full((view.size, view.size, 3), _BACKGROUND)
@@ -158,7 +158,7 @@ def _shares(corners: Floats, where: Floats) -> Floats:
 
 
 def _normals(points: Floats, triangles: Indices) -> Floats:
-    """Return each vertex's normal (V, 3); vertices at the same place share theirs, so that seams do not show."""
+    """Return each vertex's normal (V, 3); vertices at the same place share one, so that seams are invisible."""
     a, b, c = (points[triangles[:, k]] for k in range(3))
     facet = np.cross(b - a, c - a)
     same = together(points)

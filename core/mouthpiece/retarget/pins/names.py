@@ -1,4 +1,4 @@
-"""The 68 landmarks in words and on paper: what to call each, in which order to pin them, and a face to show them on."""
+"""Names of the 68 landmarks, the order in which they are pinned, and a diagram of a face to show them on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _EYE_MIRRORED: Final = (3, 2, 1, 0, 5, 4)
 
 
 def name_of(point: int) -> str:
-    """Return what a landmark is called; sides are the character's own."""
+    """Return the name of a landmark; left and right are the character's own."""
     if point in LEFT_BROW or point in LEFT_EYE or (point in (*NOSE, *LIPS) and point not in _RIGHT_OR_MIDDLE):
         return _swapped(name_of(MIRROR[point]))
     if point in JAW:
@@ -75,7 +75,7 @@ def _jaw(point: int) -> str:
     return f"{side} edge of the face, {where}"
 
 
-#: Order in which points are asked for: what matters most first, the right side before the left, as that is mirrored.
+#: Order in which landmarks are pinned: important ones first, and the right side before the left, which is mirrored.
 _FIRST: Final = (
     RIGHT_EYE, LIPS[:4], LIPS[9:12], (60, 61, 62, 66, 67), RIGHT_BROW, NOSE[:7], JAW[:9], range(LANDMARK_COUNT),
 )  # fmt: skip
@@ -83,7 +83,7 @@ ORDER: Final = tuple(dict.fromkeys(point for group in _FIRST for point in group)
 
 
 def asked(mirrored: bool) -> tuple[int, ...]:
-    """Return the points to be asked for, in order; with ``mirrored`` those of the right side and the middle only."""
+    """Return the landmarks to pin, in order; with ``mirrored`` only those of the right side and the middle."""
     if not mirrored:
         return ORDER
     done: set[int] = set()
@@ -95,7 +95,7 @@ def asked(mirrored: bool) -> tuple[int, ...]:
     return tuple(kept)
 
 
-#: A plain face to show the points on: x to the right of the picture, y down, outer eye corners one apart.
+#: The diagram's landmarks: x to the right of the picture, y down, in eye distances.
 DIAGRAM: Final = (
     (-0.83, -0.02), (-0.82, 0.2), (-0.79, 0.42), (-0.74, 0.63), (-0.65, 0.83), (-0.52, 0.99), (-0.36, 1.11),
     (-0.19, 1.19), (0.0, 1.22), (0.19, 1.19), (0.36, 1.11), (0.52, 0.99), (0.65, 0.83), (0.74, 0.63),

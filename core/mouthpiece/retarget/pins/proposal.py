@@ -1,9 +1,9 @@
-"""Where the 68 landmarks are on a mesh nobody has pinned: drawn from the front, looked at, and traced back.
+"""Proposes pins: finds the 68 landmarks in a rendered picture of a mesh and chooses vertices for them.
 
-The head is drawn as a picture, a face is found in it, and each landmark becomes the visible vertex nearest to it. Lips
-are looked at again with the mouth opened by whichever shape opens it, so that upper and lower lip get vertices of their
-own however tightly the mouth is shut; lids are told apart by whatever blinks. Both sides are made mirror images where
-the mesh is one.
+The head is rendered from the front, a face is found in the picture, and the visible vertex nearest to each landmark is
+chosen. For the lips this is done again with the mouth opened by the shape key that opens it most, so that upper and
+lower lip get different vertices also if the mouth is shut; for the lids, with the keys that blink. On a symmetric mesh
+both sides get mirrored vertices.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from .mesh_render import MeshView, View, picture
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: How far the mouth is opened to look at the lips, and the least that counts as opening, in eye distances.
+#: Gap to which the mouth is opened, and the least gaps that count as opening and as blinking, in eye distances.
 _OPENED, _OPENS, _BLINKS = 0.3, 0.03, 0.02
-#: How far behind what is seen a vertex may lie and still be seen, in eye distances.
+#: Greatest depth of a vertex behind the visible surface, in eye distances, to count as visible.
 _BEHIND: Final = 0.02
-#: Vertices looked at for each point of a pair that must meet.
+#: Number of vertices considered for each point of a pair that must meet.
 _CHOICES: Final = 14
-#: How near a vertex's mirror image must be to another vertex, in eye distances, and share of vertices that have one.
+#: Greatest distance of a vertex from another's mirror image, in eye distances, and least share of such vertices.
 _MIRRORED, _SYMMETRIC = 0.01, 0.9
 _MIDLINE: Final = tuple(k for k in range(LANDMARK_COUNT) if MIRROR[k] == k)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """Vertices (68,) of the landmarks, how sure the face is, and the shapes that opened the mouth and shut the lids."""
+    """Proposed vertices (68,), the face's score, the shape keys that opened the mouth and shut the lids, symmetry."""
 
     vertices: Indices
     score: float
@@ -47,12 +47,12 @@ class Proposal:
 
 
 def propose(head: Head, find: Find) -> Proposal:
-    """Return where the landmarks are on ``head``, by the faces ``find`` sees in a picture of it.
+    """Return proposed vertices for the landmarks on ``head``; ``find`` detects faces in a picture.
 
     Raises
     ------
     RigError
-        If no face is seen from any side.
+        If no face is found from any side.
     """
     view, score = front(head, find)
     look = _PosedHead.at(head, head.vertices, view, find)
@@ -82,9 +82,9 @@ def propose(head: Head, find: Find) -> Proposal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PosedHead:
-    """A pose of the head in a view: landmarks (68, 2) and vertices (V, 3) in pixels, and which can be a landmark's.
+    """A pose of the head in a view: landmarks (68, 2) and vertices (V, 3) in pixels, and the usable vertices (indices).
 
-    Landmarks of the middle line go to vertices (V,) of the mesh's own ``middle``, where it has one.
+    If the mesh has a ``middle`` (V,), landmarks of the middle line get vertices of it.
     """
 
     view: View
@@ -120,7 +120,7 @@ class _PosedHead:
 
 
 def _usable(head: Head, places: Floats, seen: MeshView, marks: Floats, unit: float) -> Indices:
-    """Return the vertices of the skin that are seen: skin is the piece that most of the face's picture shows."""
+    """Return the visible vertices of the skin, the piece that covers most of the face in the picture."""
     size = len(seen.triangle)
     low, high = (np.clip(v, 0, size - 1).astype(int) for v in (marks.min(axis=0), marks.max(axis=0) + 1))
     owner = seen.triangle[low[1] : high[1], low[0] : high[0]]
@@ -134,7 +134,7 @@ def _usable(head: Head, places: Floats, seen: MeshView, marks: Floats, unit: flo
 
 
 def _opener(head: Head, look: _PosedHead, chosen: Indices) -> tuple[int, float]:
-    """Return the shape that opens the mouth most, and how much of it opens it far enough; -1 for none."""
+    """Return the shape key that opens the mouth most (-1 for none), and the weight that opens it far enough."""
     down = head.deltas[:, chosen] @ look.view.rotation[1].astype(np.float32)
     opening = down[:, [57, 8, 66]].mean(axis=1) - down[:, [51, 33, 62]].mean(axis=1) if len(down) else np.zeros(1)
     scale = look.view.size / look.view.extent / look.unit
@@ -144,9 +144,9 @@ def _opener(head: Head, look: _PosedHead, chosen: Indices) -> tuple[int, float]:
 
 
 def _choose_inner_lips(chosen: Indices, head: Head, look: _PosedHead, opened: _PosedHead, opener: int) -> None:
-    """Choose vertices for the inner lips, in place: each lip's own, and such that they meet when the mouth is shut."""
+    """Choose vertices for the inner lips, in place: separate for each lip, and together while the mouth is shut."""
     down = head.deltas[opener] @ look.view.rotation[1].astype(np.float32)
-    # Halfway between what the upper lip does and what the lower does is where one ends and the other begins.
+    # The border between the lips is where the motion is halfway between that of the upper and of the lower lip.
     border = (np.median(down[chosen[[50, 51, 52]]]) + np.median(down[chosen[[56, 57, 58]]])) / 2
     _choose_pairs(chosen, LIP_PAIRS, opened, opened, look.places, (down < border, down >= border))
 
@@ -159,7 +159,7 @@ def _choose_pairs(
     together: Floats,
     allowed: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
 ) -> None:
-    """Choose vertices for pairs of points, in place: near to where they are seen, and near each other ``together``."""
+    """Choose vertices for pairs of points, in place: near their landmarks, and near each other in ``together``."""
     for upper, lower in pairs:
         up, up_cost = above.choices(upper, allowed[0] if allowed else None)
         low, low_cost = below.choices(lower, allowed[1] if allowed else None)
@@ -172,7 +172,7 @@ def _choose_pairs(
 
 
 def _blinker(head: Head, look: _PosedHead, chosen: Indices, pairs: Sequence[tuple[int, int]]) -> int:
-    """Return the shape that closes an eye's lids most without opening the mouth, or -1."""
+    """Return the shape key that closes an eye's lids most without opening the mouth, or -1."""
     down = head.deltas[:, chosen] @ look.view.rotation[1].astype(np.float32)
     if not len(down):
         return -1
@@ -182,7 +182,7 @@ def _blinker(head: Head, look: _PosedHead, chosen: Indices, pairs: Sequence[tupl
 
 
 def _mirror(head: Head, look: _PosedHead) -> Indices | None:
-    """Return each vertex's mirror image (V,) across the face's own middle; None if the mesh is not symmetric."""
+    """Return the mirrored vertex (V,) of each vertex across the face's middle; None if the mesh is not symmetric."""
     from scipy.spatial import cKDTree
 
     across = head.vertices @ look.view.rotation[0]
@@ -193,7 +193,7 @@ def _mirror(head: Head, look: _PosedHead) -> Indices | None:
     skin = np.flatnonzero(head.piece == head.piece[look.usable[0]])
     shown = np.isin(skin, look.usable)
     tree = cKDTree(head.vertices[skin])
-    # Most heads are built about a plane of their own; the picture only says roughly where it is.
+    # Most heads are built about a plane, whose place the picture gives only roughly.
     for plane in (0.0, (across[skin[shown]].min() + across[skin[shown]].max()) / 2, middle):
         if abs(plane - middle) > 0.1 * unit:
             continue
@@ -207,7 +207,7 @@ def _mirror(head: Head, look: _PosedHead) -> Indices | None:
 
 
 def _mirror_right_side(chosen: Indices, look: _PosedHead, mirror: Indices) -> None:
-    """Give the left side the mirror images of the right side's vertices, in place."""
+    """Replace the left side's vertices by the mirrored ones of the right side, in place."""
     for point in range(LANDMARK_COUNT):
         if point != MIRROR[point] and look.marks[point, 0] < look.marks[MIRROR[point], 0]:
             chosen[MIRROR[point]] = mirror[chosen[point]]

@@ -1,4 +1,4 @@
-"""A performance onto a rig's own shape keys, by its table."""
+"""Turns a performance into values of a rig's shape keys, by the rig's table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...performance import Performance
 from . import drivers, lip_opening
 from .table import ShapeMap
 
-#: What counts as beyond a limit, so that rounding is not reported.
+#: How far beyond a limit a value counts as clamped, so that rounding is not reported.
 _SLACK = 1e-4
 
 
@@ -28,9 +28,9 @@ def shape_curves(
     Parameters
     ----------
     performance
-        What the face does.
+        The take, with dials applied.
     table
-        What drives which key.
+        The rig's table of what drives each key.
     grid
         The scene's frames.
     limits
@@ -39,8 +39,8 @@ def shape_curves(
     strength
         Factor on what drives each key.
     lips
-        The character's lips as measured on it, on this mesh or on the one it belongs to; with them the mouth opens as
-        the take's lips do (:mod:`.opening`).
+        The character's lips as measured on this mesh or on the one it belongs to; with them the mouth opens as far as
+        in the take (:mod:`.lip_opening`).
 
     Returns
     -------
@@ -53,7 +53,7 @@ def shape_curves(
     Raises
     ------
     RigError
-        If a formula is none.
+        If a formula is not valid.
     """
     seen, times = performance.final(), grid.times
     tracks = drivers.tracks(seen, times, table.drivers() | (lips.table.drivers() if lips else set()))
@@ -64,7 +64,7 @@ def shape_curves(
     for column, entry in enumerate(table.driven):
         low, high = (limits or {}).get(entry.key, (0.0, 1.0))
         wanted = np.broadcast_to(entry.value(tracks, strength), len(times))
-        # A difference such as jawOpen - mouthClose is meant to end at 0.
+        # Formulas such as jawOpen - mouthClose may go below 0 on purpose.
         beyond = int(((wanted > high + _SLACK) | ((wanted < low - _SLACK) & (low != 0))).sum())
         if beyond:
             clamped[entry.key] = beyond

@@ -1,4 +1,4 @@
-"""Everything a shape key may be driven by, under one name each, as tracks of numbers."""
+"""Drivers: everything that can drive a shape key, as named tracks of numbers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ...topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS
 
 Array = NDArray[np.float64]
 
-#: Eye rotation, in radians, sideways and up or down, at which a look counts as whole; as for ARKit's eyeLook shapes.
+#: Eye rotation in radians, sideways and vertical, at which a look's driver is 1; as for ARKit's eyeLook shapes.
 _LOOK_FULL: Final = (0.61, 0.44)
 
-#: Group -> names, in the order they are offered.
+#: Group -> names of its drivers, in the order in which they are offered.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "ARKit": ARKIT_NAMES,
     "Visemes": tuple(f"viseme.{name}" for name in VISEMES),
@@ -29,7 +29,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 NAMES: Final = frozenset(name for names in GROUPS.values() for name in names)
 
-#: What is not told by its name.
+#: Explanations of drivers whose name does not explain them.
 NOTES: Final[Mapping[str, str]] = {
     "opening": "How far the lips are apart; 1 as far as the jaw alone takes them",
     "speaking": "Whether someone speaks, 0 to 1",
@@ -40,31 +40,31 @@ NOTES: Final[Mapping[str, str]] = {
     "head.roll": "Head's tilt in radians",
 }
 
-#: Gap of the lips, in eye distances, in each viseme said clearly: about the medians of the shipped networks' takes.
-#: 0 where the lips meet or rest: that is played as it is.
+#: Gap of the lips, in eye distances, in each viseme said clearly: about the medians of the supplied networks' takes. 0
+#: for visemes whose lips meet or rest, which are not scaled.
 VISEME_GAPS: Final[Mapping[str, float]] = {
     "PP": 0.0, "FF": 0.03, "TH": 0.08, "DD": 0.08, "kk": 0.1, "CH": 0.08, "SS": 0.06, "nn": 0.08, "RR": 0.07,
     "aa": 0.19, "E": 0.1, "ih": 0.08, "oh": 0.09, "ou": 0.06, "sil": 0.0,
 }  # fmt: skip
-#: A viseme is played at this share at least, and at most, however little or much the lips part.
+#: Least and greatest factor on a viseme's weight by the gap of the lips.
 _AMOUNT: Final = (0.3, 1.3)
 
 
 def jaw_gap() -> float:
-    """Return the gap of the lips, in eye distances, that a whole ``jawOpen`` makes on the face takes are made for."""
+    """Return the gap of the lips, in eye distances, that ``jawOpen`` at 1 makes on the performance's face."""
     return float(closures.gaps(shapes.landmark_shapes()[None, ARKIT_INDEX["jawOpen"]])[0, 1])
 
 
 def lip_gap(performance: Performance) -> Array:
-    """Return how much farther (T,) the middles of the lips are apart than at rest, in eye distances."""
+    """Return by how much more than at rest the middles of the lips are apart, (T,), in eye distances."""
     apart = closures.gaps(performance.landmarks)[:, 1] - closures.gaps(performance.neutral[None])[:, 1]
     return apart.astype(np.float64)
 
 
 def tracks(performance: Performance, times: NDArray[np.floating], names: Collection[str]) -> dict[str, Array]:
-    """Return the drivers ``names`` of a take (already ``final()``) at ``times`` (F,) in seconds, each (F,).
+    """Return the drivers ``names``, (F,) each, of a take (already ``final()``) at ``times`` (F,) in seconds.
 
-    ARKit's weights are as in the take, but for its own rule that ``mouthClose`` is at most ``jawOpen``.
+    ARKit weights are those of the take, except that ``mouthClose`` is at most ``jawOpen``, as ARKit defines it.
     """
     wanted = set(names)
     found: dict[str, Array] = {}
@@ -87,9 +87,10 @@ def tracks(performance: Performance, times: NDArray[np.floating], names: Collect
 
 
 def amounts(performance: Performance) -> Array:
-    """Return how much (T, 15) of each viseme is to be seen: its weight, more where the lips part further.
+    """Return how much of each viseme to show, (T, 15): its weight, times a factor by how far the lips part.
 
-    A viseme says which mouth it is, not how wide: the gap of the lips says that, and with it follow all dials.
+    A viseme's weight gives the mouth's shape but not how wide it opens; the gap of the lips does, and all dials act on
+    it.
     """
     weights = viseme_weights(performance).astype(np.float64)
     gaps = np.array([VISEME_GAPS[name] for name in VISEMES])
@@ -100,7 +101,7 @@ def amounts(performance: Performance) -> Array:
 
 def _eyes(performance: Performance, times: NDArray[np.floating]) -> dict[str, Array]:
     blink = sample(performance.blink, performance.fps, times)
-    # To the right of the picture is to the person's left.
+    # The right of the picture is the person's left.
     left, down = np.clip(sample(performance.gaze, performance.fps, times) / np.array(_LOOK_FULL), -1, 1).T
     return {
         "blink.left": blink[:, 0],

@@ -1,4 +1,4 @@
-"""Rig families as data: which names a family's shape keys have, and what drives each."""
+"""Rig families, read from files: the names of a family's shape keys, and what drives each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from . import drivers, formulas
 FOLDER: Final = ASSETS / "profiles"
 FORMAT: Final = 1
 
-#: Region of the face -> the layer its keys land in. One family plays a region; what others have there is left alone.
+#: Region of the face -> the layer of its keys. Only one family drives a region; other families' keys there stay unused.
 LAYERS: Final[Mapping[str, str]] = {
     "mouth": "lips",
     "corners": "expression",
@@ -30,7 +30,7 @@ LAYERS: Final[Mapping[str, str]] = {
     "emotion": "expression",
 }
 
-#: Beginnings that tools put before every name, and that say nothing.
+#: Prefixes without meaning that tools put before every name.
 _PREFIXES: Final = ("arkit", "blendshapes", "blendshape", "shapes", "shape", "head", "face", "bs", "key")
 _SIDES: Final = {"l": "left", "r": "right", "lf": "left", "rt": "right", "lft": "left", "rgt": "right"}
 _PLACES: Final = ("{Side}", "{side}", "{S}")
@@ -38,7 +38,7 @@ _PLACES: Final = ("{Side}", "{side}", "{S}")
 
 @lru_cache(maxsize=8192)
 def canonical(name: str) -> str:
-    """Return ``name`` without case, separators, tool prefixes and copy suffixes, sides spelled out at the end.
+    """Return ``name`` without case, separators, tool prefixes and copy suffixes, and with the side at the end.
 
     ``"Head.mouthSmile_L"``, ``"MouthSmileLeft"``, ``"mouth smile left"``, ``"A38_Mouth_Smile_Left"`` and
     ``"ARKit_mouthSmileLeft.001"`` all become ``"mouthsmileleft"``. Letters of any script count; full-width and
@@ -60,20 +60,20 @@ def canonical(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ProfileKey:
-    """One shape key a family knows.
+    """One shape key of a family.
 
     Attributes
     ----------
     name : str
-        As the family spells it.
+        Name in the family's spelling.
     region : str
         Part of the face, one of ``LAYERS``.
     formula : str
-        What drives it.
+        Formula over the drivers.
     spellings : tuple of str
-        Canonical names it goes by, its own first.
+        All its canonical names, its own first.
     covers : tuple of str
-        Keys of the family that this one plays all in one (or is a half of): it is driven only where none of them is.
+        Keys of the family that this one combines (or is a half of): it is driven only if the rig has none of them.
     """
 
     name: str
@@ -85,7 +85,7 @@ class ProfileKey:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """What stands in for a missing key: ``add`` is added to the formula of the keys ``on``, if all of those are there.
+    """A substitute for a missing key: ``add`` is added to the formula of the keys ``on``, if the rig has all of them.
 
     A key of another family is named ``family:key``.
     """
@@ -102,13 +102,13 @@ class RigProfile:
     Attributes
     ----------
     name, label, about : str
-        Name of its file; name for people; who uses it.
+        Name of its file; name for people; which programs use it.
     least : int
-        Keys it takes to be believed.
+        Least number of keys for a rig to count as of this family.
     prefixes : tuple of str
-        Canonical beginnings this family's keys may have.
+        Canonical prefixes this family's keys may have.
     keys, fallbacks
-        Its keys, and what stands in for missing ones, in order of preference.
+        Its keys, and substitutes for missing ones, in order of preference.
     """
 
     name: str
@@ -131,13 +131,13 @@ class RigProfile:
 
     @property
     def whole(self) -> tuple[ProfileKey, ...]:
-        """The family's own keys, without those that stand for several or are halves."""
+        """The family's own keys, without those that combine several or are halves."""
         return tuple(key for key in self.keys if not key.covers)
 
 
 @cache
 def families() -> tuple[RigProfile, ...]:
-    """Return every rig family known, ARKit first, each checked; what is wrong with one is a ``RigError``."""
+    """Return all known rig families, ARKit first; raise RigError if the file of one is not valid."""
     found = [read(path) for path in sorted(FOLDER.glob("*.json"))]
     return tuple(sorted(found, key=lambda family: family.name != "arkit"))
 
@@ -172,7 +172,7 @@ def read(path: Path) -> RigProfile:
 
 
 def _check(profile: RigProfile) -> None:
-    """Refuse a family with a name twice, an unknown region, a bad formula, or a rule about keys it does not have."""
+    """Check a family for names given twice, unknown regions, bad formulas, and rules about keys it does not have."""
     names = {key.name for key in profile.keys}
     if len(names) != len(profile.keys):
         raise RigError(f"The rig family {profile.label} names a key twice.")

@@ -1,7 +1,7 @@
-"""Formulas over a performance: what drives a shape key, as a line of text anyone can read and edit.
+"""Formulas over drivers, written as a line of text, which give the values of shape keys.
 
 ``viseme.aa + 0.3 * viseme.kk``, ``(mouthSmileLeft + mouthSmileRight) / 2``, ``max(browDownLeft, browDownRight)``,
-``mouthSmileLeft * cheekSquintLeft``. Numbers, names, ``+ - * /``, brackets, ``max`` and ``min``: nothing else is run.
+``mouthSmileLeft * cheekSquintLeft``. Only numbers, names, ``+ - * /``, brackets, ``max`` and ``min`` are evaluated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...errors import RigError
 
 Array = NDArray[np.float64]
 
-#: Longer ones are a mistake, and could nest too deep.
+#: Greatest length of a formula; longer ones could be nested too deeply.
 _LONGEST: Final = 500
 _CALLS: Final[Mapping[str, Any]] = {"max": np.maximum, "min": np.minimum}
 _OPERATORS: Final[Mapping[type[ast.operator], Any]] = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply}
@@ -28,14 +28,14 @@ _OPERATORS: Final[Mapping[type[ast.operator], Any]] = {ast.Add: np.add, ast.Sub:
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A formula taken apart.
+    """A parsed formula.
 
     Attributes
     ----------
     text : str
-        As written.
+        The formula as written.
     names : frozenset of str
-        The drivers it reads.
+        Names of the drivers it reads.
     """
 
     text: str
@@ -43,18 +43,18 @@ class Formula:
     _tree: ast.expr = field(repr=False, compare=False)
 
     def evaluate(self, values: Mapping[str, Array]) -> Array:
-        """Return the value (T,) of the formula for drivers' ``values`` (T,), of which it needs its ``names``."""
+        """Return the value (T,) of the formula, given the ``values`` (T,) of at least the drivers ``names``."""
         return _value(self._tree, values)
 
 
 @lru_cache(maxsize=2048)
 def parse(text: str, known: frozenset[str]) -> Formula:
-    """Return the formula written in ``text`` over the drivers ``known``.
+    """Return the parsed formula of ``text``, which may use the drivers ``known``.
 
     Raises
     ------
     RigError
-        If it is no formula, or names something else.
+        If it is not a formula, or uses another name.
     """
     if len(text) > _LONGEST:
         raise RigError(f"The formula '{text[:40]}…' is longer than {_LONGEST} letters. Shorten it.")
@@ -70,7 +70,7 @@ def parse(text: str, known: frozenset[str]) -> Formula:
 
 
 def _check(node: ast.expr, text: str, known: Collection[str], names: set[str]) -> None:
-    """Gather the names under ``node``; refuse whatever is not part of a formula."""
+    """Add the names under ``node`` to ``names``; raise RigError for anything that is not allowed in a formula."""
     if isinstance(node, ast.Name | ast.Attribute):
         names.add(_known(_name(node, text), text, known))
         return
@@ -82,7 +82,7 @@ def _check(node: ast.expr, text: str, known: Collection[str], names: set[str]) -
 
 
 def _parts(node: ast.expr, text: str) -> list[ast.expr]:
-    """Return what an operation works on."""
+    """Return the operands of an operation."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         return [node.operand]
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
@@ -124,7 +124,7 @@ def _known(name: str, text: str, known: Collection[str]) -> str:
 
 
 def _value(node: ast.expr, values: Mapping[str, Array]) -> Array:
-    """Return the value of a part that :func:`_check` let pass."""
+    """Return the value of a part that :func:`_check` accepted."""
     if isinstance(node, ast.Constant):
         return np.asarray(node.value, np.float64)
     if isinstance(node, ast.UnaryOp):

@@ -1,9 +1,9 @@
-"""Match Lips: a rig's own measured mouth opens as the lips of the take do.
+"""Match Lips: makes a rig's mouth open as far as that of the take, as measured on the rig.
 
-Weights say which shapes make a mouth, and on every rig the same weights part the lips by something else. What counts
-for speech is the gap: shut for m, b and p, and as wide as heard. So the rig is asked how far each key parts its lips,
-and of the shapes that open and shut the mouth as much is added or taken away as the gap asks for, and no more:
-``jawOpen`` and ``mouthClose`` on ARKit's shapes, the amount of each viseme on viseme rigs. Everything else stays.
+The same weights part the lips by different amounts on different rigs. For speech the gap matters: shut for m, b and p,
+and else as wide as in the take. So it is measured on the rig how far each key parts the lips, and the shapes that open
+and shut the mouth are raised or lowered until the gap is right: ``jawOpen`` and ``mouthClose`` on ARKit's shapes, the
+amount of each viseme on viseme rigs. All other shapes stay as they are.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from . import drivers
 from .formulas import Array
 from .table import ShapeMap
 
-#: Shapes besides jawOpen and mouthClose that give way, together, where the lips would not meet otherwise.
+#: Shapes besides jawOpen and mouthClose that are reduced, by one factor, where the lips would not meet otherwise.
 _GIVE_WAY: Final = tuple(ARKIT_NAMES[index] for index in PARTING if ARKIT_NAMES[index] not in ("jawOpen", "mouthClose"))
-#: A driver parts the lips if it does at least this share of what the widest one does.
+#: Least share of the greatest parting from which a driver counts as parting the lips.
 _COUNTS: Final = 0.02
-#: jawOpen, or aa, must do this share of it to be what opens the mouth: where the jaw is a bone, its key does little.
+#: Least share of the greatest parting for jawOpen, or aa, to be used for opening: if the jaw is a bone, it is small.
 _OPENS: Final = 0.5
-#: Gap, in eye distances, at which the viseme aa is whole: half a jawOpen.
+#: Gap, in eye distances, at which the viseme aa is 1: that of half a jawOpen.
 _AA_GAP: Final = 0.2
-#: A viseme is played at this share at least, so that rounding shows in a nearly shut mouth; and at most.
+#: Least factor on a viseme, so that rounded lips are visible in a nearly shut mouth, and greatest factor.
 _AMOUNT: Final = (0.25, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
 class Lips:
-    """The lips of a rig.
+    """Measurements of a rig's lips.
 
     Attributes
     ----------
     table : ShapeMap
-        What drives the keys of the mesh that has them.
+        Table of the mesh that has the lips.
     openings : mapping of str to float
-        How far each of its keys at 1 moves the lower lip away from the upper, in any unit.
+        How far each of its keys at 1 moves the lower lip away from the upper, in the same arbitrary unit.
     """
 
     table: ShapeMap
@@ -49,7 +49,7 @@ class Lips:
 
 
 def responses(lips: Lips) -> dict[str, float]:
-    """Return by how much each driver, whole and alone, parts the rig's lips (in units of ``openings``)."""
+    """Return how far each driver alone, at 1, parts the rig's lips, in the unit of ``openings``."""
     entries = [entry for entry in lips.table.driven if lips.openings.get(entry.key)]
     nothing = dict.fromkeys((name for entry in entries for name in entry.parsed().names), np.zeros(1))
     found = dict.fromkeys(nothing, 0.0)
@@ -62,16 +62,16 @@ def responses(lips: Lips) -> dict[str, float]:
 
 
 def matched(lips: Lips, tracks: Mapping[str, Array], gap: Array) -> dict[str, Array]:
-    """Return ``tracks`` with the drivers that open the mouth set so that the rig's lips part as ``gap`` (F,) says.
+    """Return ``tracks`` with the drivers that open the mouth changed so that the rig's lips part by ``gap`` (F,).
 
     Parameters
     ----------
     lips
-        The rig's.
+        Measurements of the rig's lips.
     tracks
-        The drivers (F,), all that the lips' table reads among them.
+        The drivers (F,), at least all that the lips' table reads.
     gap
-        How far the lips are to be apart, in eye distances of the take's face, rest being 0.
+        Wanted gap of the lips, in eye distances of the performance's face, 0 at rest.
     """
     response = responses(lips)
     widest = max((abs(value) for value in response.values()), default=0.0)
@@ -85,13 +85,13 @@ def matched(lips: Lips, tracks: Mapping[str, Array], gap: Array) -> dict[str, Ar
 
 
 def _apart(tracks: Mapping[str, Array], response: Mapping[str, float]) -> Array:
-    """Return how far (F,) the drivers part the rig's lips."""
+    """Return how far the drivers part the rig's lips, (F,)."""
     parts = [weight * tracks[name] for name, weight in response.items() if name in tracks]
     return np.sum(parts, axis=0)  # type: ignore[no-any-return]
 
 
 def _by_jaw(tracks: Mapping[str, Array], response: Mapping[str, float], wanted: Array) -> dict[str, Array]:
-    """Open with less mouthClose and then more jawOpen; shut with some of both, then with what else parts the lips."""
+    """Return drivers that open by less mouthClose, then more jawOpen, or shut by both, then by other shapes."""
     found = dict(tracks)
     opens, shuts = response["jawOpen"], -response.get("mouthClose", 0.0)
     shuts = shuts if shuts > _COUNTS * opens else 0.0
@@ -110,12 +110,12 @@ def _by_jaw(tracks: Mapping[str, Array], response: Mapping[str, float], wanted: 
 
 
 def _shut(jaw: Array, close: Array, less: Array, opens: float, shuts: float) -> tuple[Array, Array, Array]:
-    """Return jawOpen, mouthClose (never more than that), and what they could not do to part the lips by ``less``."""
+    """Return jawOpen and mouthClose (at most jawOpen) that part the lips by ``less`` less, and what remains of it."""
     share = less / (opens**2 + shuts**2)
     lower = np.maximum(jaw - share * opens, 0)
     upper = np.clip(close + share * shuts, 0, lower)
     left = np.maximum(less - (jaw - lower) * opens - (upper - close) * shuts, 0)
-    # What one of the two could not do, the other does.
+    # If one of the two reaches its limit, the other does the rest.
     further = np.minimum(lower - upper, left / shuts) if shuts else lower * 0
     upper, left = upper + further, left - further * shuts
     drop = np.minimum(lower - upper, left / opens)
@@ -127,7 +127,7 @@ def _shut(jaw: Array, close: Array, less: Array, opens: float, shuts: float) -> 
 
 
 def _give_way(found: dict[str, Array], response: Mapping[str, float], left: Array) -> None:
-    """Take ``left`` (F,) off what else parts the lips, all alike, in place."""
+    """Reduce the other drivers that part the lips by ``left`` (F,), all by the same factor, in place."""
     names = [name for name in _GIVE_WAY if response.get(name, 0.0) > 0 and name in found]
     if not names:
         return
@@ -138,7 +138,7 @@ def _give_way(found: dict[str, Array], response: Mapping[str, float], left: Arra
 
 
 def _by_visemes(tracks: Mapping[str, Array], response: Mapping[str, float], wanted: Array) -> dict[str, Array]:
-    """Play every viseme that parts the lips more or less, and more of aa where all of them together do not suffice."""
+    """Return visemes scaled to part the lips as wanted, with aa added where they do not suffice."""
     found = dict(tracks)
     names = [name for name, value in response.items() if name.startswith("viseme.") and value > 0 and name in found]
     parting = np.sum([response[name] * found[name] for name in names], axis=0)

@@ -1,4 +1,4 @@
-"""Where a mesh's lips meet, found from what its shape keys move: no names, no hand-picked vertices."""
+"""Finds where a mesh's lips meet from the motion of its shape keys, without names or chosen vertices."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-#: Least share of what the lip shapes move at most, for a vertex to belong to the lips.
+#: Least share of the lip shapes' greatest motion for a vertex to belong to the lips.
 _LIPS: Final = 0.3
-#: Share of the lips' greatest opening: at most that of the upper lip, at least that of the lower.
+#: Share of the greatest opening motion: vertices of the upper lip move less, those of the lower lip more.
 _UPPER: Final = 0.3
 _LOWER: Final = 0.6
-#: Half widths of the strip around the lips' middle that is searched, in mouth widths: the narrow one first.
+#: Half widths, in mouth widths, of the strips around the middle of the lips that are searched, in this order.
 _STRIPS: Final = (0.06, 0.15, 0.3)
-#: Vertices of a lip that are looked at, at most: those nearest to the other lip decide.
+#: Most vertices of a lip that are compared: those nearest to the other lip.
 _MOST: Final = 600
 _PAIRS: Final = 3
-#: Lips farther apart at rest than this share of their width do not meet: those are no lips, or an open mouth.
+#: Greatest distance of the lips at rest, as a share of their width; farther ones are no lips, or an open mouth.
 _FARTHEST: Final = 0.35
 
 
@@ -32,10 +32,10 @@ def lip_pairs(rest: Array, opening: Array, lip_shapes: Sequence[Array]) -> tuple
     rest : (N, 3) float32
         Vertices of the resting face, in any frame of reference and unit.
     opening : (N, 3) float32
-        What the key that opens the mouth moves, which may be jaw and teeth as well.
+        Displacements by the key that opens the mouth, which may move jaw and teeth as well.
     lip_shapes : sequence of (N, 3) float32
-        What keys that shape the lips move (a pucker, a funnel), by which lips are told from chin and teeth. Without
-        any, everything that opens counts.
+        Displacements by keys that shape the lips (a pucker, a funnel), which tell lips from chin and teeth. Without
+        any, all vertices that open are used.
 
     Returns
     -------
@@ -66,16 +66,16 @@ def lip_pairs(rest: Array, opening: Array, lip_shapes: Sequence[Array]) -> tuple
 def parting(
     pairs: Sequence[tuple[int, int]], opening: NDArray[np.floating], moved: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return how far (K,) each key moves the lower lips of ``pairs`` away from the upper, along how the mouth opens.
+    """Return how far each key moves the lower lip of ``pairs`` from the upper, in the direction of opening, (K,).
 
     Parameters
     ----------
     pairs
-        As of :func:`lip_pairs`, P of them.
+        The P pairs, from :func:`lip_pairs`.
     opening : (P, 2, 3)
-        What the key that opens the mouth moves the pairs' vertices by, upper and lower.
+        Displacements of the pairs' vertices, upper and lower, by the key that opens the mouth.
     moved : (K, P, 2, 3)
-        The same of every key.
+        The same for every key.
     """
     along = np.asarray(opening[:, 1] - opening[:, 0], np.float64)
     directions = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
@@ -85,20 +85,20 @@ def parting(
 
 
 def _lips(opening: Array, lip_shapes: Sequence[Array]) -> NDArray[np.bool_]:
-    """Return which vertices (N,) the shapes of the lips move."""
+    """Return which vertices (N,) the lip shapes move."""
     moved = np.zeros(len(opening), np.float32)
     for shape in lip_shapes:
         far = np.linalg.norm(shape, axis=1)
         moved += far / max(float(far.max(initial=0.0)), 1e-12)
     if not moved.any():
-        # No shape tells: whatever is near what opens.
+        # Without lip shapes every vertex may belong to the lips.
         return np.ones(len(opening), bool)
     lips: NDArray[np.bool_] = moved > _LIPS * moved.max()
     return lips
 
 
 def _direction(opening: Array, lips: NDArray[np.bool_]) -> Array:
-    """Return the direction (3,) in which the vertex of the lips that moves most goes."""
+    """Return the direction (3,) of the motion of the lips' vertex that moves furthest."""
     far = np.linalg.norm(opening, axis=1) * lips
     most = opening[int(far.argmax())]
     down: Array = (most / max(float(np.linalg.norm(most)), 1e-12)).astype(np.float32)
@@ -106,7 +106,7 @@ def _direction(opening: Array, lips: NDArray[np.bool_]) -> Array:
 
 
 def _across(lips: Array, down: Array) -> Array:
-    """Return the axis (3,) along which the mouth is wide: the longest extent, but for the one it opens along."""
+    """Return the axis (3,) of the mouth's width: the longest extent across the direction of opening."""
     extent = np.ptp(lips, axis=0)
     extent[int(np.abs(down).argmax())] = -1.0
     axis = np.zeros(3, np.float32)
@@ -122,7 +122,7 @@ def _middle(side: NDArray[np.floating]) -> tuple[float, float]:
 def _closest(
     rest: Array, upper: NDArray[np.int64], lower: NDArray[np.int64], farthest: float
 ) -> tuple[tuple[int, int], ...]:
-    """Return the closest pairs, no vertex twice."""
+    """Return the closest pairs of vertices; no vertex is in two pairs."""
     if not len(upper) or not len(lower):
         return ()
     centre = rest[upper].mean(axis=0), rest[lower].mean(axis=0)

@@ -1,4 +1,4 @@
-"""A rig's shape keys matched to rig families: the one that knows most of them plays, region by region."""
+"""Matches a rig's shape keys to rig families: in each region of the face, the family with most keys drives it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .table import Entry, ShapeMap
 
 @dataclass(frozen=True, slots=True)
 class FoundFamily:
-    """A family's keys that a rig has: family's name of the key -> the rig's."""
+    """The keys of a family that a rig has: name in the family -> name on the rig."""
 
     family: RigProfile
     keys: Mapping[str, str]
 
     def count(self, region: str) -> int:
-        """Return how many of the region's keys there are."""
+        """Return how many keys of a region the rig has."""
         return sum(self.family.region(name) == region for name in self.keys)
 
 
 def detect(key_names: Sequence[str]) -> ShapeMap:
-    """Return how shape keys with those names are to be driven.
+    """Return the table of a rig with shape keys of these names.
 
-    An exactly spelled key wins over one that merely means the same. In each region of the face (mouth, blink, look …)
-    the family with most keys there plays, so that no two move the same lips; of two alike, the one with most keys in
-    all.
+    A key with the exact name is preferred to one with an equivalent name. Each region of the face (mouth, blink, look
+    …) is driven by the family with most keys there, so that no two families move the same lips; if two have equally
+    many, by the one with most keys in all.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def detect(key_names: Sequence[str]) -> ShapeMap:
 
 
 def _keys_of(family: RigProfile, names: Sequence[str]) -> dict[str, str]:
-    """Return the family's keys among ``names``, no rig key twice, leaving out what others of the family cover."""
+    """Return the family's keys among ``names``, each used once, without keys that other keys of the family cover."""
     meant: dict[str, list[str]] = {}
     for name in names:
         for spelling in _spellings(name, family.prefixes):
@@ -73,13 +73,13 @@ def _keys_of(family: RigProfile, names: Sequence[str]) -> dict[str, str]:
 
 
 def _best(key: ProfileKey, meant: Mapping[str, Sequence[str]], used: set[str]) -> str | None:
-    """Return the rig's name for a key: the exact one if it is there, else the first that means it."""
+    """Return the rig's name for a key: the exact one if the rig has it, else the first equivalent one."""
     candidates = [name for spelling in key.spellings for name in meant.get(spelling, ()) if name not in used]
     return key.name if key.name in candidates else (candidates[0] if candidates else None)
 
 
 def _spellings(name: str, prefixes: Sequence[str]) -> dict[str, None]:
-    """Return what a key's name may come to: as a whole, behind ``Mesh.`` or ``ns:``, behind what VRoid puts there."""
+    """Return the canonical names of a key: of the whole name, after ``Mesh.`` or ``ns:``, after VRoid's prefix."""
     marks = [*re.finditer(r"[.:|]", name), *re.finditer(r"_(?=Fcl_)", name, re.IGNORECASE)]
     found = dict.fromkeys([canonical(name), *(canonical(name[mark.end() :]) for mark in marks)])
     for spelling in tuple(found):
@@ -93,10 +93,10 @@ def _ranked(found: Sequence[FoundFamily]) -> list[FoundFamily]:
 
 
 def _players(found: Sequence[FoundFamily]) -> list[FoundFamily]:
-    """Return which keys of which family play: for each region those of the family that has most of it.
+    """Return which keys of which family drive the rig: in each region those of the family with most keys there.
 
-    Whole expressions play only where no brows do (they would be raised twice), and the corners' moods only with the
-    mouth of their own family.
+    Whole expressions are driven only if no brows are (brows would be raised twice), and the moods of the corners only
+    with the mouth of the same family.
     """
     chosen: dict[str, FoundFamily] = {}
     for region in LAYERS:
@@ -121,7 +121,7 @@ def _players(found: Sequence[FoundFamily]) -> list[FoundFamily]:
 def _played(
     players: Sequence[FoundFamily], found: Sequence[FoundFamily]
 ) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """Return formula and region by the rig's key, and what is missing with what stands in."""
+    """Return formula and region of each key of the rig, and each missing key with its substitutes."""
     formulas: dict[str, tuple[str, str]] = {}
     for one in players:
         for name, key in one.keys.items():
@@ -140,7 +140,7 @@ def _played(
 
 
 def _regions(players: Sequence[FoundFamily], but: FoundFamily) -> set[str]:
-    """Return the regions that others than ``but`` play."""
+    """Return the regions that families other than ``but`` drive."""
     return {one.family.region(name) for one in players if one is not but for name in one.keys}
 
 
@@ -152,7 +152,7 @@ def _covered(family: RigProfile, name: str) -> tuple[str, ...]:
 def _stand_in(
     name: str, player: FoundFamily, found: Sequence[FoundFamily], formulas: dict[str, tuple[str, str]]
 ) -> str:
-    """Add what stands in for a missing key to others' formulas, and return their names; empty if nothing does."""
+    """Add the substitute for a missing key to other keys' formulas, and return these keys; empty if there is none."""
     region = player.family.region(name)
     for rule in player.family.fallbacks:
         keys = _rule_keys(rule, player, found) if rule.missing == name else []
@@ -165,7 +165,7 @@ def _stand_in(
 
 
 def _rule_keys(rule: Fallback, player: FoundFamily, found: Sequence[FoundFamily]) -> list[str]:
-    """Return the rig's keys a rule is about, also such as nothing drives so far; none if one of them is not there."""
+    """Return the rig's keys that a rule needs, also those not driven yet; none if the rig lacks one of them."""
     names = []
     for name in rule.on:
         family, _, key = name.rpartition(":")
@@ -178,9 +178,9 @@ def _rule_keys(rule: Fallback, player: FoundFamily, found: Sequence[FoundFamily]
 
 
 def with_keys(table: ShapeMap, key_names: Sequence[str]) -> ShapeMap:
-    """Return ``table`` for a rig with those keys: entries for keys it has, matched by meaning where names differ.
+    """Return ``table`` for a rig with these keys: the entries of keys it has, by equivalent names if names differ.
 
-    This is how one mesh's table serves teeth, tongue and lashes, and how a preset made on one export serves the next.
+    This way one mesh's table works for teeth, tongue and lashes, and a preset of one export works for the next.
     """
     exact = set(key_names)
     meant: dict[str, str] = {}

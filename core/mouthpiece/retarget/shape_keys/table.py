@@ -1,4 +1,4 @@
-"""Which shape key is driven by what: the table an animator sees, edits, saves and shares."""
+"""The table of what drives each shape key, which an animator can edit, save and share."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ LAYERS: Final = ("lips", "expression", "eyes", "head")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One shape key and what drives it: its value is ``offset + gain * f``, f being the formula's value.
+    """A shape key and what drives it: its value is ``offset + gain * f``, where f is the value of the formula.
 
     Attributes
     ----------
     key : str
         Name of the shape key.
     formula : str
-        What drives it (:mod:`.formulas`).
+        Formula over the drivers (:mod:`.formulas`).
     gain, offset : float
-        Factor, and what is added.
+        Factor on the formula's value, and number added to it.
     enabled : bool
         Whether it is driven at all.
     invert : bool
-        Whether ``1 - f`` is taken for f.
+        Whether ``1 - f`` is used in place of f.
     layer : str
-        Where its keys land: lips, expression, eyes or head.
+        Layer of its keys: lips, expression, eyes or head.
     """
 
     key: str
@@ -49,34 +49,34 @@ class Entry:
     layer: str = "lips"
 
     def parsed(self) -> formulas.Formula:
-        """Return the formula taken apart; RigError, naming the key, if it is none."""
+        """Return the parsed formula; raise RigError, which names the key, if it is not valid."""
         try:
             return formulas.parse(self.formula, drivers.NAMES)
         except RigError as error:
             raise RigError(f"Shape key '{self.key}': {error}") from error
 
     def value(self, tracks: Mapping[str, formulas.Array], strength: float = 1.0) -> formulas.Array:
-        """Return the key's value (F,) for the drivers' ``tracks``, limits aside."""
+        """Return the key's value (F,) for the drivers' ``tracks``, without limits."""
         driven = self.parsed().evaluate(tracks)
         return self.offset + strength * self.gain * (1 - driven if self.invert else driven)
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeMap:
-    """A rig's table.
+    """A rig's table of shape keys.
 
     Attributes
     ----------
     entries : tuple of Entry
-        One for each key, every key once.
+        One entry for each key.
     families : tuple of str
-        Labels of the rig families it was detected as; empty if someone made it by hand.
+        Labels of the detected rig families; empty if the table was made by hand.
     missing : mapping of str to str
-        Shapes the family has and the rig does not -> what stands in, or an empty text.
+        Shapes the rig lacks -> the keys that substitute them, or an empty text.
     unused : tuple of str
-        Keys of the rig that nothing drives.
+        Keys of the rig that are not driven.
     match_lips : bool
-        Whether the rig's own measured opening is made to follow the lips (:mod:`.opening`).
+        Whether the rig's mouth opens as far as in the take (:mod:`.lip_opening`).
     """
 
     entries: tuple[Entry, ...]
@@ -87,20 +87,20 @@ class ShapeMap:
 
     @property
     def driven(self) -> tuple[Entry, ...]:
-        """The entries that are switched on."""
+        """The enabled entries."""
         return tuple(entry for entry in self.entries if entry.enabled)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names of the keys that are driven."""
+        """Names of the driven keys."""
         return tuple(entry.key for entry in self.driven)
 
     def drivers(self) -> set[str]:
-        """Return everything the driven keys read."""
+        """Return the names of all drivers of the enabled entries."""
         return {name for entry in self.driven for name in entry.parsed().names}
 
     def playing(self, driver: str) -> tuple[str, ...]:
-        """Return the driven keys whose formula reads ``driver``, those that read nothing else first."""
+        """Return the driven keys whose formula reads ``driver``, first those that read only it."""
         found = [entry for entry in self.driven if driver in entry.parsed().names]
         return tuple(entry.key for entry in sorted(found, key=lambda entry: len(entry.parsed().names)))
 
@@ -116,19 +116,19 @@ class ShapeMap:
         return f"{text}, missing: {', '.join(missing)}" if missing else text
 
     def missing_lines(self) -> list[str]:
-        """Return a line for each that something stands in for, and one for all that nothing stands in for."""
+        """Return a line for each missing shape with a substitute, and one line for all without."""
         lines = [f"{name}: {by} stands in" for name, by in _paired(self.missing) if by]
         lost = [name for name, by in _paired(self.missing) if not by]
         return lines + ([f"Not played: {', '.join(lost)}"] if lost else [])
 
 
 def _paired(missing: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what is missing and what stands in, a shape of both sides once, without its side."""
+    """Return missing shapes and their substitutes, with left and right shape as one, without the side."""
     found: dict[str, str] = {}
     for name, by in missing.items():
         other = name.replace("Left", "Right") if name.endswith("Left") else name.replace("Right", "Left")
         whole = name.removesuffix("Left").removesuffix("Right")
-        # Going left and going right (jaw, mouth) are two things, no pair.
+        # jawLeft and jawRight (and mouthLeft, mouthRight) are two motions and not two sides of one.
         if whole not in ("jaw", "mouth") and other != name and other in missing and bool(missing[other]) == bool(by):
             found[whole] = by.replace("Left", "").replace("Right", "")
         else:
@@ -137,12 +137,12 @@ def _paired(missing: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def save(path: str | os.PathLike[str], table: ShapeMap, name: str = "") -> Path:
-    """Write a table as JSON and return the path; the file appears whole or not at all.
+    """Write a table as JSON, whole or not at all, and return the path.
 
     Raises
     ------
     RigError
-        If the place cannot be written to.
+        If the file cannot be written.
     """
     target = Path(path)
     data = {"kind": _KIND, "format": FORMAT, "name": name or target.stem, **as_dict(table)}
@@ -162,7 +162,7 @@ def load(path: str | os.PathLike[str]) -> ShapeMap:
     Raises
     ------
     RigError
-        If the file is missing, no mapping, of a newer format, or an entry makes no sense.
+        If the file is missing, not a table, of a newer format, or an entry is not valid.
     """
     source = Path(path)
     try:
@@ -185,7 +185,7 @@ def load(path: str | os.PathLike[str]) -> ShapeMap:
 
 
 def as_dict(table: ShapeMap) -> dict[str, Any]:
-    """Return a table for JSON."""
+    """Return a table as JSON values."""
     entries = [
         {
             "key": entry.key,
@@ -202,7 +202,7 @@ def as_dict(table: ShapeMap) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> ShapeMap:
-    """Return the table of :func:`as_dict`; RigError says which entry is wrong, and how."""
+    """Return the table in the JSON values of :func:`as_dict`; raise RigError, which names a wrong entry."""
     items = data.get("entries")
     if not isinstance(items, list) or not items:
         raise RigError("The mapping has no entries. Export it again.")

@@ -1,1 +1,1 @@
-"""Shape keys by geometry: a rig's own shapes fitted to landmarks."""
+"""Shape keys of any name: the weights with which a rig's shapes fit the landmarks."""

@@ -1,4 +1,4 @@
-"""Many small least-squares problems with bounds that share one matrix, solved at once."""
+"""Solves many small bounded least-squares problems with the same matrix at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: Sweeps of coordinate descent between two attempts to finish exactly, and attempts at most.
+#: Sweeps of coordinate descent between two attempts at an exact solution, and most attempts.
 _SWEEPS: Final = 20
 _ROUNDS: Final = 60
-#: A gradient this small, relative to the diagonal, counts as zero.
+#: Gradient, relative to the diagonal, below which it counts as zero.
 _TOLERANCE: Final = 1e-7
 
 
@@ -26,8 +26,8 @@ def solve(
 ) -> Floats:
     """Return the ``x`` (K, T) that minimises ``x' H x / 2 - b' x`` within bounds, for each of T columns ``b``.
 
-    Cyclic coordinate descent over all columns together comes close; then, for columns that agree on which unknowns
-    rest on a bound, the free ones are solved exactly by one factorisation. What that does not settle is descended
+    Cyclic coordinate descent over all columns together gives an approximation; then, for columns with the same unknowns
+    at their bounds, the others are solved exactly by one factorisation. Columns for which that fails are descended
     further.
 
     Parameters
@@ -39,9 +39,9 @@ def solve(
     low, high : (K,)
         Bounds, finite, ``low <= high``.
     start : (K, T), optional
-        Where to begin, for instance the solution of a similar problem.
+        First approximation, for instance the solution of a similar problem.
     rounds
-        Attempts at most; fewer give a rougher answer sooner.
+        Most attempts; fewer give a rougher solution sooner.
     """
     h = np.asarray(hessian, np.float64)
     b = np.asarray(linear, np.float64)
@@ -60,7 +60,7 @@ def solve(
 
 
 def _descend(h: Floats, b: Floats, low: Floats, high: Floats, x: Floats) -> None:
-    """Minimise over one unknown after the other, for all columns, in place."""
+    """Minimise by one unknown after the other, for all columns, in place."""
     diagonal = np.diag(h)
     for _ in range(_SWEEPS):
         for k in range(len(h)):
@@ -69,7 +69,7 @@ def _descend(h: Floats, b: Floats, low: Floats, high: Floats, x: Floats) -> None
 
 
 def _optimal(h: Floats, b: Floats, low: Floats, high: Floats, x: Floats) -> NDArray[np.bool_]:
-    """Tell which columns (T,) no step along a single unknown improves."""
+    """Return which columns (T,) no change of a single unknown improves."""
     step = (b - h @ x) / np.diag(h)[:, None]
     gain = np.clip(x + step, low, high) - x
     best: NDArray[np.bool_] = np.abs(gain).max(axis=0, initial=0.0) < _TOLERANCE
@@ -77,9 +77,9 @@ def _optimal(h: Floats, b: Floats, low: Floats, high: Floats, x: Floats) -> NDAr
 
 
 def _finish(h: Floats, b: Floats, low: Floats, high: Floats, x: Floats) -> None:
-    """Solve the unknowns that are off their bounds exactly, in place, where that keeps them within."""
+    """Solve the unknowns that are not at a bound exactly, in place, if they stay within their bounds."""
     step = b - h @ x
-    # One on its bound is let go only if that is worth it: else rounding alone would end every step before it begins.
+    # An unknown leaves its bound only for a real gain: otherwise rounding would stop every step at once.
     worth = _TOLERANCE * np.diag(h)[:, None]
     free = ((x > low) | (step > worth)) & ((x < high) | (step < -worth)) & (low < high)
     patterns, member = np.unique(np.packbits(free, axis=0), axis=1, return_inverse=True)
@@ -91,12 +91,12 @@ def _finish(h: Floats, b: Floats, low: Floats, high: Floats, x: Floats) -> None:
         if not len(rows):
             continue
         moved = x[np.ix_(rows, columns)] + np.linalg.solve(h[np.ix_(rows, rows)], step[np.ix_(rows, columns)])
-        # A step that leaves the box is cut short where it does: still downhill, and descending goes on from there.
+        # A step out of the bounds stops at them: that still is an improvement, from which the descent continues.
         x[np.ix_(rows, columns)] = _cut(x[np.ix_(rows, columns)], moved, low[rows], high[rows])
 
 
 def _cut(x: Floats, moved: Floats, low: Floats, high: Floats) -> Floats:
-    """Return ``moved``, or for columns that leave the box the point on the way at which they do."""
+    """Return ``moved``, or, for columns out of bounds, the point between ``x`` and ``moved`` at the first bound."""
     way = moved - x
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(way > 0, (high - x) / way, np.where(way < 0, (low - x) / way, np.inf))

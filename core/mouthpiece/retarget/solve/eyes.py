@@ -1,4 +1,4 @@
-"""Where eyes look, by geometry: shape keys that turn eyeballs, solved for the direction of the gaze."""
+"""Finds the shape keys that turn eyeballs, and solves their weights for the gaze."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .unpinned_parts import Sight
 
 Floats = NDArray[np.float64]
 
-#: An eyeball whose vertices move alike, to this share of the furthest, is carried and does not turn.
+#: An eyeball whose vertices' motion differs by less than this share of the greatest is moved but not turned.
 _CARRIED: Final = 0.25
-#: How deep the front of an eyeball is, in radii.
+#: Depth of the front part of an eyeball that is measured, in radii.
 _FRONT: Final = 0.4
-#: Pull of every weight towards rest, in share of what its shape does.
+#: Regularisation of every weight towards 0, relative to its shape's motion.
 _REST: Final = 1e-3
 
 
@@ -30,9 +30,9 @@ class Looks:
     Attributes
     ----------
     keys : tuple of int
-        Which of the rig's keys, K of them.
+        Indices of these K keys among the rig's keys.
     turns : (2 * B, K)
-        How far each, at weight 1, turns each of the B eyeballs' fronts: to the right of the picture and down, in radii.
+        Motion of the front of each of the B eyeballs by each key at weight 1: right in the picture and down, in radii.
     low, high : (K,)
         Bounds of the weights.
     """
@@ -43,7 +43,7 @@ class Looks:
     high: Floats
 
     def weights(self, gaze: NDArray[np.floating[Any]]) -> Floats:
-        """Return the weights (T, K) with which all eyes look along ``gaze`` (T, 2), radians to the right and down."""
+        """Return the weights (T, K) that turn the eyes to the ``gaze`` (T, 2), radians to the right and down."""
         if not self.keys:
             return np.zeros((len(gaze), 0))
         wanted = np.tile(np.sin(np.asarray(gaze, np.float64)), (1, len(self.turns) // 2))
@@ -60,7 +60,7 @@ def looks(
     low: Floats,
     high: Floats,
 ) -> Looks:
-    """Return which of the keys with those ``deltas`` (each (V, 3)) turn the eyeballs of a mesh, and how far.
+    """Return which of the keys with ``deltas`` (V, 3) each turn the eyeballs of a mesh, and how far.
 
     ``vertices`` (V, 3) is the mesh at rest; ``low`` and ``high`` are all keys' bounds.
     """
@@ -69,7 +69,7 @@ def looks(
         depth = np.asarray(vertices, np.float64)[ball] @ stance.rotation[2]
         behind = depth - depth.min()
         front = behind < _FRONT * radius
-        # All of the front counts, lest a pupil that widens pass for an eye that turns.
+        # The mean over all of the front, so that a widening pupil does not count as a turn.
         fronts.append((ball, ball[front], radius - float(behind[front].mean())))
     keys, turns = [], []
     for k, delta in enumerate(deltas):

@@ -1,4 +1,4 @@
-"""The least squares behind :mod:`.blendshapes`: what counts how much, and two passes over the take."""
+"""The least-squares fit of :mod:`.solver`: weights of the points, regularisation, and two passes over the take."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .proportions import LIP_PAIRS
 
 Floats = NDArray[np.float64]
 
-#: Importance of a point's motion across and down; that towards the viewer is known less well.
+#: Weight of each point's motion in x and y; motion in z is known less well and weighs less.
 _IMPORTANCE: Final = (
     (JAW, 0.15),
     (JAW[6:11], 0.8),
@@ -40,29 +40,29 @@ _IMPORTANCE: Final = (
     (RIGHT_EYE + LEFT_EYE, 0.8),
 )
 _DEPTH: Final = 0.4
-#: Importance of how far apart lips and lids are: it is what a viewer sees first.
+#: Weights of the gaps of lips and of lids, which viewers notice most.
 _LIP_GAP, _LID_GAP = 4.0, 2.0
 _GAPS: Final = tuple((*pair, _LIP_GAP) for pair in LIP_PAIRS) + tuple(
     (*pair, _LID_GAP) for pair in RIGHT_LID_PAIRS + LEFT_LID_PAIRS
 )
-#: Pulls on every weight, in share of what its shape does: towards rest, and towards few shapes.
+#: Regularisation of every weight, relative to its shape's motion: towards 0, and towards few shapes.
 _REST, _FEW = 5e-4, 2e-3
-#: Towards the take's own weight where the shape's name is known; towards a smooth course; of two sides to each other.
+#: Regularisation towards the take's own weight for known names, towards a smooth course, and between two sides.
 _NAMED, _SMOOTH, _PAIRED = 0.02, 0.02, 5e-3
-#: A shape that does little still costs this share of what an average one does.
+#: Least cost of a shape with little motion, as a share of an average shape's.
 _LEAST: Final = 0.05
-#: Half power of the course towards which weights are pulled, hertz.
+#: Half-power frequency, in hertz, of the smooth course that weights are regularised towards.
 _HERTZ: Final = 2.0
-#: Times that combinations are taken off the motion and the rest is solved again.
+#: Number of times the motion by combinations is subtracted and the rest is solved again.
 _ROUNDS: Final = 4
-#: By how much a weight must want to go beyond its limit to be reported.
+#: By how much a weight would exceed its limit to be reported as clamped.
 _SLACK: Final = 0.05
-#: Points whose miss is reported.
+#: Points whose error is reported.
 _SEEN: Final = RIGHT_BROW + LEFT_BROW + NOSE + RIGHT_EYE + LEFT_EYE + LIPS
 
 
 def weighed(moved: NDArray[np.floating[Any]], pinned: NDArray[np.bool_]) -> Floats:
-    """Return displacements (..., 68, 3) as rows (..., R) of a least-squares problem, each times its importance."""
+    """Return displacements (..., 68, 3) as rows (..., R) of a least-squares problem, each times its weight."""
     weight = np.zeros((LANDMARK_COUNT, 1))
     for points, value in _IMPORTANCE:
         weight[list(points)] = value
@@ -75,16 +75,16 @@ def weighed(moved: NDArray[np.floating[Any]], pinned: NDArray[np.bool_]) -> Floa
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
-    """Shapes to be weighed, as seen.
+    """The shapes to fit, in the landmarks' axes.
 
     Attributes
     ----------
     shapes : (K, 68, 3)
-        What each does at weight 1, in eye distances; NaN where a point is not pinned.
+        Displacements of the points by each shape at weight 1, in eye distances; NaN for points that are not pinned.
     low, high : (K,)
         Bounds of the weights.
     cost : (K,)
-        How dear each is, 1 or more: shapes that move much that pins cannot see cost more.
+        Factor, 1 or more, on each shape's regularisation: greater for shapes that move much that has no pins.
     """
 
     shapes: Floats
@@ -101,7 +101,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Combined:
-    """Shapes that are products of others: what each does (C, 68, 3), and the rows of the basis it is made of."""
+    """Shapes that are products of others: displacements (C, 68, 3), and the rows of the basis that each multiplies."""
 
     shapes: Floats
     parts: tuple[tuple[int, ...], ...]
@@ -109,7 +109,7 @@ class Combined:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Weights (K, T) of the basis and (C, T) of the combinations, misses (T,), and frames (K,) cut off by a limit."""
+    """Weights (K, T) of the basis and (C, T) of the combinations, errors (T,), and number of clamped frames (K,)."""
 
     weights: Floats
     combined: Floats
@@ -119,7 +119,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Columns:
-    """The problem's unknowns: a weight that may go both ways is two of them, so that each is dear from zero on."""
+    """The unknowns: a weight that may have both signs is split in two, so that all are 0 or more and have a cost."""
 
     of: NDArray[np.int64]
     sign: Floats
@@ -147,7 +147,7 @@ class _Columns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pulls:
-    """Normal equations of a basis: data, and the pulls that decide where data do not."""
+    """Normal equations of a basis: the data, and the regularisation for what the data do not determine."""
 
     rows: Floats
     hessian: Floats
@@ -180,12 +180,12 @@ def fit(
     named: NDArray[np.bool_] | None = None,
     combined: Combined | None = None,
 ) -> Fitted:
-    """Return the weights that bring the points to the displacements ``wanted`` (T, 68, 3) at ``fps``.
+    """Return the weights that move the points by the displacements ``wanted`` (T, 68, 3), sampled at ``fps``.
 
-    Every frame is solved for itself, then again with a slight pull towards the smoothed course of the first answer:
-    shapes that stand in for each other cannot take turns, while what the points ask for outright, lips that meet above
-    all, stays as sharp as it is. Where ``named`` (K,), weights are pulled towards ``prior`` (K, T). Combinations are
-    taken off the motion and the rest is solved again until they agree.
+    Every frame is solved on its own, then again with slight regularisation towards the smoothed course of the first
+    solution. This keeps similar shapes from alternating, while motion the points clearly determine, above all lips that
+    meet, stays sharp. Where ``named`` (K,), weights are regularised towards ``prior`` (K, T). The motion by
+    combinations is subtracted and the rest is solved again until both agree.
     """
     count, frames = len(basis.shapes), len(wanted)
     columns = _Columns.for_bounds(basis.low, basis.high)
@@ -196,7 +196,7 @@ def fit(
     guess = columns.split(np.zeros((count, frames)) if prior is None else prior)
     constant = pulls.named[:, None] * guess - _FEW * pulls.price[:, None]
     extra = np.zeros((0, frames))
-    # Without anything to smooth towards, the first pass is pulled to what it finds itself.
+    # The first pass has no smooth course yet, so that term is left out.
     rough = pulls.hessian - np.diag(_SMOOTH * pulls.price)
     linear = pulls.rows @ target.T + constant
     x = solve(rough, linear, *bound, start=np.where(named[columns.of, None], guess, 0.0), rounds=2)
@@ -216,7 +216,7 @@ def fit(
 
 
 def smoothed(x: Floats, fps: float) -> Floats:
-    """Return the course of weights (K, T) without what is much faster than speech articulates."""
+    """Return weights (K, T), low-pass filtered at :data:`_HERTZ`."""
     from scipy import ndimage
 
     sigma = np.sqrt(np.log(2)) / (2 * np.pi * _HERTZ) * fps
@@ -234,7 +234,7 @@ def _miss(basis: Basis, wanted: Floats, weights: Floats, combined: Combined | No
 
 
 def _cut_off(pulls: _Pulls, columns: _Columns, linear: Floats, x: Floats, count: int) -> NDArray[np.int64]:
-    """Return on how many frames (K,) each weight stops at a limit it would have gone beyond."""
+    """Return the number of frames (K,) on which each weight is at a limit that it would exceed."""
     step = (linear - pulls.hessian @ x) / np.diag(pulls.hessian)[:, None]
     beyond = (x >= columns.high[:, None]) & (step > _SLACK)
     total = np.zeros((count, x.shape[1]), bool)
@@ -244,6 +244,6 @@ def _cut_off(pulls: _Pulls, columns: _Columns, linear: Floats, x: Floats, count:
 
 
 def largest(shapes: Floats, points: Sequence[int] = range(LANDMARK_COUNT)) -> Floats:
-    """Return how far (K,) each of ``shapes`` (K, 68, 3) moves any of the points."""
+    """Return the greatest motion (K,) of any of the points by each of ``shapes`` (K, 68, 3)."""
     far: Floats = np.nan_to_num(np.linalg.norm(shapes[:, list(points)], axis=2)).max(axis=1, initial=0.0)
     return far

@@ -1,4 +1,4 @@
-"""A rig's face known by 68 points on its surface, and where it stands relative to a performance's face."""
+"""A rig's face, given by its pins, and its orientation and size relative to a performance's face."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ...topology import (
 
 Floats = NDArray[np.float64]
 
-#: Points without which nothing can be solved, and what to call them.
+#: Groups of points that must be pinned, and their names in messages.
 NEEDED: Final = {
     RIGHT_EYE_OUTER: "outer corner of the right eye",
     LEFT_EYE_OUTER: "outer corner of the left eye",
@@ -38,31 +38,31 @@ NEEDED: Final = {
 }
 _UPPER_LIP_OUTSIDE: Final = 51
 _LOWER_LIP_OUTSIDE: Final = 57
-#: Points besides the rigid ones that help to find how a face stands; contour points slide and do not.
+#: Points used to find a face's orientation: the rigid ones and others, but not contour points, which slide.
 _STEADY: Final = tuple(sorted({*RIGID, *NOSE, *RIGHT_EYE, *LEFT_EYE, 48, 54, 51, 57}))
-#: How much worse than its mirror image a face may fit before left and right count as swapped.
+#: Ratio of a face's error to its mirror image's from which left and right count as swapped.
 _SWAPPED: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PinnedFace:
-    """Where the 68 landmarks are on a rig at rest.
+    """Places of the 68 landmarks on a rig at rest.
 
     Attributes
     ----------
     points : (68, 3) float64
-        In the rig's own space and unit; rows of points that were not pinned are NaN.
+        Places in the rig's own space and unit; rows of points that are not pinned are NaN.
     """
 
     points: Floats
 
     def __post_init__(self) -> None:
-        """Check that the points suffice.
+        """Check that enough points are pinned.
 
         Raises
         ------
         RigError
-            If a point nothing works without is not pinned, or points that must differ are one.
+            If a required point is not pinned, or points that must differ are at the same place.
         """
         points = np.array(self.points, np.float64)
         if points.shape != (LANDMARK_COUNT, 3):
@@ -94,16 +94,16 @@ class PinnedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stance:
-    """How to look at a rig's face as a performance's landmarks are seen: x right, y down, z away, eye distances.
+    """Converts a rig's space to the axes and unit of landmarks: x right, y down, z away, in eye distances.
 
     Attributes
     ----------
     rotation : (3, 3)
-        Turns directions of the rig's space into those of the landmarks.
+        Rotates directions of the rig's space to the landmarks' axes.
     points : (68, 3)
-        The rig's points so turned, in its own eye distances, about the middle of its eyes.
+        The rig's points in the landmarks' axes and the rig's eye distances; the origin is the middle of its eyes.
     eye_distance : float
-        Length of the unit in the rig's own.
+        Length of the rig's eye distance in the rig's unit.
     """
 
     rotation: Floats
@@ -111,20 +111,20 @@ class Stance:
     eye_distance: float
 
     def seen(self, displacements: NDArray[np.floating[Any]]) -> Floats:
-        """Return displacements (..., 3) of the rig's space as seen."""
+        """Return displacements (..., 3) of the rig's space in the landmarks' axes and eye distances."""
         turned: Floats = np.asarray(displacements, np.float64) @ self.rotation.T / self.eye_distance
         return turned
 
 
 def stance(face: PinnedFace, neutral: NDArray[np.floating[Any]]) -> Stance:
-    """Return how ``face`` stands against the performance's face ``neutral`` (68, 3), by Procrustes on steady points.
+    """Return the stance of ``face`` relative to the performance's face ``neutral`` (68, 3), by Procrustes' method.
 
-    Faces of mirrored or turned meshes come out right, as what counts is where the pins are.
+    It works for mirrored or turned meshes as well, because it only depends on the places of the pins.
 
     Raises
     ------
     RigError
-        If left and right of the pins are swapped, or they lie on a line.
+        If left and right of the pins are swapped, or the pins lie on a line.
     """
     common = [index for index in _STEADY if face.pinned[index]]
     target = np.asarray(neutral, np.float64)[common]
@@ -145,7 +145,7 @@ def stance(face: PinnedFace, neutral: NDArray[np.floating[Any]]) -> Stance:
 
 
 def _turn(source: Floats, target: Floats) -> tuple[Floats, float]:
-    """Return the rotation (3, 3) that brings ``source`` (N, 3) onto ``target`` but for size, and what is left over."""
+    """Return the rotation (3, 3) that fits ``source`` (N, 3) to ``target`` except for size, and the remaining error."""
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
     u, s, vt = np.linalg.svd(b.T @ a)
     flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
@@ -155,5 +155,5 @@ def _turn(source: Floats, target: Floats) -> tuple[Floats, float]:
 
 
 def mouth_points() -> tuple[int, ...]:
-    """Return the landmarks that say how wide and tall a mouth and the face below the nose are."""
+    """Return the landmarks that define width and height of the mouth and of the face below the nose."""
     return (MOUTH_RIGHT_CORNER, MOUTH_LEFT_CORNER, _UPPER_LIP_OUTSIDE, _LOWER_LIP_OUTSIDE, JAW[8])

@@ -1,4 +1,4 @@
-"""A performance's motion on a face of other proportions: who opens a small mouth wide opens a big one wide as well."""
+"""Transfers a performance's motion to a face of other proportions, scaled by the sizes of its features."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from ...topology import (
 
 Floats = NDArray[np.float64]
 
-#: Inner points of the lips that meet, (upper, lower).
+#: Inner points of the lips that meet: (upper, lower).
 LIP_PAIRS: Final = ((61, 67), (62, 66), (63, 65))
-#: Points that go along with the lower or upper point of a pair when it is brought where it must be.
+#: Points that move with the lower point of a pair, and those that move with the upper, when a gap is corrected.
 _WITH_LOWER: Final = {67: 0, 66: 1, 65: 2, 58: 0, 57: 1, 56: 2}
 _WITH_UPPER: Final = {61: 0, 62: 1, 63: 2, 50: 0, 51: 1, 52: 2}
-#: The lower lip does most of the closing.
+#: Share of a correction that the lower lip makes.
 _LOWER_SHARE: Final = 0.7
-#: Gap of the performance's lips, in eye distances, up to which lips count as met, and from which as parted.
+#: Gap of the performance's lips, in eye distances, up to which they count as meeting, and from which as parted.
 _SHUT, _PARTED = 0.02, 0.06
-#: The same for one pair of points: below the first it is shut for good, from the second it is as wide as it is.
+#: The same for one pair of points: up to the first gap it is shut on the rig, from the second its gap is unchanged.
 _TOUCH: Final = (0.015, 0.045)
-#: A rig whose lips are this far apart at rest (eye distances) rests with an open mouth.
+#: Gap of a rig's lips at rest, in eye distances, from which its mouth counts as open at rest.
 _RESTS_OPEN: Final = 0.03
-#: A region is never taken to be more than so many times larger or smaller than the performance's.
+#: Greatest ratio of the sizes of a region on the rig and the performance's face, either way.
 _MOST: Final = 3.0
-#: Tracked points of the face's edge slide on it: the chin drops further than they show, by this factor, and how they
-#: spread or narrow says nothing about cheeks.
+#: Factor by which the chin drops further than the contour landmarks, which slide over the skin. (For the same reason
+#: their sideways motion says nothing about cheeks.)
 CHIN_SLIDES: Final = 2.2
 _CHIN: Final = 8
-#: Motion this lopsided, in share of its size, is meant; below, it is taken for chance.
+#: Asymmetry of a motion, as a share of its size, up to which it is removed, and from which it is kept.
 _LOPSIDED: Final = (0.15, 0.35)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wanted:
-    """Where a rig's landmarks are to go.
+    """The wanted motion of a rig's landmarks.
 
     Attributes
     ----------
     displacements : (T, 68, 3)
-        From the rig's own rest, seen as landmarks are, in the rig's eye distances.
+        Displacements from the rig's rest, in the landmarks' axes and the rig's eye distances.
     contact : (T,)
-        How nearly, 0 to 1, the performance's lips meet.
+        How closely, 0 to 1, the performance's lips meet.
     """
 
     displacements: Floats
@@ -66,10 +66,10 @@ class Wanted:
 def transferred(landmarks: NDArray[np.floating[Any]], neutral: NDArray[np.floating[Any]], rig: Floats) -> Wanted:
     """Return the motion ``landmarks`` (T, 68, 3) of the face ``neutral`` (68, 3) on the proportions of ``rig`` (68, 3).
 
-    All are seen alike (:class:`~.pinned.Stance`). Each region is scaled by its own size: lips across by the width of
-    the mouth and upwards by the height of the face below the nose, brows by their height over the eyes, lids so that
-    they meet when the performance's do. Where the performance's lips meet, so do the rig's, also if they are parted at
-    rest. Motion that is nearly the same on both sides is made the same.
+    All are in the landmarks' axes (:class:`.Stance`). Each region is scaled by its own size: lips horizontally by the
+    width of the mouth and vertically by the height of the face below the nose, brows by their height over the eyes,
+    lids so that they meet when the performance's do. Where the performance's lips meet, the rig's meet, also if they
+    are parted at rest. Motion that is nearly the same on both sides is made the same.
     """
     face = np.asarray(neutral, np.float64)
     moved = np.asarray(landmarks, np.float64) - face
@@ -84,7 +84,7 @@ def transferred(landmarks: NDArray[np.floating[Any]], neutral: NDArray[np.floati
 
 
 def evened(moved: Floats) -> Floats:
-    """Return motion (T, 68, 3) without what little of it is lopsided; motion that is lopsided in earnest stays."""
+    """Return motion (T, 68, 3) with small asymmetries removed; clearly asymmetric motion is unchanged."""
     mirrored = moved[:, list(MIRROR)] * np.array([-1.0, 1.0, 1.0])
     even, odd = (moved + mirrored) / 2, (moved - mirrored) / 2
     size = np.sqrt((moved**2).sum(axis=(1, 2))) + 1e-9
@@ -94,7 +94,7 @@ def evened(moved: Floats) -> Floats:
 
 
 def _gaps(points: Floats) -> Floats:
-    """Return how far each inner pair of ``points`` (..., 68, 3) is apart, (..., 3)."""
+    """Return the vertical gap of each inner lip pair of ``points`` (..., 68, 3), (..., 3)."""
     return np.stack([points[..., low, 1] - points[..., up, 1] for up, low in LIP_PAIRS], axis=-1)
 
 
@@ -104,7 +104,7 @@ def _smooth(value: Floats, low: float, high: float) -> Floats:
 
 
 def _ratio(face: Floats, rig: Floats, pairs: Sequence[tuple[int, int]], axis: int) -> float:
-    """Return how much larger the rig is along an axis between pairs of points; 1 where it cannot be told."""
+    """Return the ratio of the rig's size to the face's between pairs of points, along an axis; 1 if undetermined."""
     ours = np.mean([abs(face[b, axis] - face[a, axis]) for a, b in pairs])
     theirs = [abs(rig[b, axis] - rig[a, axis]) for a, b in pairs]
     known = [value for value in theirs if np.isfinite(value)]
@@ -114,7 +114,7 @@ def _ratio(face: Floats, rig: Floats, pairs: Sequence[tuple[int, int]], axis: in
 
 
 def _scales(face: Floats, rig: Floats) -> Floats:
-    """Return the factor (68, 3) on every point's displacement."""
+    """Return the factors (68, 3) on the displacements of the points."""
     scales = np.ones((LANDMARK_COUNT, 3))
     wide = _ratio(face, rig, [(48, 54)], 0)
     tall = _ratio(face, rig, [(33, 8)], 1)
@@ -130,14 +130,14 @@ def _scales(face: Floats, rig: Floats) -> Floats:
 
 
 def _close(moved: Floats, rig: Floats, contact: Floats, opened: Floats) -> None:
-    """Bring the lips' gaps to what they must be on the rig, in place: never below meeting, and met where they meet.
+    """Correct the rig's lip gaps, in place: lips never cross, and they meet where the performance's meet.
 
-    ``contact`` (T,) says how nearly the lips meet, ``opened`` (T, 3) how far each pair is beyond touching.
+    ``contact`` (T,) is how closely the lips meet, ``opened`` (T, 3) how far, 0 to 1, each pair is open.
     """
     rest = _gaps(rig)
     parted = np.where(np.isfinite(rest) & (rest > _RESTS_OPEN), rest, 0.0)
     gap = _gaps(moved)
-    # Lips that press (a gap below none) would pass through each other on a mesh.
+    # Negative gaps (pressed lips) are set to 0: the lips would pass through each other on a mesh.
     change = np.maximum(gap, 0.0) * opened - parted * contact[:, None] - gap
     for points, share in ((_WITH_LOWER, _LOWER_SHARE), (_WITH_UPPER, _LOWER_SHARE - 1)):
         for point, pair in points.items():

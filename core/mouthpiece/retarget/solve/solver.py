@@ -1,4 +1,4 @@
-"""Shape keys by geometry: a rig's own shapes, whatever their names, fitted to landmarks by bounded least squares."""
+"""Fits a rig's shape keys, whatever their names, to landmarks by bounded least squares."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: A shape that moves no pin by this share of the eye distance, at its limit, is left alone.
+#: Least motion of a pin, in eye distances, by a shape at its limit, for the shape to be used.
 _STILL: Final = 0.004
-#: A shape with more of its motion than this out of the pins' sight (tongue, eyeballs) is none of their business; up to
-#: that it is the dearer the more of it they do not see: by this factor if it were all.
+#: Greatest share of a shape's motion that may be away from the pins (tongue, eyeballs) for the shape to be used; share
+#: above which its cost rises, and factor on the square of the excess in that cost.
 _UNSEEN: Final = 0.9
 _BORNE, _UNSEEN_COST = 0.2, 150.0
-#: Where a shape's largest motion puts it.
+#: Layer of a shape by the points that it moves most.
 _LAYERS: Final = (
     ("lips", LIPS + JAW[4:13]),
     ("eyes", RIGHT_EYE + LEFT_EYE),
@@ -37,22 +37,22 @@ _LAYERS: Final = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shapes:
-    """A rig's shape keys as the pins see them.
+    """A rig's shape keys, by what they move at the pins.
 
     Attributes
     ----------
     names : tuple of str
-        K of them.
+        Names of the K keys.
     deltas : (K, 68, 3)
-        What each does to the pinned points at weight 1, in the rig's space and unit; NaN where none is pinned.
+        Displacements of the points by each key at weight 1, in the rig's space and unit; NaN where none is pinned.
     low, high : (K,)
         Least and greatest weight.
     unseen : (K,)
-        Share, 0 to 1, of each one's motion that is out of the pins' sight (:mod:`.unseen`).
+        Share, 0 to 1, of each key's motion that is away from the pins (:mod:`.unpinned_parts`).
     known : mapping of str to str
-        ARKit's names of keys whose own names say what they are: they are pulled towards the take's own weights.
+        Key -> ARKit shape, for keys with known names; they are regularised towards the take's own weights.
     made : mapping of str to tuple of str
-        Keys that follow the product of others by themselves (drivers): counted with, never keyed.
+        Keys that drivers of the rig set to the product of other keys -> these; they are computed but not keyed.
     """
 
     names: tuple[str, ...]
@@ -66,18 +66,18 @@ class Shapes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
-    """Weights over time, and how well they do.
+    """Weights over time, and their error.
 
     Attributes
     ----------
     names : tuple of str
-        Keys solved for, N of them.
+        Names of the N solved keys.
     weights : (T, N)
-        Their values at the take's own rate.
+        Values of the keys at the take's own rate.
     error : (T,)
-        Root mean square, over the points of brows, nose, eyes and lips, of what is missed, in the rig's eye distances.
+        Root mean square error over the points of brows, nose, eyes and lips, in the rig's eye distances.
     clamped : mapping of str to int
-        Frames on which a key would have gone on had its limit let it.
+        Key -> number of frames on which it would exceed its limit.
     """
 
     names: tuple[str, ...]
@@ -88,18 +88,18 @@ class Solution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solver:
-    """All about a rig that does not change from take to take.
+    """The solver for a rig: everything that does not depend on the take.
 
     Attributes
     ----------
     stance : Stance
-        How the rig stands against the performance's face.
+        Conversion of the rig's space to the landmarks' axes.
     shapes : Shapes
         All its keys.
     free : tuple of int
-        Keys solved for.
+        Indices of the keys to solve.
     parts : mapping of int to tuple of int
-        Keys that are products of others, and of which.
+        Keys that are products of others -> these, as indices.
     """
 
     stance: Stance
@@ -114,7 +114,7 @@ class Solver:
         Raises
         ------
         RigError
-            If no shape moves a pin, or the pins make no face.
+            If no shape moves a pin, or the pins do not form a face.
         """
         how = stance(face, neutral)
         index = {name: k for k, name in enumerate(shapes.names)}
@@ -131,7 +131,7 @@ class Solver:
 
     @property
     def combined(self) -> Mapping[str, tuple[str, ...]]:
-        """Keys to be set to the product of others, and of which; not those that follow by themselves."""
+        """Keys to be set to the product of others -> these; without those that the rig's drivers set."""
         names = self.shapes.names
         return {
             names[k]: tuple(names[part] for part in rows)
@@ -140,23 +140,23 @@ class Solver:
         }
 
     def layers(self) -> Mapping[str, str]:
-        """Return the layer ("lips", "eyes" or "expression") each key belongs to, by what it moves most."""
+        """Return the layer ("lips", "eyes" or "expression") of each key, by the points it moves most."""
         seen = self.stance.seen(self.shapes.deltas)
         far = np.stack([largest(seen, points) for _, points in _LAYERS])
         return {name: _LAYERS[best][0] for name, best in zip(self.shapes.names, far.argmax(axis=0), strict=True)}
 
     def wanted(self, performance: Performance, strength: float = 1.0) -> Wanted:
-        """Return where the rig's points are to go, all motion times ``strength``."""
+        """Return the wanted motion of the rig's landmarks, times ``strength``."""
         wanted = transferred(performance.landmarks, performance.neutral, self.stance.points)
         return Wanted(wanted.displacements * strength, wanted.contact)
 
     def solve(self, wanted: Floats, fps: float, arkit: NDArray[np.floating[Any]] | None = None) -> Solution:
-        """Return the weights that bring the rig's points to the displacements ``wanted``.
+        """Return the weights that move the rig's points by the displacements ``wanted``.
 
         Parameters
         ----------
         wanted : (T, 68, 3)
-            Seen as landmarks are, in the rig's eye distances.
+            Displacements in the landmarks' axes and the rig's eye distances.
         fps
             Frames per second of ``wanted``.
         arkit : (T, 52), optional
@@ -177,7 +177,7 @@ class Solver:
         return Solution(names, found.weights.T, found.error, clamped)
 
     def _prior(self, arkit: NDArray[np.floating[Any]] | None, frames: int) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return what the take says about each key solved for (N, T), and for which it says anything (N,)."""
+        """Return the take's own weights for the solved keys (N, T), and for which of them it has any (N,)."""
         names = [self.shapes.names[k] for k in self.free]
         prior, named = np.zeros((len(names), frames)), np.zeros(len(names), bool)
         for row, name in enumerate(names):
@@ -187,7 +187,7 @@ class Solver:
 
 
 def _moving(shapes: Shapes, how: Stance) -> list[int]:
-    """Return the shapes that move pins by as much as counts, and do not mostly move what no pin sees."""
+    """Return the indices of the shapes that move pins enough and do not mostly move parts without pins."""
     far = largest(how.seen(shapes.deltas))
     reach = np.maximum(np.abs(shapes.low), np.abs(shapes.high))
     open_to_solve = (shapes.unseen < _UNSEEN) & (far * reach > _STILL) & (shapes.low < shapes.high)

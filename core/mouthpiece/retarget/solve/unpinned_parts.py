@@ -1,4 +1,4 @@
-"""What of a shape key's motion the pins cannot judge: tongues, eyeballs, cheeks, ears."""
+"""Measures how much of a shape key's motion is away from the pins: of tongues, eyeballs, cheeks, ears."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: A vertex this near to a pin, in eye distances, and on the same piece of mesh, is in the pin's sight.
+#: Greatest distance, in eye distances, of a vertex from a pin on the same piece of mesh to count as near it.
 _NEAR: Final = 0.25
-#: A shape that moves something else so many times further than the pinned skin is about that something.
+#: A shape that moves another piece so many times further than the pinned skin counts as a shape of that piece.
 _ELSEWHERE: Final = 4.0
-#: An eyeball or the front half of one: a piece of this size, in widths of the eye's opening, nearly as high as wide,
-#: and not flat, ...
+#: Size of an eyeball or its front half, in widths of the eye's opening; such a piece is nearly as high as wide, and not
+#: flat, ...
 _BALL: Final = (0.5, 2.0)
 _ROUND, _DEEP = 0.75, 0.4
-#: ... that turns by so much of its radius.
+#: ... and moves by at least this share of its radius when it turns.
 _TURNS: Final = 0.05
 
 
 def together(points: Floats) -> Indices:
-    """Return the number (V,) of the place each of ``points`` (V, 3) is at: the same for points at the same place."""
+    """Return a number (V,) for each of ``points`` (V, 3) that is the same for points at the same place."""
     size = max(float(np.ptp(points, axis=0).max()), 1e-300) if len(points) else 1.0
     _, same = np.unique(np.round(points / size, 6), axis=0, return_inverse=True)
     numbers: Indices = np.ravel(same)
@@ -32,14 +32,14 @@ def together(points: Floats) -> Indices:
 
 
 def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]]) -> Indices:
-    """Return the number (V,) of the connected piece each vertex belongs to.
+    """Return the number (V,) of each vertex's connected piece.
 
-    Vertices at the same place count as connected: importers split meshes at seams of texture and normals.
+    Vertices at the same place count as connected, because importers split meshes at seams of texture and normals.
 
     Parameters
     ----------
     vertices : (V, 3)
-        Places at rest.
+        Places of the vertices at rest.
     edges : (E, 2)
         Indices of vertices.
     """
@@ -51,7 +51,7 @@ def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]])
         before = label.copy()
         np.minimum.at(label, joined[:, 0], low)
         np.minimum.at(label, joined[:, 1], low)
-        # Labels are followed to where they point, so that long strips need few rounds.
+        # Each label is replaced by its label's label, so that long strips need few rounds.
         label = np.minimum(label, label[label])
         if np.array_equal(label, before):
             result: Indices = label[same]
@@ -60,16 +60,16 @@ def pieces(vertices: NDArray[np.floating[Any]], edges: NDArray[np.integer[Any]])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """Which vertices (V,) are on pinned pieces of the mesh, which of them near a pin, the pins' own, and eyeballs.
+    """Vertices (V,) on pinned pieces of the mesh, those of them near a pin, the pins' own vertices, and eyeballs.
 
-    Each ball is the indices of its vertices, and its radius.
+    Each ball is given by the indices of its vertices and its radius.
     """
 
     skin: NDArray[np.bool_]
     near: NDArray[np.bool_]
     pins: Indices
     balls: tuple[tuple[Indices, float], ...]
-    #: By how much of its radius an eyeball moves if it turns at all.
+    #: Least motion of an eyeball that turns, as a share of its radius.
     turning: ClassVar[float] = _TURNS
 
     @classmethod
@@ -80,7 +80,7 @@ class Sight:
         pins: Indices,
         eyes: NDArray[np.floating[Any]],
     ) -> Sight:
-        """Return what the ``pins`` (N indices of vertices) see; ``eyes`` (2, 2, 3) are each eye's corners."""
+        """Return the sight of ``pins`` (N indices of vertices); ``eyes`` (2, 2, 3) are the corners of each eye."""
         points = np.asarray(vertices, np.float64)
         piece = pieces(points, edges)
         distance = float(np.linalg.norm(eyes[0, 0] - eyes[1, 1]))
@@ -92,10 +92,10 @@ class Sight:
         return cls(skin, near, np.asarray(pins, np.int64), _balls(points, piece, skin, eyes))
 
     def unseen(self, delta: NDArray[np.floating[Any]]) -> float:
-        """Return which share, 0 to 1, of the motion ``delta`` (V, 3), squared, the pins cannot judge.
+        """Return the share, 0 to 1, of the squared motion ``delta`` (V, 3) that is away from the pins.
 
-        That which is far from all pins, or by which skin far from them moves further than any of them. All of it, where
-        an eyeball turns or something beside the pinned skin moves much further than that.
+        It is the motion far from all pins, or by which skin far from them moves further than any pin. It is 1 if an
+        eyeball turns, or if another piece moves much further than the pinned skin.
         """
         size = np.linalg.norm(np.asarray(delta, np.float64), axis=1)
         most = float(size[self.skin].max(initial=0.0))
@@ -114,7 +114,7 @@ class Sight:
 def _balls(
     points: Floats, piece: Indices, skin: NDArray[np.bool_], eyes: NDArray[np.floating[Any]]
 ) -> tuple[tuple[Indices, float], ...]:
-    """Return the pieces that can only be eyeballs: round, as large as an eye, and behind one's opening."""
+    """Return the pieces that are eyeballs: round, as large as an eye, and behind an eye's opening."""
     found = []
     for number in np.unique(piece[~skin]):
         members = np.flatnonzero(piece == number)

@@ -1,1 +1,1 @@
-"""A plane carried along by landmarks: triangles, folds, and turns of the head."""
+"""Warps of a plane by landmarks: triangles, their folds, and turns of the head."""

@@ -1,4 +1,4 @@
-"""Triangles of a face that turn over when landmarks move too far, and how they are held back."""
+"""Finds triangles of a face that fold when landmarks move too far, and limits the motion to prevent it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .triangles import FLAT, areas, cross
 Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]
 
-#: Upper and lower points that meet when lips or lids shut.
+#: Pairs of upper and lower points that meet when lips shut, and all pairs of lips and lids.
 LIP_PAIRS: Final = ((61, 67), (62, 66), (63, 65))
 PAIRS: Final = LIP_PAIRS + RIGHT_LID_PAIRS + LEFT_LID_PAIRS
-#: Corners (towards x = 0 first) of the mouth and of the eyes: the pairs are parted across the line between them.
+#: Pair -> corners (that towards x = 0 first) of its mouth or eye; the gap is measured across the line between them.
 CORNERS: Final = {**dict.fromkeys(LIP_PAIRS, (60, 64)), **dict.fromkeys(RIGHT_LID_PAIRS, (36, 39)),
                    **dict.fromkeys(LEFT_LID_PAIRS, (42, 45))}  # fmt: skip
-#: Rounds of limiting folds before a frame is scaled back as a whole.
+#: Most rounds of limiting single vertices before all displacements of a frame are reduced.
 _ROUNDS: Final = 40
 
 
 def flipped(triangles: Triangles, moved: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which of the ``triangles`` (K, 3) are turned over when the vertices are at ``moved`` (T, V, 2), (T, K)."""
+    """Return which of the ``triangles`` (K, 3) are folded when the vertices are at ``moved`` (T, V, 2), (T, K)."""
     moved = np.asarray(moved, np.float64)
     size = np.ptp(moved, axis=-2).max(axis=-1, keepdims=True)
     result: NDArray[np.bool_] = areas(moved, triangles) < -FLAT * size**2
@@ -34,7 +34,7 @@ def flipped(triangles: Triangles, moved: NDArray[Any]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repaired:
-    """Vertices (T, V, 2) that fold no triangle; how many triangles of how many frames had been folded."""
+    """Vertices (T, V, 2) without folded triangles, and how many triangles on how many frames had been folded."""
 
     moved: Points
     folds: int
@@ -42,11 +42,11 @@ class Repaired:
 
 
 def repaired(triangles: Triangles, neutral: Points, moved: NDArray[Any], least: float = 0.0) -> Repaired:
-    """Return ``moved`` (T, N or V, 2) with displacements cut short wherever a triangle would turn over.
+    """Return ``moved`` (T, N or V, 2) with displacements shortened where a triangle would fold.
 
-    Lips and lids that cross meet half way. Of other triangles the corners are held back, and only as far as it takes:
-    to the point at which the triangle is flat. ``neutral`` (V, 2) is where nothing is folded; triangles that are at
-    rest already, and those of an area up to ``least``, stay out of it.
+    Lips and lids that cross are moved to meet half way. The corners of other triangles move only until the triangle is
+    flat. ``neutral`` (V, 2) are the vertices at rest; triangles that are folded there, and those of an area up to
+    ``least``, are ignored.
     """
     neutral = np.asarray(neutral, np.float64)
     offsets = np.zeros((len(moved), *neutral.shape))
@@ -64,7 +64,7 @@ def repaired(triangles: Triangles, neutral: Points, moved: NDArray[Any], least: 
         offsets[rows] *= _kept(checked, neutral, offsets[rows], folded[rows])[..., None]
         folded[rows] = flipped(checked, neutral + offsets[rows])
         rows = rows[folded[rows].any(axis=1)]
-    for row in rows:  # never seen on faces; scaled back as a whole, a frame always comes to rest
+    for row in rows:  # never happened on faces; reducing a whole frame ends at rest, where nothing is folded
         while flipped(checked, (neutral + offsets[row])[None]).any():
             offsets[row] *= 0.8
             if np.abs(offsets[row]).max() < 1e-9:
@@ -74,9 +74,9 @@ def repaired(triangles: Triangles, neutral: Points, moved: NDArray[Any], least: 
 
 
 def met(moved: NDArray[Any], neutral: Points) -> Points:
-    """Return the vertices ``moved`` (T, V, 2) with lips and lids that cross brought together half way.
+    """Return the vertices ``moved`` (T, V, 2) with lips and lids that cross moved to meet half way.
 
-    What crosses in ``neutral`` (V, 2) already may go on crossing as far as it does there.
+    Pairs that cross in ``neutral`` (V, 2) may cross as far as they do there.
     """
     result = np.array(moved, np.float64)
     for pair in PAIRS if len(neutral) >= LANDMARK_COUNT else ():
@@ -88,7 +88,7 @@ def met(moved: NDArray[Any], neutral: Points) -> Points:
 
 
 def gap(vertices: Points, pair: tuple[int, int], corners: tuple[int, int]) -> Points:
-    """Return how far a pair is apart (...,), across the line between its corners."""
+    """Return the gap (...,) of a pair, measured across the line between its corners."""
     start, end = (vertices[..., corner, :] for corner in corners)
     along = end - start
     result: Points = cross(along, vertices[..., pair[1], :] - vertices[..., pair[0], :])
@@ -96,16 +96,16 @@ def gap(vertices: Points, pair: tuple[int, int], corners: tuple[int, int]) -> Po
 
 
 def _kept(triangles: Triangles, neutral: Points, offsets: Points, folded: NDArray[np.bool_]) -> Points:
-    """Return the share (T, V) of each vertex's displacement at which the triangles it folds are just flat."""
+    """Return the share (T, V) of each vertex's displacement at which the triangles that it folds are flat."""
     first, second, third = (neutral[triangles[:, k]] for k in range(3))
     d1, d2, d3 = (offsets[:, triangles[:, k]] for k in range(3))
-    # Twice the area when a share t of the displacement is done is a polynomial in t.
+    # Twice the area at a share t of the displacement is a polynomial in t.
     base = cross(second - first, third - first)
     linear = cross(second - first, d3 - d1) + cross(d2 - d1, third - first)
     square = cross(d2 - d1, d3 - d1)
     root = np.sqrt(np.maximum(linear**2 - 4 * square * base, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        # the smaller positive root, written so that a vanishing square term does no harm
+        # the smaller positive root, in a form that is stable for a vanishing square term
         share = np.where(folded, 2 * base / np.where(-linear + root > 0, -linear + root, np.inf), 1.0)
     share = np.clip(share, 0, 1) * np.where(folded, 1 - 1e-3, 1)
     kept = np.ones(offsets.shape[:2])

@@ -1,4 +1,4 @@
-"""Triangles in the plane: their areas, what lies inside a line, and edges that must be there."""
+"""Triangles in the plane: their areas, points inside a polygon, and triangulations with required edges."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]
 
 
-#: Area, in those of the square around all vertices, below which a triangle counts as flat.
+#: Area below which a triangle counts as flat, as a share of the square around all vertices.
 FLAT: Final = 1e-9
 
 
 def cross(u: NDArray[Any], v: NDArray[Any]) -> Points:
-    """Return the cross products (...,) of vectors (..., 2); y down, positive is clockwise from ``u``."""
+    """Return the cross products (...,) of vectors (..., 2); with y down, positive means ``v`` is clockwise of ``u``."""
     result: Points = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
     return result
 
@@ -40,10 +40,10 @@ def inside(points: Points, polygon: Points) -> NDArray[np.bool_]:
 
 
 class Edges:
-    """A triangulation whose edges can be exchanged until those asked for are among them."""
+    """A triangulation whose edges can be flipped until it has all required edges."""
 
     def __init__(self, vertices: Points, triangles: Triangles) -> None:
-        """Begin with ``triangles`` (K, 3) of ``vertices`` (V, 2)."""
+        """Start with ``triangles`` (K, 3) of ``vertices`` (V, 2)."""
         self._vertices = vertices
         self._rows = [tuple(int(v) for v in row) for row in triangles]
         self._sides: dict[frozenset[int], set[int]] = {}
@@ -52,13 +52,13 @@ class Edges:
             self._attach(number, row)
 
     def triangles(self) -> Triangles:
-        """Return the triangles as they are now, (K, 3)."""
+        """Return the current triangles (K, 3)."""
         return np.array(self._rows, np.int64).reshape(-1, 3)
 
     def require(self, first: int, second: int) -> bool:
-        """Make the line from ``first`` to ``second`` an edge and keep it, and tell whether that could be done.
+        """Make the line from ``first`` to ``second`` a permanent edge; return whether that was possible.
 
-        It cannot where an edge required before, or a vertex, is in the way.
+        It is not possible if a required edge or a vertex lies on the line.
         """
         wanted = frozenset((first, second))
         for turn in range(4 * len(self._sides)):
@@ -70,7 +70,7 @@ class Edges:
         return False
 
     def _exchange_one(self, first: int, second: int, turn: int) -> bool:
-        """Exchange an edge that crosses the line, one after which fewer cross if there is one, else each in turn."""
+        """Flip an edge that crosses the line: one that leaves fewer crossings if there is one, else each in turn."""
         crossing = sorted((side for side in self._sides if self._crosses(side, first, second)), key=sorted)
         others = ((side, self._opposite(side)) for side in crossing if side not in self._fixed)
         able = [(side, other) for side, other in others if other is not None and self._crosses(side, *other)]
@@ -93,7 +93,7 @@ class Edges:
                 del self._sides[side]
 
     def _opposite(self, side: frozenset[int]) -> tuple[int, int] | None:
-        """Return the third vertices of the two triangles at an edge; None at the rim."""
+        """Return the third vertices of the two triangles at an edge; None at the border."""
         rows = sorted(self._sides[side])
         if len(rows) != 2:
             return None
@@ -110,7 +110,7 @@ class Edges:
         self._attach(two, self._rows[two])
 
     def _crosses(self, side: frozenset[int], first: int, second: int) -> bool:
-        """Tell whether an edge and the line between two vertices cross between their ends."""
+        """Return whether an edge and the line between two vertices cross between their ends."""
         a, b = side
         if first in side or second in side:
             return False

@@ -1,7 +1,7 @@
-"""A drawing warped by its landmarks: triangles over the face, and points carried along by them.
+"""Warps a drawing by its landmarks: triangles over the face, and points that move with them.
 
-Everything is in the plane of the drawing, x to the right and y down, in any unit. Landmarks come first among the
-vertices, border points after them; border points stand still, so that motion fades to nothing towards them.
+Everything is in the plane of the drawing, x to the right and y down, in any unit. The vertices are the landmarks,
+followed by border points, which do not move, so that motion fades towards them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .triangles import FLAT, Edges, areas, cross, inside
 Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]
 
-#: Closed lines of landmarks that part what is inside from what is outside: their sides are always edges.
+#: Closed lines of landmarks that no triangle may cross: their sides are always edges.
 LOOPS: Final[tuple[tuple[int, ...], ...]] = (INNER_LIPS, RIGHT_EYE, LEFT_EYE)
-#: How far a shut pair is held apart while triangles are sought, in distances between the corners.
+#: Gap of a shut pair while the triangles are computed, in distances between its corners.
 _PARTED: Final = 0.02
 
 
 def ring(points: Points, margin: float = 0.6, count: int = 24) -> Points:
-    """Return border points (count, 2): an ellipse around ``points`` (N, 2), ``margin`` of their size away."""
+    """Return border points (count, 2) on an ellipse around ``points`` (N, 2), at ``margin`` times their size."""
     low, high = points.min(axis=0), points.max(axis=0)
     # An ellipse through the corners of a box is wider than the box by the square root of two.
     radii = (high - low) / 2 * (np.sqrt(2) + margin)
@@ -57,11 +57,11 @@ def triangulate(
 ) -> Triangles:
     """Return triangles (K, 3) over ``points`` (N, 2) and ``border`` (B, 2): indices into both, landmarks first.
 
-    Delaunay's triangles, but for those that would cross a loop: with all 68 landmarks, inner lips and lids are loops
-    unless others are given, and ``pairs`` (upper and lower point, to the corners between which they lie) are theirs.
-    Lips and lids that are shut, or cross, are taken as open a crack, so that the two sides of the mouth have no
-    triangle in common and part from each other; what lies between them is flat then and holds no point. Every
-    triangle runs the same way around (its area is positive, see :func:`flipped`).
+    They are Delaunay's triangles, changed so that none crosses a loop. With all 68 landmarks the loops are inner lips
+    and lids, unless others are given; ``pairs`` maps (upper, lower) points of the loops to the corners they lie
+    between. Lips and lids that are shut, or cross, are opened slightly first, so that no triangle joins the two lips;
+    the triangles between them are then flat and hold no point. All triangles have the same orientation (positive area,
+    see :func:`~mouthpiece.retarget.warp.folds.flipped`).
 
     Raises
     ------
@@ -85,7 +85,7 @@ def triangulate(
         for first, second in zip(loop, (*loop[1:], loop[0]), strict=True):
             edges.require(first, second)
     for upper, lower in pairs:
-        edges.require(upper, lower)  # the inside of shut lips is flat then, whatever line they take
+        edges.require(upper, lower)  # so that the inside of shut lips is flat, however curved their line is
     result = edges.triangles()
     wrong = areas(vertices, result) < 0
     result[wrong] = result[wrong][:, ::-1]
@@ -93,9 +93,9 @@ def triangulate(
 
 
 def parted(vertices: Points, pairs: Mapping[tuple[int, int], tuple[int, int]] = CORNERS) -> Points:
-    """Return ``vertices`` (V, 2) with shut lips and lids open a crack, and no two in the same place.
+    """Return ``vertices`` (V, 2) with shut lips and lids slightly opened, and no two at the same place.
 
-    ``pairs`` as for :func:`triangulate`. For finding triangles only: what is warped stays where it is.
+    ``pairs`` is as for :func:`triangulate`. The result is only for computing triangles; the drawing is not changed.
     """
     moved = vertices.copy()
     for pair, corners in pairs.items():
@@ -114,7 +114,7 @@ def parted(vertices: Points, pairs: Mapping[tuple[int, int], tuple[int, int]] = 
     seen: set[tuple[int, int]] = set()
     for index in range(len(moved)):
         turn = 0
-        while (place := _cell(moved[index], size)) in seen:  # by the golden angle, never to the same place again
+        while (place := _cell(moved[index], size)) in seen:  # turned by the golden angle, which never repeats a place
             turn += 1
             moved[index] += size * 1e-5 * np.sqrt(turn) * np.array([np.cos(2.4 * turn), np.sin(2.4 * turn)])
         seen.add(place)
@@ -127,9 +127,9 @@ def _cell(point: Points, size: float) -> tuple[int, int]:
 
 
 def region(points: Points, triangles: Triangles, loop: Sequence[int] = INNER_LIPS) -> NDArray[np.bool_]:
-    """Return which of the ``triangles`` (K, 3) fill a ``loop`` of landmarks, such as the mouth's inside, (K,).
+    """Return which of the ``triangles`` (K, 3) are inside a ``loop`` of landmarks, such as the inner lips, (K,).
 
-    ``points`` (V, 2) are the vertices, or as many as the loop needs; shut loops are told apart as well.
+    ``points`` (V, 2) are the vertices, at least those of the loop; the loop may be shut.
     """
     among: NDArray[np.bool_] = np.all(np.isin(triangles, loop), axis=1)
     points = np.asarray(points, np.float64)
@@ -140,7 +140,7 @@ def region(points: Points, triangles: Triangles, loop: Sequence[int] = INNER_LIP
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Warp:
-    """Points that follow the landmarks: where each lies among the triangles, worked out once.
+    """Points that move with the landmarks; the triangle of each is computed once.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class Warp:
     corners : (P, 3) int64
         Vertices of the triangle each point lies in.
     weights : (P, 3) float64
-        Barycentric coordinates in it, adding up to 1; all 0 for points outside, which stand still.
+        Barycentric coordinates in it, which sum to 1; all 0 for points outside, which do not move.
     """
 
     points: Points
@@ -170,8 +170,8 @@ class Warp:
     ) -> Warp:
         """Return the warp of ``points`` (P, 2), given the vertices ``neutral`` (V, 2) and their ``triangles`` (K, 3).
 
-        ``side`` (one for all, or (P,)) settles where a point on the line of shut lips or lids belongs: -1 to the upper,
-        1 to the lower, 0 to whichever comes first; ``pairs`` are the upper and lower points of such lines.
+        ``side`` (one for all, or (P,)) assigns points on the line of shut lips or lids: -1 to the upper, 1 to the
+        lower, 0 to the one found first; ``pairs`` are the upper and lower points of such lines.
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         neutral = np.asarray(neutral, np.float64)
@@ -188,8 +188,8 @@ class Warp:
         return cls(points, neutral, corners, weights)
 
     def blend(self, values: NDArray[Any]) -> Points:
-        """Return ``values`` (..., V, D) of the vertices at the points, (..., P, D); 0 outside the triangles."""
-        # One corner after the other: the gathered array of all three would not fit the cache.
+        """Return ``values`` (..., V, D) of the vertices, interpolated at the points (..., P, D); 0 outside."""
+        # One corner after the other: an array of all three would not fit the cache.
         parts = (np.take(values, self.corners[:, k], axis=-2) * self.weights[:, k, None] for k in range(3))
         result: Points = sum(parts, np.zeros(1))
         return result
@@ -197,7 +197,7 @@ class Warp:
     def __call__(self, moved: NDArray[Any]) -> Points:
         """Return the points (T, P, 2) when the landmarks are at ``moved`` (T, N, 2), or all vertices at (T, V, 2).
 
-        Exactly the points where nothing moves.
+        Where nothing moves, the result is exactly the points at rest.
         """
         offsets = np.zeros((len(moved), *self.neutral.shape))
         count = moved.shape[1]
@@ -210,7 +210,7 @@ def _located(
 ) -> tuple[Triangles, Points]:
     """Return the triangle (P, 3) each point lies in and its weights (P, 3) there.
 
-    Of several that meet at a point it is one with a ``preference`` (P, K) above 0.
+    If several meet at a point, one with a ``preference`` (P, K) above 0 is used.
     """
     if not len(triangles):
         return np.zeros((len(points), 3), np.int64), np.zeros((len(points), 3))
@@ -222,7 +222,7 @@ def _located(
     wanted = (preference > 0) & (depth > -1e-6)
     best = np.where(wanted, depth + 1e3, depth).argmax(axis=1)
     rows = np.arange(len(points))
-    chosen = np.clip(weights[rows, best], 0, None)  # a point in the crack between two sides goes to the nearer
+    chosen = np.clip(weights[rows, best], 0, None)  # a point between two sides is moved to the nearer one
     chosen /= chosen.sum(axis=1, keepdims=True)
     chosen[depth[rows, best] < -1e-3] = 0
     return triangles[best], chosen
