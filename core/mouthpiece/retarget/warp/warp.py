@@ -188,7 +188,7 @@ class Warp:
         return cls(points, neutral, corners, weights)
 
     def blend(self, values: NDArray[Any]) -> Points:
-        """Return ``values`` (..., V, D) of the vertices interpolated at the points, (..., P, D); 0 outside triangles."""
+        """Return ``values`` (..., V, D) of the vertices interpolated at the points (..., P, D); 0 outside triangles."""
         # One corner after the other: an array of all three would not fit the cache.
         parts = (np.take(values, self.corners[:, k], axis=-2) * self.weights[:, k, None] for k in range(3))
         result: Points = sum(parts, np.zeros(1))
