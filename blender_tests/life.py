@@ -63,7 +63,7 @@ class Seen:
         if len(self.points) != len(other.points) or not rows_alike(self.values, other.values, tolerance):
             return False
         pairs = zip(self.points.values(), other.points.values(), strict=True)
-        return all(a.shape == b.shape and np.allclose(a, b, atol=tolerance) for a, b in pairs)
+        return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=tolerance) for a, b in pairs)
 
     def moves(self) -> bool:
         """Return whether anything changes from frame to frame."""
@@ -76,7 +76,7 @@ def rows_alike(mine: list[tuple[float, ...]], others: list[tuple[float, ...]], t
     """Return whether the same rows of numbers are in both, in whatever order."""
     if len(mine) != len(others):
         return False
-    return not mine or np.allclose(sorted(mine), sorted(others), atol=tolerance)
+    return not mine or np.allclose(sorted(mine), sorted(others), rtol=1e-4, atol=tolerance)
 
 
 @cache

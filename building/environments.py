@@ -133,6 +133,8 @@ def prepare(environment: Environment) -> Path:
 def install(environment: Environment) -> None:
     """Make the environment, or bring one of the checkout's up to date, and note what it was made of."""
     folder = ROOT / environment.folder
+    if folder.is_symlink():
+        raise BuildError(f"'{folder}' is a link: packages would be installed into another folder. Take the link away.")
     marker, stamp = folder / "mouthpiece-stamp", fingerprint(environment)
     python = find_python(environment.python)
     if python is None:

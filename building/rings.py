@@ -37,6 +37,8 @@ SECONDS = {
     "zip 5.2": 20.0,
     "real Blender": 80.0,
 }
+#: Seconds of a job that has not been measured.
+_UNKNOWN = 100.0
 #: Two zips are never built at once: they share the wheel of the core.
 _zipping = threading.Lock()
 
@@ -101,7 +103,14 @@ def pytest_job(
     def run() -> Outcome:
         return run_pytest(ring, environment.executable, arguments, settings or {})
 
-    return Job(ring, run, after=(environment.folder,), seconds=SECONDS[ring])
+    return Job(ring, run, after=(environment.folder,), seconds=SECONDS.get(ring, _UNKNOWN))
+
+
+def tests_of(folder: str, arguments: Sequence[str]) -> list[str]:
+    """Return what pytest is given: all of `folder`, or only the files and tests that its `arguments` name."""
+    named = [word.partition("::")[0] for word in arguments if not word.startswith("-")]
+    names_tests = any("/" in word or word.endswith(".py") for word in named)
+    return [*([] if names_tests else [folder]), *arguments]
 
 
 def left_out(ring: str, fine: bool, words: str) -> Job:
@@ -113,10 +122,10 @@ def ring_pure(options: argparse.Namespace, shared: bool) -> list[Job]:
     """Run tests/ without Blender; training's tests, which need torch, only if asked for."""
     training = "--ignore-glob=*/test_training_*.py"
     if not options.training:
-        found = [pytest_job("pure", tools(), ["tests", training, *options.pytest])]
+        found = [pytest_job("pure", tools(), [training, *tests_of("tests", options.pytest)])]
         return [*found, left_out("training", True, "it needs torch; --training installs that")]
     if not shared:
-        return [pytest_job("pure", dev(True), ["tests", *options.pytest])]
+        return [pytest_job("pure", dev(True), tests_of("tests", options.pytest))]
     files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_training_*.py"))]
     return [pytest_job("pure", dev(True), ["tests", training]), pytest_job("training", dev(True), files)]
 
@@ -138,13 +147,13 @@ def bpy_versions(options: argparse.Namespace) -> tuple[list[str], list[Job]]:
 def ring_bpy(options: argparse.Namespace, shared: bool) -> list[Job]:
     """Run blender_tests/ in the bpy modules."""
     versions, found = bpy_versions(options)
-    shares = SHARES if shared else {"": ["blender_tests", *OUTER]}
+    shares = SHARES if shared else {"": [*OUTER, *tests_of("blender_tests", options.pytest)]}
     full = ["--full"] if options.full else []
     for version in versions:
         settings = {"PYTHONPATH": BPY[version].core_path}
         for share, arguments in shares.items():
             name = f"bpy {version} {share}".rstrip()
-            found.append(pytest_job(name, BPY[version], [*arguments, *full, *options.pytest], settings))
+            found.append(pytest_job(name, BPY[version], [*arguments, *full], settings))
     return found
 
 
@@ -162,7 +171,7 @@ def _zip_job(version: str, extra: Sequence[str]) -> Job:
         return run_pytest(name, BPY[version].executable, arguments, settings)
 
     name = f"zip {version}"
-    return Job(name, run, after=tuple({BPY45.folder, BPY[version].folder}), seconds=SECONDS[name])
+    return Job(name, run, after=tuple({BPY45.folder, BPY[version].folder}), seconds=SECONDS.get(name, _UNKNOWN))
 
 
 def package(tag: str) -> Path:
@@ -206,7 +215,7 @@ def ring_real(options: argparse.Namespace, shared: bool) -> list[Job]:
 
     fetched = [] if blender else [Job(fetch, fetch_blender, seconds=90.0, aside=True, quiet=True)]
     after = (BPY45.folder, *(job.name for job in fetched))
-    return [*fetched, Job(name, run, after=after, seconds=SECONDS[name])]
+    return [*fetched, Job(name, run, after=after, seconds=SECONDS.get(name, _UNKNOWN))]
 
 
 def fetch_blender() -> Outcome:

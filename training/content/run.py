@@ -260,7 +260,7 @@ class ContentRun:
         while self.step < self.config.steps:
             for name, value in self.learn().items():
                 totals[name] += value / every
-            if self.step % every == 0:
+            if self.step % every == 0 or self.step == self.config.steps:  # a short run is validated as well
                 going = self.evaluate(dict(totals))
                 last = self.history[-1]
                 log.info(
