@@ -528,3 +528,30 @@ def test_screenshots_need_a_virtual_screen(monkeypatch, capsys):
     monkeypatch.setattr(build.shutil, "which", lambda name: None)
     assert build.main(["screenshots", "--blender", "blender"]) == 1
     assert "Xvfb" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ([], ["tests"]),
+        (["-k", "vrm", "-x"], ["tests", "-k", "vrm", "-x"]),
+        (["tests/test_files.py"], ["tests/test_files.py"]),
+        (["-q", "tests/test_files.py::test_names", "-x"], ["-q", "tests/test_files.py::test_names", "-x"]),
+    ],
+)
+def test_files_that_are_named_are_all_that_runs(arguments, given):
+    assert rings.tests_of("tests", arguments) == given
+
+
+def test_a_ring_nobody_has_measured_is_planned_all_the_same():
+    assert rings.pytest_job("bpy 9.9", environments.BPY45, []).seconds > 0
+
+
+def test_an_environment_that_is_a_link_is_left_alone(tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / ".venv").symlink_to(other)
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    with pytest.raises(processes.BuildError, match="is a link"):
+        environments.install(environments.BPY45)
+    assert not any(other.iterdir())
