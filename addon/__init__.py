@@ -2,93 +2,76 @@
 
 from __future__ import annotations
 
-from . import (
-    bone_mapping,
-    chart_settings,
-    command,
-    dials,
-    mapping_table,
-    panels,
-    panels_bones,
-    panels_chart,
-    panels_dials,
-    panels_mapping,
-    panels_options,
-    panels_picture,
-    panels_pins,
-    panels_portrait,
-    panels_strokes,
-    picture_settings,
-    pins,
-    pins_overlay,
-    portrait_preview,
-    portrait_settings,
-    preferences,
-    properties,
-)
-from .operators import (
-    add_demo,
-    also,
-    animate,
-    bones,
-    chart,
-    drawn_face,
-    landmark_files,
-    landmarks,
-    mapping,
-    mapping_files,
-    pick_pins,
-    picture,
-    portrait,
-    redial,
-    render_portrait,
-    try_pose,
-)
-from .operators import pins as pin_operators
-from .strokes import settings as stroke_settings
+from . import demo, panel, preferences, scene_settings
+from .bake import operators as bake_operators
+from .bake import panel as bake_panel
+from .bake import settings as bake_settings
+from .command import parser as command_parser
+from .targets.bones import mapping as bone_mapping
+from .targets.bones import operators as bone_operators
+from .targets.bones import panel as bone_panel
+from .targets.grease_pencil import operators as drawing_operators
+from .targets.grease_pencil import panel as drawing_panel
+from .targets.grease_pencil import pose_preview
+from .targets.grease_pencil import settings as drawing_settings
+from .targets.mouth_chart import operators as chart_operators
+from .targets.mouth_chart import panel as chart_panel
+from .targets.mouth_chart import settings as chart_settings
+from .targets.picture_rig import landmark_operators
+from .targets.picture_rig import operators as picture_operators
+from .targets.picture_rig import panel as picture_panel
+from .targets.picture_rig import settings as picture_settings
+from .targets.pins import operators as pin_operators
+from .targets.pins import overlay as pin_overlay
+from .targets.pins import panel as pin_panel
+from .targets.pins import picker as pin_picker
+from .targets.pins import pins
+from .targets.portrait import operators as portrait_operators
+from .targets.portrait import panel as portrait_panel
+from .targets.portrait import preview as portrait_preview
+from .targets.portrait import render_operator
+from .targets.portrait import settings as portrait_settings
+from .targets.shape_keys import operators as shape_key_operators
+from .targets.shape_keys import panel as shape_key_panel
+from .targets.shape_keys import table as shape_key_table
 
-#: Settings first, the panel before its parts.
+#: In the order of registration: settings, then operators, then the panel before its sub-panels.
 MODULES = (
     preferences,
-    properties,
-    dials,
-    mapping_table,
+    scene_settings,
+    bake_settings,
+    shape_key_table,
     picture_settings,
     portrait_settings,
     pins,
     chart_settings,
     bone_mapping,
-    stroke_settings,
-    animate,
-    also,
-    redial,
-    mapping,
-    mapping_files,
+    drawing_settings,
+    bake_operators,
+    shape_key_operators,
     pin_operators,
-    pick_pins,
-    chart,
-    bones,
-    drawn_face,
-    try_pose,
-    add_demo,
-    picture,
-    landmarks,
-    landmark_files,
-    portrait,
-    render_portrait,
-    panels,
-    panels_mapping,
-    panels_pins,
-    panels_chart,
-    panels_bones,
-    panels_strokes,
-    panels_picture,
-    panels_portrait,
-    panels_dials,
-    panels_options,
-    pins_overlay,
+    pin_picker,
+    chart_operators,
+    bone_operators,
+    drawing_operators,
+    pose_preview,
+    demo,
+    picture_operators,
+    landmark_operators,
+    portrait_operators,
+    render_operator,
+    panel,
+    shape_key_panel,
+    pin_panel,
+    chart_panel,
+    bone_panel,
+    drawing_panel,
+    picture_panel,
+    portrait_panel,
+    bake_panel,
+    pin_overlay,
     portrait_preview,
-    command,
+    command_parser,
 )
 
 

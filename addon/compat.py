@@ -1,4 +1,4 @@
-"""Everything that differs between Blender versions and builds, as functions named for what they do."""
+"""Everything that differs between Blender versions and builds, each in a function named for what it does."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bpy_extras import anim_utils
 
 
 class StripTimes(NamedTuple):
-    """Where a strip lies, in scene frames.
+    """Position and trims of a strip, in scene frames.
 
-    ``left`` is the first frame heard and ``right`` the one after the last; ``hidden`` frames of content lie
-    before ``left``, dragged under the handle; ``trim_start`` and ``trim_end`` frames were cut off on loading.
+    ``left`` is the first frame heard and ``right`` the one after the last. ``hidden`` is how many frames of content the
+    left handle hides; ``trim_start`` and ``trim_end`` are the frames that were cut off on loading.
     """
 
     left: int
@@ -30,7 +30,7 @@ def strips_of(editor: bpy.types.SequenceEditor) -> Any:
 
 
 def all_strips(scene: bpy.types.Scene) -> list[Any]:
-    """Return every strip of the scene, those in meta strips too; none where there is no sequencer."""
+    """Return every strip of the scene, also those in meta strips; an empty list if it has no sequencer data."""
     editor = scene.sequence_editor
     if editor is None:
         return []
@@ -43,9 +43,9 @@ def strips_name(editor: bpy.types.SequenceEditor) -> str:
 
 
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """Return the scene whose strips the user sees: the workspace's since 5.0, else the active one.
+    """Return the scene whose strips the user sees: since 5.0 the one the workspace shows, before that the active one.
 
-    A scene with strips of its own comes first: its frames are the frames that get the keys.
+    The active scene is preferred if it has strips, as the keys go onto its frames.
     """
     chosen = getattr(context.workspace, "sequencer_scene", None)
     if chosen is None or all_strips(context.scene):
@@ -54,7 +54,7 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
 
 
 def strip_times(strip: Any) -> StripTimes:
-    """Return where the strip lies; the renamed attributes of 5.2 are read where they exist."""
+    """Return position and trims of a strip, read from the renamed attributes of 5.2 where they exist."""
     if hasattr(strip, "left_handle"):
         return StripTimes(
             int(strip.left_handle),
@@ -78,27 +78,27 @@ def strip_length(strip: Any) -> int:
 
 
 def new_colour_strip(strips: Any, name: str, channel: int, start: int, length: int) -> Any:
-    """Add a strip of one colour and return it (5.0 on: told its length, before: its end)."""
-    told = bpy.types.StripsTopLevel.bl_rna.functions["new_effect"].parameters
-    last = {"length": length} if "length" in told else {"frame_end": start + length}
+    """Add a strip of one colour and return it (since 5.0 Blender takes its length, before that its end)."""
+    known = bpy.types.StripsTopLevel.bl_rna.functions["new_effect"].parameters
+    last = {"length": length} if "length" in known else {"frame_end": start + length}
     return strips.new_effect(name=name, type="COLOR", channel=channel, frame_start=start, **last)
 
 
 def last_retiming_index(length: int) -> int:
-    """Return which content frame the last retiming key of a strip ``length`` frames long stands for.
+    """Return the content frame of the last retiming key of a strip that is ``length`` frames long.
 
-    Measured: the last frame itself in 4.5, the end of it in 5.2.
+    Measured: the last frame in 4.5, the frame after it in 5.2.
     """
     return length if "content_duration" in bpy.types.SoundStrip.bl_rna.properties else length - 1
 
 
 def retimed_skip_is_scaled() -> bool:
-    """Return whether frames trimmed on loading pass at the strip's retimed speed (5.2) or not (4.5). Measured."""
+    """Return whether retiming also scales the frames trimmed on loading. Measured: yes in 5.2, no in 4.5."""
     return "content_trim_start" in bpy.types.SoundStrip.bl_rna.properties
 
 
 def fcurves_of(owner: bpy.types.ID) -> Any:
-    """Return the f-curves that animate ``owner``; an empty tuple if nothing does."""
+    """Return the f-curves of the active action of ``owner``; an empty tuple if there are none."""
     data = getattr(owner, "animation_data", None)
     if data is None or data.action is None or data.action_slot is None:
         return ()
@@ -107,7 +107,7 @@ def fcurves_of(owner: bpy.types.ID) -> Any:
 
 
 def channelbag(action: bpy.types.Action, slot: Any, ensure: bool = False) -> Any:
-    """Return what holds a slot's f-curves; with ``ensure`` it is made, else None if there is none."""
+    """Return the channelbag with a slot's f-curves; if there is none, None, or with ``ensure`` a new one."""
     if not ensure:
         return anim_utils.action_get_channelbag_for_slot(action, slot)
     layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
@@ -116,7 +116,7 @@ def channelbag(action: bpy.types.Action, slot: Any, ensure: bool = False) -> Any
 
 
 def use_video_output(image_settings: bpy.types.ImageFormatSettings) -> bool:
-    """Make the scene write a video and return True; return False if this build cannot."""
+    """Set the output to video; return False if this build has no FFmpeg."""
     try:
         if hasattr(image_settings, "media_type"):
             image_settings.media_type = "VIDEO"
@@ -127,33 +127,33 @@ def use_video_output(image_settings: bpy.types.ImageFormatSettings) -> bool:
 
 
 def use_image_output(image_settings: bpy.types.ImageFormatSettings) -> None:
-    """Make the scene write PNG pictures."""
+    """Set the output to PNG pictures."""
     if hasattr(image_settings, "media_type"):
         image_settings.media_type = "IMAGE"
     image_settings.file_format = "PNG"
 
 
 def image_output(image_settings: bpy.types.ImageFormatSettings) -> tuple[str, str]:
-    """Return what :func:`restore_image_output` needs."""
+    """Return medium and file format, for :func:`restore_image_output`."""
     return getattr(image_settings, "media_type", ""), image_settings.file_format
 
 
 def restore_image_output(image_settings: bpy.types.ImageFormatSettings, before: tuple[str, str]) -> None:
-    """Give back the medium and file format."""
+    """Set medium and file format to what :func:`image_output` returned."""
     if before[0]:
         image_settings.media_type = before[0]
     image_settings.file_format = before[1]
 
 
 def ensure_material_nodes(material: bpy.types.Material) -> Any:
-    """Return the material's node tree, made if need be (5.0 on: always there)."""
+    """Return the material's node tree, making it if it is missing (since 5.0 it never is)."""
     if material.node_tree is None:
         material.use_nodes = True
     return material.node_tree
 
 
 def set_status(context: bpy.types.Context, text: str | None) -> None:
-    """Show ``text`` in the status bar, or give the bar back with None; nothing to do without a window."""
+    """Show ``text`` in the status bar; None restores its usual content. Does nothing without a window."""
     if context.workspace is not None:
         context.workspace.status_text_set(text)
 
@@ -169,7 +169,7 @@ def has_aud() -> bool:
 
 @contextmanager
 def scratch_scene(fps: int, fps_base: float) -> Iterator[bpy.types.Scene]:
-    """Lend an empty scene of that frame rate and take it back with every sound loaded meanwhile."""
+    """Provide an empty scene of that frame rate; afterwards remove it and every sound loaded meanwhile."""
     sounds = set(bpy.data.sounds)
     scene = bpy.data.scenes.new("Mouthpiece Scratch")
     try:
@@ -182,7 +182,7 @@ def scratch_scene(fps: int, fps_base: float) -> Iterator[bpy.types.Scene]:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """Have every 3D View drawn again, panel and all."""
+    """Make Blender redraw every 3D View with its panels."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
@@ -190,7 +190,7 @@ def redraw(context: bpy.types.Context) -> None:
 
 
 def redraw_images(context: bpy.types.Context) -> None:
-    """Have every 3D View and Image editor drawn again."""
+    """Make Blender redraw every 3D View and Image editor."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
@@ -198,10 +198,10 @@ def redraw_images(context: bpy.types.Context) -> None:
 
 
 def allow_overrides(obj: bpy.types.Object | None) -> None:
-    """Make Mouthpiece's settings of an overridden object last.
+    """Make sure that Mouthpiece's settings of a library override are saved.
 
-    From 5.0 on, settings that its linked original has none of are lost on saving, unless the original has been asked
-    for them before: asking makes them.
+    Since 5.0 they are lost on saving if the linked original has no such settings. Reading a property of the original
+    creates them.
     """
     if obj is None or obj.override_library is None or obj.override_library.reference is None:
         return
@@ -211,24 +211,24 @@ def allow_overrides(obj: bpy.types.Object | None) -> None:
             getattr(group, group.bl_rna.properties.keys()[-1])
 
 
-def user_folder(package: str) -> str:
-    """Return the folder an extension may write to; where it runs from a checkout, one in the user's scripts."""
+def user_folder() -> str:
+    """Return the folder an extension may write to; if Mouthpiece is no extension, one in the user's scripts."""
     try:
-        return bpy.utils.extension_path_user(package)
+        return bpy.utils.extension_path_user(__package__ or "")
     except ValueError:
         return bpy.utils.user_resource("SCRIPTS", path="presets/mouthpiece")
 
 
 def grease_pencils() -> Any:
-    """Return the collection of Grease Pencil data-blocks of version 3 (4.5: the other name holds annotations)."""
+    """Return the Grease Pencil data-blocks (in 4.5 ``bpy.data.grease_pencils`` holds annotations instead)."""
     return bpy.data.grease_pencils_v3 if hasattr(bpy.data, "grease_pencils_v3") else bpy.data.grease_pencils
 
 
 def show_stroke(stroke: Any, style: Any, line: bool, fill: int) -> None:
-    """Have a stroke of Grease Pencil drawn with its line, its fill, or both.
+    """Set whether the line and the fill of a Grease Pencil stroke are shown.
 
-    Strokes of one number ``fill`` are one shape, 0 is none. Since 5.2 all this is the stroke's own, before that its
-    material's ``style``.
+    Strokes with the same number ``fill`` are filled as one shape; 0 is no fill. Since 5.2 these are attributes of the
+    stroke, before that of its material's ``style``.
     """
     if hasattr(stroke, "fill_id"):
         stroke.fill_id, stroke.hide_stroke = fill, not line
@@ -237,8 +237,7 @@ def show_stroke(stroke: Any, style: Any, line: bool, fill: int) -> None:
 
 
 def stroke_shown(stroke: Any, style: Any) -> tuple[bool, bool]:
-    """Return whether the line of a stroke is drawn, and whether it is filled."""
+    """Return whether the line of a stroke is shown, and whether its fill is."""
     if hasattr(stroke, "fill_id"):
         return not stroke.hide_stroke, stroke.fill_id != 0
     return (True, False) if style is None else (style.show_stroke, style.show_fill)
-

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import bpy
 import numpy as np
+from bpy.props import BoolProperty
+from bpy.utils import register_classes_factory
 from mathutils import Vector
 from numpy.typing import NDArray
 
@@ -16,8 +18,8 @@ ASSETS: Final = Path(__file__).parent / "assets"
 HEAD: Final = ASSETS / "demo_head.npz"
 LINE: Final = ASSETS / "demo_line.flac"
 
-#: The chin lies lower than the back of the skull: how steeply the seam between head and neck rises backwards,
-#: how far below the head's joint it passes, and over what height the weights blend (metres).
+#: Seam between head and neck: how steeply it rises backwards (the chin lies lower than the back of the skull), how far
+#: below the head's joint it passes, and the heights between which the weights of head and neck blend (metres).
 _SEAM_SLOPE: Final = 0.71
 _SEAM_BELOW: Final = 0.058
 _SEAM_BLEND: Final = (-0.025, 0.02)
@@ -25,7 +27,7 @@ _NECK_BLEND: Final = (0.01, 0.05)
 
 
 def build(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Object]:
-    """Add the head and its rig to the scene; return mesh and armature."""
+    """Add the head and its rig to the scene; return the mesh object and the armature object."""
     with np.load(HEAD, allow_pickle=False) as data:
         obj = bpy.data.objects.new("Mouthpiece Head", _mesh(data))
         context.scene.collection.objects.link(obj)
@@ -38,7 +40,7 @@ def build(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Objec
 
 
 def add_camera_and_light(context: bpy.types.Context) -> None:
-    """Add a camera on the face and a light, where the scene has none."""
+    """Add a camera that shows the face, and a light, unless the scene has them."""
     scene = context.scene
     if scene.camera is None:
         camera = bpy.data.objects.new("Mouthpiece Camera", bpy.data.cameras.new("Mouthpiece Camera"))
@@ -55,7 +57,7 @@ def add_camera_and_light(context: bpy.types.Context) -> None:
 
 
 def add_line(scene: bpy.types.Scene, start: int = 1) -> Any:
-    """Put the bundled line into the sequencer if that is empty; return the strip, or None."""
+    """Add the bundled sound to the sequencer if that is empty; return the strip, or None."""
     if compat.all_strips(scene):
         return None
     editor = scene.sequence_editor or scene.sequence_editor_create()
@@ -63,6 +65,7 @@ def add_line(scene: bpy.types.Scene, start: int = 1) -> Any:
 
 
 def _mesh(data: Any) -> bpy.types.Mesh:
+    """Return the head's mesh with its materials."""
     mesh = bpy.data.meshes.new("Mouthpiece Head")
     ends = np.cumsum(data["face_sizes"])[:-1]
     mesh.from_pydata(data["vertices"].tolist(), [], [face.tolist() for face in np.split(data["face_vertices"], ends)])
@@ -75,7 +78,7 @@ def _mesh(data: Any) -> bpy.types.Mesh:
 
 
 def _material(name: str, colour: list[float]) -> bpy.types.Material:
-    """Return a material that looks alike in Workbench and in the render engines."""
+    """Return a material that has the same colour in Workbench and in the render engines."""
     material = bpy.data.materials.new(name)
     material.diffuse_color = colour
     surface = next((n for n in compat.ensure_material_nodes(material).nodes if n.type == "BSDF_PRINCIPLED"), None)
@@ -86,6 +89,7 @@ def _material(name: str, colour: list[float]) -> bpy.types.Material:
 
 
 def _add_shapes(obj: bpy.types.Object, data: Any) -> None:
+    """Add the shape keys, each stored as the vertices it moves and their displacements."""
     rest: NDArray[np.float32] = data["vertices"]
     start, index, delta = (data[f"shape_{name}"] for name in ("start", "index", "delta"))
     obj.shape_key_add(name="Basis", from_mix=False).value = 0.0
@@ -100,7 +104,10 @@ def _add_shapes(obj: bpy.types.Object, data: Any) -> None:
 
 
 def _rig(context: bpy.types.Context, neck: NDArray[np.float32], head: NDArray[np.float32]) -> bpy.types.Object:
-    """Return an armature of chest, neck and head; bones can only be made in Edit Mode, so the selection is borrowed."""
+    """Return an armature of chest, neck and head bones.
+
+    Bones can only be made in Edit Mode, so the armature is the active object meanwhile.
+    """
     rig = bpy.data.objects.new("Mouthpiece Rig", bpy.data.armatures.new("Mouthpiece Rig"))
     context.scene.collection.objects.link(rig)
     rig.show_in_front, rig.data.display_type = True, "STICK"
@@ -121,7 +128,7 @@ def _rig(context: bpy.types.Context, neck: NDArray[np.float32], head: NDArray[np
 
 
 def _add_weights(obj: bpy.types.Object, vertices: NDArray[np.float32], joint: NDArray[np.float32]) -> None:
-    """Bind each vertex to chest, neck and head; the three sum to one."""
+    """Add vertex groups with weights for chest, neck and head; the three sum to 1 at every vertex."""
     seam = joint[2] - _SEAM_BELOW + (vertices[:, 1] - joint[1]) * _SEAM_SLOPE
     head = _smoothstep(vertices[:, 2] - seam, *_SEAM_BLEND)
     trunk = 1.0 - _smoothstep(vertices[:, 2], *_NECK_BLEND)
@@ -136,5 +143,47 @@ def _add_weights(obj: bpy.types.Object, vertices: NDArray[np.float32], joint: ND
 
 
 def _smoothstep(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Return values that rise smoothly from 0 at ``low`` to 1 at ``high``."""
     ramp = np.clip((value - low) / (high - low), 0.0, 1.0)
     return ramp * ramp * (3 - 2 * ramp)
+
+
+class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
+    """Add a head with ARKit shape keys and a rig, and a line for it to speak."""
+
+    bl_idname = "mouthpiece.add_demo"
+    bl_label = "Add Demo Character"
+    bl_description = "Add a head with ARKit shape keys and a rig, and a line for it to speak"
+    bl_options = {"REGISTER", "UNDO"}
+
+    line: BoolProperty(
+        name="Add Line", description="Put a spoken line into the sequencer, if that is empty", default=True
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether Object Mode is on: :func:`_rig` has to enter Edit Mode."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Go to Object Mode first")
+        return context.mode == "OBJECT"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add the character, make it active, and choose its head bone and its sound in the scene's settings."""
+        obj, rig = build(context)
+        add_camera_and_light(context)
+        settings = context.scene.mouthpiece
+        settings.head, settings.armature, settings.bone = "BONE", rig, "head"
+        if self.line:
+            strip = add_line(context.scene)
+            if strip is not None:
+                settings.source, settings.strip = "STRIP", strip.name
+        for other in context.selected_objects:
+            other.select_set(False)
+        obj.select_set(True)
+        context.view_layer.objects.active = obj
+        if context.area is not None and context.area.type == "VIEW_3D" and bpy.ops.view3d.view_selected.poll():
+            bpy.ops.view3d.view_selected()  # the head is small compared with Blender's start-up scene
+        return {"FINISHED"}
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_OT_add_demo,))

@@ -1,31 +1,39 @@
-"""Long work off the main thread: a stream of messages, drained by a timer. The worker never touches bpy."""
+"""Runs long work in a thread and passes its messages to an operator by a timer. The thread never uses bpy."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import bpy
+
+from . import compat
+from .reports import reports_errors
+
+if TYPE_CHECKING:
+    from mouthpiece.pipeline import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The work stopped by itself: the exception that stopped it."""
+    """The last message of work that an exception ended."""
 
     error: Exception
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The stream has ended; nothing follows."""
+    """The last message of work that ended normally."""
 
 
 class Job:
-    """A generator run by a thread; what it yields is collected with :meth:`messages`."""
+    """Runs a generator in a thread; :meth:`messages` returns what it has yielded."""
 
     def __init__(self, steps: Iterator[Any]) -> None:
-        """Start."""
+        """Start the thread."""
         self._steps = steps
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -34,11 +42,11 @@ class Job:
 
     @property
     def alive(self) -> bool:
-        """Whether the worker still runs."""
+        """Whether the thread is still running."""
         return self._thread.is_alive()
 
     def messages(self) -> Iterator[Any]:
-        """Yield what has come since the last call, without waiting; :class:`Failed` or :class:`Finished` comes last."""
+        """Yield the messages since the last call, without waiting; the last is :class:`Failed` or :class:`Finished`."""
         while True:
             try:
                 yield self._queue.get_nowait()
@@ -46,23 +54,155 @@ class Job:
                 return
 
     def cancel(self) -> None:
-        """Ask the worker to stop at its next breath; what it still sends may be ignored."""
+        """Make the thread stop at the next message its generator yields."""
         self._stop.set()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for the worker to end."""
+        """Wait until the thread has ended, or for at most that many seconds."""
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        """Run the generator in the thread and queue what it yields."""
         try:
             for message in self._steps:
                 if self._stop.is_set():
                     break
                 self._queue.put(message)
-        except Exception as error:  # raised again, or worded for the artist, on the main thread
+        except Exception as error:  # the main thread raises it again, or reports it to the user
             self._queue.put(Failed(error))
         else:
             self._queue.put(Finished())
         finally:
             if isinstance(self._steps, Generator):
                 self._steps.close()
+
+
+def drain(
+    steps: Iterable[Any],
+    progress: Callable[[Progress], None],
+    warned: Callable[[str], None],
+    result: Callable[[Any], None],
+) -> None:
+    """Run steps to their end in this thread, and pass each message on as :func:`deliver` does.
+
+    Exceptions of a step are not caught.
+    """
+    for message in steps:
+        deliver(message, progress, warned, result)
+
+
+def deliver(
+    message: Any, progress: Callable[[Progress], None], warned: Callable[[str], None], result: Callable[[Any], None]
+) -> None:
+    """Call ``progress`` with a progress message, ``warned`` with the text of a warning, ``result`` with any other."""
+    from mouthpiece.pipeline import Progress, Warned  # slow to import, but the steps have imported it by now
+
+    if isinstance(message, Progress):
+        progress(message)
+    elif isinstance(message, Warned):
+        warned(message.message)
+    else:
+        result(message)
+
+
+#: Seconds between two timer events at which messages are handled.
+_TICK: Final = 0.1
+
+
+class Working:
+    """Mixin for operators that do long work while the user interface stays usable.
+
+    The operator calls :meth:`_wait` from ``execute`` (scripts and background mode) and :meth:`_begin` from ``invoke``,
+    and overrides :meth:`_result`. ``_what`` is its name in the status bar, ``_last`` the type of the message that ends
+    the work.
+    """
+
+    _what: ClassVar[str] = "Mouthpiece"
+    _last: type
+    _job: Job
+    report: Any  # the operator's own
+    _timer: Any = None
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Stop the work; Blender calls this too, when another file is opened while the operator runs."""
+        self._job.cancel()
+        self._put_away(context)
+
+    @reports_errors
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Handle new messages at timer events; stop on Esc or when the panel's button was pressed."""
+        if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
+            self.cancel(context)
+            self.report({"WARNING"}, self._stopped())
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        for message in self._job.messages():
+            if isinstance(message, (Failed, self._last)):
+                self._put_away(context)
+            if isinstance(message, Failed):
+                return self._failed(context, message.error)
+            if not isinstance(message, Finished):
+                deliver(message, *self._receivers(context))
+            if isinstance(message, self._last):
+                return {"FINISHED"}
+        return {"RUNNING_MODAL"}
+
+    def _stopped(self) -> str:
+        """Return the warning to report when the work was stopped."""
+        return "Stopped: nothing was keyed"
+
+    def _failed(self, context: bpy.types.Context, error: Exception) -> set[str]:
+        """Deal with what stopped the work: raise it, unless the operator knows better; return how it ended."""
+        raise error
+
+    def _result(self, context: bpy.types.Context, message: Any) -> None:
+        """Handle a message that is neither progress nor a warning."""
+        raise NotImplementedError
+
+    def _wait(self, context: bpy.types.Context, steps: Iterable[Any]) -> None:
+        """Do the work in this thread, which blocks the user interface."""
+        try:
+            drain(steps, *self._receivers(context))
+        finally:
+            compat.set_status(context, None)
+
+    def _receivers(self, context: bpy.types.Context) -> tuple[Callable[[Any], None], ...]:
+        """Return the functions for progress, warnings and other messages that :func:`deliver` takes."""
+        return (
+            lambda progress: self._show(context, progress),
+            lambda text: self._warn(context, text),
+            lambda result: self._result(context, result),
+        )
+
+    def _begin(self, context: bpy.types.Context, steps: Iterator[Any]) -> set[str]:
+        """Start the work in a thread, and a timer whose events reach :meth:`modal`."""
+        state = context.window_manager.mouthpiece
+        state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
+        self._job = Job(steps)
+        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def _show(self, context: bpy.types.Context, message: Progress) -> None:
+        """Show progress in the panel and the status bar, if it has changed visibly."""
+        state = context.window_manager.mouthpiece
+        seen = state.message, round(state.progress, 2)
+        state.progress, state.message = message.fraction, message.message
+        if not bpy.app.background and seen != (message.message, round(message.fraction, 2)):
+            compat.set_status(context, f"{self._what}: {message.message} ({message.fraction:.0%})  |  Esc: Cancel")
+            compat.redraw(context)
+
+    def _warn(self, context: bpy.types.Context, text: str) -> None:
+        """Report a warning, and add it to the remarks that the panel shows."""
+        self.report({"WARNING"}, text)
+        context.window_manager.mouthpiece.remarks += text + "\n"
+
+    def _put_away(self, context: bpy.types.Context) -> None:
+        """Remove the timer, clear the status bar and enable the panel again."""
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        context.window_manager.mouthpiece.running = False
+        compat.set_status(context, None)
+        compat.redraw(context)

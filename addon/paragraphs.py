@@ -1,4 +1,4 @@
-"""Sentences in the sidebar: on as many lines as its width asks for, none cut off."""
+"""Draws sentences in the sidebar, wrapped to its width."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import bpy
 
-#: Pixels of the sidebar, unscaled, that text in a box cannot have: tabs, margins, scroll bar, icon.
+#: Unscaled pixels of the sidebar's width that are not free for text in a box: tabs, margins, scroll bar, icon.
 _TAKEN: Final = 96
-#: Narrowest column that is wrapped for: below, Blender may cut the lines.
+#: Smallest width to wrap for, in unscaled pixels; in a narrower sidebar Blender cuts the lines.
 _LEAST: Final = 90
 
 
@@ -20,7 +20,7 @@ def draw(layout: Any, text: str, icon: str, context: bpy.types.Context) -> None:
 
 
 def wrapped(text: str, context: bpy.types.Context) -> list[str]:
-    """Return a sentence in lines that fit the region of ``context``, measured in the interface's own letters."""
+    """Return a sentence in lines that fit the region of ``context``, measured in the font of the interface."""
     scale: float = context.preferences.system.ui_scale
     room = max(_LEAST, context.region.width / scale - _TAKEN if context.region else _LEAST)
     lines: list[str] = []
@@ -34,7 +34,7 @@ def wrapped(text: str, context: bpy.types.Context) -> list[str]:
 
 
 def _pieces(word: str, room: float) -> list[str]:
-    """Return a word in pieces that fit: names and paths may be longer than a line."""
+    """Return a word cut into pieces that fit: names and paths may be longer than a line."""
     pieces = [""]
     for letter in word:
         if pieces[-1] and width(pieces[-1] + letter) > room:

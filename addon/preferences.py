@@ -1,4 +1,4 @@
-"""The add-on's preferences: what is this computer's or this user's, and belongs into no scene."""
+"""The add-on's preferences: settings of the user or the computer, not of a scene."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import PictureError
 
 
 class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
-    """What portraits are signed with."""
+    """Certificate and private key that portraits are signed with."""
 
     bl_idname = __package__
 
@@ -25,7 +26,7 @@ class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw them."""
+        """Draw the settings."""
         layout = self.layout
         layout.use_property_split = True
         layout.label(text="Content credentials of portraits")
@@ -34,12 +35,10 @@ class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
 
 
 def signer(context: bpy.types.Context) -> tuple[str, str]:
-    """Return the paths of the user's certificate and private key; both empty where none is named.
+    """Return the paths of the user's certificate and private key; both are empty if none is set.
 
-    Raises PictureError if one is named without the other.
+    Raises PictureError if one is set without the other.
     """
-    from mouthpiece.errors import PictureError
-
     addon = context.preferences.addons.get(__package__)
     found: Any = addon.preferences if addon is not None else None
     if found is None:

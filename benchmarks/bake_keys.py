@@ -16,8 +16,9 @@ import bpy
 import numpy as np
 from mouthpiece.curves import Curves
 
-from addon import demo, keys
-from addon.planning import Channel, Line, Part
+from addon import demo
+from addon.keys import writer
+from addon.keys.channels import Channel, Line, Part
 
 FRAMES = 1500
 RUNS = 5
@@ -37,7 +38,7 @@ def bulk(number: int) -> float:
     head, _ = demo.build(bpy.context)
     part = part_of(head.data.shape_keys)
     began = time.perf_counter()
-    written = keys.write([part], Line(f"bench-{number}", 1, FRAMES), "Bench")
+    written = writer.write([part], Line(f"bench-{number}", 1, FRAMES), "Bench")
     seconds = time.perf_counter() - began
     assert written.keys == FRAMES * len(part.channels), written
     return seconds

@@ -18,10 +18,13 @@ from mouthpiece import Audio, Options
 from mouthpiece.motion.dials import Dials
 
 import addon
-from addon import compat, demo, redialling, sound
-from addon.bake import Bake, Heard
-from addon.strokes import finding, handles, planes, settings
+from addon import compat, demo
+from addon.bake import redial
+from addon.bake.bake import Bake, Heard
+from addon.sound import recordings
 from addon.targets import target_for
+from addon.targets.grease_pencil import face_finder, handles, planes
+from addon.targets.grease_pencil import settings as drawing_settings
 
 RUNS, POINTS, STROKES = 5, 500, 20
 
@@ -30,7 +33,7 @@ def minute(folder: Path) -> Path:
     """Return a take of a minute of the bundled line, over and over."""
     from mouthpiece.pipeline import animate
 
-    line = sound.open_file(demo.LINE)
+    line = recordings.open_file(demo.LINE)
     samples = np.resize(line.samples, 60 * line.rate)
     return animate(Audio(samples, line.rate, "a minute"), Options()).save(folder / "minute.npz")
 
@@ -42,12 +45,12 @@ def drawing() -> Any:
     bpy.context.scene.collection.objects.link(obj)
     made = data.layers.new("Face").frames.new(1).drawing
     made.add_strokes([POINTS // STROKES] * STROKES)
-    face = finding.neutral()[:, :2]
+    face = face_finder.neutral()[:, :2]
     flat = np.random.default_rng(0).uniform(face.min(axis=0), face.max(axis=0), (POINTS, 2))
     places = np.stack([flat[:, 0], 0 * flat[:, 0], -flat[:, 1]], axis=1).astype(np.float32)
     made.attributes["position"].data.foreach_set("vector", places.ravel())
     handles.make(obj, face.astype(np.float64), planes.front())
-    settings.list_layers(obj)
+    drawing_settings.list_layers(obj)
     obj.mouthpiece_strokes.timing = "ONES"
     return obj
 
@@ -61,7 +64,7 @@ def main() -> int:
     addon.register()
     bpy.context.scene.render.fps = 25
     obj = drawing()
-    take = sound.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
+    take = recordings.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
     bake = Bake(take, (target_for(obj),))
     (heard,) = [message for message in bake.steps() if isinstance(message, Heard)]
     took: dict[str, list[float]] = {"bake": [], "dial": []}
@@ -70,7 +73,7 @@ def main() -> int:
         bake.write(heard)
         took["bake"].append(time.perf_counter() - began)
         began = time.perf_counter()
-        redialling.redial(obj, Dials(lips=0.5 + number / RUNS))
+        redial.redial(obj, Dials(lips=0.5 + number / RUNS))
         took["dial"].append(time.perf_counter() - began)
     count = len(obj.data.layers[0].frames)
     rows = [

@@ -17,10 +17,12 @@ from mouthpiece import Audio, Options
 from mouthpiece.motion.dials import Dials
 
 import addon
-from addon import demo, redialling, sound
-from addon.bake import Bake, Heard
+from addon import demo
+from addon.bake import redial
+from addon.bake.bake import Bake, Heard
+from addon.sound import recordings
 from addon.targets import target_for
-from addon.targets.head import HeadTarget
+from addon.targets.head.target import HeadTarget
 
 RUNS = 9
 DIALS = ("lips", "jaw", "brows", "blink", "head", "smoothing")
@@ -30,7 +32,7 @@ def minute(folder: Path) -> Path:
     """Return a take of a minute of the bundled line, over and over."""
     from mouthpiece.pipeline import animate
 
-    line = sound.open_file(demo.LINE)
+    line = recordings.open_file(demo.LINE)
     samples = np.resize(line.samples, 60 * line.rate)
     return animate(Audio(samples, line.rate, "a minute"), Options()).save(folder / "minute.npz")
 
@@ -42,7 +44,7 @@ def _times(head: bpy.types.Object) -> dict[str, str]:
         took, worked = [], []
         for number in range(RUNS):
             began, busy = time.perf_counter(), time.process_time()
-            redialling.redial(head, Dials.of({dial: 0.5 + number / RUNS / 2}), draft=True)
+            redial.redial(head, Dials.of({dial: 0.5 + number / RUNS / 2}), draft=True)
             took.append(time.perf_counter() - began)
             worked.append(time.process_time() - busy)
         found[dial] = f"{statistics.median(took):.3f} s ({statistics.median(worked):.3f} s of processor)"
@@ -57,7 +59,7 @@ def main() -> int:
     addon.register()
     bpy.context.scene.render.fps = 25
     head, rig = demo.build(bpy.context)
-    take = sound.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
+    take = recordings.from_file(str(minute(options.json.parent)), bpy.context.scene, 1)
     rows = []
     for error, draft in ((0.0, ""), (0.01, ", keys reduced to 0.01")):
         bake = Bake(take, (target_for(head), HeadTarget.of(rig, bone="head")), error=error)

@@ -15,12 +15,12 @@ import numpy as np
 from mouthpiece import Options, animate
 from mouthpiece.audio import load
 from mouthpiece.performance import Performance
-from mouthpiece.portrait.detect import find_faces
-from mouthpiece.portrait.generator import Generator, shipped_generator
+from mouthpiece.portrait.draw.generator import Generator, shipped_generator
+from mouthpiece.portrait.draw.render import Renderer
+from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.portrait.find.placement import placed_by_detector
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import placed_by_detector
 from mouthpiece.portrait.portrait import Portrait, portrait_of, resized
-from mouthpiece.portrait.render import Renderer
 
 ROOT = Path(__file__).resolve().parent.parent
 FPS, FRAMES, RUNS = 25.0, 25, 4

@@ -20,15 +20,17 @@ from mouthpiece.performance import Performance
 from mouthpiece.pipeline import animate
 
 import addon
-from addon import demo, proposing, solving, sound
+from addon import demo
+from addon.sound import recordings
 from addon.targets import target_for
+from addon.targets.pins import proposal, solver_inputs
 
 RUNS = 5
 
 
 def minute() -> Performance:
     """Return a take of a minute of the bundled line, over and over."""
-    line = sound.open_file(str(demo.LINE))
+    line = recordings.open_file(str(demo.LINE))
     return animate(Audio(np.resize(line.samples, 60 * line.rate), line.rate, "a minute"), Options()).final()
 
 
@@ -52,7 +54,7 @@ def main() -> int:
     for number, block in enumerate(head.data.shape_keys.key_blocks[1:], start=1):
         block.name = f"key {number:02d}"
     began = time.perf_counter()
-    proposing.propose(head)
+    proposal.propose(head)
     proposed = time.perf_counter() - began
     take = minute()
     grid = FrameGrid(25.0, 1.0, 1, len(take))
@@ -60,7 +62,7 @@ def main() -> int:
     began = time.perf_counter()
     target.drive(take, grid)
     first = time.perf_counter() - began
-    solver = solving.solving_of(head, take.neutral).solver
+    solver = solver_inputs.solving_of(head, take.neutral).solver
     wanted = solver.wanted(take).displacements
     rows = [
         {"what": "propose 68 pins on the demo head", "value": f"{proposed:.1f} s", "promise": "a few seconds"},

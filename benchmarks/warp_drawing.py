@@ -12,7 +12,7 @@ import numpy as np
 from mouthpiece import Options, animate
 from mouthpiece.audio import load
 from mouthpiece.performance import Performance
-from mouthpiece.retarget import warp
+from mouthpiece.retarget.warp import folds, warp
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES, POINTS, RUNS = 1500, 500, 5
@@ -38,7 +38,7 @@ def main() -> int:
         border = warp.ring(neutral)
         triangles = warp.triangulate(neutral, border)
         rest = np.concatenate([neutral, border])
-        done = warp.repaired(triangles, rest, landmarks)
+        done = folds.repaired(triangles, rest, landmarks)
         warp.Warp.of(points, rest, triangles)(done.moved)
         took.append(time.perf_counter() - began)
     what = f"warp a drawing of {POINTS} points over {FRAMES:,} frames, {done.folds} folds undone"

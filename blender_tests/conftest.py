@@ -68,9 +68,9 @@ def addon():
 @pytest.fixture(scope="session")
 def faces_found_once(addon):
     """Let faces be looked for once in each picture: most tests use the same photo, and a look takes long."""
-    from mouthpiece.portrait import detect
+    from mouthpiece.portrait.find import faces as finder
 
-    known, look = {}, detect._upright
+    known, look = {}, finder._upright
 
     def remembered(picture, networks, least):
         key = (hashlib.sha256(picture).digest(), picture.shape, least)
@@ -78,9 +78,9 @@ def faces_found_once(addon):
             known[key] = tuple(look(picture, networks, least))
         return list(known[key])
 
-    detect._upright = remembered
+    finder._upright = remembered
     yield
-    detect._upright = look
+    finder._upright = look
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 from mouthpiece.curves import FrameGrid, sample
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.bones import control_points, face_motion, hinge
+from mouthpiece.retarget.bones.controls import control_points, face_motion, hinge
 from mouthpiece.topology import ARKIT_INDEX
 
 FPS, COUNT = 25.0, 50

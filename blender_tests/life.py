@@ -85,9 +85,10 @@ def take() -> Path:
     from mouthpiece import Audio, Options
     from mouthpiece.pipeline import animate
 
-    from addon import demo, sound
+    from addon import demo
+    from addon.sound import recordings
 
-    line = sound.open_file(demo.LINE)
+    line = recordings.open_file(demo.LINE)
     cut = Audio(line.samples[: round(SECONDS * line.rate)], line.rate, "the bundled line")
     return animate(cut, Options()).save(FOLDER / "take.npz")
 

@@ -11,10 +11,12 @@ import bpy
 import numpy as np
 import pytest
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait.placing import as_json
+from mouthpiece.portrait.find.placement import as_json
 
-from addon import picture_images, picture_making, picture_settings
-from addon.picture_making import Wanted
+from addon.targets.picture_rig import builder as rig_builder
+from addon.targets.picture_rig import images
+from addon.targets.picture_rig import settings as picture_settings
+from addon.targets.picture_rig.builder import WantedFace
 
 PHOTO = Path(__file__).resolve().parent.parent / "demo" / "samples" / "astronaut.jpg"
 #: 16 x 16 pixels of (200, 60, 30): a CMYK JPEG as print shops send it, and animations whose second frame is blue.
@@ -38,7 +40,7 @@ GIF = (
 def photo():
     """The photo's colours (H, W, 3) uint8, first row at the top."""
     image = bpy.data.images.load(str(PHOTO))
-    colours = picture_images.pixels(image)[0][..., :3]
+    colours = images.pixels(image)[0][..., :3]
     bpy.data.images.remove(image)
     return colours
 
@@ -130,21 +132,21 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def usual():
-    image = picture_images.load(str(PHOTO))
-    return picture_making.landmarks_for(image, Wanted())[0].landmarks
+    image = images.load(str(PHOTO))
+    return rig_builder.landmarks_for(image, WantedFace())[0].landmarks
 
 
 @pytest.mark.parametrize("name", USED)
 def test_a_picture_of_any_kind_has_the_same_face(tmp_path, usual, name):
     make, remark = USED[name]
     (tmp_path / name).write_bytes(make())
-    image = picture_images.load(str(tmp_path / name))
-    colours, factor = picture_images.pixels(image)
+    image = images.load(str(tmp_path / name))
+    colours, factor = images.pixels(image)
     assert colours.shape == (320, 320, 4) and factor == 1.0
     clear = {"grey-alpha.png": 8 / 320, "alpha.png": 8 / 320, "alpha16.png": 8 / 320}.get(name, 0.0)
     share = (colours[..., 3] == 0).mean()
     assert share == pytest.approx(clear) if name != "palette-clear.png" else 0.05 < share < 0.5
-    placed, remarks = picture_making.landmarks_for(image, Wanted())
+    placed, remarks = rig_builder.landmarks_for(image, WantedFace())
     assert np.abs(placed.landmarks[:, :2] - usual[:, :2]).mean() < 3.0
     assert (remark is None and not remarks) or (len(remarks) == 1 and remark in remarks[0])
     assert placed.confidence > 0.7 and placed.jitter < 0.02
@@ -165,39 +167,39 @@ def test_what_cannot_be_used_is_refused_in_words_and_leaves_nothing(tmp_path, na
 
 def test_a_folder_is_called_one(tmp_path):
     with pytest.raises(PictureError, match="is a folder"):
-        picture_images.load(str(tmp_path))
+        images.load(str(tmp_path))
 
 
 def test_pictures_for_print_have_their_colours(tmp_path):
     (tmp_path / "cmyk.jpg").write_bytes(base64.b64decode(CMYK))
-    colours = picture_images.pixels(picture_images.load(str(tmp_path / "cmyk.jpg")))[0]
+    colours = images.pixels(images.load(str(tmp_path / "cmyk.jpg")))[0]
     assert np.abs(colours[..., :3].astype(int) - [200, 60, 30]).max() <= 6 and (colours[..., 3] == 255).all()
 
 
 def test_one_bit_pictures_are_black_and_white(tmp_path):
     bits = np.indices((16, 16)).sum(axis=0) % 2
     (tmp_path / "bits.png").write_bytes(png(bits, 0, 1))
-    colours = picture_images.pixels(picture_images.load(str(tmp_path / "bits.png")))[0]
+    colours = images.pixels(images.load(str(tmp_path / "bits.png")))[0]
     np.testing.assert_array_equal(colours[..., 0], bits * 255)
 
 
 def test_a_large_picture_keeps_its_landmarks(tmp_path, usual):
     large = np.repeat(np.repeat(grey(), 16, axis=0), 16, axis=1)  # 5,120 pixels a side
     (tmp_path / "large.png").write_bytes(png(large, 0))
-    placed, remarks = picture_making.landmarks_for(picture_images.load(str(tmp_path / "large.png")), Wanted())
+    placed, remarks = rig_builder.landmarks_for(images.load(str(tmp_path / "large.png")), WantedFace())
     assert not remarks and np.abs(placed.landmarks[:, :2] / 16 - usual[:, :2]).mean() < 3.0
 
 
 def test_ten_faces_are_counted_and_each_can_be_chosen(tmp_path):
     row = np.concatenate([photo()[60:260, 60:260]] * 5, axis=1)
     (tmp_path / "ten.png").write_bytes(png(np.concatenate([row, row]), 2))
-    image = picture_images.load(str(tmp_path / "ten.png"))
-    chosen = [picture_making.landmarks_for(image, Wanted(face=number)) for number in range(1, 11)]
+    image = images.load(str(tmp_path / "ten.png"))
+    chosen = [rig_builder.landmarks_for(image, WantedFace(face=number)) for number in range(1, 11)]
     middles = {tuple((placed.landmarks[:, :2].mean(axis=0) // 200).astype(int)) for placed, _ in chosen}
     assert len(middles) == 10
     assert all("10 faces were found" in remarks[0] for _, remarks in chosen)
     with pytest.raises(PictureError, match=r"shows 10 face\(s\); there is no face 11"):
-        picture_making.landmarks_for(image, Wanted(face=11))
+        rig_builder.landmarks_for(image, WantedFace(face=11))
 
 
 def test_how_sure_a_face_is_stays_with_it_until_a_hand_moves_it(tmp_path):
@@ -216,8 +218,8 @@ def test_a_drawing_in_flat_colours_is_rendered_by_the_warp_alone(tmp_path):
     flat = np.repeat(np.repeat(flat[::8, ::8], 8, axis=0), 8, axis=1)
     (tmp_path / "flat.png").write_bytes(png(flat, 2))
     points = tmp_path / "points.json"
-    image = picture_images.load(str(PHOTO))
-    placed = picture_making.landmarks_for(image, Wanted())[0]
+    image = images.load(str(PHOTO))
+    placed = rig_builder.landmarks_for(image, WantedFace())[0]
     points.write_text(as_json([placed], *image.size))
     for name, repair in (("flat.png", "NONE"), (str(PHOTO), "SHIPPED")):
         path = str(tmp_path / name)

@@ -7,11 +7,12 @@ import json
 import bpy
 import pytest
 from mathutils import Matrix
-from mouthpiece.retarget.bone_profiles import Link
+from mouthpiece.retarget.bones.mapping import Link
 
-from addon import bone_mapping, command
-from addon.targets.bones import BonesTarget
-from addon.targets.eye_distance import measured_eye_distance
+from addon.command import parser as command_parser
+from addon.targets.bones import mapping as bone_mapping
+from addon.targets.bones.target import BonesTarget
+from addon.targets.head.eye_distance import measured_eye_distance
 from blender_tests import face_rigs
 from blender_tests.face_rigs import SIZE, speech
 
@@ -186,16 +187,16 @@ def test_a_table_that_comes_from_a_library_is_switched_off_where_it_cannot_go(tm
 def test_the_command_line_bakes_bones_with_a_mapping(rig, tmp_path, capsys):
     take = speech().save(tmp_path / "take.npz")
     mapping = tmp_path / "mapping.json"
-    from mouthpiece.retarget.bone_profiles import to_json
+    from mouthpiece.retarget.bones.mapping import to_json
 
     mapping.write_text(to_json([Link("jaw", "jaw", "ROTATION"), Link("brow.L", "brow.L", axis="Z")]))
     out = tmp_path / "out.blend"
     arguments = ["bake", "--audio", str(take), "--object", "Rig", "--output", str(out), "--json"]
-    assert command.main([*arguments, "--mapping", str(mapping)]) == 0
+    assert command_parser.main([*arguments, "--mapping", str(mapping)]) == 0
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert report["channels"] == 7 and out.is_file()
     (tmp_path / "bad.json").write_text("[]")
-    assert command.main([*arguments[:-3], "--mapping", str(tmp_path / "bad.json"), "--json"]) == 1
+    assert command_parser.main([*arguments[:-3], "--mapping", str(tmp_path / "bad.json"), "--json"]) == 1
     assert "not a mapping of bones" in capsys.readouterr().out
 
 
@@ -248,16 +249,16 @@ class Pen:
 def test_the_panel_draws_the_table_and_the_active_entry(rig):
     import types
 
-    from addon import panels_bones
+    from addon.targets.bones import panel as bones_panel
 
     def drawn():
         notes = []
         panel = types.SimpleNamespace(layout=Pen(notes))
-        panel._draw_table = types.MethodType(panels_bones.MOUTHPIECE_PT_bones._draw_table, panel)
-        panels_bones.MOUTHPIECE_PT_bones.draw(panel, bpy.context)
+        panel._draw_table = types.MethodType(bones_panel.MOUTHPIECE_PT_bones._draw_table, panel)
+        bones_panel.MOUTHPIECE_PT_bones.draw(panel, bpy.context)
         return notes
 
-    assert panels_bones.MOUTHPIECE_PT_bones.poll(bpy.context)
+    assert bones_panel.MOUTHPIECE_PT_bones.poll(bpy.context)
     empty = drawn()
     assert "mouthpiece.detect_bones" in empty and "eye_distance" in empty and "gain" not in empty
     bpy.ops.mouthpiece.detect_bones()

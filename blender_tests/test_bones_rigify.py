@@ -6,12 +6,12 @@ import bpy
 import numpy as np
 import pytest
 from mathutils import Vector
-from mouthpiece.retarget.bones import face_motion
+from mouthpiece.retarget.bones.controls import face_motion
 
-from addon import channels, keys
-from addon.targets.bone_answer import place_of
-from addon.targets.bone_frame import frame_of
-from addon.targets.bones import BonesTarget
+from addon.keys import channels, writer
+from addon.targets.bones.face_frame import frame_of
+from addon.targets.bones.response import place_of
+from addon.targets.bones.target import BonesTarget
 from blender_tests import face_rigs
 from blender_tests.face_rigs import GRID, opening, speech
 
@@ -107,7 +107,7 @@ def test_a_rig_from_elsewhere_is_found_whole_and_follows(kind):
     assert target.profile == PROFILES[kind] and target.missing == ()
     driven = target.drive(take, GRID)
     assert driven.warnings == []
-    keys.write(list(driven.parts), channels.Line("a", 1, 50), "Mouthpiece")
+    writer.write(list(driven.parts), channels.Line("a", 1, 50), "Mouthpiece")
     frame, motion = frame_of(rig, target.links, take.neutral), face_motion(take, GRID)
     np.testing.assert_allclose(frame.axes, face_rigs.TO_RIG)
     follows = [

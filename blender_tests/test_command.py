@@ -8,7 +8,8 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import command, nla
+from addon.command import parser as command_parser
+from addon.keys import nla
 from blender_tests import scenes
 
 
@@ -24,13 +25,13 @@ def face():
 
 
 def bake(voice, *more):
-    return command.main(["bake", "--audio", voice, "--object", "Face", *map(str, more)])
+    return command_parser.main(["bake", "--audio", voice, "--object", "Face", *map(str, more)])
 
 
 def test_help_teaches(capsys):
-    assert command.main(["--help"]) == 0
+    assert command_parser.main(["--help"]) == 0
     assert "blender -b shot.blend -c mouthpiece bake" in capsys.readouterr().out
-    assert command.main(["bake", "--help"]) == 0
+    assert command_parser.main(["bake", "--help"]) == 0
     words = capsys.readouterr().out
     for option in ("--audio", "--strip", "--armature", "--start", "--output", "--render", "--json", "exit codes"):
         assert option in words
@@ -53,7 +54,7 @@ def test_help_teaches(capsys):
     ids=" ".join,
 )
 def test_bad_arguments_exit_with_2(arguments):
-    assert command.main(arguments) == 2
+    assert command_parser.main(arguments) == 2
 
 
 def test_a_bake_reports_and_saves(face, voice, tmp_path, capsys):
@@ -95,7 +96,7 @@ def test_layers_and_fewer_keys(face, voice, capsys):
 
 def test_a_strip_is_baked_where_it_lies(face, voice):
     scenes.sequencer(25).new_sound("Line 7", voice, 1, 33)
-    assert command.main(["bake", "--strip", "Line 7", "--object", "Face"]) == 0
+    assert command_parser.main(["bake", "--strip", "Line 7", "--object", "Face"]) == 0
     assert scenes.values(face.data.shape_keys, scenes.shape_path("jawOpen"))[0][0] == 33
 
 
@@ -153,8 +154,8 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(face, voice
 
 def test_the_cores_own_commands_are_there(voice, tmp_path, capsys):
     place = tmp_path / "take.npz"
-    assert command.main(["animate", voice, "-o", str(place)]) == 0
-    assert command.main(["inspect", str(place), "--json"]) == 0
+    assert command_parser.main(["animate", voice, "-o", str(place)]) == 0
+    assert command_parser.main(["inspect", str(place), "--json"]) == 0
     assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["frames"] == 20
 
 

@@ -6,7 +6,9 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import compat, keys, nla, redialling, store
+from addon import compat
+from addon.bake import redial, removal
+from addon.keys import ledgers, nla, writer
 from blender_tests import scenes
 from blender_tests.test_layers import FIRST, bake, column, pair, played
 
@@ -40,7 +42,7 @@ def test_edits_of_one_action_are_kept_as_a_layer(pair, context):
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)
     assert not [action.name for action in bpy.data.actions if action.name == "Mouthpiece Face"]
     bpy.context.scene.frame_set(FRAME)
-    keys.remove([key, rig])
+    removal.remove([key, rig])
     assert scenes.state() == bare
     assert not bpy.ops.mouthpiece.keep_edits.poll()
 
@@ -57,7 +59,7 @@ def test_layers_become_one_action_with_their_edits(pair, context):
     assert nla.layers_of(obj.data.shape_keys) == [] and len(bpy.data.actions) == 1
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)
     assert bake(*pair, layered=False).kept == {"jawOpen": "edited since it was baked"}
-    keys.remove([obj.data.shape_keys, rig], replace_edited=True)
+    removal.remove([obj.data.shape_keys, rig], replace_edited=True)
     assert scenes.state() == bare
 
 
@@ -71,7 +73,7 @@ def test_baking_in_the_other_way_turns_what_is_there(pair, layered):
     bake(*pair, layered=not layered, sound="b", first=FIRST + 30, phase=1.0)
     np.testing.assert_allclose(played(*pair, frames=frames), seen, atol=2e-4)
     assert bool(nla.layers_of(obj.data.shape_keys)) != layered
-    assert len(redialling.dialled_lines(obj)) == 2
+    assert len(redial.dialled_lines(obj)) == 2
     assert bool(obj.data.shape_keys.animation_data.action) == layered
 
 
@@ -91,7 +93,7 @@ def test_a_take_without_its_motion_cannot_be_turned_and_stays(pair):
     obj, _ = pair
     bake(obj, layered=False)
     action = obj.data.shape_keys.animation_data.action
-    for name in [n for n in action.keys() if n.startswith(store.TAKE_PREFIX)]:
+    for name in [n for n in action.keys() if n.startswith(ledgers.TAKE_PREFIX)]:
         del action[name]
     before = scenes.state()
     from mouthpiece.errors import MouthpieceError
@@ -105,14 +107,14 @@ def test_a_bake_that_fails_after_turning_puts_the_action_back(pair, monkeypatch)
     obj, _ = pair
     bake(obj, layered=False)
     raised(obj.data.shape_keys, "jawOpen")
-    before, original = scenes.state(), keys.write
+    before, original = scenes.state(), writer.write
 
     def fails(parts, line, *more, **named):
         if line.sound == "another":
             raise RuntimeError("struck by lightning")
         return original(parts, line, *more, **named)
 
-    monkeypatch.setattr(keys, "write", fails)
+    monkeypatch.setattr(writer, "write", fails)
     with pytest.raises(RuntimeError, match="lightning"):
         bake(obj, sound="another", first=200)
     assert scenes.state() == before

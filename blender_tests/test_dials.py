@@ -8,7 +8,10 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import compat, demo, dials, keys, moving, redialling, store, takes
+from addon import compat, demo
+from addon.bake import redial, removal
+from addon.bake import settings as bake_settings
+from addon.keys import fcurve_keys, kept_takes, ledgers
 from blender_tests import scenes
 
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
@@ -84,8 +87,8 @@ def test_the_operator_is_the_api(ready):
     turn(ready, lips=1.3)
     bpy.ops.mouthpiece.redial()
     by_operator = played(ready.data.shape_keys)
-    redialling.redial(ready, Dials())
-    done = redialling.redial(ready, Dials(lips=1.3))
+    redial.redial(ready, Dials())
+    done = redial.redial(ready, Dials(lips=1.3))
     alike(by_operator, played(ready.data.shape_keys), 0)
     assert done.channels == len(compat.fcurves_of(ready.data.shape_keys)) and not done.kept
 
@@ -161,7 +164,7 @@ def test_two_lines_have_dials_of_their_own(ready, another, context):
     assert dialled.keys() == plain.keys()
     assert all(dialled[frame] == plain[frame] for frame in plain if frame < 101)
     assert max(dialled[frame] for frame in plain if frame >= 101) < 0.05 < max(plain.values())
-    assert [line.dials for line in takes.lines(owner)] == [{}, {"jaw": 0.0}]
+    assert [line.dials for line in kept_takes.lines(owner)] == [{}, {"jaw": 0.0}]
     context.scene.frame_set(20)
     bpy.ops.mouthpiece.take_over_dials()
     assert ready.mouthpiece.jaw == 1.0
@@ -206,8 +209,8 @@ def test_a_line_cut_by_a_later_one_is_dialled_where_it_is_heard(ready, another, 
     turn(ready, jaw=0.5)
     bpy.ops.mouthpiece.redial()
     assert [frame for frame, _ in scenes.values(first, scenes.shape_path("jawOpen"))] == frames
-    ledger = store.read(first)
-    assert [(take.first, take.last) for take in ledger.takes] == [(11, 30), (31, 80)]
+    ledger = ledgers.read(first)
+    assert [(line.first, line.last) for line in ledger.lines] == [(11, 30), (31, 80)]
     bpy.ops.mouthpiece.animate()  # nothing counts as edited
     assert not bpy.context.window_manager.mouthpiece.remarks
 
@@ -250,7 +253,7 @@ def test_a_linked_action_is_refused_and_stays(ready, tmp_path):
     from mouthpiece.motion.dials import Dials
 
     with pytest.raises(RigError, match="linked"):
-        redialling.redial(face, Dials(lips=0.1))
+        redial.redial(face, Dials(lips=0.1))
     alike(before, played(face.data.shape_keys), 0)
 
 
@@ -260,13 +263,13 @@ def test_motion_that_was_deleted_or_damaged_is_said(ready):
 
     bpy.ops.mouthpiece.animate()
     action = ready.data.shape_keys.animation_data.action
-    (name,) = [key for key in action.keys() if key.startswith(store.TAKE_PREFIX)]
+    (name,) = [key for key in action.keys() if key.startswith(ledgers.TAKE_PREFIX)]
     content = action[name]
     for broken in (content[:-500], "text"):
         action[name] = broken
         before = scenes.state()
         with pytest.raises(TakeError, match="Animate the sound again"):
-            redialling.redial(ready, Dials(lips=0.1))
+            redial.redial(ready, Dials(lips=0.1))
         assert scenes.state() == before
 
 
@@ -276,9 +279,9 @@ def test_a_head_that_is_gone_is_left_and_said(ready):
     turn(ready, head=0.1)
     from mouthpiece.motion.dials import Dials
 
-    done = redialling.redial(ready, dials.dials_of(ready.mouthpiece))
+    done = redial.redial(ready, bake_settings.dials_of(ready.mouthpiece))
     assert any("head stays" in warning for warning in done.warnings)
-    assert redialling.redial(ready, Dials(head=0.1, lips=1.1)).channels  # the face goes on
+    assert redial.redial(ready, Dials(head=0.1, lips=1.1)).channels  # the face goes on
 
 
 def test_without_lines_it_says_so(ready):
@@ -287,7 +290,7 @@ def test_without_lines_it_says_so(ready):
 
     assert not bpy.ops.mouthpiece.redial.poll()
     with pytest.raises(RigError, match="no line that can be dialled"):
-        redialling.redial(ready, Dials())
+        redial.redial(ready, Dials())
 
 
 def test_styles_move_the_head_and_not_the_words(ready, another, context):
@@ -321,8 +324,8 @@ def test_a_style_from_a_file(ready, tmp_path):
     path.write_text(json.dumps({"name": "ann"} | dict.fromkeys(styles.MANNER, 0.1)))
     turn(ready, style="FILE", style_file=str(path))
     bpy.ops.mouthpiece.animate()
-    (line,) = takes.lines(ready.data.shape_keys)
-    assert takes.motion(line).options["style"]["name"] == "ann"
+    (line,) = kept_takes.lines(ready.data.shape_keys)
+    assert kept_takes.motion(line).options["style"]["name"] == "ann"
     for text in ("{}", "[1]"):
         path.write_text(text)
         before = scenes.state()
@@ -344,9 +347,9 @@ def test_a_failure_half_way_puts_everything_back(ready, monkeypatch):
         fcurve.keyframe_points.foreach_set("co", co.ravel())
         fcurve.update()
 
-    monkeypatch.setattr(moving, "put_values", fails_later)
+    monkeypatch.setattr(fcurve_keys, "put_values", fails_later)
     with pytest.raises(RuntimeError, match="no more"):
-        redialling.redial(ready, Dials(lips=0.2))
+        redial.redial(ready, Dials(lips=0.2))
     assert scenes.state() == before
 
 
@@ -357,42 +360,42 @@ def test_a_saved_takes_own_dials_count_where_the_panels_say_nothing(ready, tmp_p
     context.scene.mouthpiece.filepath = str(take.save(tmp_path / "take.npz"))
     turn(ready, lips=0.5)
     bpy.ops.mouthpiece.animate()
-    (line,) = takes.lines(ready.data.shape_keys)
+    (line,) = kept_takes.lines(ready.data.shape_keys)
     assert line.dials == {"jaw": 0.5, "lips": 0.5}
 
 
 def test_the_command_dials_saves_and_reports(ready, tmp_path, capfd):
-    from addon import command
+    from addon.command import parser as command_parser
 
     bpy.ops.mouthpiece.animate()
     plain = played(ready.data.shape_keys)
     out = tmp_path / "dialled.blend"
-    code = command.main(["redial", "--object", "Face", "--jaw", "0.2", "--output", str(out), "--json"])
+    code = command_parser.main(["redial", "--object", "Face", "--jaw", "0.2", "--output", str(out), "--json"])
     report = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
     assert code == 0 and report["ok"] and report["dials"] == {"jaw": pytest.approx(0.2)}
     assert differ(plain, played(ready.data.shape_keys)) > 0.01 and out.is_file()
     assert ready.mouthpiece.jaw == pytest.approx(0.2)
-    assert command.main(["redial", "--object", "Nobody"]) == 1
+    assert command_parser.main(["redial", "--object", "Nobody"]) == 1
     assert "no object 'Nobody'" in capfd.readouterr().err
-    assert command.main(["redial", "--object", "Face", "--output", str(out)]) == 1
+    assert command_parser.main(["redial", "--object", "Face", "--output", str(out)]) == 1
     assert "exists" in capfd.readouterr().err
 
 
 def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
-    from addon import command
+    from addon.command import parser as command_parser
 
     obj = scenes.face()
     obj.mouthpiece.lips, obj.mouthpiece.jaw = 0.5, 0.6
     common = ["bake", "--audio", voice, "--object", "Face"]
-    assert command.main([*common, "--style", "calm", "--emotion", "sad", "--jaw", "0.9"]) == 0
-    (line,) = takes.lines(obj.data.shape_keys)
+    assert command_parser.main([*common, "--style", "calm", "--emotion", "sad", "--jaw", "0.9"]) == 0
+    (line,) = kept_takes.lines(obj.data.shape_keys)
     assert line.dials == {"lips": 0.5, "jaw": 0.9, "emotion": "sad"}
-    assert takes.motion(line).options["style"]["name"] == "calm"
-    assert command.main([*common, "--style-from", voice]) == 0
-    (line,) = takes.lines(obj.data.shape_keys)
-    assert takes.motion(line).options["style"]["name"] == "from line.wav"
+    assert kept_takes.motion(line).options["style"]["name"] == "calm"
+    assert command_parser.main([*common, "--style-from", voice]) == 0
+    (line,) = kept_takes.lines(obj.data.shape_keys)
+    assert kept_takes.motion(line).options["style"]["name"] == "from line.wav"
     before = scenes.state()
-    assert command.main([*common, "--style", "grumpy"]) == 1
+    assert command_parser.main([*common, "--style", "grumpy"]) == 1
     assert "grumpy" in capfd.readouterr().err
     assert scenes.state() == before
-    assert keys.has_takes(obj.data.shape_keys)
+    assert removal.has_lines(obj.data.shape_keys)

@@ -11,21 +11,23 @@ from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.drawn_face import DrawnFace, follow
-from mouthpiece.retarget.strokes import Bound, Part, Puppet
+from mouthpiece.retarget.drawing.face import DrawnFace, follow
+from mouthpiece.retarget.drawing.strokes import Bound, DrawnPuppet, FacePart
 
-from addon import compat, keys, redialling, targets
-from addon.bake import Bake, Heard
-from addon.sound import Placement, Recording
-from addon.strokes import finding, frames, handles, ledger, planes, settings
-from addon.targets.grease_pencil import StrokesTarget
+from addon import compat, targets
+from addon.bake import redial, removal
+from addon.bake.bake import Bake, Heard
+from addon.sound.recordings import Placement, Recording
+from addon.targets.grease_pencil import face_finder, frames, handles, ledgers, planes
+from addon.targets.grease_pencil import settings as drawing_settings
+from addon.targets.grease_pencil.target import StrokesTarget
 
 FPS = 25.0
 
 
 def face_points():
     """Return the 68 landmarks, y down: the resting face of takes, the mouth a little lower."""
-    return finding.neutral()[:, :2].astype(np.float64)
+    return face_finder.neutral()[:, :2].astype(np.float64)
 
 
 def ring(x, y, wide, high, count=24):
@@ -86,7 +88,7 @@ def obj():
     fill(data.layers.new("Face").frames.new(1).drawing, strokes())
     fill(data.layers.new("Hair").frames.new(1).drawing, [ring(0, -0.9, 0.8, 0.3)])
     handles.make(made, face_points(), planes.front())
-    settings.list_layers(made)
+    drawing_settings.list_layers(made)
     made.mouthpiece_strokes.timing = "ONES"
     bpy.context.view_layer.objects.active = made
     made.select_set(True)
@@ -95,7 +97,7 @@ def obj():
 
 def take(seconds=1.0, turn=0.2, opening=0.15):
     """Return a take whose mouth opens and shuts four times a second, with a blink and a head that sways."""
-    neutral = finding.neutral()
+    neutral = face_finder.neutral()
     count = round(seconds * FPS)
     time = np.arange(count) / FPS
     landmarks = np.repeat(neutral[None], count, axis=0)
@@ -135,7 +137,7 @@ def everything(obj):
 
 
 def remove(obj):
-    return keys.remove(targets.owners_of([obj], None))
+    return removal.remove(targets.owners_of([obj], None))
 
 
 def shown(layer, number):
@@ -151,7 +153,7 @@ def positions(layer, number):
 
 def expected(obj, performance, row, lines, part, matrix=None, strength=1.0):
     """Return what the core makes of lines of the plane in one frame of a take, in the layer's axes."""
-    puppet = Puppet.of(DrawnFace.of(handles.read(obj), performance.neutral))
+    puppet = DrawnPuppet.of(DrawnFace.of(handles.read(obj), performance.neutral))
     motion, _ = puppet.repaired(follow(puppet.face, performance, np.arange(len(performance)) / FPS, strength))
     sizes = [len(line) for line in lines]
     bound = Bound.of(puppet, np.concatenate(lines), np.cumsum([0, *sizes[:-1]]), part)
@@ -168,9 +170,9 @@ def test_drawings_are_the_cores_warp_of_the_users(obj, row):
     report = bake(obj, performance)
     assert report.channels == 2 and report.keys > 20
     face, hair = obj.data.layers
-    assert np.allclose(positions(face, 2 + row), expected(obj, performance, row, strokes(), Part.FACE), atol=1e-5)
+    assert np.allclose(positions(face, 2 + row), expected(obj, performance, row, strokes(), FacePart.FACE), atol=1e-5)
     assert np.allclose(
-        positions(hair, 2 + row), expected(obj, performance, row, [ring(0, -0.9, 0.8, 0.3)], Part.HEAD), atol=1e-5
+        positions(hair, 2 + row), expected(obj, performance, row, [ring(0, -0.9, 0.8, 0.3)], FacePart.HEAD), atol=1e-5
     )
     assert not np.allclose(positions(face, 2 + row), positions(face, 1), atol=0.02)
     body = sum(len(line) for line in strokes()[:-1])
@@ -234,7 +236,7 @@ def test_a_mouth_drawn_as_one_line_opens(obj):
     filled = shown(layer, 5).strokes[1]
     assert source.attributes["material_index"][2].tolist() == [0, 1] and filled.material_index == 0
     assert not hasattr(filled, "fill_id") or filled.fill_id > 1000
-    redialling.redial(obj, Dials(lips=0.7))
+    redial.redial(obj, Dials(lips=0.7))
     remove(obj)
     assert everything(obj) == before
 
@@ -268,7 +270,7 @@ def test_a_drawing_is_held_while_nothing_changes(obj):
     assert sorted(frames.table(hair)) == [1]  # hair does not move
     held = frames.table(face)
     assert sorted(held) == [1, *range(4, 12), *range(22, 30), 52]  # what is at rest is held
-    assert all(frame.drawing.user_count == 1 for frame in held.values())  # see frames.again
+    assert all(frame.drawing.user_count == 1 for frame in held.values())  # see frames.repeat
     assert np.array_equal(positions(face, 5), positions(face, 27))
     assert np.array_equal(positions(face, 52), positions(face, 1))
 
@@ -340,7 +342,7 @@ def test_layer_transforms_and_parents_are_seen_through(obj):
     frames.put_places(drawing, {"position": points.astype(np.float32)})
     performance = take()
     bake(obj, performance)
-    moved = expected(obj, performance, 6, strokes(), Part.FACE, matrix)
+    moved = expected(obj, performance, 6, strokes(), FacePart.FACE, matrix)
     assert np.allclose(positions(layer, 8), moved, atol=1e-4)
 
 
@@ -395,7 +397,7 @@ def test_drawings_of_the_user_speak_too_if_asked_and_come_back(obj):
     assert np.allclose(positions(layer, 12)[-24:], source[-24:])
     bake(obj, first=1)  # from the drawings laid aside, not from its own
     assert np.allclose(positions(layer, 12)[-24:], source[-24:])
-    assert ledger.read(obj.data).aside["Face"] == {1: 0, 12: 12 - ledger.ASIDE}
+    assert ledgers.read(obj.data).aside["Face"] == {1: 0, 12: 12 - ledgers.ASIDE}
     obj.mouthpiece_strokes.own = "KEEP"
     bake(obj, first=1)
     assert np.array_equal(positions(layer, 12), source)
@@ -418,7 +420,7 @@ def test_a_drawing_on_the_first_frame_moves_one_frame_earlier(obj):
     assert np.array_equal(source, lifted(np.concatenate(strokes())))
     assert not np.allclose(positions(layer, 1), source, atol=0.02)
     frames.put_places(shown(layer, 0), {"position": source + np.float32(0.1)})  # and can be changed there
-    redialling.redial(obj, Dials())
+    redial.redial(obj, Dials())
     assert np.allclose(positions(layer, 9)[-24:], source[-24:] + 0.1, atol=1e-5)
     frames.put_places(frames.table(layer)[0].drawing, {"position": source})
     bake(obj, performance, first=30)  # the strip has moved: back to its place
@@ -448,7 +450,7 @@ def test_drawings_of_the_take_that_were_changed_stay(obj):
     report = bake(obj, take(opening=0.1))
     assert np.array_equal(positions(layer, number), fixed)
     assert any(f"you changed stay: 'Face' on {number}" in said for said in report.warnings)
-    redialling.redial(obj, Dials(lips=0.5))
+    redial.redial(obj, Dials(lips=0.5))
     assert np.array_equal(positions(layer, number), fixed)
     done = remove(obj)
     assert done.kept == {"Face": "edited since it was drawn"}
@@ -497,13 +499,13 @@ def test_dialling_redraws_without_sound(obj):
     bake(obj)
     layer = obj.data.layers["Face"]
     loud = positions(layer, 6).copy()
-    redialling.redial(obj, Dials(lips=0.0, jaw=0.0, head=0.0, gaze=0.0))
+    redial.redial(obj, Dials(lips=0.0, jaw=0.0, head=0.0, gaze=0.0))
     assert sorted(frames.table(layer)) == [1, 27] or all(
         np.allclose(positions(layer, n), positions(layer, 1), atol=1e-3) for n in frames.table(layer)
     )
-    redialling.redial(obj, Dials())
+    redial.redial(obj, Dials())
     assert np.allclose(positions(layer, 6), loud, atol=2e-3)  # takes are kept rounded
-    assert len(redialling.dialled_lines(obj)) == 1
+    assert len(redial.dialled_lines(obj)) == 1
 
 
 def test_a_renamed_layer_is_known_again(obj):
@@ -511,7 +513,7 @@ def test_a_renamed_layer_is_known_again(obj):
     bake(obj)
     obj.data.layers["Face"].name = "Gesicht"
     bake(obj)
-    settings.list_layers(obj)
+    drawing_settings.list_layers(obj)
     remove(obj)
     obj.data.layers["Gesicht"].name = "Face"
     assert everything(obj) == before
@@ -526,7 +528,7 @@ def test_takes_live_through_saving(obj, tmp_path):
     bpy.ops.wm.open_mainfile(filepath=path)
     loaded = bpy.data.objects["Drawing"]
     assert everything(loaded)[0] == after
-    redialling.redial(loaded, Dials(lips=1.2))
+    redial.redial(loaded, Dials(lips=1.2))
     bake(loaded)
     remove(loaded)
     assert everything(loaded)[0] == before
@@ -557,8 +559,8 @@ def test_a_duplicate_speaks_for_itself(obj):
     twin.location.x = 5.0
     assert everything(twin)[0] == after
     assert np.allclose(handles.read(twin), handles.read(obj))
-    assert len(redialling.dialled_lines(twin)) == 1
-    redialling.redial(twin, Dials(lips=0.2))
+    assert len(redial.dialled_lines(twin)) == 1
+    redial.redial(twin, Dials(lips=0.2))
     assert everything(obj)[0] == after and everything(twin)[0] != after
     remove(twin)
     assert everything(twin)[0] == before and everything(obj)[0] == after
@@ -567,7 +569,7 @@ def test_a_duplicate_speaks_for_itself(obj):
 def test_a_renamed_object_goes_on(obj):
     bake(obj)
     obj.name = "Figur"
-    redialling.redial(obj, Dials(lips=0.5))
+    redial.redial(obj, Dials(lips=0.5))
     assert targets.target_for(obj).object_name == "Figur"
 
 
@@ -580,7 +582,7 @@ def test_a_failure_later_on_leaves_everything_as_it_was(obj, monkeypatch):
     def fail(*_):
         raise RigError("no")
 
-    monkeypatch.setattr("addon.strokes.takes._remarks", fail)
+    monkeypatch.setattr("addon.targets.grease_pencil.written_lines._remarks", fail)
     with pytest.raises(RigError):
         bake(obj, take(0.8, opening=0.05), first=1)
     assert everything(obj) == before

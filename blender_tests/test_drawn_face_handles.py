@@ -9,9 +9,9 @@ from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 from mouthpiece.topology import MIRROR
 
-from addon import compat, properties
-from addon.operators import try_pose
-from addon.strokes import finding, frames, handles, inks, planes, settings, trying
+from addon import compat, scene_settings
+from addon.targets.grease_pencil import face_finder, frames, handles, planes, pose_preview
+from addon.targets.grease_pencil import settings as drawing_settings
 from blender_tests.test_drawn_face import bake, everything, face_points, lifted, obj, remove, ring, strokes  # noqa: F401
 from demo import samples
 
@@ -94,7 +94,7 @@ def test_without_a_face_to_see_handles_are_placed_all_the_same(capfd):
     made = drawing_of([lifted(ring(0, 0, 1.0, 1.3))])
     assert bpy.ops.mouthpiece.find_drawn_face() == {"FINISHED"}
     assert "No face was seen" in capfd.readouterr().out
-    assert np.allclose(handles.read(made), finding.template(made, finding.plane_of(made, 1), 1), atol=1e-5)
+    assert np.allclose(handles.read(made), face_finder.template(made, face_finder.plane_of(made, 1), 1), atol=1e-5)
 
 
 def test_a_drawn_face_is_found_where_it_is():
@@ -134,7 +134,7 @@ def test_curves_and_painted_colours_are_seen_as_they_are():
     for number, stroke in enumerate(drawing.strokes):
         stroke.cyclic = number == 0
         compat.show_stroke(stroke, material.grease_pencil, True, 1)
-    circle, stick = inks.of(made, planes.front(), finding.own(made, 1))
+    circle, stick = face_finder.of(made, planes.front(), face_finder.own(made, 1))
     assert len(circle.points) == 32 and np.allclose(np.hypot(*circle.points.T), 1, atol=2e-3)
     assert circle.closed and circle.line == (0, 0, 0) and circle.fill == (0, 1, 0)
     assert len(stick.points) == 2 and not stick.closed and stick.line == (1, 0, 0)
@@ -149,7 +149,7 @@ def test_faces_of_imported_drawings_are_found_and_speak(name):
     bpy.ops.wm.grease_pencil_import_svg(filepath=str(AVATARS / f"{name}.svg"), scale=10, resolution=8)
     made = bpy.data.objects[0]
     bpy.context.view_layer.objects.active = made
-    assert finding.place(made, 1, look=True)
+    assert face_finder.place(made, 1, look=True)
     before = everything(made)
     bake(made)
     points = [planes.vectors(f.drawing, "position") for f in frames.table(made.data.layers[0]).values()]
@@ -159,15 +159,15 @@ def test_faces_of_imported_drawings_are_found_and_speak(name):
 
 
 def test_a_face_that_speaks_is_found_in_the_users_own_drawing(obj):  # noqa: F811
-    before = finding.template(obj, finding.plane_of(obj, 1), 1)
+    before = face_finder.template(obj, face_finder.plane_of(obj, 1), 1)
     layer = obj.data.layers["Face"]
     drawing = frames.table(layer)[1].drawing
     frames.put_places(drawing, {"position": 0.5 * planes.vectors(drawing, "position")})
-    half = finding.template(obj, finding.plane_of(obj, 1), 1)
+    half = face_finder.template(obj, face_finder.plane_of(obj, 1), 1)
     assert not np.allclose(half, before)
     bake(obj)
-    assert np.allclose(finding.template(obj, finding.plane_of(obj, 9), 9), half)
-    assert np.allclose(finding.template(obj, finding.plane_of(obj, -9), -9), half)
+    assert np.allclose(face_finder.template(obj, face_finder.plane_of(obj, 9), 9), half)
+    assert np.allclose(face_finder.template(obj, face_finder.plane_of(obj, -9), -9), half)
 
 
 def test_moved_turned_and_scaled_handles_are_read_where_they_lie(obj):  # noqa: F811
@@ -184,7 +184,7 @@ def test_a_feature_is_taken_in_hand_and_moved_in_edit_mode(obj, context):  # noq
     assert bpy.ops.mouthpiece.edit_handles(feature="RIGHT_EYE") == {"FINISHED"}
     held = obj.mouthpiece_strokes.handles
     assert context.active_object == held and held.mode == "EDIT"
-    assert properties.character(context) == obj  # the panel goes on meaning the drawing
+    assert scene_settings.character(context) == obj  # the panel goes on meaning the drawing
     held.update_from_editmode()
     assert {v.index for v in held.data.vertices if v.select} == set(range(36, 42))
     bpy.ops.mouthpiece.edit_handles(feature="LEFT_EYE", extend=True)
@@ -244,15 +244,18 @@ def test_buttons_say_why_they_cannot(context):
     ],
 )  # fmt: skip
 def test_a_layers_name_tells_its_part(name, part):
-    assert settings.guessed(name) == part
+    assert drawing_settings.guessed(name) == part
 
 
 def test_the_table_of_layers_keeps_what_it_was_told(obj):  # noqa: F811
     rows = obj.mouthpiece_strokes.layers
-    assert [(row.name, row.part) for row in rows] == [("Hair", "HEAD"), ("Face", "FACE")] and settings.is_listed(obj)
+    assert [(row.name, row.part) for row in rows] == [
+        ("Hair", "HEAD"),
+        ("Face", "FACE"),
+    ] and drawing_settings.is_listed(obj)
     rows["Face"].part = "LOWER"
     obj.data.layers.new("Teeth")
-    assert not settings.is_listed(obj)
+    assert not drawing_settings.is_listed(obj)
     assert bpy.ops.mouthpiece.list_layers() == {"FINISHED"}
     assert [(row.name, row.part) for row in rows] == [("Teeth", "UPPER"), ("Hair", "HEAD"), ("Face", "LOWER")]
     obj.data.layers["Face"].name = "Mund"
@@ -269,7 +272,7 @@ def test_the_table_of_layers_keeps_what_it_was_told(obj):  # noqa: F811
 ])  # fmt: skip
 def test_poses_are_shown_without_a_frame_being_written(obj, pose, places):  # noqa: F811
     before = everything(obj)
-    shown = trying.lines(obj, 1, pose)
+    shown = pose_preview.lines(obj, 1, pose)
     assert everything(obj) == before
     assert [len(line.points) for line in shown] == [24, 12, 8, 8, 24, 24]
     assert [line.closed for line in shown] == [True, False, True, True, True, True]
@@ -282,29 +285,29 @@ def test_poses_are_shown_without_a_frame_being_written(obj, pose, places):  # no
 
 
 def test_the_line_at_the_playhead_is_shown_as_it_will_be_drawn(obj):  # noqa: F811
-    assert trying.lines(obj, 8, "LINE") == []
+    assert pose_preview.lines(obj, 8, "LINE") == []
     bake(obj)
     layer = obj.data.layers["Face"]
-    shown = np.concatenate([line.points for line in trying.lines(obj, 8, "LINE", Dials())][:-1])
+    shown = np.concatenate([line.points for line in pose_preview.lines(obj, 8, "LINE", Dials())][:-1])
     assert np.allclose(shown, planes.vectors(frames.table(layer)[8].drawing, "position"), atol=2e-3)
-    less = np.concatenate([line.points for line in trying.lines(obj, 8, "LINE", Dials(head=0.0))][:-1])
+    less = np.concatenate([line.points for line in pose_preview.lines(obj, 8, "LINE", Dials(head=0.0))][:-1])
     assert not np.allclose(less, shown, atol=1e-2)
-    assert trying.lines(obj, 500, "LINE") == []
+    assert pose_preview.lines(obj, 500, "LINE") == []
 
 
 def test_while_the_line_is_shown_a_dial_draws_nothing_until_it_ends(obj, monkeypatch):  # noqa: F811
     bake(obj)
     before = everything(obj)
-    monkeypatch.setitem(trying.SHOWN, "name", obj.name)
-    monkeypatch.setitem(trying.SHOWN, "handler", object())
+    monkeypatch.setitem(pose_preview.SHOWN, "name", obj.name)
+    monkeypatch.setitem(pose_preview.SHOWN, "handler", object())
     monkeypatch.setattr(bpy.types.SpaceView3D, "draw_handler_remove", lambda *_: None)
     obj.mouthpiece.live = True
     obj.mouthpiece.lips = 0.3
     assert everything(obj) == before
-    shown = [trying.lines(obj, 5, "LINE", Dials(lips=lips, jaw=lips)) for lips in (0.3, 1.0)]
+    shown = [pose_preview.lines(obj, 5, "LINE", Dials(lips=lips, jaw=lips)) for lips in (0.3, 1.0)]
     less, more = (np.concatenate([line.points for line in lines]) for lines in shown)
     assert not np.allclose(less, more, atol=0.01)
-    assert bpy.ops.mouthpiece.try_pose() == {"FINISHED"} and not try_pose.is_shown()
+    assert bpy.ops.mouthpiece.try_pose() == {"FINISHED"} and not pose_preview.is_shown()
     after = everything(obj)
     assert after != before
     obj.mouthpiece.lips = 1.0  # at once again
@@ -314,7 +317,7 @@ def test_while_the_line_is_shown_a_dial_draws_nothing_until_it_ends(obj, monkeyp
 def test_in_the_background_there_is_nothing_to_draw_on(obj):  # noqa: F811
     with pytest.raises(RuntimeError, match="no viewport"):
         bpy.ops.mouthpiece.try_pose()
-    assert not try_pose.is_shown()
+    assert not pose_preview.is_shown()
 
 
 def test_handles_that_are_gone_are_told_of(obj):  # noqa: F811

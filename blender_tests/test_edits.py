@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, keys, nla, redialling, store
+from addon import compat
+from addon.bake import redial, removal
+from addon.keys import ledgers, nla
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FELT, FIRST, bake, column, pair, played, track
 
@@ -36,10 +38,10 @@ def test_a_changed_key_survives_dials_and_another_line(pair):
     change(key, "lips", path, FRAME, 0.25)
     edited = played(obj)
     np.testing.assert_allclose(np.delete(edited, ROW, axis=0), np.delete(plain, ROW, axis=0), atol=1e-6)
-    done = redialling.redial(obj, Dials(emotion="happy", lips=0.7))
+    done = redial.redial(obj, Dials(emotion="happy", lips=0.7))
     assert not done.kept
     with_edit = played(obj)
-    assert nla.place(key, "edits")[0].name == "Mouthpiece Edits – Face"
+    assert nla.action_and_slot(key, "edits")[0].name == "Mouthpiece Edits – Face"
     assert key.animation_data.nla_tracks[-1].name == "Mouthpiece Edits"
     track(key, "edits").mute = True
     added = with_edit - played(obj)
@@ -120,7 +122,7 @@ def test_two_edited_lines_are_dialled_at_once(pair):
     bake(obj, sound="b", first=71)
     change(key, "lips", path, 40, 0.1)
     change(key, "lips", path, 90, 0.2)
-    assert not redialling.redial(obj, Dials(lips=0.5)).kept
+    assert not redial.redial(obj, Dials(lips=0.5)).kept
     found = {round(k.co.x): k.co.y for k in curve(key, "edits", path).keyframe_points}
     assert found[40] == pytest.approx(0.1, abs=1e-3) and found[90] == pytest.approx(0.2, abs=1e-3)
 
@@ -140,8 +142,8 @@ def test_without_its_motion_an_edited_channel_is_kept(pair):
     key, path = obj.data.shape_keys, scenes.shape_path("jawOpen")
     bake(obj)
     change(key, "lips", path, FRAME, 0.25)
-    action = nla.place(key, "lips")[0]
-    for name in [n for n in action.keys() if n.startswith(store.TAKE_PREFIX)]:
+    action = nla.action_and_slot(key, "lips")[0]
+    for name in [n for n in action.keys() if n.startswith(ledgers.TAKE_PREFIX)]:
         del action[name]
     seen = played(obj)
     report = bake(obj, phase=2.0)
@@ -156,10 +158,10 @@ def test_removing_takes_edits_and_layers_off(pair):
     bake(*pair)
     change(obj.data.shape_keys, "lips", scenes.shape_path("jawOpen"), FRAME, 0.25)
     change(rig, "head", 'pose.bones["head"].rotation_quaternion', FRAME, 0.1, 1)
-    redialling.redial(obj, Dials(lips=0.5, head=0.5))
+    redial.redial(obj, Dials(lips=0.5, head=0.5))
     bpy.context.scene.frame_set(FRAME)
     assert nla.layers_of(rig) == ["head", "edits"]
-    keys.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     assert scenes.state() == before
 
 
@@ -168,32 +170,32 @@ def test_dialling_layers_is_baking_them_afresh(pair):
     plain = Dials(style=0.0)
     bake(*pair, dials=plain)
     assert nla.layers_of(obj.data.shape_keys) == ["lips", "eyes", "expression"]
-    redialling.redial(obj, FELT)
+    redial.redial(obj, FELT)
     dialled = played(*pair)
-    keys.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     bake(*pair, dials=FELT)
     np.testing.assert_allclose(played(*pair), dialled, atol=2e-4)
     bake(*pair, dials=plain)
     bare = played(*pair)
-    redialling.redial(obj, FELT)
-    redialling.redial(obj, plain)
+    redial.redial(obj, FELT)
+    redial.redial(obj, plain)
     np.testing.assert_allclose(played(*pair), bare, atol=2e-4)
-    assert not redialling.redial(obj, FELT).kept  # nothing of all this counts as edited
+    assert not redial.redial(obj, FELT).kept  # nothing of all this counts as edited
 
 
 def test_a_redial_that_fails_half_way_puts_everything_back(pair, monkeypatch):
     obj, _ = pair
     bake(obj, dials=Dials(style=0.0))
     change(obj.data.shape_keys, "lips", scenes.shape_path("jawOpen"), FRAME, 0.25)
-    before, original = scenes.state(), store.write
+    before, original = scenes.state(), ledgers.write
 
     def fail(owner, ledger, layer):
         if layer == "edits":
             raise RuntimeError("struck by lightning")
         return original(owner, ledger, layer)
 
-    monkeypatch.setattr(store, "write", fail)
+    monkeypatch.setattr(ledgers, "write", fail)
     with pytest.raises(RuntimeError, match="lightning"):
-        redialling.redial(obj, FELT)
+        redial.redial(obj, FELT)
     assert scenes.state() == before
     assert compat.fcurves_of(obj.data.shape_keys) == ()

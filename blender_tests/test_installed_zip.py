@@ -32,18 +32,18 @@ report = {"register_ms": round((time.perf_counter() - began) * 1000, 2)}
 # The test environment's own copies must not stand in for what the zip is to bring, or for what it does not bring.
 sys.path.sort(key=lambda place: os.environ["BLENDER_USER_RESOURCES"] not in place)
 sys.modules["soundfile"] = sys.modules["librosa"] = None
-import mouthpiece, onnxruntime, scipy
+import _cffi_backend, cryptography, mouthpiece, onnxruntime, scipy
 
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.provenance import certificates, facts, png, sealing
+from mouthpiece.provenance import certificates, credentials, facts, png
 
-packages = (mouthpiece, onnxruntime, scipy, sealing.library())
+packages = (mouthpiece, onnxruntime, scipy, _cffi_backend, cryptography, credentials.library())
 report["homes"] = [package.__file__ for package in packages]
 from importlib import import_module
 from pathlib import Path
 
 bpy.ops.mouthpiece.add_demo(line=False)
-command = import_module(name + ".command")
+command = import_module(name + ".command.parser")
 line = os.path.join(os.path.dirname(addon.__file__), "assets", "demo_line.flac")
 output = os.path.join(folder, "out.blend")
 report["bake"] = command.main(
@@ -56,7 +56,7 @@ report["wrong"] = command.main(["bake"])
 picture = os.path.join(folder, "signed.png")
 Path(picture).write_bytes(png.encoded(__import__("numpy").zeros((9, 9, 4), "uint8")))
 known = facts.Facts(Consent("nobody is shown in this"), facts.software(), facts.now())
-sealing.Seal(certificates.own_identity(Path(folder) / "settings")).put(Path(picture), known)
+credentials.Seal(certificates.own_identity(Path(folder) / "settings")).put(Path(picture), known)
 report["verify"] = command.main(["verify", picture])
 film = os.path.join(folder, "out.mp4")
 os.environ["MOUTHPIECE_SETTINGS"] = os.path.join(folder, "settings")
@@ -103,7 +103,7 @@ def report(package, tmp_path_factory):
 
 
 def test_packages_are_those_of_the_zip(report):
-    assert ["profile" in home for home in report["homes"]] == [True] * 4, report["homes"]
+    assert ["profile" in home for home in report["homes"]] == [True] * 6, report["homes"]
 
 
 def test_a_bake_succeeds_from_end_to_end(report):

@@ -8,7 +8,9 @@ import pytest
 from mouthpiece.curves import Curves
 from mouthpiece.errors import RigError
 
-from addon import compat, keys, planning, store
+from addon import compat
+from addon.bake import removal
+from addon.keys import channels, ledgers, writer
 from blender_tests import scenes
 from blender_tests.scenes import shape_path, values
 
@@ -24,13 +26,13 @@ def part(key, first, last, level=0.5, names=NAMES):
     """Return channels at a level that differs from name to name."""
     frames = np.arange(first, last + 1)
     columns = np.stack([np.full(len(frames), level + 0.01 * index) for index in range(len(names))], axis=1)
-    channels = tuple(planning.Channel(name, shape_path(name)) for name in names)
-    return planning.Part(key, channels, Curves(tuple(names), frames, columns.astype(np.float32)))
+    keyed = tuple(channels.Channel(name, shape_path(name)) for name in names)
+    return channels.Part(key, keyed, Curves(tuple(names), frames, columns.astype(np.float32)))
 
 
 def bake(key, first=1, last=20, level=0.5, sound="a", replace=False, names=NAMES):
-    line = planning.Line(sound, first, last)
-    return keys.write([part(key, first, last, level, names)], line, "Mouthpiece Face", replace)
+    line = channels.Line(sound, first, last)
+    return writer.write([part(key, first, last, level, names)], line, "Mouthpiece Face", replace)
 
 
 def insert(key, name, frame, value):
@@ -69,9 +71,9 @@ def test_a_new_action_is_made_and_named(key):
 def test_parts_share_one_action_in_slots_of_their_own(key):
     rig = scenes.armature()
     path = 'pose.bones["head"].rotation_quaternion'
-    channels = (planning.Channel("w", path, 0),)
-    other = planning.Part(rig, channels, Curves(("w",), np.arange(1, 21), np.ones((20, 1), np.float32)))
-    keys.write([part(key, 1, 20), other], planning.Line("a", 1, 20), "Mouthpiece Face")
+    keyed = (channels.Channel("w", path, 0),)
+    other = channels.Part(rig, keyed, Curves(("w",), np.arange(1, 21), np.ones((20, 1), np.float32)))
+    writer.write([part(key, 1, 20), other], channels.Line("a", 1, 20), "Mouthpiece Face")
     assert key.animation_data.action == rig.animation_data.action
     assert len(key.animation_data.action.slots) == 2
     assert len(values(rig, path, 0)) == 20
@@ -221,7 +223,7 @@ def test_removing_restores_what_was_there(key):
     bake(key)
     bake(key, 41, 60, sound="b")
     bpy.context.scene.frame_set(7)
-    keys.remove([key])
+    removal.remove([key])
     assert scenes.state() == before
 
 
@@ -230,17 +232,17 @@ def test_removing_leaves_the_users_action(key):
     key.key_blocks["jawOpen"].value = 0.2
     before = scenes.state()
     bake(key)
-    keys.remove([key])
+    removal.remove([key])
     assert scenes.state() == before
 
 
 def test_removing_keeps_edited_channels_as_the_users_own(key):
     bake(key)
     compat.fcurves_of(key).find(shape_path("jawOpen")).keyframe_points[3].co.y = 0.9
-    gone = keys.remove([key])
+    gone = removal.remove([key])
     assert (gone.channels, len(gone.kept)) == (2, 1)
     assert len(frames(key, "jawOpen")) == 20 and frames(key, "mouthClose") == []
-    assert not keys.has_takes(key)
+    assert not removal.has_lines(key)
 
 
 def test_a_bake_that_fails_half_way_leaves_the_scene_as_it_was(key, monkeypatch):
@@ -249,8 +251,8 @@ def test_a_bake_that_fails_half_way_leaves_the_scene_as_it_was(key, monkeypatch)
     bake(key, 31, 40)
     rig = scenes.armature()
     path = 'pose.bones["head"].rotation_quaternion'
-    other = planning.Part(
-        rig, (planning.Channel("w", path, 0),), Curves(("w",), np.arange(1, 21), np.ones((20, 1), np.float32))
+    other = channels.Part(
+        rig, (channels.Channel("w", path, 0),), Curves(("w",), np.arange(1, 21), np.ones((20, 1), np.float32))
     )
     before = scenes.state()
 
@@ -259,10 +261,10 @@ def test_a_bake_that_fails_half_way_leaves_the_scene_as_it_was(key, monkeypatch)
             raise RuntimeError("struck by lightning")
         return original(owner, ledger, layer)
 
-    original = store.write
-    monkeypatch.setattr(store, "write", fail)
+    original = ledgers.write
+    monkeypatch.setattr(ledgers, "write", fail)
     with pytest.raises(RuntimeError, match="lightning"):
-        keys.write([part(key, 1, 20), other], planning.Line("a", 1, 20), "Mouthpiece Face")
+        writer.write([part(key, 1, 20), other], channels.Line("a", 1, 20), "Mouthpiece Face")
     assert scenes.state() == before
 
 
@@ -297,7 +299,7 @@ def test_names_with_quotes(key):
 def test_a_spoilt_memory_makes_every_key_the_users(key, spoilt):
     bake(key)
     action = key.animation_data.action
-    action[store.PROPERTY] = spoilt.replace('"1"', f'"{key.animation_data.action_slot.handle}"')
+    action[ledgers.PROPERTY] = spoilt.replace('"1"', f'"{key.animation_data.action_slot.handle}"')
     with pytest.raises(RigError, match="keys of your own"):
         bake(key)
 
@@ -308,7 +310,7 @@ def test_the_memory_survives_saving(key, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     key = bpy.data.shape_keys[0]
-    assert keys.has_takes(key)
+    assert removal.has_lines(key)
     assert bake(key, 101, 120).kept == {}
     assert frames(key, "jawOpen") == list(range(101, 121))
 

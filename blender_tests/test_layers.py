@@ -10,9 +10,11 @@ from mouthpiece.motion.dials import Dials, dialled
 from mouthpiece.performance import Performance
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 
-from addon import keys, nla, store, targets
-from addon.bake import Bake, Heard
-from addon.sound import Placement, Recording
+from addon import targets
+from addon.bake import removal
+from addon.bake.bake import Bake, Heard
+from addon.keys import ledgers, nla
+from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
 FIRST, COUNT = 11, 50
@@ -77,7 +79,7 @@ def test_all_layers_together_are_the_one_action(pair):
     obj, rig = pair
     bake(*pair, layered=False)
     whole = played(*pair)
-    keys.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     bake(*pair)
     np.testing.assert_allclose(played(*pair), whole, atol=2e-6)
     assert obj.data.shape_keys.animation_data.action is None
@@ -93,7 +95,7 @@ def test_layers_are_named_and_in_order_with_slots_of_their_own(pair):
         "Mouthpiece Lips", "Mouthpiece Eyes", "Mouthpiece Expression"
     ]  # fmt: skip
     assert [t.name for t in rig.animation_data.nla_tracks] == ["Mouthpiece Head"]
-    names = {layer: nla.place(key, layer)[0].name for layer in nla.layers_of(key)}
+    names = {layer: nla.action_and_slot(key, layer)[0].name for layer in nla.layers_of(key)}
     assert names == {
         "lips": "Mouthpiece Lips – Face", "eyes": "Mouthpiece Eyes – Face", "expression": "Mouthpiece Expression – Face"
     }  # fmt: skip
@@ -110,7 +112,7 @@ def test_muted_expression_leaves_the_words(pair):
     bake(obj)
     track(obj.data.shape_keys, "expression").mute = True
     found = played(obj)
-    keys.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     bake(obj, layered=False, dials=Dials(lips=1.2, style=0.0))
     words = played(obj)
     mouth = [column(n) for n in ARKIT_NAMES if n.startswith(("mouth", "jaw"))]
@@ -160,7 +162,7 @@ def test_removing_restores_the_rig_and_leaves_the_users_tracks(pair):
     assert any("NLA tracks" in warning for warning in report.warnings)
     assert key.animation_data.nla_tracks[0].name == "Mine"
     bpy.context.scene.frame_set(30)
-    keys.remove([key, rig])
+    removal.remove([key, rig])
     assert scenes.state() == before
 
 
@@ -183,7 +185,7 @@ def test_two_lines_share_the_layers(pair):
     bake(obj, layered=False, sound="a")
     bake(obj, layered=False, sound="b", first=101, phase=1.0)
     whole = played(obj, frames=range(1, 160))
-    keys.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     bake(obj, sound="a")
     bake(obj, sound="b", first=101, phase=1.0)
     np.testing.assert_allclose(played(obj, frames=range(1, 160)), whole, atol=2e-6)
@@ -191,14 +193,14 @@ def test_two_lines_share_the_layers(pair):
 
 
 def test_a_bake_that_fails_half_way_leaves_no_layer(pair, monkeypatch):
-    before, original = scenes.state(), store.write
+    before, original = scenes.state(), ledgers.write
 
     def fail(owner, ledger, layer):
         if layer == "expression":
             raise RuntimeError("struck by lightning")
         return original(owner, ledger, layer)
 
-    monkeypatch.setattr(store, "write", fail)
+    monkeypatch.setattr(ledgers, "write", fail)
     with pytest.raises(RuntimeError, match="lightning"):
         bake(*pair)
     assert scenes.state() == before

@@ -8,7 +8,9 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 
-from addon import keys, nla, redialling, targets
+from addon import targets
+from addon.bake import redial, removal
+from addon.keys import nla
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FIRST, FRAMES, bake, column, pair, played, track
 
@@ -30,7 +32,7 @@ def test_an_action_of_the_users_that_is_pushed_down_stays_and_plays(pair):
     assert played(obj)[-1, column("tongueOut")] == pytest.approx(0.5)
     assert not bake(obj).kept
     assert played(obj)[-1, column("tongueOut")] == pytest.approx(0.5)  # it lies above the layers
-    keys.remove([key])
+    removal.remove([key])
     assert [t.name for t in key.animation_data.nla_tracks] == ["Pushed"] and bpy.data.actions[:] == [action]
 
 
@@ -44,7 +46,7 @@ def test_a_strip_that_was_moved_plays_where_it_was_put(pair):
         strip.frame_end_raw, strip.frame_start_raw = FIRST + COUNT + 99, FIRST + 100
     assert any("plays where you put it" in warning for warning in bake(obj).warnings)
     np.testing.assert_allclose(played(obj, frames=[f + 100 for f in FRAMES]), plain, atol=1e-5)
-    redialling.redial(obj, Dials(lips=0.5))
+    redial.redial(obj, Dials(lips=0.5))
     assert nla.strip_of(key, "lips").frame_start == FIRST + 100
 
 
@@ -59,7 +61,7 @@ def test_a_strip_that_is_tweaked_is_refused(pair):
         bake(obj)
     data.use_tweak_mode = True
     with pytest.raises(RigError, match="tweak mode"):
-        keys.remove([obj.data.shape_keys])
+        removal.remove([obj.data.shape_keys])
     data.use_tweak_mode = False
     assert before[2] == scenes.state()[2]
 
@@ -86,10 +88,10 @@ def test_renamed_actions_tracks_objects_and_keys_are_known_again(pair):
     assert not bake(*pair).kept
     np.testing.assert_allclose(played(*pair), before, atol=1e-6)
     assert len(key.animation_data.nla_tracks) == 3 and len(bpy.data.actions) == 4
-    assert not redialling.redial(obj, Dials(lips=0.5)).kept
+    assert not redial.redial(obj, Dials(lips=0.5)).kept
     key.key_blocks["jaw_open"].name = "jawOpen"
     obj.name, rig.name = names
-    keys.remove([key, rig])
+    removal.remove([key, rig])
     assert scenes.state() == bare
 
 
@@ -100,16 +102,16 @@ def test_a_duplicate_gets_layers_of_its_own_when_it_is_baked(pair):
     twin = obj.copy()
     twin.data = obj.data.copy()
     bpy.context.scene.collection.objects.link(twin)
-    shared = nla.place(twin.data.shape_keys, "lips")[0]
-    assert shared == nla.place(obj.data.shape_keys, "lips")[0]
+    shared = nla.action_and_slot(twin.data.shape_keys, "lips")[0]
+    assert shared == nla.action_and_slot(obj.data.shape_keys, "lips")[0]
     report = bake(twin, phase=2.0)
     assert any("action of its own" in warning for warning in report.warnings)
-    assert nla.place(twin.data.shape_keys, "lips")[0] != shared
+    assert nla.action_and_slot(twin.data.shape_keys, "lips")[0] != shared
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
     assert np.abs(played(twin) - own).max() > 0.05
-    redialling.redial(twin, Dials(lips=0.3))
+    redial.redial(twin, Dials(lips=0.3))
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
-    keys.remove([twin.data.shape_keys])
+    removal.remove([twin.data.shape_keys])
     np.testing.assert_allclose(played(obj), own, atol=1e-6)
     assert not nla.layers_of(twin.data.shape_keys) and nla.layers_of(obj.data.shape_keys)
 
@@ -120,7 +122,7 @@ def test_curves_of_the_users_in_a_layers_action_stay_with_it(pair):
     bake(obj)
     own = nla.ensure_fcurve(key, "lips", 'key_blocks["Basis"].value', 0)
     own.keyframe_points.insert(5, 0.5)
-    keys.remove([key])
+    removal.remove([key])
     assert nla.layers_of(key) == ["lips"] and len(nla.fcurves_of(key, "lips")) == 1
 
 
@@ -131,7 +133,7 @@ def test_two_characters_in_one_action_keep_to_their_slots():
     mine, theirs = nla.strip_of(one.data.shape_keys, "lips"), nla.strip_of(other.data.shape_keys, "lips")
     assert mine.action != theirs.action
     seen = played(other)
-    keys.remove([one.data.shape_keys])
+    removal.remove([one.data.shape_keys])
     np.testing.assert_allclose(played(other), seen, atol=1e-6)
 
 
@@ -153,7 +155,7 @@ def test_an_overridden_character_has_layers_that_are_saved(tmp_path):
     obj = targets.find_object("Face")
     np.testing.assert_allclose(played(obj), seen, atol=1e-6)
     assert not bake(obj).kept and len(obj.data.shape_keys.animation_data.nla_tracks) == 3
-    keys.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     assert not len(obj.data.shape_keys.animation_data.nla_tracks if obj.data.shape_keys.animation_data else ())
 
 
@@ -161,7 +163,7 @@ def test_a_linked_layer_is_refused(pair, tmp_path):
     obj, _ = pair
     bake(obj)
     key = obj.data.shape_keys
-    action = nla.place(key, "lips")[0]
+    action = nla.action_and_slot(key, "lips")[0]
     path = str(tmp_path / "library.blend")
     bpy.data.libraries.write(path, {action})
     with bpy.data.libraries.load(path, link=True) as (there, here):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from addon import nla, properties
+from addon import scene_settings
+from addon.keys import nla
 from blender_tests import life
 
 
@@ -31,7 +32,7 @@ def apart(one, other):
 
 def test_layers_show_what_one_action_shows_and_go_without_a_trace(character):
     obj = character.open()
-    owners = properties.owners(bpy.context)
+    owners = scene_settings.owners(bpy.context)
     animate(obj, "LAYERS")
     assert apart(points(obj), character.playing.points) < 2e-4
     assert not any(owner.animation_data and owner.animation_data.action for owner in owners if nla.layers_of(owner))

@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import keys
-from addon.operators.animate import disabled_reason
+from addon.bake import removal
+from addon.bake.operators import disabled_reason
 from blender_tests import scenes
 
 
@@ -40,15 +40,15 @@ def fails(words):
 def test_the_operator_gives_what_the_api_gives(ready, voice, context):
     from mouthpiece import Options, pipeline
     from mouthpiece.curves import FrameGrid
-    from mouthpiece.retarget.matching import detect
-    from mouthpiece.retarget.shapes import shape_curves
+    from mouthpiece.retarget.shape_keys.curves import shape_curves
+    from mouthpiece.retarget.shape_keys.matching import detect
 
-    from addon import sound
+    from addon.sound import recordings
 
     context.scene.render.fps = 30
     context.scene.mouthpiece.seed = 5
     assert animate() == {"FINISHED"}
-    audio = sound.open_file(voice)
+    audio = recordings.open_file(voice)
     take = pipeline.animate(audio, Options(seed=5))
     grid = FrameGrid.covering(audio.seconds, 30.0, 11)
     curves, _ = shape_curves(take, detect([b.name for b in ready.data.shape_keys.key_blocks[1:]]), grid)
@@ -63,9 +63,9 @@ def test_the_file_and_the_core_hear_the_same_take(voice):
     pytest.importorskip("soundfile", reason="the core reads files with it")
     from mouthpiece import SoundFile, pipeline
 
-    from addon import sound
+    from addon.sound import recordings
 
-    ours, theirs = pipeline.animate(sound.open_file(voice)), pipeline.animate(SoundFile(voice))
+    ours, theirs = pipeline.animate(recordings.open_file(voice)), pipeline.animate(SoundFile(voice))
     assert ours.audio_sha256 == theirs.audio_sha256
     np.testing.assert_allclose(ours.arkit, theirs.arkit, atol=1e-4)  # blocks are summed in another order
 
@@ -98,7 +98,7 @@ def test_an_armature_stands_for_its_one_face(ready, context):
     ready.parent = rig
     context.view_layer.objects.active = rig
     assert animate() == {"FINISHED"}
-    assert keys.has_takes(ready.data.shape_keys)
+    assert removal.has_lines(ready.data.shape_keys)
 
 
 def test_a_saved_take_can_be_baked(ready, context, tmp_path):
@@ -225,7 +225,7 @@ def test_odd_formats_are_animated(ready, tmp_path, context, rate, channels):
 def test_strips_of_another_scene_at_another_rate_are_refused(ready, voice, context):
     other = bpy.data.scenes.new("Edit")
     other.render.fps = 50
-    from addon import compat, properties
+    from addon import compat, scene_settings
 
     compat.strips_of(other.sequence_editor_create()).new_sound("Line", voice, 1, 41)
     context.scene.mouthpiece.source = "STRIP"
@@ -233,7 +233,7 @@ def test_strips_of_another_scene_at_another_rate_are_refused(ready, voice, conte
         context.workspace.sequencer_scene = other
         fails("50 frames per second")
         other.render.fps = context.scene.render.fps
-        assert properties.recording(context).placement.origin == 41
+        assert scene_settings.recording(context).placement.origin == 41
     else:
         assert compat.sequencer_scene(context) == context.scene
 

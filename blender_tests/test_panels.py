@@ -3,30 +3,35 @@
 import bpy
 import pytest
 
-from addon import panels_chart, panels_mapping, panels_options, panels_picture, panels_pins, panels_portrait, properties
+from addon import panel, scene_settings
+from addon.targets.mouth_chart import panel as chart_panel
+from addon.targets.picture_rig import panel as picture_panel
+from addon.targets.pins import panel as pins_panel
+from addon.targets.portrait import panel as portrait_panel
+from addon.targets.shape_keys import panel as mapping_panel
 from blender_tests import portraits, scenes
 
 
 def shown(context):
     """Return which of the sub-panels of meshes are there."""
     panels = {
-        "names": panels_mapping.MOUTHPIECE_PT_shape_keys,
-        "pins": panels_pins.MOUTHPIECE_PT_pins,
-        "picture": panels_picture.MOUTHPIECE_PT_picture,
-        "portrait": panels_portrait.MOUTHPIECE_PT_portrait,
+        "names": mapping_panel.MOUTHPIECE_PT_shape_keys,
+        "pins": pins_panel.MOUTHPIECE_PT_pins,
+        "picture": picture_panel.MOUTHPIECE_PT_picture,
+        "portrait": portrait_panel.MOUTHPIECE_PT_portrait,
     }
     return {name for name, panel in panels.items() if panel.poll(context)}
 
 
 def test_a_head_with_known_names_has_its_table_only(context):
     obj = scenes.face()
-    assert properties.kind_of(obj) == "NAMES"
+    assert scene_settings.kind_of(obj) == "NAMES"
     assert shown(context) == {"names"}
 
 
 def test_names_nobody_knows_offer_all(context):
     obj = scenes.face(keys=("Key 1", "Key 2", "Key 3"))
-    assert properties.kind_of(obj) == ""
+    assert scene_settings.kind_of(obj) == ""
     assert shown(context) == {"names", "pins", "picture", "portrait"}
 
 
@@ -45,12 +50,12 @@ def test_without_an_object_a_picture_can_begin(context):
 
 def test_a_portrait_has_the_panels_of_portraits_only(context):
     obj = portraits.portrait()
-    assert shown(context) == {"portrait"} and properties.kind_of(obj) == "PORTRAIT"
-    others = [getattr(panels_options, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
-    assert not any(panel.poll(context) for panel in (*others, panels_chart.MOUTHPIECE_PT_chart))
-    assert panels_options.MOUTHPIECE_PT_options.poll(context)
-    assert panels_portrait.MOUTHPIECE_PT_consent.poll(context)
+    assert shown(context) == {"portrait"} and scene_settings.kind_of(obj) == "PORTRAIT"
+    others = [getattr(panel, f"MOUTHPIECE_PT_{name}") for name in ("head", "also", "keys")]
+    assert not any(panel.poll(context) for panel in (*others, chart_panel.MOUTHPIECE_PT_chart))
+    assert panel.MOUTHPIECE_PT_options.poll(context)
+    assert portrait_panel.MOUTHPIECE_PT_consent.poll(context)
     bpy.ops.mouthpiece.edit_landmarks()  # its landmarks stand for it
     assert shown(context) == {"portrait"}
     scenes.face()
-    assert not panels_portrait.MOUTHPIECE_PT_consent.poll(context)
+    assert not portrait_panel.MOUTHPIECE_PT_consent.poll(context)

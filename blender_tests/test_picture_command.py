@@ -7,9 +7,11 @@ from pathlib import Path
 
 import bpy
 import pytest
-from mouthpiece.portrait.placing import as_json, placed_in_box
+from mouthpiece.portrait.find.placement import as_json, placed_in_box
 
-from addon import command, compat, picture_settings
+from addon import compat
+from addon.command import parser as command_parser
+from addon.targets.picture_rig import settings as picture_settings
 from blender_tests import scenes
 
 PHOTO = Path(__file__).resolve().parent.parent / "demo" / "samples" / "astronaut.jpg"
@@ -21,7 +23,7 @@ def voice(tmp_path_factory):
 
 
 def picture(*arguments):
-    return command.main(["picture", *map(str, arguments)])
+    return command_parser.main(["picture", *map(str, arguments)])
 
 
 def told(capsys):

@@ -14,12 +14,15 @@ import pytest
 from mathutils import Matrix, Vector
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import PictureError, RigError
-from mouthpiece.retarget.modes import key_names, mouth_modes, picture_curves
-from mouthpiece.retarget.pictures.anatomy import FACE
+from mouthpiece.retarget.picture.anatomy import FACE
+from mouthpiece.retarget.picture.mouth_modes import key_names, mouth_modes, picture_curves
 
-from addon import compat, picture_landmarks, picture_making, picture_settings
-from addon.operators import landmarks
+from addon import compat
 from addon.targets import target_for
+from addon.targets.picture_rig import builder as rig_builder
+from addon.targets.picture_rig import landmark_operators
+from addon.targets.picture_rig import landmarks as rig_landmarks
+from addon.targets.picture_rig import settings as picture_settings
 from blender_tests import scenes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -183,7 +186,7 @@ def test_moved_landmarks_move_the_rig_and_keep_its_animation(rig):
     assert keys.animation_data.drivers[0].driver.expression == "0.25"
     open_ = places(keys.key_blocks["open"]) - places(keys.key_blocks[0])
     lowest = places(keys.key_blocks[0])[np.abs(open_[:, 2]).argmax()]
-    fresh = picture_making.rig_for(rig.mouthpiece_picture.image, after)
+    fresh = rig_builder.rig_for(rig.mouthpiece_picture.image, after)
     mouth = (fresh.face.outward(fresh.points[fresh.skin.mouth[0]]) / scale).mean(axis=0) - np.array(
         rig.mouthpiece_picture.image.size
     ) / (2 * scale)
@@ -194,21 +197,21 @@ def test_moved_landmarks_move_the_rig_and_keep_its_animation(rig):
 def test_a_moved_and_scaled_landmark_mesh_counts_as_it_is_seen(rig):
     rig.location, rig.rotation_euler, rig.scale = (1, 2, 3), (0.2, 0.4, 0.6), (2, 2, 2)
     bpy.context.view_layer.update()
-    editor = picture_landmarks.show(bpy.context, rig)
+    editor = rig_landmarks.show(bpy.context, rig)
     bpy.context.view_layer.update()
     before = picture_settings.landmarks_of(rig).landmarks
-    assert picture_landmarks.read(editor).landmarks == pytest.approx(before, abs=0.05)
+    assert rig_landmarks.read(editor).landmarks == pytest.approx(before, abs=0.05)
     editor.location.x += 0.1
     bpy.context.view_layer.update()
-    moved = picture_landmarks.read(editor).landmarks[:, 0] - before[:, 0]
+    moved = rig_landmarks.read(editor).landmarks[:, 0] - before[:, 0]
     assert moved == pytest.approx(0.1 * max(rig.mouthpiece_picture.image.size) / 2, abs=0.05)
 
 
 def test_points_added_or_deleted_are_refused(rig):
-    editor = picture_landmarks.show(bpy.context, rig)
+    editor = rig_landmarks.show(bpy.context, rig)
     editor.data.vertices.add(1)
     with pytest.raises(RigError, match="73 points"):
-        picture_landmarks.apply(editor)
+        rig_landmarks.apply(editor)
     state = places(rig.data.shape_keys.reference_key)
     assert (places(rig.data.shape_keys.reference_key) == state).all()
     assert bpy.ops.mouthpiece.edit_landmarks() == {"FINISHED"}
@@ -220,12 +223,12 @@ def test_clicks_place_a_face_where_none_was_found(tmp_path):
     path = write(tmp_path / "plain.png", np.full((300, 400, 4), 1.0) * (0.4, 0.6, 0.3, 1))
     refused("By Hand", filepath=str(path))
     rig = make(path, placement="HAND")
-    assert picture_landmarks.editor_of(rig) is not None
+    assert rig_landmarks.editor_of(rig) is not None
     assert bpy.ops.mouthpiece.place_landmarks(points=(150, 100, 250, 110, 160, 200, 240, 205)) == {"FINISHED"}
     marks = picture_settings.landmarks_of(rig).landmarks
     assert marks[[48, 54], :2] == pytest.approx(np.array([(160, 200), (240, 205)]), abs=0.01)
-    editor = picture_landmarks.editor_of(rig)
-    assert picture_landmarks.read(editor).landmarks[:, :2] == pytest.approx(marks[:, :2], abs=0.01)
+    editor = rig_landmarks.editor_of(rig)
+    assert rig_landmarks.read(editor).landmarks[:, :2] == pytest.approx(marks[:, :2], abs=0.01)
     with pytest.raises(RuntimeError, match="one place"):
         bpy.ops.mouthpiece.place_landmarks(points=(5, 5, 5, 5, 5, 5, 5, 5))
     assert picture_settings.landmarks_of(rig).landmarks == pytest.approx(marks)
@@ -233,10 +236,10 @@ def test_clicks_place_a_face_where_none_was_found(tmp_path):
 
 def test_a_pixel_is_where_it_is_seen(rig):
     width, height = rig.mouthpiece_picture.image.size
-    assert picture_landmarks.pixel_at(rig, 0, 0) == pytest.approx((width / 2, height / 2), abs=0.01)
+    assert rig_landmarks.pixel_at(rig, 0, 0) == pytest.approx((width / 2, height / 2), abs=0.01)
     x, z = 0.999 * np.array([width, height]) / max(width, height)
-    assert picture_landmarks.pixel_at(rig, -x, z) == pytest.approx((0, 0), abs=1)
-    assert picture_landmarks.pixel_at(rig, 1.2, 0) is None
+    assert rig_landmarks.pixel_at(rig, -x, z) == pytest.approx((0, 0), abs=1)
+    assert rig_landmarks.pixel_at(rig, 1.2, 0) is None
 
 
 def view(scale):
@@ -259,8 +262,8 @@ def test_a_click_finds_the_pixel_under_it(rig):
         local = Vector(((pixel[0] - width / 2), 0.0, (height / 2 - pixel[1]))) * 2 / max(width, height)
         seen = rig.matrix_world @ local
         event = SimpleNamespace(mouse_region_x=100 + 25 * seen.x, mouse_region_y=50 + 25 * seen.z)
-        assert landmarks.pixel_under(context, event) == pytest.approx(pixel, abs=0.01)
-    assert landmarks.pixel_under(context, SimpleNamespace(mouse_region_x=0, mouse_region_y=0)) is None
+        assert landmark_operators.pixel_under(context, event) == pytest.approx(pixel, abs=0.01)
+    assert landmark_operators.pixel_under(context, SimpleNamespace(mouse_region_x=0, mouse_region_y=0)) is None
 
 
 def test_landmarks_are_mirrored(rig):

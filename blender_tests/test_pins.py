@@ -10,9 +10,9 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.topology import MIRROR
 
-from addon import keyed_mesh, pins, pins_overlay
-from addon.operators import pick_pins
-from addon.operators import pins as pin_operators
+from addon.targets.pins import operators as pin_operators
+from addon.targets.pins import overlay, picker, pins
+from addon.targets.shape_keys import keyed_mesh
 from blender_tests import scenes
 
 
@@ -171,12 +171,12 @@ def test_a_click_pins_the_nearest_corner_of_the_face_that_was_hit(grid):
     assert hit
     places = keyed_mesh.rest_of(grid.data)
     nearest = int(np.linalg.norm(places - [0.21, -0.33, 0], axis=1).argmin())
-    assert pick_pins.hit_vertex(grid, shown, where, face) == nearest
+    assert picker.hit_vertex(grid, shown, where, face) == nearest
     grid.modifiers.new("Subdivision", "SUBSURF").levels = 2  # the shown mesh has other vertices
     shown = grid.evaluated_get(bpy.context.evaluated_depsgraph_get())
     hit, where, _, face = shown.ray_cast((0.21, -0.33, 5.0), (0.0, 0.0, -1.0))
     assert len(shown.data.vertices) > 400
-    assert pick_pins.hit_vertex(grid, shown, where, face) == nearest
+    assert picker.hit_vertex(grid, shown, where, face) == nearest
 
 
 def test_the_overlay_follows_the_mesh_as_it_is_shown(grid):
@@ -184,14 +184,14 @@ def test_the_overlay_follows_the_mesh_as_it_is_shown(grid):
     grid.data.shape_keys.key_blocks["wobble"].data[7].co.z += 0.5
     grid.data.shape_keys.key_blocks["wobble"].value = 1.0
     bpy.context.view_layer.update()
-    places = pins_overlay.places(grid, bpy.context.evaluated_depsgraph_get())
+    places = overlay.places(grid, bpy.context.evaluated_depsgraph_get())
     rest = keyed_mesh.rest_of(grid.data)
     np.testing.assert_allclose(places[7], rest[7] + [1, 2, 3.5], atol=1e-5)
     np.testing.assert_allclose(places[8], rest[8] + [1, 2, 3], atol=1e-5)
-    assert len(pins_overlay.disc(0, 0, 2)) == 36
-    pins_overlay.ask(7)
-    assert pins_overlay.colour_of(7, True) != pins_overlay.colour_of(8, True) != pins_overlay.colour_of(8, False)
-    pins_overlay.ask(None)
+    assert len(overlay.disc(0, 0, 2)) == 36
+    overlay.ask(7)
+    assert overlay.colour_of(7, True) != overlay.colour_of(8, True) != overlay.colour_of(8, False)
+    overlay.ask(None)
 
 
 def test_pins_of_a_linked_head_are_read_and_of_an_override_changed(grid, tmp_path):

@@ -9,17 +9,15 @@ import bpy
 import numpy as np
 import pytest
 
-from addon import (
-    picture_images,
-    picture_landmarks,
-    picture_settings,
-    portrait_lines,
-    portrait_playing,
-    portrait_settings,
-    properties,
-    takes,
-)
+from addon import scene_settings
+from addon.keys import kept_takes
 from addon.targets import target_for
+from addon.targets.picture_rig import images
+from addon.targets.picture_rig import landmarks as rig_landmarks
+from addon.targets.picture_rig import settings as picture_settings
+from addon.targets.portrait import lines as portrait_lines
+from addon.targets.portrait import playback
+from addon.targets.portrait import settings as portrait_settings
 from blender_tests import portraits, scenes
 
 
@@ -64,7 +62,9 @@ def test_lines_play_on_their_frames_and_hold_between(tmp_path):
     portraits.speak(portraits.take(tmp_path / "b.npz", opening=0.8), start=31)
     played = portrait_lines.played(obj, 24.0, 1, 50)
     jaw = played.arkit[:, played.arkit_names.index("jawOpen")]
-    a, b = (takes.motion(kept).arkit[:, played.arkit_names.index("jawOpen")] for kept in portrait_lines.spoken(obj))
+    a, b = (
+        kept_takes.motion(kept).arkit[:, played.arkit_names.index("jawOpen")] for kept in portrait_lines.spoken(obj)
+    )
     assert len(played) == 50 and played.fps == 24.0
     assert jaw[:11] == pytest.approx(a[0], abs=1e-4)  # before the first line, its beginning
     assert jaw[20:30] == pytest.approx(jaw[19], abs=1e-6) and jaw[19] > 0.1  # between, the end of the one before
@@ -99,15 +99,15 @@ def test_dials_and_strength_act_on_a_portrait(line):
 
 
 def test_a_preview_is_the_frame_at_the_playhead(line):
-    from mouthpiece.portrait.generator import shipped_generator
-    from mouthpiece.portrait.render import Renderer, RenderOptions
+    from mouthpiece.portrait.draw.generator import shipped_generator
+    from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
     obj = portraits.portrait()
     portraits.speak(line, start=11)
     bpy.context.scene.frame_set(17)
     assert bpy.ops.mouthpiece.preview_portrait() == {"FINISHED"}
     settings = obj.mouthpiece_portrait
-    renderer = Renderer(portrait_playing.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
+    renderer = Renderer(playback.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
     frames = list(renderer.frames(portrait_lines.played(obj, 24.0, 11, 20), 24.0))
     assert (portraits.colours(settings.preview)[..., :3] == frames[6][..., :3]).all()
     assert settings.shown == "PREVIEW" and not settings.preview.is_dirty
@@ -143,10 +143,10 @@ def test_another_picture_is_shown_at_once(line):
     bpy.ops.mouthpiece.preview_portrait()
     node = next(n for n in obj.material_slots[0].material.node_tree.nodes if n.bl_idname == "ShaderNodeTexImage")
     obj.mouthpiece_portrait.shown = "STILL"
-    other = picture_images.paint("Larger", np.repeat(np.repeat(portraits.read(portraits.PHOTO), 2, 0), 2, 1))
+    other = images.paint("Larger", np.repeat(np.repeat(portraits.read(portraits.PHOTO), 2, 0), 2, 1))
     obj.mouthpiece_picture.image = other
     assert node.image == other
-    portrait = portrait_playing.portrait_of(obj, 640)  # landmarks are scaled along
+    portrait = playback.portrait_of(obj, 640)  # landmarks are scaled along
     assert portrait.picture.shape == (640, 640, 4)
     assert 80 < np.linalg.norm(portrait.face.landmarks[45, :2] - portrait.face.landmarks[36, :2]) < 160
 
@@ -161,9 +161,9 @@ def test_landmarks_are_edited_as_those_of_a_rig():
     obj = portraits.portrait()
     before = picture_settings.landmarks_of(obj).landmarks.copy()
     assert bpy.ops.mouthpiece.edit_landmarks() == {"FINISHED"}
-    editor = picture_landmarks.editor_of(obj)
+    editor = rig_landmarks.editor_of(obj)
     assert bpy.context.active_object == editor and picture_settings.portrait_meant(editor) == obj
-    assert properties.character(bpy.context) == obj  # what stands for it
+    assert scene_settings.character(bpy.context) == obj  # what stands for it
     bpy.ops.object.mode_set(mode="OBJECT")
     editor.data.vertices[48].co.x -= 0.05  # 8 of 320 pixels
     assert bpy.ops.mouthpiece.apply_landmarks() == {"FINISHED"}
@@ -239,7 +239,7 @@ def test_deep_and_linear_pictures_look_as_they_should(tmp_path, name, kind, dept
     path = written(tmp_path, name, kind, depth)
     assert bpy.ops.mouthpiece.add_portrait(filepath=str(path)) == {"FINISHED"}
     obj = bpy.context.active_object
-    seen = portrait_playing.portrait_of(obj, 320).picture
+    seen = playback.portrait_of(obj, 320).picture
     plain = bpy.data.images.load(str(portraits.PHOTO))
     assert np.abs(seen[..., :3].astype(int) - portraits.colours(plain)[..., :3]).max() <= 2
 
@@ -251,7 +251,7 @@ def test_packed_and_generated_pictures_serve_too(line):
     assert bpy.ops.mouthpiece.add_portrait(image=packed.name) == {"FINISHED"}
     portraits.speak(line)
     assert bpy.ops.mouthpiece.preview_portrait() == {"FINISHED"}
-    made = picture_images.paint("Painted", portraits.colours(packed).astype(np.uint8))
+    made = images.paint("Painted", portraits.colours(packed).astype(np.uint8))
     bpy.context.view_layer.objects.active = None
     assert bpy.ops.mouthpiece.add_portrait(image=made.name) == {"FINISHED"}
 
@@ -260,9 +260,9 @@ def test_large_pictures_are_read_no_larger_than_they_are_rendered(tmp_path):
     path = written(tmp_path, "large.png", "PNG", grey=(6000, 4000))
     bpy.ops.mouthpiece.add_portrait(filepath=str(path), placement="HAND")
     obj = bpy.context.active_object
-    assert portrait_playing.longest_of(obj) == 3840
+    assert playback.longest_of(obj) == 3840
     obj.mouthpiece_portrait.longest = 600
-    portrait = portrait_playing.portrait_of(obj, portrait_playing.longest_of(obj))
+    portrait = playback.portrait_of(obj, playback.longest_of(obj))
     assert portrait.picture.shape == (400, 600, 4)
     whole = picture_settings.landmarks_of(obj).landmarks[:, :2]
     assert portrait.face.landmarks[:, :2] == pytest.approx(whole / 10, abs=0.01)

@@ -6,10 +6,14 @@ import json
 
 import bpy
 import pytest
-from mouthpiece.portrait.placing import as_json, placed_in_box
+from mouthpiece.portrait.find.placement import as_json, placed_in_box
 from mouthpiece.provenance import records
 
-from addon import command, compat, film_encoding, picture_settings, portrait_lines
+from addon import compat
+from addon.command import parser as command_parser
+from addon.targets.picture_rig import settings as picture_settings
+from addon.targets.portrait import film_encoder
+from addon.targets.portrait import lines as portrait_lines
 from blender_tests import portraits, scenes
 
 CONSENT = ("--consent", "NASA's official portrait, in the public domain, used to test this program")
@@ -26,7 +30,7 @@ def line(tmp_path):
 
 
 def run(name, *arguments):
-    return command.main([name, *map(str, arguments)])
+    return command_parser.main([name, *map(str, arguments)])
 
 
 def portrait(*arguments):
@@ -38,7 +42,7 @@ def told(capsys):
 
 
 def test_a_picture_and_a_sound_become_a_film(tmp_path, voice, capsys):
-    if not film_encoding.can_encode():
+    if not film_encoder.can_encode():
         pytest.skip("this Blender cannot write films")
     scenes.face()
     out, blend = tmp_path / "out.mp4", tmp_path / "out.blend"
@@ -72,7 +76,7 @@ def test_frames_go_on_where_they_stopped(tmp_path, line, capsys):
     (tmp_path / "frames" / names[4]).unlink()
     assert portrait(*arguments) == 0
     assert told(capsys)["rendered"] == 1
-    assert portrait(*arguments, "--lips", "0.5") == 1 and "another rendering" in told(capsys)["error"]
+    assert portrait(*arguments, "--lips", "0.5") == 1 and "not frames of this portrait" in told(capsys)["error"]
     assert portrait(*arguments, "--lips", "0.5", "--force") == 0 and told(capsys)["rendered"] == 10
 
 
@@ -82,7 +86,7 @@ def test_frames_are_named_as_asked(tmp_path, line):
 
 
 def test_a_take_with_another_sound_is_heard_in_the_film(tmp_path, line, voice, capsys):
-    if not film_encoding.can_encode():
+    if not film_encoder.can_encode():
         pytest.skip("this Blender cannot write films")
     out = tmp_path / "out.mp4"
     arguments = ("--take", line, "--audio", voice, "-o", out, "--keep-frames", tmp_path / "kept", "--quality", "30")

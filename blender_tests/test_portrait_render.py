@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 from mouthpiece.errors import PictureError
 from mouthpiece.provenance import records
+from mouthpiece.provenance.sequences import Frames
 
-from addon import compat, film_encoding, portrait_lines, portrait_playing, portrait_setting_up, soundtrack
+from addon import compat
 from addon.jobs import Job
-from addon.portrait_frames import NOTE, FrameFolder
+from addon.sound import soundtrack
+from addon.targets.portrait import film_encoder, playback, render_setup
+from addon.targets.portrait import lines as portrait_lines
 from blender_tests import portraits, scenes
 
 
@@ -31,10 +34,10 @@ def render(**options):
 
 
 def frames_of(obj, first, last):
-    from mouthpiece.portrait.generator import shipped_generator
-    from mouthpiece.portrait.render import Renderer, RenderOptions
+    from mouthpiece.portrait.draw.generator import shipped_generator
+    from mouthpiece.portrait.draw.render import Renderer, RenderOptions
 
-    renderer = Renderer(portrait_playing.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
+    renderer = Renderer(playback.portrait_of(obj, 320), shipped_generator(), RenderOptions(longest=320))
     return list(renderer.frames(portrait_lines.played(obj, 24.0, first, last), 24.0))
 
 
@@ -59,8 +62,8 @@ def test_frames_are_those_of_the_renderer_and_carry_the_record(tmp_path, line):
 
 
 def test_results_are_signed_and_a_changed_one_is_found_out(tmp_path, line):
-    from mouthpiece.provenance.sealing import library
-    from mouthpiece.provenance.verifying import verified
+    from mouthpiece.provenance.credentials import library
+    from mouthpiece.provenance.verification import verified
 
     try:
         library()
@@ -107,7 +110,7 @@ def test_lines_of_another_frame_rate_are_told(line):
     obj = portraits.portrait(output="/tmp/never.mp4")
     portraits.speak(line, fps=24)
     bpy.context.scene.render.fps = 30
-    _, remarks = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    _, remarks = render_setup.rendering_of(obj, bpy.context.scene)
     assert any("animated at 24 frames per second, the scene runs at 30" in remark for remark in remarks)
 
 
@@ -142,13 +145,14 @@ def test_a_stopped_rendering_goes_on_where_it_was(tmp_path, line):
     folder = tmp_path / "frames"
     obj = portraits.portrait(media="FRAMES", output=str(folder))
     portraits.speak(line, start=1)
-    rendering, _ = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    rendering, _ = render_setup.rendering_of(obj, bpy.context.scene)
     steps = rendering.steps()
     while len(list(folder.glob("*.png"))) < 4:
         next(steps)
     steps.close()
     (folder / "astronaut_0002.png").unlink()
-    assert rendering.folder.done() == 3 and "3 of 10 frames are kept" in rendering.folder.resuming()
+    assert rendering.job.frames().done() == [number in (1, 3, 4) for number in range(1, 11)]
+    assert "3 of 10 frames are kept" in rendering.resuming()
     there = stamps(folder)
     assert render() == {"FINISHED"}
     now = stamps(folder)
@@ -163,7 +167,7 @@ def test_a_job_can_be_cancelled_on_the_way(tmp_path, line):
     obj = portraits.portrait(media="FRAMES", output=str(folder), span="SCENE")
     bpy.context.scene.frame_end = 2000
     portraits.speak(line, start=1)
-    rendering, _ = portrait_setting_up.rendering_of(obj, bpy.context.scene)
+    rendering, _ = render_setup.rendering_of(obj, bpy.context.scene)
     job = Job(rendering.steps())
     while not stamps(folder):
         job.wait(0.05)
@@ -179,13 +183,14 @@ def test_other_frames_are_not_replaced_unasked(tmp_path, line):
     folder.mkdir()
     (folder / "astronaut_0003.png").write_text("mine")
     (folder / "notes.txt").write_text("mine too")
-    with pytest.raises(RuntimeError, match="holds 1 frames of another rendering"):
+    with pytest.raises(RuntimeError, match=r"1 files that are not frames of this portrait .*astronaut_0003.png"):
         render()
-    assert (folder / "astronaut_0003.png").read_text() == "mine" and not (folder / NOTE).exists()
+    assert (folder / "astronaut_0003.png").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == ["astronaut_0003.png", "notes.txt"]
     assert render(replace=True) == {"FINISHED"} and len(stamps(folder)) == 10
     obj.mouthpiece.jaw = 0.3  # other frames
     there = stamps(folder)
-    with pytest.raises(RuntimeError, match="another rendering"):
+    with pytest.raises(RuntimeError, match="not frames of this portrait"):
         render()
     assert stamps(folder) == there
     assert render(replace=True) == {"FINISHED"}
@@ -220,7 +225,7 @@ def test_a_full_disk_is_told_and_what_is_done_stays(tmp_path, line, monkeypatch)
     real, count = Path.write_bytes, [0]
 
     def full(self, data):
-        count[0] += self.name.endswith(".part") and ".png" in self.name
+        count[0] += self.name.endswith(".part.png")
         if count[0] > 3:
             real(self, data[:100])
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -244,7 +249,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path, line):
 
 
 def test_a_film_has_the_frames_in_their_colours_and_the_sound(tmp_path):
-    if not film_encoding.can_encode():
+    if not film_encoder.can_encode():
         pytest.skip("this Blender cannot write films")
     obj = portraits.portrait(output=str(tmp_path / "out"))
     portraits.speak(scenes.murmur(tmp_path / "line.wav", 0.5), start=11)
@@ -284,13 +289,13 @@ def test_a_failed_film_leaves_its_frames_and_no_film(tmp_path, line, monkeypatch
     def fail(film):
         raise RuntimeError("no encoder")
 
-    monkeypatch.setattr(film_encoding, "encode", fail)
+    monkeypatch.setattr(film_encoder, "encode", fail)
     with pytest.raises(RuntimeError, match=r"could not be encoded: no encoder. Its frames are in"):
         render()
     assert len(stamps(tmp_path / "out_frames")) == 10 and not (tmp_path / "out.mp4").exists()
     monkeypatch.undo()
     there = stamps(tmp_path / "out_frames")
-    monkeypatch.setattr(FrameFolder, "clear", lambda self: None)
+    monkeypatch.setattr(Frames, "remove", lambda self: None)
     assert render() == {"FINISHED"} and stamps(tmp_path / "out_frames") == there
 
 
@@ -323,7 +328,7 @@ def test_what_is_rendered_is_placed_and_placed_anew(tmp_path):
 
 
 def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):
-    monkeypatch.setattr(film_encoding, "MOST", 4)
+    monkeypatch.setattr(film_encoder, "MOST", 4)
     portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True)
     portraits.speak(line, start=11)
     for _ in range(2):  # rendering again puts them in the same place
@@ -400,21 +405,6 @@ def test_a_strip_is_heard_as_it_is_trimmed(tmp_path):
     assert not tracks and "no sound for" in remarks[0]
 
 
-def test_a_folder_of_frames_knows_what_it_is_made_of(tmp_path):
-    one = FrameFolder(tmp_path / "a", "x_####.png", 5, 3, "one")
-    one.begin(False)
-    one.write(1, b"data")
-    assert list(one.missing()) == [(0, 1), (2, 3)] and one.done() == 1 and one.place(0).name == "x_0005.png"
-    other = FrameFolder(tmp_path / "a", "x_####.png", 6, 3, "two")
-    assert "'x_0006.png'" in other.refusal() and other.done() == 0
-    with pytest.raises(PictureError, match="another rendering"):
-        other.begin(False)
-    other.begin(True)
-    assert not one.place(1).exists() and not other.refusal()
-    other.clear()
-    assert not (tmp_path / "a").exists()
-
-
 #: A program that stands for another Blender: it runs the last argument in this very Python.
 _OTHER = """#!/bin/sh
 [ "$1" = --version ] && { echo "Blender 9.9"; exit 0; }
@@ -427,7 +417,7 @@ os._exit(0)"
 
 @pytest.fixture
 def other(tmp_path):
-    if not film_encoding.can_encode() or os.name != "posix":
+    if not film_encoder.can_encode() or os.name != "posix":
         pytest.skip("this Blender cannot write films, or there is no shell")
     path = tmp_path / "blender"
     path.write_text(_OTHER % sys.executable)
@@ -444,13 +434,13 @@ def films(folder, count, name="out.mp4"):
         path = folder / f"grey_{index + 1:04d}.png"
         path.write_bytes(encoded(np.full((64, 96, 4), (0, 0, 0, 0) if index % 2 else (90, 90, 90, 255), np.uint8)))
         places.append(str(path))
-    return film_encoding.Film(tuple(places), "", str(folder / name), 96, 64, 25, 1.0, (1.0, 0.0, 0.0))
+    return film_encoder.Film(tuple(places), "", str(folder / name), 96, 64, 25, 1.0, (1.0, 0.0, 0.0))
 
 
 def test_another_blender_encodes_and_tells_how_far_it_is(tmp_path, other):
-    assert film_encoding.is_blender(other)
+    assert film_encoder.is_blender(other)
     film = films(tmp_path, 8)
-    shares = list(film_encoding.apart(film, other))
+    shares = list(film_encoder.apart(film, other))
     assert shares == sorted(shares) and {1 / 8, 4 / 8, 1.0} <= set(shares)
     movie = bpy.data.images.load(film.path)
     assert movie.frame_duration == 8 and portraits.colours(movie)[32, 48, :3] == pytest.approx(90, abs=4)
@@ -458,7 +448,7 @@ def test_another_blender_encodes_and_tells_how_far_it_is(tmp_path, other):
 
 
 def test_another_blender_can_be_stopped(tmp_path, other):
-    steps = film_encoding.apart(films(tmp_path, 400), other)
+    steps = film_encoder.apart(films(tmp_path, 400), other)
     while next(steps) == 0.0:
         pass
     steps.close()
@@ -469,20 +459,20 @@ def test_another_blender_that_fails_is_told(tmp_path, other):
     program = tmp_path / "blender"
     program.write_text(program.read_text().replace("os._exit(0)", "print('no room left'); os._exit(3)"))
     with pytest.raises(PictureError, match=r"could not be encoded: .*no room left"):
-        list(film_encoding.apart(films(tmp_path, 2), other))
+        list(film_encoder.apart(films(tmp_path, 2), other))
     with pytest.raises(PictureError, match="cannot be started"):
-        list(film_encoding.apart(films(tmp_path, 2), str(tmp_path / "nowhere")))
+        list(film_encoder.apart(films(tmp_path, 2), str(tmp_path / "nowhere")))
 
 
 def test_see_through_frames_stand_on_the_background(tmp_path):
-    if not film_encoding.can_encode():
+    if not film_encoder.can_encode():
         pytest.skip("this Blender cannot write films")
     film = films(tmp_path, 2)
-    film_encoding.here(dataclasses.replace(film, frames=film.frames[1:]))
+    film_encoder.here(dataclasses.replace(film, frames=film.frames[1:]))
     red = portraits.colours(bpy.data.images.load(film.path))[32, 48, :3]
     assert red == pytest.approx((255, 0, 0), abs=6)
 
 
 def test_another_blender_is_told_from_other_programs():
-    assert not film_encoding.is_blender("") and not film_encoding.is_blender("/bin/true")
-    assert not film_encoding.is_blender("/nowhere/blender")
+    assert not film_encoder.is_blender("") and not film_encoder.is_blender("/bin/true")
+    assert not film_encoder.is_blender("/nowhere/blender")

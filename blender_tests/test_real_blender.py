@@ -116,16 +116,16 @@ def test_a_portrait(blender, tmp_path):
 
 
 def test_another_blender_encodes(tmp_path, monkeypatch):
-    """What the user interface does: `addon/film_encoding.py` in a Blender that has no add-on enabled."""
+    """What the user interface does: the add-on's film encoder in a Blender that has no add-on enabled."""
     root = Path(__file__).resolve().parent.parent
     for folder in (root, root / "core"):  # this ring has nothing but the zip on its path
         monkeypatch.syspath_prepend(str(folder))
     bpy = pytest.importorskip("bpy")
-    from addon import film_encoding
+    from addon.targets.portrait import film_encoder
     from blender_tests.test_portrait_render import films
 
-    assert bpy and film_encoding.is_blender(os.environ["BLENDER"])
-    shares = list(film_encoding.apart(films(tmp_path, 8), os.environ["BLENDER"]))
+    assert bpy and film_encoder.is_blender(os.environ["BLENDER"])
+    shares = list(film_encoder.apart(films(tmp_path, 8), os.environ["BLENDER"]))
     assert {1 / 8, 4 / 8, 1.0} <= set(shares) and (tmp_path / "out.mp4").stat().st_size > 500
 
 

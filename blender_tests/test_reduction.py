@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, keys, nla, redialling, sound, targets
-from addon.bake import Bake
+from addon import compat, targets
+from addon.bake import redial, removal
+from addon.bake.bake import Bake
+from addon.keys import nla
+from addon.sound import recordings
 from blender_tests import scenes
 from blender_tests.test_layers import FELT, FIRST, FRAMES, bake, column, pair, played
 
@@ -24,7 +27,7 @@ def count(owner, layer=""):
 def test_what_blender_plays_is_within_the_error_which_is_reported(pair, error, layered):
     bake(*pair, layered=layered)
     exact = played(*pair)
-    keys.remove([pair[0].data.shape_keys, pair[1]])
+    removal.remove([pair[0].data.shape_keys, pair[1]])
     report = bake(*pair, layered=layered, error=error)
     missed = np.abs(played(*pair) - exact).max()
     assert 0 < missed <= error
@@ -37,7 +40,7 @@ def test_a_real_line_far_along_the_timeline(pair, tmp_path):
     obj, _ = pair
     path = str(scenes.murmur(tmp_path / "line.wav", 3.0))
     bpy.context.scene.render.fps = 24
-    recording = sound.from_file(path, bpy.context.scene, 20_001)
+    recording = recordings.from_file(path, bpy.context.scene, 20_001)
     asked = Bake(recording, (targets.target_for(obj),), error=0.01)
     (heard,) = [message for message in asked.steps() if hasattr(message, "grid")]
     report = asked.write(heard)
@@ -80,7 +83,7 @@ def test_reduced_takes_are_takes_like_any_other(pair, layered, tmp_path):
     assert report.reduction is None and not report.kept
     bake(obj, rig, layered=layered, error=0.01, sound="b", first=FIRST + 20)
     bake(obj, rig, layered=layered, error=0.01, sound="b", first=FIRST + 200)
-    keys.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     assert scenes.state() == before
 
 
@@ -99,15 +102,15 @@ def test_a_turned_handle_is_an_edit(pair):
 def test_dialling_keeps_the_error(pair, layered):
     obj, rig = pair
     bake(*pair, layered=layered, error=0.01)
-    assert not redialling.redial(obj, Dials(lips=0.6, head=0.5, emotion="happy")).kept
+    assert not redial.redial(obj, Dials(lips=0.6, head=0.5, emotion="happy")).kept
     dialled = played(*pair)
-    keys.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     bake(*pair, layered=layered, dials=Dials(lips=0.6, head=0.5, emotion="happy"))
     assert np.abs(dialled - played(*pair)).max() <= 0.0105  # and the rounding of what is kept
-    keys.remove([obj.data.shape_keys, rig])
+    removal.remove([obj.data.shape_keys, rig])
     bake(*pair, layered=layered, error=0.01)
-    redialling.redial(obj, Dials(lips=0.6))
-    assert not redialling.redial(obj, FELT).kept
+    redial.redial(obj, Dials(lips=0.6))
+    assert not redial.redial(obj, FELT).kept
 
 
 def test_a_reduced_take_that_is_cut_keeps_its_course_outside_the_cut(pair):
@@ -116,7 +119,7 @@ def test_a_reduced_take_that_is_cut_keeps_its_course_outside_the_cut(pair):
     before = played(obj)
     bake(obj, layered=False, error=0.02, sound="b", first=FIRST + 20, phase=1.0)
     np.testing.assert_allclose(played(obj)[:20], before[:20], atol=1e-4)
-    keys.remove([obj.data.shape_keys])
+    removal.remove([obj.data.shape_keys])
     bake(obj, layered=False, error=0.02, first=FIRST - 25, sound="b")
     bake(obj, layered=False, error=0.02)
     bake(obj, layered=False, error=0.02, first=FIRST - 45, sound="c")  # leaves the end of b between c and the line

@@ -48,4 +48,4 @@ def test_registering_loads_no_core_and_no_network():
 
 
 def test_operators_are_found_in_the_object_menu():
-    assert ours()[-1].endswith("operators.animate")
+    assert ours()[-1].endswith("bake.operators")

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
-from mouthpiece.motion.visemes import VISEMES
-from mouthpiece.retarget import mapping
+from mouthpiece.motion.chart.visemes import VISEMES
+from mouthpiece.retarget.shape_keys import table as core_table
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import command, mapping_presets, mapping_table, properties, shape_marks
+from addon import scene_settings
+from addon.command import parser as command_parser
 from addon.targets import target_for
+from addon.targets.shape_keys import fingerprints, presets
+from addon.targets.shape_keys import table as key_table
 from blender_tests import scenes
 
 GRID = FrameGrid(25.0, 1.0, 1, 50)
@@ -157,7 +160,7 @@ def test_an_edit_is_followed_at_once_by_lines_that_are_there(tmp_path):
     bpy.context.scene.render.fps = 25
     path = scenes.performance(jawOpen=0.4).save(tmp_path / "take.npz")
     ops.detect_shape_keys()
-    assert command.main(["bake", "--audio", str(path), "--object", "Face"]) == 0
+    assert command_parser.main(["bake", "--audio", str(path), "--object", "Face"]) == 0
     obj.mouthpiece_names.entries[0].gain = 0.5
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("jawOpen"))
     np.testing.assert_allclose([value for _, value in found], 0.2, atol=1e-5)
@@ -168,7 +171,7 @@ def test_an_edit_is_followed_at_once_by_lines_that_are_there(tmp_path):
 
 def test_a_renamed_key_is_found_again_by_its_shape():
     obj = scenes.face(keys=("jawOpen", "mouthPucker", "cheekPuff"))
-    for index, block in enumerate(shape_marks.movers(obj.data.shape_keys)):
+    for index, block in enumerate(fingerprints.movers(obj.data.shape_keys)):
         block.data[0].co.z = 0.1 * (index + 1)
     ops.detect_shape_keys()
     obj.data.shape_keys.key_blocks["jawOpen"].name = "Kiefer"
@@ -176,7 +179,7 @@ def test_a_renamed_key_is_found_again_by_its_shape():
     keys = {entry.key: entry.formula for entry in target_for(obj).table.entries}
     assert keys["Kiefer"] == "jawOpen - mouthClose" and keys["jawOpen"] == "cheekPuff"
     obj.data.shape_keys.key_blocks["jawOpen"].name = "Backe"
-    mapping_table.follow_renames()  # what Blender calls when a key was renamed, which in background it does not
+    key_table.follow_renames()  # what Blender calls when a key was renamed, which in background it does not
     assert [item.key for item in obj.mouthpiece_names.entries] == ["Kiefer", "mouthPucker", "Backe"]
 
 
@@ -196,7 +199,7 @@ def test_tables_that_make_no_sense_are_refused_with_the_remedy():
 
 def test_a_key_chosen_anew_is_known_by_its_own_shape():
     obj = scenes.face(keys=("jawOpen", "mouthPucker", "smirk"))
-    for index, block in enumerate(shape_marks.movers(obj.data.shape_keys)):
+    for index, block in enumerate(fingerprints.movers(obj.data.shape_keys)):
         block.data[0].co.z = 0.1 * (index + 1)
     ops.detect_shape_keys()
     obj.mouthpiece_names.entries[0].key = "smirk"
@@ -237,12 +240,12 @@ def test_presets_are_kept_loaded_and_deleted():
     ops.detect_shape_keys()
     obj.mouthpiece_names.entries[0].gain = 1.5
     assert ops.save_mapping_preset(name="Hero ä") == {"FINISHED"}
-    assert mapping_presets.names() == ["Hero ä"]
+    assert presets.names() == ["Hero ä"]
     other = scenes.face("Other", keys=("jawOpen", "smirk"))
     assert ops.load_mapping_preset(name="Hero ä") == {"FINISHED"}
     assert [(item.key, item.gain) for item in other.mouthpiece_names.entries] == [("jawOpen", 1.5)]
     assert ops.delete_mapping_preset(name="Hero ä") == {"FINISHED"}
-    assert mapping_presets.names() == []
+    assert presets.names() == []
     with pytest.raises(RuntimeError, match="cannot be read"):
         ops.load_mapping_preset(name="Hero ä")
     with pytest.raises(RuntimeError, match="cannot be deleted"):
@@ -273,7 +276,7 @@ def test_a_bad_mapping_changes_nothing(tmp_path):
     ops.detect_shape_keys()
     bad, other = tmp_path / "bad.json", tmp_path / "other.json"
     bad.write_text("{")
-    mapping.save(other, mapping.ShapeMap((mapping.Entry("smirk", "jawOpen"),)))
+    core_table.save(other, core_table.ShapeMap((core_table.Entry("smirk", "jawOpen"),)))
     for path, words in ((bad, "is not a mapping"), (other, "none of the mapping's"), (tmp_path / "none.json", "read")):
         with pytest.raises(RuntimeError, match=words):
             ops.import_mapping(filepath=str(path))
@@ -284,14 +287,14 @@ def test_a_line_is_baked_by_a_mapping_from_a_file(tmp_path, capsys):
     obj = scenes.face(keys=("smirk", "wobble"))
     bpy.context.scene.render.fps = 25
     take = scenes.performance(jawOpen=0.5).save(tmp_path / "take.npz")
-    path = mapping.save(tmp_path / "m.json", mapping.ShapeMap((mapping.Entry("smirk", "jawOpen", 0.5),)))
+    path = core_table.save(tmp_path / "m.json", core_table.ShapeMap((core_table.Entry("smirk", "jawOpen", 0.5),)))
     arguments = ["bake", "--audio", str(take), "--object", "Face", "--json"]
-    assert command.main([*arguments, "--mapping", str(path)]) == 0
+    assert command_parser.main([*arguments, "--mapping", str(path)]) == 0
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert report["targets"][0]["summary"] == "1 shape keys driven by the table" and report["channels"] == 1
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("smirk"))
     np.testing.assert_allclose([value for _, value in found], 0.25, atol=1e-6)
-    assert command.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1
+    assert command_parser.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1
     assert "cannot be read" in capsys.readouterr().out
 
 
@@ -372,7 +375,7 @@ def test_the_dials_of_an_override_last_as_well(tmp_path, context):
     context.scene.collection.objects.link(here.objects[0])
     obj = here.objects[0].override_create(remap_local_usages=True)
     context.view_layer.objects.active = obj
-    assert properties.character(context) == obj  # as the panel asks
+    assert scene_settings.character(context) == obj  # as the panel asks
     obj.mouthpiece.lips = 0.5
     bpy.ops.wm.save_as_mainfile(filepath=shot)
     bpy.ops.wm.open_mainfile(filepath=shot)

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from mouthpiece.topology import ARKIT_NAMES
 
-from addon import command, demo, sound
+from addon import demo
+from addon.command import parser as command_parser
+from addon.sound import recordings
 from addon.targets import target_for
 
 RIGS = Path(__file__).resolve().parents[2] / "shared" / "rigs"
@@ -27,7 +29,7 @@ def take(tmp_path_factory):
     """Animate the demo line once, with the shipped networks."""
     from mouthpiece.pipeline import animate
 
-    made = animate(sound.open_file(str(demo.LINE)))
+    made = animate(recordings.open_file(str(demo.LINE)))
     return made, str(made.save(tmp_path_factory.mktemp("take") / "line.npz"))
 
 
@@ -87,7 +89,7 @@ def landmark_gap(take):
 
 
 def baked(obj, path, *more):
-    assert command.main(["bake", "--audio", path, "--object", obj.name, *more]) == 0
+    assert command_parser.main(["bake", "--audio", path, "--object", obj.name, *more]) == 0
 
 
 def correlation(obj, take, upper, lower):

@@ -8,8 +8,9 @@ import pytest
 from mouthpiece.curves import Curves
 from mouthpiece.errors import RigError
 
-from addon import keys, store
-from addon.planning import Channel, Line, Part
+from addon.bake import removal
+from addon.keys import ledgers, writer
+from addon.keys.channels import Channel, Line, Part
 from blender_tests import scenes
 from blender_tests.scenes import shape_path, values
 
@@ -29,7 +30,7 @@ def part(owner, names=NAMES, gain=1.0):
 def baked():
     """Return the keys of a face with a take."""
     owner = scenes.face(keys=NAMES).data.shape_keys
-    keys.write([part(owner)], LINE, "Take")
+    writer.write([part(owner)], LINE, "Take")
     return owner
 
 
@@ -44,7 +45,7 @@ def twin(owner):
 def test_a_twin_gets_an_action_of_its_own_and_says_so(baked):
     other = twin(baked)
     before = scenes.values(baked, shape_path("jawOpen"))
-    done = keys.write([part(other, gain=0.5)], LINE, "Take")
+    done = writer.write([part(other, gain=0.5)], LINE, "Take")
     assert other.animation_data.action != baked.animation_data.action
     assert values(baked, shape_path("jawOpen")) == before
     assert values(other, shape_path("jawOpen"))[0][1] == pytest.approx(0.05)
@@ -53,17 +54,17 @@ def test_a_twin_gets_an_action_of_its_own_and_says_so(baked):
 
 def test_removing_from_a_twin_leaves_the_other(baked):
     other = twin(baked)
-    keys.remove([other])
+    removal.remove([other])
     assert other.animation_data is None or other.animation_data.action is None
     assert len(values(baked, shape_path("jawOpen"))) == 5
     assert len(bpy.data.actions) == 1
-    keys.remove([baked])
+    removal.remove([baked])
     assert not bpy.data.actions
 
 
 def test_data_blocks_baked_together_go_on_sharing(baked):
     other = twin(baked)
-    keys.write([part(baked), part(other)], LINE, "Take")
+    writer.write([part(baked), part(other)], LINE, "Take")
     assert other.animation_data.action == baked.animation_data.action
 
 
@@ -73,7 +74,7 @@ def test_an_action_of_the_users_stays_shared():
     owner.animation_data_create().action = action
     action.fcurve_ensure_for_datablock(owner, "eval_time").keyframe_points.insert(1, 0)
     other = twin(owner)
-    keys.write([part(other)], LINE, "Take")
+    writer.write([part(other)], LINE, "Take")
     assert other.animation_data.action == action == owner.animation_data.action
 
 
@@ -84,7 +85,7 @@ def test_a_bake_that_fails_gives_the_shared_action_back(baked):
         one.lock = True
     before = scenes.state()
     with pytest.raises(RigError, match="locked"):
-        keys.write([part(other)], LINE, "Take")
+        writer.write([part(other)], LINE, "Take")
     assert scenes.state() == before
 
 
@@ -94,10 +95,10 @@ def test_renamed_keys_are_known_again_among_curves_of_the_users(baked):
     mine.keyframe_points.insert(1, 3.0)
     for block in baked.key_blocks[1:]:
         block.name = f"Mouth.{block.name}"
-    assert set(store.read(baked).takes[0].channels) == {f"{shape_path('Mouth.' + name)}[0]" for name in NAMES}
-    keys.write([part(baked, tuple(f"Mouth.{name}" for name in NAMES), 0.5)], LINE, "Take")
+    assert set(ledgers.read(baked).lines[0].channels) == {f"{shape_path('Mouth.' + name)}[0]" for name in NAMES}
+    writer.write([part(baked, tuple(f"Mouth.{name}" for name in NAMES), 0.5)], LINE, "Take")
     assert values(baked, shape_path("Mouth.jawOpen"))[0][1] == pytest.approx(0.05)
-    keys.remove([baked])
+    removal.remove([baked])
     assert [block.value for block in baked.key_blocks[1:]] == [0.0, 0.0, 0.0]
     assert len(values(baked, "eval_time")) == 1
 
@@ -107,7 +108,7 @@ def test_renamed_and_edited_keys_are_the_users(baked):
     scenes_curve.keyframe_points[2].co[1] = 0.9
     for block in baked.key_blocks[1:]:
         block.name = f"new {block.name}"
-    keys.remove([baked])
+    removal.remove([baked])
     assert len(values(baked, shape_path("new jawOpen"))) == 5
     assert not values(baked, shape_path("new mouthClose"))
 
@@ -120,12 +121,12 @@ def test_an_edited_channel_of_a_renamed_bone_is_known_by_its_neighbours():
     names = ("x", "y", "z")
     channels = tuple(Channel(name, 'pose.bones["head"].rotation_euler', k) for k, name in enumerate(names))
     rows = np.outer(frames, (0.1, 0.2, 0.3)).astype(np.float32)
-    keys.write([Part(rig, channels, Curves(names, frames, rows))], LINE, "Take")
+    writer.write([Part(rig, channels, Curves(names, frames, rows))], LINE, "Take")
     next(c for c in action_curves(rig) if c.array_index == 1).keyframe_points[2].co[1] = 2.0
     bone.name = "skull"
     known = {f'pose.bones["skull"].rotation_euler[{k}]' for k in range(3)}
-    assert set(store.read(rig).takes[0].channels) == known
-    gone = keys.remove([rig])
+    assert set(ledgers.read(rig).lines[0].channels) == known
+    gone = removal.remove([rig])
     assert list(gone.kept.values()) == ["edited since it was baked"]
     assert not values(rig, 'pose.bones["skull"].rotation_euler', 0)
     assert len(values(rig, 'pose.bones["skull"].rotation_euler', 1)) == 5

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from mouthpiece.errors import AudioError, RigError
 
-from addon import compat, sound, strips
+from addon import compat
+from addon.sound import recordings, strips
 from blender_tests import scenes
 
 CLICK = 2.0
@@ -25,7 +26,7 @@ def wav(tmp_path):
 
 def frame_of_click(recording):
     """Return the frame, with fraction, at which the grid hears the click."""
-    audio = sound.decode(recording)
+    audio = recordings.decode(recording)
     grid = recording.placement.grid(audio.seconds)
     second = np.argmax(np.abs(audio.samples)) / audio.rate
     return float(np.interp(second, grid.times, grid.frames))
@@ -70,7 +71,7 @@ def heard_by_blender(folder, mix=mix_down):
     source = aud.Sound.file(place)
     second = np.argmax(np.abs(source.data()).max(axis=1)) / source.specs[0]
     scene = bpy.context.scene
-    return scene.frame_start + second * sound.true_fps(scene)
+    return scene.frame_start + second * recordings.true_fps(scene)
 
 
 @pytest.mark.parametrize(("fps", "base"), [(24, 1.0), (25, 1.0), (30, 1.001), (60, 1.0), (24, 0.5)])
@@ -179,8 +180,8 @@ def test_a_file_and_a_sound_begin_at_the_start_frame(wav):
     scene = bpy.context.scene
     scene.render.fps = 25
     for recording in (
-        sound.from_file(wav, scene, 101),
-        sound.from_sound(bpy.data.sounds.load(wav), scene, 101),
+        recordings.from_file(wav, scene, 101),
+        recordings.from_sound(bpy.data.sounds.load(wav), scene, 101),
     ):
         assert frame_of_click(recording) == pytest.approx(101 + CLICK * 25, abs=1e-3)
 
@@ -190,7 +191,7 @@ def test_a_packed_sound_needs_no_file(tmp_path):
     block = bpy.data.sounds.load(str(path))
     block.pack()
     path.unlink()
-    audio = sound.decode(sound.from_sound(block, bpy.context.scene, 1))
+    audio = recordings.decode(recordings.from_sound(block, bpy.context.scene, 1))
     assert np.argmax(np.abs(audio.samples)) == CLICK * scenes.RATE
 
 
@@ -200,7 +201,7 @@ def test_samples_are_those_the_core_reads(tmp_path, rate, channels):
 
     pytest.importorskip("soundfile", reason="the core reads files with it")
     path = scenes.write_wav(tmp_path / "line.wav", np.sin(np.arange(2000) / 9) * 0.5, rate, channels)
-    ours = sound.decode(sound.from_file(str(path), bpy.context.scene, 1))
+    ours = recordings.decode(recordings.from_file(str(path), bpy.context.scene, 1))
     theirs = audio.load(path)
     assert ours.rate == theirs.rate
     np.testing.assert_allclose(ours.samples, theirs.samples, atol=1e-7)  # rounding of the mean
@@ -210,8 +211,8 @@ def test_a_small_part_of_a_long_sound_is_heard_alone_and_at_the_same_frames():
     from mouthpiece.audio import Audio
 
     audio = Audio(np.arange(600 * 100, dtype=np.float32), 100 * 10)
-    place = sound.Placement(25.0, 1.0, 0.0, 1.0, 501, 551)
-    part, begin = sound.cut(audio, place)
+    place = recordings.Placement(25.0, 1.0, 0.0, 1.0, 501, 551)
+    part, begin = recordings.cut(audio, place)
     assert part.samples[0] == begin * audio.rate
     assert begin <= 20 - 4 and math.isclose(part.seconds, 2 + 1 + 8, abs_tol=1.0)
 
@@ -220,7 +221,7 @@ def test_a_whole_sound_is_heard_whole():
     from mouthpiece.audio import Audio
 
     audio = Audio(np.ones(48_000, np.float32), 16_000)
-    part, begin = sound.cut(audio, sound.Placement(25.0, 1.0))
+    part, begin = recordings.cut(audio, recordings.Placement(25.0, 1.0))
     assert part is audio and begin == 0
 
 
@@ -279,35 +280,35 @@ def test_files_that_are_not_sound(tmp_path, content, words):
     path = tmp_path / "line.wav"
     path.write_bytes(content)
     with pytest.raises(AudioError, match=words):
-        sound.decode(sound.from_file(str(path), bpy.context.scene, 1))
+        recordings.decode(recordings.from_file(str(path), bpy.context.scene, 1))
 
 
 def test_a_missing_file_and_none_at_all():
     with pytest.raises(AudioError, match="no sound at"):
-        sound.from_file("/nowhere/line.wav", bpy.context.scene, 1)
+        recordings.from_file("/nowhere/line.wav", bpy.context.scene, 1)
     with pytest.raises(AudioError, match="Pick one"):
-        sound.from_file(" ", bpy.context.scene, 1)
+        recordings.from_file(" ", bpy.context.scene, 1)
     with pytest.raises(AudioError, match="Pick one"):
-        sound.from_sound(None, bpy.context.scene, 1)
+        recordings.from_sound(None, bpy.context.scene, 1)
 
 
 def test_a_truncated_file(tmp_path):
     path = scenes.click(tmp_path / "cut.wav", 1.0)
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(AudioError, match="cut off"):
-        sound.decode(sound.from_file(str(path), bpy.context.scene, 1))
+        recordings.decode(recordings.from_file(str(path), bpy.context.scene, 1))
 
 
 def test_a_placement_without_a_frame():
     with pytest.raises(RigError, match="handles"):
-        sound.Placement(25.0, 1.0, 0.0, 1.0, 500, 510).grid(1.0)
+        recordings.Placement(25.0, 1.0, 0.0, 1.0, 500, 510).grid(1.0)
 
 
 def test_without_blenders_decoder_the_cores_is_used_or_named(wav, monkeypatch):
     monkeypatch.setattr(compat, "has_aud", lambda: False)
-    recording = sound.from_file(wav, bpy.context.scene, 1)
+    recording = recordings.from_file(wav, bpy.context.scene, 1)
     if importlib.util.find_spec("soundfile"):
-        assert np.argmax(sound.decode(recording).samples) == CLICK * scenes.RATE
+        assert np.argmax(recordings.decode(recording).samples) == CLICK * scenes.RATE
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(AudioError, match="soundfile"):
-        sound.decode(recording)
+        recordings.decode(recording)

@@ -12,9 +12,11 @@ from mouthpiece.curves import Curves, FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
 
-from addon import compat, keys, planning, redialling, store, targets, values
-from addon.bake import Bake, Heard
-from addon.sound import Placement, Recording
+from addon import compat, targets
+from addon.bake import redial, removal
+from addon.bake.bake import Bake, Heard
+from addon.keys import channels, ledgers, rna_values, writer
+from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
 
@@ -57,14 +59,14 @@ def test_teeth_play_along_and_are_dialled_and_removed_with_the_face(context):
     teeth, face = scenes.face("Teeth", ("jawOpen",)), scenes.face("Face", ("jawOpen", "mouthSmileLeft"))
     before = scenes.state()
     face.mouthpiece.also.add().object = teeth
-    from addon import properties
+    from addon import scene_settings
 
-    report = bake(*properties.targets_of(face, 1.0))
+    report = bake(*scene_settings.targets_of(face, 1.0))
     assert [told["object"] for told in report.targets] == ["Face", "Teeth"] and report.channels == 3
     path = scenes.shape_path("jawOpen")
     plain = scenes.values(teeth.data.shape_keys, path)
     teeth.name = "Dentures"
-    redialling.redial(face, Dials(jaw=0.5))
+    redial.redial(face, Dials(jaw=0.5))
     assert max(v for _, v in scenes.values(teeth.data.shape_keys, path)) < 0.7 * max(v for _, v in plain)
     teeth.name = "Teeth"
     context.view_layer.objects.active = face
@@ -96,36 +98,36 @@ def test_two_objects_on_one_mesh_are_keyed_once():
 def stepped(owner, steps, first=1):
     """Return a part whose one channel jumps."""
     frames = np.arange(first, first + len(steps))
-    channel = planning.Channel("mouth", '["mouth"]', stepped=True)
-    return planning.Part(owner, (channel,), Curves(("mouth",), frames, np.array(steps, np.float32)[:, None]))
+    channel = channels.Channel("mouth", '["mouth"]', stepped=True)
+    return channels.Part(owner, (channel,), Curves(("mouth",), frames, np.array(steps, np.float32)[:, None]))
 
 
 def test_a_stepped_channel_has_keys_only_where_it_changes_and_holds():
     obj = scenes.face(keys=())
     obj["mouth"] = 3
-    line = planning.Line("a", 1, 8)
-    written = keys.write([stepped(obj, [0, 0, 2, 2, 2, 1, 1, 0])], line, "Mouthpiece Face")
+    line = channels.Line("a", 1, 8)
+    written = writer.write([stepped(obj, [0, 0, 2, 2, 2, 1, 1, 0])], line, "Mouthpiece Face")
     assert scenes.values(obj, '["mouth"]') == [(1, 0), (3, 2), (6, 1), (8, 0)] and written.keys == 4
     (curve,) = compat.fcurves_of(obj)
     assert {key.interpolation for key in curve.keyframe_points} == {"CONSTANT"}
     bpy.context.scene.frame_set(5)
     assert obj["mouth"] == 2
-    keys.write([stepped(obj, [1] * 8)], line, "Mouthpiece Face")
+    writer.write([stepped(obj, [1] * 8)], line, "Mouthpiece Face")
     assert scenes.values(obj, '["mouth"]') == [(1, 1)]
     curve.keyframe_points[0].co.y = 2
     with pytest.raises(RigError, match="edited since"):
-        keys.write([stepped(obj, [0] * 8)], line, "Mouthpiece Face")
-    keys.remove([obj], replace_edited=True)
+        writer.write([stepped(obj, [0] * 8)], line, "Mouthpiece Face")
+    removal.remove([obj], replace_edited=True)
     assert obj["mouth"] == 3 and isinstance(obj["mouth"], int) and obj.animation_data is None
 
 
 def test_a_stepped_channel_that_is_cut_goes_on_after_the_cut():
     obj = scenes.face(keys=())
     obj["mouth"] = 0
-    keys.write([stepped(obj, [1] * 10 + [2] * 10)], planning.Line("a", 1, 20), "Mouthpiece Face")
-    keys.write([stepped(obj, [5] * 4, 13)], planning.Line("b", 13, 16), "Mouthpiece Face")
+    writer.write([stepped(obj, [1] * 10 + [2] * 10)], channels.Line("a", 1, 20), "Mouthpiece Face")
+    writer.write([stepped(obj, [5] * 4, 13)], channels.Line("b", 13, 16), "Mouthpiece Face")
     assert scenes.values(obj, '["mouth"]') == [(1, 1), (11, 2), (13, 5), (17, 2)]
-    keys.write([stepped(obj, [7] * 4, 13)], planning.Line("b", 13, 16), "Mouthpiece Face")  # nothing counts as edited
+    writer.write([stepped(obj, [7] * 4, 13)], channels.Line("b", 13, 16), "Mouthpiece Face")  # nothing counts as edited
     assert scenes.values(obj, '["mouth"]') == [(1, 1), (11, 2), (13, 7), (17, 2)]
 
 
@@ -136,17 +138,17 @@ def test_a_stepped_channel_that_is_cut_goes_on_after_the_cut():
 def test_any_property_is_set_and_read(path, index, number):
     obj = scenes.face(keys=())
     obj['a.b"c'], obj["list"] = 1, [1, 2]
-    values.put(obj, path, index, number)
-    assert values.get(obj, path, index) == number
+    rna_values.put(obj, path, index, number)
+    assert rna_values.get(obj, path, index) == number
 
 
 def test_defaults_are_what_the_nla_starts_from():
     obj = scenes.face(keys=("jawOpen",))
     obj["own"], obj["list"] = 1.0, [1.0, 2.0]
     obj.id_properties_ui("own").update(default=0.5)
-    found = [values.default(obj, *place) for place in (("scale", 1), ("rotation_quaternion", 0), ('["own"]', 0))]
+    found = [rna_values.default(obj, *place) for place in (("scale", 1), ("rotation_quaternion", 0), ('["own"]', 0))]
     assert found == [1.0, 1.0, 0.5]
-    assert values.default(obj.data.shape_keys, scenes.shape_path("jawOpen")) == 0.0
+    assert rna_values.default(obj.data.shape_keys, scenes.shape_path("jawOpen")) == 0.0
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class Scribble:
     def erase(cls, owner, undo):
         undo.callback(owner.__setitem__, "scribble", owner["scribble"])
         del owner["scribble"]
-        return planning.Written(keys=1)
+        return channels.Written(keys=1)
 
     def drive(self, performance, grid):
         owner = targets.find_object(self.object_name).data
@@ -199,7 +201,7 @@ class Scribble:
                 owner["scribble"] = value
                 if Scribble.fails == "write":
                     raise RigError("no ink")
-                return planning.Written(keys=1)
+                return channels.Written(keys=1)
 
         return targets.Driven((), drawings=Drawing())
 
@@ -218,15 +220,15 @@ def scribble(monkeypatch):
 def test_drawings_are_made_dialled_and_taken_off(scribble):
     report = bake(Scribble("Doodle"))
     assert report.keys == 1 and scribble.data["scribble"] == pytest.approx(0.98)
-    assert keys.has_takes(scribble.data)
-    (line,) = redialling.dialled_lines(scribble)
-    assert line.home == store.Home(scribble.data)
-    done = redialling.redial(scribble, Dials(jaw=0.5))
+    assert removal.has_lines(scribble.data)
+    (line,) = redial.dialled_lines(scribble)
+    assert line.home == ledgers.Home(scribble.data)
+    done = redial.redial(scribble, Dials(jaw=0.5))
     assert done.keys == 1 and scribble.data["scribble"] < 0.6
-    (line,) = redialling.dialled_lines(scribble, 10)
-    assert line.dials == {"jaw": 0.5} and not redialling.dialled_lines(scribble, 999)
-    assert keys.remove(targets.owners_of([scribble], None)).keys == 1
-    assert not redialling.dialled_lines(scribble) and not list(scribble.data.keys())
+    (line,) = redial.dialled_lines(scribble, 10)
+    assert line.dials == {"jaw": 0.5} and not redial.dialled_lines(scribble, 999)
+    assert removal.remove(targets.owners_of([scribble], None)).keys == 1
+    assert not redial.dialled_lines(scribble) and not list(scribble.data.keys())
 
 
 def test_drawings_have_no_layers_and_do_not_hinder_them(scribble, context):
@@ -236,7 +238,7 @@ def test_drawings_have_no_layers_and_do_not_hinder_them(scribble, context):
             Heard(scenes.performance(2.0, jawOpen=0.5), FrameGrid(25.0, 1.0, 1, 50))
         )
         assert not bpy.ops.mouthpiece.keep_edits.poll() and not bpy.ops.mouthpiece.merge_layers.poll()
-        assert redialling.redial(obj, Dials(jaw=0.5)).keys == 1
+        assert redial.redial(obj, Dials(jaw=0.5)).keys == 1
 
 
 @pytest.mark.parametrize("place", ["check", "write"])

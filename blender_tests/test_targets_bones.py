@@ -8,12 +8,15 @@ import pytest
 from mathutils import Euler, Matrix, Vector
 from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.bone_profiles import Link
-from mouthpiece.retarget.bones import face_motion
+from mouthpiece.retarget.bones.controls import face_motion
+from mouthpiece.retarget.bones.mapping import Link
 
-from addon import bone_mapping, channels, keys, properties
+from addon import scene_settings
+from addon.bake import removal
+from addon.keys import channels, writer
 from addon.targets import KINDS, made_again, target_for
-from addon.targets.bones import BonesTarget
+from addon.targets.bones import mapping as bone_mapping
+from addon.targets.bones.target import BonesTarget
 from blender_tests import face_rigs, scenes
 from blender_tests.face_rigs import ASKEW, GRID, LIDS, LIPS, SIZE, SKIN, at, opening, speech, wanted
 
@@ -26,7 +29,7 @@ CLOSE = 0.01 * SIZE
 def bake(rig, take=None, target=None, replace=False):
     """Key the take onto the rig and return what was driven."""
     driven = (target or BonesTarget.of(rig)).drive(take or speech(), GRID)
-    keys.write(list(driven.parts), channels.Line("a", 1, 50), "Mouthpiece", replace)
+    writer.write(list(driven.parts), channels.Line("a", 1, 50), "Mouthpiece", replace)
     return driven
 
 
@@ -151,11 +154,11 @@ def test_a_rig_that_looks_another_way(turn):
 
 
 def test_a_rig_is_measured_once_and_again_when_it_changes(monkeypatch):
-    from addon.targets import bone_answer
+    from addon.targets.bones import response
 
     asked = []
-    measured = bone_answer._measured
-    monkeypatch.setattr(bone_answer, "_measured", lambda *a: asked.append(1) or measured(*a))
+    measured = response._measured
+    monkeypatch.setattr(response, "_measured", lambda *a: asked.append(1) or measured(*a))
     rig = face_rigs.face(seed=14)
     bake(rig)
     bake(rig)
@@ -213,7 +216,7 @@ def test_the_pose_before_stays_and_removal_gives_it_back():
     for _ in range(2):  # baking again does not pile up
         bake(rig)
         np.testing.assert_allclose(heads(rig, "brow.L"), wanted("brow.L")[on()] + raised, atol=CLOSE)
-    keys.remove([rig])
+    removal.remove([rig])
     assert (tuple(brow.location), tuple(jaw.rotation_quaternion)) == before
 
 
@@ -522,11 +525,11 @@ def test_a_face_rig_is_the_character_unless_its_mesh_has_shape_keys_that_play(co
     rig, body = face_rigs.face(), scenes.face("Body", keys=("elbow_fix", "knee_fix"))
     body.parent = rig
     context.view_layer.objects.active = rig
-    assert properties.character(context) == rig
+    assert scene_settings.character(context) == rig
     body.data.shape_keys.key_blocks["elbow_fix"].name = "jawOpen"
-    assert properties.character(context) == body
+    assert scene_settings.character(context) == body
     rig.mouthpiece.target = "BONES"
-    assert properties.character(context) == rig
+    assert scene_settings.character(context) == rig
 
 
 @pytest.fixture

@@ -10,15 +10,19 @@ import pytest
 from mouthpiece.audio import Audio
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import MouthpieceError, RigError
-from mouthpiece.motion.charts import charts
-from mouthpiece.motion.cues import Timing, cue_track
+from mouthpiece.motion.chart.charts import charts
+from mouthpiece.motion.chart.cues import Timing, cue_track
 from mouthpiece.pipeline import animate
 
-from addon import chart_files, chart_settings, compat, keys
-from addon.planning import Line
+from addon import compat
+from addon.bake import removal
+from addon.keys import writer
+from addon.keys.channels import Line
 from addon.targets import KINDS, made_again, owners_of, target_for
-from addon.targets.chart_switches import MODIFIER
-from addon.targets.charts import ChartTarget
+from addon.targets.mouth_chart import files
+from addon.targets.mouth_chart import settings as chart_settings
+from addon.targets.mouth_chart.switches import MODIFIER
+from addon.targets.mouth_chart.target import ChartTarget
 
 from . import scenes
 
@@ -123,7 +127,7 @@ def test_baked_keys_hold_and_only_stand_where_the_mouth_changes(take):
     obj = drawing()
     chart(obj, "DRAWINGS")
     found = driven(obj, take)
-    keys.write(found.parts, Line("s", 1, int(grid(take).last)), "Take")
+    writer.write(found.parts, Line("s", 1, int(grid(take).last)), "Take")
     path = f'modifiers["{MODIFIER}"].offset'
     points = scenes.values(obj, path)
     assert len(points) < len(found.parts[0].curves.frames) / 2
@@ -133,7 +137,7 @@ def test_baked_keys_hold_and_only_stand_where_the_mouth_changes(take):
     assert all(int(frame) % 2 == 1 for frame, _ in points)  # twos fall on odd frames
     bpy.context.scene.frame_set(int(points[3][0]))
     assert obj.modifiers[MODIFIER].offset == int(points[3][1])
-    keys.remove([obj])
+    removal.remove([obj])
     assert not scenes.values(obj, path) and obj.modifiers[MODIFIER].offset == 9
 
 
@@ -230,9 +234,9 @@ def test_one_object_is_seen_at_a_time(take):
     found = driven(head, take)
     hidden = np.stack([column(found, f"mouth_{name} hide_render") for name in NAMES])
     np.testing.assert_array_equal(hidden.sum(axis=0), 8)
-    keys.write(found.parts, LINE, "Take")
+    writer.write(found.parts, LINE, "Take")
     assert scenes.values(made[0], "hide_viewport") == scenes.values(made[0], "hide_render") != []
-    keys.remove(owners_of([head], None))
+    removal.remove(owners_of([head], None))
     assert [obj.hide_render for obj in made] == [True] * 8 + [False]
 
 
@@ -278,7 +282,7 @@ def test_a_custom_property_is_set_to_whole_numbers(take):
     assert settings.path == '["mouth"]' and rig["mouth"] == 8 and isinstance(rig["mouth"], int)
     found = driven(rig, take)
     assert set(column(found, '["mouth"]').tolist()) <= set(range(9))
-    keys.write(found.parts, LINE, "Take")
+    writer.write(found.parts, LINE, "Take")
     bpy.context.scene.frame_set(int(scenes.values(rig, '["mouth"]')[2][0]))
     assert rig["mouth"] == int(scenes.values(rig, '["mouth"]')[2][1])
 
@@ -349,7 +353,7 @@ def test_an_image_sequence_is_turned_page_by_page(take, tmp_path):
     settings = chart(obj, "IMAGE")
     assert [row.number for row in settings.rows] == list(range(1, 10)) and node.image_user.frame_offset == 8
     found = driven(obj, take)
-    keys.write(found.parts, LINE, "Take")
+    writer.write(found.parts, LINE, "Take")
     path = f"{node.path_from_id()}.image_user.frame_offset"
     frame, offset = scenes.values(tree, path)[2]
     bpy.context.scene.frame_set(int(frame))
@@ -513,7 +517,7 @@ def test_bad_files_change_nothing(saved, said):
     chart(obj, "DRAWINGS")
     before = chart_settings.setup_of(obj)
     with pytest.raises(MouthpieceError, match=said):
-        chart_files.apply(obj, saved, bpy.context.scene)
+        files.apply(obj, saved, bpy.context.scene)
     assert chart_settings.setup_of(obj) == before
 
 
@@ -534,7 +538,7 @@ def test_a_linked_character_is_refused(tmp_path):
 
 
 def test_the_headless_command_bakes_a_chart(tmp_path):
-    from addon import command
+    from addon.command import parser as command_parser
 
     obj = drawing()
     path = tmp_path / "chart.json"
@@ -542,11 +546,11 @@ def test_the_headless_command_bakes_a_chart(tmp_path):
     sound = scenes.murmur(tmp_path / "line.wav")
     arguments = ["bake", "--audio", str(sound), "--object", obj.name, "--target", "chart", "--quiet"]
     arguments += ["--chart", str(path)]
-    assert command.main(arguments) == 0
+    assert command_parser.main(arguments) == 0
     points = scenes.values(obj, f'modifiers["{MODIFIER}"].offset')
     assert points and {value for _, value in points} <= {1, 4}
     path.write_text("[]")
-    assert command.main(arguments) == 1
+    assert command_parser.main(arguments) == 1
 
 
 def test_a_chart_is_dialled_and_its_take_removed():

@@ -11,9 +11,10 @@ from mathutils import Euler, Matrix, Vector
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 
-from addon import keys, planning
-from addon.targets.eye_distance import measured_eye_distance
-from addon.targets.head import HeadTarget
+from addon.bake import removal
+from addon.keys import channels, writer
+from addon.targets.head.eye_distance import measured_eye_distance
+from addon.targets.head.target import HeadTarget
 from blender_tests import scenes
 
 GRID = FrameGrid(25.0, 1.0, 1, 25)
@@ -25,7 +26,7 @@ MODES = ["QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
 def bake(target, motion, replace=False):
     """Key that head motion at every frame and show frame 10."""
     driven = target.drive(scenes.performance(head=motion), GRID)
-    keys.write([driven.parts[0]], planning.Line("a", 1, 25), "Mouthpiece", replace)
+    writer.write([driven.parts[0]], channels.Line("a", 1, 25), "Mouthpiece", replace)
     bpy.context.scene.frame_set(10)
     return driven
 
@@ -85,7 +86,7 @@ def test_the_pose_before_stays_and_baking_again_does_not_pile_up():
         bake(target, PITCH)
         wanted = Matrix.Rotation(0.3, 3, "X") @ before
         np.testing.assert_allclose(turned(rig), wanted, atol=1e-5)
-    keys.remove([rig])
+    removal.remove([rig])
     assert tuple(bone.rotation_euler) == pytest.approx((0.2, -0.3, 0.1))
 
 
@@ -195,7 +196,7 @@ def test_a_bone_deleted_meanwhile():
 def test_many_rotations_at_once_are_what_mathutils_makes_of_each():
     from mathutils import Matrix, Quaternion, Vector
 
-    from addon.targets.joints import quaternions_of, rotation_rows
+    from addon.targets.bones.rotations import quaternions_of, rotation_rows
 
     axes = [Vector((1, 0, 0)), Vector((0, 1, 0)), Vector((0, 0, 1)), Vector((1, -2, 3)).normalized()]
     turns = [Quaternion(axis, angle).to_matrix() for axis in axes for angle in np.linspace(-3.1, 3.1, 40)]

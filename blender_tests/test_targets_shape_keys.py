@@ -8,6 +8,8 @@ import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 
+from addon.bake import removal
+from addon.keys import channels
 from addon.targets import find_object, target_for
 from blender_tests import scenes
 
@@ -121,20 +123,20 @@ def test_a_linked_mesh_is_refused_with_the_remedy(library):
 
 
 def test_an_overridden_object_is_refused_until_its_mesh_is_overridden_too(library, tmp_path):
-    from addon import keys, planning
+    from addon.keys import writer
 
     obj = link(library).override_create(remap_local_usages=True)
     with pytest.raises(RigError, match="override of the mesh data"):
         target_for(obj)
     obj.data.override_create(remap_local_usages=True)
     driven = target_for(obj).drive(scenes.performance(jawOpen=0.5), GRID)
-    keys.write([driven.parts[0]], planning.Line("a", 1, 50), "Mouthpiece Face")
+    writer.write([driven.parts[0]], channels.Line("a", 1, 50), "Mouthpiece Face")
     path = str(tmp_path / "shot.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     key = find_object("Face").data.shape_keys
     assert len(scenes.values(key, scenes.shape_path("jawOpen"))) == 50
-    assert keys.has_takes(key)
+    assert removal.has_lines(key)
 
 
 def test_a_character_that_is_gone_or_changed_meanwhile():

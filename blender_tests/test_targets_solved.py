@@ -12,10 +12,14 @@ import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.performance import Performance
-from mouthpiece.retarget.transfer import LIP_PAIRS
+from mouthpiece.retarget.solve.proportions import LIP_PAIRS
 
-from addon import demo, keyed_mesh, keys, pins, planning, proposing, sound
+from addon import demo
+from addon.keys import channels, writer
+from addon.sound import recordings
 from addon.targets import KINDS, made_again, target_for
+from addon.targets.pins import pins, proposal
+from addon.targets.shape_keys import keyed_mesh
 from blender_tests import scenes
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -27,7 +31,7 @@ def spoken():
     """The demo line's take."""
     from mouthpiece.pipeline import animate
 
-    return animate(sound.open_file(str(demo.LINE))).final()
+    return animate(recordings.open_file(str(demo.LINE))).final()
 
 
 @cache
@@ -79,7 +83,7 @@ def gaps(obj, frames):
 def check_mouth(obj, take):
     """Bake the take and hold the mesh's mouth against the performance's."""
     driven = target_for(obj, 1.0, "SOLVED").drive(take, GRID)
-    keys.write(list(driven.parts), planning.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write(list(driven.parts), channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     opened = gaps(obj, GRID.frames)
     heard = np.stack([take.landmarks[:, low, 1] - take.landmarks[:, up, 1] for up, low in LIP_PAIRS], axis=1)[
         : len(opened)
@@ -114,7 +118,7 @@ def test_eyes_look_where_the_take_looks_though_no_name_says_how(head):
     (part,) = target_for(head, 1.0, "SOLVED").drive(spoken(), GRID).parts
     layers = {truth[channel.name]: channel.layer for channel in part.channels}
     assert {layers[name] for name in layers if name.startswith("eyeLook")} == {"eyes"}
-    keys.write([part], planning.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write([part], channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     index = [k for k, material in enumerate(head.data.materials) if material.name.startswith("Mouthpiece Pupil")]
     pupils = sorted({v for polygon in head.data.polygons if polygon.material_index in index for v in polygon.vertices})
     moved = []
@@ -135,7 +139,7 @@ def test_heads_made_elsewhere_speak_without_names(file):
     bpy.ops.import_scene.gltf(filepath=str(SHARED / "rigs" / file))
     obj = next(o for o in bpy.data.objects if o.type == "MESH")
     nameless(obj)
-    assert "pins of the" in proposing.propose(obj).text
+    assert "pins of the" in proposal.propose(obj).text
     check_mouth(obj, spoken())
 
 
@@ -160,10 +164,10 @@ def test_known_names_play_what_pins_cannot_see(head):
 def test_strength_scales_and_shut_lips_stay_shut(head):
     nameless(head)
     weak = target_for(head, 0.5, "SOLVED").drive(spoken(), GRID).parts[0]
-    keys.write([weak], planning.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write([weak], channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     half = gaps(head, GRID.frames)
     strong = target_for(head, 1.0, "SOLVED").drive(spoken(), GRID).parts[0]
-    keys.write([strong], planning.Line("a", GRID.first, GRID.last), "Mouthpiece")
+    writer.write([strong], channels.Line("a", GRID.first, GRID.last), "Mouthpiece")
     full = gaps(head, GRID.frames)
     assert half[:, 1].max() == pytest.approx(0.5 * full[:, 1].max(), rel=0.15)
 

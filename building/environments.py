@@ -18,8 +18,8 @@ from typing import Any
 from .extension import THIRD_PARTY
 from .processes import ROOT, BuildError, check, execute, output, say
 
-#: What the core needs besides when it reads sound files itself, outside Blender.
-READS_FILES = ("soundfile", "cffi", "pycparser", "typing_extensions")
+#: What the core needs besides when it reads sound files itself, outside Blender (and cffi, which the extension brings).
+READS_FILES = ("soundfile", "pycparser", "typing_extensions")
 #: Debian's names of the libraries that the bpy module and its Workbench renderer load.
 DEBIAN_LIBRARIES = (
     "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libice6 libsm6 libx11-6 libxext6 libxfixes3 libxi6 libxkbcommon0 "

@@ -18,12 +18,23 @@ WHEELS = ROOT / ".cache" / "wheels"
 #: Largest zip allowed, in bytes.
 ZIP_LIMIT = 90_000_000
 #: Compiled packages the extension brings along; Blender has its own numpy. Seen to run with numpy 1.26 to 2.5.
-#: c2pa-python 0.38.0 is the newest that is there for every platform.
-THIRD_PARTY = {"c2pa-python": "0.38.0", "onnxruntime": "1.32.0", "scipy": "1.17.1"}
+#: c2pa-python 0.38.0 is the newest that is there for every platform. cryptography's compiled part does not load without
+#: cffi's; pycparser, which cffi names, is not needed for that. Neither is slimmed: nothing large in them is unused,
+#: and other extensions, with whom Blender shares wheels, may use more of cffi.
+THIRD_PARTY = {
+    "c2pa-python": "0.38.0",
+    "cffi": "2.1.1",
+    "cryptography": "50.0.2",
+    "onnxruntime": "1.32.0",
+    "scipy": "1.17.1",
+}
+#: Platform and package -> version, where that of THIRD_PARTY has no wheel: cryptography left Windows on ARM out from
+#: 46.0.4 on.
+OLDER = {("windows-arm64", "cryptography"): "46.0.3"}
 
 
 @dataclass(frozen=True)
-class Line:
+class BlenderLine:
     """A range of Blender versions that shares one Python."""
 
     label: str
@@ -33,9 +44,9 @@ class Line:
 
 #: Python tag -> the Blender line it belongs to. 3.14 is what Linux distributions build Blender 5.2 with.
 LINES = {
-    "3.11": Line("blender-4.5", "4.5.0", "5.1.0"),
-    "3.13": Line("blender-5.1", "5.1.0", None),
-    "3.14": Line("blender-5.1-py314", "5.1.0", None),
+    "3.11": BlenderLine("blender-4.5", "4.5.0", "5.1.0"),
+    "3.13": BlenderLine("blender-5.1", "5.1.0", None),
+    "3.14": BlenderLine("blender-5.1-py314", "5.1.0", None),
 }
 #: Blender's platform name -> wheel platform tags, newest first.
 PLATFORMS = {
@@ -51,7 +62,7 @@ def manifest() -> dict[str, object]:
     return tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
 
 
-def staged_manifest(text: str, line: Line, target: str, wheels: Sequence[str]) -> str:
+def staged_manifest(text: str, line: BlenderLine, target: str, wheels: Sequence[str]) -> str:
     """Return the manifest `text` of one zip: with its wheels, its platform and its range of Blender versions."""
     lines = [f'blender_version_min = "{line.minimum}"']
     if line.maximum:
@@ -81,8 +92,8 @@ def host_platform() -> str:
 
 def third_party_wheel(python: Path, package: str, target: str, tag: str) -> Path:
     """Return the wheel of a compiled package for a platform and Python, downloaded and slimmed once."""
-    folder = WHEELS / f"{target}-{tag}"
-    pattern = f"{package.replace('-', '_')}-{THIRD_PARTY[package]}-*.whl"
+    folder, version = WHEELS / f"{target}-{tag}", OLDER.get((target, package), THIRD_PARTY[package])
+    pattern = f"{package.replace('-', '_')}-{version}-*.whl"
     if not list(folder.glob(pattern)):
         tags = [word for name in PLATFORMS[target] for word in ("--platform", name)]
         where: list[str | Path] = [
@@ -91,7 +102,7 @@ def third_party_wheel(python: Path, package: str, target: str, tag: str) -> Path
             tag,
             "--dest",
             folder,
-            f"{package}=={THIRD_PARTY[package]}",
+            f"{package}=={version}",
         ]
         fetch: list[str | Path] = [
             python,

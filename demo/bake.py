@@ -12,7 +12,8 @@ from typing import Any
 import bpy
 
 import addon
-from addon import command, compat
+from addon import compat
+from addon.command import parser as command_parser
 
 HEAD, RIG, LINE = "Mouthpiece Head", "Mouthpiece Rig", "Mouthpiece Line"
 FPS = 25
@@ -59,7 +60,9 @@ def main() -> int:
     light(bpy.context.scene)
     take = ["animate", str(options.audio), "-o", str(options.out / "take.npz"), "--fps", str(FPS)]
     scene = ["bake", "--strip", LINE, "--object", HEAD, "--armature", RIG, "--bone", "head"]
-    return command.main(take) or command.main([*scene, "--output", str(options.out / "head.blend"), "--force"])
+    return command_parser.main(take) or command_parser.main(
+        [*scene, "--output", str(options.out / "head.blend"), "--force"]
+    )
 
 
 if __name__ == "__main__":

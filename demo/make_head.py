@@ -114,7 +114,7 @@ HAIR_THICKNESS = 0.10
 
 
 @dataclass(frozen=True)
-class Source:
+class BodyMesh:
     """The body mesh: vertices (V, 3) in decimetres, faces as (group, vertex ids, uv ids) and uv (U, 2)."""
 
     vertices: Floats
@@ -152,7 +152,7 @@ def read_target(path: Path, count: int) -> Floats:
     return dense
 
 
-def read_source(data: Path) -> Source:
+def read_source(data: Path) -> BodyMesh:
     """Return the base mesh of ``data`` with the macro shapes applied, and its face units."""
     vertices: list[list[float]] = []
     uv: list[list[float]] = []
@@ -174,7 +174,7 @@ def read_source(data: Path) -> Source:
         points = points + weight * read_target(data / f"mpfb2/targets/macrodetails/{name}.target.gz", len(points))
     folder = data / "faceunits01/targets/faceunits"
     units = {path.stem: read_target(path, len(points)) for path in sorted(folder.glob("*.target"))}
-    return Source(points, np.array(uv), tuple(faces), units)
+    return BodyMesh(points, np.array(uv), tuple(faces), units)
 
 
 def painted(data: Path, mask: str, uv: Floats) -> NDArray[np.bool_]:
@@ -188,7 +188,7 @@ def painted(data: Path, mask: str, uv: Floats) -> NDArray[np.bool_]:
     return np.asarray(image[row, column] > 127)
 
 
-def taken(source: Source, faces: Iterable[tuple[tuple[int, ...], str]]) -> Patch:
+def taken(source: BodyMesh, faces: Iterable[tuple[tuple[int, ...], str]]) -> Patch:
     """Return the source's own ``faces`` (vertex ids, material) as a patch with only the vertices used."""
     chosen = list(faces)
     used = np.array(sorted({i for face, _ in chosen for i in face}))
@@ -197,7 +197,7 @@ def taken(source: Source, faces: Iterable[tuple[tuple[int, ...], str]]) -> Patch
     return Patch(source.vertices[used], polygons, {name: unit[used] for name, unit in source.units.items()})
 
 
-def skin(source: Source, data: Path) -> Patch:
+def skin(source: BodyMesh, data: Path) -> Patch:
     """Return head and neck with lips and the inside of the mouth marked."""
     body = [(face, uv) for group, face, uv in source.faces if group == "body"]
     level = above_bust(source.vertices)
@@ -223,7 +223,7 @@ def rotation_between(before: Floats, after: Floats) -> Floats:
     return np.asarray((u @ flip @ vt).T)
 
 
-def eye(source: Source, group: str) -> Patch:
+def eye(source: BodyMesh, group: str) -> Patch:
     """Return an eyeball with iris and pupil in place of the source's plain ball, turned by the same looks."""
     ids = source.ids(group)
     ball = source.vertices[ids]
@@ -269,7 +269,7 @@ def drop(points: Floats, surface: Patch) -> tuple[NDArray[np.int64], Floats]:
     return triangles[best], np.stack([wa[row, best], wb[row, best], wc[row, best]], axis=1)
 
 
-def brow(source: Source, surface: Patch, group: str, side: float) -> Patch:
+def brow(source: BodyMesh, surface: Patch, group: str, side: float) -> Patch:
     """Return a brow lying on ``surface`` above an eye; ``side`` is +1 for the person's left."""
     ball = source.vertices[source.ids(group)]
     centre = (ball.min(axis=0) + ball.max(axis=0)) / 2
@@ -329,7 +329,7 @@ def trimming(patch: Patch, level: Floats) -> Floats:
     return matrix
 
 
-def hair(source: Source, data: Path) -> Patch:
+def hair(source: BodyMesh, data: Path) -> Patch:
     """Return a close-cropped head of hair: the scalp, trimmed to the hairline and thickened away from edge and ears."""
     body = [(face, uv) for group, face, uv in source.faces if group == "body"]
     ears = painted(data, "ears", np.array([source.uv[list(uv)].mean(axis=0) for _, uv in body]))
@@ -368,7 +368,7 @@ def to_blender(points: Floats, origin: Floats | float = 0.0) -> NDArray[np.float
     return np.stack([x, -z, y], axis=-1).astype(np.float32)
 
 
-def arrays(source: Source, head: Patch) -> dict[str, NDArray[Any]]:
+def arrays(source: BodyMesh, head: Patch) -> dict[str, NDArray[Any]]:
     """Return the arrays of the file; keys and units are described in ``addon/assets/README.md``."""
     neck = source.centre("joint-neck")
     origin = np.array([0.0, CUT, neck[2]])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from mouthpiece.motion.charts import named_chart
+from mouthpiece.motion.chart.charts import named_chart
 
 from demo import samples, sheets
 

@@ -25,17 +25,17 @@ from typing import Any, Final
 import numpy as np
 from mouthpiece.audio import SoundFile
 from mouthpiece.errors import MouthpieceError, PictureError
-from mouthpiece.finding import sight
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Options, animate
-from mouthpiece.portrait.choosing import surety
 from mouthpiece.portrait.consent import ADVICE, Consent
-from mouthpiece.portrait.flatness import is_flat
+from mouthpiece.portrait.draw.flatness import is_flat
+from mouthpiece.portrait.draw.generator import named_generator
+from mouthpiece.portrait.draw.render import Renderer, RenderOptions
+from mouthpiece.portrait.find.choice import surety
+from mouthpiece.portrait.find.placement import Placed, read_points
+from mouthpiece.portrait.find.search import FaceRequest, sight
 from mouthpiece.portrait.images import read_still
-from mouthpiece.portrait.placing import Placed, read_points
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.render import Renderer, RenderOptions
-from mouthpiece.portrait_job import generator_of
 from mouthpiece.provenance import facts as provenance
 from mouthpiece.provenance import records
 from mouthpiece.provenance.facts import Facts
@@ -64,7 +64,7 @@ ENDINGS: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".g
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PictureRow:
     """What became of a picture: its name, what is shown of it, captions, and why it was refused (empty: it was not)."""
 
     name: str
@@ -73,13 +73,15 @@ class Row:
     refused: str = ""
 
 
-def row_of(path: Path, name: str, take: Performance, moments: Sequence[Moment], options: argparse.Namespace) -> Row:
+def row_of(
+    path: Path, name: str, take: Performance, moments: Sequence[Moment], options: argparse.Namespace
+) -> PictureRow:
     """Return a picture's row; whatever is wrong with the picture is in it."""
     shown: list[Any] = []
     try:
         still = read_still(path, 2 * RENDERED)
         shown.append(_fitted(Image.fromarray(still.pixels), options.size))
-        placed, remarks = _placed(path, still.width, still.height, options)
+        placed, remarks = _placed(path, still.width, still.height)
         factor = still.pixels.shape[1] / still.width
         irises = None if placed.irises is None else placed.irises * factor
         portrait = portrait_of(still.pixels, Placed(placed.landmarks * factor, irises))
@@ -94,21 +96,21 @@ def row_of(path: Path, name: str, take: Performance, moments: Sequence[Moment], 
         cells = [_face(renderer.frame(take, moment.second), marks, options.size) for moment in moments]
         pace = (time.perf_counter() - began) / len(moments)
     except MouthpieceError as error:
-        return Row(name, shown, "", str(error).replace(str(path), name))
+        return PictureRow(name, shown, "", str(error).replace(str(path), name))
     sure = surety(placed) or "landmarks from a file"
     wide, high = renderer.size
     made = f"rendered at {wide} x {high}: {prepared:.1f} s, {pace * 1000:.0f} ms"
     words = f"{sure}. {still.width} x {still.height}, {made}"
     drawn = ["Drawn in flat colours: rendered without the network."] if flat else []
-    return Row(name, [*shown, *cells], " ".join([f"{words} a frame.", *drawn, *still.remarks, *remarks]))
+    return PictureRow(name, [*shown, *cells], " ".join([f"{words} a frame.", *drawn, *still.remarks, *remarks]))
 
 
-def _placed(path: Path, width: int, height: int, options: argparse.Namespace) -> tuple[Placed, tuple[str, ...]]:
+def _placed(path: Path, width: int, height: int) -> tuple[Placed, tuple[str, ...]]:
     """Return the landmarks of a file beside the picture, NAME.landmarks.json, or those found."""
     beside = path.with_suffix(".landmarks.json")
     if beside.is_file():
         return read_points(beside, width, height), ()
-    sighting = sight(path, options)
+    sighting = sight(path, FaceRequest(1))
     return sighting.placed[0], sighting.remarks
 
 
@@ -144,7 +146,7 @@ def _face(frame: NDArray[np.uint8], marks: NDArray[np.floating], size: int) -> A
     return paper.convert("RGB").crop((left, top, right, bottom)).resize((size, size), Image.Resampling.LANCZOS)
 
 
-def sheet_of(rows: Sequence[Row], heads: Sequence[str], size: int, blocks: int) -> Any:
+def sheet_of(rows: Sequence[PictureRow], heads: Sequence[str], size: int, blocks: int) -> Any:
     """Return the rows on one picture, in ``blocks`` columns of rows."""
     cells = len(heads)
     wide, high = cells * (size + GAP) + 4 * GAP, size + CAPTION
@@ -179,7 +181,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--blocks", type=int, default=0, metavar="N", help="rows side by side (default: as fits)")
     parser.add_argument("--only", metavar="TEXT", default="", help="only pictures whose path has TEXT in it")
     parser.add_argument("--json", action="store_true", help="what became of each picture, as JSON")
-    parser.set_defaults(points=None, box=None, backend="mediapipe", face=1)
     return parser
 
 
@@ -199,14 +200,14 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
     return 0 if used else 1
 
 
-def made(options: argparse.Namespace) -> list[Row]:
+def made(options: argparse.Namespace) -> list[PictureRow]:
     """Make the sheet and return its rows; MouthpieceError if there is nothing to make it of."""
     consent = Consent.of(options.consent)
     paths = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
     paths = [path for path in paths if options.only in str(path)]
     if not paths:
         raise PictureError(f"There are no pictures in '{options.folder}'. Name a folder that has some.")
-    network = options.network = generator_of(options.generator)
+    network = options.network = named_generator(options.generator)
     sound = SoundFile(options.audio)
     take = animate(sound, Options()).final()
     moments = telling(take, COUNT)

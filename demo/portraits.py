@@ -60,7 +60,7 @@ def shown(path: Path, folder: Path, hand: bool) -> list[Any]:
 
 def framing(rig: Any) -> tuple[tuple[float, float, float], float]:
     """Return the middle of a rig's head and the height to be seen around it."""
-    from addon import picture_settings
+    from addon.targets.picture_rig import settings as picture_settings
 
     marks = picture_settings.landmarks_of(rig).landmarks[:, :2]
     size = np.array(rig.mouthpiece_picture.image.size)

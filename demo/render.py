@@ -12,7 +12,8 @@ from typing import Any
 import bpy
 
 import addon
-from addon import preview, strips
+from addon.command import preview_video
+from addon.sound import strips
 
 
 def tell(scene: Any, *_: object) -> None:
@@ -44,7 +45,7 @@ def main() -> int:
     bpy.app.handlers.render_post.append(tell)
     began = time.monotonic()
     silence()
-    made, remark = preview.render(scene, line, scene.frame_start, scene.frame_end, options.video)
+    made, remark = preview_video.render(scene, line, scene.frame_start, scene.frame_end, options.video)
     print(f"{made}: rendered in {time.monotonic() - began:.0f} s. {remark}", file=sys.stderr)
     return 0
 

@@ -26,9 +26,9 @@ from mouthpiece.performance import Performance
 from numpy.typing import NDArray
 
 import addon
-from addon import compat, properties
+from addon import compat, scene_settings
 from addon import demo as bundled
-from addon.bake import Heard
+from addon.bake.bake import Heard
 from demo import samples
 from demo.telling import Moment, telling
 
@@ -65,7 +65,7 @@ def animate(name: str) -> Performance:
     obj = bpy.data.objects[name]
     obj.select_set(True)
     bpy.context.view_layer.objects.active = obj
-    heard = [item for item in properties.bake_of(bpy.context).steps() if isinstance(item, Heard)]
+    heard = [item for item in scene_settings.bake_of(bpy.context).steps() if isinstance(item, Heard)]
     if bpy.ops.mouthpiece.animate() != {"FINISHED"}:
         raise RuntimeError(f"'{name}' was not animated; see the message above.")
     return heard[0].performance.final()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 from mouthpiece.audio import Audio
-from mouthpiece.models.registry import ASSETS
+from mouthpiece.files import ASSETS
 from mouthpiece.pipeline import animate
-from mouthpiece.portrait import detect
+from mouthpiece.portrait.find import faces as finder
 
 from tests.material import DEMO_LINE
 
@@ -49,7 +49,7 @@ def spoken(speech):
 @pytest.fixture(scope="module")
 def faces_found_once():
     """Let faces be looked for once in each picture, in modules whose tests use the same photo: a look takes long."""
-    known, look = {}, detect._upright
+    known, look = {}, finder._upright
 
     def remembered(picture, networks, least):
         key = (hashlib.sha256(picture).digest(), picture.shape, least)
@@ -57,6 +57,6 @@ def faces_found_once():
             known[key] = tuple(look(picture, networks, least))
         return list(known[key])
 
-    detect._upright = remembered
+    finder._upright = remembered
     yield
-    detect._upright = look
+    finder._upright = look

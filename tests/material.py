@@ -9,6 +9,8 @@ from mouthpiece.performance import Performance
 from mouthpiece.topology import ARKIT_INDEX
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+#: SHA-256 of the pixels (320, 320, 4) of demo/samples/astronaut.jpg, as Pillow and Blender read them.
+ASTRONAUT_SHA256 = "e12446053b0e122da10598ab051fd86840cdc2dcf2b3c46525154e90a3ded0bc"
 DEMO_LINE = Path(__file__).resolve().parents[1] / "addon" / "assets" / "demo_line.flac"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.images import LONGEST, over_white, read_picture, read_still
 
@@ -160,7 +160,7 @@ def test_the_command_says_the_same_and_fails(tmp_path, name, capsys):
         (tmp_path / name).write_bytes(REFUSED[name][0]())
     elif name == "folder.png":
         (tmp_path / name).mkdir()
-    assert cli.run(["landmarks", str(tmp_path / name), "--json", "-o", str(tmp_path / "out.json")]) == 1
+    assert core_cli.run(["landmarks", str(tmp_path / name), "--json", "-o", str(tmp_path / "out.json")]) == 1
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert told["ok"] is False and name in told["error"] and told["error"] in err.replace("\\\\", "\\")
@@ -265,7 +265,7 @@ def test_twelve_thousand_pixels_a_side_take_little_memory(tmp_path):
     path, out = tmp_path / "huge.jpg", tmp_path / "points.json"
     photo().resize((12_000, 12_000)).save(path, quality=50)
     # getrusage would tell of this test run as well: what a program took before it was replaced counts there
-    code = "import sys; from mouthpiece import cli; code = cli.run(sys.argv[1:]); "
+    code = "import sys; from mouthpiece.cli.parser import run; code = run(sys.argv[1:]); "
     code += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))); "
     code += "sys.exit(code)"
     command = [sys.executable, "-c", code, "landmarks", str(path), "-o", str(out)]
@@ -273,7 +273,7 @@ def test_twelve_thousand_pixels_a_side_take_little_memory(tmp_path):
     assert not done.stderr
     assert int(done.stdout.splitlines()[-1]) / 1024 < 900  # megabytes; whole, it takes 2,800
     small = tmp_path / "small.json"
-    assert cli.run(["landmarks", str(PORTRAIT), "-o", str(small), "--quiet"]) == 0
+    assert core_cli.run(["landmarks", str(PORTRAIT), "-o", str(small), "--quiet"]) == 0
     large, usual = (np.array(json.loads(file.read_text())["faces"][0]["landmarks"]) for file in (out, small))
     unit = np.linalg.norm(usual[45] - usual[36])
     assert np.abs(large / (12_000 / 224) - usual)[:, :2].mean() / unit < 0.02
@@ -289,7 +289,7 @@ def test_what_is_larger_than_graphics_cards_show_is_refused(tmp_path):
 
 
 def landmarks(path, capsys, *more):
-    code = cli.run(["landmarks", str(path), "-o", str(path.with_suffix(".out")), "--force", "--json", *more])
+    code = core_cli.run(["landmarks", str(path), "-o", str(path.with_suffix(".out")), "--force", "--json", *more])
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -341,6 +341,6 @@ def test_no_portrait_is_begun_of_what_cannot_be_used(tmp_path, monkeypatch, caps
         Image.new("RGB", (300, 200), "green").save(tmp_path / name)
     given = ["--image", tmp_path / name, "--audio", DEMO_LINE, "-o", tmp_path / "frames", "--json"]
     consent = ["--consent", "nobody: a broken file, for a test"]
-    assert cli.run([str(word) for word in ["portrait", *given, *consent]]) == 1
+    assert core_cli.run([str(word) for word in ["portrait", *given, *consent]]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] is False and name in told["error"] and not (tmp_path / "frames").exists()

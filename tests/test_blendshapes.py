@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.shapes import landmark_shapes
-from mouthpiece.retarget import boxed
-from mouthpiece.retarget.blendshapes import Shapes, Solver
-from mouthpiece.retarget.combinations import combinations, pairs, products
-from mouthpiece.retarget.looks import looks
-from mouthpiece.retarget.pinned import PinnedFace, stance
-from mouthpiece.retarget.transfer import LIP_PAIRS, evened, transferred
-from mouthpiece.retarget.unseen import Sight, pieces
+from mouthpiece.retarget.solve import bounded
+from mouthpiece.retarget.solve.correctives import combinations, pairs, products
+from mouthpiece.retarget.solve.eyes import looks
+from mouthpiece.retarget.solve.pinned_face import PinnedFace, stance
+from mouthpiece.retarget.solve.proportions import LIP_PAIRS, evened, transferred
+from mouthpiece.retarget.solve.solver import Shapes, Solver
+from mouthpiece.retarget.solve.unpinned_parts import Sight, pieces
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LIPS, MIRROR
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
@@ -63,7 +63,7 @@ def test_the_bounded_solver_agrees_with_scipys(seed):
     low, high = -rng.uniform(0, 1, count), rng.uniform(0, 2, count)
     low[3] = high[3] = 0.25  # a weight that may not move at all
     linear = rows.T @ rng.standard_normal((60, columns)) * 3
-    ours = boxed.solve(hessian, linear, low, high)
+    ours = bounded.solve(hessian, linear, low, high)
     root = np.linalg.cholesky(hessian)
     high[3] += 1e-9  # scipy wants room
     for column in range(0, columns, 5):
@@ -76,10 +76,10 @@ def test_a_start_does_not_change_the_answer(rng):
     rows = rng.standard_normal((30, 8))
     hessian, linear = rows.T @ rows, rng.standard_normal((8, 20))
     low, high = np.zeros(8), np.ones(8)
-    cold = boxed.solve(hessian, linear, low, high)
-    warm = boxed.solve(hessian, linear, low, high, start=rng.uniform(-1, 2, (8, 20)))
+    cold = bounded.solve(hessian, linear, low, high)
+    warm = bounded.solve(hessian, linear, low, high, start=rng.uniform(-1, 2, (8, 20)))
     np.testing.assert_allclose(cold, warm, atol=1e-7)
-    assert boxed.solve(hessian, linear[:, :0], low, high).shape == (8, 0)
+    assert bounded.solve(hessian, linear[:, :0], low, high).shape == (8, 0)
 
 
 @pytest.mark.parametrize("turn", [(0, 0, 0), (90, 0, 0), (0, 0, 180), (20, -50, 130)])

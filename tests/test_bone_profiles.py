@@ -4,16 +4,8 @@ import json
 
 import pytest
 from mouthpiece.errors import RigError
-from mouthpiece.retarget.bone_profiles import (
-    Link,
-    folded,
-    links_of,
-    match_bones,
-    profile_names,
-    read,
-    to_json,
-)
-from mouthpiece.retarget.bones import CONTROLS
+from mouthpiece.retarget.bones.controls import CONTROLS
+from mouthpiece.retarget.bones.mapping import Link, folded, links_of, match_bones, profile_names, read, to_json
 
 RIGIFY = [
     "jaw_master", "lips.L", "lips.R", "lip.T", "lip.B", "lip.T.L.001", "lip.T.R.001", "lip.B.L.001", "lip.B.R.001",
@@ -143,12 +135,12 @@ def test_links_from_a_take_are_links_again():
 
 @pytest.mark.parametrize("name", profile_names())
 def test_no_profile_gives_one_channel_to_two_controls(name):
-    from mouthpiece.retarget import bone_profiles
+    from mouthpiece.retarget.bones import mapping
 
-    profile = next(one for one in bone_profiles._profiles() if one["name"] == name)
-    sided = [pair for key, value in profile["links"].items() for pair in bone_profiles._sided(key, value)]
+    profile = next(one for one in mapping._profiles() if one["name"] == name)
+    sided = [pair for key, value in profile["links"].items() for pair in mapping._sided(key, value)]
     specs = dict(sided)
-    first = [next(bone_profiles._alternatives(spec))["bone"] for spec in specs.values()]
+    first = [next(mapping._alternatives(spec))["bone"] for spec in specs.values()]
     bones = [bone if isinstance(bone, str) else bone[0] for bone in first]
     match = match_bones(bones, profile=name)
     channels = [(link.bone, link.channel) for link in match.links]
@@ -157,8 +149,8 @@ def test_no_profile_gives_one_channel_to_two_controls(name):
 
 
 def test_all_controls_of_all_profiles_are_known():
-    from mouthpiece.retarget import bone_profiles
+    from mouthpiece.retarget.bones import mapping
 
-    for profile in bone_profiles._profiles():
+    for profile in mapping._profiles():
         for key in profile["links"]:
             assert key.replace("{S}", "L") in CONTROLS

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.performance import Performance
-from mouthpiece.retarget import bone_response as response
-from mouthpiece.retarget.bones import (
+from mouthpiece.retarget.bones import response
+from mouthpiece.retarget.bones.controls import (
     CONTROLS,
     DIRECTIONS,
     control_points,
@@ -105,9 +105,7 @@ def test_the_jaw_goes_to_the_side_the_chin_goes(neutral):
 def test_looks_turn_the_eyes(neutral):
     take = playing(neutral)
     gaze = np.tile((0.2, 0.1), (10, 1))
-    take = Performance(
-        take.landmarks, neutral, take.arkit, take.head, gaze, np.zeros((10, 2)), np.zeros(10), 25.0
-    )
+    take = Performance(take.landmarks, neutral, take.arkit, take.head, gaze, np.zeros((10, 2)), np.zeros(10), 25.0)
     look = response.rotation_vectors_to_matrices(face_motion(take, GRID).turns["eye.L"]) @ np.array([0, 0, -1.0])
     assert (look[:, 0] > 0.19).all() and (look[:, 1] > 0.09).all()  # to the right of the picture, and down
 

@@ -88,6 +88,25 @@ def test_wheels_lose_what_nobody_needs_and_list_what_stays(tmp_path):
     assert wheels.slimmed(other, tmp_path / "slim") == other
 
 
+def test_a_package_without_a_wheel_for_a_platform_is_taken_in_an_older_version_there_only(tmp_path, monkeypatch):
+    fetched = []
+
+    def check(command, failure):
+        fetched.append(command[-1])
+        name, version = command[-1].split("==")
+        make_wheel(command[command.index("--dest") + 1] / f"{name}-{version}-cp311-abi3-any.whl", {})
+
+    monkeypatch.setattr(extension, "WHEELS", tmp_path)
+    monkeypatch.setattr(extension, "check", check)
+    for target in ("windows-x64", "windows-arm64", "windows-arm64"):
+        (tmp_path / f"{target}-3.13").mkdir(exist_ok=True)
+        extension.third_party_wheel(Path(sys.executable), "cryptography", target, "3.13")
+    newest, older = extension.THIRD_PARTY["cryptography"], extension.OLDER["windows-arm64", "cryptography"]
+    assert fetched == [f"cryptography=={newest}", f"cryptography=={older}"] and newest != older
+    for target, package in extension.OLDER:
+        assert target in extension.PLATFORMS and package in extension.THIRD_PARTY
+
+
 @pytest.mark.parametrize(
     ("name", "stays"),
     [

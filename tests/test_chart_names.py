@@ -1,6 +1,6 @@
 import pytest
-from mouthpiece.motion.chart_names import match_names, stand_ins
-from mouthpiece.motion.charts import charts
+from mouthpiece.motion.chart.charts import charts
+from mouthpiece.motion.chart.names import match_names, stand_ins
 
 
 def test_letters_at_the_end_are_rhubarbs():

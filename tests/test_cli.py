@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.report import Reporter
 from mouthpiece.performance import Performance
-from mouthpiece.report import Reporter
 
 from tests.material import make_take, tone
 
@@ -21,7 +21,7 @@ def take(tmp_path):
 
 def test_a_sound_becomes_a_take_beside_it(wav, capsys):
     path = wav(tone(0.5))
-    assert cli.run(["animate", str(path)]) == 0
+    assert core_cli.run(["animate", str(path)]) == 0
     assert len(Performance.load(path.with_suffix(".npz"))) == 13
     out, err = capsys.readouterr()
     assert str(path.with_suffix(".npz")) in out and "[  0%]" in err
@@ -29,7 +29,7 @@ def test_a_sound_becomes_a_take_beside_it(wav, capsys):
 
 def test_rate_and_seed_reach_the_take(wav, tmp_path):
     out = tmp_path / "out.npz"
-    assert cli.run(["animate", str(wav(tone(1.0))), "-o", str(out), "--fps", "60", "--seed", "5"]) == 0
+    assert core_cli.run(["animate", str(wav(tone(1.0))), "-o", str(out), "--fps", "60", "--seed", "5"]) == 0
     take = Performance.load(out)
     assert take.fps == 60 and len(take) == 60 and take.options["seed"] == 5
 
@@ -37,7 +37,7 @@ def test_rate_and_seed_reach_the_take(wav, tmp_path):
 def test_one_bad_file_does_not_stop_the_rest(wav, tmp_path, capsys):
     good, bad = wav(tone(0.1), name="gut.wav"), tmp_path / "bad.wav"
     bad.write_text("words")
-    code = cli.run(
+    code = core_cli.run(
         ["animate", str(bad), str(good), str(tmp_path / "none.wav"), "-o", str(tmp_path / "takes"), "--json"]
     )
     out, err = capsys.readouterr()
@@ -53,7 +53,7 @@ def test_one_bad_file_does_not_stop_the_rest(wav, tmp_path, capsys):
 def test_two_sounds_of_one_name_do_not_overwrite_each_other(wav, tmp_path, capsys):
     (tmp_path / "x").mkdir()
     one, two = wav(tone(0.3), name="a.wav"), wav(tone(0.3), name="x/a.wav")
-    assert cli.run(["animate", str(one), str(two), "-o", str(tmp_path / "takes"), "--quiet"]) == 1
+    assert core_cli.run(["animate", str(one), str(two), "-o", str(tmp_path / "takes"), "--quiet"]) == 1
     assert not (tmp_path / "takes").exists()
     assert "one by one" in capsys.readouterr().err
 
@@ -61,16 +61,16 @@ def test_two_sounds_of_one_name_do_not_overwrite_each_other(wav, tmp_path, capsy
 def test_a_take_may_be_replaced_anything_else_not(wav, tmp_path):
     sound, out = wav(tone(0.3)), tmp_path / "out.npz"
     for _ in range(2):
-        assert cli.run(["animate", str(sound), "-o", str(out)]) == 0
+        assert core_cli.run(["animate", str(sound), "-o", str(out)]) == 0
     np.savez(out, precious=np.zeros(3))
-    assert cli.run(["animate", str(sound), "-o", str(out)]) == 1
+    assert core_cli.run(["animate", str(sound), "-o", str(out)]) == 1
     assert np.load(out).files == ["precious"]
-    assert cli.run(["animate", str(sound), "-o", str(out), "--force"]) == 0
+    assert core_cli.run(["animate", str(sound), "-o", str(out), "--force"]) == 0
 
 
 def test_an_unwritable_place_fails(wav, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    assert cli.run(["animate", str(wav(tone(0.3))), "-o", str(tmp_path / "file" / "t.npz")]) == 1
+    assert core_cli.run(["animate", str(wav(tone(0.3))), "-o", str(tmp_path / "file" / "t.npz")]) == 1
     assert "cannot be written" in capsys.readouterr().err
 
 
@@ -87,31 +87,31 @@ def test_an_unwritable_place_fails(wav, tmp_path, capsys):
     ],
 )
 def test_bad_arguments_exit_with_2(argv, capsys):
-    assert cli.run(argv) == 2
+    assert core_cli.run(argv) == 2
     assert "usage:" in capsys.readouterr().err
 
 
 def test_an_impossible_rate_fails_with_the_reason(wav, capsys):
-    assert cli.run(["animate", str(wav(tone(0.1))), "--fps", "0"]) == 1
+    assert core_cli.run(["animate", str(wav(tone(0.1))), "--fps", "0"]) == 1
     assert "frames per second" in capsys.readouterr().err
 
 
 def test_help_teaches_and_version_is_the_manifests(capsys):
-    assert cli.run(["--help"]) == 0
+    assert core_cli.run(["--help"]) == 0
     text = capsys.readouterr().out
     assert "blender -b" in text and "exit codes" in text and "animate line.wav" in text
-    assert cli.run(["animate", "--help"]) == 0 and "--seed" in capsys.readouterr().out
-    assert cli.run(["--version"]) == 0
+    assert core_cli.run(["animate", "--help"]) == 0 and "--seed" in capsys.readouterr().out
+    assert core_cli.run(["--version"]) == 0
     from mouthpiece import __version__
 
     assert capsys.readouterr().out == f"mouthpiece {__version__}\n"
 
 
 def test_inspect_tells_what_is_in_a_take(take, capsys):
-    assert cli.run(["inspect", str(take)]) == 0
+    assert core_cli.run(["inspect", str(take)]) == 0
     text = capsys.readouterr().out
     assert "2.00 s, 50 frames at 25" in text and "seed 3" in text
-    assert cli.run(["inspect", str(take), "--json"]) == 0
+    assert core_cli.run(["inspect", str(take), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["frames"] == 50 and facts["jaw_open_max"] == 1.0 and facts["blinks"] == 0
 
@@ -119,26 +119,26 @@ def test_inspect_tells_what_is_in_a_take(take, capsys):
 def test_inspect_draws_the_curves(take, tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "kurven ü.png"
-    assert cli.run(["inspect", str(take), "--plot", str(picture)]) == 0
+    assert core_cli.run(["inspect", str(take), "--plot", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 20_000
 
 
 def test_inspect_refuses_what_is_no_take(tmp_path, capsys):
     (tmp_path / "t.npz").write_text("no")
-    assert cli.run(["inspect", str(tmp_path / "t.npz")]) == 1
+    assert core_cli.run(["inspect", str(tmp_path / "t.npz")]) == 1
     assert "not a Mouthpiece take" in capsys.readouterr().err
 
 
 def test_a_picture_that_cannot_be_written_fails(take, tmp_path, capsys):
     pytest.importorskip("matplotlib")
-    assert cli.run(["inspect", str(take), "--plot", str(tmp_path / "none" / "x.png")]) == 1
-    assert cli.run(["inspect", str(take), "--plot", str(tmp_path / "x.nonsense")]) == 1
+    assert core_cli.run(["inspect", str(take), "--plot", str(tmp_path / "none" / "x.png")]) == 1
+    assert core_cli.run(["inspect", str(take), "--plot", str(tmp_path / "x.nonsense")]) == 1
     assert "picture cannot be written" in capsys.readouterr().err
 
 
 def test_the_module_runs_and_its_exit_code_is_true(tmp_path):
     command = [sys.executable, "-m", "mouthpiece", "inspect", str(tmp_path / "none.npz")]
-    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(core_cli.__file__).parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1 and "There is no take" in done.stderr and done.stdout == ""
 

@@ -4,11 +4,11 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.motion import cues
-from mouthpiece.motion.charts import chart_from, charts, named_chart
+from mouthpiece.motion.chart import cues
+from mouthpiece.motion.chart.charts import chart_from, charts, named_chart
+from mouthpiece.motion.chart.cues import Timing, cheapest, choose, closures, cue_track
+from mouthpiece.motion.chart.visemes import VISEMES, reading, viseme_weights
 from mouthpiece.motion.closures import LOWER
-from mouthpiece.motion.cues import Timing, cheapest, choose, closures, cue_track
-from mouthpiece.motion.visemes import VISEMES, reading, viseme_weights
 
 from tests.material import make_take
 
@@ -166,9 +166,7 @@ def test_a_lead_moves_the_mouths_forward(spoken):
     gaps = np.full(50, 0.2)
     gaps[25] = 0
     take = speaking_take(gaps, spoken)
-    late, early = (
-        cue_track(take, charts()["rhubarb"], Timing.of_frames(24, 1, 2, lead)).starts[1] for lead in (0, 2)
-    )
+    late, early = (cue_track(take, charts()["rhubarb"], Timing.of_frames(24, 1, 2, lead)).starts[1] for lead in (0, 2))
     assert late - early == pytest.approx(2 / 24, abs=1e-5)
 
 

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
 from mouthpiece.models import session
 from mouthpiece.performance import Performance
 from mouthpiece.topology import ARKIT_INDEX
@@ -22,7 +22,7 @@ def no_network(monkeypatch):
 
 def test_dials_are_stored_and_the_motion_stays_as_inferred(take, no_network, capsys):
     before = Performance.load(take)
-    assert cli.run(["dial", str(take), "--lips", "1.2", "--emotion", "happy"]) == 0
+    assert core_cli.run(["dial", str(take), "--lips", "1.2", "--emotion", "happy"]) == 0
     after = Performance.load(take)
     assert after.dials == {"lips": 1.2, "emotion": "happy"}
     np.testing.assert_array_equal(after.landmarks, before.landmarks)
@@ -30,18 +30,18 @@ def test_dials_are_stored_and_the_motion_stays_as_inferred(take, no_network, cap
 
 
 def test_dials_not_named_stay_and_reset_takes_them_off(take):
-    cli.run(["dial", str(take), "--lips", "1.2", "--quiet"])
-    cli.run(["dial", str(take), "--offset", "-0.04"])
+    core_cli.run(["dial", str(take), "--lips", "1.2", "--quiet"])
+    core_cli.run(["dial", str(take), "--offset", "-0.04"])
     assert Performance.load(take).dials == {"lips": 1.2, "offset": -0.04}
-    cli.run(["dial", str(take), "--lips", "1"])
+    core_cli.run(["dial", str(take), "--lips", "1"])
     assert Performance.load(take).dials == {"offset": -0.04}
-    assert cli.run(["dial", str(take), "--reset", "--head", "0"]) == 0
+    assert core_cli.run(["dial", str(take), "--reset", "--head", "0"]) == 0
     assert Performance.load(take).dials == {"head": 0.0}
 
 
 def test_another_place_leaves_the_take_alone(take, tmp_path, capsys):
     content = take.read_bytes()
-    assert cli.run(["dial", str(take), "--jaw", "0.5", "-o", str(tmp_path / "new"), "--json"]) == 0
+    assert core_cli.run(["dial", str(take), "--jaw", "0.5", "-o", str(tmp_path / "new"), "--json"]) == 0
     assert take.read_bytes() == content
     assert json.loads(capsys.readouterr().out) == {
         "ok": True,
@@ -52,7 +52,7 @@ def test_another_place_leaves_the_take_alone(take, tmp_path, capsys):
 
 def test_the_motion_as_seen_is_written_for_other_programs(take, tmp_path):
     out = tmp_path / "seen.npz"
-    assert cli.run(["dial", str(take), "--jaw", "0.5", "--apply", "-o", str(out)]) == 0
+    assert core_cli.run(["dial", str(take), "--jaw", "0.5", "--apply", "-o", str(out)]) == 0
     seen, raw = Performance.load(out), Performance.load(take)
     assert seen.dials == {}
     jaw = ARKIT_INDEX["jawOpen"]
@@ -60,7 +60,7 @@ def test_the_motion_as_seen_is_written_for_other_programs(take, tmp_path):
 
 
 def test_applying_in_place_is_refused(take, capsys):
-    assert cli.run(["dial", str(take), "--jaw", "0.5", "--apply"]) == 2
+    assert core_cli.run(["dial", str(take), "--jaw", "0.5", "--apply"]) == 2
     assert "-o" in capsys.readouterr().err and Performance.load(take).dials == {}
 
 
@@ -74,19 +74,19 @@ def test_applying_in_place_is_refused(take, capsys):
     ],
 )
 def test_impossible_dials_are_bad_arguments(take, arguments, says, capsys):
-    assert cli.run(["dial", str(take), *arguments]) == 2
+    assert core_cli.run(["dial", str(take), *arguments]) == 2
     assert says in capsys.readouterr().err
 
 
 def test_what_is_no_take_is_neither_dialled_nor_replaced(take, tmp_path, capsys):
     other = tmp_path / "notes.npz"
     other.write_text("words")
-    assert cli.run(["dial", str(other), "--lips", "1"]) == 1
-    assert cli.run(["dial", str(take), "--lips", "1", "-o", str(other)]) == 1
+    assert core_cli.run(["dial", str(other), "--lips", "1"]) == 1
+    assert core_cli.run(["dial", str(take), "--lips", "1", "-o", str(other)]) == 1
     assert other.read_text() == "words" and "--force" in capsys.readouterr().err
 
 
 def test_animate_stores_dials_too(wav, tmp_path):
     out = tmp_path / "out.npz"
-    assert cli.run(["animate", str(wav(tone(0.5))), "-o", str(out), "--lips", "1.4", "--smoothing", "0.3"]) == 0
+    assert core_cli.run(["animate", str(wav(tone(0.5))), "-o", str(out), "--lips", "1.4", "--smoothing", "0.3"]) == 0
     assert Performance.load(out).dials == {"lips": 1.4, "smoothing": 0.3}

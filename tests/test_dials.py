@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mouthpiece.cli.inspect import lip_gap
 from mouthpiece.errors import TakeError
-from mouthpiece.inspection import lip_gap
 from mouthpiece.motion import closures, emotions, eyes
 from mouthpiece.motion.dials import Dials, apply, dialled
 from mouthpiece.motion.shapes import landmark_shapes

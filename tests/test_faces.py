@@ -4,26 +4,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.portrait_request import subject_of
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait import choosing, images, steadying
-from mouthpiece.portrait.detect import Look, face_of, find_faces, look_for_faces
-from mouthpiece.portrait.flatness import flatness, is_flat
-from mouthpiece.portrait.generator import shipped_generator
-from mouthpiece.portrait.networks import crop_around, face_networks
-from mouthpiece.portrait.placing import Placed, as_json, mirrored, placed_by_detector, read_points
+from mouthpiece.portrait import images
+from mouthpiece.portrait.draw.flatness import flatness, is_flat
+from mouthpiece.portrait.draw.generator import shipped_generator
+from mouthpiece.portrait.draw.resample import resize, warp
+from mouthpiece.portrait.find import choice, steadiness
+from mouthpiece.portrait.find.face import face_of
+from mouthpiece.portrait.find.faces import Look, find_faces, look_for_faces
+from mouthpiece.portrait.find.networks import crop_around, face_networks
+from mouthpiece.portrait.find.placement import Placed, as_json, mirrored, placed_by_detector, read_points
+from mouthpiece.portrait.find.pose import turn_of
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.pose import turn_of
-from mouthpiece.portrait.sampling import resize, warp
-from mouthpiece.portrait_job import job_of
-from mouthpiece.retarget.facing import FRONTS, Head
-from mouthpiece.retarget.pictures.anatomy import DEPTH, FACE
-from mouthpiece.retarget.proposal import propose
-from mouthpiece.retarget.raster import View, picture
-from mouthpiece.retarget.unseen import pieces
+from mouthpiece.retarget.picture.anatomy import DEPTH, FACE
+from mouthpiece.retarget.pins.facing import FRONTS, Head
+from mouthpiece.retarget.pins.mesh_render import View, picture
+from mouthpiece.retarget.pins.proposal import propose
+from mouthpiece.retarget.solve.unpinned_parts import pieces
 
 from tests.material import DEMO_LINE, SHARED
-from training.demo_face import DemoFace
+from training.measures.demo_face import DemoFace
 
 PORTRAIT = Path(__file__).parent / "test_training_face.jpg"
 AHEAD = np.column_stack([FACE, DEPTH]) * 100 + [200, 200, 0]
@@ -82,7 +84,7 @@ def test_the_turn_of_a_head_is_read_off_its_picture(head, degrees, within):
     (face,) = find_faces(seen(head, degrees)[0])
     assert np.degrees(face.yaw) == pytest.approx(degrees, abs=within)
     assert abs(face.roll) < 0.05
-    remarks = choosing.remarks_on(face)
+    remarks = choice.remarks_on(face)
     side = "right" if degrees > 0 else "left"
     assert any(f"turned to the {side}" in words for words in remarks) == (abs(degrees) >= 40)
 
@@ -110,7 +112,7 @@ def test_a_head_in_profile_is_told_and_refused(head, degrees):
     nose = view.pixels(head.vertices[np.argmin(head.vertices[:, 1])])  # foremost of a head that looks along -y
     assert left - 10 < nose[0] < right + 10 and top < nose[1] < bottom
     with pytest.raises(PictureError, match=r"'x\.png' shows a head in profile .* --points"):
-        choosing.chosen_face(look, 1, "x.png")
+        choice.chosen_face(look, 1, "x.png")
 
 
 @pytest.mark.parametrize("degrees", [130, 180])
@@ -118,7 +120,7 @@ def test_the_back_of_a_head_is_no_face(head, degrees):
     look = look_for_faces(seen(head, degrees)[0])
     assert not look.faces and not len(look.profiles)
     with pytest.raises(PictureError, match="No face was found"):
-        choosing.chosen_face(look, 1, "back.png")
+        choice.chosen_face(look, 1, "back.png")
 
 
 @pytest.mark.parametrize("degrees", range(-165, 181, 15))
@@ -133,7 +135,7 @@ def test_a_face_at_any_angle_is_found(portrait, straight, degrees):
     unit = straight.eye_distance
     assert np.linalg.norm(found[0].landmarks[:, :2] - places, axis=1).mean() / unit < 0.04
     difference = (found[0].roll - straight.roll + angle + np.pi) % (2 * np.pi) - np.pi
-    assert abs(difference) < 0.06 and found[0].jitter < choosing.UNSTEADY
+    assert abs(difference) < 0.06 and found[0].jitter < choice.UNSTEADY
 
 
 def test_jitter_grows_as_a_face_is_seen_less_well(portrait, rng):
@@ -150,7 +152,7 @@ def test_many_looks_are_better_where_one_is_unsteady(portrait, straight, monkeyp
         small = resize(portrait, 84, 84)
         worse = np.clip(resize(small, 224, 224) + noise.normal(0, 55, (224, 224, 3)), 0, 255).astype(np.uint8)
         for name, least in (("one", 9.0), ("many", 0.018)):
-            monkeypatch.setattr(steadying, "_UNSTEADY", least)
+            monkeypatch.setattr(steadiness, "_UNSTEADY", least)
             face = find_faces(worse)[0]
             assert face.jitter > 0.018
             far = np.linalg.norm(face.landmarks[17:, :2] - straight.landmarks[17:, :2], axis=1).mean()
@@ -161,7 +163,7 @@ def test_many_looks_are_better_where_one_is_unsteady(portrait, straight, monkeyp
 def test_looks_at_the_mirror_image_agree_with_those_at_the_picture(portrait):
     (face,) = find_faces(portrait)
     crop = crop_around(face.mesh)
-    looks = list(steadying._many(portrait, crop, face_networks()))
+    looks = list(steadiness._many(portrait, crop, face_networks()))
     assert len(looks) == 16 and min(presence for *_, presence in looks) > 0.9
     for marks, irises, _ in looks:
         far = np.linalg.norm(marks[17:, :2] - face.landmarks[17:, :2], axis=1).mean() / face.eye_distance
@@ -180,9 +182,9 @@ def test_drawn_faces_are_found_and_those_not_understood_are_told():
     }
     assert {name: len(faces) for name, faces in found.items()} == dict.fromkeys(found, 1)
     # by eye: on these, mouth or eyes are missed by more than a lip's height
-    missed = {name for name, (face,) in found.items() if face.jitter > choosing.WRONG}
+    missed = {name for name, (face,) in found.items() if face.jitter > choice.WRONG}
     assert {"micah_Bob", "micah_Anna", "micah_Zoe"} <= missed and "lorelei_Bob" not in missed
-    assert any("likely wrong" in words for words in choosing.remarks_on(found["micah_Bob"][0]))
+    assert any("likely wrong" in words for words in choice.remarks_on(found["micah_Bob"][0]))
 
 
 # Choosing
@@ -200,13 +202,13 @@ def look(*faces, profiles=()):
 
 def test_faces_are_chosen_by_number_and_others_are_mentioned():
     two = look(made(0), made(300))
-    first, second = choosing.chosen_face(two, 1, "a.png"), choosing.chosen_face(two, 2, "a.png")
+    first, second = choice.chosen_face(two, 1, "a.png"), choice.chosen_face(two, 2, "a.png")
     assert second.face.box[0] - first.face.box[0] == pytest.approx(300)
     assert "2 faces were found; face 2 was taken" in second.remarks[0]
-    assert choosing.chosen_face(look(made(0)), 1, "a.png").remarks == ()
+    assert choice.chosen_face(look(made(0)), 1, "a.png").remarks == ()
     for number in (0, 3):
         with pytest.raises(PictureError, match=rf"'a\.png' shows 2 face\(s\); there is no face {number}"):
-            choosing.chosen_face(two, number, "a.png")
+            choice.chosen_face(two, number, "a.png")
 
 
 @pytest.mark.parametrize(
@@ -224,12 +226,12 @@ def test_faces_are_chosen_by_number_and_others_are_mentioned():
     ],
 )
 def test_what_an_owner_should_know_is_said(changes, says):
-    remarks = choosing.remarks_on(made(0, **changes))
+    remarks = choice.remarks_on(made(0, **changes))
     assert (not remarks) if says is None else (len(remarks) == 1 and says in remarks[0])
 
 
 def test_a_report_holds_box_confidence_and_angles():
-    told = choosing.told(made(0, yaw=20), 3)
+    told = choice.told(made(0, yaw=20), 3)
     assert told["face"] == 3 and told["confidence"] == 0.9 and told["jitter"] == 0.005
     assert told["turned"] == pytest.approx(20, abs=0.1) and told["tilted"] == 0
     assert told["box"][2] > told["box"][0] and told["eye_distance"] == pytest.approx(94, abs=1)
@@ -237,7 +239,7 @@ def test_a_report_holds_box_confidence_and_angles():
 
 def test_a_face_seen_smaller_is_scaled_back(portrait):
     (face,) = look_for_faces(portrait).faces
-    large = choosing.scaled(face, 3.0)
+    large = choice.scaled(face, 3.0)
     for name in ("landmarks", "mesh", "box"):
         np.testing.assert_allclose(getattr(large, name), 3 * getattr(face, name))
     assert (large.score, large.roll, large.jitter) == (face.score, face.roll, face.jitter)
@@ -277,7 +279,7 @@ def test_photos_are_not_flat(portrait):
     (face,) = find_faces(portrait)
     for scale in (1, 4):  # enlarged, neighbours differ less; a face is looked at at one size
         large = resize(portrait, 224 * scale, 224 * scale).astype(np.uint8)
-        placed = placed_by_detector(choosing.scaled(face, scale))
+        placed = placed_by_detector(choice.scaled(face, scale))
         assert flatness(portrait_of(large, placed)) < 0.4
 
 
@@ -301,9 +303,8 @@ def test_drawings_do_without_the_shipped_network_unless_it_is_asked_for(tmp_path
     points = ["--points", "105,105", "195,105", "110,202", "190,202"]
     more = [] if asked is None else ["--generator", asked]
     consent = ["--consent", "nobody: an empty page, for a test"]
-    options = cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
-    job = job_of(options)
-    assert (job.generator is not None) == (used and shipped_generator() is not None)
-    assert ("portrait" in " ".join(job.facts.networks)) == (job.generator is not None)
-    told = any("flat colours" in words for words in job.remarks)
+    options = core_cli.build_parser().parse_args([str(word) for word in ["portrait", *given, *points, *more, *consent]])
+    subject = subject_of(options)
+    assert (subject.generator is not None) == (used and shipped_generator() is not None)
+    told = any("flat colours" in words for words in subject.remarks)
     assert told == (asked is None and shipped_generator() is not None)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from mouthpiece.errors import RigError
-from mouthpiece.retarget import drivers
-from mouthpiece.retarget.formulas import parse
+from mouthpiece.retarget.shape_keys import drivers
+from mouthpiece.retarget.shape_keys.formulas import parse
 
 VALUES = {"jawOpen": np.array([0.2, 0.8]), "mouthClose": np.array([0.1, 0.5]), "viseme.aa": np.array([1.0, 0.0])}
 

@@ -56,8 +56,11 @@ def test_a_photo_whose_end_is_missing_is_told(tmp_path):
     data = PORTRAIT.read_bytes()
     for name, part in (("whole.jpg", data), ("half.jpg", data[: len(data) // 2]), ("more.jpg", data + b"\0" * 5000)):
         (tmp_path / name).write_bytes(part)
-    assert remarks_on_file(PORTRAIT) == [] == remarks_on_file(tmp_path / "whole.jpg") == remarks_on_file(
-        tmp_path / "more.jpg"
+    assert (
+        remarks_on_file(PORTRAIT)
+        == []
+        == remarks_on_file(tmp_path / "whole.jpg")
+        == remarks_on_file(tmp_path / "more.jpg")
     )
     assert "is missing" in remarks_on_file(tmp_path / "half.jpg")[0]
 

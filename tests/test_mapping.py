@@ -7,11 +7,12 @@ import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials, apply
-from mouthpiece.retarget import drivers, mapping
-from mouthpiece.retarget.mapping import Entry, ShapeMap
-from mouthpiece.retarget.matching import detect
-from mouthpiece.retarget.opening import Lips
-from mouthpiece.retarget.shapes import shape_curves
+from mouthpiece.retarget.shape_keys import drivers
+from mouthpiece.retarget.shape_keys import table as core_table
+from mouthpiece.retarget.shape_keys.curves import shape_curves
+from mouthpiece.retarget.shape_keys.lip_opening import Lips
+from mouthpiece.retarget.shape_keys.matching import detect
+from mouthpiece.retarget.shape_keys.table import Entry, ShapeMap
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 
 from tests.material import make_take
@@ -86,15 +87,15 @@ TABLE = ShapeMap(
 
 
 def test_a_file_gives_back_the_table(tmp_path):
-    path = mapping.save(tmp_path / "new" / "Zoë's face.json", TABLE)
-    assert mapping.load(path) == TABLE
+    path = core_table.save(tmp_path / "new" / "Zoë's face.json", TABLE)
+    assert core_table.load(path) == TABLE
     assert json.loads(path.read_text("utf-8"))["name"] == "Zoë's face"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def written(tmp_path, **changes):
     path = tmp_path / "table.json"
-    data = {"kind": "mouthpiece shape-key mapping", "format": 1, **mapping.as_dict(TABLE), **changes}
+    data = {"kind": "mouthpiece shape-key mapping", "format": 1, **core_table.as_dict(TABLE), **changes}
     path.write_text(json.dumps(data), encoding="utf-8")
     return path
 
@@ -120,7 +121,7 @@ def written(tmp_path, **changes):
 )
 def test_a_bad_file_says_what_is_wrong_with_it(tmp_path, changes, words):
     with pytest.raises(RigError, match=words):
-        mapping.load(written(tmp_path, **changes))
+        core_table.load(written(tmp_path, **changes))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\x00\x01", "[" * 100_000])
@@ -128,15 +129,15 @@ def test_files_that_are_no_mapping(tmp_path, text):
     path = tmp_path / "table.json"
     path.write_text(text)
     with pytest.raises(RigError, match="not a"):
-        mapping.load(path)
+        core_table.load(path)
 
 
 def test_a_missing_file_and_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(RigError, match="cannot be read"):
-        mapping.load(tmp_path / "none.json")
+        core_table.load(tmp_path / "none.json")
     (tmp_path / "file").write_text("")
     with pytest.raises(RigError, match="cannot be written"):
-        mapping.save(tmp_path / "file" / "table.json", TABLE)
+        core_table.save(tmp_path / "file" / "table.json", TABLE)
 
 
 @pytest.mark.parametrize("family", [[*ARKIT_NAMES], [f"viseme_{name}" for name in ("aa", "E", "ih", "oh", "ou", "PP")]])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from mouthpiece.errors import RigError
-from mouthpiece.motion.visemes import VISEMES
-from mouthpiece.retarget.mapping import Entry, ShapeMap
-from mouthpiece.retarget.matching import detect, with_keys
-from mouthpiece.retarget.profiles import FOLDER, LAYERS, canonical, families, family, read
+from mouthpiece.motion.chart.visemes import VISEMES
+from mouthpiece.retarget.shape_keys.families import FOLDER, LAYERS, canonical, families, family, read
+from mouthpiece.retarget.shape_keys.matching import detect, with_keys
+from mouthpiece.retarget.shape_keys.table import Entry, ShapeMap
 from mouthpiece.topology import ARKIT_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
-from mouthpiece.retarget import drivers, opening
-from mouthpiece.retarget.mapping import Entry, ShapeMap
-from mouthpiece.retarget.matching import detect
-from mouthpiece.retarget.opening import Lips
-from mouthpiece.retarget.seam import lip_pairs, parting
-from mouthpiece.retarget.shapes import shape_curves
+from mouthpiece.retarget.shape_keys import drivers, lip_opening
+from mouthpiece.retarget.shape_keys.curves import shape_curves
+from mouthpiece.retarget.shape_keys.lip_opening import Lips
+from mouthpiece.retarget.shape_keys.lip_pairs import lip_pairs, parting
+from mouthpiece.retarget.shape_keys.matching import detect
+from mouthpiece.retarget.shape_keys.table import Entry, ShapeMap
 from mouthpiece.topology import ARKIT_NAMES
 
 ARKIT = {"jawOpen": 30.0, "mouthClose": -32.0, "mouthFunnel": 12.0, "mouthUpperUpLeft": 3.0, "mouthPressLeft": -1.0}
@@ -24,7 +24,7 @@ def solved(lips, gap, **tracks):
     given = dict.fromkeys(lips.table.drivers(), np.zeros(len(gap))) | {
         name: np.asarray(value, float) for name, value in tracks.items()
     }
-    found = opening.matched(lips, given, np.asarray(gap, float))
+    found = lip_opening.matched(lips, given, np.asarray(gap, float))
     apart = sum(lips.openings[entry.key] * entry.value(found) for entry in lips.table.driven)
     return found, apart
 
@@ -105,7 +105,7 @@ def test_visemes_that_shut_the_mouth_stay():
 def test_without_anything_that_opens_nothing_changes():
     table = ShapeMap((Entry("smile", "mouthSmileLeft"),))
     given = {"mouthSmileLeft": np.array([0.3])}
-    assert opening.matched(Lips(table, {"smile": 0.0}), given, np.array([0.2])) == given
+    assert lip_opening.matched(Lips(table, {"smile": 0.0}), given, np.array([0.2])) == given
 
 
 def test_a_key_that_hardly_opens_the_mouth_is_not_relied_on():

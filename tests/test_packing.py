@@ -6,8 +6,7 @@ import json
 import numpy as np
 import pytest
 from mouthpiece.errors import TakeError
-from mouthpiece.packing import pack, unpack
-from mouthpiece.performance import Performance
+from mouthpiece.performance import Performance, pack, unpack
 
 TRACKS = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import PictureError
-from mouthpiece.portrait.placing import (
+from mouthpiece.portrait.find.placement import (
     as_json,
     from_json,
     mirrored,
@@ -16,7 +16,11 @@ from mouthpiece.portrait.placing import (
     placed_in_box,
     read_points,
 )
-from mouthpiece.retarget.modes import (
+from mouthpiece.retarget.picture.anatomy import FACE
+from mouthpiece.retarget.picture.contours import INNER, LIDS, line_weights
+from mouthpiece.retarget.picture.face import picture_face
+from mouthpiece.retarget.picture.keys import folds, rig_of
+from mouthpiece.retarget.picture.mouth_modes import (
     MODE_RANGE,
     SHUT,
     TURN,
@@ -26,13 +30,9 @@ from mouthpiece.retarget.modes import (
     mouth_modes,
     picture_curves,
 )
-from mouthpiece.retarget.pictures.anatomy import FACE
-from mouthpiece.retarget.pictures.contours import INNER, LIDS, line_weights
-from mouthpiece.retarget.pictures.face import picture_face
-from mouthpiece.retarget.pictures.keys import folds, rig_of
-from mouthpiece.retarget.pictures.painting import SIZE, mouth_painting, palette
-from mouthpiece.retarget.pictures.sheet import held_back, laid_out
-from mouthpiece.retarget.triangles import areas
+from mouthpiece.retarget.picture.mouth_paint import SIZE, mouth_painting, palette
+from mouthpiece.retarget.picture.sheet import held_back, laid_out
+from mouthpiece.retarget.warp.triangles import areas
 from mouthpiece.topology import LEFT_EYE, MIRROR, RIGHT_EYE
 
 from tests.material import SHARED, make_take
@@ -101,8 +101,8 @@ def test_a_take_is_played_within_a_hundredth_of_the_eye_distance(spoken):
 @pytest.mark.skipif(not (SHARED / "data" / "clips").is_dir(), reason="no training pack")
 def test_recorded_mouths_are_played_within_a_hundredth_of_the_eye_distance():
     pytest.importorskip("torch")
-    from training.clips import load_clip
-    from training.targets import canonical_face, make_targets
+    from training.content.targets import canonical_face, make_targets
+    from training.pack.clips import load_clip
 
     clips = [load_clip(path) for path in sorted((SHARED / "data" / "clips").glob("*.npz"))[::150]]
     for target in make_targets(clips, canonical_face(clips)):
@@ -396,9 +396,9 @@ def test_a_mouth_at_the_very_edge_is_refused():
 
 
 def run(*arguments):
-    from mouthpiece import cli
+    from mouthpiece.cli import parser as core_cli
 
-    return cli.run([str(argument) for argument in arguments])
+    return core_cli.run([str(argument) for argument in arguments])
 
 
 def test_the_command_writes_landmarks(tmp_path, capsys):

@@ -7,17 +7,17 @@ import json
 import numpy as np
 import pytest
 from mouthpiece.errors import RigError
-from mouthpiece.portrait.detect import find_faces
-from mouthpiece.retarget import landmarks
-from mouthpiece.retarget.facing import FRONTS, Head
-from mouthpiece.retarget.known import recognise, tables
-from mouthpiece.retarget.proposal import propose
-from mouthpiece.retarget.raster import View, picture, rasterise
-from mouthpiece.retarget.unseen import pieces
+from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.retarget.pins import names as landmark_names
+from mouthpiece.retarget.pins.facing import FRONTS, Head
+from mouthpiece.retarget.pins.known_meshes import recognise, tables
+from mouthpiece.retarget.pins.mesh_render import View, picture, rasterise
+from mouthpiece.retarget.pins.proposal import propose
+from mouthpiece.retarget.solve.unpinned_parts import pieces
 from mouthpiece.topology import LANDMARK_COUNT, LIPS, MIRROR
 
 from tests.material import SHARED
-from training.demo_face import DemoFace
+from training.measures.demo_face import DemoFace
 
 STRAIGHT = np.eye(3)
 
@@ -163,16 +163,16 @@ def test_ict_is_known_as_published_and_after_a_journey():
 
 
 def test_every_landmark_has_a_name_a_place_and_a_turn():
-    names = [landmarks.name_of(point) for point in range(LANDMARK_COUNT)]
+    names = [landmark_names.name_of(point) for point in range(LANDMARK_COUNT)]
     assert len(set(names)) == LANDMARK_COUNT
     swap = {"left": "right", "right": "left"}
     for point, name in enumerate(names):
         assert names[MIRROR[point]] == " ".join(swap.get(w, w) for w in name.replace(",", " ,").split()).replace(
             " ,", ","
         )
-    assert sorted(landmarks.ORDER) == list(range(LANDMARK_COUNT))
-    asked = landmarks.asked(mirrored=True)
+    assert sorted(landmark_names.ORDER) == list(range(LANDMARK_COUNT))
+    asked = landmark_names.asked(mirrored=True)
     assert {*asked, *(MIRROR[point] for point in asked)} == set(range(LANDMARK_COUNT))
     assert len(asked) == 39
-    diagram = np.array(landmarks.DIAGRAM)
+    diagram = np.array(landmark_names.DIAGRAM)
     np.testing.assert_allclose(diagram[list(MIRROR)] * [-1, 1], diagram, atol=0.02)

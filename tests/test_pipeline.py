@@ -4,9 +4,10 @@ import tracemalloc
 import numpy as np
 import pytest
 from mouthpiece.audio import Audio, SoundFile
+from mouthpiece.cli.inspect import lip_gap
 from mouthpiece.errors import ModelError, MouthpieceError
 from mouthpiece.features import FRAME_SAMPLES, loudness_gain
-from mouthpiece.inspection import lip_gap
+from mouthpiece.files import ASSETS
 from mouthpiece.models import content, registry
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.performance import Performance
@@ -35,7 +36,7 @@ def test_a_take_has_the_sounds_length_and_provenance(speech, spoken):
 @pytest.mark.parametrize("listener", ["ab" * 32, ""])
 def test_a_content_network_only_hears_with_the_listener_it_learned_with(tmp_path, listener):
     for name in ("content.onnx", "content.onnx.json"):
-        (tmp_path / name).write_bytes((registry.ASSETS / name).read_bytes())
+        (tmp_path / name).write_bytes((ASSETS / name).read_bytes())
     assert Networks.find(tmp_path).content.sidecar.listener == registry.find("phonetic").sidecar.sha256
     about = json.loads((tmp_path / "content.onnx.json").read_text(encoding="utf-8")) | {"listener": listener}
     if not listener:

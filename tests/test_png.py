@@ -9,8 +9,7 @@ import pytest
 from mouthpiece.portrait.consent import Consent
 from mouthpiece.provenance import records
 from mouthpiece.provenance.facts import Facts
-from mouthpiece.provenance.frames import frame_bytes
-from mouthpiece.provenance.png import encoded
+from mouthpiece.provenance.png import encoded, recorded_frame
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -57,7 +56,7 @@ def test_a_frame_with_its_record_is_what_recording_a_file_makes(tmp_path):
         bare, whole = tmp_path / "bare.png", tmp_path / "whole.png"
         bare.write_bytes(encoded(made, level=1))
         records.record(bare, facts)
-        whole.write_bytes(frame_bytes(made, facts))
+        whole.write_bytes(recorded_frame(made, facts)[0])
         assert whole.read_bytes() == bare.read_bytes()
         packet = records.read(whole)
         assert packet.facts.frame == 3 and records.is_content_of(whole, packet.facts)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from mouthpiece.errors import ModelError, PictureError
 from mouthpiece.portrait import images
-from mouthpiece.portrait.detect import Face, find_faces
-from mouthpiece.portrait.sampling import bilinear, resize, shrink, warp
+from mouthpiece.portrait.draw.resample import bilinear, resize, shrink, warp
+from mouthpiece.portrait.find.face import Face
+from mouthpiece.portrait.find.faces import find_faces
 from mouthpiece.topology import MIRROR
 
 from tests.material import SHARED

@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from mouthpiece import cli, portraying, rendering
 from mouthpiece.audio import Audio, SoundFile
+from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli import portrait as portrait_command
+from mouthpiece.cli import report
 from mouthpiece.errors import PictureError
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import survey
+from mouthpiece.portrait import film_job
 from mouthpiece.portrait.images import read_picture
 from mouthpiece.provenance import facts as provenance
 from mouthpiece.provenance import png, records
+from mouthpiece.provenance.credentials import Seal
 from mouthpiece.provenance.facts import Facts
-from mouthpiece.provenance.sealing import Seal
 from mouthpiece.provenance.sequences import Frames, Numbering, gaps
-from mouthpiece.provenance.verifying import verified
+from mouthpiece.provenance.verification import verified
 
 from tests.material import DEMO_LINE
 
@@ -42,7 +45,7 @@ def line(tmp_path_factory):
     samples, rate = soundfile.read(DEMO_LINE, dtype="float32")
     part = samples[rate // 2 : rate * 11 // 10]
     soundfile.write(folder / "line.wav", np.column_stack([part, part * 0.5]), rate)
-    assert cli.run(["animate", "--quiet", str(folder / "line.wav")]) == 0
+    assert core_cli.run(["animate", "--quiet", str(folder / "line.wav")]) == 0
     return folder / "line.wav"
 
 
@@ -50,7 +53,7 @@ def run(line, output, *more, image=FACE, consent=CONSENT, take=True, size="96"):
     """Run the command on the line's take, which is quick; return its exit code."""
     moves = ["--take", str(line.with_suffix(".npz"))] if take else []
     given = ["portrait", "--image", str(image), "--audio", str(line), *moves, "-o", str(output), "--quiet"]
-    return cli.run([*given, "--consent", consent, "--size", size, "--generator", "none", *map(str, more)])
+    return core_cli.run([*given, "--consent", consent, "--size", size, "--generator", "none", *map(str, more)])
 
 
 def film_of(path):
@@ -82,7 +85,7 @@ def test_from_a_sound_to_a_film_that_verifies(line, tmp_path, capsys):
     assert set(facts.networks) >= {"phonetic", "content", "voice", "head", "face_detector_128", "face_landmarks_478"}
     assert facts.options["fps"] == "24000/1001" and facts.options["size"] == "96 x 96"
     assert [path.name for path in tmp_path.iterdir() if path.name != "settings"] == ["out.mp4"]
-    assert cli.run(["verify", str(output)]) == 0
+    assert core_cli.run(["verify", str(output)]) == 0
 
 
 def test_frames_are_those_of_the_film_and_transparent_where_the_picture_is(line, tmp_path):
@@ -101,7 +104,7 @@ def test_frames_are_those_of_the_film_and_transparent_where_the_picture_is(line,
     assert np.abs(pictures[3][:10].astype(int) - (0, 255, 0)).max() < 12
     shown = read_picture(paths[3])
     assert np.abs(pictures[3][30:].astype(int) - shown[30:, :, :3]).mean() < 4
-    assert cli.run(["verify", str(tmp_path / "frames")]) == 0
+    assert core_cli.run(["verify", str(tmp_path / "frames")]) == 0
 
 
 def test_frames_can_have_a_name_and_no_credentials(line, tmp_path):
@@ -109,14 +112,14 @@ def test_frames_can_have_a_name_and_no_credentials(line, tmp_path):
     first = tmp_path / "shot_000001.png"
     assert records.read(first).facts.signature == provenance.UNSIGNED
     assert verified(first).unsigned_but_whole and not (tmp_path / "settings").exists()
-    assert cli.run(["verify", str(first)]) == 1
-    assert cli.run(["verify", "--allow-unsigned", str(first)]) == 0
+    assert core_cli.run(["verify", str(first)]) == 1
+    assert core_cli.run(["verify", "--allow-unsigned", str(first)]) == 0
 
 
 def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monkeypatch):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run(line, whole) == 0
-    real = rendering.Renderer.frames
+    real = film_job.Renderer.frames
 
     def stopping(self, take, fps, start=0, stop=None):
         for index, frame in enumerate(real(self, take, fps, start, stop)):
@@ -125,8 +128,8 @@ def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monk
             yield frame
 
     with monkeypatch.context() as patched:
-        patched.setattr(rendering.Renderer, "frames", stopping)
-        assert run(line, stopped) == cli.INTERRUPTED
+        patched.setattr(film_job.Renderer, "frames", stopping)
+        assert run(line, stopped) == report.INTERRUPTED
     assert len(list(stopped.iterdir())) == 7
     (stopped / "frame_0003.png").unlink()
     (stopped / "frame_0005.png").write_bytes((stopped / "frame_0005.png").read_bytes()[:-3000])
@@ -142,7 +145,7 @@ def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monk
         assert (stopped / name).stat().st_mtime_ns == times[name]
     for path in whole.iterdir():
         assert np.array_equal(read_picture(path), read_picture(stopped / path.name))
-    assert cli.run(["verify", str(stopped)]) == 0
+    assert core_cli.run(["verify", str(stopped)]) == 0
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_frames_of_other_options_are_never_mixed_in(line, tmp_path, capsys, chan
     assert "--force" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert run(line, folder, *changes, "--force", consent=consent) == 0
-    assert cli.run(["verify", str(folder)]) == 0
+    assert core_cli.run(["verify", str(folder)]) == 0
     assert all(path.read_bytes() != before[path.name] for path in folder.iterdir())
 
 
@@ -191,14 +194,14 @@ def test_a_longer_runs_frames_do_not_stay_behind(tmp_path):
     with pytest.raises(PictureError, match=r"2 files .*frame_0005.png, frame_0006.png"):
         shorter.done()
     assert shorter.done(force=True) == [True] * 4
-    shorter.clear()
+    shorter.begin()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *(f"frame_{number:04}.png" for number in range(1, 5)),
         "frame_note.png",
     ]
     (tmp_path / "frame_0009.png").write_bytes(png.encoded(frame))
     with pytest.raises(PictureError, match="Move it away"):
-        shorter.clear()
+        shorter.begin()
 
 
 def test_numbering_and_gaps():
@@ -220,7 +223,7 @@ def test_numbering_and_gaps():
     ],
 )
 def test_options_that_contradict_each_other(line, tmp_path, capsys, more, word):
-    assert run(line, tmp_path / "a.mp4", *more) == cli.BAD_ARGUMENTS
+    assert run(line, tmp_path / "a.mp4", *more) == report.BAD_ARGUMENTS
     assert word in capsys.readouterr().err
 
 
@@ -230,17 +233,17 @@ def test_options_that_contradict_each_other(line, tmp_path, capsys, more, word):
      ["--background", "red"], ["--face", "0"], ["--points", "1,2", "3,4"]],
 )  # fmt: skip
 def test_arguments_out_of_range(line, tmp_path, more):
-    assert run(line, tmp_path / "a.mp4", *more) == cli.BAD_ARGUMENTS
+    assert run(line, tmp_path / "a.mp4", *more) == report.BAD_ARGUMENTS
 
 
 def test_nothing_is_made_without_consent(line, tmp_path, capsys):
     assert run(line, tmp_path / "a.mp4", consent="yes") == 1
     assert "Say in a sentence why this face may be made to talk" in capsys.readouterr().err
     given = ["portrait", "--image", str(FACE), "--audio", str(line), "-o", str(tmp_path / "a.mp4")]
-    assert cli.run(given) == cli.BAD_ARGUMENTS
+    assert core_cli.run(given) == report.BAD_ARGUMENTS
     assert "--consent" in capsys.readouterr().err
     assert not (tmp_path / "a.mp4").exists()
-    assert cli.run(["portrait", "--image", str(FACE), "-o", str(tmp_path / "a.mp4"), "--consent", CONSENT]) == 2
+    assert core_cli.run(["portrait", "--image", str(FACE), "-o", str(tmp_path / "a.mp4"), "--consent", CONSENT]) == 2
     assert "Nothing is said" in capsys.readouterr().err
 
 
@@ -284,7 +287,7 @@ def test_what_cannot_be_had_is_said_before_the_work(line, tmp_path, monkeypatch,
 
 
 def test_a_face_that_a_person_placed(line, tmp_path, capsys):
-    assert cli.run(["landmarks", str(FACE), "-o", str(tmp_path / "points.json")]) == 0
+    assert core_cli.run(["landmarks", str(FACE), "-o", str(tmp_path / "points.json")]) == 0
     assert run(line, tmp_path / "a", "--landmarks", tmp_path / "points.json") == 0
     assert run(line, tmp_path / "b") == 0
     one, two = (read_picture(tmp_path / name / "frame_0009.png").astype(int) for name in "ab")
@@ -318,29 +321,11 @@ def test_names_of_files_are_not_recorded(line, tmp_path):
 
 
 def test_frame_rates_are_exact():
-    assert portraying.frame_rate("23.976") == Fraction(24000, 1001)
-    assert portraying.frame_rate("25") == 25 and portraying.frame_rate("24000/1001") == Fraction(24000, 1001)
-    assert portraying.colour("#00b140") == (0, 177, 64)
-
-
-def test_time_stamps_only_where_the_network_may_be_used(line, tmp_path):
-    options = cli.build_parser().parse_args(
-        [
-            "portrait",
-            "--image",
-            str(FACE),
-            "--audio",
-            str(line),
-            "-o",
-            "a.mp4",
-            "--consent",
-            CONSENT,
-            "--time-stamp",
-            "http://x",
-        ]
+    assert portrait_command.frame_rate("23.976") == Fraction(24000, 1001)
+    assert portrait_command.frame_rate("25") == 25 and portrait_command.frame_rate("24000/1001") == Fraction(
+        24000, 1001
     )
-    with pytest.raises(PictureError, match="not allowed"):
-        portraying.seal_of(options, online=False)
+    assert portrait_command.colour("#00b140") == (0, 177, 64)
 
 
 def test_sounds_keep_their_channels(line, speech):

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from mouthpiece.errors import ModelError, PictureError
 from mouthpiece.performance import Performance
-from mouthpiece.portrait import painter
-from mouthpiece.portrait.conditions import SIZE, oval_of, window_of
-from mouthpiece.portrait.driving import Puppet, shut_lips, stance
-from mouthpiece.portrait.generator import Generator, load_generator
+from mouthpiece.portrait.draw import painter
+from mouthpiece.portrait.draw.conditions import SIZE, oval_of, window_of
+from mouthpiece.portrait.draw.generator import Generator, load_generator
+from mouthpiece.portrait.draw.motion import Puppet, shut_lips, stance
+from mouthpiece.portrait.draw.render import Renderer, RenderOptions, frame_count, frame_size
+from mouthpiece.portrait.find.placement import Placed, placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import Placed, placed_in_box
 from mouthpiece.portrait.portrait import Portrait, portrait_of, premultiplied, straight
-from mouthpiece.portrait.render import Renderer, RenderOptions, frame_count, frame_size
-from mouthpiece.retarget.pictures.anatomy import FACE
+from mouthpiece.retarget.picture.anatomy import FACE
 from mouthpiece.topology import ARKIT_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,20 +47,6 @@ def spoken(frames: int = 30) -> Performance:
     head = np.zeros((frames, 6))
     head[:, 1] = 0.2 * np.sin(phase)
     return take(frames, landmarks=landmarks, head=head, blink=np.tile((np.sin(phase) > 0.9)[:, None], (1, 2)) * 1.0)
-
-
-def test_triangles_of_a_square_cover_every_pixel_once() -> None:
-    points = np.array([[2.3, 1.7], [11.6, 2.2], [10.9, 9.4], [1.2, 8.8], [6.1, 5.0]])
-    triangles = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
-    spans = painter.spans_of(points[triangles], 14, 12)
-    hits = np.zeros((12, 14), int)
-    for row, start, length in zip(spans.row, spans.start, spans.length, strict=True):
-        hits[row, start : start + length] += 1
-    x, y = np.meshgrid(np.arange(14) + 0.5, np.arange(12) + 0.5)
-    within = np.ones((12, 14), bool)
-    for a, b in zip(points[:4], np.roll(points[:4], -1, 0), strict=True):
-        within &= (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) > 0
-    assert (hits == within).all()
 
 
 def test_a_mesh_moved_by_whole_pixels_moves_the_texture() -> None:
@@ -281,8 +267,8 @@ def test_portraits_without_a_face_in_them_are_refused() -> None:
 
 
 def test_the_astronaut_opens_her_mouth() -> None:
-    from mouthpiece.portrait.detect import find_faces
-    from mouthpiece.portrait.placing import placed_by_detector
+    from mouthpiece.portrait.find.faces import find_faces
+    from mouthpiece.portrait.find.placement import placed_by_detector
 
     picture = read_picture(ROOT / "demo/samples/astronaut.jpg")
     shown = portrait_of(picture, placed_by_detector(find_faces(over_white(picture))[0]))

@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 
 def marks():
-    from mouthpiece.portrait.placing import placed_by_clicks
+    from mouthpiece.portrait.find.placement import placed_by_clicks
 
     return placed_by_clicks(np.array([[105, 105], [195, 105]]), np.array([[110, 202], [190, 202]])).landmarks.tolist()
 

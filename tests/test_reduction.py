@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mouthpiece.reduction import Keyed, cubic, reduced, refitted, straight
+from mouthpiece.key_reduction import Keyed, cubic, reduced, refitted, straight
 
 
 def speechlike(frames=1500, channels=6, seed=1):

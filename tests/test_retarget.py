@@ -1,8 +1,8 @@
 import numpy as np
 from mouthpiece.curves import FrameGrid
-from mouthpiece.retarget.head import head_curves
-from mouthpiece.retarget.matching import detect
-from mouthpiece.retarget.shapes import shape_curves
+from mouthpiece.retarget.bones.head import head_curves
+from mouthpiece.retarget.shape_keys.curves import shape_curves
+from mouthpiece.retarget.shape_keys.matching import detect
 from mouthpiece.topology import ARKIT_MOUTH, HEAD_CHANNELS
 
 from tests.material import make_take

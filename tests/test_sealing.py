@@ -1,24 +1,34 @@
 """Content credentials: made, read back, and what becomes of them when somebody changes the file."""
 
+import datetime
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from mouthpiece import cli
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from mouthpiece.cli import parser as core_cli
+from mouthpiece.cli.verify import described
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.provenance import certificates, der, ed25519, mp4, png, records, sealing
+from mouthpiece.provenance import certificates, credentials, mp4, png, records
+from mouthpiece.provenance.credentials import Seal
 from mouthpiece.provenance.facts import CERTIFIED, GENERATED, SELF_SIGNED, UNSIGNED, Facts
-from mouthpiece.provenance.sealing import Seal
-from mouthpiece.provenance.verifying import Verified, verified
+from mouthpiece.provenance.verification import Verified, verified
 from mouthpiece.provenance.xmp import packet_of
-from mouthpiece.verification import described
 
+#: What 0.4.0 made: a certificate with its key as it is kept in the user's settings, and frames sealed with it.
+MADE_WITH_0_4 = Path(__file__).resolve().parents[1] / "blender_tests" / "released" / "0.4.0"
+KEPT_BY_0_4 = MADE_WITH_0_4 / "settings" / "signing-identity.pem"
+PEM, PKCS8, PLAIN = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 FACTS = Facts(
     Consent("I am the person shown", "own", "Ada"), "Mouthpiece 9.8.7", "2026-11-25T16:00:00Z", options={"face": 2}
 )
@@ -54,52 +64,12 @@ def levels(path):
         return [float(frame.to_ndarray(format="rgb24").mean()) for frame in film.decode(video=0)]
 
 
-@pytest.mark.parametrize(
-    ("seed", "key", "message", "signature"),
-    [  # RFC 8032, section 7.1, tests 1 and 3
-        (
-            "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
-            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
-            "",
-            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
-        ),
-        (
-            "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
-            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
-            "af82",
-            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
-        ),
-    ],
-)
-def test_ed25519_gives_the_published_answers(seed, key, message, signature):
-    seed = bytes.fromhex(seed)
-    assert ed25519.public_key(seed).hex() == key
-    assert ed25519.signed(seed, bytes.fromhex(message)).hex() == signature
-
-
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 70_000])
-def test_der_and_pem_come_back(size):
-    data = bytes(index % 251 for index in range(size))
-    (item,) = der.items_of(der.wrapped(der.OCTETS, data))
-    assert item.content == data
-    assert der.from_pem(der.as_pem("THING", data)) == [("THING", data)]
-    assert der.oid("1.2.840.113549.1.1.1").hex() == "06092a864886f70d010101"
-    assert der.integer(128).hex() == "02020080"
-
-
-@pytest.mark.parametrize(
-    "data", [b"\x30", b"\x30\x05a", b"\x30\x80a", b"\x30\x84\xff\xff\xff\xff", b"\x30\x85\1\1\1\1\1"]
-)
-def test_der_that_is_cut_off_is_told(data):
-    with pytest.raises(ValueError, match=r"cut off|no sense"):
-        list(der.items_of(data))
-
-
 def test_the_certificate_made_here_says_so_and_its_key_is_private(tmp_path):
     first = certificates.own_identity(tmp_path / "settings")
     again = certificates.own_identity(tmp_path / "settings")
     assert first == again and first.self_made and first.algorithm == "ed25519"
-    assert certificates.SELF_MADE.encode() in der.from_pem(first.certificates)[0][1]
+    issuer = x509.load_pem_x509_certificate(first.certificates.encode()).issuer
+    assert issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)[0].value == certificates.SELF_MADE
     assert "PRIVATE" not in repr(first) and first.key not in repr(first)
     other = certificates.own_identity(tmp_path / "elsewhere")
     assert other.key != first.key
@@ -112,7 +82,8 @@ def test_a_damaged_certificate_of_ones_own_is_told_and_made_anew_when_deleted(tm
     kept = tmp_path / "signing-identity.pem"
     first = certificates.own_identity(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
-    for text in ("", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", kept.read_text()[:200]):
+    whole = kept.read_text()
+    for text in ("", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", whole[:200], whole[200:]):
         kept.write_text(text)
         with pytest.raises(PictureError, match="Delete it: another is made"):
             certificates.own_identity(tmp_path)
@@ -130,20 +101,47 @@ def test_where_settings_are_kept_can_be_named(tmp_path, monkeypatch):
         certificates.own_identity(tmp_path / "file" / "below")
 
 
-def test_another_programs_view_of_the_certificate(tmp_path, identity):
-    x509 = pytest.importorskip("cryptography.x509")
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+def test_what_the_certificate_made_here_says(identity):
     first, above = x509.load_pem_x509_certificates(identity.certificates.encode())
     first.verify_directly_issued_by(above)
     above.verify_directly_issued_by(above)
-    key = load_pem_private_key(identity.key.encode(), None)
-    assert key.public_key() == first.public_key()
+    key = serialization.load_pem_private_key(identity.key.encode(), None)
+    assert key.public_key() == first.public_key() != above.public_key()
     usage = first.extensions.get_extension_for_class(x509.KeyUsage)
     assert usage.critical and usage.value.digital_signature and not usage.value.key_cert_sign
     assert not first.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert above.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    assert 28 < (first.not_valid_after_utc - first.not_valid_before_utc).days / 365 < 32
+    for certificate in (first, above):
+        start, stop = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        assert stop.year - start.year == 30 and start < datetime.datetime.now(datetime.UTC)
+    assert first.serial_number != above.serial_number
+
+
+def test_it_is_the_certificate_that_0_4_made_but_for_keys_numbers_and_dates(identity):
+    old = x509.load_pem_x509_certificates(KEPT_BY_0_4.read_bytes())
+    new = x509.load_pem_x509_certificates(identity.certificates.encode())
+    hashes_of_keys = (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier)
+
+    def said(certificate):
+        yield certificate.version, certificate.signature_algorithm_oid
+        yield certificate.issuer.public_bytes(), certificate.subject.public_bytes()
+        for extension in certificate.extensions:
+            is_hash = isinstance(extension.value, hashes_of_keys)
+            yield extension.oid, extension.critical, None if is_hash else extension.value.public_bytes()
+
+    assert [list(said(certificate)) for certificate in old] == [list(said(certificate)) for certificate in new]
+
+
+def test_a_certificate_kept_by_0_4_goes_on_signing_and_its_pictures_stay_valid(picture, tmp_path):
+    shutil.copy(KEPT_BY_0_4, tmp_path)
+    kept = certificates.own_identity(tmp_path)
+    assert kept.self_made and kept.algorithm == "ed25519"
+    assert kept.key + kept.certificates == KEPT_BY_0_4.read_text()
+    Seal(kept).put(picture, FACTS)
+    for path in (picture, MADE_WITH_0_4 / "command_frames" / "frame_0001.png"):
+        found = verified(path)
+        assert found.valid and found.self_signed and certificates.SELF_MADE in found.signer
+    assert found.facts.software == "Mouthpiece 0.4.0" and found.facts.signature == SELF_SIGNED
 
 
 def test_a_sealed_picture_is_valid_and_self_signed(picture, identity):
@@ -172,7 +170,7 @@ def test_the_portrait_is_an_ingredient_without_a_copy_of_it(picture, tmp_path, i
     for name in ("face.jpg", "face.png", "face.webp", "face.tif"):
         pillow.new("RGB", (80, 80), "teal").save(tmp_path / name)
         Seal(identity, tmp_path / name).put(picture, FACTS)
-        with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+        with open(picture, "rb") as stream, credentials.library().Reader("image/png", stream) as reader:
             manifest = reader.get_active_manifest()
         (ingredient,) = manifest["ingredients"]
         assert ingredient["relationship"] == "componentOf" and "thumbnail" not in ingredient
@@ -190,7 +188,7 @@ def test_credentials_of_the_picture_itself_come_along(picture, tmp_path, identit
     face.write_bytes(png.encoded(np.full((9, 9, 3), 80, np.uint8)))
     Seal(identity).put(face, replace(FACTS, software="Painter 1.0"))
     Seal(identity, face).put(picture, FACTS)
-    with open(picture, "rb") as stream, sealing.library().Reader("image/png", stream) as reader:
+    with open(picture, "rb") as stream, credentials.library().Reader("image/png", stream) as reader:
         store = json.loads(reader.json())
     (ingredient,) = store["manifests"][store["active_manifest"]]["ingredients"]
     below = store["manifests"][ingredient["active_manifest"]]
@@ -268,11 +266,11 @@ def broken_signature(path):
 )
 def test_every_change_is_noticed(picture, identity, change, word, capsys):
     Seal(identity).put(picture, FACTS)
-    assert cli.run(["verify", str(picture)]) == 0
+    assert core_cli.run(["verify", str(picture)]) == 0
     change(picture)
     found = verified(picture)
     assert not found.valid and word in " ".join(found.problems)
-    assert cli.run(["verify", str(picture)]) == 1
+    assert core_cli.run(["verify", str(picture)]) == 1
     assert "NOT in order" in capsys.readouterr().out
 
 
@@ -345,17 +343,17 @@ def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
     assert whole.signature == UNSIGNED
     found = verified(picture)
     assert not found.valid and found.unsigned_but_whole and found.synthetic
-    assert cli.run(["verify", str(picture)]) == 1
+    assert core_cli.run(["verify", str(picture)]) == 1
     assert "left out on purpose" in capsys.readouterr().out
-    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
+    assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
     changed_pixels(picture)
-    assert cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
+    assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
 
 
 def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
     Seal(identity).put(picture, FACTS)
     before = picture.read_bytes()
-    monkeypatch.setattr(sealing.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(credentials.util, "find_spec", lambda name: None)
     with pytest.raises(PictureError, match=r"c2pa-python.*mouthpiece\[portrait\].*--no-credentials"):
         Seal(identity).put(picture, FACTS)
     assert picture.read_bytes() == before and len(list(picture.parent.iterdir())) == 1
@@ -363,92 +361,90 @@ def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):
     assert found.signature == "not checked" and not found.valid and found.facts is not None
 
 
+def test_without_the_package_for_certificates_files_are_checked_and_not_signed(picture, identity, monkeypatch):
+    Seal(identity).put(picture, FACTS)
+    before = picture.read_bytes()
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    for attempt in (credentials.library, certificates.own_identity, lambda: Seal(identity).put(picture, FACTS)):
+        with pytest.raises(PictureError, match=r"cryptography.*mouthpiece\[portrait\].*--no-credentials"):
+            attempt()
+    assert picture.read_bytes() == before and verified(picture).valid
+
+
 def test_the_compiled_part_is_never_taken_from_the_current_folder(tmp_path):
     pytest.importorskip("c2pa")
-    for name in sealing._NAMES.values():
+    for name in credentials._NAMES.values():
         (tmp_path / name).write_bytes(b"not a library")
-    code = "from mouthpiece.provenance import sealing; print(sealing.library().sdk_version())"
+    code = "from mouthpiece.provenance import credentials; print(credentials.library().sdk_version())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and "C2PA_LIBRARY_NAME" not in os.environ
 
 
+def issued(key, name, above=None, days=(-1, 30), signs=True, purpose=x509.ExtendedKeyUsageOID.EMAIL_PROTECTION):
+    """A certificate for a key by the authority `above` (its certificate and key); without one, an authority's own."""
+    issuer, signer = above or (None, key)
+    parts = ((x509.NameOID.ORGANIZATION_NAME, "Studio"), (x509.NameOID.COMMON_NAME, name))
+    subject = x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
+    never = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    usage = dict.fromkeys((*never, "encipher_only", "decipher_only"), False)
+    usage |= {"digital_signature": bool(above) and signs, "key_cert_sign": not above, "crl_sign": not (above and signs)}
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
+        .add_extension(x509.BasicConstraints(not above, None), critical=True)
+        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    if above:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     """A user's own certificates by a private authority: a file for each kind of key, and the authority's."""
-    x509 = pytest.importorskip("cryptography.x509")
-    import datetime
-
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
     folder = tmp_path_factory.mktemp("authority")
-    now = datetime.datetime.now(datetime.UTC)
-
-    def issued(key, name, issuer, signer, is_authority):
-        subject = x509.Name(
-            [
-                x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Studio"),
-                x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
-            ]
-        )
-        usage = dict.fromkeys(
-            (
-                "content_commitment",
-                "key_encipherment",
-                "data_encipherment",
-                "key_agreement",
-                "encipher_only",
-                "decipher_only",
-            ),
-            False,
-        )
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer or subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
-            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-            .add_extension(
-                x509.KeyUsage(
-                    digital_signature=not is_authority, key_cert_sign=is_authority, crl_sign=is_authority, **usage
-                ),
-                critical=True,
-            )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        )
-        if not is_authority:
-            builder = builder.add_extension(
-                x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
-            )
-        return builder.sign(signer, hashes.SHA256())
-
     root_key = ec.generate_private_key(ec.SECP256R1())
-    root = issued(root_key, "Studio authority", None, root_key, True)
-    (folder / "root.pem").write_bytes(root.public_bytes(serialization.Encoding.PEM))
+    root = issued(root_key, "Studio authority")
     keys = {
         "es256": ec.generate_private_key(ec.SECP256R1()),
         "es384": ec.generate_private_key(ec.SECP384R1()),
         "es512": ec.generate_private_key(ec.SECP521R1()),
         "ed25519": ed25519.Ed25519PrivateKey.generate(),
         "ps256": rsa.generate_private_key(65537, 2048),
+        "secp256k1": ec.generate_private_key(ec.SECP256K1()),
+        "dsa": dsa.generate_private_key(1024),
+        "rsa1024": rsa.generate_private_key(65537, 1024),
     }
-    for name, key in keys.items():
-        own = issued(key, f"Studio {name}", root.subject, root_key, False)
-        chain = [own, root]
-        text = b"".join(item.public_bytes(serialization.Encoding.PEM) for item in chain)
-        (folder / f"{name}.pem").write_bytes(text)
-        plain, pem = serialization.NoEncryption(), serialization.Encoding.PEM
-        (folder / f"{name}.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    locked = serialization.BestAvailableEncryption(b"secret")
-    (folder / "locked.key").write_bytes(
-        keys["es256"].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
-    )
+    odd = {
+        "expired": {"days": (-9, -1)},
+        "early": {"days": (2, 30)},
+        "silent": {"signs": False},
+        "server": {"purpose": x509.ExtendedKeyUsageOID.SERVER_AUTH},
+    }
+    for name in (*keys, *odd):
+        key = keys.get(name, keys["es256"])
+        chain = [issued(key, f"Studio {name}", (root, root_key), **odd.get(name, {})), root]
+        (folder / f"{name}.pem").write_bytes(b"".join(item.public_bytes(PEM) for item in chain))
+        (folder / f"{name}.key").write_bytes(key.private_bytes(PEM, PKCS8, PLAIN))
+    (folder / "root.pem").write_bytes(root.public_bytes(PEM))
+    (folder / "root.key").write_bytes(root_key.private_bytes(PEM, PKCS8, PLAIN))
+    older, locked = serialization.PrivateFormat.TraditionalOpenSSL, serialization.BestAvailableEncryption(b"secret")
+    for name in ("es256", "ps256"):
+        (folder / f"{name}-older.key").write_bytes(keys[name].private_bytes(PEM, older, PLAIN))
+    (folder / "locked.key").write_bytes(keys["es256"].private_bytes(PEM, PKCS8, locked))
+    (folder / "locked-older.key").write_bytes(keys["es256"].private_bytes(PEM, older, locked))
+    ssh = keys["ed25519"].private_bytes(PEM, serialization.PrivateFormat.OpenSSH, PLAIN)
+    (folder / "ssh.key").write_bytes(ssh)
     return folder
 
 
@@ -462,32 +458,92 @@ def test_a_users_own_certificate_signs_and_is_trusted_when_its_authority_is(pict
     assert found.signer == f"Studio {kind}, Studio"
     found = verified(picture, (authority / "root.pem").read_text())
     assert found.valid and found.trusted
-    assert cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
+    assert core_cli.run(["verify", "--trust", str(authority / "root.pem"), str(picture)]) == 0
     assert "trusted" in capsys.readouterr().out
 
 
-def test_certificates_that_cannot_be_used_are_told_apart(picture, authority, tmp_path):
-    with pytest.raises(PictureError, match="password"):
-        certificates.read_identity(authority / "es256.pem", authority / "locked.key")
-    with pytest.raises(PictureError, match="no certificate"):
-        certificates.read_identity(authority / "es256.key", authority / "es256.key")
-    with pytest.raises(PictureError, match="no private key"):
-        certificates.read_identity(authority / "es256.pem", authority / "es256.pem")
-    with pytest.raises(PictureError, match="cannot be read"):
-        certificates.read_identity(tmp_path / "missing.pem", authority / "es256.key")
-    (tmp_path / "binary.pem").write_bytes(bytes(range(256)))
-    with pytest.raises(PictureError, match="not PEM"):
-        certificates.read_identity(tmp_path / "binary.pem", authority / "es256.key")
-    (tmp_path / "damaged.pem").write_text("-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n")
-    with pytest.raises(PictureError, match="damaged"):
-        certificates.read_identity(tmp_path / "damaged.pem", authority / "es256.key")
+@pytest.mark.parametrize("kind", ["es256", "ps256"])
+def test_keys_in_their_older_form_and_text_around_them_are_understood(picture, authority, tmp_path, kind):
+    own, key = tmp_path / "own.pem", tmp_path / "own.key"
+    text = "Bag Attributes\r\n  friendlyName: Müller\r\n" + (authority / f"{kind}.pem").read_text()
+    own.write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
+    before = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" if kind == "es256" else ""
+    key.write_text(before + (authority / f"{kind}-older.key").read_text())
+    identity = certificates.read_identity(own, key)
+    assert identity == certificates.read_identity(authority / f"{kind}.pem", authority / f"{kind}.key")
+    Seal(identity).put(picture, FACTS)
+    assert verified(picture).valid
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "words"),
+    [
+        ("es256.pem", "locked.key", "password"),
+        ("es256.pem", "locked-older.key", "password"),
+        ("es256.key", "es256.key", "no certificate"),
+        ("es256.pem", "es256.pem", "no private key"),
+        ("missing.pem", "es256.key", "cannot be read"),
+        ("ed25519.pem", "ssh.key", "private key cannot be read.*another form"),
+        ("es256.pem", "es384.key", "not that of the first certificate"),
+        ("es256.pem", "root.key", "not that of the first certificate"),
+        ("es256.pem", "ed25519.key", "not that of the first certificate"),
+        ("dsa.pem", "dsa.key", "kind C2PA does not sign with"),
+        ("secp256k1.pem", "secp256k1.key", "kind C2PA does not sign with"),
+        ("rsa1024.pem", "rsa1024.key", "kind C2PA does not sign with.*2048 bits"),
+        ("expired.pem", "es256.key", r"valid until \d{4}-\d\d-\d\d"),
+        ("early.pem", "es256.key", r"valid from \d{4}-\d\d-\d\d on. Check the date"),
+        ("silent.pem", "es256.key", "lacks 'digital signature'"),
+        ("root.pem", "root.key", "lacks 'digital signature'"),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_told_apart(authority, certificate, key, words):
+    with pytest.raises(PictureError, match=words) as caught:
+        certificates.read_identity(authority / certificate, authority / key)
+    assert certificate in str(caught.value)
+
+
+def test_files_that_are_no_pem_or_damaged_are_told(authority, tmp_path):
+    good = (authority / "es256.pem", authority / "es256.key")
+    whole = [path.read_text() for path in good]
+    binary = x509.load_pem_x509_certificate(whole[0].encode()).public_bytes(serialization.Encoding.DER)
+    bad = tmp_path / "bad.pem"
+    for content in (bytes(range(256)), binary, whole[0].encode("utf-16")):
+        bad.write_bytes(content)
+        for pair in ((bad, good[1]), (good[0], bad)):
+            with pytest.raises(PictureError, match=r"bad\.pem' is not PEM"):
+                certificates.read_identity(*pair)
+    empty = "-----BEGIN {0}-----\nMAMCAQE=\n-----END {0}-----\n"
+    for text in (whole[0][:300], whole[0].replace("MII", "!!!", 1), empty.format("CERTIFICATE")):
+        bad.write_text(text)
+        with pytest.raises(PictureError, match=r"The certificate cannot be read: it is damaged.*again as PEM\.$"):
+            certificates.read_identity(bad, good[1])
+    for text in (whole[1][:100], whole[1].replace("MI", "!!", 1), empty.format("PRIVATE KEY")):
+        bad.write_text(text)
+        with pytest.raises(PictureError, match=r"The private key cannot be read: it is damaged.*again as PEM\.$"):
+            certificates.read_identity(good[0], bad)
+
+
+def test_any_damage_to_certificate_or_key_is_an_error_for_people_or_harmless(authority, tmp_path, rng):
+    paths = [tmp_path / "own.pem", tmp_path / "own.key"]
+    whole = [(authority / f"es256.{end}").read_bytes() for end in ("pem", "key")]
+    for trial in range(300):
+        data = [bytearray(content) for content in whole]
+        damaged = data[trial % 2]
+        for place in rng.integers(0, len(damaged), 1 + trial % 3):
+            damaged[place] = rng.integers(0, 256)
+        for path, content in zip(paths, data, strict=True):
+            path.write_bytes(content)
+        try:
+            assert certificates.read_identity(*paths).algorithm == "es256"
+        except PictureError as error:
+            assert "own." in str(error)
+
+
+def test_what_only_the_library_refuses_is_told_with_advice(picture, authority):
     before = picture.read_bytes()
-    wrong = certificates.read_identity(authority / "es256.pem", authority / "es384.key")
-    with pytest.raises(PictureError, match="belong together"):
-        Seal(wrong).put(picture, FACTS)
-    root = replace(certificates.read_identity(authority / "root.pem", authority / "es256.key"), self_made=False)
+    own = certificates.read_identity(authority / "server.pem", authority / "server.key")
     with pytest.raises(PictureError, match="may sign for C2PA"):
-        Seal(root).put(picture, FACTS)
+        Seal(own).put(picture, FACTS)
     assert picture.read_bytes() == before and len(list(picture.parent.glob(".*"))) == 0
 
 
@@ -502,17 +558,17 @@ def frames(folder, identity, count=4, **other):
 def test_a_folder_of_frames_is_checked_as_a_whole(tmp_path, identity, capsys):
     folder = tmp_path / "frames"
     frames(folder, identity)
-    assert cli.run(["verify", "--json", str(folder)]) == 0
+    assert core_cli.run(["verify", "--json", str(folder)]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["valid"] and result["frames"] == 4 and result["record"]["consent"]["by"] == "Ada"
     last = (folder / "frame_0003.png").read_bytes()
     (folder / "frame_0003.png").unlink()
-    assert cli.run(["verify", str(folder)]) == 1
+    assert core_cli.run(["verify", str(folder)]) == 1
     assert "1 frames of the sequence are missing (counted from 0: 3)" in capsys.readouterr().out
     (folder / "frame_0003.png").write_bytes(last)
     changed_pixels_of = folder / "frame_0001.png"
     changed_pixels_of.write_bytes(png.encoded(np.full((8, 8, 3), 99, np.uint8)))
-    assert cli.run(["verify", "--json", str(folder)]) == 1
+    assert core_cli.run(["verify", "--json", str(folder)]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["not_valid"] == ["frame_0001.png"]
 
@@ -522,19 +578,21 @@ def test_frames_of_two_films_in_one_folder_are_noticed(tmp_path, identity, capsy
     frames(folder, identity)
     path = folder / "frame_0002.png"
     Seal(identity).put(path, replace(FACTS, frame=2, options={"frames": 4}, picture_sha256="ab" * 32))
-    assert cli.run(["verify", str(folder)]) == 1
+    assert core_cli.run(["verify", str(folder)]) == 1
     assert "of several films" in capsys.readouterr().out
 
 
 def test_verify_of_other_files_says_what_they_are_not(tmp_path, picture, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    assert cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    assert (
+        core_cli.run(["verify", str(tmp_path / "a.jpg"), str(tmp_path / "missing.png"), str(tmp_path / "empty")]) == 1
+    )
     said = capsys.readouterr().err
     assert "neither a PNG picture nor an MP4 film" in said and "cannot be read" in said and "no PNG pictures" in said
-    assert cli.run(["verify", "--json", str(picture)]) == 1
+    assert core_cli.run(["verify", "--json", str(picture)]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["signature"] == "none" and not result["synthetic"] and result["record"] is None
-    assert cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
+    assert core_cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
     assert "must be PEM" in capsys.readouterr().err
     assert records.read(picture) is None

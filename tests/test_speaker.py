@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from mouthpiece import styles
-from mouthpiece.cli import run
+from mouthpiece.cli.parser import run
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import RATE
 from mouthpiece.models.registry import find

@@ -5,12 +5,12 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.eyes import close_lids
 from mouthpiece.performance import Performance, rotation_matrices
-from mouthpiece.retarget import inking, rims, seams, strokes
-from mouthpiece.retarget.drawn_face import DrawnFace, follow, template
-from mouthpiece.retarget.folds import flipped
-from mouthpiece.retarget.holds import held
-from mouthpiece.retarget.strokes import Bound, Part, Puppet
-from mouthpiece.retarget.triangles import areas
+from mouthpiece.retarget.drawing import lip_line, rims, stroke_render, strokes
+from mouthpiece.retarget.drawing.face import DrawnFace, follow, template
+from mouthpiece.retarget.drawing.strokes import Bound, DrawnPuppet, FacePart
+from mouthpiece.retarget.drawing.timing import held
+from mouthpiece.retarget.warp.folds import flipped
+from mouthpiece.retarget.warp.triangles import areas
 from mouthpiece.topology import MIRROR
 
 from tests.test_warp import CLIPS, arc, drawn_face, ellipse, extremes
@@ -109,7 +109,7 @@ def test_a_mouth_drawn_open_shuts_where_the_performance_does(neutral):
     assert gaps[0] == pytest.approx(0.012 * 0.4)  # a hair, so that what is filled keeps an area
     assert gaps[1] == pytest.approx(0.2 * face.measures[66], rel=1e-5)
     assert moved[0, 57, 1] < landmarks[57, 1] - 0.15
-    repaired = Puppet.of(face).repaired(play(face, performance(neutral, offsets)))[0].landmarks
+    repaired = DrawnPuppet.of(face).repaired(play(face, performance(neutral, offsets)))[0].landmarks
     assert np.array_equal(repaired[:, 60:68], moved[:, 60:])
 
 
@@ -127,15 +127,15 @@ def test_the_template_lies_in_the_drawing_and_is_symmetrical(neutral):
     assert np.isfinite(template(neutral, np.zeros(2), np.zeros(2))).all()
 
 
-def bound(face, points, part=Part.FACE, starts=(0,)):
-    return Bound.of(Puppet.of(face), points, np.array(starts), part)
+def bound(face, points, part=FacePart.FACE, starts=(0,)):
+    return Bound.of(DrawnPuppet.of(face), points, np.array(starts), part)
 
 
 def test_pupils_follow_the_gaze_and_vanish_behind_the_lids(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
     iris = ellipse((-0.33, 0), 0.05, 0.06, np.arange(0, 360, 20))
     tied = bound(face, iris)
-    assert (tied.parts == Part.PUPIL_RIGHT).all()
+    assert (tied.parts == FacePart.PUPIL_RIGHT).all()
     blink = np.array([[0, 0], [0, 0], [1, 1], [0, 0.5]], float)
     gaze = np.array([[0, 0], [0.2, 0], [0, 0], [0, 0]], float)
     moved = tied.moved(play(face, performance(neutral, np.zeros((4, 68, 3)), blink, gaze)))
@@ -153,10 +153,10 @@ def test_the_white_of_an_eye_and_a_lid_line_are_no_pupils(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
     white = ellipse((0.33, 0), 0.14, 0.068, np.arange(0, 360, 10))
     lid = ellipse((0.33, 0), 0.12, 0.065, np.arange(200, 340, 10))
-    assert strokes.found_part(face, white) is Part.FACE
-    assert strokes.found_part(face, lid) is Part.FACE
-    assert strokes.found_part(face, ellipse((0.33, 0), 0.02, 0.02, np.arange(0, 360, 30))) is Part.PUPIL_LEFT
-    assert strokes.found_part(face, ellipse((0, 0.3), 0.02, 0.02, np.arange(0, 360, 30))) is Part.FACE
+    assert strokes.found_part(face, white) is FacePart.FACE
+    assert strokes.found_part(face, lid) is FacePart.FACE
+    assert strokes.found_part(face, ellipse((0.33, 0), 0.02, 0.02, np.arange(0, 360, 30))) is FacePart.PUPIL_LEFT
+    assert strokes.found_part(face, ellipse((0, 0.3), 0.02, 0.02, np.arange(0, 360, 30))) is FacePart.FACE
 
 
 def test_teeth_stay_between_the_lips(neutral):
@@ -168,7 +168,7 @@ def test_teeth_stay_between_the_lips(neutral):
     offsets[1, [65, 66, 67], 1] = 0.5
     offsets[1, 8, 1] = 0.2
     motion = play(face, performance(neutral, offsets))
-    upper, lower = (bound(face, teeth, part).moved(motion) for part in (Part.UPPER, Part.LOWER))
+    upper, lower = (bound(face, teeth, part).moved(motion) for part in (FacePart.UPPER, FacePart.LOWER))
     assert np.ptp(upper[0, :, 1]) < 0.02  # lips shut: nothing to see
     assert upper[1, 2:, 1] == pytest.approx(0.85)  # with the skull
     assert lower[1, 2, 1] > 0.85 + 0.1  # with the jaw
@@ -183,17 +183,17 @@ def test_hair_goes_with_the_head_alone_and_what_stands_still_does_not(neutral):
     offsets = np.full((1, 68, 3), 0.05)
     head = np.zeros((1, 6))
     rest = performance(neutral, offsets)
-    assert np.array_equal(bound(face, points, Part.HEAD).moved(play(face, rest))[0], points)
-    assert not np.allclose(bound(face, points, Part.FACE).moved(play(face, rest))[0], points)
+    assert np.array_equal(bound(face, points, FacePart.HEAD).moved(play(face, rest))[0], points)
+    assert not np.allclose(bound(face, points, FacePart.FACE).moved(play(face, rest))[0], points)
     head[0, 2] = 0.3
     rolled = play(face, performance(neutral, 0 * offsets, head=head))
-    moved = bound(face, points, Part.HEAD).moved(rolled)[0]
+    moved = bound(face, points, FacePart.HEAD).moved(rolled)[0]
     assert np.hypot(*(moved[1] - moved[0])) == pytest.approx(0.9, rel=1e-6)
     assert moved[0, 0] > 0.1  # the crown to the right
-    assert np.array_equal(bound(face, points, Part.HEAD).moved(rolled, head=0.0)[0], points)
-    assert np.array_equal(bound(face, points, Part.STILL).moved(rolled)[0], points)
+    assert np.array_equal(bound(face, points, FacePart.HEAD).moved(rolled, head=0.0)[0], points)
+    assert np.array_equal(bound(face, points, FacePart.STILL).moved(rolled)[0], points)
     body = np.array([[0.0, 5.0]])
-    assert np.array_equal(bound(face, body, Part.FACE).moved(rolled)[0], body)
+    assert np.array_equal(bound(face, body, FacePart.FACE).moved(rolled)[0], body)
 
 
 def test_a_turn_moves_the_nose_farther_than_the_ears(neutral):
@@ -211,11 +211,11 @@ def test_the_line_of_shut_lips_opens_with_its_sides(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
     seam = face.landmarks[[61, 62, 63]]
     rim = np.concatenate([seam, seam[::-1]])
-    assert seams.seam_sides(face, rim).tolist() == [-1, -1, 1, 1, 1, 1]
-    assert seams.seam_sides(face, seam).tolist() == [1, 1, 1]
+    assert lip_line.seam_sides(face, rim).tolist() == [-1, -1, 1, 1, 1, 1]
+    assert lip_line.seam_sides(face, seam).tolist() == [1, 1, 1]
     upper_lip = np.concatenate([seam, [[0.1, 0.62], [0.0, 0.6], [-0.1, 0.62]]])
-    assert seams.seam_sides(face, upper_lip).tolist() == [-1, -1, -1, 0, 0, 0]
-    assert not seams.seam_sides(face, ellipse((0, -0.2), 0.1, 0.1, range(0, 360, 30))).any()
+    assert lip_line.seam_sides(face, upper_lip).tolist() == [-1, -1, -1, 0, 0, 0]
+    assert not lip_line.seam_sides(face, ellipse((0, -0.2), 0.1, 0.1, range(0, 360, 30))).any()
     offsets = np.zeros((1, 68, 3))
     offsets[0, [65, 66, 67], 1] = 0.2
     opened = bound(face, rim).moved(play(face, performance(neutral, offsets)))[0]
@@ -226,19 +226,19 @@ def test_the_line_of_shut_lips_opens_with_its_sides(neutral):
 def test_a_mouth_of_one_line_is_told_from_other_lines(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
     line = arc((-0.22, 0.71), (0.22, 0.71), 0.02, 12)
-    assert seams.is_mouth_line(face, line, closed=False)
-    assert seams.is_mouth_line(face, line[::-1], closed=False)
-    assert not seams.is_mouth_line(face, line, closed=True)
-    assert not seams.is_mouth_line(face, line[:5], closed=False)  # half a mouth
-    assert not seams.is_mouth_line(face, line + np.array([0, 0.08]), closed=False)  # the lower lip
-    assert not seams.is_mouth_line(face, np.concatenate([line, line[::-1]]), closed=False)  # a rim already
+    assert lip_line.is_mouth_line(face, line, closed=False)
+    assert lip_line.is_mouth_line(face, line[::-1], closed=False)
+    assert not lip_line.is_mouth_line(face, line, closed=True)
+    assert not lip_line.is_mouth_line(face, line[:5], closed=False)  # half a mouth
+    assert not lip_line.is_mouth_line(face, line + np.array([0, 0.08]), closed=False)  # the lower lip
+    assert not lip_line.is_mouth_line(face, np.concatenate([line, line[::-1]]), closed=False)  # a rim already
     opened = drawn_face()
     opened[[65, 66, 67], 1] += 0.1
-    assert not seams.is_mouth_line(DrawnFace.of(opened, neutral), line, closed=False)
+    assert not lip_line.is_mouth_line(DrawnFace.of(opened, neutral), line, closed=False)
     offsets = np.zeros((2, 68, 3))
     offsets[1, [65, 66, 67], 1] = 0.2
     doubled = np.concatenate([line, line[::-1]])
-    tied = Bound.of(Puppet.of(face), doubled, np.array([0]), Part.FACE, lines=(0,))
+    tied = Bound.of(DrawnPuppet.of(face), doubled, np.array([0]), FacePart.FACE, lines=(0,))
     rest, opened = tied.moved(play(face, performance(neutral, offsets)))
     assert np.abs(rest - doubled).max() < 0.01
     gap = opened[12:][::-1, 1] - opened[:12, 1]
@@ -304,7 +304,7 @@ def test_a_turning_head_counts_only_as_far_as_it_shows(neutral):
 
 def test_a_whole_line_on_a_plain_face_folds_nothing_once_repaired(spoken, neutral):
     face = DrawnFace.of(drawn_face(), neutral)
-    puppet = Puppet.of(face)
+    puppet = DrawnPuppet.of(face)
     motion, done = puppet.repaired(play(face, spoken, strength=1.5))
     assert not puppet.repaired(motion)[1].folds
     assert done.frames <= len(spoken)
@@ -313,8 +313,11 @@ def test_a_whole_line_on_a_plain_face_folds_nothing_once_repaired(spoken, neutra
 def test_a_picture_of_strokes_for_the_face_detector():
     square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
     red, blue = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
-    sheet = inking.drawn([inking.Ink(square, 0.2, True, None, red), inking.Ink(square[:2] + 2, 0.4, False, blue, None)],
-                         size=100, margin=0.1)  # fmt: skip
+    inks = [
+        stroke_render.Ink(square, 0.2, True, None, red),
+        stroke_render.Ink(square[:2] + 2, 0.4, False, blue, None),
+    ]
+    sheet = stroke_render.drawn(inks, size=100, margin=0.1)
     assert sheet.picture.shape == (100, 100, 3)
     assert np.allclose(sheet.placed(np.array([[0, 0], [100, 100]])), [[-0.75, -1.75], [6.75, 5.75]])
 
@@ -323,17 +326,17 @@ def test_a_picture_of_strokes_for_the_face_detector():
         return tuple(sheet.picture[row, column].tolist())
 
     assert pixel(1.0, 1.0) == (255, 0, 0) and pixel(3.9, 3.9) == (255, 0, 0)
-    assert pixel(4.2, 3.0) == tuple(round(255 * v) for v in inking.PAPER)
+    assert pixel(4.2, 3.0) == tuple(round(255 * v) for v in stroke_render.PAPER)
     assert pixel(5.0, 2.0) == (0, 0, 255) and pixel(3.0, 2.1) == (0, 0, 255) and pixel(3.0, 2.4) == (255, 0, 0)
-    assert inking.drawn([]) is None
-    assert inking.drawn([inking.Ink(np.zeros((3, 2)), 0.1, True, red, None)]) is None
-    assert inking.drawn([inking.Ink(square, 0.1, True, None, None)]) is None
+    assert stroke_render.drawn([]) is None
+    assert stroke_render.drawn([stroke_render.Ink(np.zeros((3, 2)), 0.1, True, red, None)]) is None
+    assert stroke_render.drawn([stroke_render.Ink(square, 0.1, True, None, None)]) is None
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the training pack is not here")
 def test_extreme_frames_of_real_speakers_fold_nothing_of_a_drawing(neutral):
     face = DrawnFace.of(drawn_face(), neutral)
-    puppet = Puppet.of(face)
+    puppet = DrawnPuppet.of(face)
     checked = puppet.triangles[~np.isin(puppet.triangles, rims.LIDS).all(axis=1)]
     checked = checked[areas(puppet.vertices, checked) > 4e-4 * face.unit**2]
     found = [extremes(path) for path in sorted(CLIPS.glob("*.npz"))[3::12]]

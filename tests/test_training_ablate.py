@@ -7,13 +7,13 @@ import pytest
 import torch
 from mouthpiece.features import FEATURE_SIZE
 
-from training import ablate, rivals
-from training.data import Stretch
-from training.networks import Shape, sources
-from training.score import synthetic_face
-from training.train import Corpus
+from training.content.corpus import Corpus
+from training.content.data import Stretch
+from training.content.networks import ContentShape, sources
+from training.measures.score import synthetic_face
+from training.studies import ablate, rivals
 
-TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.0, deafness=0.0)
+TINY = ContentShape(projection=8, hidden=6, layers=2, basis=4, dropout=0.0, deafness=0.0)
 
 
 @pytest.mark.parametrize("variant", ablate.VARIANTS, ids=lambda variant: variant.name)
@@ -45,7 +45,7 @@ def test_forward_networks_hear_so_much_of_the_future_and_mfccs_alone(make, ahead
 
 
 def test_the_transformer_looks_two_seconds_either_way():
-    net = rivals.Rival(rivals.Attentive(FEATURE_SIZE, 16, 1, 0.0), 16, tuple(range(rivals.MFCCS + 1)))
+    net = rivals.Rival(rivals.AttentionBody(FEATURE_SIZE, 16, 1, 0.0), 16, tuple(range(rivals.MFCCS + 1)))
     features = torch.randn(1, 120, FEATURE_SIZE, requires_grad=True)
     net.eval()(features)[0][0, 60].sum().backward()
     heard = features.grad[0].abs().sum(dim=1) > 0

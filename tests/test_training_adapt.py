@@ -7,14 +7,14 @@ import pytest
 import soundfile
 import torch
 from mouthpiece import styles
-from mouthpiece.cli import run as mouthpiece
+from mouthpiece.cli.parser import run as mouthpiece
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_SAMPLES, RATE
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Networks
 
 from tests.test_training_data import make_clip
-from training import adapt
+from training.content import adapt
 
 
 def clips_of(rng, *frames):
@@ -23,7 +23,7 @@ def clips_of(rng, *frames):
 
 
 def store(clip, folder):
-    """Write a clip as training.prepare does."""
+    """Write a clip as training.pack.prepare does."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(
         folder / f"{clip.name}.npz", landmarks=clip.landmarks.astype(np.float32),

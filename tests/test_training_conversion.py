@@ -14,13 +14,16 @@ librosa = pytest.importorskip("librosa")
 from mouthpiece.features import FEATURE_SIZE, RATE
 from mouthpiece.speaker import VOICE_SIZE
 
-from training import coded, probe, train_conversion
-from training.clips import Clip
-from training.conversion import (
+from training.content.config import ContentConfig
+from training.content.corpus import Corpus
+from training.content.data import Stretch
+from training.content.networks import ContentShape
+from training.conversion import content_from_code, probe, train
+from training.conversion.networks import (
     MEL_SIZE,
     Adversary,
     Converter,
-    Shape,
+    ConverterShape,
     instance_norm,
     load_converter,
     load_voice_network,
@@ -29,14 +32,21 @@ from training.conversion import (
     save_converter,
     voice_of,
 )
-from training.data import Stretch
-from training.score import synthetic_face
-from training.train import Config as ContentConfig
-from training.train import Corpus
-from training.train_conversion import Config, Run, Sampler, Utterance, person_of, unit_centres, utterances
-from training.voice import VoiceNet
+from training.conversion.train import (
+    ConversionConfig,
+    ConversionRun,
+    Utterance,
+    UtteranceSampler,
+    person_of,
+    unit_centres,
+    utterances,
+)
+from training.measures.score import synthetic_face
+from training.pack.clips import Clip
+from training.paths import CONFIGS
+from training.speaker.voice import VoiceNet
 
-TINY = Shape(code=4, encoder=8, decoder=8, voice=4, layers=1, units=5)
+TINY = ConverterShape(code=4, encoder=8, decoder=8, voice=4, layers=1, units=5)
 
 
 def speech(rng, persons=3, frames=60):
@@ -65,7 +75,7 @@ def voices():
 
 @pytest.fixture
 def config():
-    return Config(steps=4, window=50, batch=3, warmup=1, evaluate_every=2, shape=TINY)
+    return ConversionConfig(steps=4, window=50, batch=3, warmup=1, evaluate_every=2, shape=TINY)
 
 
 # ---- networks
@@ -200,7 +210,7 @@ def test_clusters_of_points_that_are_clusters_are_found(rng):
 
 
 def test_short_clips_are_padded_and_counted(rng):
-    batch = Sampler(speech(rng, 2, 30), 50, 4).draw(np.random.default_rng(0))
+    batch = UtteranceSampler(speech(rng, 2, 30), 50, 4).draw(np.random.default_rng(0))
     assert batch.features.shape == (4, 30, FEATURE_SIZE)
     assert batch.lengths.tolist() == [30] * 4
 
@@ -209,7 +219,7 @@ def test_the_same_seed_gives_the_same_networks(config, voices, tmp_path):
     own = speech(np.random.default_rng(5))
     nets = []
     for name in ("a", "b"):
-        run = Run(config, own, voices, tmp_path / name)
+        run = ConversionRun(config, own, voices, tmp_path / name)
         run.train()
         nets.append(run.net.state_dict())
     assert all(torch.equal(nets[0][key], nets[1][key]) for key in nets[0])
@@ -220,12 +230,12 @@ def test_the_same_seed_gives_the_same_networks(config, voices, tmp_path):
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(config, voices, tmp_path):
     own = speech(np.random.default_rng(5))
-    whole = Run(config, own, voices, tmp_path / "whole")
+    whole = ConversionRun(config, own, voices, tmp_path / "whole")
     whole.train()
-    broken = Run(config, own, voices, tmp_path / "broken")
+    broken = ConversionRun(config, own, voices, tmp_path / "broken")
     broken.learn(), broken.learn()
     broken.save()
-    again = Run(config, own, voices, tmp_path / "broken")
+    again = ConversionRun(config, own, voices, tmp_path / "broken")
     again.resume()
     assert again.step == 2
     again.train()
@@ -234,7 +244,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(config, voices, tmp_path)
 
 
 def test_conversion_losses_leave_encoder_and_listener_alone(config, voices, tmp_path):
-    run = Run(config, speech(np.random.default_rng(5)), voices, tmp_path)
+    run = ConversionRun(config, speech(np.random.default_rng(5)), voices, tmp_path)
     batch = run.sampler.draw(run.rng)
     code = run.net.code(batch.features, batch.lengths).detach()
     parts = run._converted(code, batch, torch.ones(*code.shape[:2], 1) / code[..., 0].numel())
@@ -246,12 +256,12 @@ def test_conversion_losses_leave_encoder_and_listener_alone(config, voices, tmp_
 def test_a_misspelt_setting_is_an_error(tmp_path):
     (tmp_path / "c.json").write_text('{"shape": {"codes": 3}, "stepz": 1}')
     with pytest.raises(ValueError, match=r"shape\.codes, stepz"):
-        Config.read(tmp_path / "c.json")
+        ConversionConfig.read(tmp_path / "c.json")
 
 
 def test_the_shipped_settings_can_be_read():
-    path = train_conversion.Path(train_conversion.__file__).parent / "configs" / "conversion.json"
-    assert Config.read(path).shape.code > 0
+    path = CONFIGS / "conversion.json"
+    assert ConversionConfig.read(path).shape.code > 0
 
 
 # ---- probes
@@ -292,7 +302,7 @@ def test_speakers_are_told_by_what_differs_and_not_by_what_does_not(rng):
 def test_every_figure_is_measured_and_drawn(rng, voices, tmp_path):
     torch.manual_seed(0)
     corpus = Corpus(synthetic_face(), [[]], [])
-    material = train_conversion.Speech(speech(rng, 3, 300), speech(rng, 2, 300), corpus)
+    material = train.Speech(speech(rng, 3, 300), speech(rng, 2, 300), corpus)
     result = probe.measure(Converter(TINY).eval(), voices, material, pairs=3)
     numbers = [v for part in ("MFCC", "features", "code", "conversion") for v in result[part].values()]
     assert np.isfinite(numbers).all()
@@ -302,10 +312,10 @@ def test_every_figure_is_measured_and_drawn(rng, voices, tmp_path):
     assert (tmp_path / "probe.png").stat().st_size > 1000
 
 
-def test_probing_without_a_checkpoint_says_so(tmp_path, capsys):
+def test_probing_without_a_checkpoint_says_so(tmp_path, caplog):
     arguments = [str(tmp_path / "none.safetensors"), "--data", ".", "--voice", "x", "--cache", str(tmp_path)]
     assert probe.main(arguments) == 1
-    assert "none.safetensors" in capsys.readouterr().err
+    assert "none.safetensors" in caplog.text
 
 
 # ---- a content network that hears through the code
@@ -319,11 +329,11 @@ def test_the_front_end_does_not_learn_and_the_rest_does(rng, tmp_path):
         ]
 
     settings = {"steps": 2, "window": 20, "batch": 2, "evaluate_every": 1}
-    small = coded.Shape(projection=8, hidden=6, layers=1, basis=4)
+    small = ContentShape(projection=8, hidden=6, layers=1, basis=4)
     front = Converter(TINY).code
     before = {key: value.clone() for key, value in front.state_dict().items()}
     corpus = Corpus(synthetic_face(), [stretches(3)], stretches(2))
-    run = coded.CodedRun(ContentConfig(**settings, shape=small), corpus, tmp_path, front)
+    run = content_from_code.CodeContentRun(ContentConfig(**settings, shape=small), corpus, tmp_path, front)
     start = run.net.project.weight.detach().clone()
     run.train()
     assert run.step == 2

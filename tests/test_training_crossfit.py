@@ -11,20 +11,24 @@ pytest.importorskip("av")
 pytest.importorskip("cv2")
 
 from tests.training_material import noise_pack
-from training import clips, crossfit, train
-from training.networks import Shape
-from training.score import synthetic_face
+from training.content.config import ContentConfig
+from training.content.corpus import Corpus, load_corpus
+from training.content.networks import ContentShape
+from training.content.run import ContentRun
+from training.measures.score import synthetic_face
+from training.pack import clips
+from training.studies import crossfit
 
 TINY = {"projection": 8, "hidden": 6, "layers": 1, "basis": 4, "dropout": 0.0, "deafness": 0.0}
 
 
 def test_videos_of_one_person_are_never_on_both_sides():
     speakers = [f"id-anna-{n:04d}" for n in (7, 8, 9)] + [f"anchor-{n:02d}" for n in range(9)] + ["", "wth-joe"]
-    folds = crossfit.parted(speakers, 3)
+    folds = crossfit.fold_speakers(speakers, 3)
     assert sorted(s for fold in folds for s in fold) == sorted(s for s in speakers if s)
     assert sum(any("anna" in s for s in fold) for fold in folds) == 1
     assert len({crossfit.person(s) for s in speakers}) == 1 + 9 + 1 + 1
-    assert folds == crossfit.parted(speakers[::-1], 3) and folds != crossfit.parted(speakers, 3, seed=1)
+    assert folds == crossfit.fold_speakers(speakers[::-1], 3) and folds != crossfit.fold_speakers(speakers, 3, seed=1)
 
 
 def test_a_fold_is_left_out_of_every_rendition_and_silence_stays():
@@ -32,7 +36,7 @@ def test_a_fold_is_left_out_of_every_rendition_and_silence_stays():
         def __init__(self, speaker):
             self.speaker = speaker
 
-    corpus = train.Corpus(synthetic_face(), [[Heard("a"), Heard(""), Heard("b")], [Heard("b"), Heard("a")]], [])
+    corpus = Corpus(synthetic_face(), [[Heard("a"), Heard(""), Heard("b")], [Heard("b"), Heard("a")]], [])
     rest = crossfit.without(corpus, {"b"})
     assert [[s.speaker for s in rendition] for rendition in rest.train] == [["a", ""], ["a"]]
 
@@ -64,8 +68,8 @@ def test_a_missing_pack_is_an_error_not_a_traceback(tmp_path, caplog):
 
 
 def test_a_fold_is_judged_by_the_best_of_its_run(pack, tmp_path):
-    config = train.Config(steps=2, window=50, batch=2, evaluate_every=1, renditions=1, shape=Shape(**TINY))
-    run = train.Run(config, train.load_corpus(pack, tmp_path / "cache", config), tmp_path / "run")
+    config = ContentConfig(steps=2, window=50, batch=2, evaluate_every=1, renditions=1, shape=ContentShape(**TINY))
+    run = ContentRun(config, load_corpus(pack, tmp_path / "cache", config), tmp_path / "run")
     run.train()
     (own,) = [clip for clip in clips.load_split(pack, "train") if clip.speaker == "person-3"]
     rows = crossfit.fold_rows(run, [replace(own, speaker="anna-0001")])

@@ -6,9 +6,10 @@ import soundfile
 from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS
 from mouthpiece.models.phonetic import PhoneticListener
 
-from training import clips, data, sync, targets
-from training.data import NO_AUGMENTATION, Augmentation
-from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.content import data, targets
+from training.content.data import NO_AUGMENTATION, SoundAugmentation
+from training.measures.score import placed_before_camera, synthetic_face, synthetic_track
+from training.pack import clips, sync
 
 
 def energy_session(inputs):
@@ -97,7 +98,7 @@ def test_renditions_follow_their_seed(rng, listener):
     wanted = targets.make_targets(two, targets.canonical_face(two))
 
     def render(seed):
-        return np.concatenate([s.features for s in data.render(two, wanted, listener, Augmentation(), seed)])
+        return np.concatenate([s.features for s in data.render(two, wanted, listener, SoundAugmentation(), seed)])
 
     first = render(5)
     np.testing.assert_array_equal(first, render(5))
@@ -107,7 +108,7 @@ def test_renditions_follow_their_seed(rng, listener):
 def test_silence_put_in_rests(rng, listener):
     clip = make_clip(rng)
     (target,) = targets.make_targets([clip], targets.canonical_face([clip]))
-    how = Augmentation(join=0, silence=1, speed=0, noise=0, tilt=0, gain_db=0, silent_share=1.0)
+    how = SoundAugmentation(join=0, silence=1, speed=0, noise=0, tilt=0, gain_db=0, silent_share=1.0)
     stretches = data.render([clip], [target], listener, how)
     assert stretches[-1].speaker == ""
     assert np.abs(stretches[-1].landmarks).max() == 0
@@ -121,7 +122,9 @@ def test_silence_put_in_rests(rng, listener):
 def test_faster_takes_sound_and_face_along(rng, listener):
     clip = make_clip(rng, 100)
     (target,) = targets.make_targets([clip], targets.canonical_face([clip]))
-    how = Augmentation(join=0, silence=0, speed=1, speed_change=0.2, noise=0, tilt=0, gain_db=0, silent_share=0, cut=0)
+    how = SoundAugmentation(
+        join=0, silence=0, speed=1, speed_change=0.2, noise=0, tilt=0, gain_db=0, silent_share=0, cut=0
+    )
     (stretch,) = data.render([clip], [target], listener, how, seed=1)
     assert len(stretch) != 100
     moved = stretch.landmarks.astype(float).reshape(-1, 68, 3)
@@ -132,7 +135,7 @@ def test_faster_takes_sound_and_face_along(rng, listener):
 def test_cutting_keeps_every_frame_once(rng, listener):
     clip = make_clip(rng, 300)
     (target,) = targets.make_targets([clip], targets.canonical_face([clip]))
-    how = Augmentation(join=0, silence=0, speed=0, noise=0, tilt=0, gain_db=0, silent_share=0, cut=1)
+    how = SoundAugmentation(join=0, silence=0, speed=0, noise=0, tilt=0, gain_db=0, silent_share=0, cut=1)
     pieces = data.render([clip], [target], listener, how)
     assert len(pieces) > 2
     np.testing.assert_allclose(np.concatenate([p.landmarks for p in pieces]), target.landmarks, atol=1e-3)
@@ -153,7 +156,7 @@ def test_the_cache_gives_back_what_was_rendered(rng, listener, tmp_path):
 def test_the_sampler_balances_speakers(rng, listener):
     crowd = [make_clip(rng, 400, "anna"), make_clip(rng, 40, "bert", "bert__0000")]
     wanted = targets.make_targets(crowd, targets.canonical_face(crowd))
-    sampler = data.Sampler([data.render(crowd, wanted, listener)], window=30, batch=400, power=0.0)
+    sampler = data.StretchSampler([data.render(crowd, wanted, listener)], window=30, batch=400, power=0.0)
     batch = sampler.draw(rng)
     assert batch.features.shape == (400, 30, FEATURE_SIZE)
     long_first = wanted[0].landmarks[:, 0]

@@ -19,12 +19,14 @@ from torch import nn
 
 from tests.material import babble
 from tests.test_training_data import make_clip
-from training import encoders
-from training.clips import INDEX_COLUMNS, write_index
-from training.data import Augmentation
-from training.export import export
-from training.networks import Shape, sources
-from training.train import Config, Run, load_corpus
+from training.content.config import ContentConfig
+from training.content.corpus import load_corpus
+from training.content.data import SoundAugmentation
+from training.content.export import export
+from training.content.networks import ContentShape, sources
+from training.content.run import ContentRun
+from training.listener import encoders
+from training.pack.clips import INDEX_COLUMNS, write_index
 
 WIDTH = 6
 
@@ -109,11 +111,11 @@ def models(folder, tmp_path_factory):
         )  # fmt: skip
         rows.append(dict.fromkeys(INDEX_COLUMNS, "") | {"file": f"{clip.name}.npz", "split": split})
     write_index(pack, rows)
-    config = Config(
+    config = ContentConfig(
         steps=2, window=24, batch=2, evaluate_every=1, renditions=2, encoder=str(folder),
-        shape=Shape(projection=8, hidden=6, layers=1, basis=4, deafness=0.5), augmentation=Augmentation(),
+        shape=ContentShape(projection=8, hidden=6, layers=1, basis=4, deafness=0.5), augmentation=SoundAugmentation(),
     )  # fmt: skip
-    run = Run(config, load_corpus(pack, pack / "cache", config), pack / "run")
+    run = ContentRun(config, load_corpus(pack, pack / "cache", config), pack / "run")
     assert run.config.shape.extra == 2 * WIDTH
     run.train()
     out = pack / "models"

@@ -12,9 +12,11 @@ pytest.importorskip("cv2")
 from mouthpiece.features import FRAME_SAMPLES
 
 from tests.training_material import noise_pack
-from training import baselines, clips, evaluate
-from training.score import synthetic_face
-from training.targets import Target
+from training.content import evaluate
+from training.content.targets import ClipTarget
+from training.measures import baselines
+from training.measures.score import synthetic_face
+from training.pack import clips
 
 
 @pytest.fixture
@@ -89,16 +91,16 @@ def test_the_gate_and_the_table(pack, capsys):
     assert "below 1.5" in told.err
 
 
-def test_a_missing_pack_is_an_error_not_a_traceback(tmp_path, capsys):
+def test_a_missing_pack_is_an_error_not_a_traceback(tmp_path, caplog):
     assert evaluate.main(["--data", str(tmp_path)]) == 1
-    assert "index.tsv" in capsys.readouterr().err
+    assert "index.tsv" in caplog.text
 
 
 def test_the_ridge_finds_a_linear_relation(rng):
     sound = (0.1 * rng.standard_normal(80 * FRAME_SAMPLES)).astype(np.float32)
     rows = baselines.mel_context(sound, 80)
     truth = rng.standard_normal((rows.shape[1], 204)) * 0.01
-    target = Target((rows @ truth).astype(np.float32), np.zeros((80, 51), np.float32), np.ones(80, np.float32))
+    target = ClipTarget((rows @ truth).astype(np.float32), np.zeros((80, 51), np.float32), np.ones(80, np.float32))
     clip = clips.Clip("x", "x", "train", "", sound, np.zeros((80, 68, 3)), np.zeros((80, 52), np.float32),
                       np.zeros((80, 4, 4), np.float32), np.ones(80, bool))  # fmt: skip
     ridge = baselines.MelRidge.fit([clip], [target], penalty=1e-6)

@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import pytest
 from mouthpiece.errors import ModelError
-from mouthpiece.portrait.generator import load_generator
-from mouthpiece.portrait.render import Renderer
+from mouthpiece.portrait.draw.generator import load_generator
+from mouthpiece.portrait.draw.render import Renderer
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.test_portrait_render import ROOT, portrait, spoken, take
-from training import portrait_sidecar
+from training.portrait import sidecar as portrait_sidecar
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
@@ -166,7 +166,7 @@ def test_files_that_are_missing_or_no_network_are_told(tmp_path, caplog):
     # a name that is shipped does not stand in for a file that is not there
     with pytest.raises(ModelError, match="There is no network"):
         load_generator(tmp_path / "portrait.onnx")
-    with pytest.raises(ModelError, match=r"portrait_sidecar 'mine\.onnx'"):
+    with pytest.raises(ModelError, match=r"training\.portrait\.sidecar 'mine\.onnx'"):
         load_generator(darker(tmp_path / "mine.onnx"))
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"\x08\x09 not a network \xff")

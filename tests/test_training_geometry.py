@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mouthpiece.topology import MIRROR
 
-from training import geometry
-from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.measures.score import placed_before_camera, synthetic_face, synthetic_track
+from training.pack import geometry
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from mouthpiece.models.session import OnnxSession
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.training_material import ctranslate2
-from training import compact, listener
+from training.listener import export, whisper
+from training.networks.onnx_export import as_bytes
 
 
 def test_variables_are_read_as_they_were_ctranslate2(tmp_path, rng):
@@ -20,7 +21,7 @@ def test_variables_are_read_as_they_were_ctranslate2(tmp_path, rng):
         "encoder/b/bias": rng.standard_normal(5).astype(np.float32),
     }
     (tmp_path / "model.bin").write_bytes(ctranslate2(wanted))
-    found = listener.read_ctranslate2(tmp_path / "model.bin")
+    found = whisper.read_ctranslate2(tmp_path / "model.bin")
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         np.testing.assert_array_equal(found[name], value)
@@ -32,14 +33,14 @@ def test_variables_are_read_as_they_were_ctranslate2(tmp_path, rng):
 def test_other_files_are_no_models(tmp_path, content):
     (tmp_path / "model.bin").write_bytes(content)
     with pytest.raises(ValueError, match="CTranslate2"):
-        listener.read_ctranslate2(tmp_path / "model.bin")
+        whisper.read_ctranslate2(tmp_path / "model.bin")
 
 
 def test_a_model_without_whispers_weights_is_refused(rng):
     with pytest.raises(ValueError, match="not a Whisper"):
-        listener.HalfWhisper().load({})
+        whisper.HalfWhisper().load({})
     with pytest.raises(ValueError, match="shape"):
-        listener.HalfWhisper().load({"encoder/conv1/weight": np.ones((2, 2, 2), np.float16)})
+        whisper.HalfWhisper().load({"encoder/conv1/weight": np.ones((2, 2, 2), np.float16)})
 
 
 def test_the_front_end_is_whispers(rng):
@@ -47,7 +48,7 @@ def test_the_front_end_is_whispers(rng):
     power = np.abs(librosa.stft(sound, n_fft=400, hop_length=160, pad_mode="reflect"))[:, :-1] ** 2
     level = np.log10(np.maximum(librosa.filters.mel(sr=RATE, n_fft=400, n_mels=80) @ power, 1e-10))
     expected = (np.maximum(level, level.max() - 8) + 4) / 4
-    found = listener.HalfWhisper().log_mel(torch.from_numpy(sound[None]))[0].numpy()
+    found = whisper.HalfWhisper().log_mel(torch.from_numpy(sound[None]))[0].numpy()
     assert found.shape == (80, 100)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
@@ -62,7 +63,7 @@ def test_weights_as_bytes_are_within_half_a_step(rng):
         [numpy_helper.from_array(weight, "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    small = compact.as_bytes(model)
+    small = as_bytes(model)
     found = OnnxSession(small.SerializeToString(), "one")({"x": np.eye(96, dtype=np.float32)})["y"]
     step = np.abs(weight).max(axis=0) / 127
     assert (np.abs(found - weight) <= 0.5001 * step).all() and not np.array_equal(found, weight)
@@ -77,7 +78,7 @@ def test_every_gate_of_a_recurrent_layer_has_a_scale_of_its_own(rng):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 64, 40])],
         [numpy_helper.from_array(weight, "w")],
     )
-    small = compact.as_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9))
+    small = as_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9))
     found = OnnxSession(small.SerializeToString(), "gates")({})["y"]
     step = np.abs(weight).max(axis=2, keepdims=True) / 127
     assert (np.abs(found - weight) <= 0.5001 * step).all() and not np.array_equal(found, weight)
@@ -91,7 +92,7 @@ def test_what_nothing_depends_on_is_left_out():
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
         [numpy_helper.from_array(np.ones(2, np.float32), "w")],
     )
-    listener._drop_unused(graph)
+    export._drop_unused(graph)
     assert [node.op_type for node in graph.node] == ["Relu"] and not graph.initializer
 
 

@@ -6,8 +6,8 @@ from mouthpiece.motion import prosody
 
 pytest.importorskip("cv2")
 
-from training import living_statistics as statistics
-from training.living_statistics import Face
+from training.tables import idle_motion as statistics
+from training.tables.idle_motion import LivingTracks
 
 FRAMES = 3000
 
@@ -25,7 +25,7 @@ def face(rng, blinks=(), jumps=(), brows=(), follow=0.0, speaker="a"):
     head = np.stack([0.1 * np.sin(np.arange(FRAMES) / 10), np.zeros(FRAMES)], axis=1)
     look[:, 0] += follow * head[:, 0]
     states = np.where(np.arange(FRAMES) % 100 < 50, prosody.SPEECH, prosody.PAUSE).astype(np.int8)
-    return Face(speaker, lid, brow, brow / 2, look, head, states)
+    return LivingTracks(speaker, lid, brow, brow / 2, look, head, states)
 
 
 def test_blinks_are_counted_timed_and_measured(rng):

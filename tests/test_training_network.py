@@ -4,7 +4,6 @@
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,19 +13,24 @@ pytest.importorskip("safetensors")
 pytest.importorskip("onnx")
 
 from mouthpiece.features import FEATURE_SIZE
+from mouthpiece.files import ASSETS
 from mouthpiece.models.content import ContentNetwork
-from mouthpiece.models.registry import ASSETS, find
+from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
 from mouthpiece.topology import ARKIT_NAMES, MIRROR
 
-from training import export, train
-from training.data import Stretch
-from training.losses import ContentLoss, Weights, correlation, gap_and_width
-from training.networks import ContentNet, Finish, Shape
-from training.score import synthetic_face
+from training.content import export, train
+from training.content.config import ContentConfig
+from training.content.corpus import Corpus
+from training.content.data import Stretch
+from training.content.losses import ContentLoss, ContentLossWeights, correlation, gap_and_width
+from training.content.networks import ContentNet, ContentShape, Finish
+from training.content.run import ContentRun
+from training.measures.score import synthetic_face
+from training.paths import CHECKPOINTS, CONFIGS
 
-TINY = Shape(projection=8, hidden=6, layers=2, basis=4, dropout=0.1, deafness=0.0)
-CHECKPOINT = Path(train.__file__).parent / "checkpoints" / "content.safetensors"
+TINY = ContentShape(projection=8, hidden=6, layers=2, basis=4, dropout=0.1, deafness=0.0)
+CHECKPOINT = CHECKPOINTS / "content.safetensors"
 
 
 def stretches(rng, count=3, frames=40):
@@ -52,7 +56,7 @@ def stretches(rng, count=3, frames=40):
 
 @pytest.fixture
 def corpus(rng):
-    return train.Corpus(synthetic_face(), [stretches(rng), stretches(rng)], stretches(rng, 2))
+    return Corpus(synthetic_face(), [stretches(rng), stretches(rng)], stretches(rng, 2))
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def net(corpus):
 
 def config(**changes):
     settings = {"steps": 4, "window": 20, "batch": 3, "warmup": 1, "evaluate_every": 2, "shape": TINY}
-    return train.Config(**settings | changes)
+    return ContentConfig(**settings | changes)
 
 
 # ---- losses
@@ -78,7 +82,7 @@ def config(**changes):
 
 @pytest.fixture
 def loss():
-    return ContentLoss(Weights(), torch.from_numpy(synthetic_face()).float(), torch.full((51,), 0.1))
+    return ContentLoss(ContentLossWeights(), torch.from_numpy(synthetic_face()).float(), torch.full((51,), 0.1))
 
 
 def batch(seed=0):
@@ -122,7 +126,7 @@ def test_a_millimetre_weighs_more_where_lips_meet(loss):
 def test_timid_openings_cost(loss):
     landmarks, arkit, weight = batch()
     half = loss(0.5 * landmarks, arkit, landmarks, arkit, weight)
-    assert float(half["amplitude"]) == pytest.approx(Weights().amplitude * np.log(2) ** 2, rel=0.05)
+    assert float(half["amplitude"]) == pytest.approx(ContentLossWeights().amplitude * np.log(2) ** 2, rel=0.05)
     assert float(half["shape"]) < 1e-4  # the shape over time is right all the same
 
 
@@ -138,8 +142,8 @@ def test_arkit_weights_that_never_move_cost(loss):
     landmarks, arkit, weight = batch()
     flat = arkit.mean(dim=1, keepdim=True).expand_as(arkit)
     parts = loss(landmarks, flat, landmarks, arkit, weight)
-    assert float(parts["arkit_shape"]) > 0.9 * Weights().arkit_shape
-    assert float(parts["arkit_amplitude"]) > Weights().arkit_amplitude
+    assert float(parts["arkit_shape"]) > 0.9 * ContentLossWeights().arkit_shape
+    assert float(parts["arkit_amplitude"]) > ContentLossWeights().arkit_amplitude
 
 
 def test_correlation_is_pearsons():
@@ -192,29 +196,29 @@ def test_a_network_is_now_and_then_deaf_to_a_source_in_training_only():
     assert (heard[1] > 0.99).all()
 
 
-def test_the_finish_gives_back_what_is_quick_and_leaves_what_is_slow(net, tmp_path):
+def test_the_finish_gives_back_what_is_quick_and_leaves_what_is_slow(net):
     taps = np.array(Finish(detail=2.0, sigma=0.7).kernel())
     assert taps.sum() == pytest.approx(1) and (taps == taps[::-1]).all()
     wave = np.exp(2j * np.pi * np.outer([0.5, 10.0], np.arange(len(taps)) - len(taps) // 2) / 25) @ taps
     assert wave[0].real == pytest.approx(1, abs=0.02) and wave[1].real > 2
     features = torch.randn(1, 40, FEATURE_SIZE)
     with torch.no_grad():
-        plain, _ = export.Exported(net)(features)
-        twice, _ = export.Exported(net, Finish(amplitude=2.0))(features)
-        lively, weights = export.Exported(net, Finish(detail=2.0))(features)
+        plain, _ = export.ExportedContent(net)(features)
+        twice, _ = export.ExportedContent(net, Finish(amplitude=2.0))(features)
+        lively, weights = export.ExportedContent(net, Finish(detail=2.0))(features)
     torch.testing.assert_close(twice, 2 * plain)
     expected = np.apply_along_axis(np.convolve, 0, np.pad(plain[0].numpy(), ((3, 3), (0, 0)), "edge"), taps, "valid")
     np.testing.assert_allclose(lively[0], expected, atol=1e-5)
     assert float(weights.min()) >= 0 and float(weights.max()) <= 1
-    export.to_onnx(net, tmp_path / "tiny.onnx", Finish(detail=2.0, amplitude=0.9))
-    assert export.disagreement(net, tmp_path / "tiny.onnx", Finish(detail=2.0, amplitude=0.9)) < 1e-5
+    finish = Finish(detail=2.0, amplitude=0.9)
+    assert export.disagreement(net, export.to_onnx(net, finish), finish) < 1e-5
 
 
 # ---- training
 
 
 def trained(corpus, folder, **changes):
-    run = train.Run(config(**changes), corpus, folder)
+    run = ContentRun(config(**changes), corpus, folder)
     run.train()
     return torch.cat([p.detach().flatten() for p in run.net.parameters()])
 
@@ -227,12 +231,12 @@ def test_same_seed_same_weights(corpus, tmp_path):
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(corpus, tmp_path):
     whole = trained(corpus, tmp_path / "whole")
-    run = train.Run(config(), corpus, tmp_path / "halves")
+    run = ContentRun(config(), corpus, tmp_path / "halves")
     run.out.mkdir()
     for _ in range(2):
         run.learn()
     run.evaluate({})
-    again = train.Run(config(), corpus, tmp_path / "halves")
+    again = ContentRun(config(), corpus, tmp_path / "halves")
     again.resume()
     assert again.step == 2
     again.train()
@@ -240,21 +244,21 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(corpus, tmp_path):
 
 
 def test_training_learns_what_can_be_learned(corpus, tmp_path):
-    run = train.Run(config(steps=150, batch=4, learning_rate=0.01, evaluate_every=75, average=0.9), corpus, tmp_path)
+    run = ContentRun(config(steps=150, batch=4, learning_rate=0.01, evaluate_every=75, average=0.9), corpus, tmp_path)
     run.train()
     assert run.best > 0.9
     assert json.loads((tmp_path / "run.json").read_text())["history"][-1]["step"] == 150
 
 
 def test_training_stops_when_validation_does_not_improve(corpus, tmp_path):
-    run = train.Run(config(steps=100, learning_rate=0.0, evaluate_every=2, patience=2), corpus, tmp_path)
+    run = ContentRun(config(steps=100, learning_rate=0.0, evaluate_every=2, patience=2), corpus, tmp_path)
     run.train()
     assert run.step == 6  # the first evaluation is the best there is, then two that are no better
 
 
 def test_training_goes_on_from_a_checkpoint(corpus, tmp_path):
     stored = checkpoint(corpus, tmp_path / "first")
-    run = train.Run(config(seed=5), corpus, tmp_path / "second")
+    run = ContentRun(config(seed=5), corpus, tmp_path / "second")
     run.start_from(stored)
     expected, _ = export.load_checkpoint(stored)
     for name, value in expected.state_dict().items():
@@ -265,12 +269,12 @@ def test_training_goes_on_from_a_checkpoint(corpus, tmp_path):
 
 
 def test_configuration_is_read_and_checked(tmp_path):
-    shipped = train.Config.read(Path(train.__file__).parent / "configs" / "content.json")
+    shipped = ContentConfig.read(CONFIGS / "content.json")
     assert shipped.window > 0
     bad = tmp_path / "bad.json"
     bad.write_text('{"stps": 3, "shape": {"hiden": 2}}')
     with pytest.raises(ValueError, match=r"shape\.hiden, stps"):
-        train.Config.read(bad)
+        ContentConfig.read(bad)
 
 
 def test_another_listener_must_be_whole(tmp_path, caplog):
@@ -285,7 +289,7 @@ def test_another_listener_must_be_whole(tmp_path, caplog):
 
 
 def test_missing_data_is_an_error_not_a_traceback(tmp_path):
-    path = Path(train.__file__).parent / "configs" / "content.json"
+    path = CONFIGS / "content.json"
     assert train.main(["--config", str(path), "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
 
 
@@ -293,14 +297,13 @@ def test_missing_data_is_an_error_not_a_traceback(tmp_path):
 
 
 def checkpoint(corpus, folder):
-    run = train.Run(config(steps=2), corpus, folder)
+    run = ContentRun(config(steps=2), corpus, folder)
     run.train()
     return folder / "best.safetensors"
 
 
-def test_torch_and_onnx_agree_at_any_length(net, tmp_path):
-    export.to_onnx(net, tmp_path / "tiny.onnx")
-    assert export.disagreement(net, tmp_path / "tiny.onnx", lengths=(1, 2, 33, 400)) < 1e-5
+def test_torch_and_onnx_agree_at_any_length(net):
+    assert export.disagreement(net, export.to_onnx(net), lengths=(1, 2, 33, 400)) < 1e-5
 
 
 def test_an_export_is_what_the_core_expects(corpus, tmp_path):
@@ -314,10 +317,9 @@ def test_an_export_is_what_the_core_expects(corpus, tmp_path):
     assert motion.arkit[:, -1].max() == 0  # tongueOut
 
 
-def test_an_exported_face_is_even(net, tmp_path, rng):
-    export.to_onnx(net, tmp_path / "tiny.onnx")
+def test_an_exported_face_is_even(net, rng):
     features = rng.standard_normal((1, 20, FEATURE_SIZE)).astype(np.float32)
-    outputs = OnnxSession((tmp_path / "tiny.onnx").read_bytes(), "tiny")({"features": features})
+    outputs = OnnxSession(export.to_onnx(net), "tiny")({"features": features})
     points = outputs["landmarks"].reshape(20, 68, 3)
     np.testing.assert_allclose(points, points[:, MIRROR] * [-1, 1, 1], atol=1e-6)
     left, right = (outputs["arkit"][0, :, ARKIT_NAMES.index(f"mouthSmile{side}")] for side in ("Left", "Right"))
@@ -339,7 +341,10 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 def test_the_shipped_network_is_the_checkpoint():
     net, notes = export.load_checkpoint(CHECKPOINT)
-    assert export.disagreement(net, ASSETS / "content.onnx", export.finish_of(notes)) < export.STORED_TOLERANCE
+    assert (
+        export.disagreement(net, (ASSETS / "content.onnx").read_bytes(), export.finish_of(notes))
+        < export.STORED_TOLERANCE
+    )
     sidecar = find("content").sidecar
     np.testing.assert_allclose(sidecar.neutral_face(), net.neutral.numpy(), atol=1e-5)
     assert sidecar.provenance["validation"] == json.loads(notes["validation"])

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from mouthpiece.retarget.modes import SHUT, key_names, mouth_modes
-from mouthpiece.retarget.pictures.anatomy import FACE
-from mouthpiece.retarget.pictures.face import picture_face
-from mouthpiece.retarget.pictures.keys import rig_of
-from mouthpiece.retarget.pictures.sheet import held_back
+from mouthpiece.retarget.picture.anatomy import FACE
+from mouthpiece.retarget.picture.face import picture_face
+from mouthpiece.retarget.picture.keys import rig_of
+from mouthpiece.retarget.picture.mouth_modes import SHUT, key_names, mouth_modes
+from mouthpiece.retarget.picture.sheet import held_back
 
 from tests.material import SHARED
 
 pytest.importorskip("torch")
 
-from training.clips import load_split
-from training.picture_modes import EVEN, FILE, ODD, OUTPUT, displacements, lip_error, mirrored, named_modes
+from training.pack.clips import load_split
+from training.tables.picture_modes import EVEN, FILE, ODD, OUTPUT, displacements, lip_error, mirrored, named_modes
 
 EXTREMES = 400
 

@@ -7,18 +7,19 @@ import cv2
 import numpy as np
 import pytest
 from mouthpiece import Audio
-from mouthpiece.portrait.detect import find_faces
-from mouthpiece.portrait.generator import Generator
+from mouthpiece.portrait.draw.generator import Generator
+from mouthpiece.portrait.draw.render import Renderer
+from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.portrait.find.placement import placed_by_detector, placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import placed_by_detector, placed_in_box
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.portrait.render import Renderer
 
 from tests.test_portrait_render import ROOT, spoken
-from training import portrait_evaluate, portrait_reports, portrait_shots, portrait_showing, portrait_speech
-from training.portrait_data import irises_of
-from training.portrait_scores import Features, opening
-from training.tracking import FaceTracker
+from training.pack.face_tracker import FaceTracker
+from training.portrait import evaluate
+from training.portrait.data import irises_of
+from training.portrait.measures import contact_sheets, report, shots, speech
+from training.portrait.measures.scores import DetectorFeatures, opening
 
 
 class Darker:
@@ -38,7 +39,7 @@ def clip():
     renderer = Renderer(portrait_of(picture, placed))
     frames = np.stack([frame[..., :3] for frame in renderer.frames(spoken(26), 25.0)])
     found = list(FaceTracker().follow(frames))
-    return portrait_shots.Clip(
+    return shots.FaceClip(
         "someone", frames, np.array([face.landmarks for face in found]), irises_of(np.array([f.iris for f in found]))
     )
 
@@ -46,7 +47,7 @@ def clip():
 def stored(clip, folder):
     """Write a clip as the training pack has them."""
     folder.mkdir(parents=True)
-    portrait_showing.write_film(folder / f"{clip.name}.mp4", clip.frames)
+    contact_sheets.write_film(folder / f"{clip.name}.mp4", clip.frames)
     rings = np.repeat(clip.irises[:, :, None, :2], 5, axis=2)
     rings[:, :, 1:3, 0] += clip.irises[..., None, 2]
     rings[:, :, 3:, 0] -= clip.irises[..., None, 2]
@@ -61,13 +62,13 @@ def test_the_still_has_shut_lips_and_of_those_the_most_open_eyes():
     landmarks[[4, 9, 13], 65:68, 1] -= 10
     landmarks[9, [40, 41, 46, 47], 1] += 2  # lower lids
     landmarks[15, [40, 41, 46, 47], 1] += 5
-    assert portrait_shots.still_of(landmarks) == 9
+    assert shots.still_of(landmarks) == 9
 
 
 def test_a_shot_made_anew_is_judged_by_every_method(clip):
-    made = portrait_evaluate.made_of(clip, {"warp + generator": Generator(Darker(), ("warped",))})
+    made = evaluate.remade(clip, {"warp + generator": Generator(Darker(), ("warped",))})
     assert list(made.frames) == ["recorded", "held still", "warp", "warp + generator"]
-    rows = portrait_evaluate.judged(made, Features())
+    rows = evaluate.judged(made, DetectorFeatures())
     assert "mouth_psnr" not in rows["recorded"]
     for better, worse in (("warp", "held still"), ("warp", "warp + generator")):
         for name in ("mouth_psnr", "mouth_ssim", "face_psnr"):
@@ -80,7 +81,7 @@ def test_a_shot_made_anew_is_judged_by_every_method(clip):
 def test_the_command_writes_tables_films_and_sheets(clip, tmp_path, capsys):
     stored(clip, tmp_path / "data/faces/val")
     page, out = tmp_path / "docs/evaluation.md", tmp_path / "out"
-    assert portrait_evaluate.main(["--data", str(tmp_path / "data"), "--out", str(out), "--document", str(page)]) == 0
+    assert evaluate.main(["--data", str(tmp_path / "data"), "--out", str(out), "--document", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert text in capsys.readouterr().out
     figures = json.loads((out / "figures.json").read_text())["clips"]["someone"]
@@ -93,26 +94,26 @@ def test_the_command_writes_tables_films_and_sheets(clip, tmp_path, capsys):
 
 
 def test_what_is_no_data_is_told(tmp_path, caplog):
-    assert portrait_evaluate.main(["--data", str(tmp_path), "--document", str(tmp_path / "e.md")]) == 1
+    assert evaluate.main(["--data", str(tmp_path), "--document", str(tmp_path / "e.md")]) == 1
     assert "there are no clips" in caplog.text
     assert not (tmp_path / "e.md").exists()
 
 
 def test_agreement_is_correlation_and_slope_of_the_frames_that_show_a_face():
     driven = np.sin(np.arange(50.0))
-    told = portrait_speech.agreement(3 + 0.8 * driven, driven)
+    told = speech.agreement(3 + 0.8 * driven, driven)
     assert told == pytest.approx({"r": 1, "size": 0.8, "lost": 0})
     found = -driven
     found[:5] = np.nan
-    assert portrait_speech.agreement(found, driven) == pytest.approx({"r": -1, "size": -1, "lost": 10})
-    assert np.isnan(portrait_speech.agreement(np.ones(50), driven)["r"])
+    assert speech.agreement(found, driven) == pytest.approx({"r": -1, "size": -1, "lost": 10})
+    assert np.isnan(speech.agreement(np.ones(50), driven)["r"])
 
 
 def test_a_still_that_speaks_is_read_again():
     picture = read_picture(ROOT / "demo/samples/astronaut.jpg")
     portrait = portrait_of(picture, placed_by_detector(find_faces(over_white(picture))[0]))
-    line = portrait_speech.Line("line", spoken(20), Audio(np.zeros(12800, np.float32), 16000, "line"))
-    frames, told = portrait_speech.spoken(portrait, line, None)
+    line = speech.SpokenLine("line", spoken(20), Audio(np.zeros(12800, np.float32), 16000, "line"))
+    frames, told = speech.spoken(portrait, line, None)
     assert len(frames) == 20
     assert told["r"] > 0.9
     assert told["lost"] == 0
@@ -123,26 +124,26 @@ def test_flicker_goes_back_and_forth_and_movement_does_not():
     landmarks = np.repeat(np.asarray(placed_in_box(16, 16, 48, 56).landmarks)[None], 20, axis=0)
     frames = np.full((20, 64, 64, 3), 100, np.uint8)
     frames[::2] += 4
-    assert portrait_speech.unsteadiness(frames, landmarks)["share"] == pytest.approx(1)
+    assert speech.unsteadiness(frames, landmarks)["share"] == pytest.approx(1)
     rising = np.arange(20, dtype=np.uint8)[:, None, None, None] + np.zeros((20, 64, 64, 3), np.uint8)
-    assert portrait_speech.unsteadiness(rising, landmarks)["share"] == pytest.approx(0, abs=1e-6)
-    assert np.isnan(portrait_speech.unsteadiness(np.full_like(frames, 9), landmarks)["share"])
+    assert speech.unsteadiness(rising, landmarks)["share"] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(speech.unsteadiness(np.full_like(frames, 9), landmarks)["share"])
 
 
 def test_tables_have_a_row_for_every_method_and_a_cell_for_every_figure():
     rows = {"a": {"warp": {"r": 0.9, "size": 1.0}}, "b": {"warp": {"r": 0.8}}}
-    lines = portrait_reports.table(rows, portrait_reports.SPEECH, "who | method").splitlines()
+    lines = report.table(rows, report.SPEECH, "who | method").splitlines()
     assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {len(portrait_reports.SPEECH) + 3}
-    told = [portrait_reports.Told(s, "l", "warp", {"r": r, "size": 1.0}) for s, r in (("a", 0.9), ("b", 0.7))]
-    assert "| **all** | warp | 0.800 | 1.00 |" in portrait_reports.spoken_tables(told)
+    assert {line.count("|") for line in lines} == {len(report.SPEECH) + 3}
+    told = [report.SpokenFigures(s, "l", "warp", {"r": r, "size": 1.0}) for s, r in (("a", 0.9), ("b", 0.7))]
+    assert "| **all** | warp | 0.800 | 1.00 |" in report.spoken_tables(told)
 
 
 def test_a_film_has_the_sound_it_is_given(tmp_path):
     frames = [np.full((64, 96, 3), k, np.uint8) for k in range(50)]
     tone = np.sin(np.arange(32000) / 5).astype(np.float32)
-    assert portrait_showing.write_film(tmp_path / "f.mp4", frames, sound=portrait_showing.Heard(tone, 16000)) == 50
+    assert contact_sheets.write_film(tmp_path / "f.mp4", frames, sound=contact_sheets.ClipSound(tone, 16000)) == 50
     with av.open(str(tmp_path / "f.mp4")) as film:
         assert film.streams.video[0].frames == 50
         assert film.streams.audio[0].rate == 16000
-    assert portrait_showing.write_film(tmp_path / "none.mp4", []) == 0
+    assert contact_sheets.write_film(tmp_path / "none.mp4", []) == 0

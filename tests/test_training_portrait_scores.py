@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from mouthpiece.portrait.find.placement import placed_in_box
 from mouthpiece.portrait.images import over_white, read_picture
-from mouthpiece.portrait.placing import placed_in_box
 
 from tests.test_portrait_render import ROOT
-from training import portrait_scores as scores
+from training.portrait.measures import scores
 
 LANDMARKS = np.asarray(placed_in_box(80, 70, 180, 200).landmarks)
 
@@ -20,7 +20,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def features():
-    return scores.Features()
+    return scores.DetectorFeatures()
 
 
 def noisy(picture, sigma):

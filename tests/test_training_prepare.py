@@ -15,9 +15,9 @@ import soundfile
 from mouthpiece.features import FRAME_SAMPLES
 
 from tests.material import DEMO_LINE, SHARED
-from training import clips, prepare, video
-from training.geometry import AVERAGE_RIGID, remove_pose
-from training.tracking import FaceTracker, head_pose
+from training.pack import clips, prepare, video
+from training.pack.face_tracker import FaceTracker, head_pose
+from training.pack.geometry import AVERAGE_RIGID, remove_pose
 
 FACE = Path(__file__).parent / "test_training_face.jpg"
 RATE = 30  # frames per second of the made videos: not ours, so that they must be resampled
@@ -225,12 +225,12 @@ def test_speakers_keep_their_side_as_a_pack_grows():
     assert prepare.split_speakers(["a"], 0.9, 0) in ({"a": "val"}, {"a": "train"})
 
 
-def test_bad_arguments(tmp_path, capsys):
+def test_bad_arguments(tmp_path, caplog):
     with pytest.raises(SystemExit) as stop:
         prepare.main([str(tmp_path / "nowhere"), str(tmp_path / "out")])
     assert stop.value.code == 2
     assert prepare.main([str(tmp_path), str(tmp_path / "out")]) == 1
-    assert "no video" in capsys.readouterr().err
+    assert "no video" in caplog.text
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "faces").is_dir(), reason="the training pack is not here")

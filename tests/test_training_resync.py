@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from training import resync
-from training.clips import Clip
+from training.pack import resync
+from training.pack.clips import Clip
 
 RATE, FPS = 16_000, 25
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.material import SHARED
-from training import score
+from training.measures import score
 
 
 def test_the_selftest_passes(capsys):

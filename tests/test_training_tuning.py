@@ -4,7 +4,6 @@
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,17 +13,24 @@ pytest.importorskip("safetensors")
 pytest.importorskip("onnx")
 
 from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_SIZE, RATE
+from mouthpiece.files import ASSETS
 from mouthpiece.models.phonetic import PhoneticListener
-from mouthpiece.models.registry import ASSETS, find
+from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
 
 from tests.training_material import ctranslate2
-from training import export, listener, train, tuning
-from training.data import Stretch, listen
-from training.networks import Shape
-from training.score import synthetic_face
+from training.content import export, train, tuning
+from training.content.config import ContentConfig
+from training.content.corpus import Corpus
+from training.content.data import Stretch, listen
+from training.content.networks import ContentShape
+from training.content.run import ContentRun
+from training.listener import export as listener_export
+from training.listener import whisper as half_whisper
+from training.measures.score import synthetic_face
+from training.paths import CHECKPOINTS
 
-TINY = Shape(projection=8, hidden=6, layers=1, basis=4, dropout=0.0, deafness=0.0)
+TINY = ContentShape(projection=8, hidden=6, layers=1, basis=4, dropout=0.0, deafness=0.0)
 WHISPER = [k * PHONETIC_SIZE + sum(PHONETIC_PARTS[:-1]) + n for k in (0, 1) for n in range(PHONETIC_PARTS[-1])]
 REST = [k for k in range(FEATURE_SIZE) if k not in set(WHISPER)]
 
@@ -33,7 +39,7 @@ REST = [k for k in range(FEATURE_SIZE) if k not in set(WHISPER)]
 def whisper(tmp_path_factory):
     """A model.bin of Whisper's layout with random weights."""
     torch.manual_seed(1)
-    net = listener.HalfWhisper()
+    net = half_whisper.HalfWhisper()
     variables = {}
     for module, name in net._sources():
         keys = ("gamma", "beta") if isinstance(module, torch.nn.LayerNorm) else ("weight", "bias")
@@ -61,13 +67,13 @@ def corpus():
             Stretch(f"speaker {number}", features, landmarks.reshape(frames, 204).astype(np.float16), arkit,
                     np.ones(frames, np.float16), samples)
         )  # fmt: skip
-    return train.Corpus(synthetic_face(), [sequences], sequences, "", find("phonetic").sidecar.sha256)
+    return Corpus(synthetic_face(), [sequences], sequences, "", find("phonetic").sidecar.sha256)
 
 
 def run_of(corpus, whisper, folder, **changes):
     settings = {"steps": 4, "window": 130, "batch": 2, "warmup": 1, "evaluate_every": 2, "shape": TINY, "tuning": 0.1}
     folder.mkdir(exist_ok=True)
-    return tuning.TunedRun(train.Config(**settings | changes), corpus, folder, whisper)
+    return tuning.TunedRun(ContentConfig(**settings | changes), corpus, folder, whisper)
 
 
 def test_a_batch_is_heard_as_the_core_would(corpus, whisper, tmp_path):
@@ -77,7 +83,7 @@ def test_a_batch_is_heard_as_the_core_would(corpus, whisper, tmp_path):
     for own, sequence in zip(given, corpus.val, strict=True):
         own[: len(sequence)] = torch.from_numpy(sequence.features.astype(np.float32))
     with torch.no_grad():
-        heard = run.heard(given, corpus.val, rows).numpy()
+        heard = run.batch_features(given, corpus.val, rows).numpy()
     for row, before, expected in zip(heard, given.numpy(), run.validation(), strict=True):
         count = len(expected)
         np.testing.assert_array_equal(row[:, REST], before[:, REST])
@@ -89,7 +95,7 @@ def test_a_batch_is_heard_as_the_core_would(corpus, whisper, tmp_path):
 def test_what_is_cut_from_the_middle_is_heard_at_its_place(corpus, whisper, tmp_path):
     run, places = run_of(corpus, whisper, tmp_path), []
     run.whisper.hear = lambda sound, first: places.append((sound.shape[1], first)) or torch.zeros(1, 2000, 384)
-    run.heard(torch.zeros(2, 130, FEATURE_SIZE), corpus.val, [slice(20, 150), slice(5, 40)])
+    run.batch_features(torch.zeros(2, 130, FEATURE_SIZE), corpus.val, [slice(20, 150), slice(5, 40)])
     # a short one is heard three times over with a second between, from the start of a window
     assert places == [(130 * FRAME_SAMPLES, 40), (3 * 35 * FRAME_SAMPLES + 2 * RATE, 0)]
 
@@ -125,8 +131,8 @@ def test_what_is_kept_is_what_was_best(corpus, whisper, tmp_path):
     run = run_of(corpus, whisper, tmp_path)
     run.learn()
     run.evaluate({})
-    kept = listener.HalfWhisper()
-    kept.load(listener.read_ctranslate2(whisper))
+    kept = half_whisper.HalfWhisper()
+    kept.load(half_whisper.read_ctranslate2(whisper))
     kept.tune(tmp_path / tuning.LISTENER)
     for name, value in run.whisper_average.state_dict().items():
         torch.testing.assert_close(kept.state_dict()[name], value, atol=1e-3, rtol=1e-3)
@@ -145,10 +151,10 @@ def test_training_goes_on_from_a_network_and_the_layers_it_learned_with(corpus, 
     second.start_from(best)
     for name, value in first.whisper_average.state_dict().items():
         torch.testing.assert_close(second.whisper.state_dict()[name], value, atol=1e-3, rtol=1e-3)
-    plain = train.Run(replace(second.config, tuning=0.0), corpus, tmp_path / "plain")
+    plain = ContentRun(replace(second.config, tuning=0.0), corpus, tmp_path / "plain")
     with pytest.raises(ValueError, match="another listener"):
         plain.start_from(best)
-    run_of(corpus, whisper, tmp_path / "other", seed=1).heard_with()
+    run_of(corpus, whisper, tmp_path / "other", seed=1).listener_note()
     (tmp_path / "first" / tuning.LISTENER).write_bytes((tmp_path / "other" / tuning.LISTENER).read_bytes())
     with pytest.raises(ValueError, match="did not learn with the layers beside it"):
         second.start_from(best)
@@ -176,7 +182,7 @@ def test_a_network_is_only_put_beside_the_listener_it_learned_with(corpus, whisp
 
 
 def test_the_shipped_listener_and_network_are_the_checkpoints():
-    folder = Path(train.__file__).parent / "checkpoints"
+    folder = CHECKPOINTS
     _, notes = export.load_checkpoint(folder / "content.safetensors")
     kept = hashlib.sha256((folder / tuning.LISTENER).read_bytes()).hexdigest()
     assert notes["tuned"] == kept == find("phonetic").sidecar.provenance["tuned"]
@@ -193,11 +199,11 @@ def test_a_tuning_run_asks_for_whisper(tmp_path, caplog):
     assert train.main(arguments) == 1 and "--whisper" in caplog.text
 
 
-def test_attention_of_torch_and_of_the_exported_graph_agree(tmp_path):
+def test_attention_of_torch_and_of_the_exported_graph_agree():
     torch.manual_seed(0)
-    net = listener.HalfWhisper().eval()
-    model = listener.half_whisper_onnx(net, tmp_path / "whisper.onnx")
-    assert sum(node.op_type == "MultiHeadAttention" for node in model.graph.node) == listener.LAYERS
+    net = half_whisper.HalfWhisper().eval()
+    model = listener_export.half_whisper_onnx(net)
+    assert sum(node.op_type == "MultiHeadAttention" for node in model.graph.node) == half_whisper.LAYERS
     sound = (0.1 * np.random.default_rng(0).standard_normal((1, RATE))).astype(np.float32)
     found = OnnxSession(model.SerializeToString(), "whisper")({"waveform": sound})["whisper"]
     with torch.no_grad():

@@ -3,10 +3,11 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from mouthpiece.motion.visemes import VISEMES
+from mouthpiece.motion.chart.visemes import VISEMES
 
-from training import phonemes, viseme_shapes
-from training.phonemes import Phone
+from training.measures import phonemes
+from training.measures.phonemes import Phone
+from training.tables import viseme_shapes
 
 
 def test_every_phone_belongs_to_one_viseme():

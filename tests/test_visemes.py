@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mouthpiece.errors import ModelError
-from mouthpiece.motion import visemes
+from mouthpiece.motion.chart import visemes
+from mouthpiece.motion.chart.visemes import VISEMES, on_simplex, speaking, viseme_weights
 from mouthpiece.motion.closures import LOWER
 from mouthpiece.motion.measures import MEASURES, mouth_measures
-from mouthpiece.motion.visemes import VISEMES, on_simplex, speaking, viseme_weights
 from mouthpiece.topology import ARKIT_INDEX
 
 from tests.material import make_take

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from mouthpiece.retarget import warp
-from mouthpiece.retarget.triangles import Edges, areas, inside
-from mouthpiece.retarget.turning import turned
+from mouthpiece.retarget.warp import folds, warp
+from mouthpiece.retarget.warp.head_turn import turned
+from mouthpiece.retarget.warp.triangles import Edges, areas, inside
 from mouthpiece.topology import INNER_LIPS, JAW, LEFT_EYE, LEFT_LID_PAIRS, MOUTH_AND_JAW, RIGHT_EYE, RIGID
 
 from tests.material import SHARED
@@ -68,7 +68,7 @@ def test_nothing_moves_while_the_landmarks_rest(face, rng):
 def test_points_on_landmarks_go_exactly_where_they_go(face, rng):
     landmarks, vertices, triangles = face
     moved = landmarks + rng.uniform(-0.05, 0.05, (20, 68, 2))
-    shut = [i for pair in warp.LIP_PAIRS for i in pair]
+    shut = [i for pair in folds.LIP_PAIRS for i in pair]
     single = [i for i in range(68) if i not in shut]
     followed = warp.Warp.of(landmarks[single], vertices, triangles)(moved)
     assert np.allclose(followed, moved[:, single], atol=1e-9)
@@ -135,7 +135,7 @@ def test_lips_and_lids_are_edges_and_their_insides_are_told_apart(drop):
     for loop in (INNER_LIPS, RIGHT_EYE, LEFT_EYE):
         assert {frozenset(pair) for pair in zip(loop, (*loop[1:], loop[0]), strict=True)} <= there
         assert warp.region(np.concatenate([landmarks, border]), triangles, loop).sum() == len(loop) - 2
-    assert {frozenset(pair) for pair in warp.PAIRS} <= there
+    assert {frozenset(pair) for pair in folds.PAIRS} <= there
 
 
 def test_a_required_edge_replaces_what_crosses_it():
@@ -180,7 +180,7 @@ def test_inside_a_polygon():
 def test_what_does_not_fold_is_left_alone(face):
     landmarks, vertices, triangles = face
     moved = np.stack([landmarks, opened(landmarks)])
-    done = warp.repaired(triangles, vertices, moved)
+    done = folds.repaired(triangles, vertices, moved)
     assert (done.folds, done.frames) == (0, 0)
     assert np.allclose(done.moved[:, :68], moved, atol=1e-12)
     assert np.array_equal(done.moved[:, 68:], np.repeat(vertices[None, 68:], 2, axis=0))
@@ -192,11 +192,11 @@ def test_folds_are_found_counted_and_undone(face):
     moved[1, 8] += [0, -0.5]  # the chin into the mouth
     moved[2, 30] += [0.5, 0]  # the nose through an eye
     everything = np.concatenate([moved, np.repeat(vertices[None, 68:], 3, axis=0)], axis=1)
-    before = warp.flipped(triangles, everything)
+    before = folds.flipped(triangles, everything)
     assert before.any(axis=1).tolist() == [False, True, True]
-    done = warp.repaired(triangles, vertices, moved)
+    done = folds.repaired(triangles, vertices, moved)
     assert (done.folds, done.frames) == (before.sum(), 2)
-    assert not warp.flipped(triangles, done.moved).any()
+    assert not folds.flipped(triangles, done.moved).any()
     still = [i for i in range(68) if i not in (8, 30)]
     assert np.array_equal(done.moved[:, still], moved[:, still])
     chin = landmarks[8, 1] - done.moved[1, 8, 1]
@@ -208,7 +208,7 @@ def test_repairs_set_in_without_a_jump(face):
     share = np.linspace(0, 1, 400)
     moved = np.repeat(landmarks[None], 400, axis=0)
     moved[:, 8, 1] -= 0.5 * share
-    done = warp.repaired(triangles, vertices, moved)
+    done = folds.repaired(triangles, vertices, moved)
     assert done.frames > 10
     assert np.abs(np.diff(done.moved[:, 8, 1])).max() < 0.005
 
@@ -219,9 +219,9 @@ def test_crossed_lips_and_lids_meet_half_way(face):
     moved[0, [65, 66, 67], 1] -= 0.04
     (upper, lower), *_ = LEFT_LID_PAIRS
     moved[0, upper] = moved[0, lower] + np.array([0, 0.02])
-    done = warp.repaired(triangles, vertices, moved)
+    done = folds.repaired(triangles, vertices, moved)
     assert done.frames == 1
-    assert not warp.flipped(triangles, done.moved).any()
+    assert not folds.flipped(triangles, done.moved).any()
     assert np.allclose(done.moved[0, 62], landmarks[62] + np.array([0, 0.08]))
     assert np.array_equal(done.moved[0, 62], done.moved[0, 66])
     assert np.array_equal(done.moved[0, upper], done.moved[0, lower])
@@ -260,7 +260,7 @@ def extremes(path):
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the training pack is not here")
 def test_extreme_frames_of_real_speakers_fold_nothing_once_repaired():
     clips = sorted(CLIPS.glob("*.npz"))[::6]
-    frames = folded = folds = 0
+    frames = folded = turned_over = 0
     for path in clips:
         found = extremes(path)
         if found is None:
@@ -269,11 +269,12 @@ def test_extreme_frames_of_real_speakers_fold_nothing_once_repaired():
         border = warp.ring(quiet)
         triangles = warp.triangulate(quiet, border)
         vertices = np.concatenate([quiet, border])
-        done = warp.repaired(triangles, vertices, worst)
-        assert not warp.flipped(triangles, done.moved)[:, ~warp.flipped(triangles, vertices[None])[0]].any(), path.name
+        done = folds.repaired(triangles, vertices, worst)
+        upright = ~folds.flipped(triangles, vertices[None])[0]
+        assert not folds.flipped(triangles, done.moved)[:, upright].any(), path.name
         assert np.abs(done.moved[:, :68] - worst).max() < 0.35, path.name
-        frames, folded, folds = frames + len(worst), folded + done.frames, folds + done.folds
-    print(f"\n{len(clips)} clips, {frames} extreme frames: {folds} folded triangles in {folded} frames, all repaired")
+        frames, folded, turned_over = frames + len(worst), folded + done.frames, turned_over + done.folds
+    print(f"\n{len(clips)} clips, {frames} extreme frames: {turned_over} folded triangles in {folded}, repaired")
     assert frames > 400
 
 

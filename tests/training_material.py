@@ -6,8 +6,8 @@ import numpy as np
 import soundfile
 from mouthpiece.features import FRAME_SAMPLES
 
-from training import clips
-from training.score import placed_before_camera, synthetic_face, synthetic_track
+from training.measures.score import placed_before_camera, synthetic_face, synthetic_track
+from training.pack import clips
 
 
 def noise_pack(folder, rng, people, validate, frames):

@@ -1,6 +1,6 @@
-"""Speech in, an editable facial performance out.
+"""Turns recorded speech into an editable facial performance.
 
-Public names are loaded when first used, so that importing the package costs nothing.
+Public names are loaded when they are first used, so that importing the package is fast.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def __getattr__(name: str) -> Any:
 
 def _version() -> str:
     """Return the version: that of the checkout this runs from, else that of the installed package."""
-    import re
+    import re  # these three are only needed here: importing the package stays fast without them
     from importlib import metadata
     from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""``python -m mouthpiece``."""
+"""Runs the command line: ``python -m mouthpiece``."""
 
 import sys
 
-from .cli import run
+from .cli.parser import run
 
 if __name__ == "__main__":
     sys.exit(run())

@@ -1,7 +1,7 @@
-"""Sound in: any file or array, heard as 16 kHz mono blocks in bounded memory.
+"""Reads sound: any file or array becomes blocks of 16 kHz mono samples, in bounded memory.
 
-soundfile reads wav, flac, ogg, mp3 and their kin; what it cannot read is tried with librosa where the
-extra ``files`` is installed. Inside Blender the add-on decodes and hands over an :class:`Audio`.
+The package soundfile reads wav, flac, ogg, mp3 and similar formats. Other formats are tried with librosa if the extra
+``files`` is installed. Inside Blender the add-on decodes the sound itself and passes an :class:`Audio`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Array = NDArray[np.float32]
 
 #: Seconds of sound decoded at a time.
 BLOCK_SECONDS: Final = 10
-#: Sample rates that can be speech; a header saying otherwise is damaged or not sound.
+#: Least and greatest sample rate that is accepted; a header with another rate is damaged or not of a sound.
 RATE_LIMITS: Final = (1_000, 1_000_000)
-#: Size fields a WAV writer leaves in its header when it did not know the length.
+#: Values of a WAV header's size field that a program writes when it does not know the length yet.
 _UNKNOWN_SIZES: Final = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000)
 
 
 class Source(Protocol):
-    """Something that can be listened to, more than once."""
+    """A sound that can be read more than once, from its start each time."""
 
     @property
     def label(self) -> str:
@@ -43,7 +43,7 @@ class Source(Protocol):
         ...
 
     def blocks(self) -> Iterator[Array]:
-        """Yield consecutive mono samples at 16 kHz, from the start, at every call."""
+        """Yield consecutive mono samples at 16 kHz; every call begins at the start of the sound."""
         ...
 
 
@@ -66,7 +66,7 @@ class Audio:
     label: str = "The sound"
 
     def __post_init__(self) -> None:
-        """Check that this is sound.
+        """Check that the samples are sound.
 
         Raises
         ------
@@ -98,12 +98,12 @@ class SoundFile:
     """A sound file, decoded block by block."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open ``path`` just long enough to see that it is sound.
+        """Open ``path`` briefly to check that it is a sound file.
 
         Raises
         ------
         AudioError
-            If it is missing, empty, damaged, cut off, or in a format nothing here can read.
+            If it is missing, empty, damaged, cut off, or in a format that cannot be read here.
         """
         self.path = Path(path)
         self.label = f"'{self.path}'"
@@ -212,7 +212,7 @@ def _soundfile() -> Any:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what no decoder need be asked about, and what decoders pass over in silence.
+    """Check a sound file for faults that need no decoder to find, or that decoders do not report.
 
     Raises
     ------
@@ -239,7 +239,7 @@ def check_file(path: Path) -> None:
 
 
 def _wav_size(stream: Any, head: bytes) -> int | None:
-    """Return where a RIFF file's ``data`` chunk says it ends, or None when it does not say."""
+    """Return at which byte a RIFF file's ``data`` chunk ends by its header, or None if the header does not say."""
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         return None
     while len(chunk := stream.read(8)) == 8:

@@ -1,6 +1,6 @@
-"""Named channels on a frame grid: the border between *retarget* and whoever writes keys.
+"""Named channels on a scene's frames: what *retarget* returns and the writers of keys take.
 
-This is the only file of the core that speaks of frames of a scene; everything else counts seconds.
+This is the only file of the core that knows frames of a scene; all others count seconds.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .errors import RigError
 
 Array = NDArray[np.float32]
 
-#: Slack, in frames, when deciding whether a frame still lies inside the sound.
+#: Tolerance, in frames, for rounding when deciding whether a frame lies inside the sound.
 _EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class FrameGrid:
-    """Where a sound lies on a scene's whole frames.
+    """The whole frames of a scene on which a sound plays, and the second of the take at each.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class FrameGrid:
     origin : float
         Scene frame, possibly fractional, at which second ``offset`` of the take plays.
     offset : float
-        Second of the take that plays at ``origin`` (a strip's trimmed-off head).
+        Second of the take that plays at ``origin`` (not 0 if a strip's beginning is trimmed off).
     speed : float
         Seconds of the take that pass per second of the scene.
     first, last : int
@@ -92,7 +92,7 @@ class Curves:
     frames : (F,) int64
         Scene frames, ascending.
     values : (F, C) float32
-        One column a channel; units are the channel's own.
+        One column for each channel, in the unit of that channel.
     """
 
     names: tuple[str, ...]
@@ -105,7 +105,7 @@ class Curves:
         Raises
         ------
         ValueError
-            If they do not: a programming error, not an artist's.
+            If they do not, which is a programming error and not a user's.
         """
         if self.values.shape != (len(self.frames), len(self.names)):
             raise ValueError(f"values {self.values.shape} for {len(self.frames)} frames x {len(self.names)} names")
@@ -124,11 +124,11 @@ class Curves:
 
 
 def sample(track: NDArray[np.floating[Any]], fps: float, times: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return ``track`` (T, ...) of rate ``fps`` read at ``times`` (F,) in seconds, shape (F, ...).
+    """Return the values (F, ...) of ``track`` (T, ...), sampled at ``fps``, at ``times`` (F,) in seconds.
 
-    Cubic Hermite between samples (Catmull-Rom slopes), so a slowed-down mouth has no corners; exact at
-    the samples; beyond the ends the first or last sample holds. Slopes are limited to the local range
-    so that a shut mouth is never opened, nor a weight pushed past its neighbours, by interpolation.
+    Interpolation is cubic Hermite with Catmull-Rom slopes, so that slowed-down motion has no corners. It is exact at
+    the samples; beyond the ends it returns the first or last sample. Slopes are limited to the local range, so that
+    interpolation never opens a shut mouth or goes beyond neighbouring samples.
     """
     data = np.asarray(track, dtype=np.float64)
     count = len(data)

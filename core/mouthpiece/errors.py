@@ -1,18 +1,18 @@
-"""Errors worded for the artist: what happened, to what, and what to do about it.
+"""Errors whose text is shown to artists: what happened, to what, and what to do about it.
 
-Everything the core raises on purpose derives from :class:`MouthpieceError`; callers (command line,
-Blender operators) catch exactly that and let programming errors surface.
+Everything the core raises on purpose derives from :class:`MouthpieceError`. Callers (command line, Blender operators)
+catch only that, so that programming errors stay visible.
 """
 
 from __future__ import annotations
 
 
 class MouthpieceError(Exception):
-    """Root of every error this package raises on purpose. ``str(error)`` is a sentence to show."""
+    """Base class of all errors this package raises on purpose. ``str(error)`` is a sentence to show."""
 
 
 class AudioError(MouthpieceError):
-    """The sound cannot be used: missing, unreadable, empty or not a number."""
+    """The sound cannot be used: it is missing, unreadable, empty or holds values that are not numbers."""
 
 
 class TakeError(MouthpieceError):
@@ -24,7 +24,7 @@ class ModelError(MouthpieceError):
 
 
 class RigError(MouthpieceError):
-    """The character cannot be driven: nothing matches, or it may not be edited."""
+    """The character cannot be driven: nothing on it matches, or it may not be edited."""
 
 
 class PictureError(MouthpieceError):

@@ -1,7 +1,7 @@
-"""What the networks hear: MFCCs in plain numpy, loudness, and one feature vector per motion frame.
+"""Input features of the networks: MFCCs in plain numpy, loudness, and one feature vector per motion frame.
 
-librosa defines the MFCCs (``tests/test_features.py`` compares); it is not needed to run. Everything here is
-local in time, so a long sound gives the same numbers in pieces as in one go.
+The MFCCs equal those of librosa (``tests/test_features.py`` compares them), which is not needed to run. Every feature
+depends on a short stretch of sound only, so a long sound gives the same numbers in pieces as in one go.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-#: Samples per second everything is heard at.
+#: Samples per second of the sound the networks get.
 RATE: Final = 16_000
 #: Motion frames per second of the networks.
 FRAME_RATE: Final = 25
@@ -28,8 +28,8 @@ FFT_SAMPLES: Final = 512
 MARGIN_SAMPLES: Final = FFT_SAMPLES // 2
 MEL_BANDS: Final = 40
 MFCC_COUNT: Final = 13
-#: Power below which a mel band counts as silent. Far above librosa's default, so that the bit noise under
-#: a silent passage is silence to the networks as well.
+#: Power below which a mel band counts as silent. Far above librosa's default, so that the rounding noise of a silent
+#: passage is silence for the networks as well.
 POWER_FLOOR: Final = 1e-6
 #: Phonetic features per second, and numbers in a vector: two layers of hama, one of Whisper.
 PHONETIC_RATE: Final = 50
@@ -42,8 +42,8 @@ FEATURE_SIZE: Final = PHONETIC_PER_FRAME * PHONETIC_SIZE + HOPS_PER_FRAME * MFCC
 assert FRAME_SAMPLES * FRAME_RATE == RATE
 assert HOPS_PER_FRAME * HOP_SAMPLES == FRAME_SAMPLES
 
-#: Loudness speech is brought to before it is heard, as root mean square of full scale, and the limits of
-#: the gain (about -20 and +34 dB).
+#: Loudness that speech is scaled to for the networks, as root mean square of full scale, and the limits of the gain
+#: (about -20 and +34 dB).
 TARGET_RMS: Final = 0.07
 GAIN_LIMITS: Final = (0.1, 50.0)
 #: Root mean square below which a frame is digital silence (-70 dBFS).
@@ -84,8 +84,8 @@ def _cosines() -> Array:
 def log_mel(samples: Array, count: int) -> Array:
     """Return the log-mel spectrogram (count, 40) in dB of ``samples`` at 16 kHz.
 
-    Frame ``j`` is centred ``MARGIN_SAMPLES + 160 j`` samples into ``samples``: the caller provides the margins
-    (real sound, or zeros at the ends of a file).
+    Frame ``j`` is centred ``MARGIN_SAMPLES + 160 j`` samples into ``samples``: the caller adds the margins (the sound
+    before and after, or zeros at the ends of a file).
     """
     view = np.lib.stride_tricks.sliding_window_view(samples, FFT_SAMPLES)[::HOP_SAMPLES][:count]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
@@ -104,8 +104,8 @@ def mfcc(samples: Array, count: int) -> Array:
 def stack(hidden: Array, cepstra: Array, frames: int) -> Array:
     """Return one vector per motion frame (frames, 2 P + 52): two phonetic vectors, then four MFCC frames.
 
-    ``hidden`` (H, P) at 50 Hz and ``cepstra`` (C, 13) at 100 Hz may be short or long by a frame or two;
-    their last frame is held, or what is too much dropped.
+    ``hidden`` (H, P) at 50 Hz and ``cepstra`` (C, 13) at 100 Hz may be a frame or two too short or too long: their
+    last frame is repeated, or the surplus left out.
     """
     phonetic = fit(hidden, frames * PHONETIC_PER_FRAME).reshape(frames, -1)
     energy = fit(cepstra, frames * HOPS_PER_FRAME).reshape(frames, -1)
@@ -113,7 +113,7 @@ def stack(hidden: Array, cepstra: Array, frames: int) -> Array:
 
 
 def fit(rows: Array, count: int) -> Array:
-    """Return ``count`` of ``rows`` (N, F): the last one is held, or what is too much dropped."""
+    """Return ``count`` of ``rows`` (N, F): the last row is repeated, or the surplus left out."""
     if len(rows) >= count:
         return rows[:count]
     return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])
@@ -128,10 +128,10 @@ def hop_rms(samples: Array) -> Array:
 
 
 def speech_rms(rms: Array) -> float:
-    """Return the loudness of the speech in a track of 10 ms root mean squares (0 when all is silent).
+    """Return the loudness of the speech in a track of 10 ms root mean squares (0 if all is silent).
 
-    The louder half of what lies within 30 dB of the loud end counts, so that pauses, however long, do not
-    make a voice look quiet.
+    It is that of the louder half of all steps within 30 dB of the loudest, so that long pauses do not make a voice
+    seem quiet.
     """
     if not len(rms):
         return 0.0
@@ -145,7 +145,7 @@ def speech_rms(rms: Array) -> float:
 
 
 def loudness_gain(rms: Array) -> float:
-    """Return the factor that brings a sound with these 10 ms root mean squares to the loudness networks expect."""
+    """Return the factor that scales a sound with these 10 ms root mean squares to the loudness the networks expect."""
     level = speech_rms(rms)
     if level <= 0:
         return 1.0

@@ -1,16 +1,16 @@
-"""What a face does over time, rig-free: the border between *move* and *retarget*.
+"""A take: what a face does over time, without a rig. *Move* makes it, *retarget* reads it.
 
 A :class:`Performance` is saved as a plain ``.npz`` (never pickled) with a format number.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TakeError
+from .files import replacing
+from .motion.dials import Dials, apply
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.
@@ -50,7 +52,7 @@ def _frozen(value: object, shape: tuple[int, ...], name: str) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Performance:
-    """What a face does, sampled at ``fps`` (frames per second); frame ``i`` is the moment ``i / fps`` seconds.
+    """What a face does, sampled at ``fps`` (frames per second); frame ``i`` is at ``i / fps`` seconds.
 
     Frame of reference: x to the right of the picture, y down, z away from the camera; the unit of
     length is the distance between the outer eye corners of the neutral face. Arrays are read-only.
@@ -84,10 +86,10 @@ class Performance:
     style_head : (T, 6) float32
         What the speaker's style adds to ``head``.
     dials : mapping of str to JSON values
-        How the motion is to be dialled (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as
-        inferred: :meth:`final` returns the take with style and dials applied.
+        Dials for the motion (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as inferred:
+        :meth:`final` returns the take with style and dials applied.
     audio_sha256 : str
-        SHA-256 of the sound as heard: 16 kHz, mono, 16-bit little-endian samples.
+        SHA-256 of the sound as the networks got it: 16 kHz, mono, 16-bit little-endian samples.
     models : mapping of str to str
         Name of each network used and the SHA-256 of its file.
     options : mapping of str to JSON values
@@ -113,7 +115,7 @@ class Performance:
     dials: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check shapes and finiteness and freeze the arrays.
+        """Check that arrays have the right shapes and finite values, and make them read-only.
 
         Raises
         ------
@@ -147,7 +149,7 @@ class Performance:
         return len(self) / self.fps
 
     def final(self) -> Performance:
-        """Return the take to be seen: style layer and dials applied, and none left to apply.
+        """Return the take with style layer and dials applied; the result has neither.
 
         Raises
         ------
@@ -156,12 +158,10 @@ class Performance:
         """
         if not self.dials and not self.style.shape[1] and not self.style_head.any():
             return self
-        from .motion.dials import Dials, apply  # which works on takes
-
         return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
-        """Return the landmarks (T, 68, 3) with head motion applied, in the frame of reference of the class."""
+        """Return the landmarks (T, 68, 3) with head motion applied, in the axes and unit of the class."""
         rotation = rotation_matrices(self.head[:, :3])
         posed: Array = np.einsum("tij,tpj->tpi", rotation, self.landmarks).astype(np.float32)
         return posed + self.head[:, None, 3:]
@@ -169,12 +169,12 @@ class Performance:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the take to ``path`` as ``.npz`` and return the path written.
 
-        The file appears whole or not at all: it is written beside its place and moved there.
+        The file is written whole or not at all: under a temporary name first, then moved to ``path``.
 
         Raises
         ------
         TakeError
-            If the place cannot be written to.
+            If the file cannot be written.
         """
         target = Path(path)
         meta = {
@@ -187,15 +187,11 @@ class Performance:
             "arkit_names": list(self.arkit_names),
         }
         arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE)}
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as stream:
+            with replacing(target) as temporary, open(temporary, "wb") as stream:
                 np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
-            temporary.replace(target)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             reason = error.strerror or error
             raise TakeError(f"The take cannot be written to '{target}': {reason}. Choose another place.") from error
         return target
@@ -249,6 +245,24 @@ def _check_format(meta: object, source: Path) -> None:
         )
 
 
+def check_replaceable(place: Path, force: bool) -> None:
+    """Check that ``place`` holds nothing or a take, which may be overwritten; with ``force`` anything may.
+
+    Raises
+    ------
+    TakeError
+        If another file or a folder is there.
+    """
+    if force or not place.exists():
+        return
+    try:
+        Performance.load(place)
+    except TakeError as error:
+        raise TakeError(
+            f"'{place}' exists and is not a take this version reads. Choose another place, or replace it with --force."
+        ) from error
+
+
 def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the matrices (T, 3, 3) ``Rz Ry Rx`` of pitch, yaw, roll ``angles`` (T, 3) in radians."""
     pitch, yaw, roll = np.asarray(angles, dtype=np.float64).T
@@ -259,3 +273,78 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         [-sy, cy * sx, cy * cx],
     ]
     return np.moveaxis(np.array(rows), -1, 0)
+
+
+#: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene.
+PACKED_FORMAT: Final = 1
+#: The rounded number that stands for the largest value of an array.
+_FULL: Final = 32767
+#: Arrays that are stored unrounded, as they are small: a few thousand numbers.
+_EXACT: Final = ("neutral", "style_landmarks", "style_arkit")
+#: Arrays with a row for each frame. Landmarks are stored as displacements from rest.
+_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
+
+
+def pack(take: Performance) -> bytes:
+    """Return ``take`` as bytes, small enough to be kept inside a scene: an ``.npz``, never pickled.
+
+    Motion is rounded to steps of 1/32767 of each array's largest value (a hundred-thousandth of a weight; a few
+    hundred-thousandths of an eye distance for the mouth), and stored as differences from frame to frame, which compress
+    well: a minute takes about half a megabyte.
+    """
+    arrays: dict[str, Any] = {name: getattr(take, name) for name in _EXACT}
+    for name in _TRACKS:
+        track = getattr(take, name) - take.neutral if name == "landmarks" else getattr(take, name)
+        rows = track.reshape(len(take), -1)
+        scale = float(np.abs(rows).max(initial=0.0)) / _FULL or 1.0
+        steps = np.round(rows / scale).astype(np.int16)
+        # 16-bit differences may overflow, which adding them up again undoes
+        arrays[name] = np.diff(steps, axis=0, prepend=np.zeros_like(steps[:1])).T
+        arrays[f"{name}_scale"] = np.array(scale, np.float64)
+    meta = {
+        "format": PACKED_FORMAT,
+        "fps": take.fps,
+        "audio_sha256": take.audio_sha256,
+        "models": dict(take.models),
+        "options": dict(take.options),
+        "dials": dict(take.dials),
+    }
+    stream = io.BytesIO()
+    np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+    return stream.getvalue()
+
+
+def unpack(content: bytes) -> Performance:
+    """Return the take in ``content``.
+
+    Raises
+    ------
+    TakeError
+        If ``content`` is damaged, or was packed by a newer version.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            meta = _meta(stored["meta"])
+            arrays = {name: stored[name] for name in _EXACT}
+            for name in _TRACKS:
+                arrays[name] = _track(stored[name], float(stored[f"{name}_scale"]))
+        count = len(arrays["head"])
+        arrays["landmarks"] = arrays["landmarks"].reshape(count, -1, 3) + arrays["neutral"]
+        arrays["activity"] = arrays["activity"][:, 0]
+        return Performance(**arrays, **meta)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise TakeError(f"The take kept in this scene is damaged ({error}). Animate the sound again.") from error
+
+
+def _track(differences: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
+    steps = np.cumsum(differences, axis=1, dtype=np.int16)
+    return np.ascontiguousarray((steps * np.float32(scale)).T)
+
+
+def _meta(stored: NDArray[Any]) -> dict[str, Any]:
+    """Return the arguments of ``Performance`` that are not arrays."""
+    meta: dict[str, Any] = json.loads(str(stored))
+    number = meta.pop("format")
+    if number > PACKED_FORMAT:
+        raise TakeError("The take kept in this scene is of a newer Mouthpiece. Update it, or animate the sound again.")
+    return meta

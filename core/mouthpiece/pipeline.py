@@ -1,38 +1,42 @@
-"""Sound in, performance out: the only file that knows the order of things.
+"""Makes a performance from a sound; only this file knows the order of the steps.
 
-``steps`` is ``animate`` with breath marks: it yields :class:`Progress` and :class:`Warned` as it goes and
-the :class:`~mouthpiece.performance.Performance` last; closing it cancels. Beyond the result itself,
-memory does not grow with the length of the sound when the source streams (:class:`~mouthpiece.audio.SoundFile`).
+``steps`` is ``animate`` as a generator: it yields :class:`Progress` and :class:`Warned` while it works and the
+:class:`~mouthpiece.performance.Performance` last; closing it cancels. Apart from the result, memory does not grow with
+the length of the sound if the source streams (:class:`~mouthpiece.audio.SoundFile`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import styles
 from .audio import Source
+from .curves import sample
 from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
 from .models import registry
 from .models.content import ContentNetwork
 from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
-from .motion import rest
+from .motion import eyes, head, living, prosody, rest
 from .performance import Performance
-from .performing import perform, rhythm_of
 from .speaker import voice_print
 from .styles import Style
 
+if TYPE_CHECKING:
+    pass
+
+
 Array = NDArray[np.float32]
 
-#: Frame rates a take may have, frames per second.
+#: Least and greatest frame rate of a take, frames per second.
 FPS_LIMITS: Final = (1.0, 240.0)
 #: Share of samples at full scale from which a sound counts as clipped.
 _CLIPPED_SHARE: Final = 0.002
@@ -40,16 +44,16 @@ _CLIPPED_SHARE: Final = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to animate.
+    """Settings of :func:`animate`.
 
     Attributes
     ----------
     fps : float
         Frames per second of the take. The networks work at 25; other rates are interpolated.
     seed : int
-        Chooses head motion, blinks and gaze. The same seed gives the same take.
+        Seed of the random head motion, blinks and gaze. The same seed gives the same take.
     style : Style, optional
-        The manner of moving; None takes the speaker's own, from the sound.
+        The style; None takes the speaker's own from the sound.
     """
 
     fps: float = float(FRAME_RATE)
@@ -72,7 +76,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the work has come: ``fraction`` 0..1, and what is being done."""
+    """Progress of the work: ``fraction`` 0..1, and what is being done."""
 
     fraction: float
     message: str
@@ -80,14 +84,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something the user should know about a result that was made all the same."""
+    """A warning for the user about a result that was made nevertheless."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """What a first pass over a sound tells.
+    """Measures of a sound from a first pass over it.
 
     Attributes
     ----------
@@ -141,7 +145,7 @@ def survey(source: Source) -> Survey:
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The networks a take is made with; ``encoder`` is a user's own, for a content network trained with one."""
+    """The networks that make a take; ``encoder`` is a user's own, for a content network trained with one."""
 
     phonetic: registry.Network
     content: registry.Network
@@ -151,13 +155,13 @@ class Networks:
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Networks:
-        """Return the shipped networks, or those of the same name in ``folder``.
+        """Return the networks that come with Mouthpiece, replaced by those of the same name in ``folder``.
 
         Raises
         ------
         ModelError
-            If ``folder`` is not a folder with a network in it, or a network is missing or damaged, or the encoder the
-            content network was trained with is not there, or it learned with another listener.
+            If ``folder`` is not a folder with a network in it, a network is missing or damaged, the encoder the content
+            network was trained with is missing, or the content network was trained with another listener.
         """
         if folder is not None and not any(folder.glob("*.onnx")):
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
@@ -181,7 +185,7 @@ class Networks:
         return cls(phonetic, content, voice, head, encoder)
 
     def listener(self) -> PhoneticListener:
-        """Return what hears for the content network."""
+        """Return the listener, which computes the content network's input."""
         return PhoneticListener(self.phonetic.open(), Encoder(self.encoder) if self.encoder else None)
 
     def hashes(self) -> dict[str, str]:
@@ -191,7 +195,7 @@ class Networks:
 
 
 def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:
-    """Yield progress and, last, the mouth's offsets (T, 68, 3) and ARKit weights (T, 52) at 25 Hz."""
+    """Yield progress and, last, the landmarks' offsets (T, 68, 3) and ARKit weights (T, 52) of the mouth at 25 Hz."""
     listener = networks.listener()
     network = ContentNetwork(networks.content.open())
     frames = heard.frames
@@ -215,11 +219,11 @@ def steps(
     Parameters
     ----------
     source
-        What to listen to, in memory or a file.
+        The sound, in memory or a file.
     options
-        Frame rate and seed.
+        Frame rate, seed and style.
     models
-        Folder whose networks replace the shipped ones of the same name.
+        Folder whose networks replace those of the same name that come with Mouthpiece.
 
     Raises
     ------
@@ -245,7 +249,7 @@ def steps(
 
 
 def style_of(source: Source, models: Path | None = None) -> Style:
-    """Return the manner of whoever speaks in ``source``, for another sound's :class:`Options`.
+    """Return the style of the speaker in ``source``, for another sound's :class:`Options`.
 
     Raises
     ------
@@ -280,3 +284,84 @@ def _remarks(source: Source, heard: Survey) -> Iterator[Warned]:
         yield Warned(f"{source.label} is clipped ({heard.clipped:.1%} of it at full scale): lips may be less precise.")
     if heard.samples < RATE // 5:
         yield Warned(f"{source.label} lasts {heard.samples / RATE * 1000:.0f} ms: too short to hear words in.")
+
+
+#: Where the motion of the parts besides the mouth comes from, for the take's options.
+_MADE = {"head": "learned", "blink": "statistics", "gaze": "statistics", "brows": "statistics"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rhythm:
+    """Rhythm of speech at 25 Hz: its probability (T,) and states (T,); ``features`` (R, 7) are at 12.5 Hz."""
+
+    activity: Array
+    states: NDArray[np.int8]
+    features: Array
+
+
+def rhythm_of(heard: Survey) -> Rhythm:
+    """Return the rhythm of a surveyed sound."""
+    activity, decibels = rest.speech_activity(heard.rms, heard.frames), rest.frame_decibels(heard.rms, heard.frames)
+    states = prosody.rhythm(activity, decibels, FRAME_RATE)
+    return Rhythm(activity, states, head.rhythm_features(activity, decibels, states))
+
+
+def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, networks: Networks) -> Performance:
+    """Return the take: the mouth at the wanted frame rate, with head, blinks, gaze, brows and style added.
+
+    Parameters
+    ----------
+    offsets : (T, 68, 3) float32
+        Displacements from the resting face at 25 Hz, in outer-eye distances; may be changed in place.
+    arkit : (T, 52) float32
+        Blendshape weights at 25 Hz; may be changed in place.
+    heard
+        Survey of the sound.
+    options
+        Frame rate, seed and style.
+    networks
+        The networks that make the take.
+    """
+    rhythm = rhythm_of(heard)
+    activity, states = rhythm.activity, rhythm.states
+    style = options.style or styles.Style()
+    fps = options.fps
+    if fps != FRAME_RATE:
+        offsets, arkit, activity = (_at(fps, heard.frames, track) for track in (offsets, arkit, activity))
+    rng = np.random.default_rng(options.seed)
+    tilt = style.amplitude, style.quickness
+    swayed = head.sway(rhythm.features, tilt, networks.head.open(), rng)
+    turned, manner = (head.at(motion, len(activity), fps) for motion in swayed)
+    # Each has its own generator, so that how many numbers one of them draws changes none of the others.
+    lids, looks, brows = rng.spawn(3)
+    blink = living.blinks(states, len(activity), fps, lids)
+    look = living.gaze(states, turned, fps, looks)
+    neutral = networks.content.sidecar.neutral_face()
+    landmarks = np.add(offsets, neutral, out=offsets)  # in place: a long sound's motion is in memory only once
+    living.raise_brows(landmarks, arkit, living.brows(states, len(activity), fps, brows))
+    layer = styles.layer(style, landmarks, arkit, activity, fps)
+    eyes.close_lids(landmarks, blink)
+    eyes.write_eyes(arkit, blink, look)
+    return Performance(
+        landmarks=landmarks,
+        neutral=neutral,
+        arkit=arkit,
+        head=turned,
+        gaze=look,
+        blink=blink,
+        activity=activity,
+        style=layer[0],
+        style_landmarks=layer[1],
+        style_arkit=layer[2],
+        style_head=manner,
+        fps=fps,
+        audio_sha256=heard.sha256,
+        models=networks.hashes(),
+        options=asdict(options) | _MADE,
+    )
+
+
+def _at(fps: float, frames: int, track: Array) -> Array:
+    """Return ``track``, sampled at 25 Hz over ``frames`` frames, at ``fps`` to the end of its last frame."""
+    times = np.arange(max(1, int(np.ceil(frames / FRAME_RATE * fps - 1e-6)))) / fps
+    return sample(track, FRAME_RATE, times).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Who speaks: a voice print (d-vector) from a few pieces of speech spread over a sound.
+"""Computes the voice print (d-vector) of a speaker from a few pieces of speech spread over a sound.
 
-The network is Resemblyzer's (Wan et al. 2018). A voice print tells voices apart; it is used to choose a manner of
-moving and is never written to a take.
+The network is Resemblyzer's (Wan et al. 2018). A voice print distinguishes voices; it is used to choose a style and is
+never written to a take.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from .models.windows import Window, gather
 
 Array = NDArray[np.float32]
 
-#: Numbers in a voice print, and samples at 16 kHz (160 mel frames of 25 ms, 10 ms apart) it is made from.
+#: Numbers in a voice print, and samples at 16 kHz of one piece (160 mel frames of 25 ms, 10 ms apart).
 VOICE_SIZE: Final = 256
 PART_SAMPLES: Final = 159 * HOP_SAMPLES + 400
-#: Pieces listened to, however long the sound is.
+#: Most pieces that are used, however long the sound is.
 MOST_PARTS: Final = 8
-#: Loudness the network expects at least, root mean square of full scale (-30 dB).
+#: Least loudness the network expects, as root mean square of full scale (-30 dB).
 _LOUDNESS: Final = 10 ** (-30 / 20)
-#: Share of a piece's 10 ms frames that must be speech for it to be listened to.
+#: Least share of a piece's 10 ms frames that must be speech for it to be used.
 _LEAST_SPEECH: Final = 0.5
 
 
 def speech_parts(rms: Array) -> tuple[Window, ...]:
     """Return up to eight pieces of 25,840 samples, spread evenly over the speech in 10 ms root mean squares ``rms``.
 
-    Empty if there is no speech of that length.
+    The result is empty if there is no speech of that length.
     """
     hops = -(-PART_SAMPLES // HOP_SAMPLES)
     level = speech_rms(rms)

@@ -1,4 +1,4 @@
-"""Manners of speaking with the whole face: whose they are, what they are called, and what they add to a take.
+"""Styles, which are manners of moving: their names, how they follow from a voice, and what they add to a take.
 
 A style is five numbers relative to the average speaker. They come from a sound (its voice print and its rhythm, by a
 regression fitted on tracked speakers) or from a name, which stands for the average of a group of speakers.
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError, MouthpieceError
+from .files import ASSETS
 from .motion.shapes import alone, landmark_shapes, weights_of
 from .motion.smooth import lowpass
 from .topology import ARKIT_INDEX, ARKIT_NAMES, INNER_LIP_BOTTOM, INNER_LIP_TOP
@@ -24,34 +25,34 @@ Array = NDArray[np.float32]
 
 #: The numbers of a style, in order.
 MANNER: Final = ("amplitude", "quickness", "opening", "smile", "brows")
-#: The sound's own speaker.
+#: Name that stands for the style of the sound's own speaker.
 SPEAKER: Final = "speaker"
-#: Named styles; the first is the default.
+#: Names of styles; the first is the default.
 NAMES: Final = (SPEAKER, "neutral", "calm", "energetic", "reserved", "cheerful")
-#: How far a style may go from the average speaker.
+#: Greatest difference of each number from the average speaker's.
 _LIMITS: Final = {"amplitude": 1.2, "quickness": 1.2, "opening": 0.35, "smile": 0.3, "brows": 0.8}
-#: Corner frequency, hertz, with which a smile comes and goes, and what of it remains in pauses.
+#: Corner frequency, hertz, of the changes of a smile, and its share that stays in pauses.
 _SMILE_HERTZ: Final = 0.4
 _SMILE_AT_REST: Final = 0.5
 
-_FILE: Final = Path(__file__).resolve().parent / "assets" / "styles.json"
+_FILE: Final = ASSETS / "styles.json"
 _BROWS: Final = ("browInnerUp", "browOuterUp")
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A manner of speaking, relative to the average speaker.
+    """A manner of moving, relative to the average speaker.
 
     Attributes
     ----------
     name : str
-        What it is called.
+        Name of the style.
     amplitude, quickness : float
         Natural logarithms of the factor on head motion, and of that between its fastest and slowest part.
     opening : float
         Natural logarithm of the factor on the opening of the lips; closed lips stay closed.
     smile : float
-        What is added to both mouthSmile weights.
+        Number added to both mouthSmile weights.
     brows : float
         Natural logarithm of the factor on raised brows.
     """
@@ -64,7 +65,7 @@ class Style:
     brows: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check that the numbers are numbers, and bring them within bounds.
+        """Check that the numbers are finite, and clip them to their bounds.
 
         Raises
         ------
@@ -80,7 +81,7 @@ class Style:
 
 @cache
 def _measured() -> dict[str, Any]:
-    """Return what ``training/train_speaker.py`` found out: named styles, and the regression from voices."""
+    """Return the results of ``training/speaker/train.py``: named styles, and the regression from voices."""
     try:
         known: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
         if tuple(known["manner"]) != MANNER or not set(NAMES[2:]) <= set(known["named"]):
@@ -108,19 +109,19 @@ def named(name: str) -> Style | None:
 
 
 def read(path: Path) -> Style:
-    """Return the style in a file that ``training.adapt`` wrote.
+    """Return the style in a file that ``training.content.adapt`` wrote.
 
     Raises
     ------
     MouthpieceError
-        If there is none, or it is not a style.
+        If there is no such file, or it does not hold a style.
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Style(str(stored["name"]), **{key: float(stored[key]) for key in MANNER})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MouthpieceError(
-            f"'{path}' is not a style ({error}). Choose a style.json made by training.adapt, or one of "
+            f"'{path}' is not a style ({error}). Choose a style.json made by training.content.adapt, or one of "
             f"{', '.join(NAMES)}."
         ) from error
 
@@ -128,7 +129,7 @@ def read(path: Path) -> Style:
 def heard(voice: Array | None, rhythm: Array) -> Style:
     """Return the style of a speaker with that voice print (256,) and rhythm (R, 7) of speech.
 
-    Without a voice print (too little speech) the rhythm alone decides.
+    Without a voice print (too little speech) only the rhythm is used.
     """
     model = _measured()["regression"]
     axes = np.array(model["voice_axes"])
@@ -139,9 +140,10 @@ def heard(voice: Array | None, rhythm: Array) -> Style:
 
 
 def delivery(rhythm: Array) -> NDArray[np.float64]:
-    """Return how a line is delivered, from its rhythm (R, 7) at 12.5 Hz.
+    """Return five measures (5,) of how a line is delivered, from its rhythm (R, 7) at 12.5 Hz.
 
-    Spread of loudness in speech (tens of dB), its mean change, share of pauses, of accents and of phrase ends.
+    They are the spread of loudness in speech (tens of dB), its mean change, and the shares of pauses, of accents and of
+    phrase ends.
     """
     loudness, change, activity = rhythm[:, 0], rhythm[:, 1], rhythm[:, 2]
     speech = activity > 0.5
@@ -157,7 +159,7 @@ def layer(style: Style, landmarks: Array, arkit: Array, activity: Array, fps: fl
     Parameters
     ----------
     style
-        The manner.
+        The style.
     landmarks : (T, 68, 3) float32
         As in ``Performance``, before the layer.
     arkit : (T, 52) float32
@@ -186,6 +188,6 @@ def layer(style: Style, landmarks: Array, arkit: Array, activity: Array, fps: fl
 
 
 def _displaced(weights: Array) -> Array:
-    """Return what ``weights`` (52,) of 0 or 1 add to the landmarks without parting the lips."""
+    """Return the displacement (68, 3) of the landmarks by ``weights`` (52,) of 0 or 1, without parting the lips."""
     total: Array = sum((alone(int(k)) for k in np.flatnonzero(weights)), np.zeros((68, 3), np.float32))
     return total

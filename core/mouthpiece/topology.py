@@ -34,7 +34,7 @@ MOUTH_LEFT_CORNER: Final = 54
 RIGHT_LID_PAIRS: Final = ((37, 41), (38, 40))
 LEFT_LID_PAIRS: Final = ((43, 47), (44, 46))
 
-#: Points that hardly move against the skull: nose bridge and base, eye corners. Pose is read off these.
+#: Points that hardly move against the skull: nose bridge and base, eye corners. Head pose is computed from these.
 RIGID: Final = (27, 28, 29, 30, 33, 36, 39, 42, 45)
 
 #: Index of each point's mirror image.
@@ -105,10 +105,10 @@ ARKIT_NAMES: Final = (
 
 ARKIT_INDEX: Final = {name: index for index, name in enumerate(ARKIT_NAMES)}
 
-#: Shapes that move lips, jaw, cheeks or tongue: what speech drives and silence puts to rest.
+#: Shapes that move lips, jaw, cheeks or tongue: speech drives them, and they rest in silence.
 ARKIT_MOUTH: Final = tuple(name for name in ARKIT_NAMES if name.startswith(("jaw", "mouth", "tongue", "cheekPuff")))
 
 HEAD_CHANNELS: Final = ("pitch", "yaw", "roll", "x", "y", "z")
 
-#: Points speech does not move: brows, nose and eyes.
+#: Points that speech does not move: brows, nose and eyes.
 UPPER_FACE: Final = RIGHT_BROW + LEFT_BROW + NOSE + RIGHT_EYE + LEFT_EYE

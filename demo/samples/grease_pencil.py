@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addon import compat
-from addon.strokes import handles, planes, settings
+from addon.targets.grease_pencil import handles, planes
+from addon.targets.grease_pencil import settings as drawing_settings
 
 from . import camera, studio
 
@@ -81,7 +82,7 @@ def both(points: Points) -> list[Points]:
     return [points, mirrored(points)]
 
 
-class Sheet:
+class DrawingSheet:
     """A Grease Pencil that strokes are added to, layer by layer, in the front view."""
 
     def __init__(self, name: str) -> None:
@@ -186,7 +187,7 @@ def brow_line() -> Points:
     return smooth([(-0.63, 0.48), (-0.52, 0.555), (-0.38, 0.575), (-0.25, 0.545), (-0.15, 0.50)])
 
 
-def draw(sheet: Sheet) -> None:
+def draw(sheet: DrawingSheet) -> None:
     """Draw the character, from back to front."""
     fringe = smooth([(-0.93, 0.30), (-0.80, 0.52), (-0.70, 0.78), (-0.42, 0.70), (-0.28, 0.86), (0.02, 0.74),
                      (0.22, 0.88), (0.45, 0.70), (0.68, 0.80), (0.80, 0.52), (0.93, 0.30), (1.00, 0.72), (0.74, 1.17),
@@ -211,7 +212,7 @@ def draw(sheet: Sheet) -> None:
     sheet.layer("Brows", [(line, "Hair", 0.006, True) for line in both(thick)])
 
 
-def _draw_mouth(sheet: Sheet) -> None:
+def _draw_mouth(sheet: DrawingSheet) -> None:
     upper, lower = mouth_lines()
     rim = np.concatenate([upper, lower[-2:0:-1]])
     full = np.array([0.0, 0.055]) * _bulge(lower)[-2:0:-1]
@@ -233,7 +234,7 @@ def _bulge(line: Points) -> Points:
     return full
 
 
-def _draw_eyes(sheet: Sheet) -> None:
+def _draw_eyes(sheet: DrawingSheet) -> None:
     upper, lower = lids(EYE_AT)
     white = np.concatenate([upper, lower[-2:0:-1]])
     look = shifted(EYE_AT, 0.03, -0.005)
@@ -247,8 +248,10 @@ def _draw_eyes(sheet: Sheet) -> None:
     sheet.layer("Eyes", [(line, "White", 0.006, True) for line in both(white)])
     sheet.layer("Pupils", [(line, name, 0.006, True) for lines in ([iris, pupil, glint], other)
                            for line, name in zip(lines, ("Iris", "Black", "Glint"), strict=True)])  # fmt: skip
-    sheet.layer("Lids", [(line, "Ink", 0.02, False) for line in both(lash)] + [
-        (line, "Ink", 0.006, False) for line in both(crease)])
+    sheet.layer(
+        "Lids",
+        [(line, "Ink", 0.02, False) for line in both(lash)] + [(line, "Ink", 0.006, False) for line in both(crease)],
+    )
 
 
 def show() -> None:
@@ -259,11 +262,11 @@ def show() -> None:
 
 def build() -> str:
     """Draw the face, lay its handles on it, and set the camera up."""
-    sheet = Sheet("Cartoon")
+    sheet = DrawingSheet("Cartoon")
     draw(sheet)
     obj = sheet.object
     handles.make(obj, landmarks() * np.array([1.0, -1.0]), planes.front())
-    settings.list_layers(obj)
+    drawing_settings.list_layers(obj)
     obj.mouthpiece_strokes.timing = "TWOS"
     studio(light="FLAT", backdrop=(0.42, 0.62, 0.66))
     camera((0.0, 0.0, -0.12), 3.1, side=0.0, flat=True)

@@ -85,7 +85,7 @@ def build() -> str:
     return str(obj.name)
 
 
-class Sheet:
+class ChartSheet:
     """A drawing: shapes are laid on it one over another."""
 
     def __init__(self, drawing: Any, materials: dict[str, int]) -> None:
@@ -124,11 +124,11 @@ class Pen:
             data.materials.append(material)
             self._materials[name] = number
 
-    def sheet(self, layer: str, frame: int) -> Sheet:
+    def sheet(self, layer: str, frame: int) -> ChartSheet:
         """Return a new drawing on that frame of a layer."""
         found = self._data.layers.get(layer) or self._data.layers.new(layer)
         found.use_lights = False
-        return Sheet(found.frames.new(frame).drawing, self._materials)
+        return ChartSheet(found.frames.new(frame).drawing, self._materials)
 
 
 def ellipse(x: float, y: float, width: float, height: float, count: int = 48, power: float = 1.0) -> Points:
@@ -149,7 +149,7 @@ def arc(left: Sequence[float], middle: Sequence[float], right: Sequence[float], 
     return ((1 - t) ** 2 * a + 2 * t * (1 - t) * pull + t**2 * c).astype(np.float32)
 
 
-def _draw_head(sheet: Sheet) -> None:
+def _draw_head(sheet: ChartSheet) -> None:
     sheet.lay(ellipse(0, 0.30, 1.02, 1.02), "Hair", 0.02)
     for side in (-1, 1):
         sheet.lay(ellipse(side * 0.92, -0.05, 0.15, 0.22), "Skin", 0.018)
@@ -167,7 +167,7 @@ def _draw_head(sheet: Sheet) -> None:
     sheet.lay(arc((-0.07, -0.16), (0.0, -0.24), (0.09, -0.15)), "Line", 0.018, closed=False)
 
 
-def _draw_mouth(sheet: Sheet, shape: str) -> None:
+def _draw_mouth(sheet: ChartSheet, shape: str) -> None:
     y = _MOUTH_AT
     if shape == "X":
         sheet.lay(arc((-0.24, y + 0.03), (0, y - 0.03), (0.24, y + 0.03)), "Line", 0.022, closed=False)
@@ -187,7 +187,7 @@ def _draw_mouth(sheet: Sheet, shape: str) -> None:
         sheet.lay(ellipse(0, y - 0.045, 0.10, 0.10), "Tongue")
 
 
-def _draw_open(sheet: Sheet, mouth: Mouth) -> None:
+def _draw_open(sheet: ChartSheet, mouth: Mouth) -> None:
     """Draw lips, the dark between them, tongue, teeth, and the line around."""
     sheet.lay(_opening(mouth, mouth.lips), "Lip")
     inside = _opening(mouth, 0.0)

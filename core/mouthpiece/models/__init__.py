@@ -1,1 +1,1 @@
-"""Networks: finding, verifying and running them, on input of any length."""
+"""The networks: their files, their checks, and running them on input of any length."""

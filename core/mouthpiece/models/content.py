@@ -1,4 +1,4 @@
-"""The content network: what is said to how the mouth moves."""
+"""The content network, which predicts the motion of the mouth from features of speech."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .windows import aggregate, gather, split
 
 Array = NDArray[np.float32]
 
-#: Window, shared part, distrusted border and cross-fade in motion frames (60, 24, 11 and 2 seconds). The
+#: Window, overlap, unused border and cross-fade in motion frames (60, 24, 11 and 2 seconds). The
 #: recurrent network forgets within a few seconds: measured on two minutes of speech, a border of five left
-#: differences of 0.006 to one pass over everything, seven 0.0013, nine 0.00014, eleven none. It is cheap.
+#: differences of 0.006 to one pass over everything, seven 0.0013, nine 0.00014, eleven none.
 WINDOW: Final = 60 * FRAME_RATE
 OVERLAP: Final = 24 * FRAME_RATE
 BORDER: Final = 11 * FRAME_RATE
@@ -44,10 +44,10 @@ class Articulation:
 
 
 class ContentNetwork:
-    """Features in, mouth motion out, for sequences of any length."""
+    """Predicts mouth motion from features, for sequences of any length."""
 
     def __init__(self, session: Session) -> None:
-        """Predict with the network behind ``session``."""
+        """Use the network that ``session`` runs."""
         self._session = session
 
     def predict(self, features: Array) -> Articulation:
@@ -57,7 +57,7 @@ class ContentNetwork:
         return Articulation(offsets, np.clip(outputs["arkit"][0], 0, 1).astype(np.float32))
 
     def stream(self, features: Iterable[Array], frames: int) -> Iterator[Articulation]:
-        """Yield the motion for ``frames`` rows of ``features`` given in pieces; memory is that of one window."""
+        """Yield the motion for ``frames`` rows of ``features``, given in pieces; it holds one window in memory."""
         windows = split(frames, WINDOW, OVERLAP)
         joined = (
             np.concatenate([motion.offsets.reshape(len(rows), -1), motion.arkit], axis=1)

@@ -1,9 +1,9 @@
-"""The phonetic listener: 16 kHz sound to hidden features of speech recognisers.
+"""The phonetic listener, which turns 16 kHz sound into hidden features of speech recognisers.
 
-The networks (hama and the first half of Whisper's encoder, in one graph) pool and attend over everything they are
-given, so their features depend on where a window begins and ends. They are therefore *defined* here as what is heard
-in windows on a fixed grid, cross-faded: one window up to 28 seconds, else the fewest equal ones, always the same
-for a given length. Training uses the same windows.
+The networks (hama and the first half of Whisper's encoder, in one graph) pool and attend over their whole input, so
+their features depend on where a window begins and ends. The features are therefore *defined* here as those of
+cross-faded windows on a fixed grid: one window for up to 28 seconds, else the fewest equal ones, always the same for a
+given length. Training uses the same windows.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from .windows import Window, aggregate, gather, split
 
 Array = NDArray[np.float32]
 
-#: Longest window, shared part, distrusted border and cross-fade, in motion frames (28, 3, 0.5 and 2 seconds). Both
-#: networks were made for up to thirty seconds; they make more of a long window than of two short ones (on clips of 21
-#: to 28 s the correlation of the lips' opening is .828 in windows of 20 s and more, .821 in ones of 14 s).
+#: Longest window, overlap, unused border and cross-fade, in motion frames (28, 3, 0.5 and 2 seconds). Both networks
+#: were made for up to thirty seconds; one long window gives better results than two short ones (on clips of 21 to 28 s
+#: the correlation of the lips' opening is .828 in windows of 20 s and more, .821 in ones of 14 s).
 WINDOW: Final = 28 * FRAME_RATE
 OVERLAP: Final = 3 * FRAME_RATE
 BORDER: Final = FRAME_RATE // 2
 FADE: Final = 2 * FRAME_RATE
-#: Sounds shorter than this are heard three times over, with pauses between, and the middle one is used.
+#: Sounds shorter than this are repeated three times, with pauses between, and the features of the middle are used.
 SHORT_SAMPLES: Final = 5 * RATE
 PAUSE_SAMPLES: Final = RATE
 #: Samples per hidden vector.
@@ -47,7 +47,7 @@ _STEP_SAMPLES: Final = RATE // PHONETIC_RATE
 
 
 class Rows(Protocol):
-    """Anything a range of rows can be taken from: an array, a tensor."""
+    """An array or tensor: its rows can be sliced."""
 
     def __getitem__(self, rows: slice, /) -> Self:
         """Return some of the rows."""
@@ -58,7 +58,7 @@ R = TypeVar("R", bound=Rows)
 
 
 def repeated(samples: Array, run: Callable[[Array], R]) -> R:
-    """Return what ``run`` makes (steps, P) of ``samples`` (N,), heard three times over if they are short."""
+    """Return the features (steps, P) that ``run`` gives for ``samples`` (N,), repeated three times if short."""
     if len(samples) >= SHORT_SAMPLES:
         return run(samples)
     steps = -(-len(samples) // _STEP_SAMPLES)
@@ -74,14 +74,14 @@ class PhoneticListener:
     """Turns sound into one feature vector per motion frame."""
 
     def __init__(self, session: Session, encoder: Encoder | None = None) -> None:
-        """Listen with the network behind ``session``, and with ``encoder`` besides."""
+        """Use the network that ``session`` runs and, if given, ``encoder`` as well."""
         self._session, self._encoder = session, encoder
 
     def hidden(self, samples: Array) -> Array:
         """Return the hidden features (about N / 320, 896) at 50 Hz of one window of 16 kHz ``samples`` (N,).
 
-        What is short is repeated: the network pools over everything it hears and makes little of a lone word.
-        (On the validation pack's single words that raised the correlation of the lips' opening from .53 to .55.)
+        Short samples are repeated, because the network pools over its whole input and does badly on a lone word.
+        (On the validation pack's single words, that raised the correlation of the lips' opening from .53 to .55.)
         """
         return repeated(samples, self._run)
 
@@ -91,7 +91,7 @@ class PhoneticListener:
         return np.concatenate([fit(rows, len(parts[0])) for rows in parts], axis=1)
 
     def window_features(self, samples: Array, frames: int) -> Array:
-        """Return the features (frames, 1844) of one window; ``samples`` carries a 256-sample margin at both ends.
+        """Return the features (frames, 1844) of one window; ``samples`` has a margin of 256 samples at both ends.
 
         An encoder of width D adds 2 D numbers to each frame.
         """
@@ -105,8 +105,8 @@ class PhoneticListener:
     def features(self, blocks: Iterable[Array], frames: int, gain: float = 1.0) -> Iterator[Array]:
         """Yield the features of a whole sound, (t, 1844) at a time, ``frames`` rows in all.
 
-        ``blocks`` are consecutive 16 kHz samples of any length; ``gain`` multiplies them. Memory is that of
-        one window.
+        ``blocks`` are consecutive 16 kHz samples of any length; ``gain`` multiplies them. It holds one window in
+        memory.
         """
         windows = split(frames, WINDOW, OVERLAP)
         spans = [

@@ -1,7 +1,7 @@
-"""Network files and their sidecars: what is shipped, what it expects, and whether it is intact.
+"""Network files and their sidecars, which say what a network expects and whether its file is intact.
 
-A network ``NAME.onnx`` travels with ``NAME.onnx.json``. Shapes, rates and names come from that sidecar,
-never from code, and the file's SHA-256 must match it. Nothing is ever downloaded.
+The sidecar of a network ``NAME.onnx`` is ``NAME.onnx.json``. Shapes, rates and names come from the sidecar, never from
+code, and the network file's SHA-256 must be the one in it. Nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from ..files import ASSETS
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import OnnxSession
 
-ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
-
-#: Sidecar layout this version reads.
+#: Format number of the sidecars this version reads.
 SIDECAR_FORMAT: Final = 1
 
 
@@ -35,8 +34,8 @@ class Sidecar:
     name, version : str
         Identity of the network.
     kind : str
-        ``"phonetic"`` (waveform to phonetic features), ``"encoder"`` (waveform to more of them, a user's own),
-        ``"content"`` (those to mouth motion), ``"voice"`` (waveform to voice print), ``"head"`` (rhythm and manner to
+        ``"phonetic"`` (waveform to phonetic features), ``"encoder"`` (waveform to features of a user's own encoder),
+        ``"content"`` (features to mouth motion), ``"voice"`` (waveform to voice print), ``"head"`` (rhythm and style to
         head motion), ``"faces"`` (picture to places of faces), ``"landmarks"`` (picture of a face to its points)
         or ``"portrait"`` (warped face to the same face repaired).
     sha256 : str
@@ -52,18 +51,17 @@ class Sidecar:
     arkit_names : tuple of str
         Names of the blendshape outputs of a content network.
     listener : str
-        SHA-256 of the phonetic network a content network learned to hear with; empty in descriptions from before
-        version 0.4.
+        SHA-256 of the phonetic network a content network was trained with; empty in sidecars from before version 0.4.
     encoder : str
-        SHA-256 of the encoder a content network hears with besides the listener; empty for none.
+        SHA-256 of the encoder a content network needs besides the listener; empty for none.
     normalise : bool
-        Whether an encoder's waveform is to have zero mean and unit variance.
+        Whether an encoder needs a waveform with zero mean and unit variance.
     window : int
-        Samples an encoder needs for its first vector, which is the middle's; 0 if it pads by itself.
+        Samples an encoder needs for its first vector, which describes their middle; 0 if it pads its input itself.
     licence, data : str
         Licence of the weights, and what they were trained on.
     provenance : mapping
-        Anything worth keeping: training command, seed, figures. Not interpreted.
+        Notes about the training (command, seed, figures), which no code reads.
     """
 
     name: str
@@ -90,7 +88,7 @@ class Sidecar:
         Raises
         ------
         ModelError
-            If the sidecar carries none.
+            If the sidecar holds none.
         """
         face = np.array(self.neutral, dtype=np.float32)
         if face.shape != (LANDMARK_COUNT, 3):
@@ -100,7 +98,7 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A verified network: its sidecar and the bytes the sidecar vouches for."""
+    """A verified network: its sidecar, and the bytes of its file, whose hash is the sidecar's."""
 
     sidecar: Sidecar
     content: bytes
@@ -156,7 +154,7 @@ def find(name: str, folder: Path | None = None) -> Network:
     Raises
     ------
     ModelError
-        If it is not there, or its file is not the one its sidecar vouches for.
+        If it is missing, or the hash of its file is not the sidecar's.
     """
     places = [place for place in (folder, ASSETS) if place is not None]
     for place in places:

@@ -1,4 +1,4 @@
-"""Running a network: the one place that knows ONNX Runtime."""
+"""Runs networks by ONNX Runtime, which only this module knows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import ModelError
 
 
 class Session(Protocol):
-    """A loaded network: arrays in by name, arrays out by name."""
+    """A loaded network: a function from named arrays to named arrays."""
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
         """Return the network's outputs for ``inputs``."""
@@ -23,7 +23,7 @@ class Session(Protocol):
 class OnnxSession:
     """A network run by ONNX Runtime on the CPU.
 
-    One thread by default: takes are short, batches run side by side, and more threads than cores are
+    It uses one thread by default, because takes are short, batches run side by side, and more threads than cores are
     slower than one.
     """
 
@@ -53,7 +53,7 @@ class OnnxSession:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        """Return the network's outputs for ``inputs``; types are those the network declares."""
+        """Return the network's outputs for ``inputs``, in the types the network declares."""
         values = self._session.run(self._outputs, {name: np.ascontiguousarray(x) for name, x in inputs.items()})
         return dict(zip(self._outputs, values, strict=True))
 

@@ -1,7 +1,7 @@
-"""Long input in bounded memory: cut a stream into overlapping windows and join what comes out.
+"""Cuts a long stream into overlapping windows and joins the results, in bounded memory.
 
-Both halves work on streams, so a hundred-minute file needs no more memory than a window. Windows lie on
-a grid fixed by the total length alone; how a caller happens to cut its blocks changes nothing.
+Cutting and joining work on streams, so a hundred-minute file needs no more memory than one window. The windows depend
+on the total length alone, not on how a caller cuts its blocks.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Window:
 def split(count: int, size: int, overlap: int) -> tuple[Window, ...]:
     """Return the fewest windows of at most ``size`` frames that cover ``count`` frames, all equally long.
 
-    Neighbours share at least ``overlap`` frames, because a network that looks both ways knows too
-    little near its window's borders. A sequence of up to ``size`` frames is one window.
+    Neighbours share at least ``overlap`` frames, because a network that looks both ways has too little input near its
+    window's borders. A sequence of up to ``size`` frames is one window.
     """
     if count <= size:
         return (Window(0, count),)
@@ -45,8 +45,8 @@ def split(count: int, size: int, overlap: int) -> tuple[Window, ...]:
 def gather(blocks: Iterable[NDArray[Any]], spans: Sequence[Window]) -> Iterator[NDArray[Any]]:
     """Yield ``stream[start:stop]`` for each of ``spans`` (ascending) from a stream given in ``blocks``.
 
-    Parts of a span before the stream's start or after its end are zero. Holds no more than one span
-    and one block at a time.
+    Parts of a span before the stream's start or after its end are zero. No more than one span and one block are in
+    memory at a time.
     """
     source = iter(blocks)
     held: list[NDArray[Any]] = []
@@ -74,11 +74,11 @@ def gather(blocks: Iterable[NDArray[Any]], spans: Sequence[Window]) -> Iterator[
 
 
 def aggregate(pieces: Iterable[Array], windows: Sequence[Window], border: int, fade: int) -> Iterator[Array]:
-    """Yield the joined sequence, piece by piece, from one result per window.
+    """Yield the joined sequence, piece by piece, given one result per window.
 
-    Each window is trusted up to ``border`` frames before its end; over the ``fade`` frames before that the
-    next window takes over linearly. The next window is thus used from ``overlap - border - fade`` frames
-    after its own start: choose the overlap so that this is enough for the network as well.
+    Each window is used up to ``border`` frames before its end; over the ``fade`` frames before that it is blended
+    linearly into the next. The next window is thus used from ``overlap - border - fade`` frames after its own start:
+    choose the overlap so that this is enough for the network as well.
     """
     kept: Array | None = None
     done = 0

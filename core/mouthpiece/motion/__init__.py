@@ -1,1 +1,1 @@
-"""Rig-free motion: what is added to or done with what the networks predict."""
+"""Motion without a rig: what is added to the networks' predictions, and how it is changed."""

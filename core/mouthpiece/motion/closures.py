@@ -1,4 +1,4 @@
-"""Where lips meet, and keeping them met whatever else is done to the motion."""
+"""Finds where lips meet, and keeps them together when other parts of the motion change."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..topology import ARKIT_INDEX, LANDMARK_COUNT
 
 Array = NDArray[np.float32]
 
-#: Inner lips' points above and below each other: the person's right, middle, left.
+#: Inner points of the upper lip, and those of the lower lip below them: the person's right, middle, left.
 UPPER: Final = (61, 62, 63)
 LOWER: Final = (67, 66, 65)
-#: How much of a pair's parting each lip point goes along with: point -> (right, middle, left) pair.
+#: Share of the motion of each pair's point that another lip point takes part in: point -> (right, middle, left) pair.
 _FOLLOW_LOWER: Final = {
     67: (1.0, 0.0, 0.0),
     66: (0.0, 1.0, 0.0),
@@ -37,11 +37,11 @@ _FOLLOW_UPPER: Final = {
 }
 #: Share of a correction made by the lower lip, which does most of the closing.
 _LOWER_SHARE: Final = 0.7
-#: Gap in eye distances up to which lips count as met (m, b, p), and from which they do not. Between the two lies
-#: what f and v do: the lower lip touches the teeth, and a slit is left to see.
+#: Gap in eye distances up to which lips count as meeting (m, b, p), and from which they count as open. In between are
+#: f and v: the lower lip touches the teeth, and a slit stays open.
 _SHUT: Final = 0.02
 _OPEN: Final = 0.06
-#: Shapes that part the lips or bring them together.
+#: Columns of the ARKit shapes that part the lips or bring them together.
 PARTING: Final = tuple(
     ARKIT_INDEX[name]
     for name in (
@@ -63,13 +63,13 @@ PARTING: Final = tuple(
 
 
 def gaps(points: NDArray[np.floating]) -> Array:
-    """Return how far each pair of inner lip points (T, 3) of ``points`` (T, 68, 3) is apart, downwards."""
+    """Return the vertical gaps (T, 3) of the three inner lip pairs of ``points`` (T, 68, 3), in their unit."""
     apart: Array = (points[:, LOWER, 1] - points[:, UPPER, 1]).astype(np.float32)
     return apart
 
 
 def contact(points: NDArray[np.floating]) -> Array:
-    """Return how nearly (T,), 0 to 1, the lips of ``points`` (T, 68, 3, in eye distances) meet.
+    """Return how closely, 0 to 1, the lips of ``points`` (T, 68, 3), in eye distances, meet: (T,).
 
     1 where they are shut, as for m, b and p; in between where the lower lip is at the teeth, as for f and v; and 0
     where the mouth is open.
@@ -80,12 +80,12 @@ def contact(points: NDArray[np.floating]) -> Array:
 
 
 def lower_followers() -> Array:
-    """Return how far (68, 3) each landmark goes along with the lower lip at each of the three pairs."""
+    """Return the share (68, 3) of the lower lip's motion at each of the three pairs that each landmark makes."""
     return _followers(_FOLLOW_LOWER)
 
 
 def upper_followers() -> Array:
-    """Return the same for the upper lip."""
+    """Return the share (68, 3) of the upper lip's motion at each of the three pairs that each landmark makes."""
     return _followers(_FOLLOW_UPPER)
 
 
@@ -96,7 +96,7 @@ def _followers(follow: dict[int, tuple[float, float, float]]) -> Array:
 
 
 def hold(points: Array, wanted: Array, weight: Array) -> None:
-    """Bring the lips of ``points`` (T, 68, 3) to the gaps ``wanted`` (T, 3) by ``weight`` (T,), in place."""
+    """Move the lips of ``points`` (T, 68, 3) towards gaps ``wanted`` (T, 3) by a share ``weight`` (T,), in place."""
     change = weight[:, None] * (wanted - gaps(points))
     points[:, :, 1] += _LOWER_SHARE * change @ lower_followers().T
     points[:, :, 1] -= (1 - _LOWER_SHARE) * change @ upper_followers().T

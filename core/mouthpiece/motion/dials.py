@@ -1,7 +1,7 @@
-"""Dials: what an artist turns after inference, on a finished take, without any network.
+"""Dials: amounts an artist changes on a finished take, after inference and without any network.
 
-A take's arrays stay as they were inferred; :func:`apply` makes what is seen from them. Landmarks, ARKit weights,
-head, gaze and blinks are changed alike, and lips that meet in the take meet in the result.
+A take's arrays stay as they were inferred; :func:`apply` computes the motion to show from them. Landmarks, ARKit
+weights, head, gaze and blinks change together, and lips that meet in the take meet in the result.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TakeError
-from ..performance import Performance
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
 from . import closures, emotions, eyes, mouth, timing
 from .smooth import lowpass
+
+if TYPE_CHECKING:
+    from ..performance import Performance  # takes apply their own dials: :meth:`Performance.final`
 
 Array = NDArray[np.float32]
 
@@ -37,7 +39,7 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "offset": (-5.0, 5.0),
 }
 
-#: What the standard deviation of the smoothing Gaussian is at its strongest, seconds.
+#: Standard deviation of the smoothing Gaussian at ``smoothing`` 1, in seconds.
 _SMOOTH_SECONDS: Final = 0.12
 _BROW_COLUMNS: Final = tuple(index for name, index in ARKIT_INDEX.items() if name.startswith("brow"))
 _EXPRESSION_COLUMNS: Final = tuple(
@@ -45,7 +47,7 @@ _EXPRESSION_COLUMNS: Final = tuple(
     for name, index in ARKIT_INDEX.items()
     if name.startswith(("cheekSquint", "eyeSquint", "eyeWide", "noseSneer"))
 )
-#: Columns that are smoothed whether or not the lips meet.
+#: Columns of ARKit weights that are smoothed also where the lips meet.
 _UPPER_COLUMNS: Final = tuple(
     index
     for name, index in ARKIT_INDEX.items()
@@ -53,30 +55,30 @@ _UPPER_COLUMNS: Final = tuple(
 )
 _BROWS: Final = (*RIGHT_BROW, *LEFT_BROW)
 _MOUTH: Final = (*JAW, *LIPS)
-#: Points smoothed together: more is faster, and takes more memory.
+#: Number of landmarks smoothed at once: more is faster and needs more memory.
 _AT_ONCE: Final = 20
 _EYES_AND_NOSE: Final = (*RIGHT_EYE, *LEFT_EYE, *NOSE)
 
 
 @dataclass(frozen=True, slots=True)
 class Dials:
-    """How a take is to be changed; as built, not at all.
+    """The changes to a take; the defaults change nothing.
 
     Attributes
     ----------
     lips, jaw, brows, blink, head, gaze, expression : float
-        Amounts, 0 (none) to 2 (twice). ``expression`` is that of cheeks, nose and the eyes' surroundings, and of
-        the emotion.
+        Factors on the motion, 0 to 2. ``expression`` scales cheeks, nose, the surroundings of the eyes, and the
+        emotion.
     style : float
-        0 is nobody in particular, 1 the speaker, up to 1.5 the speaker and more.
+        Factor on the style layer, 0 to 1.5: 0 is the average speaker, 1 the style, more exaggerates it.
     emotion : str
         One of ``emotions.NAMES``.
     intensity : float
         How strong the emotion is, 0 to 1.
     smoothing : float
-        0 to 1; closures of the lips stay sharp.
+        Strength of smoothing, 0 to 1; closures of the lips stay sharp.
     offset : float
-        Seconds by which the motion comes later; negative: earlier. Not tied to frames.
+        Seconds by which the motion is later, or earlier if negative; need not be whole frames.
     """
 
     lips: float = 1.0
@@ -98,7 +100,7 @@ class Dials:
         Raises
         ------
         TakeError
-            If a dial is not a number, or out of range, or there is no such emotion.
+            If a dial is not a number or out of range, or there is no such emotion.
         """
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
@@ -111,12 +113,12 @@ class Dials:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Dials:
-        """Return the dials saved in ``Performance.dials``; what is not named is as built.
+        """Return the dials saved in ``Performance.dials``; those not saved are at default.
 
         Raises
         ------
         TakeError
-            If a name is no dial, or its value out of range.
+            If there is no dial of a saved name, or its value is out of range.
         """
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(saved) - known)
@@ -125,12 +127,12 @@ class Dials:
         return cls(**saved)
 
     def saved(self) -> dict[str, Any]:
-        """Return the dials that are turned, by name, as ``Performance.dials`` holds them."""
+        """Return the dials that are not at default, by name, as ``Performance.dials`` holds them."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
 
 def dialled(take: Performance, dials: Dials) -> Performance:
-    """Return ``take`` with ``dials`` stored in place of those it had; its motion stays as inferred."""
+    """Return ``take`` with ``dials`` stored in place of its former ones; its motion stays as inferred."""
     return replace(take, dials=dials.saved())
 
 
@@ -138,7 +140,7 @@ def dialled(take: Performance, dials: Dials) -> Performance:
 class Motion:
     """A take's motion under construction; arrays as in ``Performance``, landmarks as ``offsets`` from ``neutral``.
 
-    ``contact`` (T,) is how nearly the lips meet in the take.
+    ``contact`` (T,) is how closely, 0 to 1, the lips meet in the take.
     """
 
     fps: float
@@ -153,9 +155,9 @@ class Motion:
 
 
 def apply(take: Performance, dials: Dials) -> Performance:
-    """Return ``take`` with its style layer and ``dials`` applied; ``take.dials`` does not count.
+    """Return ``take`` with its style layer and ``dials`` applied; ``take.dials`` is ignored.
 
-    The result has no style layer and no dials of its own. Memory and time grow with the take alone.
+    The result has no style layer and no dials. Memory and time are proportional to the length of the take.
     """
     motion = Motion(
         take.fps,
@@ -198,7 +200,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
 
 
 def _add_style(motion: Motion, take: Performance, amount: float) -> None:
-    """Add the style layer; where lips meet they go on meeting, and the eyes hold on to what they look at."""
+    """Add the style layer, in place; lips that meet still meet, and the eyes keep looking at the same place."""
     if not amount:
         return
     motion.gaze -= eyes.steadying(motion.head)
@@ -208,7 +210,7 @@ def _add_style(motion: Motion, take: Performance, amount: float) -> None:
         return
     apart, parting = closures.gaps(motion.offsets), motion.arkit[:, closures.PARTING]
     for column, (points, weights) in enumerate(zip(take.style_landmarks, take.style_arkit, strict=True)):
-        # One coefficient at a time: a long take's layer is never there twice.
+        # One coefficient at a time, so that a long take's layer is never in memory twice.
         share = amount * take.style[:, column]
         motion.offsets += share[:, None, None] * points
         motion.arkit += share[:, None] * weights
@@ -219,9 +221,9 @@ def _add_style(motion: Motion, take: Performance, amount: float) -> None:
 
 
 def _smooth(motion: Motion, amount: float) -> None:
-    """Smooth face and head; where lips meet, and in proportion where they nearly do, the mouth stays as it is.
+    """Smooth face and head, in place, but the mouth less the more closely the lips meet, and not where they are shut.
 
-    Lids and looks are left alone: smoothing would only make blinks shallow and saccades slow.
+    Lids and gaze are not smoothed: that would make blinks shallow and saccades slow.
     """
     if not amount:
         return
@@ -239,14 +241,14 @@ def _smooth(motion: Motion, amount: float) -> None:
 
 
 def _amounts(motion: Motion, dials: Dials) -> None:
-    """Scale what each amount is about."""
+    """Multiply each part of the motion by its dial, in place."""
     mouth.scale(motion.offsets, motion.arkit, dials.lips, dials.jaw)
     motion.offsets[:, _BROWS] *= dials.brows
     motion.arkit[:, _BROW_COLUMNS] *= dials.brows
     motion.arkit[:, _EXPRESSION_COLUMNS] *= dials.expression
     motion.offsets[:, _EYES_AND_NOSE] *= dials.expression
     motion.blink = np.clip(motion.blink * dials.blink, 0, 1)
-    # What the eyes do against the head's turn goes with the head, and only the rest is a look.
+    # The part of the gaze that makes up for the head's turn is scaled with the head; the rest by the gaze dial.
     looks = motion.gaze - eyes.steadying(motion.head)
     motion.head *= dials.head
     motion.gaze = looks * np.float32(dials.gaze) + eyes.steadying(motion.head)

@@ -1,7 +1,7 @@
-"""Emotions over speech: the face bends, and the lips go on saying what they say.
+"""Adds emotions to speech without changing how far the lips open.
 
-Which muscles make which emotion follows the Facial Action Coding System (Ekman & Friesen 1978; the AU numbers below)
-and its prototypes of the basic emotions; how much of each was set by eye on the demo head.
+The shapes of each emotion follow the Facial Action Coding System (Ekman & Friesen 1978; the AU numbers below) and its
+prototypes of the basic emotions; their weights were set by eye on the demo head.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Emotion:
     Attributes
     ----------
     upper : mapping of str to float
-        Brows, eyes, cheeks and nose: speech leaves them alone.
+        Shapes of brows, eyes, cheeks and nose, which speech does not move.
     mouth : mapping of str to float
-        Corners and chin: they give way where speech rounds the lips.
+        Shapes of the corners of the mouth and the chin, which are reduced where speech rounds the lips.
     droop : float
-        Share of a blink by which the lids hang.
+        Share of a blink by which the lids are lowered.
     jaw : float
-        By how much more the jaw opens, where it opens.
+        By which share the jaw opens further where it opens.
     """
 
     upper: Mapping[str, float] = field(default_factory=dict)
@@ -68,22 +68,23 @@ _EMOTIONS: Final[Mapping[str, Emotion]] = {
 }
 NAMES: Final = tuple(_EMOTIONS)
 
-#: An emotion comes and goes: corner in hertz and spread of the drift, in shares of it.
+#: The strength of an emotion drifts: corner frequency of the drift in hertz, and its spread as a share of the strength.
 _DRIFT_HERTZ: Final = 0.35
 _DRIFT: Final = 0.12
-#: How much more of the upper face there is on an accent, and how much less of the mouth while someone speaks.
+#: By which share the upper face's part rises on an accent, and the mouth's part falls while someone speaks.
 _ACCENT: Final = 0.35
 _ACCENT_HERTZ: Final = (1.6, 0.4)
 _GIVEN_WAY: Final = 0.2
-#: Share of the mouth's part that fully rounded lips take away.
+#: Share by which fully rounded lips reduce the mouth's part.
 _ROUNDED: Final = 0.5
 _EYES: Final = tuple(index for name, index in ARKIT_INDEX.items() if name.startswith("eye"))
 
 
 def add(motion: Motion, name: str, strength: float, rng: np.random.Generator) -> None:
-    """Add the emotion ``name`` at ``strength`` (0..2) to ``motion``, in place; the gap of the lips stays as it is.
+    """Add the emotion ``name`` at ``strength`` (0..2) to ``motion``, in place; the gap of the lips does not change.
 
-    Strength drifts, rises with accents and lets speech through, so that the face is no mask; ``rng`` decides how.
+    The strength drifts randomly (by ``rng``), rises on accents and falls at the mouth in speech, so that the face is
+    never frozen in the emotion.
     """
     emotion = _EMOTIONS[name]
     if not strength or name == "neutral":
@@ -92,7 +93,7 @@ def add(motion: Motion, name: str, strength: float, rng: np.random.Generator) ->
     for course, named in ((upper, emotion.upper), (lower, emotion.mouth)):
         for column, weight in enumerate(weights_of(named)):
             if weight:
-                # Lids that shut are shut, however wide or narrow the eye was.
+                # An emotion opens or narrows the eye only as far as the lids are not shut by a blink.
                 lids = 1 - motion.blink.mean(axis=1) if column in _EYES else 1
                 _raise(motion, column, weight * course * lids)
     motion.blink += (1 - motion.blink) * emotion.droop * np.minimum(upper, 1)[:, None]
@@ -101,7 +102,7 @@ def add(motion: Motion, name: str, strength: float, rng: np.random.Generator) ->
 
 
 def _raise(motion: Motion, column: int, amount: Array) -> None:
-    """Raise the shape ``column`` by ``amount`` (T,), as far as it goes, and the points with it."""
+    """Raise the weight of the shape ``column`` by ``amount`` (T,), up to 1, and move the landmarks with it."""
     before = motion.arkit[:, column].copy()
     motion.arkit[:, column] = np.clip(before + amount, 0, 1)
     gained = motion.arkit[:, column] - before
@@ -111,7 +112,7 @@ def _raise(motion: Motion, column: int, amount: Array) -> None:
 
 
 def _courses(motion: Motion, strength: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return the strength (T,) over time of the upper face's part and of the mouth's."""
+    """Return the strength over time of the upper face's part and of the mouth's, each (T,)."""
     pad = int(4 * motion.fps)
     noise = lowpass(rng.standard_normal(len(motion.activity) + 2 * pad), _DRIFT_HERTZ, motion.fps)
     drift = 1 + _DRIFT * np.clip(noise / max(float(noise.std()), 1e-9), -2, 2)[pad:-pad]

@@ -1,4 +1,4 @@
-"""Lids and looks: blinks and gaze onto landmarks and ARKit weights, and eyes that hold still while the head turns."""
+"""Puts blinks and gaze onto landmarks and ARKit weights, and keeps the eyes steady while the head turns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Array = NDArray[np.float32]
 
 #: Eye rotation, in radians, at which an eyeLook shape is fully on.
 _LOOK_FULL: Final = (0.61, 0.44)
-#: How far lids follow the eye down, in share of a blink per radian.
+#: How far lids follow the eye down, as a share of a blink per radian.
 _LID_FOLLOW: Final = 0.35
-#: Where the lids meet, between upper (0) and lower (1): the upper does nearly all of the way.
+#: Where the lids meet, between upper (0) and lower (1) lid: the upper moves most.
 _SEAM: Final = 0.85
-#: Share of the head's turn that the eyes make up for by turning the other way. Measured on tracked speakers: 0.2 to
-#: 0.3 in yaw and pitch alike, too little, for irises of a few pixels seem to move less than they do; people who look
-#: at something come near 1 (the vestibulo-ocular reflex). Between the two, by eye.
+#: Share of the head's turn that the eyes make up for by turning the other way. On tracked speakers it measures 0.2 to
+#: 0.3 in yaw and pitch, which is too little, as irises a few pixels wide seem to move less than they do; people who
+#: look at something come near 1 (the vestibulo-ocular reflex). This value between the two was set by eye.
 _STEADYING: Final = 0.6
 
 
 def close_lids(landmarks: Array, blink: Array) -> None:
-    """Bring the lids of ``landmarks`` (T, 68, 3) together by ``blink`` (T, 2), in place."""
+    """Close the lids of ``landmarks`` (T, 68, 3) by the share ``blink`` (T, 2) of left and right eye, in place."""
     for column, pairs in enumerate((LEFT_LID_PAIRS, RIGHT_LID_PAIRS)):
         for upper, lower in pairs:
             seam = (1 - _SEAM) * landmarks[:, upper] + _SEAM * landmarks[:, lower]
@@ -54,9 +54,9 @@ def write_eyes(arkit: Array, blink: Array, look: Array) -> None:
 
 
 def open_lids(offsets: Array, neutral: Array, blink: Array) -> None:
-    """Take the blinks ``blink`` (T, 2) out of ``offsets`` (T, 68, 3) from the face ``neutral`` (68, 3), in place.
+    """Remove the blinks ``blink`` (T, 2) from ``offsets`` (T, 68, 3) of the face ``neutral`` (68, 3), in place.
 
-    The inverse of :func:`close_lids` but for what the lids did besides, which a blink hides.
+    This is the inverse of :func:`close_lids`, except for other motion of the lids, which a full blink hides.
     """
     for column, pairs in enumerate((LEFT_LID_PAIRS, RIGHT_LID_PAIRS)):
         for upper, lower in pairs:
@@ -67,6 +67,6 @@ def open_lids(offsets: Array, neutral: Array, blink: Array) -> None:
 
 
 def steadying(head: Array) -> Array:
-    """Return the gaze (T, 2) that keeps the eyes on what they look at while the ``head`` (T, 6) turns."""
+    """Return the gaze (T, 2), in radians, that makes up for the turn of the ``head`` (T, 6)."""
     held: Array = (_STEADYING * np.stack([head[:, 1], -head[:, 0]], axis=1)).astype(np.float32)
     return held

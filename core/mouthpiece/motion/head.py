@@ -1,9 +1,8 @@
-"""Head motion drawn from what real speakers do: a generative model, seeded.
+"""Generates head motion like that of real speakers, from a seed.
 
-Head pose is a sum of octave bands. A network (``assets/head.onnx``, trained by ``training/train_speaker.py``) says for
-every moment of the speech what each band does on average and how widely it varies there; a generator draws from that.
-The same seed gives the same head, another seed another one as likely. Nothing is carried from one moment to the next,
-so the head cannot drift, however long the sound.
+Head pose is a sum of octave bands. A network (``assets/head.onnx``, trained by ``training/speaker/train.py``) predicts
+mean and spread of each band for every moment of the speech; random motion is drawn from these. The same seed gives the
+same motion, another seed another one. No moment depends on the one before, so the head cannot drift in a long sound.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ Floats = NDArray[np.float64]
 HEAD_RATE: Final = FRAME_RATE / 2
 EDGES: Final = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 BANDS: Final = len(EDGES)
-#: Place of each band from -1/2 (slowest) to 1/2: what quickness tilts.
+#: Place of each band from -1/2 (slowest) to 1/2 (fastest), by which quickness scales it.
 STEPS: Final = np.linspace(-0.5, 0.5, BANDS)
 AXES: Final = 6
-#: Numbers a moment of rhythm is told in: loudness, its change, speech, and one for each state.
+#: Numbers that describe a moment of rhythm: loudness, its change, speech, and one for each state.
 RHYTHM_SIZE: Final = 3 + len(STATES)
-#: Samples of noise beyond both ends, so that bands are at full strength where the sound begins.
+#: Samples of noise beyond both ends, so that bands have full strength at the beginning of the sound.
 _MARGIN: Final = 256
 
 
 def rhythm_features(activity: Array, decibels: Array, states: NDArray[np.int8]) -> Array:
-    """Return what the network hears (T / 2, 7) at 12.5 Hz of activity, loudness in dB and states (T,) at 25 Hz."""
+    """Return the network's input (T / 2, 7) at 12.5 Hz from activity, loudness in dB and states, each (T,) at 25 Hz."""
     speech = float(np.average(decibels, weights=np.maximum(activity, 1e-6)))
     loudness = np.clip((decibels - speech) / 10, -4, 2)
     change = np.gradient(loudness) if len(loudness) > 1 else np.zeros_like(loudness)
@@ -50,9 +49,9 @@ def rhythm_features(activity: Array, decibels: Array, states: NDArray[np.int8]) 
 
 
 def shares(count: int) -> Floats:
-    """Return how much (7, ``count`` // 2 + 1) of each frequency belongs to each band; the shares add up to one.
+    """Return the share (7, ``count`` // 2 + 1) of each frequency in each band; the shares add up to one.
 
-    Neighbours hand over within half an octave around their edge.
+    Neighbouring bands are blended within half an octave around their common edge.
     """
     place = np.log2(np.maximum(np.fft.rfftfreq(count, 1 / HEAD_RATE), 1e-6))
     above = np.stack([np.ones_like(place), *(np.clip((place - np.log2(e)) / 0.5 + 0.5, 0, 1) for e in EDGES[1:])])
@@ -62,7 +61,7 @@ def shares(count: int) -> Floats:
 
 
 def bands(track: Floats) -> Floats:
-    """Return the octave bands (7, T, C) of ``track`` (T, C) at 12.5 Hz; they add up to it."""
+    """Return the octave bands (7, T, C) of ``track`` (T, C) at 12.5 Hz; their sum is ``track``."""
     spectrum = np.fft.rfft(track, axis=0)
     return np.stack([np.fft.irfft(spectrum * share[:, None], len(track), axis=0) for share in shares(len(track))])
 
@@ -70,7 +69,7 @@ def bands(track: Floats) -> Floats:
 def noise_bands(count: int, rng: np.random.Generator) -> Floats:
     """Return independent noise (7, ``count``, 6) at 12.5 Hz, each band with a variance of one."""
     length = count + 2 * _MARGIN
-    # the root of the shares: it is power that independent bands add up to
+    # roots of the shares, because it is the powers of independent bands that add up
     filters = np.sqrt(shares(length))
     power = (filters[:, 1:] ** 2).sum(axis=1) * 2 / length
     spectrum = np.fft.rfft(rng.standard_normal((BANDS, length, AXES)), axis=1)
@@ -81,18 +80,18 @@ def noise_bands(count: int, rng: np.random.Generator) -> Floats:
 
 
 def sway(rhythm: Array, tilt: tuple[float, float], session: Session, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return the average speaker's head (R, 6) at 12.5 Hz, as in ``Performance.head``, and what the manner adds.
+    """Return the average speaker's head motion (R, 6) at 12.5 Hz, as in ``Performance.head``, and what the style adds.
 
     Parameters
     ----------
     rhythm : (R, 7) float32
         What :func:`rhythm_features` returns.
     tilt : (float, float)
-        The speaker's manner: logarithms of amplitude and of quickness, 0 for the average speaker.
+        The style's logarithms of amplitude and of quickness, 0 for the average speaker.
     session
         The head network.
     rng
-        Draws the head.
+        Source of the random motion.
     """
     outputs = session({"rhythm": rhythm[None]})
     mean, spread = (np.asarray(outputs[name][0], np.float64).transpose(1, 0, 2) for name in ("mean", "spread"))
@@ -103,14 +102,14 @@ def sway(rhythm: Array, tilt: tuple[float, float], session: Session, rng: np.ran
 
 
 def strengths(amplitude: float, quickness: float) -> Floats:
-    """Return the factor (7,) on each band of a speaker of that manner (logarithms; 0 for the average speaker)."""
+    """Return the factor (7,) on each band for a style's logarithms of amplitude and quickness (0: average speaker)."""
     factors: Floats = np.exp(amplitude + quickness * STEPS)
     return factors
 
 
 def at(motion: Array, frames: int, fps: float) -> Array:
-    """Return ``motion`` (R, 6) of 12.5 Hz as ``frames`` frames at ``fps``."""
-    # a sample stands for the middle of the two frames it was made from
+    """Return ``motion`` (R, 6), sampled at 12.5 Hz, as ``frames`` frames at ``fps``."""
+    # the time of a sample is the middle of the two frames it was made from
     times = np.maximum(np.arange(frames) / fps - 0.5 / FRAME_RATE, 0)
     sampled: Array = sample(motion, HEAD_RATE, times).astype(np.float32)
     return sampled

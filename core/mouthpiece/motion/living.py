@@ -1,7 +1,7 @@
-"""A living face around the mouth: blinks, looks and brows as real speakers have them, drawn from a seeded generator.
+"""Generates blinks, gaze and brow motion like that of real speakers, from a seed.
 
-How often, how long and how far was measured on tracked speakers (``training/living_statistics.py``) and lies in
-``assets/living.json``; here it is drawn from, in step with the speech.
+How often, how long and how far was measured on tracked speakers (``training/tables/idle_motion.py``) and is stored in
+``assets/living.json``; events are drawn from these distributions, at rates that depend on the speech.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..features import FRAME_RATE
+from ..files import ASSETS
 from . import eyes
 from .prosody import STATES
 from .shapes import alone, weights_of
@@ -25,30 +25,30 @@ from .shapes import alone, weights_of
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "living.json"
+_FILE: Final = ASSETS / "living.json"
 
-#: Seconds lids stay shut; the rest of a blink's course is measured.
+#: Seconds the lids stay shut in a blink; the times of closing and opening were measured.
 _SHUT_SECONDS: Final = 0.04
-#: Least seconds from open to shut, and back.
+#: Least seconds a blink takes from open to shut, and from shut to open.
 _LEAST_CLOSING: Final = 0.06
-#: Seconds a saccade takes, and seconds more a radian (Bahill, Clark & Stark 1975: 21 ms, and 2.2 ms a degree). The
-#: measured clips have 25 frames a second, too few to see it.
+#: Seconds a saccade takes, and additional seconds per radian (Bahill, Clark & Stark 1975: 21 ms, and 2.2 ms per
+#: degree). The measured clips have 25 frames a second, too few to measure it.
 _SACCADE: Final = (0.021, 0.126)
 _AXES: Final = ("horizontal", "vertical")
-#: How much of the difference between looks at home and away goes into how long they are held; the measured intervals
-#: they are drawn from have the rest in them already.
+#: How much of the measured difference in duration between looks ahead and looks away is applied; the measured intervals
+#: already contain the rest.
 _HOLDING: Final = 0.9
-#: Share of the spread of looks that is drawn: that those too near the last are drawn anew makes up for the rest.
+#: Factor on the spread of drawn looks: drawing again those too near the last look widens it back to the measured one.
 _NARROWED: Final = 0.9
-#: Looks drawn until one is far enough from the last to be a jump.
+#: Most attempts at drawing a look that is far enough from the last one.
 _TRIES: Final = 8
-#: How unlike each other the outer brows' shares of two raises are (standard deviation of the logarithm).
+#: Spread of the outer brows' share in a raise of the brows (standard deviation of the logarithm).
 _OUTER_SPREAD: Final = 0.4
 
 
 @cache
 def statistics() -> Mapping[str, Any]:
-    """Return what was measured: ``blink``, ``gaze`` and ``brow``, as ``training/living_statistics.py`` describes.
+    """Return the distributions ``blink``, ``gaze`` and ``brow`` as ``training/tables/idle_motion.py`` measured them.
 
     Raises
     ------
@@ -65,18 +65,18 @@ def statistics() -> Mapping[str, Any]:
 
 
 def moments(name: str, states: NDArray[np.int8], rng: np.random.Generator, lengths: Floats | None = None) -> Floats:
-    """Return the seconds at which events ``name`` (``blink``, ``gaze``, ``brow``) happen, ascending.
+    """Return random times, in ascending seconds, of the events ``name`` (``blink``, ``gaze`` or ``brow``).
 
-    Intervals come from the measured distribution, on a clock that runs as much faster in each state of speech
-    (``states`` (T,) at 25 Hz) as such events are more frequent in it; the n-th is made ``lengths[n]`` times as long.
+    Intervals are drawn from the measured distribution and shortened in each state of speech (``states`` (T,) at 25 Hz)
+    by how much more frequent such events are in it; the n-th is also multiplied by ``lengths[n]``.
     """
     measured = statistics()[name]
     rate = measured["rate"]
     pace = np.array([rate[state] for state in STATES]) / rate["all"]
     clock = np.concatenate([[0.0], np.cumsum(pace[states])]) / FRAME_RATE
-    spans = _drawn(measured["interval"], rng, most_events(name, states) if lengths is None else len(lengths))
+    spans = _random_values(measured["interval"], rng, most_events(name, states) if lengths is None else len(lengths))
     spans = spans if lengths is None else spans * lengths
-    # The first interval began before the sound did; a long one is the likelier to be under way.
+    # The first interval began before the sound: the longer an interval, the likelier it is to be that one.
     table = np.array(measured["interval"])
     spans[0] = rng.choice(table, p=table / table.sum())
     beat = np.cumsum(spans) - rng.uniform() * spans[0]
@@ -85,14 +85,14 @@ def moments(name: str, states: NDArray[np.int8], rng: np.random.Generator, lengt
 
 
 def most_events(name: str, states: NDArray[np.int8]) -> int:
-    """Return more events ``name`` than ever happen in as much speech as ``states`` (T,)."""
+    """Return an upper bound of the number of events ``name`` during ``states`` (T,)."""
     measured = statistics()[name]
     fastest = max(measured["rate"].values()) / measured["rate"]["all"]
     return 20 + int(2 * fastest * len(states) / FRAME_RATE / float(np.mean(measured["interval"])))
 
 
-def _drawn(table: Sequence[float] | Floats, rng: np.random.Generator, count: int) -> Floats:
-    """Return ``count`` values of a distribution whose quantiles, evenly spaced, are ``table``."""
+def _random_values(table: Sequence[float] | Floats, rng: np.random.Generator, count: int) -> Floats:
+    """Return ``count`` random values of a distribution with the evenly spaced quantiles ``table``."""
     values: Floats = np.interp(rng.uniform(0, len(table) - 1, count), np.arange(len(table)), table)
     return values
 
@@ -102,15 +102,15 @@ def blinks(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Gen
     measured = statistics()["blink"]
     lid = np.zeros(frames)
     when = moments("blink", states, rng)
-    rise, fall, height = (_drawn(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    rise, fall, height = (_random_values(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
     for moment, closing, opening, top in zip(when, 2 * rise, 2 * fall, height, strict=True):
         up, down = (max(lasts - _SHUT_SECONDS, _LEAST_CLOSING) for lasts in (closing, opening))
-        _bump(lid, fps, moment, (up, _SHUT_SECONDS, down), top)
+        _add_bump(lid, fps, moment, (up, _SHUT_SECONDS, down), top)
     return np.repeat(lid[:, None], 2, axis=1).astype(np.float32)
 
 
-def _bump(track: Floats, fps: float, moment: float, phases: tuple[float, float, float], top: float) -> None:
-    """Raise ``track`` (T,) to ``top`` around ``moment``, in ``phases`` up, held and down (seconds), in place."""
+def _add_bump(track: Floats, fps: float, moment: float, phases: tuple[float, float, float], top: float) -> None:
+    """Raise ``track`` (T,) to ``top`` at ``moment``, in place; ``phases`` are the seconds up, held and down."""
     up, held, down = phases
     first = max(0, math.ceil((moment - up - held / 2) * fps))
     last = min(len(track), math.floor((moment + down + held / 2) * fps) + 1)
@@ -120,7 +120,7 @@ def _bump(track: Floats, fps: float, moment: float, phases: tuple[float, float, 
 
 
 def gaze(states: NDArray[np.int8], head: Array, fps: float, rng: np.random.Generator) -> Array:
-    """Return eye direction (T, 2) as in ``Performance.gaze``: held looks joined by saccades, steady under ``head``.
+    """Return random gaze (T, 2) as in ``Performance.gaze``: held looks and saccades, made steady against ``head``.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def gaze(states: NDArray[np.int8], head: Array, fps: float, rng: np.random.Gener
     fps : float
         Frames per second of the result.
     rng
-        Decides when and where.
+        Source of the random times and directions.
     """
     measured = statistics()["gaze"]
     held = _looks(most_events("gaze", states), rng)
@@ -139,13 +139,13 @@ def gaze(states: NDArray[np.int8], head: Array, fps: float, rng: np.random.Gener
     home = np.linalg.norm(held, axis=1) < hold["radius"]
     lengths = np.where(home, hold["home"], hold["away"]) ** _HOLDING
     when = moments("gaze", states, rng, lengths / lengths.mean())
-    return (_joined(when, held, len(head), fps) + eyes.steadying(head)).astype(np.float32)
+    return (_with_saccades(when, held, len(head), fps) + eyes.steadying(head)).astype(np.float32)
 
 
 def _looks(count: int, rng: np.random.Generator) -> Floats:
-    """Return where ``count`` looks in a row go (count, 2), radians; from one to the next the eyes really jump."""
+    """Return the directions (count, 2), in radians, of ``count`` random looks in a row, each away from the last."""
     measured = statistics()["gaze"]
-    # A Gaussian chain whose ranks depend on each other as those of successive looks do (Spearman's rho to Pearson's).
+    # A Gaussian chain with the measured rank correlation of successive looks (Spearman's rho turned into Pearson's).
     keep = 2 * math.sin(math.pi * measured["persistence"] / 6)
     fresh = rng.standard_normal((count, _TRIES, 2)) * (_NARROWED * math.sqrt(1 - keep * keep))
     deviate, held = np.zeros(2), np.zeros((count, 2))
@@ -160,8 +160,8 @@ def _looks(count: int, rng: np.random.Generator) -> Floats:
     return held
 
 
-def _joined(when: Floats, held: Floats, frames: int, fps: float) -> Floats:
-    """Return the looks ``held`` (N + 1, 2) over time (frames, 2), each beginning ``when`` (N,) its saccade does."""
+def _with_saccades(when: Floats, held: Floats, frames: int, fps: float) -> Floats:
+    """Return the gaze (frames, 2) between looks ``held`` (N + 1, 2), whose saccades begin at ``when`` (N,) seconds."""
     times = np.arange(frames) / fps
     index = np.searchsorted(when, times, side="right")  # looks begun by then
     before = held[np.maximum(index - 1, 0)]
@@ -174,20 +174,20 @@ def _joined(when: Floats, held: Floats, frames: int, fps: float) -> Floats:
 
 
 def brows(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Generator) -> Array:
-    """Return how far (frames, 2) inner and outer brows are raised, 0..1, for ``states`` (T,) of speech at 25 Hz."""
+    """Return how far inner and outer brows are raised, (frames, 2) in 0..1, for ``states`` (T,) of speech at 25 Hz."""
     measured = statistics()["brow"]
     inner, outer = np.zeros(frames), np.zeros(frames)
     when = moments("brow", states, rng)
-    rise, fall, height = (_drawn(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    rise, fall, height = (_random_values(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
     shares = measured["outer"] * np.exp(_OUTER_SPREAD * rng.standard_normal(len(when)) - _OUTER_SPREAD**2 / 2)
     for moment, up, down, top, share in zip(when, 2 * rise, 2 * fall, height, shares, strict=True):
-        _bump(inner, fps, moment, (up, 0.0, down), top)
-        _bump(outer, fps, moment, (up, 0.0, down), min(top * share, 1.0))
+        _add_bump(inner, fps, moment, (up, 0.0, down), top)
+        _add_bump(outer, fps, moment, (up, 0.0, down), min(top * share, 1.0))
     return np.stack([inner, outer], axis=1).astype(np.float32)
 
 
 def raise_brows(landmarks: Array, arkit: Array, raised: Array) -> None:
-    """Add ``raised`` (T, 2) to the brows of ``landmarks`` (T, 68, 3) and ``arkit`` (T, 52) alike, in place."""
+    """Raise the brows of both ``landmarks`` (T, 68, 3) and ``arkit`` (T, 52) by ``raised`` (T, 2), in place."""
     for course, name in zip(raised.T, ("browInnerUp", "browOuterUp"), strict=True):
         for column in np.flatnonzero(weights_of({name: 1.0})):
             gained = np.minimum(course, 1 - arkit[:, column])

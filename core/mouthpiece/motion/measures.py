@@ -1,4 +1,4 @@
-"""A mouth in a handful of numbers: what a lip reader would look at."""
+"""Measures of a mouth: the distances and weights that distinguish visemes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .closures import LOWER, UPPER
 
 Array = NDArray[np.float32]
 
-#: Width of the lips in eye distances that the measures are made for; wider and narrower mouths are scaled to it.
+#: Width of the lips in eye distances that other mouths are scaled to.
 LIP_WIDTH: Final = 0.57
 _INNER_CORNERS: Final = (60, 64)
 _OUTER_TOP: Final = (50, 51, 52)
 _OUTER_BOTTOM: Final = (58, 57, 56)
 _CHIN: Final = 8
-#: ARKit weights that help; a name without side is the mean of both.
+#: ARKit weights that are measures; a name without a side is the mean of both sides.
 _WEIGHTS: Final = (
     "jawOpen",
     "mouthClose",
@@ -33,7 +33,7 @@ _WEIGHTS: Final = (
     "mouthUpperUp",
     "mouthShrugLower",
 )
-#: What the columns of :func:`mouth_measures` are.
+#: Names of the columns of :func:`mouth_measures`.
 MEASURES: Final = (
     "gap",
     "width",
@@ -50,10 +50,10 @@ MEASURES: Final = (
 
 
 def mouth_measures(offsets: NDArray[np.floating[Any]], neutral: NDArray[np.floating[Any]], arkit: Array) -> Array:
-    """Return the mouth in numbers (T, 22), in the order of ``MEASURES``.
+    """Return the measures of a mouth (T, 22), in the order of ``MEASURES``.
 
-    Lengths are changes from the resting face in outer-eye distances, of a mouth of average width; the last are ARKit
-    weights as they are.
+    Lengths are changes from the resting face in outer-eye distances, for a mouth scaled to average width; the last
+    columns are ARKit weights, unchanged.
 
     Parameters
     ----------

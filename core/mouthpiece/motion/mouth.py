@@ -1,4 +1,4 @@
-"""How much lips and jaw do, each on its own."""
+"""Scales the motion of the lips and of the jaw, each by its own factor."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from . import closures
 
 Array = NDArray[np.float32]
 
-#: Columns of the shapes that move the mouth, of those the jaw answers for, and of the rest.
+#: Columns of the ARKit shapes that move the mouth, of those that are the jaw's, and of the rest.
 COLUMNS: Final = tuple(ARKIT_INDEX[name] for name in ARKIT_MOUTH)
-# Lips that shut over an open jaw (mouthClose) are weighed against it: the two are scaled together.
+# mouthClose (lips shut while the jaw is open) balances jawOpen, so it is scaled with the jaw.
 _OF_JAW: Final = tuple(ARKIT_INDEX[name] for name in ("jawOpen", "jawForward", "jawLeft", "jawRight", "mouthClose"))
 _OF_LIPS: Final = tuple(column for column in COLUMNS if column not in _OF_JAW)
 #: How far the jaw parts the lips, as a multiple of the chin's own drop: contour points slide on the chin.
@@ -25,8 +25,8 @@ _CHIN: Final = 8
 def scale(offsets: Array, arkit: Array, lips: float, jaw: float | Array) -> None:
     """Scale the jaw's part of ``offsets`` (T, 68, 3) and ``arkit`` (T, 52) by ``jaw``, the lips' by ``lips``, in place.
 
-    ``jaw`` may change over time (T,). The jaw's part of the lips is as much of their parting as the chin's drop
-    accounts for: nothing where lips meet, so that no amount opens or crosses them there.
+    ``jaw`` may change over time (T,). The jaw's part of the lips' gap is what the chin's drop accounts for: none where
+    lips meet, so that no factor opens or crosses them there.
     """
     factor = np.broadcast_to(np.asarray(jaw, np.float32), len(offsets))[:, None]
     apart = np.maximum(closures.gaps(offsets), 0)

@@ -1,4 +1,4 @@
-"""What of speech a face keeps time with: pauses, ends of phrases, accents."""
+"""Finds the events of speech that head and face motion depend on: pauses, ends of phrases, accents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .smooth import hold_near, lowpass
 
 Array = NDArray[np.float32]
 
-#: What a moment can be, by number: nobody speaks, somebody does, a phrase ends, a syllable stands out.
+#: States of a moment, by number: nobody speaks, somebody speaks, a phrase ends, a syllable is stressed.
 STATES: Final = ("pause", "speech", "end", "accent")
 PAUSE, SPEECH, END, ACCENT = range(len(STATES))
 
-#: Seconds around the last sound of a phrase that count as its end, and around an accent's peak as the accent.
+#: Seconds around the last sound of a phrase that count as its end, and seconds around a peak that count as the accent.
 _END_SECONDS: Final = 0.3
 _ACCENT_SECONDS: Final = 0.16
 #: Seconds of silence that end a phrase; shorter ones are the stops of consonants.
@@ -24,12 +24,12 @@ _LEAST_PAUSE: Final = 0.2
 _ACCENT_DB: Final = 5.0
 _SYLLABLE_HERTZ: Final = 4.0
 _PHRASE_HERTZ: Final = 0.6
-#: What silence counts for in a phrase's loudness.
+#: Least weight of a moment in a phrase's loudness: that of silence.
 _LEAST_SHARE: Final = 1e-3
 
 
 def rhythm(activity: Array, decibels: Array, fps: float) -> NDArray[np.int8]:
-    """Return what each moment (T,) of speech is, a row of ``STATES``.
+    """Return the state (T,) of each moment of speech, as an index into ``STATES``.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def rhythm(activity: Array, decibels: Array, fps: float) -> NDArray[np.int8]:
 
 def accents(activity: Array, decibels: Array, fps: float) -> NDArray[np.bool_]:
     """Return where (T,) the loudness peaks clearly above that of the phrase around it."""
-    # The phrase's own loudness: an average in which silence has no say, or every first syllable would be an accent.
+    # The phrase's loudness is an average without silence, or every first syllable would be an accent.
     share = np.maximum(activity, _LEAST_SHARE).astype(np.float64)
     phrase = lowpass(decibels * share, _PHRASE_HERTZ, fps) / lowpass(share, _PHRASE_HERTZ, fps)
     rise = lowpass(decibels, _SYLLABLE_HERTZ, fps) - phrase

@@ -1,4 +1,4 @@
-"""Who speaks when, and a mouth that rests when nobody does."""
+"""Finds when someone speaks, and rests the mouth when nobody does."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Array = NDArray[np.float32]
 
 #: Decibels under the speech's loudness at which a frame is as likely speech as not.
 _SPEECH_DROP_DB: Final = 24.0
-#: Decibels a frame must rise above a steady background to pass for speech.
+#: Decibels a frame must be above a steady background to count as speech.
 _NOISE_RISE_DB: Final = 6.0
-#: Decibels under the speech's loudness that count as silence beyond doubt.
+#: Decibels under the speech's loudness below which a frame is certainly silent.
 _SILENCE_DROP_DB: Final = 45.0
-#: Seconds around sound in which the mouth may move: lips open before they speak and close after.
+#: Seconds around sound in which the mouth may move, as lips open before speech and close after it.
 _ANTICIPATION: Final = 0.36
 _RAMP: Final = 0.2
 
@@ -28,7 +28,7 @@ _MOUTH_POINTS: Final = list(MOUTH_AND_JAW)
 
 
 def frame_decibels(rms: Array, frames: int) -> Array:
-    """Return the loudness (frames,) in dB of full scale at 25 Hz of 10 ms root mean squares ``rms``."""
+    """Return the loudness (frames,) at 25 Hz, in dB of full scale, from 10 ms root mean squares ``rms``."""
     padded = np.zeros(frames * HOPS_PER_FRAME, np.float32)
     count = min(len(rms), len(padded))
     padded[:count] = rms[:count]
@@ -40,8 +40,8 @@ def frame_decibels(rms: Array, frames: int) -> Array:
 def speech_activity(rms: Array, frames: int) -> Array:
     """Return the probability (frames,) at 25 Hz that someone speaks, from 10 ms root mean squares.
 
-    A frame is speech when it comes within 24 dB of the speech's own loudness and stands out from a
-    steady background by 6 dB. Digital silence is never speech.
+    A frame is speech if it is within 24 dB of the speech's own loudness and 6 dB above a steady background. Digital
+    silence is never speech.
     """
     level = speech_rms(rms)
     if level <= 0:
@@ -56,10 +56,10 @@ def speech_activity(rms: Array, frames: int) -> Array:
 
 
 def mouth_gate(rms: Array, frames: int) -> Array:
-    """Return how far (frames,), 0 to 1, the mouth may leave its rest at 25 Hz.
+    """Return the factor (frames,), 0 to 1, on the mouth's motion at 25 Hz that rests it in silence.
 
-    Zero only where there is silence beyond doubt for the better part of a second, with soft edges early
-    enough for lips to open before the first sound.
+    It is zero only where it is certainly silent for most of a second, with soft edges early enough for lips to open
+    before the first sound.
     """
     level = speech_rms(rms)
     if level <= 0:

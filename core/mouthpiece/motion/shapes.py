@@ -1,28 +1,28 @@
-"""What ARKit's shapes do to the 68 landmarks, so that weights and points can be moved alike."""
+"""How far each ARKit shape moves the 68 landmarks, so that weights and landmarks can be changed together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import ASSETS
 from ..topology import ARKIT_INDEX, ARKIT_NAMES
 from . import closures
 
 Array = NDArray[np.float32]
 
-_FILE: Final = Path(__file__).resolve().parents[1] / "assets" / "face_shapes.npz"
+_FILE: Final = ASSETS / "face_shapes.npz"
 
 
 @cache
 def landmark_shapes() -> Array:
-    """Return each shape's displacement (52, 68, 3) of the landmarks at weight 1, as ``Performance.landmarks``.
+    """Return how far each shape at weight 1 moves each landmark, (52, 68, 3), in the axes and unit of ``Performance``.
 
-    Measured on the demo head by ``training/face_shapes.py``; read-only.
+    Measured on the demo head by ``training/tables/face_shapes.py``; read-only.
     """
     with np.load(_FILE, allow_pickle=False) as stored:
         shapes: Array = stored["shapes"].astype(np.float32)
@@ -31,7 +31,7 @@ def landmark_shapes() -> Array:
 
 
 def weights_of(named: Mapping[str, float]) -> Array:
-    """Return the weights (52,) of the shapes ``named``; ``mouthSmile`` stands for both sides' where there are two."""
+    """Return the weights (52,) of the shapes ``named``; a name without a side (``mouthSmile``) sets both sides."""
     weights = np.zeros(len(ARKIT_NAMES), np.float32)
     for name, value in named.items():
         for side in (name,) if name in ARKIT_INDEX else (f"{name}Left", f"{name}Right"):
@@ -40,10 +40,10 @@ def weights_of(named: Mapping[str, float]) -> Array:
 
 
 def displacement(weights: Array) -> Array:
-    """Return what ``weights`` (52,) add to the landmarks (68, 3) without parting or pressing the lips.
+    """Return the displacement (68, 3) of the landmarks by ``weights`` (52,) without any change of the lips' gap.
 
-    Both points of an inner pair go the same way, and the outer points follow their inner ones: the mouth is moved and
-    bent as a whole, and the gap of the lips stays what speech makes it.
+    Both points of an inner pair move alike, and the outer points follow the inner ones: the mouth moves and bends as a
+    whole, and only speech opens and closes it.
     """
     moved: Array = np.tensordot(weights, landmark_shapes(), axes=1).astype(np.float32)
     middle = (moved[list(closures.UPPER)] + moved[list(closures.LOWER)]) / 2
@@ -56,7 +56,7 @@ def displacement(weights: Array) -> Array:
 
 @cache
 def alone(column: int) -> Array:
-    """Return the :func:`displacement` (68, 3) by one whole unit of the shape ``column``; read-only."""
+    """Return the :func:`displacement` (68, 3) by weight 1 of the shape ``column``; read-only."""
     moved = displacement(np.eye(len(ARKIT_NAMES), dtype=np.float32)[column])
     moved.setflags(write=False)
     return moved

@@ -1,4 +1,7 @@
-"""Smoothing that keeps what matters."""
+"""Filters for whole tracks, which smooth without delay.
+
+SciPy is imported inside the functions: that takes a fifth of a second, and reading takes needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Array = NDArray[np.float32]
 
 
 def lowpass(track: NDArray[np.floating[Any]], hertz: float, fps: float) -> NDArray[np.float64]:
-    """Return ``track`` (T, ...) of rate ``fps`` without what is much faster than ``hertz``, not delayed.
+    """Return ``track`` (T, ...), sampled at ``fps``, without frequencies much above ``hertz``, and without delay.
 
-    A Gaussian, half power at ``hertz``: it neither rings nor overshoots, and bears tracks of any length; beyond the
-    ends the first and last values hold.
+    The filter is a Gaussian with half power at ``hertz``: it neither rings nor overshoots, and takes tracks of any
+    length; beyond the ends the first and last values continue.
     """
+    from scipy import ndimage
+
     sigma = np.sqrt(np.log(2)) / (2 * np.pi * hertz) * fps
-    # Time last and in one piece: a third of the time it takes the other way round.
+    # With time as the last, contiguous axis the filter takes a third of the time.
     rows = np.ascontiguousarray(np.moveaxis(np.asarray(track), 0, -1), dtype=np.float64)
     smooth: NDArray[np.float64] = ndimage.gaussian_filter1d(rows, sigma, axis=-1, mode="nearest")
     return np.moveaxis(smooth, -1, 0)
 
 
 def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np.bool_]:
-    """Return ``mask`` (T,) widened by ``seconds`` on both sides of everything true in it."""
+    """Return ``mask`` (T,) with every true stretch widened by ``seconds`` on both sides."""
+    from scipy import ndimage
+
     reach = round(seconds * fps)
     wide: NDArray[np.bool_] = ndimage.binary_dilation(mask, np.ones(2 * reach + 1, bool))
     return wide
@@ -33,6 +39,8 @@ def hold_near(mask: NDArray[np.bool_], seconds: float, fps: float) -> NDArray[np
 
 def ramped(mask: NDArray[np.bool_], seconds: float, fps: float) -> Array:
     """Return ``mask`` (T,) as 0..1 with soft edges ``seconds`` wide, centred where the mask changes."""
+    from scipy import ndimage
+
     width = max(1, round(seconds * fps))
     kernel = np.hanning(width + 2)[1:-1]
     soft: Array = ndimage.convolve1d(mask.astype(np.float32), kernel / kernel.sum(), mode="nearest")

@@ -1,4 +1,4 @@
-"""A take without what is felt: the words alone, for those who keep speech and expression apart."""
+"""A take without style and emotion, for layers that keep speech and expression apart."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from .dials import Dials, apply
 
 
 def speech_of(take: Performance, dials: Dials, seen: Performance) -> Performance:
-    """Return what is left of a take when nobody in particular speaks it, feeling nothing.
+    """Return a take as the average speaker would speak it, without emotion.
 
     Parameters
     ----------
     take
         Motion as inferred.
     dials
-        How it is dialled. Style and emotion do not count, all the rest does.
+        Dials to apply, except style and emotion.
     seen
-        ``apply(take, dials)``: the head and where the eyes look are the same in both, so that the eyes go on holding
-        still while the head turns.
+        The result of ``apply(take, dials)``. Head and gaze are taken from it, so that the eyes stay steady while the
+        head turns.
 
     Returns
     -------
     Performance
-        Of the length of ``take``, with no style layer and no dials left to apply; lips, jaw and blinks are those of
-        the words. ``seen`` itself where style and emotion add nothing.
+        As long as ``take``, with no style layer and no dials left to apply; lips, jaw and blinks are those of the
+        speech alone. It is ``seen`` itself if style and emotion add nothing.
     """
     unstyled = dials.style == 0 or not take.style.shape[1]
     unmoved = dials.emotion == "neutral" or dials.intensity * dials.expression == 0

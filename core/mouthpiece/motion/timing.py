@@ -1,4 +1,4 @@
-"""Moving a motion in time by less than a frame, without blurring what must stay sharp."""
+"""Shifts a motion in time, by fractions of a frame as well, without blurring closures of lips and lids."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Array = NDArray[np.float32]
 
 
 def shift(motion: Motion, seconds: float) -> None:
-    """Let everything of ``motion`` happen ``seconds`` later, in place; beyond the ends the last pose holds.
+    """Shift all of ``motion`` to ``seconds`` later, in place; beyond the ends the first or last pose continues.
 
-    Between two frames a moment's closure of lips or lids would be averaged with its open neighbours: there the
-    nearest frame counts.
+    Interpolation would average a short closure of lips or lids with its open neighbours, so closures are taken from
+    the nearest frame.
     """
     count = len(motion.offsets)
     times = np.arange(count) / motion.fps - seconds

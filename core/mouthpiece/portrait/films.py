@@ -105,10 +105,10 @@ def write_film(
         If the sound cannot be read to its end.
     """
     av = package()
-    film: _Film | None = None
+    film: _FilmWriter | None = None
     done = False
     try:
-        film = _Film(av, path, size, options, sound)
+        film = _FilmWriter(av, path, size, options, sound)
         for count, frame in enumerate(frames, 1):
             film.show(frame)
             yield count
@@ -125,7 +125,7 @@ def write_film(
                 path.unlink()
 
 
-class _Film:
+class _FilmWriter:
     """A film being written: every frame is followed by the sound that is heard while it is seen."""
 
     def __init__(self, av: Any, path: Path, size: tuple[int, int], options: FilmOptions, sound: Sound | None) -> None:
@@ -142,7 +142,7 @@ class _Film:
         context = self._video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _FILM_RANGE
-        self._heard = None if sound is None else _Heard(av, self._out, sound)
+        self._heard = None if sound is None else _FilmSound(av, self._out, sound)
 
     def show(self, frame: Frame) -> None:
         """Add a frame, and the sound up to its end."""
@@ -182,7 +182,7 @@ class _Film:
         return np.ascontiguousarray(np.pad(frame, more, mode="edge") if any(side[1] for side in more) else frame)
 
 
-class _Heard:
+class _FilmSound:
     """The sound of a film, brought into it piece by piece."""
 
     def __init__(self, av: Any, out: Any, sound: Sound) -> None:

@@ -1,7 +1,8 @@
 """What a picture file says about itself, without decoding it.
 
 Blender shows a turned photo as it is stored, colours whatever their profile says, the first frame of an animation
-without a word, and a JPEG whose end is missing as far as it goes; of an animated WebP it shows nothing.
+without a word, and a JPEG whose end is missing as far as it goes; of an animated WebP it shows nothing. Read by hand,
+because Pillow, which knows all this, is not in Blender.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..retarget.pictures.face import PictureFace, picture_face
-from .placing import Placed
-from .sampling import resize
+from ..retarget.picture.face import PictureFace, picture_face
+from .draw.resample import resize
+from .find.placement import Placed
 
 Picture = NDArray[np.uint8]
 

@@ -1,1 +1,1 @@
-"""Where pictures and films of talking portraits come from: recorded in them, signed, marked visibly, and read back."""
+"""Records in pictures and films that say how they were made: written, signed, marked visibly, read and checked."""

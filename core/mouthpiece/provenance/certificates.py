@@ -1,40 +1,44 @@
-"""Certificates to sign with: the user's own, or one made on this computer that says so of itself."""
+"""Certificates for signing: the user's own, or a self-made one whose name says that it was made on this computer.
+
+Only this module knows the package ``cryptography``. It is imported inside the functions, because it loads OpenSSL and
+the core works without it as long as nothing is signed.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import PictureError
-from . import der, ed25519
+from ..files import replacing
 
-#: What self-made certificates say in place of a name.
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+#: Text that self-made certificates have in place of a name.
 SELF_MADE: Final = "Self-signed on this computer, identity not verified"
-#: File of the self-made certificate and its key: one, so that they always belong together.
-_KEPT: Final = "signing-identity.pem"
-#: Years a self-made certificate is valid: what is signed without a time stamp is valid as long.
+#: File of the self-made certificate and its key: one file, so that the two always belong together.
+_FILE_NAME: Final = "signing-identity.pem"
+#: Years a self-made certificate is valid, and with it all signatures without a time stamp.
 _YEARS: Final = 30
-_ED25519: Final = "1.3.101.112"
-#: Kind of a key (object identifiers as DER, curve where there is one) -> C2PA's name of signing with it.
-_ALGORITHMS: Final = {
-    (der.oid(_ED25519), b""): "ed25519",
-    (der.oid("1.2.840.10045.2.1"), der.oid("1.2.840.10045.3.1.7")): "es256",
-    (der.oid("1.2.840.10045.2.1"), der.oid("1.3.132.0.34")): "es384",
-    (der.oid("1.2.840.10045.2.1"), der.oid("1.3.132.0.35")): "es512",
-    (der.oid("1.2.840.113549.1.1.1"), b""): "ps256",
-    (der.oid("1.2.840.113549.1.1.10"), b""): "ps256",
-}
+#: Name of a key's elliptic curve in ``cryptography`` -> name of its signature algorithm in C2PA.
+_CURVES: Final = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+#: Fewest bits of an RSA key that C2PA signs with.
+_RSA_BITS: Final = 2048
+_WRONG_KIND: Final = "The key is of a kind C2PA does not sign with. Use P-256, Ed25519 or RSA (2048 bits or more)."
+_DAMAGED: Final = "The {0} cannot be read: it is damaged, cut off, or of another form. Export it again as PEM."
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is signed with: certificates, the signer's first, and its private key, as PEM; and the kind of signature."""
+    """A signer: certificates (the signer's own first) and private key as PEM, and C2PA's name of the algorithm."""
 
     certificates: str
     key: str
@@ -42,18 +46,20 @@ class Identity:
     self_made: bool
 
     def __repr__(self) -> str:
-        """Return a text without the key, so that it gets into no message."""
+        """Return a text without the key, so that no message shows it."""
         return f"Identity({self.algorithm}, self_made={self.self_made})"
 
 
 def read_identity(certificate: Path, key: Path) -> Identity:
-    """Return the user's own certificate (with those it rests on) and private key, both PEM.
+    """Return the user's own certificate (with those of its issuers) and private key from two PEM files.
 
     Raises
     ------
     PictureError
-        If a file is missing, no PEM, protected by a password, or of a kind C2PA does not sign with.
+        If a file is missing, not PEM, protected by a password, or of a kind C2PA does not sign with; if key and
+        certificate do not belong together, or the certificate has expired or may not sign.
     """
+    require_cryptography()
     chain, secret = _read(certificate), _read(key)
     try:
         return _identity(chain, secret)
@@ -62,19 +68,20 @@ def read_identity(certificate: Path, key: Path) -> Identity:
 
 
 def own_identity(folder: Path | None = None) -> Identity:
-    """Return the certificate made on this computer, from the user's settings; it is made when first needed.
+    """Return the self-made certificate from the user's settings, after making it if there is none.
 
     Parameters
     ----------
     folder
-        Where it is kept; default: :func:`settings_folder`. The private key's file can be read by the user alone.
+        Folder of its file; default: :func:`settings_folder`. Only the user can read the file, as it holds the key.
 
     Raises
     ------
     PictureError
-        If it can be neither read nor made.
+        If it cannot be read or made.
     """
-    kept = (folder or settings_folder()) / _KEPT
+    require_cryptography()
+    kept = (folder or settings_folder()) / _FILE_NAME
     if not kept.exists():
         _make(kept)
     text = _read(kept)
@@ -82,12 +89,12 @@ def own_identity(folder: Path | None = None) -> Identity:
         return _identity(text, text)
     except ValueError as error:
         raise PictureError(
-            f"The certificate kept in '{kept}' is damaged: {error} Delete it: another is made."
+            f"The certificate kept in '{kept}' cannot be used: {error} Delete it: another is made."
         ) from error
 
 
 def settings_folder() -> Path:
-    """Return the folder of the user's settings; ``MOUTHPIECE_SETTINGS`` names another."""
+    """Return the folder of the user's settings, or the one the variable ``MOUTHPIECE_SETTINGS`` names."""
     asked = os.environ.get("MOUTHPIECE_SETTINGS")
     if asked:
         return Path(asked)
@@ -98,19 +105,26 @@ def settings_folder() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mouthpiece"
 
 
-def is_self_made(chain: str) -> bool:
-    """Tell whether a certificate (PEM, the signer's first) was made by this program or signs for itself."""
+def require_cryptography() -> None:
+    """Check that certificates can be read and made here.
+
+    Raises
+    ------
+    PictureError
+        If the package ``cryptography`` is not installed, or cannot be loaded.
+    """
     try:
-        first = next(data for label, data in der.from_pem(chain) if label == "CERTIFICATE")
-        _, _, _, issuer, _, subject, *_ = _fields(first)
-    except (ValueError, StopIteration):
-        return False
-    return issuer.whole == subject.whole or SELF_MADE.encode() in issuer.whole
+        from cryptography import x509  # noqa: F401  # loads the compiled part, which may fail
+    except ImportError as error:
+        raise PictureError(
+            f"Content credentials need the package 'cryptography', which cannot be loaded ({error}): python -m pip "
+            "install 'mouthpiece[portrait]'. To go without them, which the record then says: --no-credentials."
+        ) from error
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise PictureError(f"'{path}' cannot be read: {error.strerror}. Check the path.") from error
     except UnicodeDecodeError as error:
@@ -118,73 +132,117 @@ def _read(path: Path) -> str:
 
 
 def _identity(chain: str, secret: str) -> Identity:
-    """Return the certificates of one PEM text and the private key of another (or the same).
+    """Return the signer with the certificates of one PEM text and the private key of another (or the same).
 
     Raises
     ------
     ValueError
-        If there are none, or they are not of a kind that is signed with; its text is a sentence.
+        If one is missing, or they cannot be used for signing; its text is one or two sentences.
     """
-    certificates = [data for label, data in _blocks(chain) if label == "CERTIFICATE"]
-    if not certificates:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    certificates, key = _certificates(chain), _private_key(secret)
+    algorithm = _algorithm(key)
+    if not algorithm:
+        raise ValueError(_WRONG_KIND)
+    try:
+        fault, is_self_made = _fault(certificates[0], key), _is_self_made(certificates[0])
+    except UnsupportedAlgorithm as error:
+        raise ValueError(_WRONG_KIND) from error
+    except Exception as error:  # damage raises errors of the package without a common base class
+        raise ValueError(_DAMAGED.format("certificate")) from error
+    if fault:
+        raise ValueError(fault)
+    text, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    return Identity(
+        "".join(item.public_bytes(text).decode("ascii") for item in certificates),
+        key.private_bytes(text, serialization.PrivateFormat.PKCS8, plain).decode("ascii"),
+        algorithm,
+        is_self_made,
+    )
+
+
+def _certificates(chain: str) -> list[x509.Certificate]:
+    """Return the certificates of a PEM text, in its order; raise ValueError with a sentence if there are none."""
+    from cryptography import x509
+
+    if "-----BEGIN CERTIFICATE-----" not in chain:
         raise ValueError("There is no certificate in it. It must be PEM: -----BEGIN CERTIFICATE-----.")
-    keys = [(label, data) for label, data in _blocks(secret) if label.endswith("PRIVATE KEY")]
-    if "Proc-Type: 4,ENCRYPTED" in secret or any("ENCRYPTED" in label for label, _ in keys):
-        raise ValueError("The private key is protected by a password. Give a copy without one.")
-    if not keys:
+    try:
+        return x509.load_pem_x509_certificates(chain.encode("utf-8"))
+    except Exception as error:  # damage raises errors of the package without a common base class
+        raise ValueError(_DAMAGED.format("certificate")) from error
+
+
+def _private_key(secret: str) -> PrivateKeyTypes:
+    """Return the private key of a PEM text; raise ValueError with a sentence if no key can be read."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    if "PRIVATE KEY-----" not in secret:
         raise ValueError("There is no private key in it. It must be PEM: -----BEGIN PRIVATE KEY-----.")
     try:
-        algorithm = _algorithm(certificates[0])
-    except (ValueError, IndexError, StopIteration) as error:
-        raise ValueError(f"The certificate is damaged ({error}).") from error
-    if not algorithm:
-        raise ValueError("Its key is of a kind C2PA does not sign with. Use P-256, Ed25519 or RSA.")
-    plain = "".join(der.as_pem("CERTIFICATE", data) for data in certificates)
-    return Identity(plain, der.as_pem(*keys[0]), algorithm, self_made=is_self_made(plain))
+        return load_pem_private_key(secret.encode("utf-8"), None)
+    except TypeError as error:
+        raise ValueError("The private key is protected by a password. Give a copy without one.") from error
+    except UnsupportedAlgorithm as error:
+        raise ValueError(_WRONG_KIND) from error
+    except Exception as error:  # damage raises errors of the package without a common base class
+        raise ValueError(_DAMAGED.format("private key")) from error
 
 
-def _blocks(text: str) -> list[tuple[str, bytes]]:
-    if "Proc-Type" in text:
-        return [("ENCRYPTED PRIVATE KEY", b"")]
-    try:
-        return der.from_pem(text)
-    except ValueError as error:
-        raise ValueError(f"It is not whole ({error}).") from error
+def _algorithm(key: PrivateKeyTypes) -> str:
+    """Return C2PA's name of the signature algorithm of a key, or an empty text if C2PA has none for it."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "ed25519"
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _CURVES.get(key.curve.name, "")
+    return "ps256" if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _RSA_BITS else ""
 
 
-def _fields(certificate: bytes) -> list[der.Item]:
-    """Return version, serial, algorithm, issuer, validity, subject, key and extensions of a certificate."""
-    body = next(der.items_of(certificate)).items()[0]
-    fields = body.items()
-    if len(fields) < 7:
-        raise ValueError("a certificate of version 3 is needed")
-    return fields
+def _fault(certificate: x509.Certificate, key: PrivateKeyTypes) -> str:
+    """Return why a certificate and its private key cannot sign today, or an empty text if they can.
 
+    It raises the package's own errors if the certificate is damaged or its key of an unknown kind.
+    """
+    from cryptography import x509
 
-def _algorithm(certificate: bytes) -> str:
-    """Return C2PA's name of signing with a certificate's key, or nothing if there is none."""
-    kind = _fields(certificate)[6].items()[0].items()
-    for with_curve in (True, False):
-        curve = kind[1].whole if with_curve and len(kind) > 1 else b""
-        if (kind[0].whole, curve) in _ALGORITHMS:
-            return _ALGORITHMS[kind[0].whole, curve]
+    first, last, now = certificate.not_valid_before_utc, certificate.not_valid_after_utc, datetime.now(UTC)
+    if certificate.public_key() != key.public_key():
+        return "The private key is not that of the first certificate in the file. Yours comes first, its issuer's next."
+    if now > last:
+        return f"The certificate was valid until {last:%Y-%m-%d} and may not sign any more."
+    if now < first:
+        return f"The certificate is valid from {first:%Y-%m-%d} on. Check the date of this computer."
+    uses = [item.value for item in certificate.extensions if isinstance(item.value, x509.KeyUsage)]
+    if not any(use.digital_signature for use in uses):
+        return "The certificate may not sign: its key usage lacks 'digital signature'."
     return ""
 
 
+def _is_self_made(certificate: x509.Certificate) -> bool:
+    """Return whether a certificate was made by this program or is signed by its own key."""
+    return certificate.issuer == certificate.subject or any(part.value == SELF_MADE for part in certificate.issuer)
+
+
 def _make(kept: Path) -> None:
-    """Make an authority, a certificate by it, and forget the authority's key."""
-    authority, seed = secrets.token_bytes(32), secrets.token_bytes(32)
-    chain = _certificate(authority, seed, is_authority=False) + _certificate(authority, authority, is_authority=True)
-    inner = der.wrapped(der.OCTETS, der.wrapped(der.OCTETS, seed))
-    secret = der.as_pem("PRIVATE KEY", der.wrapped(der.SEQUENCE, der.integer(0), _kind(), inner))
-    beside = kept.with_name(f".{kept.name}.{os.getpid()}.part")
+    """Write a new certificate with its key and the certificate of its issuer, whose key is not kept."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    authority, own = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    text, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    content = own.private_bytes(text, serialization.PrivateFormat.PKCS8, plain)
+    for key, is_authority in ((own, False), (authority, True)):
+        content += _certificate(authority, key, is_authority).public_bytes(text)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside.unlink(missing_ok=True)
-        # nobody but the user may read it, from its first byte on
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
-            stream.write(secret + chain)
-        beside.replace(kept)
+        # only the user may read the file, from its first byte on
+        with replacing(kept) as beside, open(beside, "xb", opener=partial(os.open, mode=0o600)) as stream:
+            stream.write(content)
     except OSError as error:
         raise PictureError(
             f"The certificate to sign with cannot be kept in '{kept.parent}': {error.strerror}. Name another folder in "
@@ -192,54 +250,49 @@ def _make(kept: Path) -> None:
         ) from error
 
 
-def _kind() -> bytes:
-    return der.wrapped(der.SEQUENCE, der.oid(_ED25519))
+def _certificate(authority: Ed25519PrivateKey, own: Ed25519PrivateKey, is_authority: bool) -> x509.Certificate:
+    """Return a certificate for the key ``own``, signed by the key ``authority``."""
+    from cryptography import x509
 
-
-def _name(common: str) -> bytes:
-    parts = (("2.5.4.10", SELF_MADE), ("2.5.4.3", common))
-    rows = (der.wrapped(der.SEQUENCE, der.oid(kind), der.wrapped(der.TEXT, text.encode())) for kind, text in parts)
-    return der.wrapped(der.SEQUENCE, *(der.wrapped(der.SET, row) for row in rows))
-
-
-def _certificate(authority: bytes, seed: bytes, is_authority: bool) -> str:
-    """Return a certificate (X.509, version 3) for the key of ``seed`` by the key of ``authority``, as PEM."""
     issuer, subject = _name("Mouthpiece authority"), _name("Mouthpiece (self-signed)")
-    own, above = ed25519.public_key(seed), ed25519.public_key(authority)
-    today = datetime.now(timezone.utc) - timedelta(days=1)  # noqa: UP017  # one spelling for every Python
-    times = (today, today.replace(year=today.year + _YEARS, day=min(today.day, 28)))
-    validity = (der.moment(time) for time in times)
-    body = der.wrapped(
-        der.SEQUENCE,
-        der.wrapped(0xA0, der.integer(2)),  # version 3
-        der.integer(secrets.randbits(120) | 1 << 120),
-        _kind(),
-        issuer,
-        der.wrapped(der.SEQUENCE, *validity),
-        issuer if is_authority else subject,
-        der.wrapped(der.SEQUENCE, _kind(), der.wrapped(der.BITS, b"\0" + own)),
-        der.wrapped(0xA3, der.wrapped(der.SEQUENCE, *_extensions(own, above, is_authority))),
+    today = datetime.now(UTC) - timedelta(days=1)
+    builder = x509.CertificateBuilder(
+        issuer_name=issuer,
+        subject_name=issuer if is_authority else subject,
+        public_key=own.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=today,
+        not_valid_after=today.replace(year=today.year + _YEARS, day=min(today.day, 28)),
     )
-    signature = der.wrapped(der.BITS, b"\0" + ed25519.signed(authority, body))
-    return der.as_pem("CERTIFICATE", der.wrapped(der.SEQUENCE, body, _kind(), signature))
+    for extension, is_critical in _extensions(authority, own, is_authority):
+        builder = builder.add_extension(extension, is_critical)
+    return builder.sign(authority, algorithm=None)  # Ed25519 brings its own hash
 
 
-def _extensions(own: bytes, above: bytes, is_authority: bool) -> list[bytes]:
-    """Return what the key may be used for, and the marks by which certificates find one another."""
-    marks = [hashlib.sha1(key, usedforsecurity=False).digest() for key in (own, above)]
-    true = der.wrapped(der.BOOLEAN, b"\xff")
-    # of nine bits: the first lets sign, the sixth and seventh let sign certificates and lists of withdrawn ones
-    usage = b"\x01\x06" if is_authority else b"\x07\x80"
-    rows = [
-        ("2.5.29.19", true, der.wrapped(der.SEQUENCE, *([true] if is_authority else []))),
-        ("2.5.29.15", true, der.wrapped(der.BITS, usage)),
-        ("2.5.29.14", b"", der.wrapped(der.OCTETS, marks[0])),
-        ("2.5.29.35", b"", der.wrapped(der.SEQUENCE, der.wrapped(0x80, marks[1]))),
+def _name(common: str) -> x509.Name:
+    from cryptography import x509
+
+    parts = ((x509.NameOID.ORGANIZATION_NAME, SELF_MADE), (x509.NameOID.COMMON_NAME, common))
+    return x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
+
+
+def _extensions(
+    authority: Ed25519PrivateKey, own: Ed25519PrivateKey, is_authority: bool
+) -> list[tuple[x509.ExtensionType, bool]]:
+    """Return a certificate's extensions (uses of the key, ids of key and issuer), and whether each is critical."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    never = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only")
+    uses = dict.fromkeys((*never, "decipher_only"), False)
+    uses |= {"digital_signature": not is_authority, "key_cert_sign": is_authority, "crl_sign": is_authority}
+    rows: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=is_authority, path_length=None), True),
+        (x509.KeyUsage(**uses), True),
+        (x509.SubjectKeyIdentifier.from_public_key(own.public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False),
     ]
     if not is_authority:
-        # protecting e-mail: of the uses C2PA lets sign, the one every version of it knows
-        rows.append(("2.5.29.37", b"", der.wrapped(der.SEQUENCE, der.oid("1.3.6.1.5.5.7.3.4"))))
-    return [
-        der.wrapped(der.SEQUENCE, der.oid(kind), critical, der.wrapped(der.OCTETS, value))
-        for kind, critical, value in rows
-    ]
+        # e-mail protection is the only use that every version of C2PA allows for signing
+        rows.append((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False))
+    return rows

@@ -28,6 +28,8 @@ SELF_SIGNED, CERTIFIED, UNSIGNED = "self-signed", "certificate", "left out"
 SIGNATURES: Final = (SELF_SIGNED, CERTIFIED, UNSIGNED)
 #: One sentence for people, in every field that ordinary programs show.
 NOTICE: Final = "Synthetic: a still picture made to talk by a program. This was never recorded by a camera."
+#: Networks that find a face. What is made does not depend on them otherwise: the face's points are recorded too.
+FINDERS: Final = ("face_detector_128", "face_landmarks_478")
 #: Bytes of a picture file that are searched for what it says of itself.
 _SEARCHED: Final = 4_000_000
 
@@ -194,6 +196,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def bytes_sha256(content: Any) -> str:
+    """Return the SHA-256 of bytes, or of an array's."""
+    return hashlib.sha256(memoryview(content).cast("B")).hexdigest()
+
+
 def source_type_of(picture: Path) -> str:
     """Return what a talking portrait made of a picture file is: generated if that says so of itself, else composite.
 
@@ -203,5 +210,9 @@ def source_type_of(picture: Path) -> str:
         If the file cannot be read.
     """
     with opened(picture) as stream:
-        head = stream.read(_SEARCHED)
-    return GENERATED if (VOCABULARY + GENERATED).encode() in head else COMPOSITE
+        return source_type_in(stream.read(_SEARCHED))
+
+
+def source_type_in(content: bytes) -> str:
+    """Return what :func:`source_type_of` does, for the content of a file."""
+    return GENERATED if (VOCABULARY + GENERATED).encode() in content[:_SEARCHED] else COMPOSITE

@@ -1,4 +1,4 @@
-"""Files opened and made, with errors for people; a file that was begun and failed does not stay."""
+"""Opens and creates files with errors for users; a file that cannot be finished is removed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def opened(path: Path) -> BufferedReader:
 
 @contextmanager
 def created(path: Path) -> Iterator[BinaryIO]:
-    """Make a file; it is taken away again if anything fails before it is whole.
+    """Yield a new file opened for writing, and remove it if the block raises.
 
     Raises
     ------
     PictureError
-        If it cannot be made or written.
+        If it cannot be created or written.
     """
     try:
         with open(path, "wb") as stream:
@@ -50,7 +50,7 @@ def created(path: Path) -> Iterator[BinaryIO]:
 
 
 def span(stream: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-    """Yield ``length`` bytes of a file from ``start`` on, a block at a time; fewer if it ends before."""
+    """Yield ``length`` bytes of a file from ``start`` on, a block at a time, or fewer if the file ends before."""
     stream.seek(start)
     while length and (block := stream.read(min(length, BLOCK))):
         length -= len(block)

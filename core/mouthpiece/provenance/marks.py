@@ -1,4 +1,4 @@
-"""The mark one can see: a small badge in the lower right corner that says what the picture is."""
+"""The visible mark: a small badge in the lower right corner that says that a picture is synthetic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-#: Letters, seven rows of five pixels each.
+#: The letters' pixels: seven rows of five pixels each.
 _LETTERS: Final = {
     "A": (".###.", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
     "C": (".###.", "#...#", "#....", "#....", "#....", "#...#", ".###."),
@@ -20,13 +20,13 @@ _LETTERS: Final = {
     "T": ("#####", "..#..", "..#..", "..#..", "..#..", "..#..", "..#.."),
     "Y": ("#...#", "#...#", ".#.#.", "..#..", "..#..", "..#..", "..#.."),
 }
-#: What it says where there is room, and where there is not.
+#: Text of the badge, and the text for frames too narrow for it.
 LONG, SHORT = "SYNTHETIC", "AI"
 #: Shorter side of a frame, in pixels, for each pixel of a letter.
 _SIDE: Final = 340
 #: Largest share of a frame's width for the long text.
 _SHARE: Final = 0.4
-#: Opacity of the plate and of its rim; a dark plate with a light rim is seen on anything.
+#: Opacity of the plate and of its rim; a dark plate with a light rim is visible on any picture.
 _PLATE, _RIM = 0.72, 0.55
 _DARK, _LIGHT = 18.0, 245.0
 
@@ -54,7 +54,7 @@ def marked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=4)
 def badge(wide: int, high: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the badge for frames of that size: grey levels 0..255 and opacity 0..1, both (rows, columns)."""
+    """Return the badge for frames of ``wide`` x ``high`` pixels: grey levels 0..255, opacity 0..1, (rows, columns)."""
     scale = max(1, round(min(wide, high) / _SIDE))
     text = _drawn(LONG)
     if (text.shape[1] + 6) * scale > wide * _SHARE:
@@ -69,11 +69,11 @@ def badge(wide: int, high: int) -> tuple[NDArray[np.float32], NDArray[np.float32
         plate[corner] = 0
     level = np.where(ink > 0, _LIGHT, level).astype(np.float32)
     cover = np.where(ink > 0, 1.0, plate).astype(np.float32)
-    # of frames smaller than the badge, as much as there is room for
+    # cut off where the frame is smaller than the badge
     return level[-high:, -wide:], cover[-high:, -wide:]
 
 
 def _drawn(text: str) -> NDArray[Any]:
-    """Return a text, 1 where there is ink (7, columns)."""
+    """Return the pixels (7, columns) of a text, 1 in the letters and 0 elsewhere."""
     columns = ["".join(_LETTERS[letter][row] + "." for letter in text)[:-1] for row in range(7)]
     return np.array([[sign == "#" for sign in row] for row in columns], np.float32)

@@ -1,4 +1,9 @@
-"""MP4 and MOV films with the standard library alone: the record put in and read back, damage told."""
+"""Writes and reads XMP in MP4 and MOV films, and detects damaged ones.
+
+This is written by hand, because Blender comes with no package that reads the boxes of a film (PyAV, on the command
+line, would write the film anew), and because pictures and sound must stay the same to the byte: the record holds their
+hash.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +19,15 @@ from ..errors import PictureError
 from .files import created, opened, span
 from .xmp import LARGEST
 
-#: The box that holds XMP, as Adobe's specification names it.
+#: Extended name of the box that holds XMP, by Adobe's specification.
 XMP_BOX: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
-#: Most boxes side by side that a sane film has.
+#: Most boxes at the top of a film; a film with more counts as damaged.
 _MOST: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box at the top of a film: name, where it begins, bytes before its data, bytes altogether, extended name."""
+    """A box at the top of a film: name, first byte, bytes before its data, bytes in all, extended name."""
 
     name: bytes
     start: int
@@ -37,7 +42,7 @@ class Box:
 
 
 def content_digest(path: Path) -> str:
-    """Return the SHA-256 of a film's own data: pictures and sound as packed, whatever else is said in the file.
+    """Return the SHA-256 of a film's encoded pictures and sound, without all other data in the file.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def content_digest(path: Path) -> str:
 
 
 def xmp_of(path: Path) -> bytes | None:
-    """Return the packet of XMP in a film, or None.
+    """Return the XMP packet in a film, or None.
 
     Raises
     ------
@@ -71,10 +76,10 @@ def xmp_of(path: Path) -> bytes | None:
 
 
 def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
-    """Copy a film with a packet of XMP at its end, in place of any it had.
+    """Copy a film and add an XMP packet at its end, in place of any it had.
 
-    Everything before the packet stays where it was, because films name the places of their frames: a packet that was
-    there becomes empty space.
+    All other data stays at the same place in the file, because films hold the places of their frames: a former packet
+    becomes empty space.
 
     Raises
     ------
@@ -98,7 +103,7 @@ def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
                 if box.is_xmp:
                     out.seek(box.start + 4)
                     out.write(b"free")
-            if is_open and not last.is_xmp:  # its size was "all that follows"
+            if is_open and not last.is_xmp:  # its size was given as "up to the end of the file"
                 out.seek(last.start)
                 out.write(struct.pack(">I", last.size))
             out.seek(0, os.SEEK_END)

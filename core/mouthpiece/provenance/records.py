@@ -1,26 +1,25 @@
-"""The record put into pictures and films, and read back."""
+"""Writes the record into pictures and films, and reads it."""
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from ..errors import PictureError
+from ..files import replacing
 from . import mp4, png
 from .facts import Facts
 from .files import opened
 from .xmp import Packet, packet_of, read_packet
 
-#: Endings of the files that can carry a record.
+#: Endings of the film files that can hold a record.
 FILMS: Final = (".mp4", ".m4v", ".mov")
 PICTURES: Final = (".png",)
 
 
 def container_of(path: Path) -> ModuleType:
-    """Return the module that knows a file's format, by its first bytes.
+    """Return the module for a file's format (``png`` or ``mp4``), chosen by its first bytes.
 
     Raises
     ------
@@ -42,7 +41,7 @@ def media_of(path: Path) -> str:
 
 
 def recorded(source: Path, target: Path, facts: Facts) -> Facts:
-    """Copy a picture or film with facts in it, and return them with the content's SHA-256.
+    """Copy a picture or film and write facts into the copy; return them with the content's SHA-256.
 
     Raises
     ------
@@ -56,28 +55,24 @@ def recorded(source: Path, target: Path, facts: Facts) -> Facts:
 
 
 def record(path: Path, facts: Facts) -> Facts:
-    """Put facts into a picture or film in place, and return them with the content's SHA-256.
+    """Write facts into a picture or film, in place; return them with the content's SHA-256.
 
-    The file is exchanged in one go: it is as it was, or carries the record.
+    The file is replaced in one step: it is either unchanged or holds the record.
 
     Raises
     ------
     PictureError
         If it is no such file, damaged, or cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.record")
     try:
-        whole = recorded(path, beside, facts)
-        beside.replace(path)
+        with replacing(path) as temporary:
+            return recorded(path, temporary, facts)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
-    return whole
 
 
 def read(path: Path) -> Packet | None:
-    """Return what a picture or film says of itself, or None if it says nothing.
+    """Return the contents of a picture's or film's XMP packet, or None if it has none.
 
     Raises
     ------
@@ -89,6 +84,6 @@ def read(path: Path) -> Packet | None:
 
 
 def is_content_of(path: Path, facts: Facts) -> bool:
-    """Tell whether a file's pictures and sound are those the record was made for."""
+    """Return whether a file's pictures and sound are those the record was made for."""
     digest: str = container_of(path).content_digest(path)
     return bool(facts.content_sha256) and digest == facts.content_sha256

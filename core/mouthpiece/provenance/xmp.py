@@ -1,4 +1,8 @@
-"""XMP: a record as a packet of XML that pictures and films carry, with the fields other programs look for."""
+"""Writes and reads XMP packets: XML that holds a record, with the fields that other programs look for.
+
+A packet is written by a template with escaped values, so that wrapper, prefixes and line breaks are always the same. It
+is read by ``xml.etree``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from xml.sax.saxutils import escape
 from ..errors import PictureError
 from .facts import NOTICE, VOCABULARY, Facts
 
-#: Largest packet that is read, in bytes.
+#: Greatest size of a packet that is read, in bytes.
 LARGEST: Final = 1_000_000
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _EXT: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -37,16 +41,16 @@ _PACKET: Final = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What a packet of any program says.
+    """Contents of an XMP packet by any program.
 
     Attributes
     ----------
     source_type : str
-        Word of IPTC's vocabulary, or whatever stands in its place; empty for none.
+        Word of IPTC's vocabulary, or whatever text the field holds; empty for none.
     tool : str
         Program that made the picture or film; empty if none is named.
     facts : Facts or None
-        Our own record, if there is one.
+        Mouthpiece's own record, if there is one.
     """
 
     source_type: str
@@ -55,7 +59,7 @@ class Packet:
 
 
 def packet_of(facts: Facts) -> bytes:
-    """Return the packet, UTF-8, for a record."""
+    """Return the packet for a record, as UTF-8."""
     name, _, version = facts.software.rpartition(" ")
     words = {
         "source": VOCABULARY + facts.source_type,
@@ -72,19 +76,19 @@ def packet_of(facts: Facts) -> bytes:
 
 
 def read_packet(packet: bytes) -> Packet:
-    """Return what a packet says.
+    """Return the contents of a packet.
 
     Raises
     ------
     PictureError
-        If it is too large, no XML, or holds a damaged record of ours.
+        If it is too large, is not XML, or holds a damaged record of Mouthpiece's.
     """
     if len(packet) > LARGEST:
         raise PictureError(f"The metadata is larger than {LARGEST:,} bytes and was not read.")
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
         raise PictureError("The metadata declares entities, which XMP never does; it was not read.")
     try:
-        # declarations of entities, the one danger of this parser, were turned away above
+        # declarations of entities, the one danger of this parser, were refused above
         root = ElementTree.fromstring(packet.decode("utf-8").strip("\ufeff\x00 \r\n"))  # noqa: S314
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
         raise PictureError(f"The metadata is damaged: it is no XML ({error}).") from error
@@ -95,7 +99,7 @@ def read_packet(packet: bytes) -> Packet:
 
 
 def _property(root: ElementTree.Element, space: str, name: str) -> str:
-    """Return a simple property's text, written as an element or as an attribute; empty if there is none."""
+    """Return the text of a simple property, written as an element or an attribute; empty if there is none."""
     tag = f"{{{space}}}{name}"
     for description in root.iter(f"{{{_RDF}}}Description"):
         if tag in description.attrib:

@@ -1,1 +1,1 @@
-"""From a performance to the channels of a rig. Pure maths and tables; nothing here knows Blender."""
+"""Turns a performance into the channels of a rig, by maths and tables; nothing here knows Blender."""

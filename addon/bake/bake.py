@@ -1,0 +1,216 @@
+"""One bake from beginning to end, as the panel's button, scripts and the command line run it.
+
+``Bake`` is a snapshot of everything asked for. ``steps`` may run in any thread. ``write`` must run in the main thread;
+it alone changes the scene, completely or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..keys import kept_takes, ledgers, writer
+from ..keys.channels import Line, Part, Reduction
+from ..keys.plan import Rescued
+from ..sound import recordings
+from ..targets import Target, find_object
+from . import convert, edits, rebuild, redial
+from .layers import LayeredTake, by_place
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
+    from mouthpiece.motion.dials import Dials
+    from mouthpiece.performance import Performance
+    from mouthpiece.pipeline import Options, Progress, Warned
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The last message of ``Bake.steps``: the inferred take, and the frames it covers."""
+
+    performance: Performance
+    grid: FrameGrid
+
+
+@dataclass(slots=True)
+class Report:
+    """What a bake did, for the caller to put into words.
+
+    ``targets`` has a dict for each target, the character first: object, kind, and a summary. ``clamped`` holds the
+    number of clamped frames and ``kept`` the reason why a channel was left as it was, each by channel name.
+    """
+
+    object: str
+    sound: str
+    targets: list[dict[str, str]] = field(default_factory=list)
+    first: int = 0
+    last: int = 0
+    channels: int = 0
+    keys: int = 0
+    clamped: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    reduction: Reduction | None = None
+
+    def summary(self) -> str:
+        """Return one line of text for the user."""
+        what = f"{self.keys:,} keys on {self.channels} channels of {self.object}" if self.channels else self.object
+        text = f"{what}, frames {self.first} to {self.last}"
+        return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as a dict that fits JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Bake:
+    """What to bake: a sound, or a take (.npz) as ``recording.path``, onto targets, the character's first.
+
+    With ``layered`` the keys go into layers in the NLA, else into one action. With an ``error`` above 0, in each
+    channel's unit, the bake sets the fewest keys that stay within it, else one a frame.
+
+    The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
+    replaced by those saved with a take.
+    """
+
+    recording: recordings.Recording
+    targets: tuple[Target, ...]
+    options: Options | None = None
+    models: Path | None = None
+    replace_edited: bool = False
+    dials: Dials | None = None
+    style_from: str = ""
+    layered: bool = False
+    error: float = 0.0
+
+    def steps(self) -> Iterator[Progress | Warned | Heard]:
+        """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
+        from mouthpiece.performance import Performance
+        from mouthpiece.pipeline import Progress, steps
+
+        if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
+            take = self._dialled(Performance.load(self.recording.path))
+            yield Heard(take, self.recording.placement.grid(take.seconds))
+            return
+        yield Progress(0.0, "Reading the sound")
+        audio = recordings.decode(self.recording)
+        place = self.recording.placement
+        grid = place.grid(audio.seconds)
+        audio, begin = recordings.cut(audio, place)
+        for item in steps(audio, self._options(), self.models):
+            if isinstance(item, Performance):
+                yield Heard(self._dialled(item), _from_second(grid, begin))
+            else:
+                yield item
+
+    def _options(self) -> Options | None:
+        """Return the options, with the style of the sound at ``style_from`` if there is one."""
+        from mouthpiece.pipeline import Options, style_of
+
+        if not self.style_from:
+            return self.options
+        source = recordings.open_file(self.style_from)
+        style = replace(style_of(source, self.models), name=f"from {Path(self.style_from).name}")
+        return replace(self.options or Options(), style=style)
+
+    def _dialled(self, take: Performance) -> Performance:
+        """Return a take with its saved dials, overridden by those of this bake."""
+        from mouthpiece.motion.dials import Dials, dialled
+
+        return dialled(take, Dials.of({**take.dials, **(self.dials.saved() if self.dials else {})}))
+
+    def write(self, heard: Heard) -> Report:
+        """Write keys and drawings for the take and return what was done.
+
+        Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
+        """
+        tidy: list[Callable[[], None]] = []
+        with ExitStack() as undo:
+            report = self._write(heard, undo, tidy)
+            undo.pop_all()
+        for last in tidy:
+            last()
+        return report
+
+    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Write as :meth:`write` does.
+
+        Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
+        """
+        from mouthpiece.motion.dials import Dials
+
+        obj = find_object(self.targets[0].object_name)
+        seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
+        driven = [seen.drive(target, heard.grid) for target in self.targets]
+        line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
+        parts = list(by_place([part for one in driven for part in one.parts]).values())
+        drawings = [one.drawings for one in driven if one.drawings is not None]
+        name = self.targets[0].object_name
+        if convert.has_other_lines([part.owner for part in parts], self.layered):
+            tidy.append(convert.turn(obj, self.layered, undo)[1])
+        rescued = self._rescued(obj, line, heard.grid)
+        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
+        report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
+        report.first, report.last = line.first, line.last
+        report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
+        report.reduction = written.reduction
+        for one in driven:
+            report.clamped |= one.clamped
+            report.warnings += one.warnings
+        report.warnings += written.warnings + _kept_warnings(written.kept)
+        return report
+
+    def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
+        """Return the edits in layers that baking ``line`` would overwrite."""
+        found = Rescued()
+        if self.replace_edited or not self.layered:
+            return found
+        for kept in redial.dialled_lines(obj):
+            same, before = kept.sound == line.sound, kept.frames()
+            meets = before.first <= line.last and line.first <= before.last
+            if not rebuild.is_layered(kept) or not (same or meets):
+                continue
+            shift = round(grid.origin - before.origin) if same and grid.offset == before.offset else 0
+            edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
+        return found
+
+    def _keep_line(self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard) -> None:
+        """Store the line and its take where its first keys or drawings are, so that it can be dialled again.
+
+        Nothing is stored if nothing was keyed or drawn.
+        """
+        played = [part for part in keyed if ledgers.read(part.owner, part.layer).has(self.recording.identity)]
+        homes = [ledgers.home(part.owner, part.layer) for part in played] + [ledgers.Home(owner) for owner in drawn]
+        own = type(self.targets[0]).owners(find_object(self.targets[0].object_name))
+        homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
+        if not homes:
+            return
+        saved = tuple(target.saved() for target in self.targets)
+        dials, grid = heard.performance.dials, asdict(heard.grid)
+        line = kept_takes.KeptLine(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
+        kept_takes.keep(homes[0], line, heard.performance)
+
+
+def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
+    """Return the grid for a take whose time 0 is at ``second`` of the sound."""
+    return replace(grid, offset=grid.offset - second)
+
+
+def _target_entry(target: Target) -> dict[str, str]:
+    """Return what a report says of a target."""
+    return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
+
+
+def _kept_warnings(kept: dict[str, str]) -> list[str]:
+    """Return a sentence for each reason why channels were kept."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in kept.items():
+        reasons.setdefault(reason, []).append(name)
+    return [f"Kept as they were ({reason}): {', '.join(names)}" for reason, names in reasons.items()]

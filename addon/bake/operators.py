@@ -1,0 +1,353 @@
+"""Operators that work on lines: animate, cancel, remove, dial again, convert to layers and back, play along."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
+
+from .. import compat, previews, scene_settings
+from ..jobs import Working
+from ..reports import reports_errors
+from ..targets import find_object, target_for
+from . import convert, rebuild, redial, removal
+from . import settings as bake_settings
+from .bake import Bake, Heard
+
+
+def disabled_reason(context: bpy.types.Context) -> str:
+    """Return why nothing can be baked now, empty if it can. Cheap enough for panels: no sound is opened."""
+    if context.window_manager.mouthpiece.running:
+        return "A bake is under way"
+    try:
+        scene_settings.targets_of(scene_settings.character(context), 1.0)
+    except RigError as error:
+        return str(error)
+    return _sound_missing(context)
+
+
+def _sound_missing(context: bpy.types.Context) -> str:
+    """Return what to do for a sound to be chosen; empty if one is."""
+    settings = context.scene.mouthpiece
+    if settings.source == "FILE":
+        return "" if settings.filepath else "Choose a sound file"
+    if settings.source == "SOUND":
+        return "" if settings.sound else "Choose a sound"
+    strips = compat.all_strips(compat.sequencer_scene(context))
+    return "" if any(strip.type == "SOUND" for strip in strips) else "Add a sound strip to the sequencer"
+
+
+class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
+    """Turn speech into keyframes on the active character."""
+
+    bl_idname = "mouthpiece.animate"
+    bl_label = "Animate"
+    bl_description = "Turn speech into keyframes on the active character"
+    bl_options = {"REGISTER", "UNDO"}
+
+    _last = Heard
+    _bake: Bake
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether a bake can start; if not, its reason becomes the poll message."""
+        reason = disabled_reason(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    @reports_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Bake and wait until it is done: for scripts and background mode."""
+        self._bake = scene_settings.bake_of(context)
+        self._wait(context, self._bake.steps())
+        return {"FINISHED"}
+
+    @reports_errors
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Start baking in a thread while the user interface stays usable."""
+        if bpy.app.background:
+            return self.execute(context)
+        self._bake = scene_settings.bake_of(context)
+        context.window_manager.mouthpiece.remarks = ""
+        return self._begin(context, self._bake.steps())
+
+    def _result(self, context: bpy.types.Context, message: Heard) -> None:
+        """Write the take and report the result."""
+        report = self._bake.write(message)
+        for warning in report.warnings:
+            self._warn(context, warning)
+        self.report({"INFO"}, report.summary())
+        previews.changed(find_object(report.object))
+        compat.redraw(context)
+
+
+class MOUTHPIECE_OT_cancel(bpy.types.Operator):
+    """Stop what is under way: nothing is keyed, and frames rendered so far stay."""
+
+    bl_idname = "mouthpiece.cancel"
+    bl_label = "Cancel"
+    bl_description = "Stop what is under way: nothing is keyed, and frames rendered so far stay"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether an operator is running."""
+        return bool(context.window_manager.mouthpiece.running)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask the running operator to stop: it looks at this flag several times a second."""
+        context.window_manager.mouthpiece.cancelled = True
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
+    """Take all of Mouthpiece's keys off the character and its head; keys of your own stay."""
+
+    bl_idname = "mouthpiece.remove_take"
+    bl_label = "Remove Take"
+    bl_description = "Take all of Mouthpiece's keys off the character and its head; keys of your own stay"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether the character has baked lines and no operator is running."""
+        found = any(map(removal.has_lines, scene_settings.owners(context)))
+        if not found:
+            cls.poll_message_set("The active character carries no take")
+        return found and not context.window_manager.mouthpiece.running
+
+    @reports_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove all lines and report how many keys went."""
+        gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
+        if gone.kept:
+            self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
+        self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")
+        return {"FINISHED"}
+
+
+class _OnLines:
+    """Mixin for operators that need a character with a line that can be dialled."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether there is such a line and no operator is running."""
+        found = bool(redial.dialled_lines(scene_settings.character(context)))
+        if not found:
+            cls.poll_message_set("The active character carries no line that can be dialled")  # type: ignore[attr-defined]
+        return found and not context.window_manager.mouthpiece.running
+
+
+class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
+    """Give the character's lines the dials as they are set now; no network runs."""
+
+    bl_idname = "mouthpiece.redial"
+    bl_label = "Apply Dials"
+    bl_description = "Give the character's lines the dials as they are set now; no network runs, your own keys stay"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reports_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Dial the lines again and report the result."""
+        obj: Any = scene_settings.character(context)
+        settings = obj.mouthpiece
+        done = redial.redial(
+            obj,
+            bake_settings.dials_of(settings),
+            bake_settings.playhead(settings, context.scene),
+            context.scene.mouthpiece.replace_edited,
+        )
+        for warning in done.warnings:
+            self.report({"WARNING"}, warning)
+        if done.kept:
+            self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
+        self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
+        previews.changed(obj)
+        compat.redraw(context)
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_reset_dials(bpy.types.Operator):
+    """Put the dials and the emotion back; the style stays."""
+
+    bl_idname = "mouthpiece.reset_dials"
+    bl_label = "Reset Dials"
+    bl_description = "Put the dials and the emotion back to where they do nothing; the style stays"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether there is a character and no operator is running."""
+        return scene_settings.character(context) is not None and not context.window_manager.mouthpiece.running
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Reset the dials; if they are live, dial the lines again."""
+        obj: Any = scene_settings.character(context)
+        bake_settings.take_over(obj.mouthpiece, {})
+        if obj.mouthpiece.live and redial.dialled_lines(obj):
+            return bpy.ops.mouthpiece.redial()
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
+    """Set the dials as the line at the playhead has them."""
+
+    bl_idname = "mouthpiece.take_over_dials"
+    bl_label = "Dials from Line"
+    bl_description = "Set the dials as the line at the playhead has them (or the first, if none is heard there)"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reports_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the dials."""
+        obj: Any = scene_settings.character(context)
+        found = redial.dialled_lines(obj, context.scene.frame_current) or redial.dialled_lines(obj)
+        bake_settings.take_over(obj.mouthpiece, dict(found[0].dials))
+        self.report({"INFO"}, f"Dials as of {found[0].label}")
+        return {"FINISHED"}
+
+
+class _Converts:
+    """Mixin for operators that convert the keys of the active character's lines.
+
+    ``layered`` is whether they are converted to layers or to one action.
+    """
+
+    layered: bool
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether there is a line to convert and no operator is running."""
+        lines = redial.dialled_lines(scene_settings.character(context))
+        found = any(rebuild.is_keyed(line) and rebuild.is_layered(line) != cls.layered for line in lines)
+        if not found:
+            where = "one action" if cls.layered else "layers"
+            cls.poll_message_set(f"The active character carries no line in {where}")  # type: ignore[attr-defined]
+        return found and not context.window_manager.mouthpiece.running
+
+    @reports_errors
+    def execute(self: Any, context: bpy.types.Context) -> set[str]:
+        """Convert the lines and report the result."""
+        obj: Any = scene_settings.character(context)
+        done = convert.convert(obj, self.layered)
+        obj.mouthpiece.layers = "LAYERS" if self.layered else "ONE"
+        for warning in done.warnings:
+            self.report({"WARNING"}, warning)
+        if done.kept:
+            self.report({"WARNING"}, f"{len(done.kept)} channels hold keys of your own and stay where they are")
+        self.report({"INFO"}, f"{done.keys:,} keys on {done.channels} channels of {obj.name}")
+        compat.redraw(context)
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_keep_edits(_Converts, bpy.types.Operator):
+    """Turn the character's keys into layers, with what you changed in a layer of its own."""
+
+    bl_idname = "mouthpiece.keep_edits"
+    bl_label = "Keep Edits as Layer"
+    bl_description = (
+        "Turn the character's keys into layers, with what you changed in a layer of its own: "
+        "it stays when the lines are animated or dialled again"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+    layered = True
+
+
+class MOUTHPIECE_OT_merge_layers(_Converts, bpy.types.Operator):
+    """Turn the character's layers into one action, edits and all."""
+
+    bl_idname = "mouthpiece.merge_layers"
+    bl_label = "Merge Layers"
+    bl_description = "Turn the character's layers into one action. Channels with edits then count as edited"
+    bl_options = {"REGISTER", "UNDO"}
+    layered = False
+
+
+class MOUTHPIECE_OT_add_also(bpy.types.Operator):
+    """Let the other selected objects play the active character's performance as well."""
+
+    bl_idname = "mouthpiece.add_also"
+    bl_label = "Add Selected"
+    bl_description = "Let the other selected objects (teeth, tongue, lashes) play the character's performance as well"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether an object other than the character is selected."""
+        obj = scene_settings.character(context)
+        found = obj is not None and any(other != obj for other in context.selected_objects)
+        if not found:
+            cls.poll_message_set("Select the other objects, and the character last")
+        return found
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add the objects, each once; a warning is reported for those that cannot play a performance."""
+        obj: Any = scene_settings.character(context)
+        known = scene_settings.also(obj)
+        for other in context.selected_objects:
+            if other == obj or other in known:
+                continue
+            try:
+                target_for(other, 1.0, other.mouthpiece.target)
+            except RigError as error:
+                self.report({"WARNING"}, f"'{other.name}' is left out: {error}")
+                continue
+            obj.mouthpiece.also.add().object = other
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
+    """Let an object no longer play along; keys it has stay."""
+
+    bl_idname = "mouthpiece.remove_also"
+    bl_label = "Remove"
+    bl_description = "Let the object no longer play along. Keys it has stay: remove the take first if they are to go"
+    bl_options = {"REGISTER", "UNDO"}
+
+    index: bpy.props.IntProperty(name="Index", min=0)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove the object from the list."""
+        obj = scene_settings.character(context)
+        if obj is None or self.index >= len(obj.mouthpiece.also):
+            self.report({"ERROR"}, "There is no such object on the list")
+            return {"CANCELLED"}
+        obj.mouthpiece.also.remove(self.index)
+        return {"FINISHED"}
+
+
+def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """Draw the operators into a menu: the menu search finds only what is in one."""
+    self.layout.separator()
+    self.layout.operator(MOUTHPIECE_OT_animate.bl_idname, text="Animate Speech")
+    self.layout.operator(MOUTHPIECE_OT_remove_take.bl_idname, text="Remove Speech Take")
+
+
+_register_classes, _unregister_classes = register_classes_factory(
+    (
+        MOUTHPIECE_OT_animate,
+        MOUTHPIECE_OT_cancel,
+        MOUTHPIECE_OT_remove_take,
+        MOUTHPIECE_OT_add_also,
+        MOUTHPIECE_OT_remove_also,
+        MOUTHPIECE_OT_redial,
+        MOUTHPIECE_OT_reset_dials,
+        MOUTHPIECE_OT_take_over_dials,
+        MOUTHPIECE_OT_keep_edits,
+        MOUTHPIECE_OT_merge_layers,
+    )
+)
+
+
+def register() -> None:
+    """Register the operators and add them to the menu Object > Animation."""
+    _register_classes()
+    bpy.types.VIEW3D_MT_object_animation.append(_draw_menu)
+
+
+def unregister() -> None:
+    """Remove the menu entries and unregister the operators."""
+    bpy.types.VIEW3D_MT_object_animation.remove(_draw_menu)
+    _unregister_classes()

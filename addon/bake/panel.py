@@ -1,0 +1,84 @@
+"""Sub-panels of the sidebar for style and emotion, and for dials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.utils import register_classes_factory
+
+from .. import scene_settings
+from ..sub_panels import SubPanel
+from ..targets import DRIVABLE
+from . import redial
+
+
+class OfCharacter(SubPanel):
+    """Mixin for sub-panels of the Mouthpiece panel that show settings of the active character."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether the active object is a character or of a type that can become one."""
+        obj: Any = scene_settings.character(context)
+        return obj is not None and (obj.type in DRIVABLE or obj.mouthpiece.target != "AUTO")
+
+    def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
+        """Return the layout column to draw into, and the character's settings."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column()
+        column.enabled = not context.window_manager.mouthpiece.running
+        character: Any = scene_settings.character(context)
+        return column, character.mouthpiece
+
+
+class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
+    """Style and emotion of the character."""
+
+    bl_label = "Style & Emotion"
+    bl_order = 30
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw style and emotion."""
+        column, settings = self.column(context)
+        column.prop(settings, "style")
+        if settings.style == "SOUND":
+            column.prop(settings, "style_sound")
+        if settings.style == "FILE":
+            column.prop(settings, "style_file")
+        column.prop(settings, "style_blend", slider=True)
+        column.separator()
+        column.prop(settings, "emotion")
+        row = column.row()
+        row.active = settings.emotion != "NEUTRAL"
+        row.prop(settings, "intensity", slider=True)
+
+
+class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
+    """Dials of the character."""
+
+    bl_label = "Dials"
+    bl_order = 31
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the dials, and how lines are dialled with them."""
+        column, settings = self.column(context)
+        amounts = column.column(align=True)
+        for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):
+            amounts.prop(settings, name, slider=True)
+        column.prop(settings, "smoothing", slider=True)
+        column.prop(settings, "offset")
+        found = redial.dialled_lines(scene_settings.character(context))
+        box = column.column()
+        box.active = bool(found)
+        box.prop(settings, "live")
+        if len(found) > 1:
+            box.prop(settings, "scope")
+            box.operator("mouthpiece.take_over_dials", icon="EYEDROPPER")
+        row = column.row(align=True)
+        row.operator("mouthpiece.redial", icon="FILE_REFRESH")
+        row.operator("mouthpiece.reset_dials", text="", icon="LOOP_BACK")
+
+
+register, unregister = register_classes_factory((MOUTHPIECE_PT_style, MOUTHPIECE_PT_dials))

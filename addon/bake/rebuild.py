@@ -1,0 +1,78 @@
+"""Makes the targets and curves of a kept line again: to dial it, and to tell edits from generated keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+from mouthpiece.errors import RigError
+
+from ..keys import kept_takes, ledgers, nla
+from ..keys.channels import Part
+from ..targets import Driven, Target, made_again
+from .layers import LayeredTake, by_place
+
+if TYPE_CHECKING:
+    from mouthpiece.motion.dials import Dials
+
+
+def is_keyed(line: kept_takes.KeptLine) -> bool:
+    """Return whether a line has keys (a line that is only drawn has none)."""
+    return line.home is not None and bool(line.home.slot)
+
+
+def is_layered(line: kept_takes.KeptLine) -> bool:
+    """Return whether a line was baked as layers."""
+    return line.home is not None and nla.MARK in line.home.holder
+
+
+def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, warnings: list[str]) -> Target | None:
+    """Return the target ``number`` of a line of ``obj``.
+
+    If it is gone, a warning is added and None returned; for the character itself (number 0), RigError is raised.
+    """
+    saved = line.targets[number]
+    try:
+        return made_again({**saved, "object_name": _name_now(obj, line, number)})
+    except RigError as error:
+        if number == 0:
+            raise
+        what = "The head" if saved["kind"] == "HEAD" else f"'{saved['object_name']}'"
+        warnings.append(f"{what} stays as it is: {error}")
+        return None
+
+
+def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
+    """Return the parts that a kept line gives with ``dials``, in layers or for one action."""
+    seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error)
+    made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
+    driven: list[Driven] = [seen.drive(target, line.frames(), True) for target in made if target is not None]
+    return list(by_place([part for one in driven for part in one.parts]).values())
+
+
+def _name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> str:
+    """Return the present name of a target's object: objects may have been renamed or duplicated since the bake."""
+    if number == 0:
+        return obj.name
+    saved = line.targets[number]
+    also = [entry.object for entry in obj.mouthpiece.also if entry.object is not None]
+    place = number - 1
+    if saved["kind"] != "HEAD" and place < len(also):
+        return also[place].name
+    playing = [one.name for one in _kin(obj) if _plays(one, line.sound)]
+    named = str(saved["object_name"])
+    return named if saved["kind"] != "HEAD" or named in playing or not playing else playing[0]
+
+
+def _plays(obj: bpy.types.Object, sound: str) -> bool:
+    """Return whether an object's active action or one of its layers has a line of that sound."""
+    return any(ledgers.read(obj, layer).has(sound) for layer in nla.keyed_layers(obj))
+
+
+def _kin(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the objects related to a character: its armatures, and all of its parent hierarchy."""
+    top = obj
+    while top.parent is not None:
+        top = top.parent
+    rigs = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE" and modifier.object]
+    return [*rigs, top, *top.children_recursive]

@@ -1,0 +1,269 @@
+"""Dials lines again: gives their keys new values, computed from the takes kept in the scene. Runs no network.
+
+Lines keep the frames and channels they were baked on. Keys of the user's own, and edited keys, stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+import numpy as np
+from mouthpiece.errors import RigError
+from numpy.typing import NDArray
+
+from ..keys import kept_takes, ledgers, nla, shared_actions, writer
+from ..keys.channels import Channel, Line, Part, Written
+from ..keys.drawings import Drawings
+from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
+from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
+from ..targets import Driven, drawers, find_object, owners_of
+from . import edits, rebuild
+from .layers import LayeredTake
+
+if TYPE_CHECKING:
+    from mouthpiece.motion.dials import Dials
+
+
+#: Dials that change how a head moves; for other dials its keys are left alone.
+_HEAD_DIALS: Final = ("head", "style", "smoothing", "offset")
+
+
+@dataclass(slots=True)
+class _Redialled:
+    """What dialling one line changes: keys, drawings that are made again, and edits that move into their layer."""
+
+    keyed: list[Changed] = field(default_factory=list)
+    drawn: list[Drawings] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    rescued: Rescued = field(default_factory=Rescued)
+
+
+def redial(
+    obj: bpy.types.Object,
+    dials: Dials,
+    frame: int | None = None,
+    replace_edited: bool = False,
+    draft: bool = False,
+) -> Written:
+    """Give the lines of a character other dials, and return what was written.
+
+    With ``frame``, only the lines heard at that frame are dialled. A ``draft`` (while a dial is dragged) is quicker
+    where keys are reduced: the error is the same, but there may be more keys than needed. Raises RigError or TakeError,
+    with nothing changed, if there is no such line or its keys may not be edited.
+    """
+    total = Written()
+    with ExitStack() as undo:
+        owners = _changed_owners(obj, _chosen_lines(obj, frame), dials)
+        total.warnings += shared_actions.separate(owners, undo)
+        # Each line is planned after the one before is written, as lines share curves.
+        for line in _chosen_lines(obj, frame):
+            change = _changes(obj, line, dials, replace_edited, draft)
+            for changed in change.keyed:
+                carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
+                total.add(changed.written)
+            writer.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
+            grid = line.frames()
+            for drawing in change.drawn:
+                total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
+            total.warnings += change.warnings
+            assert line.home is not None  # kept lines that were read have one
+            undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
+            kept_takes.remember_dials(line, dials.saved())
+        undo.pop_all()
+    return total
+
+
+def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dials: Dials) -> list[bpy.types.ID]:
+    """Return the data-blocks in which keys of lines will change."""
+    found: dict[bpy.types.ID, None] = {}
+    for line in lines:
+        for number, saved in enumerate(line.targets):
+            same = saved["kind"] == "HEAD" and _has_dials(line, dials, _HEAD_DIALS)
+            target = None if same else rebuild.target_again(obj, line, number, [])
+            for owner in type(target).owners(find_object(target.object_name)) if target is not None else ():
+                if edits.ranges_of(owner, line.sound):
+                    found[owner] = None
+    return list(found)
+
+
+def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
+    """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
+    found: dict[str, kept_takes.KeptLine] = {}
+    for owner in owners_of([obj], None):
+        for line in kept_takes.lines(owner):
+            if frame is None or _is_heard(owner, line, frame):
+                found.setdefault(line.sound, line)
+    return list(found.values())
+
+
+def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:
+    """Return whether a line plays at a frame: by the ledger if it is keyed, by its grid if it is drawn."""
+    if line.home == ledgers.Home(owner):
+        grid = line.frames()
+        return grid.first <= frame <= grid.last
+    return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
+
+
+def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
+    """Return the lines to dial; raises RigError if there are none."""
+    if not dialled_lines(obj):
+        raise RigError(f"'{obj.name}' carries no line that can be dialled. Animate it first.")
+    chosen = dialled_lines(obj, frame)
+    if not chosen:
+        raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or dial all lines.")
+    return chosen
+
+
+def _changes(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, over: bool, draft: bool) -> _Redialled:
+    """Return what dialling one line changes; nothing is changed yet."""
+    found, layered = _Redialled(), rebuild.is_layered(line)
+    if layered and not over:
+        edits.rescue(found.rescued, obj, line)
+    seen, grid = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error), line.frames()
+    for number, saved in enumerate(line.targets):
+        if saved["kind"] == "HEAD" and _has_dials(line, dials, _HEAD_DIALS):
+            continue
+        target = rebuild.target_again(obj, line, number, found.warnings)
+        if target is None:
+            continue
+        driven = seen.drive(target, grid, True)
+        found.warnings += driven.warnings
+        found.keyed += [replanned(part, line.sound, over, found.rescued.of(part), draft) for part in _keyed(driven)]
+        if driven.drawings is not None and drawers(driven.drawings.owner):
+            driven.drawings.check()
+            found.drawn.append(driven.drawings)
+    return found
+
+
+def _keyed(driven: Driven) -> list[Part]:
+    """Return the parts that have channels."""
+    return [part for part in driven.parts if part.channels]
+
+
+def _has_dials(line: kept_takes.KeptLine, dials: Dials, names: tuple[str, ...]) -> bool:
+    """Return whether the dials called ``names`` have the same values in a line and in ``dials``."""
+    saved = dials.saved()
+    return all(line.dials.get(name) == saved.get(name) for name in names)
+
+
+@dataclass(slots=True)
+class Changed:
+    """What dialling changes in one part: the steps to carry out, and what to write into the ledger.
+
+    ``sums`` holds new checksums by the index of the ledger line and the channel id; ``fresh`` holds the keys they are
+    computed from, by channel id; ``missing`` are channels that have no curve yet.
+    """
+
+    part: Part
+    sums: dict[tuple[int, str], int] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    fresh: dict[str, Keys] = field(default_factory=dict)
+    missing: list[Channel] = field(default_factory=list)
+    written: Written = field(default_factory=Written)
+
+
+def carry_out(changed: Changed, sound: str, name: str, undo: ExitStack) -> None:
+    """Carry out a change; ``undo`` gets callbacks that revert it. A layer's new action gets its name from ``name``."""
+    owner, layer = changed.part.owner, changed.part.layer
+    found = nla.action_and_slot(owner, layer)
+    if found is not None:
+        undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
+        for do, take_back in changed.steps:
+            undo.callback(take_back)
+            do()
+        # The ledger is read again: another target of the same data-block (a head bone) may have changed it meanwhile.
+        ledger, sums = ledgers.read(owner, layer), changed.sums
+        lines = [
+            replace(noted, channels={c: sums.get((k, c), old) for c, old in noted.channels.items()})
+            for k, noted in enumerate(ledger.lines)
+        ]
+        ledger.lines = writer.settled(owner, layer, lines, changed.fresh)
+        ledgers.write(owner, ledger, layer)
+        owner.update_tag()
+    plan = _plan_missing(changed.part, sound, changed.missing)
+    writer.carry_out([] if plan is None else [plan], name, undo)
+
+
+def replanned(part: Part, sound: str, over: bool, rescued: frozenset[str], draft: bool) -> Changed:
+    """Return what gives the keys of a line in one data-block, or in a layer of it, the values of ``part``.
+
+    Edited keys are changed only if ``over`` is set, or in channels whose ids are in ``rescued``.
+    """
+    check_editable(part.owner, part.layer)
+    ledger, changed = ledgers.read(part.owner, part.layer), Changed(part)
+    curves = curves_by_place(part.owner, part.layer)
+    made: dict[tuple[tuple[int, int], ...], dict[str, Keys]] = {}
+    for channel in part.channels:
+        mine = [k for k, noted in enumerate(ledger.lines) if noted.sound == sound and channel.id in noted.channels]
+        fcurve = curves.get((channel.data_path, channel.index))
+        if not mine and fcurve is None:
+            changed.missing.append(channel)
+        if not mine or fcurve is None:
+            continue
+        ranges = tuple((ledger.lines[k].first, ledger.lines[k].last) for k in mine)
+        if ranges not in made:
+            made[ranges] = part.keys(ranges, _key_frames(curves, part) if draft and part.error else None)
+        sums = [(span, (k, ledger.lines[k].channels[channel.id])) for span, k in zip(ranges, mine, strict=True)]
+        _rekey(changed, fcurve, channel, (made[ranges][channel.name], sums), over or channel.id in rescued)
+    return changed
+
+
+def _rekey(
+    changed: Changed, fcurve: Any, channel: Channel,
+    wanted: tuple[Keys, list[tuple[tuple[int, int], tuple[int, int]]]], over: bool,
+) -> None:  # fmt: skip
+    """Add to ``changed`` the steps that give a channel the ``wanted`` keys.
+
+    ``wanted`` holds the keys, and for each frame range the index of its ledger line and the checksum noted there.
+    """
+    fresh, noted = wanted
+    ranges = [span for span, _ in noted]
+    sought = [fresh.checksum(*span) for span in ranges]
+    had = [number for _, (_, number) in noted]
+    if not fresh.is_curved and sought == had:
+        changed.written.count(fresh)  # the keys have these values already, or were edited
+        return
+    present = BareKeys.read(fcurve)
+    if fresh.is_curved and present.is_like(fresh, ranges):
+        changed.written.count(fresh)
+        return
+    edited = [present.checksum(*span) for span in ranges] != had
+    if fcurve.lock or (edited and not over):
+        changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was baked"
+        return
+    if edited or not present.has_frames_of(fresh, ranges):
+        changed.steps.append(rewritten(fcurve, fresh, ranges))
+    else:
+        changed.steps += present.moved(fcurve, fresh, ranges)
+    changed.fresh[channel.id] = fresh
+    for (_, (k, _)), number in zip(noted, sought, strict=True):
+        changed.sums[k, channel.id] = number
+    changed.written.count(fresh)
+
+
+def _key_frames(curves: Mapping[tuple[str, int], Any], part: Part) -> dict[str, NDArray[np.float32]]:
+    """Return the frames of the keys that a part's channels have now, by channel name."""
+    there = {channel.name: curves.get((channel.data_path, channel.index)) for channel in part.channels}
+    return {name: BareKeys.read(curve).co[:, 0] for name, curve in there.items() if curve is not None}
+
+
+def _plan_missing(part: Part, sound: str, channels: list[Channel]) -> Plan | None:
+    """Return the plan that adds ``channels`` to a layer where the line is heard; None if nothing is to be added."""
+    ranges = edits.ranges_of(part.owner, sound)
+    if not (channels and part.layer and ranges):
+        return None
+    ledger = ledgers.read(part.owner, part.layer)
+    plan, made = Plan(part.owner, ledger, part.layer), part.keys(ranges)
+    mine = {(noted.first, noted.last): dict(noted.channels) for noted in ledger.lines if noted.sound == sound}
+    for channel in channels:
+        keys = made[channel.name]
+        plan.changes[channel.id] = Change(channel.data_path, channel.index, keys)
+        for span in ranges:
+            mine.setdefault(span, {})[channel.id] = keys.checksum(*span)
+    others = [noted for noted in ledger.lines if noted.sound != sound]
+    plan.lines = others + [ledgers.LedgerLine(sound, *span, sums) for span, sums in mine.items()]
+    return plan

@@ -1,0 +1,242 @@
+"""Style, emotion and dials of a character: settings of its object, which library overrides can change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.utils import register_classes_factory
+from mouthpiece.errors import AudioError, MouthpieceError
+
+from .. import compat, previews
+from ..targets import kind_items
+from . import redial
+
+if TYPE_CHECKING:
+    from mouthpiece.motion.dials import Dials
+
+_OVERRIDE = {"LIBRARY_OVERRIDABLE"}
+#: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
+NUMBERS = ("lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset")
+_STYLES = (
+    ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
+    ("NEUTRAL", "Neutral", "Nobody in particular: the average speaker"),
+    ("CALM", "Calm", "Little and slow head motion, a smaller mouth"),
+    ("ENERGETIC", "Energetic", "Much and quick head motion, a wider mouth"),
+    ("RESERVED", "Reserved", "Hardly any head motion, brows or smile"),
+    ("CHEERFUL", "Cheerful", "A smile, and lively brows and head"),
+    ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
+    ("FILE", "From File", "An actor's manner, as training.content.adapt wrote it (style.json)"),
+)
+_EMOTIONS = (
+    ("NEUTRAL", "Neutral", "As the words want it"),
+    ("HAPPY", "Happy", "Corners of the mouth up, cheeks raised"),
+    ("SAD", "Sad", "Inner brows up, corners of the mouth down, lids low"),
+    ("ANGRY", "Angry", "Brows down and together, lids and lips tight"),
+    ("SURPRISED", "Surprised", "Brows and lids up, a wider mouth"),
+)
+
+
+def _dial_changed(self: Any, context: bpy.types.Context) -> None:
+    """Update callback of the dials: dial the lines again at once, if the object is set to."""
+    follow(self.id_data, context)
+
+
+def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
+    """Dial an object's lines again with its present settings, if it has lines and its setting "Live" is on."""
+    settings = obj.mouthpiece
+    if not settings.live or context.window_manager.mouthpiece.running:
+        return
+    if not redial.dialled_lines(obj):
+        return
+    if previews.show_line(obj):  # the preview follows the dials; the drawings are made again when it ends
+        compat.redraw(context)
+        return
+    state = context.window_manager.mouthpiece
+    try:
+        done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
+        state.remarks = "\n".join(done.warnings)
+        previews.changed(obj)
+    except MouthpieceError as error:
+        state.remarks = str(error)
+
+
+def _amount(name: str, text: str, most: float = 2.0, default: float = 1.0, least: float = 0.0) -> Any:
+    """Return a property for a dial from ``least`` to ``most``."""
+    return FloatProperty(
+        name=name, description=text, default=default, min=least, max=most, override=_OVERRIDE, update=_dial_changed
+    )
+
+
+class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
+    """An entry in the list of further objects that play the same performance."""
+
+    object: PointerProperty(
+        name="Object", description="Object that plays the same performance", type=bpy.types.Object, override=_OVERRIDE
+    )
+
+
+class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
+    """Settings of a character: target, style, emotion, dials, and how its keys are written."""
+
+    target: EnumProperty(
+        name="Target",
+        description="What of the object plays the performance",
+        items=kind_items(),
+        override=_OVERRIDE,
+    )
+    also: CollectionProperty(
+        type=MOUTHPIECE_PG_also,
+        name="Also",
+        description="Further objects that play the same performance: teeth, tongue, lashes",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    also_index: IntProperty(name="Active", description="Chosen further object", override=_OVERRIDE)
+    layers: EnumProperty(
+        name="Keys",
+        description="Where a take's keys go. Takes effect when the sound is animated again",
+        items=(
+            ("ONE", "One Action", "All keys in the active action", 0),
+            (
+                "LAYERS",
+                "Layers",
+                "Lips, eyes, head and expression each in an action and NLA track of its own, to mute or blend; "
+                "your edits get a layer too, and survive",
+                1,
+            ),
+        ),
+        override=_OVERRIDE,
+    )
+    reduce: FloatProperty(
+        name="Reduce Keys",
+        description="Largest error keys may have, in each property's own unit (0.01: a hundredth of a shape key); "
+        "0 for a key on every frame. Takes effect when the sound is animated again",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        soft_max=0.05,
+        step=0.1,
+        precision=3,
+        override=_OVERRIDE,
+    )
+    style: EnumProperty(
+        name="Style",
+        description="Manner of moving; it draws the head, so a change shows when the sound is animated again",
+        items=_STYLES,
+        override=_OVERRIDE,
+    )
+    style_sound: StringProperty(
+        name="Sound", description="Sound whose speaker's manner is taken", subtype="FILE_PATH", override=_OVERRIDE
+    )
+    style_file: StringProperty(
+        name="Style File", description="style.json of an actor", subtype="FILE_PATH", override=_OVERRIDE
+    )
+    style_blend: _amount("Style Blend", "0 nobody in particular, 1 the speaker, more for more of it", 1.5)
+    emotion: EnumProperty(
+        name="Emotion",
+        description="Mood that bends the face; lips go on saying what they say",
+        items=_EMOTIONS,
+        override=_OVERRIDE,
+        update=_dial_changed,
+    )
+    intensity: _amount("Intensity", "Strength of the emotion", 1.0)
+    lips: _amount("Lips", "How much the lips move; shut lips stay shut")
+    jaw: _amount("Jaw", "How far the jaw opens")
+    brows: _amount("Brows", "How much the brows move")
+    blink: _amount("Blinks", "How far the lids close; 0 for never")
+    head: _amount("Head", "How much the head moves")
+    gaze: _amount("Gaze", "How far the eyes stray")
+    expression: _amount("Expression", "How much cheeks, nose, the eyes' surroundings and the emotion show")
+    smoothing: _amount("Smoothing", "Calm face and head; lips that meet go on meeting", 1.0, 0.0)
+    offset: FloatProperty(
+        name="Offset",
+        description="Seconds by which the motion comes later than the sound, or earlier if below 0",
+        min=-5.0,
+        max=5.0,
+        soft_min=-0.2,
+        soft_max=0.2,
+        step=1,
+        precision=3,
+        subtype="TIME_ABSOLUTE",
+        override=_OVERRIDE,
+        update=_dial_changed,
+    )
+    live: BoolProperty(
+        name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
+    )
+    scope: EnumProperty(
+        name="Lines",
+        description="Which lines are dialled",
+        items=(
+            ("ALL", "All Lines", "Every line the character speaks"),
+            ("PLAYHEAD", "At Playhead", "The lines heard at the current frame"),
+        ),
+        override=_OVERRIDE,
+    )
+
+
+def dials_of(settings: Any) -> Dials:
+    """Return the settings as dials."""
+    from mouthpiece.motion.dials import Dials
+
+    # properties are 32-bit floats, in which 1.2 is 1.2000000477
+    numbers = {name: round(getattr(settings, name), 6) for name in NUMBERS}
+    return Dials(**numbers, style=round(settings.style_blend, 6), emotion=settings.emotion.lower())
+
+
+def take_over(settings: Any, saved: dict[str, Any]) -> None:
+    """Set the dials to the values ``saved`` with a line (missing ones to their defaults), without dialling lines."""
+    from mouthpiece.motion.dials import Dials
+
+    dials, live = Dials.of(saved), settings.live
+    settings.live = False
+    for name in NUMBERS:
+        setattr(settings, name, getattr(dials, name))
+    settings.style_blend, settings.emotion = dials.style, dials.emotion.upper()
+    settings.live = live
+
+
+def style_of(settings: Any) -> tuple[Any, str]:
+    """Return the named style (None for the speaker's own), and the path of the sound to take it from (or "").
+
+    Raises MouthpieceError if a sound or file is needed and none is chosen, or if the file is not a style.
+    """
+    from mouthpiece import styles
+
+    if settings.style == "FILE":
+        return styles.read(Path(bpy.path.abspath(settings.style_file))), ""
+    if settings.style != "SOUND":
+        return styles.named(settings.style.lower()), ""
+    if not settings.style_sound.strip():
+        raise AudioError("No sound is chosen to take the style from. Pick one under Style, or choose another style.")
+    return None, bpy.path.abspath(settings.style_sound)
+
+
+def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:
+    """Return the current frame if only the lines heard at it are to be dialled, else None."""
+    return scene.frame_current if settings.scope == "PLAYHEAD" else None
+
+
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_also, MOUTHPIECE_PG_dials))
+
+
+def register() -> None:
+    """Register the settings and add them to every object."""
+    _register_classes()
+    bpy.types.Object.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_dials, override=_OVERRIDE)
+
+
+def unregister() -> None:
+    """Remove the settings from objects and unregister them."""
+    del bpy.types.Object.mouthpiece
+    _unregister_classes()

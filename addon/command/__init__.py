@@ -1,0 +1,1 @@
+"""The command line inside Blender: ``blender -b scene.blend -c mouthpiece …``."""

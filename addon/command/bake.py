@@ -1,0 +1,228 @@
+"""``blender -b scene.blend -c mouthpiece bake``: what it takes on the command line, and the bake it comes to."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import bpy
+from mouthpiece.errors import MouthpieceError
+
+from .. import scene_settings
+from ..bake import settings as bake_settings
+from ..bake.bake import Bake, Report
+from ..jobs import drain
+from ..sound import recordings, strips
+from ..targets import find_object
+from ..targets.bones import mapping as bone_mapping
+from ..targets.head.eye_distance import measured_eye_distance
+from ..targets.head.target import HeadTarget
+from ..targets.mouth_chart import files
+from ..targets.shape_keys import presets
+from ..targets.shape_keys import table as key_table
+from . import blend_files, preview_video
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for sound, character, keys and output."""
+    heard = parser.add_argument_group("sound").add_mutually_exclusive_group(required=True)
+    heard.add_argument("--audio", metavar="PATH", help="sound file, or a take (.npz) made by animate")
+    heard.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, placed as it is heard")
+    scene = parser.add_argument_group("character")
+    scene.add_argument(
+        "--object", required=True, action="append", metavar="NAME",
+        help="the character; given again, further objects that play the same performance (teeth, tongue, lashes)",
+    )  # fmt: skip
+    scene.add_argument(
+        "--target", metavar="KIND", help="what of the character plays it (default: as its own settings have it)"
+    )
+    scene.add_argument(
+        "--mapping", type=Path, metavar="FILE",
+        help="mapping (.json) saved from the panel: what drives which key or bone; it becomes the character's own",
+    )  # fmt: skip
+    scene.add_argument(
+        "--chart", type=Path, metavar="JSON", help="set the character's mouth chart up as this file says (target CHART)"
+    )
+    scene.add_argument("--armature", metavar="NAME", help="armature whose --bone turns with the head")
+    scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
+    scene.add_argument("--head-object", metavar="NAME", help="object that turns with the head, by its delta transform")
+    scene.add_argument("--head-translation", action="store_true", help="let the head shift as well as turn")
+    add_keys_and_output(parser)
+
+
+def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for keys and output."""
+    from mouthpiece.cli.dial import strength
+
+    keys = parser.add_argument_group("keys")
+    keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
+    keys.add_argument("--strength", type=strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
+    keys.add_argument(
+        "--layers", action=argparse.BooleanOptionalAction, default=None,
+        help="lips, eyes, head and expression each in an action and NLA track of its own, or all in one action "
+        "(default: as the character's settings have it)",
+    )  # fmt: skip
+    keys.add_argument(
+        "--reduce", type=_error, metavar="ERROR",
+        help="as few keys as this error allows, in each property's own unit (e.g. 0.01); 0: a key a frame "
+        "(default: as the character's settings have it)",
+    )  # fmt: skip
+    keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
+    out = parser.add_argument_group("output")
+    out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
+    out.add_argument("--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4 or .mkv")
+    out.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _error(text: str) -> float:
+    """Return an error from 0 to 1, as argparse wants it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return value
+
+
+def contradiction(options: argparse.Namespace) -> str:
+    """Return which options contradict each other; empty if none do."""
+    if bool(options.armature) != bool(options.bone):
+        return "--armature and --bone belong together: name both, or neither"
+    if options.armature and options.head_object:
+        return "The head is either a bone or an object: give --armature and --bone, or --head-object"
+    return ""
+
+
+def bake_of(options: argparse.Namespace) -> Bake:
+    """Return the bake the options describe, having set the character's mapping, chart and further objects up.
+
+    Raises MouthpieceError if anything is missing or wrong.
+    """
+    from mouthpiece.cli import dial
+    from mouthpiece.cli.animate import style_asked
+    from mouthpiece.pipeline import Options
+
+    scene, obj = bpy.context.scene, find_object(options.object[0])
+    for name in options.object[1:]:
+        if find_object(name) not in scene_settings.also(obj):
+            obj.mouthpiece.also.add().object = find_object(name)
+    if options.mapping is not None:
+        _map(obj, options.mapping)
+    if options.chart is not None:
+        files.apply(obj, files.read(options.chart), scene)
+    if options.strip:
+        heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
+    else:
+        heard = recordings.from_file(str(options.audio), scene, options.start)
+    driven, head = scene_settings.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
+    # options that are not given come from the character's own settings
+    style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (style_asked(options), "")
+    turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
+    asked = Options(seed=options.seed, style=style)
+    targets = driven if head is None else (*driven, head)
+    layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)
+    error = round(obj.mouthpiece.reduce, 6) if options.reduce is None else options.reduce
+    obj.mouthpiece.layers, obj.mouthpiece.reduce = "LAYERS" if layered else "ONE", error
+    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error)
+
+
+def _map(obj: bpy.types.Object, path: Path) -> None:
+    """Fill the character's table from a file, with the entries whose shape keys or bones it has."""
+    from mouthpiece.retarget.shape_keys import table as core_table
+
+    if obj.type == "ARMATURE":
+        bone_mapping.load(obj, path)
+        return
+    key_table.fill(obj, presets.fitted(obj, core_table.load(path)))
+
+
+def _no_style(options: argparse.Namespace) -> bool:
+    """Return whether no option names a style."""
+    return options.style is None and options.style_from is None
+
+
+def _head(options: argparse.Namespace) -> Any:
+    """Return the target for what turns with the head; None if no option names it."""
+    name = options.armature or options.head_object
+    if not name:
+        return None
+    distance = measured_eye_distance(find_object(options.object[0])) if options.head_translation else 0.0
+    return HeadTarget.of(find_object(name), options.strength, options.bone or "", distance)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bake, then save and render as asked. Return 0 if all succeeded, else 1, or 2 for options that contradict."""
+    from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
+
+    teller = reporter(options)
+    wrong = contradiction(options)
+    if wrong:
+        teller.error("bake", wrong)
+        return int(BAD_ARGUMENTS)
+    began = perf_counter()
+    subject = options.audio or options.strip
+    result: dict[str, Any] = {"ok": False, "object": options.object[0], "outputs": []}
+    try:
+        _check_outputs(options)
+        bake = bake_of(options)
+        report = _drain(bake, teller, subject)
+        result |= report.as_dict()
+        _save(options, result)
+        _render(options, bake, report, result, teller)
+    except MouthpieceError as error:
+        teller.error(subject, str(error))
+        teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
+        return int(FAILED)
+    result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
+    teller.result(result, "\n".join([report.summary(), *_summaries(report), *result["outputs"]]))
+    return int(DONE)
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse outputs that exist or cannot be written, before any work."""
+    if options.output is not None:
+        blend_files.check(options.output, options.force)
+    if options.render is not None:
+        blend_files.check(options.render, options.force)
+        preview_video.check(bpy.context.scene)
+
+
+def _summaries(report: Report) -> list[str]:
+    return [f"{target['object']}: {target['summary']}" for target in report.targets]
+
+
+def _drain(bake: Bake, teller: Any, subject: str) -> Report:
+    """Do the work, telling about it, and return what was written."""
+    reports: list[Report] = []
+    said: list[str] = []
+    drain(
+        bake.steps(),
+        lambda progress: teller.progress(subject, progress.fraction, progress.message),
+        said.append,
+        lambda heard: reports.append(bake.write(heard)),
+    )
+    (report,) = reports
+    report.warnings = said + report.warnings
+    for warning in report.warnings:
+        teller.warning(subject, warning)
+    return report
+
+
+def _save(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    if options.output is not None:
+        result["outputs"].append(str(blend_files.save(options.output)))
+
+
+def _render(options: argparse.Namespace, bake: Bake, report: Report, result: dict[str, Any], teller: Any) -> None:
+    if options.render is not None:
+        teller.progress(str(options.render), 0.0, "Rendering")
+        made, remark = preview_video.render(
+            bpy.context.scene, bake.recording, report.first, report.last, options.render
+        )
+        result["outputs"].append(str(made))
+        if remark:
+            result["warnings"].append(remark)
+            teller.warning(str(options.render), remark)

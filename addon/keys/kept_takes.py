@@ -1,0 +1,129 @@
+"""Keeps takes in the Actions that play them, so that lines can be dialled again without running the networks.
+
+The take of each line, as inferred, is a custom property of the Action (bytes, :func:`mouthpiece.performance.pack`).
+What it was baked onto is stored with the ledger (:mod:`.ledgers`). Both go wherever the Action goes: into other files,
+copies and libraries. Lines that are drawn instead of keyed are kept in the drawing's data-block in the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from mouthpiece.errors import TakeError
+
+from . import ledgers
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
+    from mouthpiece.performance import Performance
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLine:
+    """A line that can be dialled again: its sound, its frames, its targets and its dials.
+
+    ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
+    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``home`` is where all
+    of this is stored.
+    """
+
+    sound: str
+    label: str
+    grid: Mapping[str, Any]
+    targets: tuple[Mapping[str, Any], ...] = ()
+    dials: Mapping[str, Any] = field(default_factory=dict)
+    error: float = 0.0
+    home: ledgers.Home | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> KeptLine:
+        """Return the line that :meth:`entry` made an entry of; raises ValueError if it is malformed."""
+        try:
+            items = entry["targets"] if "targets" in entry else _targets_before(entry)
+            targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
+            far = float(entry.get("error", 0.0))
+            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, home)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no line: {error}") from error
+
+    def entry(self) -> dict[str, Any]:
+        """Return the line as it is stored, fit for JSON."""
+        return {
+            "sound": self.sound,
+            "label": self.label,
+            "grid": dict(self.grid),
+            "targets": [dict(item) for item in self.targets],
+            "dials": dict(self.dials),
+            "error": self.error,
+        }
+
+    def frames(self) -> FrameGrid:
+        """Return the line's frames."""
+        from mouthpiece.curves import FrameGrid
+
+        return FrameGrid(**self.grid)
+
+
+def keep(home: ledgers.Home, line: KeptLine, take: Performance) -> None:
+    """Store a line and its take in ``home``, replacing those of the same sound."""
+    from mouthpiece.performance import pack
+
+    number = _number(home, line)
+    ledgers.put_line(home, number, line.entry())
+    ledgers.put_bytes(home.holder, ledgers.TAKE_PREFIX + number, pack(take))
+
+
+def lines(owner: bpy.types.ID) -> list[KeptLine]:
+    """Return the lines kept for ``owner``; malformed ones are left out."""
+    found = []
+    for home in ledgers.homes(owner):
+        for entry in ledgers.kept_entries(home).values():
+            with suppress(ValueError):
+                found.append(KeptLine.of(entry, home))
+    return found
+
+
+def motion(line: KeptLine) -> Performance:
+    """Return a kept line's take as inferred; raises TakeError if it is missing or damaged."""
+    home = _home(line)
+    content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
+    if not isinstance(content, bytes):
+        raise TakeError(f"The motion of {line.label} is not in '{home.holder.name}'. Animate the sound again.")
+    return _unpacked(content)
+
+
+def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
+    """Store other dials with a kept line."""
+    home = _home(line)
+    ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
+
+
+@lru_cache(maxsize=4)
+def _unpacked(content: bytes) -> Performance:
+    """Return the take in ``content``, from the cache if possible."""
+    from mouthpiece.performance import unpack
+
+    return unpack(content)
+
+
+def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the targets of an entry from before targets were listed: named shape keys, and perhaps a head."""
+    face = {"kind": "NAMES", "object_name": "", "strength": entry["strength"]}
+    return [face, {"kind": "HEAD", **entry["head"]}] if entry["head"] else [face]
+
+
+def _home(line: KeptLine) -> ledgers.Home:
+    """Return where a line is stored."""
+    assert line.home is not None  # callers pass lines that :func:`lines` returned
+    return line.home
+
+
+def _number(home: ledgers.Home, line: KeptLine) -> str:
+    """Return the key a line is stored under. It includes the slot, as characters may share an action but no slot."""
+    return hashlib.sha256(f"{home.slot} {line.sound}".encode()).hexdigest()[:16]

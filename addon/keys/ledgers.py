@@ -1,0 +1,256 @@
+"""Ledgers: what Mouthpiece wrote into an Action, stored as a custom property of that Action.
+
+A ledger lists baked lines with checksums of their keys, and the values properties had before. The same property holds
+the entries of kept lines (see :mod:`.kept_takes`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import bpy
+
+from . import nla, renamed_channels, rna_values
+from .fcurve_keys import channel_id, split_id
+from .renamed_channels import renamed
+
+#: Name of the custom property: JSON with one ledger per slot handle.
+PROPERTY = "mouthpiece"
+#: Custom properties whose names begin with this hold the take of a kept line each.
+TAKE_PREFIX = "mouthpiece_take_"
+
+
+def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
+    """Return the ledger of ``owner``'s active action and slot, or of a layer's; an empty one if there is none.
+
+    Channels that were renamed since are found by their present names.
+    """
+    found = nla.action_and_slot(owner, layer)
+    if found is None:
+        return Ledger()
+    ledger = _noted(_text(found[0]), str(found[1].handle))
+    names = renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.lines else {}
+    return ledger.renamed(names) if names else Ledger(list(ledger.lines), dict(ledger.before), ledger.made_data)
+
+
+def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
+    """Store ``ledger`` in the action that holds the keys of ``owner``, or of a layer; an empty one is deleted."""
+    found = nla.action_and_slot(owner, layer)
+    assert found is not None  # a ledger is written only where keys are
+    action, handle = found[0], str(found[1].handle)
+    stored = _load(action)
+    slots = stored.setdefault("slots", {})
+    slots.pop(handle, None)
+    if ledger.lines or ledger.before:
+        slots[handle] = {
+            # the lines: stored as "takes" in files of released versions, so this name stays
+            "takes": [[one.sound, one.first, one.last, dict(one.channels)] for one in ledger.lines],
+            "before": ledger.before,
+            "made_data": ledger.made_data,
+        }
+    _drop_lines(action, stored)
+    action[PROPERTY] = json.dumps(stored)
+    if not slots and not stored.get("made"):
+        del action[PROPERTY]
+
+
+def forget_slots(action: bpy.types.Action, handles: Sequence[str]) -> None:
+    """Delete the ledgers and kept lines of slots that are about to be removed."""
+    stored = _load(action)
+    if not stored:
+        return
+    stored["slots"] = {handle: entry for handle, entry in stored.get("slots", {}).items() if handle not in handles}
+    _drop_lines(action, stored)
+    action[PROPERTY] = json.dumps(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where kept lines are stored: in an action for one of its slots, or, with an empty slot, in a drawn data-block."""
+
+    holder: bpy.types.ID
+    slot: str = ""
+
+
+def homes(owner: bpy.types.ID) -> list[Home]:
+    """Return where lines of ``owner`` may be stored: its active action, the actions of its layers, and itself."""
+    found = [nla.action_and_slot(owner, layer) for layer in nla.keyed_layers(owner)]
+    return [*(Home(action, str(slot.handle)) for action, slot in filter(None, found)), Home(owner)]
+
+
+def home(owner: bpy.types.ID, layer: str = "") -> Home:
+    """Return where lines are stored that are keyed in ``owner``, or in one of its layers."""
+    found = nla.action_and_slot(owner, layer)
+    return Home(owner) if found is None else Home(found[0], str(found[1].handle))
+
+
+def ledger_lines(home: Home) -> list[LedgerLine]:
+    """Return the lines in the ledger of an action and slot, in the order they were baked."""
+    return list(_noted(_text(home.holder), home.slot).lines)
+
+
+def kept_entries(home: Home) -> dict[str, dict[str, Any]]:
+    """Return the entries of the lines kept in ``home``, by the key they are stored under."""
+    return {number: entry for number, (slot, entry) in _kept(home.holder).items() if slot == home.slot}
+
+
+def put_line(home: Home, number: str, entry: Mapping[str, Any]) -> None:
+    """Store the entry of a kept line under the key ``number``."""
+    stored = _load(home.holder)
+    stored["lines"] = _kept(home.holder) | {number: [home.slot, dict(entry)]}
+    home.holder[PROPERTY] = json.dumps(stored)
+
+
+def forget_lines(holder: bpy.types.ID) -> None:
+    """Delete the ledger, the kept lines and their takes from a data-block."""
+    for key in snapshot(holder):
+        del holder[key]
+
+
+def _kept(action: bpy.types.ID) -> dict[str, Any]:
+    """Return slot and entry of every kept line in a data-block, by the key they are stored under."""
+    found = _load(action).get("lines", {})
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 2 and isinstance(v[1], dict)}
+
+
+def _drop_lines(action: bpy.types.Action, stored: dict[str, Any]) -> None:
+    """Delete the kept lines, and their takes, that are no longer in their slot's ledger."""
+    played = {(slot, line.sound) for slot, entry in stored["slots"].items() for line in _ledger(entry).lines}
+    known = _kept(action)
+    stored["lines"] = {n: [slot, entry] for n, (slot, entry) in known.items() if (slot, entry.get("sound")) in played}
+    for number in known.keys() - stored["lines"].keys():
+        action.pop(TAKE_PREFIX + number, None)
+    if not stored["lines"]:
+        del stored["lines"]
+
+
+def snapshot(action: bpy.types.ID) -> dict[str, Any]:
+    """Return all custom properties that Mouthpiece stored in an action, for :func:`restore`."""
+    return {key: action[key] for key in action.keys() if key == PROPERTY or key.startswith(TAKE_PREFIX)}
+
+
+def restore(action: bpy.types.ID, before: Mapping[str, Any]) -> None:
+    """Give an action back the custom properties it had at :func:`snapshot`."""
+    for key in snapshot(action).keys() - before.keys():
+        del action[key]
+    for key, value in before.items():
+        put_bytes(action, key, value)
+
+
+def put_bytes(action: bpy.types.ID, key: str, value: Any) -> None:
+    """Set a custom property that may hold bytes. It is removed first: 4.5 overwrites bytes only up to a zero byte."""
+    action.pop(key, None)
+    action[key] = value
+
+
+def mark_made(action: bpy.types.Action) -> None:
+    """Note in an action that Mouthpiece made it."""
+    action[PROPERTY] = json.dumps({"made": True, "slots": {}})
+
+
+def was_made(action: bpy.types.Action) -> bool:
+    """Return whether Mouthpiece made this action."""
+    return bool(_load(action).get("made"))
+
+
+def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
+    """Return the value a property had before any line was baked: as a ledger has it, else its present value."""
+    for layer in nla.keyed_layers(owner):
+        remembered = read(owner, layer).before.get(channel_id(data_path, index))
+        if remembered is not None:
+            return remembered
+    return rna_values.get(owner, data_path, index)
+
+
+def _load(action: bpy.types.ID) -> dict[str, Any]:
+    """Return the parsed custom property; an empty dict if a user or another tool made it unreadable."""
+    return _parsed(_text(action))
+
+
+def _text(action: bpy.types.ID) -> str:
+    """Return the custom property as text; an empty JSON object if it is missing."""
+    return str(action.get(PROPERTY, "{}"))
+
+
+@lru_cache(maxsize=64)
+def _noted(text: str, handle: str) -> Ledger:
+    """Return the ledger of a slot; do not change it: it is cached, as it is read many times while a dial is dragged."""
+    return _ledger(_parsed(text).get("slots", {}).get(handle))
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return parsed JSON; an empty dict if it is malformed."""
+    try:
+        stored = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    return stored if isinstance(stored, dict) and isinstance(stored.get("slots", {}), dict) else {}
+
+
+def _ledger(stored: Any) -> Ledger:
+    """Return the ledger in ``stored``. If it is malformed, return an empty one: all keys then count as the user's."""
+    if not isinstance(stored, dict):
+        return Ledger()
+    try:
+        lines = [
+            LedgerLine(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
+            for sound, first, last, channels in stored["takes"]
+        ]
+        before = {str(k): float(v) for k, v in stored["before"].items()}
+        for channel in before:
+            split_id(channel)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Ledger()
+    if not all(map(math.isfinite, before.values())):
+        return Ledger()
+    return Ledger(lines, before, bool(stored.get("made_data")))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One baked line: its sound, its first and last frame, and a checksum of its keys by channel id."""
+
+    sound: str
+    first: int
+    last: int
+    channels: Mapping[str, int]
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Return whether the line has any of the frames ``first`` to ``last``."""
+        return self.first <= last and first <= self.last
+
+    def without(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield the frame ranges that are left of the line when ``first`` to ``last`` is cut out."""
+        if self.first < first:
+            yield self.first, min(self.last, first - 1)
+        if self.last > last:
+            yield max(self.first, last + 1), self.last
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What Mouthpiece baked into one slot of an action.
+
+    ``before`` holds, by channel id, the value each property had before Mouthpiece made its f-curve; ``made_data`` tells
+    whether Mouthpiece made the owner's animation data as well.
+    """
+
+    lines: list[LedgerLine] = field(default_factory=list)
+    before: dict[str, float] = field(default_factory=dict)
+    made_data: bool = False
+
+    def has(self, sound: str) -> bool:
+        """Return whether a line of that sound is in the ledger."""
+        return any(line.sound == sound for line in self.lines)
+
+    def renamed(self, names: Mapping[str, str]) -> Ledger:
+        """Return the ledger with the channel ids that are keys of ``names`` replaced by its values."""
+        lines = [LedgerLine(one.sound, one.first, one.last, renamed(one.channels, names)) for one in self.lines]
+        return Ledger(lines, renamed(self.before, names), self.made_data)

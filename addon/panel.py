@@ -1,0 +1,214 @@
+"""The panel 3D View > Sidebar > Mouthpiece, and the sub-panels that do not depend on the kind of target.
+
+Sub-panels are ordered by ``bl_order``: those of a target (0 to 19), head motion and further objects (20, 21), style and
+dials (30, 31), keys (40), options (50).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import bpy
+from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
+
+from . import compat, paragraphs, scene_settings
+from .bake.operators import disabled_reason
+from .bake.panel import OfCharacter
+from .keys import nla
+from .targets import DRIVABLE, target_for
+from .targets.picture_rig import settings as picture_settings
+
+#: At most so many remarks on the last bake are shown; all of them are in the Info editor.
+_REMARKS: Final = 4
+#: At most so many items of a target's summary are shown.
+_ITEMS: Final = 4
+
+
+class MOUTHPIECE_PT_speech(bpy.types.Panel):
+    """Speech to keyframes."""
+
+    bl_label = "Mouthpiece"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Mouthpiece"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the choice of the sound, the character and the buttons."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.mouthpiece
+        running = context.window_manager.mouthpiece.running
+        column = layout.column()
+        column.enabled = not running
+        _draw_sound(column, settings, context)
+        shown = _draw_character(column, context)
+        _draw_buttons(layout, context, shown)
+
+
+def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
+    """Draw the choice of the sound."""
+    layout.row().prop(settings, "source", expand=True)
+    if settings.source == "STRIP":
+        editor = compat.sequencer_scene(context).sequence_editor
+        if editor is not None:
+            layout.prop_search(settings, "strip", editor, compat.strips_name(editor), icon="SEQ_SEQUENCER")
+        return
+    if settings.source == "SOUND":
+        layout.template_ID(settings, "sound", open="sound.open")
+    else:
+        layout.prop(settings, "filepath", text="File")
+    layout.prop(settings, "start")
+
+
+def _draw_character(layout: Any, context: bpy.types.Context) -> str:
+    """Draw the character and its target; return the error that was drawn because it has none, or ""."""
+    obj: Any = scene_settings.character(context)
+    if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
+        _draw_beginnings(layout)
+        return ""
+    box = layout.box().column(align=True)
+    box.label(text=obj.name, icon="OBJECT_DATA", translate=False)
+    box.prop(obj.mouthpiece, "target")
+    try:
+        target = target_for(obj, 1.0, obj.mouthpiece.target)
+    except RigError as error:
+        paragraphs.draw(box, str(error), "ERROR", context)
+        if obj.type == "MESH" and obj.data.shape_keys is None:
+            _draw_beginnings(layout)
+        return str(error)
+    paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
+    return ""
+
+
+def _draw_beginnings(layout: Any) -> None:
+    """Draw buttons that add a character."""
+    column = layout.column(align=True)
+    column.operator("mouthpiece.add_demo", icon="ADD")
+    column.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
+    column.operator("mouthpiece.add_portrait", icon="IMAGE_DATA")
+
+
+def _short(text: str) -> str:
+    """Return a summary that fits the sidebar: long lists are cut."""
+    items = text.split(", ")
+    return text if len(items) <= _ITEMS else f"{', '.join(items[:_ITEMS])} and {len(items) - _ITEMS} more"
+
+
+def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
+    """Draw the buttons and the reason why nothing can be baked, unless it is ``shown``; progress while a bake runs."""
+    state = context.window_manager.mouthpiece
+    if state.running:
+        row = layout.row(align=True)
+        row.progress(factor=state.progress, text=f"{state.message} {state.progress:.0%}")
+        row.operator("mouthpiece.cancel", text="", icon="X")
+        return
+    reason = disabled_reason(context)
+    if reason and reason != shown:
+        paragraphs.draw(layout.box(), reason, "INFO", context)
+    column = layout.column()
+    column.scale_y = 1.4
+    column.operator("mouthpiece.animate", icon="PLAY")
+    layout.operator("mouthpiece.remove_take", icon="TRASH")
+    for remark in state.remarks.splitlines()[:_REMARKS]:
+        paragraphs.draw(layout.box(), remark, "ERROR", context)
+
+
+class OfKeyed(OfCharacter):
+    """Mixin for sub-panels about keys and head motion, which a portrait does not have."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether the active object is a character but not a portrait."""
+        return super().poll(context) and picture_settings.portrait_meant(scene_settings.character(context)) is None
+
+
+class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
+    """The bone or object that turns with the head."""
+
+    bl_label = "Head Motion"
+    bl_order = 20
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the choice of a bone or an object."""
+        column, _ = self.column(context)
+        settings: Any = context.scene.mouthpiece
+        column.prop(settings, "head", text="Turns")
+        if settings.head == "BONE":
+            column.prop(settings, "armature")
+            if settings.armature is not None:
+                column.prop_search(settings, "bone", settings.armature.data, "bones")
+        elif settings.head == "OBJECT":
+            column.prop(settings, "head_object")
+        if settings.head != "NONE":
+            column.prop(settings, "head_translation")
+            if settings.head_translation:
+                column.prop(settings, "eye_distance")
+
+
+class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
+    """Further objects that play the same performance."""
+
+    bl_label = "Teeth, Tongue & Lashes"
+    bl_order = 21
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the list of further objects."""
+        column, _ = self.column(context)
+        obj: Any = scene_settings.character(context)
+        for index, entry in enumerate(obj.mouthpiece.also):
+            row = column.row(align=True)
+            row.prop(entry, "object", text="Also")
+            row.operator("mouthpiece.remove_also", text="", icon="X").index = index
+        column.operator("mouthpiece.add_also", icon="ADD")
+
+
+class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
+    """Strength, seed, and how keys of the user's own are treated."""
+
+    bl_label = "Options"
+    bl_order = 50
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the options."""
+        column, _ = self.column(context)
+        settings: Any = context.scene.mouthpiece
+        column.prop(settings, "strength", slider=True)
+        column.prop(settings, "seed")
+        column.prop(settings, "replace_edited")
+
+
+class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
+    """One action or layers, and fewer keys."""
+
+    bl_label = "Keys & Layers"
+    bl_order = 40
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw where keys go, and the layers with their mute switches."""
+        column, settings = self.column(context)
+        column.row().prop(settings, "layers", expand=True)
+        column.prop(settings, "reduce")
+        there = [(owner, layer) for owner in scene_settings.owners(context) for layer in nla.layers_of(owner)]
+        for owner, layer in there:
+            _draw_layer(column, owner, layer)
+        column.operator("mouthpiece.merge_layers" if there else "mouthpiece.keep_edits", icon="NLA")
+
+
+def _draw_layer(layout: Any, owner: bpy.types.ID, layer: str) -> None:
+    """Draw a layer's name with its mute switch and influence."""
+    strip = nla.strip_of(owner, layer)
+    track = nla.track_of(owner, strip)
+    row = layout.row(align=True)
+    row.use_property_split = False
+    row.prop(track, "mute", text="", icon="CHECKBOX_DEHLT" if track.mute else "CHECKBOX_HLT", emboss=False)
+    of = getattr(owner, "user", owner)  # for shape keys, users know the name of the mesh
+    row.label(text=f"{nla.NAMES[layer]} ({of.name})", translate=False)
+    if strip.use_animated_influence:
+        row.prop(strip, "influence", text="", slider=True)
+
+
+register, unregister = register_classes_factory(
+    (MOUTHPIECE_PT_speech, MOUTHPIECE_PT_head, MOUTHPIECE_PT_also, MOUTHPIECE_PT_keys, MOUTHPIECE_PT_options)
+)

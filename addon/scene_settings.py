@@ -1,0 +1,239 @@
+"""Settings of the scene, the state of a running operator, and the bake that these settings describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.utils import register_classes_factory
+from mouthpiece.errors import AudioError, RigError
+
+from . import compat
+from .bake import settings as bake_settings
+from .bake.bake import Bake
+from .sound import recordings, strips
+from .targets import Target, owners_of, target_for
+from .targets.grease_pencil import handles
+from .targets.head.eye_distance import measured_eye_distance
+from .targets.head.target import HeadTarget
+from .targets.picture_rig import settings as picture_settings
+
+if TYPE_CHECKING:
+    Settings = Any
+
+
+def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
+    """Poll callback: return whether an object may be chosen."""
+    return obj.type == "ARMATURE"
+
+
+class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
+    """Sound, head, strength and options of a bake."""
+
+    source: EnumProperty(
+        name="Sound",
+        description="Where the speech comes from",
+        items=(
+            ("STRIP", "Strip", "A sound strip of the sequencer, placed, trimmed and sped up as it is heard"),
+            ("SOUND", "Sound", "A sound data-block of this file"),
+            ("FILE", "File", "A sound file, or a take (.npz) made before"),
+        ),
+    )
+    strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
+    sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
+    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
+    head: EnumProperty(
+        name="Head",
+        description="What turns with the head",
+        items=(
+            ("NONE", "None", "The face only"),
+            ("BONE", "Bone", "A bone of an armature"),
+            ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
+        ),
+    )
+    armature: PointerProperty(
+        name="Armature", description="Armature with the head bone", type=bpy.types.Object, poll=_is_armature
+    )
+    bone: StringProperty(name="Bone", description="Bone that turns the head")
+    head_object: PointerProperty(name="Object", description="Object that turns", type=bpy.types.Object)
+    head_translation: BoolProperty(
+        name="Move Head", description="Let the head shift a little as well as turn; suits heads without a neck bone"
+    )
+    eye_distance: FloatProperty(
+        name="Eye Distance",
+        description="Distance of the outer eye corners, the unit of head shifts; 0 measures it on the mesh",
+        min=0.0,
+        subtype="DISTANCE",
+    )
+    strength: FloatProperty(
+        name="Strength", description="Factor on all face and head motion", default=1.0, min=0.0, max=3.0, soft_max=2.0
+    )
+    seed: IntProperty(
+        name="Seed", description="Chooses head sway, blinks and gaze; the same seed, the same take", min=0
+    )
+    replace_edited: BoolProperty(
+        name="Replace Edited Keys",
+        description="Bake over keys of your own, and over takes you have edited, instead of keeping them",
+    )
+
+
+class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
+    """State of an operator that is running."""
+
+    running: BoolProperty()
+    cancelled: BoolProperty()
+    progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
+    message: StringProperty()
+    remarks: StringProperty()
+
+
+def character(context: bpy.types.Context) -> bpy.types.Object | None:
+    """Return the character the user means: usually the active object.
+
+    For handles of a drawn face it is the drawing, and for landmarks their picture. For an armature it is the mesh with
+    shape keys among its children, if there is only one. The armature itself is the character if its target was chosen,
+    or if it can play a face and the mesh cannot (its shape keys may be correctives).
+    """
+    obj = context.active_object
+    compat.allow_overrides(obj)
+    if obj is not None and obj.type == "MESH":
+        return handles.drawing_of(obj) or picture_settings.face_meant(obj) or obj
+    if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
+        worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
+        return worn[0] if len(worn) == 1 and (_plays(worn[0]) or not _plays(obj)) else obj
+    return obj
+
+
+def _plays(obj: bpy.types.Object) -> bool:
+    """Return whether there is a target for an object."""
+    try:
+        target_for(obj)
+    except RigError:
+        return False
+    return True
+
+
+def kind_of(obj: bpy.types.Object) -> str:
+    """Return the kind of an object's target; empty if it has none. Cheap enough for panels."""
+    try:
+        return target_for(obj, 1.0, obj.mouthpiece.target).kind
+    except RigError:
+        return ""
+
+
+def head_object(settings: Settings) -> bpy.types.Object | None:
+    """Return the object whose bone or delta transform turns with the head, if any."""
+    return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)
+
+
+def recording(context: bpy.types.Context) -> recordings.Recording:
+    """Return the chosen sound; raises AudioError if there is none."""
+    settings, scene = context.scene.mouthpiece, context.scene
+    if settings.source == "FILE":
+        return recordings.from_file(settings.filepath, scene, settings.start)
+    if settings.source == "SOUND":
+        return recordings.from_sound(settings.sound, scene, settings.start)
+    return sequenced(context)
+
+
+def sequenced(context: bpy.types.Context) -> recordings.Recording:
+    """Return the sound of the chosen strip, placed on the frames of the active scene.
+
+    Raises AudioError if there is no strip, or the scene it is in has another frame rate.
+    """
+    source = compat.sequencer_scene(context)
+    if recordings.true_fps(source) != recordings.true_fps(context.scene):
+        raise AudioError(
+            f"The sequencer shows '{source.name}' at {recordings.true_fps(source):g} frames per second, the "
+            f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
+            "strip in the scene."
+        )
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+
+
+def bake_of(context: bpy.types.Context) -> Bake:
+    """Return the bake that the settings describe; raises MouthpieceError if anything is missing or wrong."""
+    from mouthpiece.pipeline import Options
+
+    settings = context.scene.mouthpiece
+    obj = character(context)
+    driven = targets_of(obj, settings.strength)
+    assert obj is not None  # targets_of has raised otherwise
+    head = head_target(settings, obj)
+    style, style_from = bake_settings.style_of(obj.mouthpiece)
+    return Bake(
+        recording(context),
+        driven if head is None else (*driven, head),
+        Options(seed=settings.seed, style=style),
+        replace_edited=settings.replace_edited,
+        dials=bake_settings.dials_of(obj.mouthpiece),
+        style_from=style_from,
+        layered=obj.mouthpiece.layers == "LAYERS",
+        error=round(obj.mouthpiece.reduce, 6),
+    )
+
+
+def also(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the further objects that play a character's performance, each once."""
+    found = dict.fromkeys(entry.object for entry in obj.mouthpiece.also)
+    return [other for other in found if other is not None and other != obj]
+
+
+def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") -> tuple[Target, ...]:
+    """Return the targets of a character and of the further objects that play its performance.
+
+    The character's target is of ``kind``, or by default the one its settings choose. Raises RigError if any of them has
+    no target.
+    """
+    first = target_for(obj, strength, kind or ("AUTO" if obj is None else obj.mouthpiece.target))
+    assert obj is not None  # target_for has raised otherwise
+    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+
+
+def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
+    """Return the data-blocks that may hold keys or drawings of the active character."""
+    obj = character(context)
+    characters = [] if obj is None else [obj, *also(obj)]
+    return owners_of(characters, head_object(context.scene.mouthpiece))
+
+
+def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
+    """Return the target for what turns with the head, or None; raises RigError if it cannot be keyed."""
+    if settings.head == "NONE":
+        return None
+    if settings.head == "BONE" and not settings.bone:
+        raise RigError("No head bone is chosen. Pick one, or set Head to None.")
+    distance = 0.0
+    if settings.head_translation:
+        distance = settings.eye_distance or measured_eye_distance(face)
+    bone = settings.bone if settings.head == "BONE" else ""
+    return HeadTarget.of(head_object(settings), settings.strength, bone, distance)
+
+
+@persistent
+def _forget_job(*_: Any) -> None:
+    """Clear the state of an operator that was running when the file just opened was saved."""
+    for manager in bpy.data.window_managers:
+        manager.mouthpiece.running = False
+
+
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))
+
+
+def register() -> None:
+    """Add the settings to scenes, and the state of a running operator to the window manager."""
+    _register_classes()
+    bpy.types.Scene.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_settings)
+    bpy.types.WindowManager.mouthpiece = PointerProperty(type=MOUTHPIECE_PG_job)
+    bpy.app.handlers.load_post.append(_forget_job)
+
+
+def unregister() -> None:
+    """Remove the settings and the state, and unregister their types."""
+    bpy.app.handlers.load_post.remove(_forget_job)
+    del bpy.types.WindowManager.mouthpiece
+    del bpy.types.Scene.mouthpiece
+    _unregister_classes()

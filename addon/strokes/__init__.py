@@ -1,1 +1,0 @@
-"""Drawn faces of Grease Pencil: their plane, their handles, their layers, and the drawings of a take."""

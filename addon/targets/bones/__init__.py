@@ -1,0 +1,1 @@
+"""Face bones of an armature."""

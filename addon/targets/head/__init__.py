@@ -1,0 +1,1 @@
+"""Head motion on a bone or an object."""

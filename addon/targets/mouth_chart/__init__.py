@@ -1,0 +1,1 @@
+"""Mouth charts: drawings, pictures or objects that are swapped by mouth shape."""

@@ -1,0 +1,1 @@
+"""Portraits: pictures of a face whose frames are rendered."""

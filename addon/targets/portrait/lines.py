@@ -1,0 +1,162 @@
+"""The lines of a portrait: stores which there are, and joins their takes into one for a range of frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+import numpy as np
+from mouthpiece.errors import RigError
+
+from ...keys import kept_takes, ledgers
+from ...keys.channels import Line, Written
+from .. import find_object
+from .settings import not_editable
+
+if TYPE_CHECKING:
+    from mouthpiece.performance import Performance
+    from numpy.typing import NDArray
+
+#: Custom property of a portrait's mesh: JSON, a row of sound, first and last frame for each line, the oldest first.
+PROPERTY: Final = "mouthpiece_portrait_lines"
+
+
+def order(owner: bpy.types.ID) -> list[Line]:
+    """Return the lines of a portrait, the one baked last at the end; an empty list if the property is malformed."""
+    try:
+        rows = json.loads(owner.get(PROPERTY, "[]"))
+        return [Line(str(sound), int(first), int(last)) for sound, first, last in rows]
+    except (ValueError, TypeError):
+        return []
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What a bake writes for a portrait: the line is noted, and nothing is drawn (see ``addon.keys.drawings``)."""
+
+    owner: bpy.types.ID
+    object_name: str
+
+    def check(self) -> None:
+        """Raise RigError if the portrait may not be changed."""
+        reason = not_editable(find_object(self.object_name))
+        if reason:
+            raise RigError(reason)
+
+    def write(self, line: Line, undo: ExitStack) -> Written:
+        """Note the line as the last one, replacing one of the same sound; where lines overlap, the last one counts."""
+        undo.callback(_restore, self.owner, self.owner.get(PROPERTY))
+        known = order(self.owner)
+        if line not in known:
+            known = [other for other in known if other.sound != line.sound] + [line]
+        self.owner[PROPERTY] = json.dumps([[row.sound, row.first, row.last] for row in known])
+        self.owner.update_tag()
+        return Written()
+
+
+def erase(owner: bpy.types.ID, undo: ExitStack) -> Written:
+    """Delete the list of a portrait's lines; their takes are deleted by ``ledgers.forget_lines``."""
+    undo.callback(_restore, owner, owner.get(PROPERTY))
+    owner.pop(PROPERTY, None)
+    return Written()
+
+
+def _restore(owner: bpy.types.ID, before: str | None) -> None:
+    """Set the property to what it held ``before``; None removes it."""
+    if before is None:
+        owner.pop(PROPERTY, None)
+    else:
+        owner[PROPERTY] = before
+
+
+def spoken(obj: bpy.types.Object) -> list[kept_takes.KeptLine]:
+    """Return the lines of a portrait that can be rendered, the one baked last at the end."""
+    kept = {line.sound: line for line in kept_takes.lines(obj.data) if line.home == ledgers.Home(obj.data)}
+    return [kept[line.sound] for line in order(obj.data) if line.sound in kept]
+
+
+def span(obj: bpy.types.Object) -> tuple[int, int] | None:
+    """Return the first and the last frame on which a portrait speaks; None if it has no lines."""
+    grids = [line.frames() for line in spoken(obj)]
+    return (min(grid.first for grid in grids), max(grid.last for grid in grids)) if grids else None
+
+
+def played(obj: bpy.types.Object, fps: float, first: int, last: int) -> Performance:
+    """Return a portrait's performance on the scene's frames ``first`` to ``last``, with style and dials applied.
+
+    Frame ``i`` of it is frame ``first + i`` of the scene, whatever the lines' own rates, offsets and speeds. Between
+    lines the face stays still. Raises RigError if there is no line, TakeError if the take of one is gone.
+    """
+    lines = spoken(obj)
+    if not lines:
+        raise RigError(f"'{obj.name}' has no line to speak. Choose a sound and press Animate first.")
+    return _joined([_Final.of(line) for line in lines], np.arange(first, last + 1), fps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """A line with its frames, its strength, and its take after dialling."""
+
+    first: int
+    last: int
+    line: kept_takes.KeptLine
+    strength: float
+    take: Performance
+
+    @classmethod
+    def of(cls, line: kept_takes.KeptLine) -> _Final:
+        """Return a kept line with its own dials applied."""
+        from mouthpiece.motion.dials import Dials, dialled
+
+        take = dialled(kept_takes.motion(line), Dials.of(line.dials)).final()
+        grid = line.frames()
+        return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), take)
+
+    def at(self, frames: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Return the take's arrays, by name, on frames of the scene; before and after the line, those of its ends."""
+        from mouthpiece.portrait.frame_motion import read_on_frames
+
+        grid = self.line.frames()
+        inside = np.clip(frames, self.first, self.last).astype(np.float64)
+        times = grid.offset + (inside - grid.origin) / grid.fps * grid.speed
+        return read_on_frames(self.take, times, self.strength)
+
+
+def _joined(lines: Sequence[_Final], frames: NDArray[np.int64], fps: float) -> Performance:
+    """Return one performance for the frames, with the line of :func:`_owners` on each."""
+    from mouthpiece.performance import Performance
+
+    owner = _owners(lines, frames)
+    tracks: dict[str, Any] = {}
+    for number, line in enumerate(lines):
+        here = owner == number
+        if not here.any():
+            continue
+        for name, values in line.at(frames[here]).items():
+            tracks.setdefault(name, np.zeros((len(frames), *values.shape[1:]), np.float32))[here] = values
+    last = lines[-1].take
+    tracks["landmarks"] += last.neutral
+    models = {name: sha for line in lines for name, sha in line.take.models.items()}
+    sounds = "+".join(dict.fromkeys(line.take.audio_sha256 for line in lines))
+    return Performance(
+        **tracks, neutral=last.neutral, fps=fps, audio_sha256=sounds, models=models, options=last.options
+    )
+
+
+def _owners(lines: Sequence[_Final], frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the index of the line played on each frame: of those that have the frame, the one baked last.
+
+    Between lines it is the one that ended last; before all lines, the first.
+    """
+    owner = np.full(len(frames), -1)
+    for number, line in enumerate(lines):
+        owner[(frames >= line.first) & (frames <= line.last)] = number
+    ended = [np.where(frames > line.last, line.last, np.iinfo(np.int64).min) for line in lines]
+    before = np.argmax(ended, axis=0)
+    earliest = int(np.argmin([line.first for line in lines]))
+    none_before = np.max(ended, axis=0) == np.iinfo(np.int64).min
+    return np.where(owner >= 0, owner, np.where(none_before, earliest, before)).astype(np.int64)

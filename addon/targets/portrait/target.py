@@ -1,0 +1,81 @@
+"""The target for portraits: lines are stored with the mesh and rendered as frames, not keyed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import bpy
+from mouthpiece.errors import RigError
+
+from ...keys.channels import Written
+from .. import Driven, find_object
+from ..picture_rig.settings import is_portrait
+from . import lines as portrait_lines
+from .settings import not_editable
+
+if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
+    from mouthpiece.performance import Performance
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitTarget:
+    """The portrait ``object_name``."""
+
+    kind: ClassVar[str] = "PORTRAIT"
+
+    object_name: str
+    strength: float = 1.0
+
+    @classmethod
+    def claims(cls, obj: bpy.types.Object) -> bool:
+        """Return whether the object is a portrait."""
+        return is_portrait(obj)
+
+    @classmethod
+    def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
+        """Return the target; raises RigError if the object is no portrait, or may not be changed."""
+        if not is_portrait(obj):
+            raise RigError(f"'{obj.name}' is not a portrait. Make one of an image with Add Portrait.")
+        reason = not_editable(obj)
+        if reason:
+            raise RigError(reason)
+        return cls(obj.name, strength)
+
+    @classmethod
+    def from_saved(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the target for the object that was saved."""
+        return cls.of(find_object(str(saved["object_name"])), float(saved["strength"]))
+
+    def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
+        """Return no parts to key, and as drawings the note of the line: a bake stores the performance itself."""
+        obj = find_object(self.object_name)
+        PortraitTarget.of(obj)  # raises RigError if it is no portrait any more
+        return Driven((), drawings=portrait_lines.Spoken(obj.data, obj.name))
+
+    def saved(self) -> Mapping[str, Any]:
+        """Return what :meth:`from_saved` needs."""
+        return {"kind": self.kind, "object_name": self.object_name, "strength": self.strength}
+
+    def summary(self) -> str:
+        """Return one line: how many lines the portrait has."""
+        spoken = len(portrait_lines.order(find_object(self.object_name).data))
+        return f"Portrait: {spoken} line{'' if spoken == 1 else 's'}, rendered as frames"
+
+    @classmethod
+    def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
+        """Return the mesh."""
+        return [obj.data] if is_portrait(obj) else []
+
+    @classmethod
+    def has_drawings(cls, owner: bpy.types.ID) -> bool:
+        """Return whether a portrait has lines."""
+        return portrait_lines.PROPERTY in owner
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
+        """Delete the list of lines."""
+        return portrait_lines.erase(owner, undo)

@@ -1,0 +1,73 @@
+"""Finds a mesh's lips by its shape keys and measures how far each key opens them, so that its mouth can be matched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mouthpiece.retarget.shape_keys.lip_opening import Lips
+    from mouthpiece.retarget.shape_keys.table import ShapeMap
+
+Array = NDArray[np.float32]
+_Pairs = tuple[tuple[int, int], ...]
+
+#: Drivers that open the mouth, the best first, and drivers whose keys move the lips but neither chin nor teeth.
+_OPENERS: Final = ("jawOpen", "viseme.aa", "opening", "viseme.E")
+_SHAPERS: Final = ("mouthPucker", "mouthFunnel", "viseme.ou", "viseme.oh", "mouthUpperUpLeft", "mouthLowerDownLeft")
+#: Cache of pairs found on meshes: lips stay where they are on a mesh, and finding them is slow on a big one.
+_KNOWN: Final[dict[tuple[object, ...], _Pairs]] = {}
+_MOST: Final = 64
+
+
+def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
+    """Return how far each shape key parts the lips; None if no lips are found, or the table does not match lips."""
+    from mouthpiece.retarget.shape_keys.lip_opening import Lips
+    from mouthpiece.retarget.shape_keys.lip_pairs import parting
+
+    opener = next((name for driver in _OPENERS for name in table.playing(driver)), None)
+    if opener is None or not table.match_lips:
+        return None
+    pairs = _found(key, table, opener)
+    if not pairs:
+        return None
+    moved = np.array([[_moved_at(key, name, pair) for pair in pairs] for name in table.keys])
+    opening = moved[table.keys.index(opener)]
+    apart = parting(pairs, opening, moved)
+    return Lips(table, dict(zip(table.keys, apart.tolist(), strict=True)))
+
+
+def _found(key: bpy.types.Key, table: ShapeMap, opener: str) -> _Pairs:
+    """Return the pairs of vertices where the lips meet, from the cache if possible."""
+    from mouthpiece.retarget.shape_keys.lip_pairs import lip_pairs
+
+    shapers = tuple(dict.fromkeys(name for driver in _SHAPERS for name in table.playing(driver) if name != opener))[:4]
+    known = (key.session_uid, len(key.reference_key.data), opener, shapers)
+    if known not in _KNOWN:
+        if len(_KNOWN) >= _MOST:
+            _KNOWN.clear()
+        moved = [_moved(key, name) for name in shapers]
+        _KNOWN[known] = lip_pairs(_positions(key.reference_key), _moved(key, opener), moved)
+    return _KNOWN[known]
+
+
+def _moved(key: bpy.types.Key, name: str) -> Array:
+    """Return the displacement (V, 3) of all vertices by a key at value 1."""
+    block = key.key_blocks[name]
+    return _positions(block) - _positions(block.relative_key)
+
+
+def _moved_at(key: bpy.types.Key, name: str, vertices: tuple[int, int]) -> list[list[float]]:
+    """Return the displacement of a few vertices by a key at value 1, without reading all."""
+    block = key.key_blocks[name]
+    return [list(block.data[index].co - block.relative_key.data[index].co) for index in vertices]
+
+
+def _positions(block: bpy.types.ShapeKey) -> Array:
+    """Return the points (V, 3) of a shape key."""
+    places = np.zeros(3 * len(block.data), np.float32)
+    block.data.foreach_get("co", places)
+    return places.reshape(-1, 3)

@@ -1,0 +1,1 @@
+"""The command line ``python -m mouthpiece``, and the arguments that Blender's command has as well."""

@@ -1,0 +1,166 @@
+"""The command ``animate``, which makes takes from sounds, and the arguments that set how a face moves."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MouthpieceError, TakeError
+from .dial import add_dial_arguments, dials_of
+from .report import DONE, FAILED, Reporter, reporter
+
+if TYPE_CHECKING:
+    from ..audio import Source
+    from ..styles import Style
+
+
+def add_animate_command(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> argparse.ArgumentParser:
+    """Add ``animate`` to ``parser.add_subparsers()`` and return its parser.
+
+    ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "animate",
+        help="sound in, take (.npz) out",
+        description="Turn speech into a take: landmarks, ARKit weights, head, gaze and blinks over time.",
+        epilog="A take already at the place is replaced; any other file only with --force.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("sounds", nargs="+", type=Path, metavar="SOUND", help="sound file (wav, flac, ogg, mp3, …)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="the take, or, for several sounds, a folder (default: beside)"
+    )
+    parser.add_argument("--fps", type=float, default=25.0, metavar="F", help="frames per second (default 25)")
+    parser.add_argument("--force", action="store_true", help="replace files that are not takes")
+    add_motion_arguments(parser)
+    add_dial_arguments(parser)
+    parser.set_defaults(command=run_animate, open_sound=open_sound)
+    return parser
+
+
+def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that set how a face moves: ``--seed``, ``--style``, ``--style-from`` and ``--models``."""
+    group = parser.add_argument_group("motion")
+    group.add_argument(
+        "--seed", type=_whole, default=0, metavar="N", help="choose head motion, blinks and gaze (default 0)"
+    )
+    group.add_argument(
+        "--style",
+        metavar="NAME",
+        help="manner of moving: speaker (as in the sound, the default), neutral, calm, energetic, reserved, cheerful, "
+        "or a style.json of an actor",
+    )
+    group.add_argument(
+        "--style-from", type=Path, metavar="SOUND", help="move in the manner of whoever speaks in this sound"
+    )
+    group.add_argument(
+        "--models", type=Path, metavar="DIR", help="use the networks in DIR in place of the shipped ones of that name"
+    )
+
+
+def style_asked(options: argparse.Namespace) -> Style | None:
+    """Return the style chosen by the arguments of :func:`add_motion_arguments`; None for the sound's own speaker.
+
+    Raises
+    ------
+    MouthpieceError
+        If there is no such style, two styles are given, or the sound to take the style from cannot be used.
+    """
+    from .. import styles
+
+    if options.style_from is None:
+        name = options.style or styles.SPEAKER
+        return styles.read(Path(name)) if name.lower().endswith(".json") else styles.named(name)
+    if options.style is not None:
+        raise MouthpieceError("Both --style and --style-from are given. Choose one of them.")
+    from ..audio import SoundFile
+    from ..pipeline import style_of
+
+    reader = getattr(options, "open_sound", None) or SoundFile
+    return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
+
+
+def run_animate(options: argparse.Namespace) -> int:
+    """Animate every sound, also if an earlier one failed. Return 0 if all succeeded, else 1."""
+    teller = reporter(options)
+    results: list[dict[str, Any]] = []
+    try:
+        style = style_asked(options)
+    except MouthpieceError as error:
+        teller.error(str(options.style_from or options.style), str(error))
+        return FAILED
+    places = _places(options.sounds, options.output)
+    for sound, place in zip(options.sounds, places, strict=True):
+        try:
+            if places.count(place) > 1:
+                raise TakeError(f"Several of the sounds would be written to '{place}'. Animate them one by one.")
+            results.append(_animate_one(sound, place, options, style, teller))
+        except MouthpieceError as error:
+            teller.error(str(sound), str(error))
+            results.append({"input": str(sound), "ok": False, "error": str(error)})
+    good = [result for result in results if result["ok"]]
+    lines = [f"{r['output']}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
+    if len(results) > len(good):
+        lines.append(f"{len(results) - len(good)} of {len(results)} sounds failed")
+    ok = len(good) == len(results)
+    teller.result({"ok": ok, "results": results}, "\n".join(lines))
+    return DONE if ok else FAILED
+
+
+def _places(sounds: Sequence[Path], output: Path | None) -> list[Path]:
+    """Return the file each sound's take is written to."""
+    if output is None:
+        return [sound.with_suffix(".npz") for sound in sounds]
+    if len(sounds) > 1 or output.is_dir():
+        return [output / f"{sound.stem}.npz" for sound in sounds]
+    return [output if output.suffix.lower() == ".npz" else output.with_name(output.name + ".npz")]
+
+
+def _animate_one(
+    sound: Path, place: Path, options: argparse.Namespace, style: Style | None, teller: Reporter
+) -> dict[str, Any]:
+    from time import perf_counter
+
+    from ..audio import SoundFile
+    from ..motion.dials import dialled
+    from ..performance import Performance, check_replaceable
+    from ..pipeline import Options, Progress, Warned, steps
+
+    check_replaceable(place, options.force)
+    began = perf_counter()
+    warnings: list[str] = []
+    take: Performance | None = None
+    source = (options.open_sound or SoundFile)(sound)
+    for item in steps(source, Options(options.fps, options.seed, style), options.models):
+        if isinstance(item, Progress):
+            teller.progress(str(sound), item.fraction, item.message)
+        elif isinstance(item, Warned):
+            warnings.append(item.message)
+            teller.warning(str(sound), item.message)
+        else:
+            take = dialled(item, dials_of(options))
+    assert take is not None
+    written = take.save(place)
+    return {
+        "input": str(sound),
+        "ok": True,
+        "output": str(written),
+        "seconds": take.seconds,
+        "frames": len(take),
+        "fps": take.fps,
+        "wall_seconds": round(perf_counter() - began, 3),
+        "warnings": warnings,
+    }
+
+
+def _whole(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 up")
+    return value

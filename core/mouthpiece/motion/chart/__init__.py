@@ -1,0 +1,1 @@
+"""Mouth charts: visemes measured on a face, charts of drawn mouths, and when which mouth is shown."""

@@ -1,0 +1,1 @@
+"""Frames of a portrait: the picture warped, its face repaired."""

@@ -1,0 +1,1 @@
+"""Faces found in pictures, or placed there: 68 landmarks each."""

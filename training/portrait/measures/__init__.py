@@ -1,0 +1,1 @@
+"""How portraits are judged: figures of frames, shots and spoken lines, the page of tables, and contact sheets."""
