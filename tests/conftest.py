@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 
 import numpy as np
 import pytest
@@ -14,9 +13,6 @@ from mouthpiece.pipeline import animate
 from mouthpiece.portrait.find import faces as finder
 
 from tests.material import DEMO_LINE
-
-# librosa is asked for a few spectra: to compile its loops would take longer than all of them.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 @pytest.fixture
