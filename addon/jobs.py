@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Failed:
     """The last message of work that an exception ended."""
 
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Job:
                 if self._stop.is_set():
                     break
                 self._queue.put(message)
-        except Exception as error:  # the main thread raises it again, or reports it to the user
+        except BaseException as error:  # the main thread raises it again, or reports it to the user
             self._queue.put(Failed(error))
         else:
             self._queue.put(Finished())
@@ -137,13 +137,23 @@ class Working:
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
+        try:
+            return self._handle(context)
+        except BaseException:
+            self._job.cancel()
+            self._put_away(context)  # whatever went wrong, the next work can begin
+            raise
+
+    def _handle(self, context: bpy.types.Context) -> set[str]:
+        """Handle the messages that have come, and return what ``modal`` is to return."""
         for message in self._job.messages():
-            if isinstance(message, (Failed, self._last)):
+            if isinstance(message, (Failed, Finished, self._last)):
                 self._put_away(context)
             if isinstance(message, Failed):
                 return self._failed(context, message.error)
-            if not isinstance(message, Finished):
-                deliver(message, *self._receivers(context))
+            if isinstance(message, Finished):
+                return {"CANCELLED"}
+            deliver(message, *self._receivers(context))
             if isinstance(message, self._last):
                 return {"FINISHED"}
         return {"RUNNING_MODAL"}
@@ -152,7 +162,7 @@ class Working:
         """Return the warning to report when the work was stopped."""
         return "Stopped: nothing was keyed"
 
-    def _failed(self, context: bpy.types.Context, error: Exception) -> set[str]:
+    def _failed(self, context: bpy.types.Context, error: BaseException) -> set[str]:
         """Deal with what stopped the work: raise it, unless the operator knows better; return how it ended."""
         raise error
 

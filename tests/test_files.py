@@ -76,3 +76,30 @@ def test_a_folder_in_the_place_is_an_error_and_stays(tmp_path):
     with pytest.raises(OSError):
         write_whole(tmp_path / "there", "x")
     assert (tmp_path / "there").is_dir() and names(tmp_path) == ["there"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there, and there are no pipes")
+def test_links_stay_and_lead_to_what_was_written(tmp_path):
+    (tmp_path / "real.txt").write_text("before")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    (tmp_path / "dangling.txt").symlink_to("made.txt")
+    write_whole(tmp_path / "link.txt", "after")
+    write_whole(tmp_path / "dangling.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "after"
+    assert (tmp_path / "dangling.txt").is_symlink() and (tmp_path / "made.txt").read_text() == "new"
+    assert names(tmp_path) == ["dangling.txt", "link.txt", "made.txt", "real.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes")
+def test_a_pipe_is_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_bytes)
+        write_whole(tmp_path / "pipe", "through")
+        assert read.result(timeout=20) == b"through"
+    assert (tmp_path / "pipe").is_fifo() and names(tmp_path) == ["pipe"]
+
+
+def test_a_long_ending_is_no_obstacle(tmp_path):
+    write_whole(tmp_path / ("x." + "y" * 250), "long")
+    assert (tmp_path / ("x." + "y" * 250)).read_text() == "long"

@@ -63,7 +63,7 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     if not layered:
         writer.carry_out(found.plans, name, undo)
     offsets = {} if layered else _offsets(moved)
-    made = {owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in nla.keyed_layers(owner))}
+    made = [owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in nla.keyed_layers(owner))]
     old = _remove_keys(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
@@ -194,7 +194,7 @@ def _add_offsets(offsets: dict[tuple[bpy.types.ID, str, int], dict[int, float]],
         before.only(~hit).joined(fresh).put(curve)
 
 
-def _note_made_data(made: set[bpy.types.ID], undo: ExitStack) -> None:
+def _note_made_data(made: Sequence[bpy.types.ID], undo: ExitStack) -> None:
     """Note in the new ledgers which data-blocks have animation data that Mouthpiece made."""
     for owner in made:
         for layer in nla.keyed_layers(owner):

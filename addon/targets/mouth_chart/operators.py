@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from ...reports import reports_errors
 from . import files, fill
@@ -125,6 +126,8 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
         """Write the file."""
         obj: Any = context.object
         path = Path(self.filepath)
+        if not path.name:
+            raise RigError("No file is named. Choose a place for the chart.")
         path = path if path.suffix.lower() == ".json" else path.with_name(path.name + ".json")
         chart_settings.check_rows(obj, chart_settings.chart_of(obj.mouthpiece_chart))
         files.write(obj, path)

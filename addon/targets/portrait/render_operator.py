@@ -68,7 +68,7 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
         """Return what to say when the rendering was stopped."""
         return f"Stopped.{self._rendering.resuming()}"
 
-    def _failed(self, context: bpy.types.Context, error: Exception) -> set[str]:
+    def _failed(self, context: bpy.types.Context, error: BaseException) -> set[str]:
         """Ask whether to replace what the worker found in the way, which the glance before had missed."""
         from mouthpiece.provenance.sequences import InTheWay
 

@@ -29,6 +29,7 @@ from ..portrait.film_job import (
     PortraitOutput,
     PortraitPicture,
     is_film,
+    refuse_inputs,
 )
 from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
@@ -116,6 +117,8 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
 
 def _output_of(options: argparse.Namespace) -> PortraitOutput:
     """Return where the result goes, checked as far as that can be before any work."""
+    read = [options.image, *_files_read(options)]
+    refuse_inputs([options.output], read)
     film = options.output if is_film(options.output) else None
     place = options.keep_frames if film is not None else options.output
     numbering = None if place is None else Numbering.of(place)
@@ -124,7 +127,7 @@ def _output_of(options: argparse.Namespace) -> PortraitOutput:
         package()
         if not film.absolute().parent.is_dir():
             raise PictureError(f"There is no folder '{film.absolute().parent}'. Make it, or choose another place.")
-    output.check([options.image, *_files_read(options)])
+    output.check(read)
     return output
 
 

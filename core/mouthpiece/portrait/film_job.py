@@ -134,6 +134,21 @@ class PortraitPicture:
         return np.concatenate([marks[:, :2].ravel() / unit, depth / unit, irises.ravel() / unit, [np.log(unit)]])
 
 
+def refuse_inputs(places: Iterable[Path], read: Iterable[Path]) -> None:
+    """Refuse to write over files that are read for the portrait, whatever may be replaced.
+
+    Raises
+    ------
+    PictureError
+        If one of the places is such a file, links followed.
+    """
+    inputs = {path.resolve() for path in read}
+    for place in places if inputs else ():
+        if place.resolve() in inputs:
+            what = f"'{place}' is read for this portrait: it cannot be the output as well."
+            raise PictureError(f"{what} Choose another.")
+
+
 @dataclass(frozen=True, slots=True)
 class PortraitOutput:
     """Where a portrait goes.
@@ -175,11 +190,7 @@ class PortraitOutput:
         """
         films = [] if self.film is None else [self.film]
         frames = [] if self.frames is None else [self.frames.path(index) for index in range(count)]
-        inputs = {path.resolve() for path in read}
-        for place in (*films, *frames) if inputs else ():
-            if place.resolve() in inputs:
-                what = f"'{place}' is read for this portrait: it cannot be the output as well."
-                raise PictureError(f"{what} Choose another.")
+        refuse_inputs([*films, *frames], read)
         for film in films:
             if film.is_dir():
                 raise PictureError(f"'{film}' is a folder. Name a film in it.")

@@ -145,6 +145,8 @@ def save(path: str | os.PathLike[str], table: ShapeMap, name: str = "") -> Path:
         If the file cannot be written.
     """
     target = Path(path)
+    if not target.name:
+        raise RigError("No file is named. Choose a place for the mapping.")
     data = {"kind": _KIND, "format": FORMAT, "name": name or target.stem, **as_dict(table)}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
