@@ -108,11 +108,11 @@ def test_a_portrait(blender, tmp_path):
     done = blender.run("-c", "mouthpiece", "portrait", *arguments, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(next(text for text in done.stdout.splitlines() if text.startswith("{")))
-    assert report["ok"] and report["frames"] == 6 and report["signature"] == "self-signed"
+    assert report["ok"] and report["frames"] == 7 and report["signature"] == "self-signed"
     assert film.is_file() and not (tmp_path / "out_frames").exists()
     assert blender.run("-c", "mouthpiece", "verify", film).returncode == 0
     again = blender.run(blend, "-c", "mouthpiece", "render", "--object", "astronaut", "-o", tmp_path / "frames")
-    assert again.returncode == 0 and len(list((tmp_path / "frames").glob("*.png"))) == 6, again.stderr
+    assert again.returncode == 0 and len(list((tmp_path / "frames").glob("*.png"))) == 7, again.stderr
 
 
 def test_another_blender_encodes(tmp_path, monkeypatch):

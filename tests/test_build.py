@@ -305,7 +305,9 @@ def test_stopping_kills_what_runs_and_shows_what_was_said(tmp_path):
     """In a program of its own, which is sent what Ctrl C sends: its children must not outlive it."""
     child = "import os, time; print('child', os.getpid(), flush=True); time.sleep(60)"
     program = (
-        "import pathlib, sys; from building import processes, schedule as s; s.LOGS = pathlib.Path(sys.argv[1])\n"
+        "import pathlib, signal, sys; from building import processes, schedule as s\n"
+        # who starts the tests in the background may have them ignore Ctrl C
+        "signal.signal(signal.SIGINT, signal.default_int_handler); s.LOGS = pathlib.Path(sys.argv[1])\n"
         f"run = lambda: s.Outcome('a', processes.execute([sys.executable, '-c', {child!r}]) == 0, '')\n"
         "s.side_by_side([s.Job('a test of stopping', run), s.Job('never begun', run)], 1)\n"
     )
