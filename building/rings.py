@@ -92,7 +92,8 @@ def _environment(environment: Environment) -> Job:
         (prepare_bpy if environment in BPY.values() else prepare)(environment)
         return Outcome(environment.folder, True, "stands")
 
-    return Job(environment.folder, make, seconds=0.5 if stands(environment) else 40.0, quiet=True)
+    seconds = 0.5 if stands(environment) else 40.0
+    return Job(environment.folder, make, seconds=seconds, aside=True, quiet=True)  # pip waits for network and disk
 
 
 def pytest_job(
