@@ -10,7 +10,7 @@ import pytest
 from mouthpiece.motion.dials import Dials
 
 from addon import compat
-from addon.bake import convert, interludes, redial, removal
+from addon.bake import convert, interlude_keys, interludes, redial, removal
 from addon.bake.bake import Bake
 from addon.keys import kept_takes, ledgers, nla
 from addon.sound import recordings
@@ -269,7 +269,7 @@ def test_a_failure_puts_everything_back(say, monkeypatch):
     face = scenes.face()
     say(face, "one", 50)
     before = scenes.state()
-    monkeypatch.setattr(interludes, "_carry_out", lambda *a: (_ for _ in ()).throw(RuntimeError))
+    monkeypatch.setattr(interlude_keys._Update, "_write", lambda *a: (_ for _ in ()).throw(RuntimeError))
     with pytest.raises(RuntimeError):
         redial.redial(face, Dials(jaw=0.5, life=0.5))
     assert scenes.state() == before
@@ -279,10 +279,10 @@ def test_what_does_not_change_is_not_made_again(say, monkeypatch):
     face = scenes.face()
     say(face, "one", 80)
     made = []
-    keep = interludes.driven
-    monkeypatch.setattr(interludes, "driven", lambda *a: made.append(a[2]) or keep(*a))
+    keep = interlude_keys.driven
+    monkeypatch.setattr(interlude_keys, "driven", lambda *a: made.append(a[2]) or keep(*a))
     with ExitStack() as undo:
-        redial.renew(face, undo)
+        redial.renew(face, undo, interlude_keys.How())
         undo.pop_all()
     assert not made
     redial.redial(face, Dials(jaw=0.5))

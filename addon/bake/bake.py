@@ -19,7 +19,7 @@ from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, find_object
-from . import convert, edits, rebuild, redial
+from . import convert, edits, interlude_keys, rebuild, redial
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Bake:
         rescued = self._rescued(obj, line, heard.grid)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
-        redial.renew(obj, undo, self.replace_edited, anew=True)
+        redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True))
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
