@@ -229,7 +229,7 @@ class Ends:
             return None
         count = min(EDGE, piece.last - piece.first + 1)
         begin = piece.first if first else piece.last + 1 - count
-        text = json.dumps([dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends]], sort_keys=True)
+        text = json.dumps([dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends or ()]], sort_keys=True)
         key = (kept_takes.take_id(line), text, begin, count, rebuild.is_layered(line))
         if key not in self._known:
             try:
@@ -302,14 +302,21 @@ def is_one(sound: str) -> bool:
     return sound.startswith(PREFIX)
 
 
-def interludes(obj: bpy.types.Object, spoken: Sequence[Piece], ends: Ends) -> list[Interlude]:
-    """Return the interludes of a character that are to be keyed; ``spoken`` is what it says, in order of time."""
+def interludes(
+    obj: bpy.types.Object, spoken: Sequence[Piece], ends: Ends, within: tuple[int, int] | None = None
+) -> list[Interlude]:
+    """Return the interludes of a character; ``spoken`` is what it says, in order of time.
+
+    They reach from the first to the last frame of its scenes, and of the frames ``within``, both included.
+    """
     from mouthpiece.motion.dials import Dials
     from mouthpiece.motion.interludes import REACH
 
     if not spoken:
         return []
     low, high = scene_frames(obj)
+    if within is not None:
+        low, high = min(low, within[0]), max(high, within[1])
     last = spoken[-1]
     reach = ceil(REACH * last.line.frames().fps) if last.line is not None else 0
     found = []

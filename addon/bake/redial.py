@@ -125,7 +125,8 @@ def renew(
 
     known, lines = dict(seen or {}), dialled_lines(obj)
     for line, bends in _other_bends(obj, lines, known):
-        known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, how.draft), undo, Written(), bends)
+        if bends or line.bends:
+            known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, how.draft), undo, Written(), bends)
         assert line.home is not None  # kept lines that were read have one
         undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
         kept_takes.remember_bends(replace(line, bends=bends))
@@ -145,7 +146,8 @@ def _other_bends(
             continue
         for sound, found in interludes.bends_between(one, other, ends).items():
             wanted[sound] += [bend.saved() for bend in found]
-    return [(line, tuple(wanted[line.sound])) for line in lines if [*line.bends] != wanted[line.sound]]
+    same = {line.sound: line.bends is not None and [*line.bends] == wanted[line.sound] for line in lines}
+    return [(line, tuple(wanted[line.sound])) for line in lines if not same[line.sound]]
 
 
 def _rests(line: kept_takes.KeptLine) -> bool:

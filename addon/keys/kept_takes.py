@@ -30,8 +30,8 @@ class KeptLine:
 
     ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
     first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``bends`` is how its
-    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it; ``home`` is where all of this is
-    stored.
+    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
+    to since version 0.4.0, which knew no interludes; ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -40,7 +40,7 @@ class KeptLine:
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
-    bends: tuple[Mapping[str, Any], ...] = ()
+    bends: tuple[Mapping[str, Any], ...] | None = None
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -50,7 +50,7 @@ class KeptLine:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
             far = float(entry.get("error", 0.0))
-            bends = tuple(dict(item) for item in entry.get("bends", ()))
+            bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
             return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, bends, home)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
@@ -64,7 +64,7 @@ class KeptLine:
             "targets": [dict(item) for item in self.targets],
             "dials": dict(self.dials),
             "error": self.error,
-            **({"bends": [dict(item) for item in self.bends]} if self.bends else {}),
+            **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
         }
 
     def frames(self) -> FrameGrid:
