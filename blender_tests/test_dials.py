@@ -14,9 +14,9 @@ from addon.bake import settings as bake_settings
 from addon.keys import fcurve_keys, kept_takes, ledgers
 from blender_tests import scenes
 
-
 #: What lines do, without what is between them (see conftest).
 LINES_ALONE = True
+
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
 
 

@@ -10,6 +10,9 @@ from addon.bake import removal
 from addon.bake.operators import disabled_reason
 from blender_tests import scenes
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory):

@@ -17,12 +17,14 @@ from ..keys.channels import Channel, Line, Part, Written
 from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten, split_id
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place, plan_removal, properties_without_effect
-from ..targets import Target
+from ..targets import Target, drawers
 from .interludes import Ends, Section, all_owners, driven, interludes, is_one, pieces, targets_of
 from .layers import by_place
 
 #: Kinds of targets that ask for interludes themselves, when they are rendered.
 _ASKING: Final = ("PORTRAIT",)
+#: Kinds of targets that are drawn anew for each pose: their heads keep still where nothing is said.
+_REDRAWN: Final = ("STROKES",)
 #: A range with every frame there is.
 _ALL: Final = (-(2**31), 2**31)
 #: First and last frame, both included.
@@ -58,7 +60,13 @@ def renew(
         for owner in all_owners(obj, lines)
         for layer in nla.keyed_layers(owner)
     }
+    drawn = {
+        (owner, kind): [one.sound for one in kind.drawn_lines(owner) if is_one(one.sound)]
+        for owner in all_owners(obj, lines)
+        for kind in drawers(owner)
+    }
     there = {_place(one) for update in places.values() for one in update.ledger.lines if is_one(one.sound)}
+    shown = {sound for sounds in drawn.values() for sound in sounds}
     known: dict[str, Target | None] = {}
     planned = []
     for one in interludes(obj, pieces(obj, lines), ends):
@@ -72,12 +80,14 @@ def renew(
         missing = [
             section
             for section in sections
-            if how.anew or how.over or _place(section) not in there or _meets((section.first, section.last), stale)
+            if how.anew
+            or how.over
+            or not (_place(section) in there or section.sound in shown)
+            or _meets((section.first, section.last), stale)
         ]
-        take, origin = one.take() if missing else (None, 0)
+        takes = {sways: one.take(sways) for sways in {target.kind not in _REDRAWN for target in targets} if missing}
         for section in missing:
-            assert take is not None  # something is missing
-            made = [driven(take, origin, section, target) for target in targets]
+            made = [driven(*takes[target.kind not in _REDRAWN], section, target) for target in targets]
             for (owner, layer), part in by_place([part for it in made for part in it.parts]).items():
                 place = places.setdefault((owner, layer), _Update(owner, layer, how))
                 place.fresh.append((section, part))
@@ -86,10 +96,16 @@ def renew(
     for update in places.values():
         update.stays = wanted - {_place(section) for section, _ in update.fresh}
         total.add(update.carry_out(f"Mouthpiece {obj.name}", undo))
+    for (owner, kind), sounds in drawn.items():
+        gone = set(sounds) - {sound for sound, _, _ in wanted}
+        if gone:
+            kind.erase(owner, undo, gone)
     for section, drawing in drawings:
-        with suppress(MouthpieceError):  # told when the line itself is drawn
-            drawing.check()
-            drawing.write(Line(section.sound, section.first, section.last), undo)
+        room = drawing.room(section.first, section.last)
+        if room is not None:
+            with suppress(MouthpieceError):  # told when the line itself is drawn
+                drawing.check()
+                total.keys += drawing.write(Line(section.sound, *room), undo).keys
     return total
 
 
@@ -265,7 +281,7 @@ class _Update:
         owner.update_tag()
 
 
-def _place(one: Section | ledgers.LedgerLine) -> _Place:
+def _place(one: Section | ledgers.LedgerLine | Line) -> _Place:
     """Return what tells a section from others: its sound, and its first and last frame."""
     return one.sound, one.first, one.last
 

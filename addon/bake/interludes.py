@@ -133,14 +133,17 @@ class Interlude:
             found.append(Section(first, after - 1, self.first, name, self))
         return found
 
-    def take(self) -> tuple[LayeredTake, int]:
-        """Return what the face does, with some frames of the lines beside it, and the scene's frame of its first."""
+    def take(self, sways: bool = True) -> tuple[LayeredTake, int]:
+        """Return what the face does, with some frames of the lines beside it, and the scene's frame of its first.
+
+        ``sways`` is whether the head goes on moving.
+        """
         from mouthpiece.motion.interludes import interlude
 
         line = self.carrier
         still = _still(
             _Manner(line), self.first, self.last - self.first + 1, self.fps, self.seed, _silent(self.dials),
-            rebuild.is_layered(line),
+            rebuild.is_layered(line), sways,
         )  # fmt: skip
         sides = _pair(self.ends, lambda end: end.whole)
         whole = _between(interlude(still.whole, *sides, self.dials.rest), *sides)
@@ -192,13 +195,13 @@ class _Manner:
 
 @lru_cache(maxsize=16)
 def _still(
-    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool
+    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool
 ) -> LayeredTake:  # fmt: skip
     """Return the silent face, dials applied, on ``count`` frames of the scene from ``first`` on."""
     from mouthpiece.motion.life import alive
 
     take = kept_takes.motion(manner.line)
-    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed), dials, layered)
+    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways), dials, layered)
 
 
 class Ends:
@@ -229,7 +232,9 @@ class Ends:
             return None
         count = min(EDGE, piece.last - piece.first + 1)
         begin = piece.first if first else piece.last + 1 - count
-        text = json.dumps([dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends or ()]], sort_keys=True)
+        text = json.dumps(
+            [dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends or ()]], sort_keys=True
+        )
         key = (kept_takes.take_id(line), text, begin, count, rebuild.is_layered(line))
         if key not in self._known:
             try:

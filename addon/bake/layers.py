@@ -42,7 +42,12 @@ class LayeredTake:
 
     @classmethod
     def of(
-        cls, take: Performance, dials: Dials, layered: bool, error: float = 0.0, bends: Sequence[Mapping[str, Any]] | None = None
+        cls,
+        take: Performance,
+        dials: Dials,
+        layered: bool,
+        error: float = 0.0,
+        bends: Sequence[Mapping[str, Any]] | None = None,
     ) -> LayeredTake:
         """Return a take, given as inferred, with ``dials`` applied and its ends bent as ``KeptLine.bends`` says."""
         from mouthpiece.motion.dials import apply, dialled

@@ -5,7 +5,7 @@ A target is a snapshot that holds names and numbers only, so it can be kept whil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 import bpy
 from mouthpiece.errors import RigError
 
-from ..keys.channels import Part, Written
+from ..keys.channels import Line, Part, Written
 from ..keys.drawings import Drawings
 
 if TYPE_CHECKING:
@@ -102,8 +102,16 @@ class DrawnTarget(Target, Protocol):
         ...
 
     @classmethod
-    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Remove all of them and restore what was there before; ``undo`` gets callbacks that revert it."""
+    def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
+        """Return the lines that are drawn in the data-block, interludes among them."""
+        ...
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+        """Remove all of them, or those of some ``sounds``, and restore what was there before.
+
+        ``undo`` gets callbacks that revert it.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +49,10 @@ class Spoken:
         if reason:
             raise RigError(reason)
 
+    def room(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return all of the frames: nothing is drawn on them."""
+        return first, last
+
     def write(self, line: Line, undo: ExitStack) -> Written:
         """Note the line as the last one, replacing one of the same sound; where lines overlap, the last one counts."""
         undo.callback(_restore, self.owner, self.owner.get(PROPERTY))
@@ -60,10 +64,16 @@ class Spoken:
         return Written()
 
 
-def erase(owner: bpy.types.ID, undo: ExitStack) -> Written:
-    """Delete the list of a portrait's lines; their takes are deleted by ``ledgers.forget_lines``."""
+def erase(owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+    """Delete a portrait's lines from its list, all or those of ``sounds``.
+
+    Takes are deleted by ``ledgers.forget_lines``.
+    """
     undo.callback(_restore, owner, owner.get(PROPERTY))
+    left = [] if sounds is None else [line for line in order(owner) if line.sound not in sounds]
     owner.pop(PROPERTY, None)
+    if left:
+        owner[PROPERTY] = json.dumps([[line.sound, line.first, line.last] for line in left])
     return Written()
 
 
