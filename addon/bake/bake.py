@@ -19,7 +19,8 @@ from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, find_object
-from . import convert, edits, rebuild, redial
+from . import convert, edits, rebuild, redial, removal
+from .claims import Claims
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class Bake:
         obj = find_object(self.targets[0].object_name)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
+        claims = Claims.of(obj)
+        claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
@@ -155,7 +158,14 @@ class Bake:
         if convert.has_other_lines([part.owner for part in parts], self.layered):
             tidy.append(convert.turn(obj, self.layered, undo)[1])
         rescued = self._rescued(obj, line, heard.grid)
-        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        written = writer.write(
+            parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
+            lambda owner, channel: claims.foreign(owner, channel) is not None,
+        )  # fmt: skip
+        former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
+        written.warnings += former.remarks
+        tidy.append(former.tidy)
+        rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last

@@ -86,8 +86,17 @@ class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
     )
 
 
+class MOUTHPIECE_PG_driven(bpy.types.PropertyGroup):
+    """An object that a character's lines drive, found again whatever it is called now.
+
+    ``name`` is what it was called when a line was baked.
+    """
+
+    object: PointerProperty(type=bpy.types.Object, override=_OVERRIDE)
+
+
 class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
-    """Settings of a character: target, style, emotion, dials, and how its keys are written."""
+    """Settings of a character: target, strength, style, emotion, dials, and how its keys are written."""
 
     target: EnumProperty(
         name="Target",
@@ -102,6 +111,29 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
     )
     also_index: IntProperty(name="Active", description="Chosen further object", override=_OVERRIDE)
+    left_out: CollectionProperty(
+        type=MOUTHPIECE_PG_also,
+        name="Left Out",
+        description="Objects of the character that do not play along",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    driven: CollectionProperty(type=MOUTHPIECE_PG_driven, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
+    taken_up: IntProperty(options={"HIDDEN"}, override=_OVERRIDE)
+    strength: FloatProperty(
+        name="Strength",
+        description="Factor on all face and head motion. Takes effect when the sound is animated again",
+        default=1.0,
+        min=0.0,
+        max=3.0,
+        soft_max=2.0,
+        override=_OVERRIDE,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Chooses head sway, blinks and gaze; the same seed, the same take",
+        min=0,
+        override=_OVERRIDE,
+    )
     layers: EnumProperty(
         name="Keys",
         description="Where a take's keys go. Takes effect when the sound is animated again",
@@ -227,7 +259,9 @@ def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:
     return scene.frame_current if settings.scope == "PLAYHEAD" else None
 
 
-_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_also, MOUTHPIECE_PG_dials))
+_register_classes, _unregister_classes = register_classes_factory(
+    (MOUTHPIECE_PG_also, MOUTHPIECE_PG_driven, MOUTHPIECE_PG_dials)
+)
 
 
 def register() -> None:
