@@ -81,6 +81,12 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
             _draw_beginnings(layout)
         return str(error)
     paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
+    try:
+        moved = scene_settings.coverage(context)
+    except RigError as error:
+        paragraphs.draw(box, str(error), "ERROR", context)
+        return str(error)
+    paragraphs.draw(box, moved.summary(), "INFO", context)
     return ""
 
 

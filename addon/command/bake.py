@@ -211,7 +211,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 
 def _summaries(report: Report) -> list[str]:
-    return [f"{target['object']}: {target['summary']}" for target in report.targets]
+    told = [f"{target['object']}: {target['summary']}" for target in report.targets]
+    return told + report.coverage_lines()
 
 
 def _drain(bake: Bake, teller: Any, subject: str) -> Report:
