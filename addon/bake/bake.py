@@ -214,7 +214,8 @@ class Bake:
             return
         saved = tuple(target.saved() for target in self.targets)
         dials, grid = heard.performance.dials, asdict(heard.grid)
-        line = kept_takes.KeptLine(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
+        sound = self.recording
+        line = kept_takes.KeptLine(sound.identity, sound.label, grid, saved, dials, self.error, sound.content)
         kept_takes.keep(homes[0], line, heard.performance)
 
 

@@ -29,8 +29,9 @@ class KeptLine:
     """A line that can be dialled again: its sound, its frames, its targets and its dials.
 
     ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
-    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``home`` is where all
-    of this is stored.
+    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``content`` is the
+    SHA-256 of the sound's bytes (empty for lines of 0.4.0): lines with the same are pieces of one sound; ``home`` is
+    where all of this is stored.
     """
 
     sound: str
@@ -39,6 +40,7 @@ class KeptLine:
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
+    content: str = ""
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -48,7 +50,10 @@ class KeptLine:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
             far = float(entry.get("error", 0.0))
-            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, home)
+            content = str(entry.get("content", ""))
+            return cls(
+                str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, content, home
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -61,6 +66,7 @@ class KeptLine:
             "targets": [dict(item) for item in self.targets],
             "dials": dict(self.dials),
             "error": self.error,
+            "content": self.content,
         }
 
     def frames(self) -> FrameGrid:
