@@ -165,6 +165,8 @@ class Bake:
         name = self.targets[0].object_name
         if convert.has_other_lines([part.owner for part in parts], self.layered):
             tidy.append(convert.turn(obj, self.layered, undo)[1])
+        if self.layered and not self.replace_edited:
+            redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard.grid)
         written = writer.write(
             parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
@@ -175,6 +177,7 @@ class Bake:
         tidy.append(former.tidy)
         rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
+        redial.renew(obj, undo, self.replace_edited, anew=True)
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
-NUMBERS = ("lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset")
+NUMBERS = (
+    "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
+)  # fmt: skip
 _STYLES = (
     ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
     ("NEUTRAL", "Neutral", "Nobody in particular: the average speaker"),
@@ -203,6 +205,13 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override=_OVERRIDE,
         update=_dial_changed,
     )
+    rest: _amount(
+        "Rest",
+        "How far the face comes to rest before, between and after its lines; 0 leaves their raw ends and keys nothing "
+        "there",
+        1.0,
+    )
+    life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
     live: BoolProperty(
         name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
     )
