@@ -216,7 +216,9 @@ class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
         """Draw where keys go, and the layers with their mute switches."""
         column, settings = self.column(context)
         column.row().prop(settings, "layers", expand=True)
-        column.prop(settings, "reduce")
+        column.row().prop(settings, "density", expand=True)
+        if settings.reduce > 0:
+            column.prop(settings, "reduce")
         there = [(owner, layer) for owner in scene_settings.owners(context) for layer in nla.layers_of(owner)]
         for owner, layer in there:
             _draw_layer(column, owner, layer)

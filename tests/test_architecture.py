@@ -69,6 +69,7 @@ CORE_LAYERS = {
     "topology": (),
     "spans": (),
     "files": (),
+    "phrases": (),
     "curves": ("errors",),
     "features": (),
     "models": ("errors", "features", "files", "topology"),

@@ -80,8 +80,8 @@ class Report:
 class Bake:
     """What to bake: a sound, or a take (.npz) as ``recording.path``, onto targets, the character's first.
 
-    With ``layered`` the keys go into layers in the NLA, else into one action. With an ``error`` above 0, in each
-    channel's unit, the bake sets the fewest keys that stay within it, else one a frame.
+    With ``layered`` the keys go into layers in the NLA, else into one action. With an ``error`` above 0, a share of
+    full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
     replaced by those saved with a take.
