@@ -98,8 +98,10 @@ def face_of(objects: list[Any]) -> tuple[Any, list[int]]:
 def clicked(objects: list[Any], face: Any) -> dict[str, Any]:
     """Return what an animator may click: armature, face, and further parts, by what they are."""
     found = {"armature": next((obj for obj in objects if obj.type == "ARMATURE"), None), "face": face}
+    shown = bpy.context.view_layer.objects
+    meshes = [obj for obj in objects if obj.type == "MESH" and obj != face and obj.name in shown]
     for word in PARTS:
-        found[word] = next((obj for obj in objects if obj.type == "MESH" and word in obj.name.lower() and obj != face), None)
+        found[word] = next((obj for obj in meshes if word in obj.name.lower()), None)
     return {what: obj for what, obj in found.items() if obj is not None}
 
 
