@@ -79,7 +79,7 @@ def face_of(objects: list[Any]) -> tuple[Any, list[int]]:
             continue
         try:
             text = proposal.propose(obj).text
-        except Exception as error:  # noqa: BLE001  # whatever a mesh without a face does is no finding here
+        except Exception as error:  # whatever a mesh without a face does is no finding here
             print(f"    no face on {obj.name}: {str(error)[:80]}")
             continue
         vertices = [int(vertex) for vertex in pins.pins_of(obj).vertices]
@@ -255,7 +255,7 @@ def main() -> int:
             continue
         try:
             row, caption = study(path, take_file, take.final())
-        except Exception:  # noqa: BLE001  # one rig's trouble shall not hide the others
+        except Exception:  # one rig's trouble shall not hide the others
             traceback.print_exc()
             continue
         if row:

@@ -1,4 +1,4 @@
-"""A conversation: three characters of three kinds, twelve lines, cuts inside lines, overlaps; and what is measured of it.
+"""A conversation: three characters of three kinds, twelve lines, cuts inside lines, overlaps; and what is seen of it.
 
 ``build`` makes the scene in the open, empty file with the bundled line as the only sound: Ada (shape keys, a head
 bone), Ben (face bones) and Cat (a drawing). ``animate`` presses *Animate* for each strip. The measures read evaluated
@@ -25,12 +25,12 @@ Floats = NDArray[np.float64]
 
 FPS: Final = 25
 #: First and last frame of the scene.
-FRAMES: Final = (1, 900)
+FRAMES: Final = (1, 560)
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line: who speaks, the strip's name, the frames of the timeline it is heard on, and the sound's frame it begins with."""
+    """A line: who speaks, its strip's name, its frames on the timeline, and the frame of the sound it begins with."""
 
     who: str
     name: str
@@ -42,18 +42,18 @@ class Spoken:
 #: The bundled line has 178 frames. Ada's first line is cut twice and left in place; its middle comes once more, apart.
 #: Ben and Cat speak over each other and over her; Cat's last two lines overlap.
 LINES: Final = (
-    Spoken("Ada", "Ada 1a", 30, 84, 0),
-    Spoken("Ada", "Ada 1b", 85, 131, 55),
-    Spoken("Ada", "Ada 1c", 132, 207, 102),
-    Spoken("Ada", "Ada 2", 300, 346, 55),
-    Spoken("Ada", "Ada 3", 500, 677, 0),
-    Spoken("Ben", "Ben 1", 150, 250, 20),
-    Spoken("Ben", "Ben 2", 258, 330, 100),
-    Spoken("Ben", "Ben 3", 420, 597, 0),
-    Spoken("Cat", "Cat 1", 220, 300, 0),
-    Spoken("Cat", "Cat 2", 380, 430, 60),
-    Spoken("Cat", "Cat 3", 640, 760, 0),
-    Spoken("Cat", "Cat 4", 720, 800, 90),
+    Spoken("Ada", "Ada 1a", 20, 74, 0),
+    Spoken("Ada", "Ada 1b", 75, 121, 55),
+    Spoken("Ada", "Ada 1c", 122, 180, 102),
+    Spoken("Ada", "Ada 2", 240, 286, 55),
+    Spoken("Ada", "Ada 3", 380, 520, 0),
+    Spoken("Ben", "Ben 1", 130, 200, 20),
+    Spoken("Ben", "Ben 2", 206, 260, 100),
+    Spoken("Ben", "Ben 3", 330, 430, 0),
+    Spoken("Cat", "Cat 1", 210, 250, 0),
+    Spoken("Cat", "Cat 2", 300, 330, 60),
+    Spoken("Cat", "Cat 3", 440, 500, 0),
+    Spoken("Cat", "Cat 4", 480, 530, 90),
 )
 
 
@@ -97,7 +97,7 @@ def lines_of(who: str) -> list[Spoken]:
 
 
 def silent(who: str, first: int, last: int, around: int) -> NDArray[np.bool_]:
-    """Return for each frame from ``first`` to ``last`` whether a character is at rest: ``around`` frames off any line."""
+    """Return for each frame from ``first`` to ``last`` whether lines are more than ``around`` frames off."""
     frames = np.arange(first, last + 1)
     found = np.ones(len(frames), bool)
     for line in lines_of(who):
@@ -132,7 +132,7 @@ class Watched:
 
 
 def watch_head(mesh: Any, first: int, last: int) -> Watched:
-    """Return what is seen of a head with ARKit's shape keys and a head bone, on the scene's frames ``first`` to ``last``.
+    """Return what is seen of a head with ARKit's shape keys and a head bone, on frames ``first`` to ``last``.
 
     Lips are the vertices that ``jawOpen`` parts; lids are as open as the vertices stand that ``eyeBlinkLeft`` moves.
     """
@@ -199,3 +199,14 @@ def watch_rig(rig: Any, first: int, last: int) -> Watched:
     for modifier, shown in smooth:
         modifier.show_viewport = shown
     return Watched(np.array(lips), np.array(lids), np.array(turns))
+
+
+def mouth_of_drawing(drawing: Any, frames: Iterable[int]) -> Floats:
+    """Return how high the mouth of the drawn face (``demo/samples/grease_pencil.py``) is on each frame (F,)."""
+    found = []
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        shown = next(layer for layer in drawing.data.layers if layer.name == "Mouth").current_frame()
+        heights = [point.position[2] for stroke in shown.drawing.strokes for point in stroke.points]
+        found.append(max(heights) - min(heights))
+    return np.array(found)
