@@ -247,8 +247,9 @@ def coverage(context: bpy.types.Context) -> Coverage:
     """
     from mouthpiece.retarget.coverage import Coverage
 
-    found = coverage_of(targets_of(character(context), 1.0))
-    head = head_object(context.scene.mouthpiece)
+    obj = character(context)
+    found = coverage_of(targets_of(obj, 1.0))
+    head = None if obj is None else head_settings.object_of(obj)
     return found if head is None else found.with_company([Coverage({"head": (head.name,)})])
 
 

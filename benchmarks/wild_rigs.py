@@ -204,7 +204,8 @@ def study(path: Path, take_file: Path, take: Performance) -> tuple[list[Any], st
     frames = list(range(1, len(gap) + 1, 2))
     wanted = gap[::2]
     shown = [1 + int(k) for k in np.argsort(gap)[[0, len(gap) // 2, -len(gap) // 10, -1]]]
-    row, caption = [], path.name
+    row: list[Any] = []
+    caption = path.name
     objects = load(path)
     face, vertices = face_of(objects)
     face_name = face.name
