@@ -69,6 +69,7 @@ CORE_LAYERS = {
     "topology": (),
     "spans": (),
     "files": (),
+    "phrases": (),
     "curves": ("errors",),
     "features": (),
     "models": ("errors", "features", "files", "topology"),
@@ -83,11 +84,14 @@ CORE_LAYERS = {
         "audio", "curves", "errors", "features", "models", "motion", "performance", "speaker", "styles", "topology",
     ),
     "key_reduction": (),
+    "retarget.coverage": (),
     "retarget.warp": ("performance", "topology"),
-    "retarget.solve": ("errors", "performance", "topology"),
+    "retarget.solve": ("errors", "performance", "retarget.coverage", "topology"),
     "retarget.pins": ("errors", "files", "retarget.solve", "spans", "topology"),
-    "retarget.shape_keys": ("curves", "errors", "files", "motion", "motion.chart", "performance", "topology"),
-    "retarget.bones": ("curves", "errors", "files", "performance", "topology"),
+    "retarget.shape_keys": (
+        "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
+    ),
+    "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
     "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
@@ -147,6 +151,7 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 ENTRIES = 12
 CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
+    "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",

@@ -33,7 +33,7 @@ _TINY: Final = 1e-6
 class LayeredTake:
     """A dialled take: as a ``whole``, and for layers also with the motion of its ``words`` alone (else None).
 
-    ``error`` is the largest error its keys may have, in each channel's unit; 0 for a key on every frame.
+    ``error`` is the largest error its keys may have, as a share of full motion; 0 for a key on every frame.
     """
 
     whole: Performance
@@ -69,7 +69,7 @@ class LayeredTake:
     def drive(self, target: Target, grid: FrameGrid, again: bool = False) -> Driven:
         """Return what a target plays for this take, split into layers if it has ``words``; ``again``: :func:`split`."""
         driven = target.drive(self.whole, grid)
-        driven.parts = tuple(replace(part, error=self.error) for part in driven.parts)
+        driven.parts = tuple(replace(part.measured_out(), error=self.error) for part in driven.parts)
         if self.words is None:
             return driven
         words = driven if self.words is self.whole else target.drive(self.words, grid)

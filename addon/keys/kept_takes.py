@@ -29,9 +29,10 @@ class KeptLine:
     """A line that can be dialled again: its sound, its frames, its targets and its dials.
 
     ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
-    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``bends`` is how its
-    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
-    to since version 0.4.0, which knew no interludes; ``home`` is where all of this is stored.
+    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``content`` is the
+    SHA-256 of the sound's bytes (empty for lines of 0.4.0): lines with the same are pieces of one sound; ``bends`` is
+    how its ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing
+    was done to since 0.4.0, which knew no interludes; ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -40,6 +41,7 @@ class KeptLine:
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
+    content: str = ""
     bends: tuple[Mapping[str, Any], ...] | None = None
     home: ledgers.Home | None = field(default=None, compare=False)
 
@@ -50,8 +52,11 @@ class KeptLine:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
             far = float(entry.get("error", 0.0))
+            content = str(entry.get("content", ""))
             bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
-            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, bends, home)
+            return cls(
+                str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, content, bends, home
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -64,6 +69,7 @@ class KeptLine:
             "targets": [dict(item) for item in self.targets],
             "dials": dict(self.dials),
             "error": self.error,
+            "content": self.content,
             **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
         }
 

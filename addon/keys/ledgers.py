@@ -40,6 +40,13 @@ def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
     return ledger.renamed(names) if names else Ledger(list(ledger.lines), dict(ledger.before), ledger.made_data)
 
 
+def names_now(owner: bpy.types.ID, layer: str = "") -> dict[str, str]:
+    """Return the present channel id by the one that was noted, for channels that were renamed since."""
+    found = nla.action_and_slot(owner, layer)
+    ledger = Ledger() if found is None else _noted(_text(found[0]), str(found[1].handle))
+    return renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.lines else {}
+
+
 def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
     """Store ``ledger`` in the action that holds the keys of ``owner``, or of a layer; an empty one is deleted."""
     found = nla.action_and_slot(owner, layer)

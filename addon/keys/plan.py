@@ -6,7 +6,7 @@ that were edited) is kept and reported. Planning changes nothing in the scene.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,10 +89,17 @@ class Rescued:
         return frozenset(id for owner, layer, id in self.channels if (owner, layer) == (part.owner, part.layer))
 
 
-def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset()) -> Plan:
+def plan(
+    part: Part,
+    line: Line,
+    over: bool,
+    rescued: frozenset[str] = frozenset(),
+    is_foreign: Callable[[str], bool] = lambda _: False,
+) -> Plan:
     """Return what writing ``part`` for ``line`` changes; nothing is changed yet.
 
-    Edited keys are kept, unless ``over``, or in channels whose ids are in ``rescued``.
+    Edited keys are kept, unless ``over``, or in channels whose ids are in ``rescued``. What the same sound wrote before
+    goes where it is not written now, except on channels that are foreign: another character speaks it too.
     """
     check_editable(part.owner, part.layer)
     ledger = ledgers.read(part.owner, part.layer)
@@ -119,7 +126,7 @@ def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset
         if fcurve is not None and fcurve.mute:
             result.written.warnings.append(f"The curve of {channel.name} is muted: unmute it to see the take.")
     result.written.channels = len(sums)
-    _plan_unwritten(result, {channel.id for channel in part.channels}, existing, line)
+    _plan_unwritten(result, {channel.id for channel in part.channels}, existing, line, is_foreign)
     result.lines = _lines_after(result, line, sums)
     _warn_of_nla(result)
     return result
@@ -194,13 +201,15 @@ def _keys_around(fcurve: Any, present: Keys, channel: str, ledger: ledgers.Ledge
     return stays
 
 
-def _plan_unwritten(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line) -> None:
+def _plan_unwritten(
+    plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line, is_foreign: Callable[[str], bool]
+) -> None:
     """Plan the removal of what the same sound wrote before on channels that are not written now."""
     for noted in plan.ledger.lines:
         for channel in noted.channels if noted.sound == line.sound else ():
             place = split_id(channel)
             fcurve = existing.get(place)
-            if channel in written or fcurve is None or fcurve.lock:
+            if channel in written or fcurve is None or fcurve.lock or is_foreign(channel):
                 continue
             keys = Keys.read(fcurve)
             if not is_edited(keys, channel, noted):
@@ -229,26 +238,35 @@ def _lines_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledger
     return [*lines, ledgers.LedgerLine(line.sound, line.first, line.last, dict(sums))] if sums else lines
 
 
-def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()) -> Plan:
-    """Return what removing every line from ``owner``, or from a layer of it, changes; nothing is changed yet.
+def plan_removal(
+    owner: bpy.types.ID,
+    over: bool,
+    layer: str = "",
+    rescued: frozenset[str] = frozenset(),
+    is_meant: Callable[[ledgers.LedgerLine, str], bool] = lambda _line, _channel: True,
+) -> Plan:
+    """Return what removing lines from ``owner``, or from a layer of it, changes; nothing is changed yet.
 
-    Edited and locked keys are kept unless ``over``; edited ones also go in channels whose ids are in ``rescued``.
+    ``is_meant`` tells by ledger line and channel id what is to go: by default every line. Edited and locked keys are
+    kept unless ``over``; edited ones also go in channels whose ids are in ``rescued``.
     """
     check_editable(owner, layer)
     ledger = ledgers.read(owner, layer)
     result = Plan(owner, ledgers.Ledger(ledger.lines, dict(ledger.before), ledger.made_data), layer)
     existing = curves_by_place(owner, layer)
+    rest = {channel for noted in ledger.lines for channel in noted.channels if not is_meant(noted, channel)}
     for channel in {channel for noted in ledger.lines for channel in noted.channels}:
         place = split_id(channel)
         fcurve = existing.get(place)
-        lines = [noted for noted in ledger.lines if channel in noted.channels]
-        if fcurve is None:
+        lines = [noted for noted in ledger.lines if channel in noted.channels and is_meant(noted, channel)]
+        if fcurve is None or not lines:
             continue
         keys = Keys.read(fcurve)
         edited = channel not in rescued and any(is_edited(keys, channel, noted) for noted in lines)
         if not over and (fcurve.lock or edited):
             result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was baked"
-            result.ledger.before.pop(channel, None)
+            if channel not in rest:
+                result.ledger.before.pop(channel, None)
             continue
         stays = keys
         for noted in lines:
@@ -256,4 +274,8 @@ def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: froz
         result.changes[channel] = Change(*place, stays, keys)
         result.written.channels += 1
         result.written.keys += len(keys) - len(stays)
+    for noted in ledger.lines:
+        left = {channel: number for channel, number in noted.channels.items() if not is_meant(noted, channel)}
+        if left:
+            result.lines.append(ledgers.LedgerLine(noted.sound, noted.first, noted.last, left))
     return result
