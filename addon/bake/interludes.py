@@ -40,6 +40,8 @@ PREFIX: Final = ledgers.INTERLUDE
 _TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
 #: Frames beside a section that a target sees, but that get no keys.
 _BESIDE: Final = 2
+#: What counts at least as the full motion of a head's turn, in radians: errors of keys are shares of it.
+_LEAST_TURN: Final = 0.15
 #: Most ends of lines that are remembered.
 _MOST_ENDS: Final = 256
 
@@ -409,11 +411,16 @@ def driven(take: LayeredTake, origin: int, stretch: Section, target: Target) -> 
 
 
 def _cropped(part: Part, first: int, last: int) -> Part:
-    """Return a part with the frames ``first`` to ``last`` only."""
+    """Return a part with the frames ``first`` to ``last`` only; small turns need no finer keys than great ones."""
     from mouthpiece.curves import Curves
 
     here = (part.curves.frames >= first) & (part.curves.frames <= last)
-    return replace(part, curves=Curves(part.curves.names, part.curves.frames[here], part.curves.values[here]))
+    curves = Curves(part.curves.names, part.curves.frames[here], part.curves.values[here])
+    channels = tuple(
+        replace(channel, reach=max(channel.reach, _LEAST_TURN)) if channel.kind == "rotation" else channel
+        for channel in part.channels
+    )
+    return replace(part, channels=channels, curves=curves)
 
 
 def touched(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> Iterator[tuple[bpy.types.ID, str]]:
