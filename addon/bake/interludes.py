@@ -145,7 +145,7 @@ class Interlude:
         line = self.carrier
         still = _still(
             _Manner(line), self.first, self.last - self.first + 1, self.fps, self.seed, _silent(self.dials),
-            rebuild.is_layered(line), sways,
+            rebuild.is_layered(line), sways, self.before is not None,
         )  # fmt: skip
         sides = _pair(self.ends, lambda end: end.whole)
         whole = _between(interlude(still.whole, *sides, self.dials.rest), *sides)
@@ -197,13 +197,14 @@ class _Manner:
 
 @lru_cache(maxsize=16)
 def _still(
-    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool
+    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool, spoke: bool
 ) -> LayeredTake:  # fmt: skip
     """Return the silent face, dials applied, on ``count`` frames of the scene from ``first`` on."""
     from mouthpiece.motion.life import alive
 
     take = kept_takes.motion(manner.line)
-    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways), dials, layered)
+    silent = alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways, spoke)
+    return LayeredTake.of(silent, dials, layered)
 
 
 class Ends:
