@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import subprocess
 import sys
+from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
+from mouthpiece import chapters, pipeline
 from mouthpiece.errors import AudioError, RigError
 
 from addon import compat
-from addon.sound import recordings, strips
+from addon.bake import bake
+from addon.sound import contents, decoder, recordings, strips
 from blender_tests import scenes
 
 CLICK = 2.0
@@ -207,22 +209,103 @@ def test_samples_are_those_the_core_reads(tmp_path, rate, channels):
     np.testing.assert_allclose(ours.samples, theirs.samples, atol=1e-7)  # rounding of the mean
 
 
-def test_a_small_part_of_a_long_sound_is_heard_alone_and_at_the_same_frames():
-    from mouthpiece.audio import Audio
+class Decoded:
+    """Counts the seconds that Blender decodes."""
 
-    audio = Audio(np.arange(600 * 100, dtype=np.float32), 100 * 10)
+    def __init__(self, monkeypatch):
+        self.seconds, real = 0.0, decoder.StreamedSound._decoded
+
+        def counted(sound, read):
+            found = real(sound, read)
+            if isinstance(found, np.ndarray):
+                self.seconds += len(found) / sound.rate
+            return found
+
+        monkeypatch.setattr(decoder.StreamedSound, "_decoded", counted)
+
+
+def small_strip(path):
+    """Put the second from 250 to 251 of a sound into the sequencer."""
+    strip = scenes.sequencer(25).new_sound("a", str(path), 1, 1)
+    strip.frame_offset_start, strip.frame_offset_end = 6250, compat.strip_length(strip) - 6275
+    return strip
+
+
+def test_only_what_a_small_strip_needs_is_decoded(tmp_path, monkeypatch):
+    path = scenes.write_wav(tmp_path / "ten minutes.wav", np.sin(np.arange(600 * 8000) / 9) * 0.1, 8000)
+    recording, decoded = strips.from_strip(small_strip(path), bpy.context.scene), Decoded(monkeypatch)
+    asked = []
+
+    def heard(source, part, *_):
+        asked.append(part)
+        for start, stop in ((chapters.WHOLE, chapters.WHOLE + 1), chapters.stretch(chapters.needed(*part)[0])):
+            list(source.blocks(start, stop))
+        yield pipeline.Excerpt(scenes.performance(13.0), 244.0, 376.0)
+
+    monkeypatch.setattr(pipeline, "excerpt_steps", heard)
+    (found,) = bake.Bake(recording, ()).steps()
+    assert asked == [(250.0, 250.96)]
+    assert decoded.seconds < 160
+    assert (found.grid.first, found.grid.last) == (6251, 6275)
+    assert found.grid.times[0] == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("aud", [True, False])
+def test_a_stretch_is_that_of_the_whole(tmp_path, monkeypatch, aud):
+    if not aud:
+        pytest.importorskip("soundfile", reason="the core reads files with it")
+        monkeypatch.setattr(compat, "has_aud", lambda: False)
+    monkeypatch.setattr(decoder, "_PIECE", 7)
+    samples = np.sin(np.arange(30 * 24_000) / 9 + np.arange(30 * 24_000) ** 2 / 1e8) * 0.5
+    sound = recordings.open_file(scenes.write_wav(tmp_path / "line.wav", samples, 24_000, 2))
+    whole = sound.whole()
+    assert len(whole.samples) == 30 * 24_000
+    expected = np.concatenate(list(whole.blocks()))
+    np.testing.assert_allclose(np.concatenate(list(sound.blocks())), expected, atol=1e-6)
+    part = np.concatenate(list(sound.blocks(11, 23)))
+    assert len(part) == 12 * 16_000
+    np.testing.assert_allclose(part[99:-99], expected[11 * 16_000 + 99 : 23 * 16_000 - 99], atol=1e-5)
+    assert len(np.concatenate(list(sound.blocks(25, 40)))) == 5 * 16_000
+    assert not list(sound.blocks(30, 31)) and not list(sound.blocks(99, 100))
+    np.testing.assert_array_equal(sound.native(3, 5)[:, 0], whole.samples[3 * 24_000 : 5 * 24_000])
+
+
+def test_a_jump_into_a_compressed_sound_is_exact(tmp_path):
+    """A click every second is where it is in the whole; in OGG a jump of Blender's decoder is off by half a frame."""
+    scene, rate = bpy.context.scene, 44_100
+    samples = np.zeros(40 * rate, np.float32)
+    samples[np.arange(40) * rate + rate // 2] = 0.9
+    path = scenes.write_wav(tmp_path / "clicks.wav", samples, rate)
+    scenes.sequencer(25).new_sound("a", str(path), 1, 1)
+    scene.frame_end = 1000
+    for container, codec in (("MP3", "MP3"), ("OGG", "VORBIS"), ("FLAC", "FLAC")):
+        place = str(tmp_path / f"clicks.{container.lower()}")
+        bpy.ops.sound.mixdown(filepath=place, container=container, codec=codec)
+        sound = recordings.open_file(place)
+        whole, part = sound.native(0, 40), sound.native(21, 31)
+        for second in range(10):
+            here, there = (
+                np.abs(block[start * sound.rate : (start + 1) * sound.rate]).max(axis=1).argmax()
+                for block, start in ((part, second), (whole, 21 + second))
+            )
+            assert abs(int(here) - int(there)) <= (0.03 * sound.rate if container == "OGG" else 2), container
+
+
+def test_a_packed_sound_is_read_in_stretches_too(tmp_path):
+    path = scenes.click(tmp_path / "packed.wav", CLICK)
+    block = bpy.data.sounds.load(str(path))
+    block.pack()
+    with recordings.opened(recordings.from_sound(block, bpy.context.scene, 1)) as sound:
+        assert np.abs(sound.native(2, 3)).max() > 0.8
+        place = sound.path
+    assert not Path(place).exists()
+    assert recordings.from_sound(block, bpy.context.scene, 1).content == contents.of_file(str(path))
+
+
+def test_a_part_between_handles_and_a_whole_sound():
     place = recordings.Placement(25.0, 1.0, 0.0, 1.0, 501, 551)
-    part, begin = recordings.cut(audio, place)
-    assert part.samples[0] == begin * audio.rate
-    assert begin <= 20 - 4 and math.isclose(part.seconds, 2 + 1 + 8, abs_tol=1.0)
-
-
-def test_a_whole_sound_is_heard_whole():
-    from mouthpiece.audio import Audio
-
-    audio = Audio(np.ones(48_000, np.float32), 16_000)
-    part, begin = recordings.cut(audio, recordings.Placement(25.0, 1.0))
-    assert part is audio and begin == 0
+    assert place.part == (20.0, 21.96)
+    assert recordings.Placement(25.0, 1.0).part is None
 
 
 def muted(strip):

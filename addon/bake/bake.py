@@ -92,22 +92,19 @@ class Bake:
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
         from mouthpiece.performance import Performance
-        from mouthpiece.pipeline import Progress, steps
+        from mouthpiece.pipeline import Excerpt, excerpt_steps
 
         if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
             take = self._dialled(Performance.load(self.recording.path))
             yield Heard(take, self.recording.placement.grid(take.seconds))
             return
-        yield Progress(0.0, "Reading the sound")
-        audio = recordings.decode(self.recording)
         place = self.recording.placement
-        grid = place.grid(audio.seconds)
-        audio, begin = recordings.cut(audio, place)
-        for item in steps(audio, self._options(), self.models):
-            if isinstance(item, Performance):
-                yield Heard(self._dialled(item), _from_second(grid, begin))
-            else:
-                yield item
+        with recordings.opened(self.recording) as sound:
+            for item in excerpt_steps(sound, place.part, self._options(), self.models):
+                if isinstance(item, Excerpt):
+                    yield Heard(self._dialled(item.performance), _from_second(place.grid(item.seconds), item.begin))
+                else:
+                    yield item
 
     def _options(self) -> Options | None:
         """Return the options, with the style of the sound at ``style_from`` if there is one."""

@@ -1,29 +1,22 @@
-"""Sounds from data-blocks and files: decodes them, and tells at which of the scene's frames they are heard."""
+"""Sounds from data-blocks and files, and at which of the scene's frames they are heard."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
 
-from .. import compat
-from . import contents
+from . import contents, decoder
+from .decoder import StreamedSound
 
 if TYPE_CHECKING:
-    import numpy as np
     from mouthpiece.audio import Audio
     from mouthpiece.curves import FrameGrid
-    from numpy.typing import NDArray
-
-#: Seconds of sound used before and after what a trimmed strip plays: the networks need the context of words.
-_MARGIN_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +45,13 @@ class Placement:
             raise RigError("None of the sound is heard between the strip's handles. Drag the handles apart.")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
-    def heard(self, seconds: float) -> tuple[float, float]:
-        """Return the first and the last second of the sound that are heard."""
-        times = self.grid(seconds).times
-        return float(times[0]), float(times[-1])
+    @property
+    def part(self) -> tuple[float, float] | None:
+        """First and last second of the sound that lie between a strip's handles; None without handles."""
+        if self.left is None or self.right is None:
+            return None
+        low, high = (self.offset + (at - self.origin) / self.fps * self.speed for at in (self.left, self.right - 1))
+        return max(0.0, low), max(0.0, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,48 +100,15 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
     return Recording(f"sound:{sound.name_full}", f"'{sound.name}'", path, Placement(true_fps(scene), start), packed)
 
 
+def opened(recording: Recording) -> AbstractContextManager[StreamedSound]:
+    """Provide a recording to read, a stretch at a time. Any thread may call this: it uses no Blender data."""
+    return decoder.opened(recording.path, recording.label, recording.packed, recording.content)
+
+
 def decode(recording: Recording) -> Audio:
-    """Return the samples, mono, at the file's own rate. Any thread may call this: it uses no Blender data."""
-    with _file(recording) as path:
-        return _decode_file(path, recording.label)
-
-
-def channels(recording: Recording) -> tuple[NDArray[np.float32], int]:
-    """Return the samples (N, channels) in -1..1 and their rate. Any thread may call this: it uses no Blender data."""
-    import numpy as np
-
-    with _file(recording) as path:
-        if compat.has_aud():
-            return _samples(path, recording.label)
-        audio = _decode_file(path, recording.label)
-    return np.asarray(audio.samples, np.float32)[:, None], audio.rate
-
-
-@contextmanager
-def _file(recording: Recording) -> Iterator[str]:
-    """Provide a path at which a sound can be read; a packed one is in a temporary file there."""
-    if recording.packed is None:
-        yield recording.path
-        return
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        place = Path(folder) / ("packed" + Path(recording.path).suffix)
-        place.write_bytes(recording.packed)
-        yield str(place)
-
-
-def cut(audio: Audio, placement: Placement) -> tuple[Audio, float]:
-    """Return the part of the sound that the networks need, and the whole second at which it begins.
-
-    The sound is cut only if a strip plays a small part of it: to a few seconds around that part.
-    """
-    from mouthpiece.audio import Audio
-
-    low, high = placement.heard(audio.seconds)
-    begin = max(0, int(low) - _MARGIN_SECONDS)
-    end = int(high) + 1 + _MARGIN_SECONDS
-    if begin == 0 and end >= audio.seconds:
-        return audio, 0.0
-    return Audio(audio.samples[begin * audio.rate : end * audio.rate], audio.rate, audio.label), float(begin)
+    """Return all samples, mono, at the file's own rate. Any thread may call this: it uses no Blender data."""
+    with opened(recording) as sound:
+        return sound.whole()
 
 
 def full_path(path: str, library: bpy.types.Library | None = None) -> str:
@@ -163,49 +126,6 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     return path, None
 
 
-def _decode_file(path: str, label: str) -> Audio:
-    """Return the samples of a file, mono, decoded by Blender or, in builds without Audaspace, by the core."""
-    import numpy as np
-    from mouthpiece import audio
-
-    if not compat.has_aud():
-        return audio.load(path)
-    samples, rate = _samples(path, label)
-    return audio.Audio(samples.mean(axis=1, dtype=np.float32), rate, label)
-
-
-def _samples(path: str, label: str) -> tuple[NDArray[np.float32], int]:
-    """Return the samples of a file (N, channels) as Blender decodes them, and their rate."""
-    import aud
-    from mouthpiece import audio
-
-    audio.check_file(Path(path))  # Blender would decode a truncated file without an error
-    try:
-        source = aud.Sound.file(path)
-        rate, samples = int(source.specs[0]), source.data()
-    except aud.error as error:
-        raise AudioError(
-            f"{label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
-        ) from error
-    if not len(samples):
-        raise AudioError(f"{label} is empty: it holds no samples. Export the sound again.")
-    return _full_scale(samples).reshape(len(samples), -1), rate
-
-
-def _full_scale(samples: Any) -> NDArray[np.float32]:
-    """Return decoded samples in the scale that the core's decoder has.
-
-    Audaspace divides 16-bit samples by 32767 (measured), other programs by 2**15; the same file shall give the same
-    take in Blender and outside.
-    """
-    import numpy as np
-
-    found: NDArray[np.float32] = np.asarray(samples, np.float32)
-    steps = found * 32767.0
-    whole = np.rint(steps)
-    return whole / np.float32(32768.0) if np.abs(steps - whole).max(initial=0.0) < 0.01 else found
-
-
-def open_file(path: str | os.PathLike[str]) -> Audio:
-    """Return the sound file at ``path``, mono, decoded as for baking."""
-    return _decode_file(os.fspath(path), f"'{path}'")
+def open_file(path: str | os.PathLike[str]) -> StreamedSound:
+    """Return the sound file at ``path`` to read, decoded as for baking."""
+    return StreamedSound(path)
