@@ -43,7 +43,12 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
     sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
-    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    filepath: StringProperty(
+        name="File",
+        description="Sound file or take (.npz) to speak",
+        subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
         name="Head",

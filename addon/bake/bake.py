@@ -19,7 +19,7 @@ from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, find_object
-from . import convert, edits, rebuild, redial
+from . import convert, edits, line_identity, rebuild, redial
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The last message of ``Bake.steps``: the inferred take, and the frames it covers."""
+    """The last message of ``Bake.steps``: the inferred take, and the frames it covers.
+
+    ``begin`` is the second of the sound at which the take begins.
+    """
 
     performance: Performance
     grid: FrameGrid
+    begin: float = 0.0
 
 
 @dataclass(slots=True)
@@ -102,7 +106,8 @@ class Bake:
         with recordings.opened(self.recording) as sound:
             for item in excerpt_steps(sound, place.part, self._options(), self.models):
                 if isinstance(item, Excerpt):
-                    yield Heard(self._dialled(item.performance), _from_second(place.grid(item.seconds), item.begin))
+                    grid = _from_second(place.grid(item.seconds), item.begin)
+                    yield Heard(self._dialled(item.performance), grid, item.begin)
                 else:
                     yield item
 
@@ -149,9 +154,12 @@ class Bake:
         parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
         name = self.targets[0].object_name
+        owners = [*(part.owner for part in parts), *(drawing.owner for drawing in drawings)]
+        sha256 = heard.performance.audio_sha256
+        line_identity.take_over(obj, owners, self.recording, self._kept_line(heard), sha256, undo)
         if convert.has_other_lines([part.owner for part in parts], self.layered):
             tidy.append(convert.turn(obj, self.layered, undo)[1])
-        rescued = self._rescued(obj, line, heard.grid)
+        rescued = self._rescued(obj, line, heard)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
@@ -164,7 +172,7 @@ class Bake:
         report.warnings += written.warnings + _kept_warnings(written.kept)
         return report
 
-    def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
+    def _rescued(self, obj: bpy.types.Object, line: Line, heard: Heard) -> Rescued:
         """Return the edits in layers that baking ``line`` would overwrite."""
         found = Rescued()
         if self.replace_edited or not self.layered:
@@ -174,7 +182,8 @@ class Bake:
             meets = before.first <= line.last and line.first <= before.last
             if not rebuild.is_layered(kept) or not (same or meets):
                 continue
-            shift = round(grid.origin - before.origin) if same and grid.offset == before.offset else 0
+            alike = abs(heard.grid.offset + heard.begin - before.offset - kept.begin) < 1e-6
+            shift = round(heard.grid.origin - before.origin) if same and alike else 0
             edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
         return found
 
@@ -189,11 +198,22 @@ class Bake:
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
-        saved = tuple(target.saved() for target in self.targets)
-        dials, grid = heard.performance.dials, asdict(heard.grid)
+        kept_takes.keep(homes[0], self._kept_line(heard), heard.performance)
+
+    def _kept_line(self, heard: Heard) -> kept_takes.KeptLine:
+        """Return the line as it is kept."""
         sound = self.recording
-        line = kept_takes.KeptLine(sound.identity, sound.label, grid, saved, dials, self.error, sound.content)
-        kept_takes.keep(homes[0], line, heard.performance)
+        return kept_takes.KeptLine(
+            sound.identity,
+            sound.label,
+            asdict(heard.grid),
+            tuple(target.saved() for target in self.targets),
+            heard.performance.dials,
+            self.error,
+            sound.content,
+            heard.begin,
+            recordings.stored_place(sound.path),
+        )
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

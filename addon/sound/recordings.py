@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
 
 
+#: Digits of a file's hash in the identity of its line.
+_IDENTITY = 32
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The position of a sound on a scene's frames.
@@ -58,7 +62,8 @@ class Placement:
 class Recording:
     """A sound chosen for baking: all that is needed to decode it without Blender's data.
 
-    Baking a sound of the same ``identity`` again replaces its line. ``label`` is its name in messages, ``packed`` the
+    Baking a sound of the same ``identity`` again replaces its line; so do others that are the same line (see
+    ``addon.bake.line_identity``). ``label`` is its name in messages and in the scene, without a folder, ``packed`` the
     bytes of a packed sound.
     """
 
@@ -89,7 +94,9 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     full = full_path(path)
     if not Path(full).is_file():
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
-    return Recording(f"file:{full}", f"'{full}'", full, Placement(true_fps(scene), start))
+    # the content, not the place: projects move, and a full path is nobody else's business
+    identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
+    return Recording(identity, f"'{Path(full).name}'", full, Placement(true_fps(scene), start))
 
 
 def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: float) -> Recording:
@@ -129,3 +136,40 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
 def open_file(path: str | os.PathLike[str]) -> StreamedSound:
     """Return the sound file at ``path`` to read, decoded as for baking."""
     return StreamedSound(path)
+
+
+def stored_place(path: str) -> str:
+    """Return where a file is as a scene may keep it: relative to the .blend file (``//``), or only the file's name.
+
+    It never holds a full path or the name of a user's folder.
+    """
+    name, blend = Path(path).name, bpy.data.filepath
+    if not path or not blend:
+        return name
+    try:
+        common = Path(os.path.commonpath([Path(blend).parent, Path(path).parent]))
+        relative = bpy.path.relpath(path)
+    except ValueError:  # on another drive
+        return name
+    beyond = common in Path.home().parents or common == common.parent
+    return relative.replace("\\", "/") if relative.startswith("//") and not beyond else name
+
+
+def found(content: str, place: str) -> str:
+    """Return the full path of a file that a line was animated from, or raise AudioError if it is not found.
+
+    Looked for are the place and the content it had, in this session, beside the .blend file, among the scenes' chosen
+    files and the sounds of this file; if it is nowhere, a file of that name at that place.
+    """
+    places = [full_path(place)] if place.startswith("//") else []
+    if bpy.data.filepath:
+        places.append(full_path("//" + Path(place).name))
+    places += [full_path(scene.mouthpiece.filepath) for scene in bpy.data.scenes if scene.mouthpiece.filepath]
+    places += [full_path(sound.filepath, sound.library) for sound in bpy.data.sounds if sound.filepath]
+    same = next((path for path in places if content and contents.of_file(path) == content), "")
+    same = same or contents.place_of(content)
+    named = (path for path in places if Path(path).name == Path(place).name and Path(path).is_file())
+    known = same or next(named, "")
+    if not known:
+        raise AudioError(f"'{Path(place).name}' is not found. Choose it under Sound, or put it beside this file.")
+    return known

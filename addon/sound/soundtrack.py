@@ -58,7 +58,11 @@ def _recording(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> recordings.
     kind, _, name = line.sound.partition(":")
     grid = line.frames()
     if kind == "file":
-        return None if name.lower().endswith(".npz") else recordings.from_file(name, scene, grid.origin)
+        if line.place.lower().endswith(".npz"):
+            return None
+        # 0.4.0 noted the full path
+        path = name if Path(name).is_file() else recordings.found(line.content, line.place)
+        return recordings.from_file(path, scene, grid.origin)
     if kind == "sound":
         block = next((block for block in bpy.data.sounds if block.name_full == name), None)
         return recordings.from_sound(block, scene, grid.origin)

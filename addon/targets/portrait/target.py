@@ -79,3 +79,8 @@ class PortraitTarget:
     def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
         """Delete the list of lines."""
         return portrait_lines.erase(owner, undo)
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note a line under another sound."""
+        portrait_lines.rename(owner, before, now, undo)
