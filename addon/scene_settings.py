@@ -156,7 +156,7 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
             f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
             "strip in the scene."
         )
-    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source, context.scene)
 
 
 def bake_of(context: bpy.types.Context) -> Bake:

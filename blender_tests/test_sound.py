@@ -334,6 +334,176 @@ def test_a_strip_that_is_no_sound():
         strips.from_strip(strip, bpy.context.scene)
 
 
+def meta_around(strip, name="Meta", channel=5):
+    """Put a strip into a meta strip that is as long as it."""
+    made = compat.strips_of(bpy.context.scene.sequence_editor)
+    times = compat.strip_times(strip)
+    meta = made.new_meta(name, channel, times.left)
+    strip.move_to_meta(meta)
+    meta.frame_final_start, meta.frame_final_end = times.left, times.right
+    return meta
+
+
+def heard_span(folder):
+    """Return the first and the last frame at which Blender's own mixdown has sound; nothing if it is silent."""
+    import aud
+
+    place = str(folder / "mix.wav")
+    mix_down(place)
+    source = aud.Sound.file(place)
+    loud = np.flatnonzero(np.abs(source.data()).max(axis=1) > 0.01)
+    if not len(loud):
+        return ()
+    scene = bpy.context.scene
+    return tuple(
+        round(scene.frame_start + float(at) / source.specs[0] * recordings.true_fps(scene), 1)
+        for at in (loud[0], loud[-1])
+    )
+
+
+@pytest.fixture
+def hum(tmp_path):
+    return str(scenes.write_wav(tmp_path / "hum.wav", np.sin(np.arange(4 * scenes.RATE) / 9) * 0.5))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_the_handles_of_meta_strips_cut_what_is_inside(hum, tmp_path, levels):
+    strip = scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    bpy.context.scene.frame_end = 300
+    meta = meta_around(strip)
+    outer = meta_around(meta, "Outer", 7) if levels == 2 else meta
+    outer.frame_final_start, outer.frame_final_end = 30, 80
+    place = strips.from_strip(strip, bpy.context.scene).placement
+    grid = place.grid(4.0)
+    assert (grid.first, grid.last) == (30, 79)
+    assert heard_span(tmp_path) == pytest.approx((30, 80), abs=0.5)
+    assert grid.times[0] == pytest.approx(20 / 24)
+
+
+def test_a_meta_strip_that_was_moved_takes_its_sound_along(wav, tmp_path):
+    strip = scenes.sequencer(24).new_sound("a", wav, 1, 10)
+    bpy.context.scene.frame_end = 300
+    meta_around(strip).frame_start += 33
+    assert frame_of_click(strips.from_strip(strip, bpy.context.scene)) == pytest.approx(
+        heard_by_blender(tmp_path), abs=0.002
+    )
+
+
+def test_a_meta_strip_that_is_cut_away_from_its_sound(hum, tmp_path):
+    strip = scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    meta = meta_around(strip)
+    meta.frame_final_end = 200
+    meta.frame_final_start = 150
+    with pytest.raises(AudioError, match="'Meta' is cut before or after"):
+        strips.from_strip(strip, bpy.context.scene)
+    assert heard_span(tmp_path) == ()
+
+
+def silence(scene, level, how, strip, metas):
+    """Silence one level: the strip (0), its meta strip (1) or the one around that (2)."""
+    one = [strip, *metas][level]
+    editor = scene.sequence_editor
+    if how == "mute":
+        one.mute = True
+    elif how == "channel":
+        (editor if level == 2 else metas[level]).channels[one.channel].mute = True
+    elif how == "volume":
+        one.volume = 0.0
+    else:
+        one.volume = 0.0
+        one.keyframe_insert("volume", frame=1)
+        one.volume = 1.0  # what the panel shows says nothing: the curve is what is heard
+
+
+@pytest.mark.parametrize(
+    ("level", "how"),
+    [
+        *((level, how) for level in (0, 1) for how in ("mute", "channel", "volume", "curve")),
+        (2, "mute"),
+        (2, "channel"),
+    ],
+)
+def test_what_is_silent_in_blender_is_not_spoken(hum, tmp_path, level, how):
+    scene, strip = bpy.context.scene, scenes.sequencer(24).new_sound("Line 7", hum, 1, 10)
+    scene.frame_end = 120
+    metas = [meta_around(strip)]
+    metas.append(meta_around(metas[0], "Outer", 7))
+    if level and how in ("volume", "curve") and not hasattr(metas[0], "volume"):
+        pytest.skip("meta strips have a volume since 5.2")
+    assert strips.from_strip(strip, scene).placement.left == 10
+    silence(scene, level, how, strip, metas)
+    with pytest.raises(AudioError, match=r"muted|volume is 0") as told:
+        strips.from_strip(strip, scene)
+    assert "'Line 7'" in str(told.value) and (not level or metas[level - 1].name in str(told.value))
+    assert heard_span(tmp_path) == ()
+
+
+def test_the_volume_of_a_meta_strip_around_a_meta_strip_is_not_heard_in_blender_nor_here(hum, tmp_path):
+    scene, strip = bpy.context.scene, scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    outer = meta_around(meta_around(strip), "Outer", 7)
+    if not hasattr(outer, "volume"):
+        pytest.skip("meta strips have a volume since 5.2")
+    outer.volume = 0.0
+    assert strips.from_strip(strip, scene).volume == 1.0 and heard_span(tmp_path)
+
+
+def test_a_volume_that_is_animated_is_heard(hum, tmp_path):
+    scene, strip = bpy.context.scene, scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    for frame, volume in ((1, 0.0), (60, 0.0), (80, 0.5)):
+        strip.volume = volume
+        strip.keyframe_insert("volume", frame=frame)
+    strip.volume = 0.0
+    assert strips.from_strip(strip, scene).volume == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("old", "new"), [(100, 200), (100, 50), (24, 30)])
+def test_time_stretching_is_followed(wav, tmp_path, old, new):
+    """Blender's sound keeps to the timeline, its animation is stretched: keys go where they are seen with the sound."""
+    scene = bpy.context.scene
+    recording = strips.from_strip(scenes.sequencer(24).new_sound("a", wav, 1, 10), scene)
+    scene.frame_end = 300
+    usual, click = frame_of_click(recording), heard_by_blender(tmp_path)
+    assert usual == pytest.approx(click, abs=0.002)
+    scene.render.frame_map_old, scene.render.frame_map_new = old, new
+    assert heard_by_blender(tmp_path) == pytest.approx(click, abs=0.002)
+    stretched = strips.from_strip(scene.sequence_editor.strips_all[0], scene)
+    found = frame_of_click(stretched)
+    shown = bpy.data.objects.new("Shown", None)  # what Blender shows of an animation on that frame of the timeline
+    scene.collection.objects.link(shown)
+    for frame in (0, 1000):
+        shown.location.x = frame
+        shown.keyframe_insert("location", index=0, frame=frame)
+    shown.animation_data.action.fcurve_ensure_for_datablock(shown, "location", index=0).keyframe_points[
+        0
+    ].interpolation = "LINEAR"
+    scene.frame_set(58)
+    assert bpy.context.view_layer.depsgraph.scene.frame_current == 58
+    assert found == pytest.approx(shown.location.x + (click - 58) * old / new, abs=0.05)
+    grid = stretched.placement.grid(4.0)
+    assert grid.first == -(-10 * old // new) and grid.times[0] >= 0
+    assert frame_of_click(recordings.from_file(wav, scene, 10)) == pytest.approx(found, abs=0.01)
+
+
+def test_a_line_at_another_frame_rate_is_told_when_it_is_adjusted(wav):
+    from mouthpiece.motion.dials import Dials
+
+    from addon import targets
+    from addon.bake import redial
+
+    obj, scene = scenes.face(), bpy.context.scene
+    recording = strips.from_strip(scenes.sequencer(24).new_sound("a", wav, 1, 10), scene)
+    grid = recording.placement.grid(4.0)
+    bake.Bake(recording, (targets.target_for(obj),)).write(bake.Heard(scenes.performance(4.0, jawOpen=0.5), grid))
+    assert redial.redial(obj, Dials(jaw=0.5)).warnings == []
+    scene.render.fps = 30
+    (told,) = redial.redial(obj, Dials(jaw=0.6)).warnings
+    assert "24 frames per second" in told and "30 now" in told
+    other = bpy.data.scenes.new("Other")
+    other.render.fps = 24
+    other.collection.objects.link(obj)  # it was animated for that scene
+    assert redial.redial(obj, Dials(jaw=0.7)).warnings == []
+
+
 def end_of_effect():
     named = compat.strips_of(bpy.context.scene.sequence_editor).bl_rna.functions["new_effect"].parameters
     return {"length": 10} if "length" in named else {"frame_end": 10}

@@ -21,7 +21,7 @@ from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
 from ..targets import Driven, drawers, find_object, owners_of
-from . import edits, rebuild
+from . import edits, frame_rates, rebuild
 from .layers import LayeredTake
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def redial(
             grid = line.frames()
             for drawing in change.drawn:
                 total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
-            total.warnings += change.warnings
+            total.warnings += change.warnings + frame_rates.remarks(obj, line)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
             kept_takes.remember_dials(line, dials.saved())

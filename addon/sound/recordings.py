@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -49,6 +50,16 @@ class Placement:
             raise RigError("None of the sound is heard between the strip's handles. Drag the handles apart.")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
+    def remapped(self, pace: float) -> Placement:
+        """Return the position on a scene's animation, of which ``pace`` frames are played in a frame of the timeline.
+
+        Blender's sounds keep to the timeline, keys to the animation (Output Properties, Time Stretching).
+        """
+        if pace == 1.0:
+            return self
+        left, right = (None if at is None else math.ceil(at * pace - 1e-6) for at in (self.left, self.right))
+        return Placement(self.fps * pace, self.origin * pace, self.offset, self.speed, left, right)
+
     @property
     def part(self) -> tuple[float, float] | None:
         """First and last second of the sound that lie between a strip's handles; None without handles."""
@@ -64,7 +75,7 @@ class Recording:
 
     Baking a sound of the same ``identity`` again replaces its line; so do others that are the same line (see
     ``addon.bake.line_identity``). ``label`` is its name in messages and in the scene, without a folder, ``packed`` the
-    bytes of a packed sound.
+    bytes of a packed sound, ``volume`` a factor on it in films.
     """
 
     identity: str
@@ -72,6 +83,7 @@ class Recording:
     path: str
     placement: Placement
     packed: bytes | None = None
+    volume: float = 1.0
 
     @property
     def content(self) -> str:
@@ -87,6 +99,17 @@ def true_fps(scene: bpy.types.Scene) -> float:
     return scene.render.fps / scene.render.fps_base
 
 
+def pace(scene: bpy.types.Scene) -> float:
+    """Return how many frames of animation are played in a frame of the timeline: 1 without time stretching."""
+    render = scene.render
+    return float(render.frame_map_old / render.frame_map_new)
+
+
+def animation_fps(scene: bpy.types.Scene) -> float:
+    """Return how many frames of a scene's animation are played in a second, time stretching included."""
+    return true_fps(scene) * pace(scene)
+
+
 def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     """Return the sound file at ``path`` (``//`` allowed), starting at frame ``start``."""
     if not path.strip():
@@ -96,7 +119,7 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
     # the content, not the place: projects move, and a full path is nobody else's business
     identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
-    return Recording(identity, f"'{Path(full).name}'", full, Placement(true_fps(scene), start))
+    return Recording(identity, f"'{Path(full).name}'", full, Placement(true_fps(scene), start).remapped(pace(scene)))
 
 
 def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: float) -> Recording:
@@ -104,7 +127,8 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
     if sound is None:
         raise AudioError("No sound is chosen. Pick one under Sound.")
     path, packed = content_of(sound)
-    return Recording(f"sound:{sound.name_full}", f"'{sound.name}'", path, Placement(true_fps(scene), start), packed)
+    place = Placement(true_fps(scene), start).remapped(pace(scene))
+    return Recording(f"sound:{sound.name_full}", f"'{sound.name}'", path, place, packed)
 
 
 def opened(recording: Recording) -> AbstractContextManager[StreamedSound]:

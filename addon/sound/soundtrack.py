@@ -49,7 +49,11 @@ def heard(lines: Sequence[kept_takes.KeptLine], scene: bpy.types.Scene) -> tuple
         place = recording.placement
         if abs(place.origin - grid.origin) > 0.5 or abs(place.speed - grid.speed) > 1e-3:
             remarks.append(f"{line.label} was moved since it was animated. Animate it again, or the lips are off.")
-        found.append(TrackSound(recording, grid.first, grid.last))
+        # a strip that was trimmed since is heard as it is now
+        first = grid.first if place.left is None else max(grid.first, place.left)
+        last = grid.last if place.right is None else min(grid.last, place.right - 1)
+        if last >= first:
+            found.append(TrackSound(recording, first, last))
     return found, remarks
 
 
@@ -90,7 +94,7 @@ def mixed(tracks: Sequence[TrackSound], fps: float, first: int, count: int) -> N
             for start in range(max(begin, 0), min(end, length), _BLOCK):
                 moments = np.arange(start, min(start + _BLOCK, end, length)) / RATE
                 seconds = place.offset + (moments + (first - place.origin) / fps) * place.speed
-                total[start : start + len(moments)] += _read(sound, seconds)
+                total[start : start + len(moments)] += _read(sound, seconds) * np.float32(track.recording.volume)
     return np.clip(total, -1.0, 1.0, out=total)
 
 
