@@ -13,7 +13,6 @@ from mouthpiece.errors import AudioError
 from .. import compat
 from .recordings import Placement, Recording, content_of, pace, true_fps
 
-
 #: How many levels of strips have a volume that is heard, measured in Blender's mixdown: a sound and its own meta strip
 #: (5.2), not the meta strips around that.
 _LOUD = 2
