@@ -20,6 +20,7 @@ from ..keys import kept_takes, ledgers
 from ..sound import recordings
 from ..targets import drawers, owners_of
 from . import edits, redial
+from .claims import Claims
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -53,20 +54,20 @@ def take_over(
     undo
         Gets callbacks that revert it.
     """
-    kept = redial.dialled_lines(obj)
-    places = {home for owner in owners for home in ledgers.homes(owner)}
-    same = {}
-    for one in kept:
-        if one.sound != line.sound and _is_same(one, line, sha256):
-            same[one.sound] = None
-            places |= {home for owner in _owners(obj, one) for home in ledgers.homes(owner)}
-    for home in places:  # lines whose takes are not kept, of early versions
-        for noted in ledgers.ledger_lines(home):
-            if noted.sound == f"file:{sound.path}" != line.sound:
-                same[noted.sound] = None
+    same: dict[str, None] = {}
+    places = {home: owner for owner in owners for home in ledgers.homes(owner)}
+    for known in redial.dialled_lines(obj):
+        if known.sound != line.sound and _is_same(known, line, sha256):
+            same[known.sound] = None
+            places |= {home: owner for owner in _owners(obj, known) for home in ledgers.homes(owner)}
+    old = f"file:{sound.path}"  # of early versions, which kept no takes
+    if old != line.sound and any(noted.sound == old for home in places for noted in ledgers.ledger_lines(home)):
+        same[old] = None
+    others = Claims.of(obj).others if same else ()
     for before in same:
-        for home in places:
-            if home.holder.is_editable:
+        for home, owner in places.items():
+            shared = any(claim.owner == owner and before in claim.sounds for claim in others)
+            if home.holder.is_editable and not shared:
                 _rename(home, before, line.sound, undo)
 
 

@@ -32,8 +32,9 @@ class KeptLine:
     first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``content`` is the
     SHA-256 of the sound's bytes (empty for lines of 0.4.0): lines with the same are pieces of one sound. ``begin`` is
     the second of the sound at which the take begins, which is cut to what the line needs. ``place`` is where the
-    sound's file was: relative to the .blend file (``//``) or only its name, never a full path. ``home`` is where all of
-    this is stored.
+    sound's file was: relative to the .blend file (``//``) or only its name, never a full path. ``bends`` is how its
+    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it; ``home`` is where all of this is
+    stored.
     """
 
     sound: str
@@ -45,6 +46,7 @@ class KeptLine:
     content: str = ""
     begin: float = 0.0
     place: str = ""
+    bends: tuple[Mapping[str, Any], ...] = ()
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -57,7 +59,8 @@ class KeptLine:
             sound, label, grid = str(entry["sound"]), str(entry["label"]), dict(entry["grid"])
             content, begin = str(entry.get("content", "")), float(entry.get("begin", 0.0))
             place = str(entry.get("place", _place_before(sound)))
-            return cls(sound, label, grid, targets, dials, far, content, begin, place, home)
+            bends = tuple(dict(item) for item in entry.get("bends", ()))
+            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, home)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -73,6 +76,7 @@ class KeptLine:
             "content": self.content,
             "begin": self.begin,
             "place": self.place,
+            **({"bends": [dict(item) for item in self.bends]} if self.bends else {}),
         }
 
     def second_at(self, frame: float) -> float:
@@ -124,6 +128,19 @@ def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
     """Store other dials with a kept line."""
     home = _home(line)
     ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
+
+
+def remember_bends(line: KeptLine) -> None:
+    """Store a kept line's bends."""
+    home = _home(line)
+    ledgers.put_line(home, _number(home, line), line.entry())
+
+
+def take_id(line: KeptLine) -> str:
+    """Return a number that tells a kept line's take from others, as text; empty if it is missing."""
+    home = _home(line)
+    content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
+    return hashlib.blake2b(content, digest_size=8).hexdigest() if isinstance(content, bytes) else ""
 
 
 @lru_cache(maxsize=4)
