@@ -13,6 +13,7 @@ import bpy
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import AudioError
+from mouthpiece.motion.dials import Dials, dialled
 
 from addon import compat, targets
 from addon.bake import redial
@@ -28,7 +29,9 @@ def animate(obj, recording, value=0.5, seconds=2.0):
     """Write a line as if its sound had been heard."""
     place = recording.placement
     grid = place.grid(seconds)
-    return Bake(recording, (targets.target_for(obj),)).write(Heard(scenes.performance(seconds, jawOpen=value), grid))
+    raw = Dials(rest=0.0)  # nothing is keyed around lines
+    take = dialled(scenes.performance(seconds, jawOpen=value), raw)
+    return Bake(recording, (targets.target_for(obj),), dials=raw).write(Heard(take, grid))
 
 
 def lines(obj):
