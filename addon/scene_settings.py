@@ -69,7 +69,12 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
     sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
-    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    filepath: StringProperty(
+        name="File",
+        description="Sound file or take (.npz) to speak",
+        subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
         name="Head",
@@ -188,7 +193,7 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
             f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
             "strip in the scene."
         )
-    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source, context.scene)
 
 
 def bake_of(context: bpy.types.Context) -> Bake:

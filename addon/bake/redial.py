@@ -22,7 +22,7 @@ from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
 from ..targets import Driven, drawers, find_object, owners_of
-from . import edits, interlude_keys, interludes, rebuild
+from . import edits, frame_rates, interlude_keys, interludes, rebuild
 from .layers import LayeredTake
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def redial(
         # Each line is planned after the one before is written, as lines share curves.
         for line in _chosen_lines(obj, frame):
             seen[line.sound] = _dial(obj, line, dials, (replace_edited, draft), undo, total)
+            total.warnings += frame_rates.remarks(obj, line)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
             kept_takes.remember_dials(line, dials.saved())

@@ -122,6 +122,11 @@ class DrawnTarget(Target, Protocol):
         """
         ...
 
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note the line of the sound ``before`` under ``now``; ``undo`` gets callbacks that revert it."""
+        ...
+
 
 class _KindRow(NamedTuple):
     """A kind of target: its number in .blend files, its folder and class, and its texts in the panel."""
