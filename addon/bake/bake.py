@@ -19,7 +19,7 @@ from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, find_object
-from . import convert, edits, rebuild, redial, removal
+from . import checks, convert, edits, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
 
@@ -175,6 +175,8 @@ class Bake:
             report.clamped |= one.clamped
             report.warnings += one.warnings
         report.warnings += written.warnings + _kept_warnings(written.kept)
+        keyed = [replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts]
+        tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 
     def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
