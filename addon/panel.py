@@ -81,6 +81,12 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
             _draw_beginnings(layout)
         return str(error)
     paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
+    try:
+        moved = scene_settings.coverage(context)
+    except RigError as error:
+        paragraphs.draw(box, str(error), "ERROR", context)
+        return str(error)
+    paragraphs.draw(box, moved.summary(), "INFO", context)
     return ""
 
 
@@ -210,7 +216,9 @@ class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
         """Draw where keys go, and the layers with their mute switches."""
         column, settings = self.column(context)
         column.row().prop(settings, "layers", expand=True)
-        column.prop(settings, "reduce")
+        column.row().prop(settings, "density", expand=True)
+        if settings.reduce > 0:
+            column.prop(settings, "reduce")
         there = [(owner, layer) for owner in scene_settings.owners(context) for layer in nla.layers_of(owner)]
         for owner, layer in there:
             _draw_layer(column, owner, layer)

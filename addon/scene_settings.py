@@ -15,12 +15,14 @@ from .bake import settings as bake_settings
 from .bake.bake import Bake
 from .characters import company, family, heads
 from .sound import recordings, strips
-from .targets import Target, owners_of, target_for
+from .targets import Target, coverage_of, owners_of, target_for, without_mouth
 from .targets.grease_pencil import handles
 from .targets.head import settings as head_settings
 from .targets.picture_rig import settings as picture_settings
 
 if TYPE_CHECKING:
+    from mouthpiece.retarget.coverage import Coverage
+
     Settings = Any
 
 
@@ -228,11 +230,27 @@ def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") ->
     """Return the targets of a character and of the further objects that play its performance.
 
     The character's target is of ``kind``, or by default the one its settings choose. Raises RigError if any of them has
-    no target.
+    no target, or the character's own moves no mouth; what plays along needs none.
     """
     first = target_for(obj, strength, kind or ("AUTO" if obj is None else obj.mouthpiece.target))
     assert obj is not None  # target_for has raised otherwise
+    mouthless = without_mouth(first)
+    if mouthless:
+        raise RigError(mouthless)
     return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+
+
+def coverage(context: bpy.types.Context) -> Coverage:
+    """Return which parts of the face move: of the active character, its company and its head. Cheap enough for panels.
+
+    Raises RigError as :func:`targets_of` does.
+    """
+    from mouthpiece.retarget.coverage import Coverage
+
+    obj = character(context)
+    found = coverage_of(targets_of(obj, 1.0))
+    head = None if obj is None else head_settings.object_of(obj)
+    return found if head is None else found.with_company([Coverage({"head": (head.name,)})])
 
 
 def owners(context: bpy.types.Context) -> list[bpy.types.ID]:

@@ -18,8 +18,9 @@ def voice(tmp_path_factory):
 
 @pytest.fixture
 def ready(voice, context):
-    """Make a character and choose a file."""
+    """Make a character with a key on every frame, as these tests count them, and choose a file."""
     obj = scenes.face()
+    obj.mouthpiece.density = "EVERY"
     settings = context.scene.mouthpiece
     settings.source, settings.filepath, settings.start = "FILE", voice, 11
     return obj

@@ -45,7 +45,7 @@ def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, 
 
 def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
     """Return the parts that a kept line gives with ``dials``, in layers or for one action."""
-    seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error)
+    seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error, line.bends)
     made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
     driven: list[Driven] = [seen.drive(target, line.frames(), True) for target in made if target is not None]
     return list(by_place([part for one in driven for part in one.parts]).values())

@@ -69,8 +69,8 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     keys.add_argument(
         "--reduce", type=_error, metavar="ERROR",
-        help="as few keys as this error allows, in each property's own unit (e.g. 0.01); 0: a key a frame "
-        "(default: as the character's settings have it)",
+        help="as few keys as this error allows, a share of full motion (e.g. 0.01); 0: a key on every frame "
+        "(default: as the character's settings have it, 0.01 unless changed)",
     )  # fmt: skip
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
     out = parser.add_argument_group("output")
@@ -211,7 +211,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 
 def _summaries(report: Report) -> list[str]:
-    return [f"{target['object']}: {target['summary']}" for target in report.targets]
+    told = [f"{target['object']}: {target['summary']}" for target in report.targets]
+    return told + report.coverage_lines()
 
 
 def _drain(bake: Bake, teller: Any, subject: str) -> Report:

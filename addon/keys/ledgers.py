@@ -23,6 +23,8 @@ from .renamed_channels import renamed
 PROPERTY = "mouthpiece"
 #: Custom properties whose names begin with this hold the take of a kept line each.
 TAKE_PREFIX = "mouthpiece_take_"
+#: What the sound of a ledger line begins with that is no speech: what the face does between lines.
+INTERLUDE = "interlude:"
 
 
 def read(owner: bpy.types.ID, layer: str = "") -> Ledger:

@@ -64,13 +64,13 @@ def curves_by_place(owner: bpy.types.ID, layer: str = "") -> dict[tuple[str, int
     return {(f.data_path, f.array_index): f for f in nla.fcurves_of(owner, layer)}
 
 
-def _without_effect(part: Part) -> dict[tuple[str, int], str]:
-    """Return the reason by data path and index for properties on which a part's keys would have no effect.
+def properties_without_effect(owner: bpy.types.ID, layer: str) -> dict[tuple[str, int], str]:
+    """Return the reason by data path and index for properties on which keys would have no effect.
 
     They have a driver, or, for a layer, keys in the active action, which plays over it.
     """
-    data = part.owner.animation_data
-    found = dict.fromkeys(curves_by_place(part.owner), "has keys of your own") if part.layer else {}
+    data = owner.animation_data
+    found = dict.fromkeys(curves_by_place(owner), "has keys of your own") if layer else {}
     return found | {(d.data_path, d.array_index): "has a driver" for d in (data.drivers if data else ())}
 
 
@@ -105,7 +105,7 @@ def plan(
     ledger = ledgers.read(part.owner, part.layer)
     result = Plan(part.owner, ledger, part.layer)
     existing = curves_by_place(part.owner, part.layer)
-    beyond = _without_effect(part)
+    beyond = properties_without_effect(part.owner, part.layer)
     sums: dict[str, int] = {}
     made = part.keys()
     for channel in part.channels:

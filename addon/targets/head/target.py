@@ -24,6 +24,7 @@ from ..bones.rotations import before, rotation_before, rotation_rows, scale_of
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
 
 #: Rotation from performance axes to those of a character that looks along -Y.
 AXES: Final = Matrix(((1, 0, 0), (0, 0, 1), (0, -1, 0)))
@@ -105,6 +106,12 @@ class HeadTarget:
     def summary(self) -> str:
         """Return which bone or object turns."""
         return f"bone '{self.bone}' of {self.object_name}" if self.bone else f"delta transform of {self.object_name}"
+
+    def coverage(self) -> Coverage:
+        """Return that the head moves."""
+        from mouthpiece.retarget.coverage import Coverage
+
+        return Coverage({"head": (self.summary(),)})
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
