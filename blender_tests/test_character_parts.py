@@ -11,7 +11,7 @@ from addon.characters import company, family
 from addon.targets import target_for
 from addon.targets.head.joints import armature_of, head_bone
 from blender_tests import scenes
-from blender_tests.test_characters import animate, box, choose, say
+from blender_tests.test_characters import animate, box, choose, say, spoken
 
 FACE = ("jawOpen", "mouthPucker", "mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "eyeBlinkRight")
 
@@ -59,8 +59,8 @@ def test_the_face_is_found_from_each_part_and_the_rest_comes_along(part, tmp_pat
     say(tmp_path)
     animate(made[part])
     for other in ("face", "teeth"):
-        assert len(scenes.values(made[other].data.shape_keys, scenes.shape_path("jawOpen"))) == 24
-    assert len(scenes.values(made["lashes"].data.shape_keys, scenes.shape_path("eyeBlinkLeft"))) == 24
+        assert len(spoken(made[other].data.shape_keys, scenes.shape_path("jawOpen"))) == 24
+    assert len(spoken(made["lashes"].data.shape_keys, scenes.shape_path("eyeBlinkLeft"))) == 24
     assert [entry.object for entry in made["face"].mouthpiece.also] == [made["teeth"], made["lashes"]]
 
 

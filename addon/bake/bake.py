@@ -139,15 +139,17 @@ class Bake:
         Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """
         tidy: list[Callable[[], None]] = []
-        with ExitStack() as undo:
-            report = self._write(heard, undo, tidy)
-            undo.pop_all()
-        for last in tidy:
-            last()
+        claims = Claims.of(find_object(self.targets[0].object_name))
+        with claims.alone():
+            with ExitStack() as undo:
+                report = self._write(heard, claims, undo, tidy)
+                undo.pop_all()
+            for last in tidy:
+                last()
         return report
 
-    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
-        """Write as :meth:`write` does.
+    def _write(self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Write as :meth:`write` does, for a character with those claims.
 
         Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
         """
@@ -157,7 +159,6 @@ class Bake:
         coverage = coverage_of(self.targets)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
-        claims = Claims.of(obj)
         claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
@@ -168,10 +169,7 @@ class Bake:
         if self.layered and not self.replace_edited:
             redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard.grid)
-        written = writer.write(
-            parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
-            lambda owner, channel: claims.foreign(owner, channel) is not None,
-        )  # fmt: skip
+        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
         written.warnings += former.remarks
         tidy.append(former.tidy)

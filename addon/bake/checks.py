@@ -8,7 +8,6 @@ and what moves less than half as much as its keys say is told, with the most lik
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,21 +36,14 @@ _TURNING: Final = frozenset(
 def told(obj: bpy.types.Object, parts: Sequence[Part]) -> list[str]:
     """Return a sentence for everything that keeps what was keyed for a character from being seen, with what to do.
 
-    The scene is evaluated on a few frames, and is afterwards as it was.
+    What is keyed is evaluated on a few frames; the scene, its frame, and poses nobody has keyed yet stay as they are.
     """
-    found = [sentence for part in _by_owner(parts) for sentence in _standing_in_the_way(part)]
-    scene = bpy.context.scene
-    probes = [probe for probe in (*_turns(parts), *_mouths(parts)) if probe.object.name in scene.objects]
-    if probes and scene == bpy.context.scene and obj.name in scene.objects:
-        with _frame_kept(scene):
-            _evaluate(scene, probes)
-        found += [probe.sentence(bool(found)) for probe in probes if not probe.follows()]
+    found = [sentence for part in parts if part.channels for sentence in _standing_in_the_way(part)]
+    probes = [*_turns(parts), *_mouths(parts)]
+    if probes:
+        _evaluate(obj, probes)
+    found += [probe.sentence(bool(found)) for probe in probes if not probe.follows()]
     return list(dict.fromkeys(found))
-
-
-def _by_owner(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts that have channels."""
-    return [part for part in parts if part.channels]
 
 
 # --- what can be read off the settings
@@ -63,9 +55,6 @@ def _standing_in_the_way(part: Part) -> Iterator[str]:
     data = owner.animation_data
     if data is None:
         return
-    groups = {curve.group for curve in nla.fcurves_of(owner, part.layer) if curve.group is not None}
-    for group in sorted(group.name for group in groups if group.mute):
-        yield f"The channel group '{group}' of {name} is muted: unmute it to see the take."
     solo = next((track for track in data.nla_tracks if track.is_solo), None)
     mine = nla.strip_of(owner, part.layer) if part.layer else None
     track = nla.track_of(owner, mine) if mine is not None else None
@@ -123,43 +112,46 @@ class Probe:
         return f"{self.what} does not move as its keys say. {why}".strip()
 
 
-def _evaluate(scene: bpy.types.Scene, probes: Sequence[Probe]) -> None:
-    """Read every probe on its frames."""
-    for frame in sorted({frame for probe in probes for frame in probe.frames}):
-        scene.frame_set(frame)
-        graph = bpy.context.evaluated_depsgraph_get()
-        for probe in probes:
-            if frame in probe.frames:
-                probe.seen[frame] = probe.read(graph)
-
-
-@contextmanager
-def _frame_kept(scene: bpy.types.Scene) -> Iterator[None]:
-    """Put the present frame back afterwards, with poses and values on it that nobody has keyed yet."""
-    frame, subframe = scene.frame_current, scene.frame_subframe
-    unkeyed = [*_unkeyed(scene)]
+def _evaluate(obj: bpy.types.Object, probes: Sequence[Probe]) -> None:
+    """Read every probe on its frames, in a scene of its own: the user's runs handlers and forgets unkeyed poses."""
+    scene = bpy.data.scenes.new("Mouthpiece Scratch")
+    held = [*_animated()]
     try:
-        yield
+        of = obj.users_scene[0] if obj.users_scene else bpy.context.scene
+        scene.render.fps, scene.render.fps_base = of.render.fps, of.render.fps_base
+        for shown in dict.fromkeys(probe.object for probe in probes):
+            scene.collection.objects.link(shown)
+        view = scene.view_layers[0]
+        for frame in sorted({frame for probe in probes for frame in probe.frames}):
+            scene.frame_current = frame
+            view.update()
+            for probe in probes:
+                if frame in probe.frames:
+                    probe.seen[frame] = probe.read(view.depsgraph)
     finally:
-        scene.frame_set(frame, subframe=subframe)
-        for owner, path, index, value in unkeyed:
-            rna_values.put(owner, path, index, value)
+        bpy.data.scenes.remove(scene)
+        for owner, path, index, value in held:
+            if rna_values.get(owner, path, index) != value:
+                rna_values.put(owner, path, index, value)
+        for owner in dict.fromkeys(owner for owner, *_ in held):
+            owner.update_tag()
 
 
-def _unkeyed(scene: bpy.types.Scene) -> Iterator[tuple[bpy.types.ID, str, int, float]]:
-    """Yield owner, path, index and value of animated properties that do not have the value of their curve now."""
-    frame = scene.frame_current_final
-    for block in (*bpy.data.objects, *bpy.data.shape_keys):
+def _animated() -> Iterator[tuple[bpy.types.ID, str, int, float]]:
+    """Yield owner, path, index and present value of every animated property: evaluation writes it back into them."""
+    for block in (*bpy.data.objects, *bpy.data.shape_keys, *bpy.data.armatures):
         data = block.animation_data
-        if data is None or len(data.nla_tracks) or not block.is_editable:
+        if data is None or not block.is_editable:
             continue
-        for curve in nla.fcurves_of(block):
+        strips = [strip for track in data.nla_tracks for strip in track.strips]
+        curves = [nla.curves_in(one) for one in (data, *strips)]
+        places = dict.fromkeys((curve.data_path, curve.array_index) for some in curves for curve in some)
+        places |= dict.fromkeys((curve.data_path, curve.array_index) for curve in data.drivers)
+        for path, index in places:
             try:
-                value = rna_values.get(block, curve.data_path, curve.array_index)
+                yield block, path, index, rna_values.get(block, path, index)
             except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-                continue
-            if isinstance(value, float) and abs(value - curve.evaluate(frame)) > 1e-4 and len(curve.keyframe_points):
-                yield block, curve.data_path, curve.array_index, value
+                continue  # the path leads nowhere
 
 
 # --- heads
@@ -246,11 +238,17 @@ def _reason_of_turn(owner: bpy.types.Object, bone: Any) -> Callable[[], str]:
 
 
 def _played_over(owner: bpy.types.ID) -> str:
-    """Return which NLA track may play over a data-block's keys, and what to do; empty if there is none."""
+    """Return what may keep a data-block's keys from playing, and what to do; empty if nothing is known.
+
+    It may be channels or groups of channels that are muted, or an NLA track above.
+    """
     data = owner.animation_data
-    mine = [nla.strip_of(owner, layer) for layer in nla.layers_of(owner)]
     if data is None:
         return ""
+    curves = [curve for layer in nla.keyed_layers(owner) for curve in nla.fcurves_of(owner, layer)]
+    if any(curve.mute or (curve.group is not None and curve.group.mute) for curve in curves):
+        return "Some of its channels or channel groups are muted: unmute them in the Graph Editor."
+    mine = [nla.strip_of(owner, layer) for layer in nla.layers_of(owner)]
     above: list[str] = []
     for track in data.nla_tracks:
         ours = any(strip in mine for strip in track.strips)
