@@ -217,3 +217,17 @@ def test_of_two_heads_on_one_armature_each_face_gets_its_own():
         face.vertex_groups.new(name=f"head.{letter}").add(range(8), 1.0, "REPLACE")
         found[letter] = head_bone(rig, face)
     assert found == {"A": "head.A", "B": "head.B"}
+
+
+def test_an_object_without_keys_can_be_put_on_the_list(context):
+    from blender_tests.test_targets_objects import parts
+
+    other = bpy.data.objects.new("Holder", None)
+    context.scene.collection.objects.link(other)
+    face, made = parts(other)  # hung on something else: they are not found by themselves
+    assert company.of(face) == []
+    choose(face)
+    for part in ("eye.L", "lower"):
+        made[part].select_set(True)
+    assert bpy.ops.mouthpiece.add_also() == {"FINISHED"}
+    assert [company.target_of(face, part, 1.0).kind for part in company.of(face)] == ["EYEBALL", "LOWER_TEETH"]

@@ -79,7 +79,9 @@ def test_a_constraint_on_an_object_that_is_the_head(ready):
     turn_by(ready)
     constraint = ready.constraints.new("COPY_ROTATION")
     constraint.target = box("Aim", (3, 0, 0), keys=())
-    assert "The head 'Ada' does not move as its keys say. Its constraint 'Copy Rotation' turns it back" in remarks(ready)
+    assert "The head 'Ada' does not move as its keys say. Its constraint 'Copy Rotation' turns it back" in remarks(
+        ready
+    )
 
 
 def test_a_driver_on_what_would_be_keyed(ready):

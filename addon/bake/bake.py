@@ -84,7 +84,7 @@ class Bake:
     full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
-    replaced by those saved with a take.
+    replaced by those saved with a take. ``remarks`` are what the report shall say besides.
     """
 
     recording: recordings.Recording
@@ -96,6 +96,7 @@ class Bake:
     style_from: str = ""
     layered: bool = False
     error: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
@@ -185,8 +186,10 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += written.warnings + _kept_warnings(written.kept)
-        keyed = [replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts]
+        report.warnings += [*written.warnings, *_kept_warnings(written.kept), *self.remarks]
+        keyed = [
+            replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
+        ]
         tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 

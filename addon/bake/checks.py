@@ -107,7 +107,9 @@ class Probe:
         why = self.reason()
         if not why:
             why = (
-                "" if explained else "Look for constraints, drivers and NLA tracks that play over it, then animate again."
+                ""
+                if explained
+                else "Look for constraints, drivers and NLA tracks that play over it, then animate again."
             )
         return f"{self.what} does not move as its keys say. {why}".strip()
 
