@@ -218,6 +218,7 @@ def bake_of(context: bpy.types.Context) -> Bake:
         style_from=style_from,
         layered=obj.mouthpiece.layers == "LAYERS",
         error=round(obj.mouthpiece.reduce, 6),
+        remarks=tuple(company.standing(obj)),
     )
 
 
@@ -242,7 +243,7 @@ def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") ->
     mouthless = without_mouth(first)
     if mouthless:
         raise RigError(mouthless)
-    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+    return first, *(company.target_of(obj, other, strength) for other in also(obj))
 
 
 def coverage(context: bpy.types.Context) -> Coverage:

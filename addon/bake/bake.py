@@ -19,7 +19,7 @@ from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, coverage_of, find_object, without_mouth
-from . import convert, edits, interlude_keys, line_identity, rebuild, redial, removal
+from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
 
@@ -88,7 +88,7 @@ class Bake:
     full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
-    replaced by those saved with a take.
+    replaced by those saved with a take. ``remarks`` are what the report shall say besides.
     """
 
     recording: recordings.Recording
@@ -100,6 +100,7 @@ class Bake:
     style_from: str = ""
     layered: bool = False
     error: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
@@ -141,15 +142,17 @@ class Bake:
         Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """
         tidy: list[Callable[[], None]] = []
-        with ExitStack() as undo:
-            report = self._write(heard, undo, tidy)
-            undo.pop_all()
-        for last in tidy:
-            last()
+        claims = Claims.of(find_object(self.targets[0].object_name))
+        with claims.alone():
+            with ExitStack() as undo:
+                report = self._write(heard, claims, undo, tidy)
+                undo.pop_all()
+            for last in tidy:
+                last()
         return report
 
-    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
-        """Write as :meth:`write` does.
+    def _write(self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Write as :meth:`write` does, for a character with those claims.
 
         Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
         """
@@ -162,7 +165,7 @@ class Bake:
         sha256 = heard.performance.audio_sha256
         owners = [part.owner for one in driven for part in one.parts]
         line_identity.take_over(obj, owners, self.recording, self._kept_line(heard), sha256, undo)
-        claims = Claims.of(obj)
+        claims = Claims.of(obj)  # again: lines may have been renamed
         claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
@@ -173,10 +176,7 @@ class Bake:
         if self.layered and not self.replace_edited:
             redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard)
-        written = writer.write(
-            parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
-            lambda owner, channel: claims.foreign(owner, channel) is not None,
-        )  # fmt: skip
+        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
         written.warnings += former.remarks
         tidy.append(former.tidy)
@@ -192,7 +192,11 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += written.warnings + _kept_warnings(written.kept)
+        report.warnings += [*written.warnings, *_kept_warnings(written.kept), *self.remarks]
+        keyed = [
+            replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
+        ]
+        tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 
     def _rescued(self, obj: bpy.types.Object, line: Line, heard: Heard) -> Rescued:
