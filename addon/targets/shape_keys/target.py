@@ -12,7 +12,7 @@ from mouthpiece.errors import RigError
 
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
-from . import fingerprints, lips
+from . import fingerprints, lips, stillness
 from . import table as key_table
 
 if TYPE_CHECKING:
@@ -92,12 +92,38 @@ class ShapeKeyTarget:
             f"{name} was clamped on {count} frames; raise its slider maximum or lower Strength"
             for name, count in clamped.items()
         ]
+        found += self._lip_warnings(obj, key)
         muted = [name for name in self.table.keys if key.key_blocks[name].mute]
         if muted:
             found.append(f"Muted shape keys do not move: {', '.join(muted)}")
         if obj.show_only_shape_key:
             found.append(f"'{obj.name}' shows one shape key only: turn off Shape Key Lock (pin) to see the take")
         return found
+
+    def _lip_warnings(self, obj: bpy.types.Object, key: bpy.types.Key) -> list[str]:
+        """Return warnings on keys that move nothing, and on a mouth that cannot open or whose lips are not found."""
+        found = [f"{key_text(self.table.still)} nothing on '{obj.name}'"] if self.table.still else []
+        if named_leader(obj) is not None:
+            return found
+        if not lips.openers(self.table):
+            if any(entry.layer == "lips" for entry in self.table.driven):
+                found.append(
+                    f"Nothing opens the mouth of '{obj.name}': it has no shape key for that which moves. Sculpt or "
+                    "transfer jawOpen, or choose in Shape Key Mapping what opens it"
+                )
+        elif self.table.match_lips and lips.measured(key, self.table) is None:
+            found.append(
+                f"The lips of '{obj.name}' were not found, so its mouth opens by the weights alone and may not close "
+                "for m, b and p. Look at the mouth; turn off Match Lips if that is as it should be"
+            )
+        return found
+
+
+def key_text(names: tuple[str, ...]) -> str:
+    """Return keys and the verb for what they move: "jawOpen moves", "jawOpen, mouthClose move"."""
+    from mouthpiece.retarget.shape_keys.table import listed
+
+    return f"{listed(names)} {'moves' if len(names) == 1 else 'move'}"
 
 
 def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
@@ -126,11 +152,23 @@ def key_names(key: bpy.types.Key) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def detected(names: tuple[str, ...]) -> ShapeMap:
-    """Return the table for keys of those names; cached, as panels ask at every redraw."""
+def detected(
+    names: tuple[str, ...], still: tuple[str, ...] = (), muted: tuple[str, ...] = (), more: bool = True
+) -> ShapeMap:
+    """Return the table for keys of those names, as :func:`detect` does; cached, as panels ask at every redraw."""
     from mouthpiece.retarget.shape_keys.matching import detect
 
-    return detect(names)
+    return detect(names, still, muted, more)
+
+
+def detected_on(obj: bpy.types.Object) -> ShapeMap:
+    """Return the table for a mesh by the names of its keys; those that move nothing match nothing.
+
+    Raises RigError if no name of its keys is known, or the known ones move nothing.
+    """
+    key = obj.data.shape_keys
+    muted = tuple(block.name for block in fingerprints.movers(key) if block.mute)
+    return detected(key_names(key), stillness.still(obj), muted)
 
 
 def table_of(obj: bpy.types.Object) -> ShapeMap:
@@ -139,14 +177,20 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
     A mesh that plays along with a face (teeth, lashes) uses the face's table for the keys that both have. Raises
     RigError if no name of its keys is known, or its table has an invalid formula.
     """
-    names = key_names(obj.data.shape_keys)
     own = key_table.read(obj)
     if own is not None:
-        return own
+        return replace(own, still=tuple(name for name in stillness.still(obj) if name in own.keys))
     face = named_leader(obj)
     if face is None:
-        return replace(detected(names), match_lips=obj.mouthpiece_names.match_lips)
-    return replace(_followed(face, names), families=(f"With {face.name}",), missing={})
+        return replace(detected_on(obj), match_lips=obj.mouthpiece_names.match_lips)
+    # Exporters give teeth all keys of the face, most of them empty: that is nothing to be told.
+    still = stillness.still(obj)
+    names = tuple(name for name in key_names(obj.data.shape_keys) if name not in still)
+    if not names:
+        raise RigError(f"No shape key of '{obj.name}' moves anything. Take it off the list of {face.name}.")
+    followed = _followed(face, names)
+    unused = (*followed.unused, *still)
+    return replace(followed, families=(f"With {face.name}",), missing={}, unused=unused, still=(), both={})
 
 
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:
