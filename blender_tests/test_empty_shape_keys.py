@@ -128,8 +128,17 @@ def test_teeth_with_the_faces_keys_mostly_empty_play_those_that_move():
 
 
 def test_lips_that_are_not_found_are_told():
-    warnings = target_for(scenes.face(keys=("jawOpen",))).drive(scenes.performance(jawOpen=0.5), GRID).warnings
-    assert any("lips of 'Face' were not found" in warning for warning in warnings)
+    obj = scenes.face(keys=())
+    mesh = bpy.data.meshes.new("Mask")
+    mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 0, 1)], [], [(0, 1, 3, 2)])
+    obj.data = mesh
+    obj.shape_key_add(name="Basis")
+    for point in obj.shape_key_add(name="jawOpen").data:  # all of it goes down: no lip parts from another
+        point.co.z -= 1.0
+    said = lambda: target_for(obj).drive(scenes.performance(jawOpen=0.5), GRID).warnings  # noqa: E731
+    assert any("lips of 'Face' were not found" in warning for warning in said())
+    obj.mouthpiece_names.match_lips = False
+    assert said() == []
 
 
 def test_muted_keys_give_way_to_those_that_play():

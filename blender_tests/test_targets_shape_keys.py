@@ -39,7 +39,6 @@ def test_the_basis_is_never_driven():
 
 def test_values_are_clamped_to_the_slider_and_counted():
     obj = scenes.face(keys=("jawOpen",))
-    obj.mouthpiece_names.match_lips = False
     take = scenes.performance(jawOpen=lambda time: time / 2)  # reaches 0.5 after 25 frames
     driven = target_for(obj, strength=2.0).drive(take, GRID)
     assert driven.parts[0].curves.values.max() == 1.0
@@ -49,7 +48,6 @@ def test_values_are_clamped_to_the_slider_and_counted():
 
 def test_a_raised_slider_lets_more_through():
     obj = scenes.face(keys=("jawOpen",))
-    obj.mouthpiece_names.match_lips = False
     obj.data.shape_keys.key_blocks["jawOpen"].slider_max = 2.0
     driven = target_for(obj, strength=2.0).drive(scenes.performance(jawOpen=0.75), GRID)
     assert driven.parts[0].curves.values.max() == pytest.approx(1.5)
@@ -60,7 +58,6 @@ def test_what_hides_the_take_is_said():
     obj = scenes.face(keys=("jawOpen",))
     obj.data.shape_keys.key_blocks["jawOpen"].mute = True
     obj.show_only_shape_key = True
-    obj.mouthpiece_names.match_lips = False
     warnings = target_for(obj).drive(scenes.performance(), GRID).warnings
     assert ["Muted" in warning for warning in warnings] == [True, False]
     assert "pin" in warnings[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 from mouthpiece.errors import RigError
@@ -111,12 +111,16 @@ class ShapeKeyTarget:
                     f"Nothing opens the mouth of '{obj.name}': it has no shape key for that which moves. Sculpt or "
                     "transfer jawOpen, or choose in Shape Key Mapping what opens it"
                 )
-        elif self.table.match_lips and lips.measured(key, self.table) is None:
+        elif self.table.match_lips and len(key.reference_key.points) >= _LIPS and not lips.measured(key, self.table):
             found.append(
                 f"The lips of '{obj.name}' were not found, so its mouth opens by the weights alone and may not close "
                 "for m, b and p. Look at the mouth; turn off Match Lips if that is as it should be"
             )
         return found
+
+
+#: Fewest vertices that can be two lips.
+_LIPS: Final = 4
 
 
 def key_text(names: tuple[str, ...]) -> str:
