@@ -171,8 +171,8 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
         """Add the character, make it active, and choose its head bone and its sound in the scene's settings."""
         obj, rig = build(context)
         add_camera_and_light(context)
-        settings = context.scene.mouthpiece
-        settings.head, settings.armature, settings.bone = "BONE", rig, "head"
+        settings, head = context.scene.mouthpiece, obj.mouthpiece_head
+        head.turns, head.armature, head.bone = "BONE", rig, "head"
         if self.line:
             strip = add_line(context.scene)
             if strip is not None:
