@@ -408,5 +408,3 @@ def test_heads_go_to_the_character_by_the_command_too(tmp_path):
     assert b.mouthpiece.strength == 0.5
     assert parser.main(["bake", "--audio", line, "--object", "B"]) == 0  # as its settings have it
     assert len(scenes.values(b.mouthpiece_head.armature, 'pose.bones["head.B"].rotation_quaternion')) == 24
-
-

@@ -202,7 +202,11 @@ def _keys_around(fcurve: Any, present: Keys, channel: str, ledger: ledgers.Ledge
 
 
 def _plan_unwritten(
-    plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line, is_foreign: Callable[[str], bool]
+    plan: Plan,
+    written: set[str],
+    existing: Mapping[tuple[str, int], Any],
+    line: Line,
+    is_foreign: Callable[[str], bool],
 ) -> None:
     """Plan the removal of what the same sound wrote before on channels that are not written now."""
     for noted in plan.ledger.lines:

@@ -42,9 +42,7 @@ def write(
     saved = rescued or Rescued()
     with ExitStack() as mine:
         remarks = shared_actions.separate([part.owner for part in parts], mine)
-        plans = [
-            plan(part, line, replace_edited, saved.of(part), partial(is_foreign, part.owner)) for part in parts
-        ]
+        plans = [plan(part, line, replace_edited, saved.of(part), partial(is_foreign, part.owner)) for part in parts]
         written = total(plans)
         written.warnings += remarks
         if not written.channels and not drawings:

@@ -12,6 +12,7 @@ from mouthpiece.errors import RigError
 
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
+from . import controls as rig_controls
 from . import fingerprints, lips, stillness
 from . import table as key_table
 
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShapeKeyTarget:
-    """A mesh's shape keys: the table of what drives them, and the slider range of each."""
+    """A mesh's shape keys: the table of what drives them, and the slider range of each.
+
+    ``controls`` says which controls of a rig are keyed in place of keys that have drivers, and ``refused`` are keys
+    whose drivers cannot be followed.
+    """
 
     kind: ClassVar[str] = "NAMES"
 
@@ -33,6 +38,8 @@ class ShapeKeyTarget:
     table: ShapeMap
     limits: Mapping[str, tuple[float, float]]
     strength: float = 1.0
+    controls: str = ""
+    refused: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
@@ -43,7 +50,8 @@ class ShapeKeyTarget:
         key = editable_keys(obj)
         table = table_of(obj)
         limits = {name: (key.key_blocks[name].slider_min, key.key_blocks[name].slider_max) for name in table.keys}
-        return cls(obj.name, table, limits, strength)
+        found = rig_controls.controls_of(key, table.keys)
+        return cls(obj.name, table, limits, strength, rig_controls.listed_controls(found), tuple(found.refused))
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every driven key."""
@@ -59,7 +67,12 @@ class ShapeKeyTarget:
             Channel(entry.key, f'key_blocks["{bpy.utils.escape_identifier(entry.key)}"].value', layer=entry.layer)
             for entry in self.table.driven
         )
-        return Driven((Part(key, channels, curves),), dict(clamped), self._warnings(obj, key, clamped))
+        found = rig_controls.controls_of(key, self.table.keys)
+        result = rig_controls.played(Part(key, channels, curves), found)
+        parts = tuple(part for part in result.parts if part.channels)
+        if not parts:
+            raise RigError(f"No shape key of '{obj.name}' can be keyed: all have drivers. {'. '.join(result.remarks)}.")
+        return Driven(parts, dict(clamped), self._warnings(obj, key, clamped) + result.remarks)
 
     def saved(self) -> Mapping[str, Any]:
         """Return what :meth:`from_saved` needs; the table is not part of it: dialling uses the present one."""
@@ -72,19 +85,19 @@ class ShapeKeyTarget:
 
     def summary(self) -> str:
         """Return one line: how many shapes were matched, which are missing, and what is used instead."""
-        return self.table.summary()
+        return f"{self.table.summary()}; keys {self.controls}" if self.controls else self.table.summary()
 
     def coverage(self) -> Coverage:
-        """Return which parts of a face the table's keys move."""
+        """Return which parts of a face the table's keys move, without those whose drivers cannot be followed."""
         from mouthpiece.retarget.shape_keys.key_coverage import key_coverage
 
-        return key_coverage(self.table.entries)
+        return key_coverage(tuple(entry for entry in self.table.entries if entry.key not in self.refused))
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the mesh's shape-key data-block."""
+        """Return the mesh's shape-key data-block, and those of the controls that drive its keys."""
         key = obj.data.shape_keys if obj.type == "MESH" else None
-        return [] if key is None else [key]
+        return [] if key is None else [key, *rig_controls.owners_of(key)]
 
     def _lips(self, obj: bpy.types.Object, key: bpy.types.Key) -> Lips | None:
         """Return the measured lips of the face that the mesh plays along with, else its own."""
