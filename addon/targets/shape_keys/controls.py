@@ -1,7 +1,8 @@
 """Controls of a rig: what drives shape keys that have drivers, so that it can be keyed in their place.
 
 A driver is followed back to the one number it depends on, through other driven properties if need be: a custom
-property, a bone's or an object's shift, turn or scale. No expression is run; what cannot be followed is refused in words.
+property, a bone's or an object's shift, turn or scale. No expression is run. What
+cannot be followed is refused in words.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
@@ -32,6 +33,7 @@ _AXES: Final = {"X": 0, "Y": 1, "Z": 2}
 _TRANSFORMS: Final = {"LOC": "location", "ROT": "rotation_euler", "SCALE": "scale"}
 _SHIFTS: Final = {"location": "shift", "rotation_euler": "turn", "scale": "scale"}
 _LIMITS: Final = {"LIMIT_LOCATION": "location", "LIMIT_ROTATION": "rotation_euler", "LIMIT_SCALE": "scale"}
+_COMBINED: Final[Mapping[str, Any]] = {"SUM": np.sum, "AVERAGE": np.mean, "MIN": np.min, "MAX": np.max}
 #: Properties are followed through at most so many drivers.
 _DEEPEST: Final = 8
 #: Limits beyond this are none; a key that stays farther from its curve than this on a frame falls short.
@@ -41,7 +43,8 @@ _SHORT: Final = 0.05
 _PROBES: Final = (-1000.0, -1.0, 0.0, 0.37, 1.0, 1000.0)
 
 
-class ControlPlace(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ControlPlace:
     """Where a control is: its data-block, data path and index."""
 
     owner: bpy.types.ID
@@ -98,7 +101,7 @@ def controls_of(key: bpy.types.Key, names: Iterable[str]) -> KeyControls:
         if name not in wanted:
             continue
         try:
-            place, follow = _followed(key, curve.data_path, curve.array_index)
+            place, follow = _traced(curve)
             leader = _KEY.match(place.path) if place.owner == key else None
             if leader and bpy.utils.unescape_identifier(leader[1]) in wanted:
                 led.append(name)
@@ -150,11 +153,15 @@ def _drivers(owner: bpy.types.ID) -> Sequence[Any]:
     return [curve for curve in data.drivers if not curve.mute] if data is not None else []
 
 
-def _followed(owner: bpy.types.ID, path: str, index: int, depth: int = 0) -> tuple[ControlPlace, Follows]:
+def _followed(place: ControlPlace, depth: int = 0) -> tuple[ControlPlace, Follows]:
     """Return the control that a property depends on in the end, and the property's value as a function of it."""
-    curve = next((c for c in _drivers(owner) if c.data_path == path and c.array_index == index), None)
-    if curve is None:
-        return ControlPlace(owner, path, index), lambda values: values
+    places = ((c, c.data_path == place.path and c.array_index == place.index) for c in _drivers(place.owner))
+    curve = next((curve for curve, here in places if here), None)
+    return (place, lambda values: values) if curve is None else _traced(curve, depth)
+
+
+def _traced(curve: Any, depth: int = 0) -> tuple[ControlPlace, Follows]:
+    """Return the control that a driver depends on in the end, and its value as a function of it."""
     if depth >= _DEEPEST:
         raise _Refused("goes through too many drivers")
     driver, inputs = curve.driver, {}
@@ -164,7 +171,7 @@ def _followed(owner: bpy.types.ID, path: str, index: int, depth: int = 0) -> tup
     for variable in driver.variables:
         place = _place(variable, variable.targets[0])
         added = _added(place) if variable.type == "TRANSFORMS" else 0.0
-        control, follow = _followed(*place, depth + 1)
+        control, follow = _followed(place, depth + 1)
         places[control] = None
         inputs[variable.name] = _shifted(follow, added)
     if not places:
@@ -189,14 +196,13 @@ def _composed(driver: Any, curve: Any, inputs: Mapping[str, Follows]) -> Follows
         except RigError as error:
             raise _Refused("goes beyond what can be followed back") from error
         return lambda values: mapped(expression.evaluate({name: f(values) for name, f in inputs.items()}))
-    combine: Callable[..., Any] = {"SUM": np.sum, "AVERAGE": np.mean, "MIN": np.min, "MAX": np.max}[driver.type]
+    combine = _COMBINED[driver.type]
     return lambda values: mapped(combine([f(values) for f in inputs.values()], axis=0))
 
 
 def _mapping(curve: Any) -> Callable[[Floats], Floats]:
     """Return what a driver's own curve and modifiers make of its value."""
-    bare = not len(curve.keyframe_points) and not any(not modifier.mute for modifier in curve.modifiers)
-    if bare or all(abs(curve.evaluate(x) - x) <= 1e-6 * max(abs(x), 1.0) for x in _PROBES):
+    if curve.is_empty or all(abs(curve.evaluate(x) - x) <= 1e-6 * max(abs(x), 1.0) for x in _PROBES):
         return lambda values: values
     return lambda values: np.array([curve.evaluate(x) for x in np.atleast_1d(values).tolist()])
 
@@ -314,14 +320,14 @@ def _limited(place: ControlPlace, last: str) -> tuple[float, float]:
 
 
 @dataclass(slots=True)
-class Played:
+class ControlParts:
     """Parts that play a mesh's keys, those with drivers by their controls, and remarks on them."""
 
     parts: tuple[Part, ...]
     remarks: list[str] = field(default_factory=list)
 
 
-def played(part: Part, found: KeyControls) -> Played:
+def played(part: Part, found: KeyControls) -> ControlParts:
     """Return ``part``, of a mesh's shape keys, with keys that have drivers played by their controls.
 
     Channels must be called like their keys. The first part is that of the keys without drivers, and it may be empty.
@@ -333,7 +339,7 @@ def played(part: Part, found: KeyControls) -> Played:
     frames = part.curves.frames
     columns = [part.curves[channel.name] for channel in free]
     table = np.stack(columns, axis=1) if columns else np.zeros((len(frames), 0), np.float32)
-    result = Played((Part(part.owner, free, Curves(tuple(c.name for c in free), frames, table)),))
+    result = ControlParts((Part(part.owner, free, Curves(tuple(c.name for c in free), frames, table)),))
     layers = {channel.name: channel.layer for channel in part.channels}
     by_owner: dict[bpy.types.ID, list[tuple[Channel, Floats]]] = {}
     for place, course in found.courses.items():
@@ -369,6 +375,49 @@ def _shortfall(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class ControlsInWords:
+    """The controls that are keyed, as text, and the keys whose drivers cannot be followed: names only."""
+
+    text: str = ""
+    refused: tuple[str, ...] = ()
+
+
+#: What was found last, by shape-key data-block, with what it depends on.
+_KNOWN: Final[dict[int, tuple[tuple[Any, ...], ControlsInWords]]] = {}
+_MOST: Final = 64
+
+
+def in_words(key: bpy.types.Key, names: tuple[str, ...]) -> ControlsInWords:
+    """Return :func:`controls_of` in words; as long as the drivers stay as they are, that is quick."""
+    drivers = _drivers(key)
+    if not drivers:
+        return ControlsInWords()
+    place = (names, tuple(map(_signature, drivers)))
+    if _KNOWN.get(key.session_uid, ((), None))[0] != place:
+        if len(_KNOWN) >= _MOST:
+            _KNOWN.clear()
+        found = controls_of(key, names)
+        _KNOWN[key.session_uid] = place, ControlsInWords(listed_controls(found), tuple(found.refused))
+    return _KNOWN[key.session_uid][1]
+
+
+def _signature(curve: Any) -> tuple[Any, ...]:
+    """Return a value that stays equal as long as a driver, and how many its owners have, does."""
+    driver = curve.driver
+    variables = tuple(
+        (v.name, v.type, t.data_path, t.bone_target, t.transform_type, t.transform_space, _count(t.id))
+        for v in driver.variables
+        for t in v.targets
+    )
+    return curve.data_path, driver.type, driver.expression, driver.is_valid, variables
+
+
+def _count(owner: bpy.types.ID | None) -> tuple[Any, ...]:
+    """Return which data-block it is, and how many drivers it has."""
+    return () if owner is None else (owner.session_uid, owner.is_editable, len(_drivers(owner)))
+
+
 def listed_controls(found: KeyControls) -> str:
     """Return the controls that are keyed, as text: "the controls 'Jaw', 'Smile' of Rig"; empty if there are none."""
     from mouthpiece.retarget.shape_keys.table import listed
@@ -383,7 +432,7 @@ def owners_of(key: bpy.types.Key) -> list[bpy.types.ID]:
     for curve in _drivers(key):
         if _KEY.match(curve.data_path):
             try:
-                found[_followed(key, curve.data_path, curve.array_index)[0].owner] = None
+                found[_traced(curve)[0].owner] = None
             except _Refused:
                 continue
     return [owner for owner in found if owner != key]

@@ -50,8 +50,8 @@ class ShapeKeyTarget:
         key = editable_keys(obj)
         table = table_of(obj)
         limits = {name: (key.key_blocks[name].slider_min, key.key_blocks[name].slider_max) for name in table.keys}
-        found = rig_controls.controls_of(key, table.keys)
-        return cls(obj.name, table, limits, strength, rig_controls.listed_controls(found), tuple(found.refused))
+        found = rig_controls.in_words(key, table.keys)
+        return cls(obj.name, table, limits, strength, found.text, found.refused)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every driven key."""

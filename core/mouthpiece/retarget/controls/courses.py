@@ -58,7 +58,7 @@ class ControlCourse:
             if own.any():
                 aims = np.stack([wanted[name] for name, mine in zip(self.names, own, strict=True) if mine])
                 moves += _nearest(values, keys[own], aims) - values[0]
-        return np.clip(self.values[self.rest] + moves, self.values[0], self.values[-1])
+        return np.asarray(np.clip(self.values[self.rest] + moves, self.values[0], self.values[-1]))
 
     def played(self, track: NDArray[np.floating]) -> Array:
         """Return the values (K, F) that the keys have for a control's values (F,)."""
@@ -95,7 +95,7 @@ def course(
         ends.append(default + sign * _reach(tried, seen) if end != default else default)
     if ends[1] - ends[0] <= 0:
         return None
-    values = np.unique(np.concatenate([np.linspace(*ends, 2 * _STEPS + 1), [default]]))
+    values = np.unique(np.concatenate([np.linspace(ends[0], ends[1], 2 * _STEPS + 1), [default]]))
     keys = _keys(follows, ranges, values)
     if not np.isfinite(keys).all() or not (np.ptp(keys, axis=1) > 1e-4).all():
         return None

@@ -28,15 +28,15 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[..., Any]]] = {
 
 
 def _clamp(value: Array, low: Any = 0.0, high: Any = 1.0) -> Array:
-    return np.minimum(np.maximum(value, low), high)
+    return np.asarray(np.minimum(np.maximum(value, low), high))
 
 
 def _most(*values: Array) -> Array:
-    return np.maximum.reduce(np.broadcast_arrays(*values))
+    return np.asarray(np.maximum.reduce(np.broadcast_arrays(*values)))
 
 
 def _least(*values: Array) -> Array:
-    return np.minimum.reduce(np.broadcast_arrays(*values))
+    return np.asarray(np.minimum.reduce(np.broadcast_arrays(*values)))
 
 
 #: Function -> what computes it, its least and its greatest number of arguments.
