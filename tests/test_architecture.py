@@ -94,6 +94,7 @@ CORE_LAYERS = {
     "retarget.shape_keys": (
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
     ),
+    "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
     "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
