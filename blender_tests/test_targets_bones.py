@@ -257,10 +257,11 @@ def test_a_rocketbox_avatar_speaks_and_blinks():
 
     def weights(name):
         index = obj.vertex_groups[name].index
-        return [sum(g.weight for g in vertex.groups if g.group == index) for vertex in obj.data.vertices]
+        found = np.array([sum(g.weight for g in vertex.groups if g.group == index) for vertex in obj.data.vertices])
+        return found / found.max()
 
     chosen = [
-        np.flatnonzero(np.array(weights(f"Bip01 {name}")) > 0.4)
+        np.flatnonzero(weights(f"Bip01 {name}") > 0.9)
         for name in ("MUpperLip", "MBottomLip", "LEyeBlinkTop", "LEyeBlinkBottom")
     ]
     means = []

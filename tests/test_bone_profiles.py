@@ -87,12 +87,14 @@ def test_eyes_and_jaw_of_a_vrm():
 #: Names of bones as published, without those of the body; of each side only the left.
 PUBLISHED = {
     "3ds Max biped face": [
-        "Bip01 MJaw", "Bip01 MBottomLip", "Bip01 LMouthBottom", "Bip01 MUpperLip", "Bip01 LUpperlip", "Bip01 LMouthCorner",
+        "Bip01 MJaw", "Bip01 MBottomLip", "Bip01 LMouthBottom", "Bip01 MUpperLip", "Bip01 LUpperlip",
+        "Bip01 LMouthCorner",
         "Bip01 LCheek", "Bip01 LEyeBlinkTop", "Bip01 LEyeBlinkBottom", "Bip01 LInnerEyebrow", "Bip01 LOuterEyebrow",
         "Bip01 LEye", "Bip01 MNose", "Bip01 LCaninus", "Bip01 LMasseter", "Bip01 MTongue", "Bip01 MMiddleEyebrow",
     ],
     "BlenRig 6": [
-        "maxi", "mouth_corner_L", "mouth_corner_mstr_L", "lip_up_ctrl_mid", "lip_up_ctrl_2_L", "lip_up_ctrl", "lip_low_ctrl_mid",
+        "maxi", "mouth_corner_L", "mouth_corner_mstr_L", "lip_up_ctrl_mid", "lip_up_ctrl_2_L", "lip_up_ctrl",
+        "lip_low_ctrl_mid",
         "lip_low_ctrl_2_L", "cheek_ctrl_L", "nostril_ctrl_L", "brow_ctrl_in_L", "brow_ctrl_curve_L", "brow_ctrl_out_L",
         "eyelid_up_ctrl_L", "eyelid_up_ctrl_2_L", "eyelid_low_ctrl_L", "eyelid_low_ctrl_2_L", "look", "eye_def_L",
     ],
@@ -105,7 +107,8 @@ PUBLISHED = {
     "Second Life Bento": [
         "mFaceJaw", "mFaceLipCornerLeft", "mFaceLipUpperCenter", "mFaceLipUpperLeft", "mFaceLipLowerCenter",
         "mFaceLipLowerLeft", "mFaceCheekUpperLeft", "mFaceNoseLeft", "mFaceEyebrowInnerLeft", "mFaceEyebrowCenterLeft",
-        "mFaceEyebrowOuterLeft", "mFaceEyeLidUpperLeft", "mFaceEyeLidLowerLeft", "mFaceEyeAltLeft", "mEyeLeft", "mFaceChin",
+        "mFaceEyebrowOuterLeft", "mFaceEyeLidUpperLeft", "mFaceEyeLidLowerLeft", "mFaceEyeAltLeft", "mEyeLeft",
+        "mFaceChin",
     ],
     "Daz Genesis 8": [
         "lowerJaw", "lLipCorner", "LipUpperMiddle", "lLipUpperInner", "LipLowerMiddle", "lLipLowerInner", "lCheekUpper",
@@ -121,7 +124,7 @@ JAWS = {
     ),
     "genesis 9": (["hip", "head", "lowerjaw", "l_eye", "r_eye"], {"lowerjaw", "l_eye", "r_eye"}),
     "unreal": (["pelvis", "head", "jaw", "eye_l", "eye_r"], {"jaw", "eye_l", "eye_r"}),
-    "a studio's": (["hero_hips", "hero_spine", "hero_neck", "hero_head", "hero_jaw", "hero_eye.L"], {"hero_jaw", "hero_eye.L"}),
+    "a studio's": (["hero_hips", "hero_spine", "hero_head", "hero_jaw", "hero_eye.L"], {"hero_jaw", "hero_eye.L"}),
     "advanced skeleton": (["Root_M", "Head_M", "Jaw_M"], {"Jaw_M"}),
 }  # fmt: skip
 
