@@ -18,7 +18,7 @@ _WORDS: Final = ("mouth", "lips", "viseme", "phoneme")
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class ChartLikeness:
     """What of an object looks like a chart: how it would be shown, the set that fits, and a sentence that says so.
 
     ``material`` is the name of the material whose picture it is; ``single`` whether that shows one picture of a
@@ -32,14 +32,14 @@ class Likeness:
     single: bool = False
 
 
-def likeness(obj: bpy.types.Object) -> Likeness | None:
+def likeness(obj: bpy.types.Object) -> ChartLikeness | None:
     """Return what of an object looks like a mouth chart; None if nothing does. Cheap enough for panels."""
     if obj.type == "MESH" and obj.data.shape_keys is not None:
         return None
     return _pictures(obj) or _mouths(obj) or _drawings(obj)
 
 
-def _pictures(obj: bpy.types.Object) -> Likeness | None:
+def _pictures(obj: bpy.types.Object) -> ChartLikeness | None:
     """Return that an object shows one of several numbered pictures."""
     for image, material in _images(obj):
         numbers = _numbers(image)
@@ -47,7 +47,7 @@ def _pictures(obj: bpy.types.Object) -> Likeness | None:
             single = image.source != "SEQUENCE"
             what = "one of" if single else "a sequence of"
             text = f"'{obj.name}' shows {what} {len(numbers)} numbered pictures, as a mouth chart does"
-            return Likeness("IMAGE", _set_of(len(numbers)), text, material, single)
+            return ChartLikeness("IMAGE", _set_of(len(numbers)), text, material, single)
     return None
 
 
@@ -79,7 +79,7 @@ def _beside(path: str, changed: int) -> list[int]:
     return numbers_beside(Path(path))
 
 
-def _mouths(obj: bpy.types.Object) -> Likeness | None:
+def _mouths(obj: bpy.types.Object) -> ChartLikeness | None:
     """Return that the children of an object are called as the mouths of a set."""
     from mouthpiece.motion.chart.charts import charts
     from mouthpiece.motion.chart.names import match_names, suited_chart
@@ -91,17 +91,17 @@ def _mouths(obj: bpy.types.Object) -> Likeness | None:
     found = suited_chart(known["rhubarb"], names, known.values())
     if len(match_names(found, names)) < _LEAST:
         return None
-    return Likeness("OBJECTS", found.name, f"Mouths of the set {found.label} lie below '{obj.name}'")
+    return ChartLikeness("OBJECTS", found.name, f"Mouths of the set {found.label} lie below '{obj.name}'")
 
 
-def _drawings(obj: bpy.types.Object) -> Likeness | None:
+def _drawings(obj: bpy.types.Object) -> ChartLikeness | None:
     """Return that a layer of a drawing, called mouth or lips, holds several drawings."""
     if obj.type != "GREASEPENCIL":
         return None
     for layer in obj.data.layers:
         if any(word in layer.name.lower() for word in _WORDS) and _LEAST <= len(layer.frames) <= _MOST:
             text = f"The layer '{layer.name}' of '{obj.name}' holds {len(layer.frames)} drawings, as a mouth chart does"
-            return Likeness("DRAWINGS", _set_of(len(layer.frames)), text)
+            return ChartLikeness("DRAWINGS", _set_of(len(layer.frames)), text)
     return None
 
 
@@ -113,7 +113,7 @@ def _set_of(count: int) -> str:
     return known.get(count, "")
 
 
-def take_up(obj: bpy.types.Object, found: Likeness) -> list[Any]:
+def take_up(obj: bpy.types.Object, found: ChartLikeness) -> list[Any]:
     """Set a chart's settings to what was recognised; a single picture becomes the sequence it belongs to.
 
     Return the pictures that became sequences.
@@ -125,9 +125,9 @@ def take_up(obj: bpy.types.Object, found: Likeness) -> list[Any]:
     if found.how != "IMAGE":
         return []
     settings.material = bpy.data.materials.get(found.material) if found.material else None
-    single = [
-        i for i, material in _images(obj) if material == found.material and found.single and len(_numbers(i)) >= _LEAST
-    ]
-    for image in single[:1]:
-        image.source = "SEQUENCE"
-    return single[:1]
+    if not found.single:
+        return []
+    shown = (image for image, material in _images(obj) if material == found.material)
+    picture = next(image for image in shown if len(_numbers(image)) >= _LEAST)
+    picture.source = "SEQUENCE"
+    return [picture]
