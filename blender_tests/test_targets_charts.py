@@ -463,7 +463,7 @@ def test_what_cannot_be_used_stays_as_it_was(tmp_path):
     for number in range(1, 7):
         picture(tmp_path / f"m{number}.png", (1, 0, 0))
     obj = scenes.face("Plane", keys=())
-    tree, node = pictured(obj, tmp_path / "m1.png", "FILE")
+    _, node = pictured(obj, tmp_path / "m1.png", "FILE")
     found = recognition.likeness(obj)
     node.image.filepath_raw = str(tmp_path / "gone" / "m1.png")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="not found"):
