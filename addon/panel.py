@@ -14,7 +14,7 @@ from mouthpiece.errors import RigError
 
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
-from .bake.panel import OfCharacter
+from .bake.panel import OfCharacter, draw_kept
 from .keys import nla
 from .targets import DRIVABLE, target_for
 from .targets.picture_rig import settings as picture_settings
@@ -111,7 +111,9 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
-    for remark in state.remarks.splitlines()[:_REMARKS]:
+    draw_kept(layout, context, again=False)
+    told = state.kept.splitlines()
+    for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:
         paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 

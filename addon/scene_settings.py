@@ -81,13 +81,23 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
-    """State of an operator that is running."""
+    """State of an operator that is running, and what the last ones had to say.
+
+    ``doing`` is the identifier of the running operator, so that its progress is shown where its button is. ``kept`` says
+    which channels of the character called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and
+    ``kept_again`` whether that was when lines were updated, not animated.
+    """
 
     running: BoolProperty()
+    doing: StringProperty()
     cancelled: BoolProperty()
     progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
     message: StringProperty()
     remarks: StringProperty()
+    kept: StringProperty()
+    kept_of: StringProperty()
+    kept_edits: BoolProperty()
+    kept_again: BoolProperty()
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -215,9 +225,10 @@ def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None
 
 @persistent
 def _forget_job(*_: Any) -> None:
-    """Clear the state of an operator that was running when the file just opened was saved."""
+    """Clear the state of an operator that was running when the file just opened was saved, and old remarks."""
     for manager in bpy.data.window_managers:
-        manager.mouthpiece.running = False
+        state = manager.mouthpiece
+        state.running, state.remarks, state.kept = False, "", ""
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))

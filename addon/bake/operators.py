@@ -7,8 +7,9 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
-from .. import compat, previews, scene_settings
+from .. import compat, previews, remarks, scene_settings
 from ..jobs import Working
 from ..reports import reports_errors
 from ..targets import find_object, target_for
@@ -80,6 +81,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         for warning in report.warnings:
             self._warn(context, warning)
         self.report({"INFO"}, report.summary())
+        bake_settings.note_kept(context, find_object(report.object), report.kept, again=False)
         previews.changed(find_object(report.object))
         compat.redraw(context)
 
@@ -122,9 +124,10 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove all lines and report how many keys went."""
         gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
-        if gone.kept:
-            self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
-        self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")
+        context.window_manager.mouthpiece.kept = ""
+        for sentence in remarks.now_yours(gone.kept):
+            self.report({"WARNING"}, sentence)
+        self.report({"INFO"}, f"Removed {counted(gone.keys, 'key')} from {counted(gone.channels, 'channel')}")
         return {"FINISHED"}
 
 
@@ -161,9 +164,11 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
         )
         for warning in done.warnings:
             self.report({"WARNING"}, warning)
-        if done.kept:
-            self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
-        self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
+        for sentence in bake_settings.note_kept(context, obj, done.kept, again=True):
+            self.report({"WARNING"}, sentence)
+        self.report(
+            {"INFO"}, f"Updated {counted(done.keys, 'key')} on {counted(done.channels, 'channel')} of {obj.name}"
+        )
         previews.changed(obj)
         compat.redraw(context)
         return {"FINISHED"}
@@ -235,9 +240,12 @@ class _Converts:
         obj.mouthpiece.layers = "LAYERS" if self.layered else "ONE"
         for warning in done.warnings:
             self.report({"WARNING"}, warning)
-        if done.kept:
-            self.report({"WARNING"}, f"{len(done.kept)} channels hold keys of your own and stay where they are")
-        self.report({"INFO"}, f"{done.keys:,} keys on {done.channels} channels of {obj.name}")
+        context.window_manager.mouthpiece.kept = ""
+        for sentence in remarks.kept(done.kept):
+            self.report({"WARNING"}, sentence)
+        where = "layers" if self.layered else "one action"
+        keys, channels = counted(done.keys, "key"), counted(done.channels, "channel")
+        self.report({"INFO"}, f"{keys} on {channels} of {obj.name} are in {where} now")
         compat.redraw(context)
         return {"FINISHED"}
 
