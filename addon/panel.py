@@ -16,6 +16,7 @@ from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
 from .keys import nla
+from .sound import timeline
 from .targets import DRIVABLE, target_for
 from .targets.picture_rig import settings as picture_settings
 
@@ -60,6 +61,8 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     else:
         layout.prop(settings, "filepath", text="File")
     layout.prop(settings, "start")
+    if settings.source == "FILE":
+        layout.prop(settings, "sequence")
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
@@ -111,6 +114,12 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
+    ends = timeline.beyond(context.scene, state.ends) if state.ends_in == context.scene.name else ""
+    if ends:
+        box = layout.box().column()
+        paragraphs.draw(box, ends, "INFO", context)
+        text = f"Extend Scene to Frame {state.ends}"
+        box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
     draw_kept(layout, context, again=False)
     told = state.kept.splitlines()
     for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:

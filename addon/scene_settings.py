@@ -44,6 +44,12 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
     sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
     filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    sequence: BoolProperty(
+        name="Add to Sequencer",
+        description="Put the file's sound into the sequencer at its start frame, unless it is there: "
+        "so you hear it when you play the scene",
+        default=True,
+    )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
         name="Head",
@@ -83,9 +89,10 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     """State of an operator that is running, and what the last ones had to say.
 
-    ``doing`` is the identifier of the running operator: its progress is shown where its button is. ``kept`` says
-    which channels of the character called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and
-    ``kept_again`` whether that was when lines were updated, not animated.
+    ``doing`` is the identifier of the running operator: its progress is shown where its button is. ``ends`` is the last
+    frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
+    called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was when
+    lines were updated, not animated.
     """
 
     running: BoolProperty()
@@ -94,6 +101,8 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
     message: StringProperty()
     remarks: StringProperty()
+    ends: IntProperty()
+    ends_in: StringProperty()
     kept: StringProperty()
     kept_of: StringProperty()
     kept_edits: BoolProperty()
@@ -228,7 +237,7 @@ def _forget_job(*_: Any) -> None:
     """Clear the state of an operator that was running when the file just opened was saved, and old remarks."""
     for manager in bpy.data.window_managers:
         state = manager.mouthpiece
-        state.running, state.remarks, state.kept = False, "", ""
+        state.running, state.remarks, state.kept, state.ends = False, "", "", 0
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))

@@ -38,6 +38,7 @@ def ready(voice, context):
     rig = scenes.armature()
     settings = context.scene.mouthpiece
     settings.source, settings.filepath, settings.start = "FILE", voice, 11
+    settings.sequence = False  # scenes are compared, and strips stay when a take is removed
     settings.head, settings.armature, settings.bone = "BONE", rig, "head"
     context.scene.render.fps = 25
     obj.mouthpiece.live = False
