@@ -91,8 +91,8 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
 
     ``doing`` is the identifier of the running operator: its progress is shown where its button is. ``ends`` is the last
     frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
-    called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was when
-    lines were updated, not animated.
+    called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was
+    when lines were updated, not animated.
     """
 
     running: BoolProperty()
