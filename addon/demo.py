@@ -181,8 +181,8 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
         obj, rig = build(context)
         rig.location = place
         add_camera_and_light(context, place)
-        settings = context.scene.mouthpiece
-        settings.head, settings.armature, settings.bone = "BONE", rig, "head"
+        settings, head = context.scene.mouthpiece, obj.mouthpiece_head
+        head.turns, head.armature, head.bone = "BONE", rig, "head"
         if self.line:
             strip = add_line(context.scene)
             if strip is not None:

@@ -15,9 +15,11 @@ from mouthpiece.errors import RigError
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
+from .characters import company
 from .keys import nla
 from .sound import timeline
 from .targets import DRIVABLE, target_for
+from .targets.head import pivots
 from .targets.picture_rig import settings as picture_settings
 
 #: At most so many remarks on the last bake are shown; all of them are in the Info editor.
@@ -82,6 +84,12 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
             _draw_beginnings(layout)
         return str(error)
     paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
+    try:
+        moved = scene_settings.coverage(context)
+    except RigError as error:
+        paragraphs.draw(box, str(error), "ERROR", context)
+        return str(error)
+    paragraphs.draw(box, moved.summary(), "INFO", context)
     return ""
 
 
@@ -144,18 +152,34 @@ class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the choice of a bone or an object."""
         column, _ = self.column(context)
-        settings: Any = context.scene.mouthpiece
-        column.prop(settings, "head", text="Turns")
-        if settings.head == "BONE":
-            column.prop(settings, "armature")
-            if settings.armature is not None:
-                column.prop_search(settings, "bone", settings.armature.data, "bones")
-        elif settings.head == "OBJECT":
-            column.prop(settings, "head_object")
-        if settings.head != "NONE":
-            column.prop(settings, "head_translation")
-            if settings.head_translation:
-                column.prop(settings, "eye_distance")
+        obj: Any = scene_settings.character(context)
+        head = obj.mouthpiece_head
+        column.prop(head, "turns")
+        if head.turns == "BONE":
+            column.prop(head, "armature")
+            if head.armature is not None:
+                column.prop_search(head, "bone", head.armature.data, "bones")
+        elif head.turns == "OBJECT":
+            column.prop(head, "object")
+            _draw_pivot(column, obj, context)
+        if head.turns != "NONE":
+            column.prop(head, "translation")
+            if head.translation:
+                column.prop(head, "eye_distance")
+
+
+def _draw_pivot(layout: Any, obj: Any, context: bpy.types.Context) -> None:
+    """Draw the point about which the object turns."""
+    head = obj.mouthpiece_head
+    row = layout.row(align=True)
+    row.prop(head, "pivot")
+    row.operator("mouthpiece.pivot_from_cursor", text="", icon="PIVOT_CURSOR")
+    if head.pivot == "OBJECT":
+        layout.prop(head, "pivot_object")
+    elif head.pivot == "PLACE":
+        layout.prop(head, "pivot_place")
+    if head.object is not None:
+        paragraphs.draw(layout, pivots.words(obj, head.object), "PIVOT_BOUNDBOX", context)
 
 
 class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
@@ -172,6 +196,10 @@ class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
             row = column.row(align=True)
             row.prop(entry, "object", text="Also")
             row.operator("mouthpiece.remove_also", text="", icon="X").index = index
+        for part in company.found(obj):
+            row = column.row(align=True)
+            row.label(text=part.name, icon="CHECKMARK", translate=False)
+            row.operator("mouthpiece.remove_also", text="", icon="X").name = part.name
         column.operator("mouthpiece.add_also", icon="ADD")
 
 
@@ -183,11 +211,10 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the options."""
-        column, _ = self.column(context)
-        settings: Any = context.scene.mouthpiece
+        column, settings = self.column(context)
         column.prop(settings, "strength", slider=True)
         column.prop(settings, "seed")
-        column.prop(settings, "replace_edited")
+        column.prop(context.scene.mouthpiece, "replace_edited")
 
 
 class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):

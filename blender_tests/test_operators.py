@@ -265,7 +265,7 @@ def test_the_demo_character_is_ready_to_speak(context):
     assert len(blocks) == 53 and all(block.value == 0.0 for block in blocks)
     assert context.scene.camera is not None
     assert disabled_reason(context) == ""
-    rig = context.scene.mouthpiece.armature
+    rig = obj.mouthpiece_head.armature
     rig.pose.bones["head"].rotation_mode = "XYZ"
     before = np.array(obj.evaluated_get(context.evaluated_depsgraph_get()).bound_box)
     rig.pose.bones["head"].rotation_euler = (0.5, 0, 0)

@@ -20,8 +20,9 @@ from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
-from ..targets import Target, find_object
-from . import convert, edits, rebuild, redial
+from ..targets import Target, coverage_of, find_object, without_mouth
+from . import convert, edits, rebuild, redial, removal
+from .claims import Claims
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
     from mouthpiece.performance import Performance
     from mouthpiece.pipeline import Options, Progress, Warned
+    from mouthpiece.retarget.coverage import Coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ class Heard:
 class Report:
     """What a bake did, for the caller to put into words.
 
-    ``targets`` has a dict for each target, the character first: object, kind, and a summary. ``clamped`` holds the
-    number of clamped frames and ``kept`` the reason why a channel was left as it was, each by channel name.
+    ``targets`` has a dict for each target, the character first: object, kind, and a summary. ``coverage`` says which
+    parts of the face move, by what, and why not the others. ``clamped`` holds the number of clamped frames and ``kept``
+    the reason why a channel was left as it was, each by channel name.
     """
 
     object: str
@@ -58,6 +61,7 @@ class Report:
     kept: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     reduction: Reduction | None = None
+    coverage: Coverage | None = None
 
     def summary(self) -> str:
         """Return one line of text for the user."""
@@ -67,8 +71,12 @@ class Report:
         return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as a dict that fits JSON."""
-        return asdict(self)
+        """Return the report as a dict that fits JSON; ``coverage`` has an entry for each part of the face."""
+        return asdict(self) | {"coverage": {} if self.coverage is None else self.coverage.as_dict()}
+
+    def coverage_lines(self) -> list[str]:
+        """Return a line of text for each part of the face: what moves it, or why nothing does."""
+        return [] if self.coverage is None else self.coverage.lines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +157,36 @@ class Bake:
         from mouthpiece.motion.dials import Dials
 
         obj = find_object(self.targets[0].object_name)
+        coverage = coverage_of(self.targets)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
+        claims = Claims.of(obj)
+        claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
         name = self.targets[0].object_name
         if convert.has_other_lines([part.owner for part in parts], self.layered):
             tidy.append(convert.turn(obj, self.layered, undo)[1])
+        if self.layered and not self.replace_edited:
+            redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard.grid)
-        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        written = writer.write(
+            parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
+            lambda owner, channel: claims.foreign(owner, channel) is not None,
+        )  # fmt: skip
+        former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
+        written.warnings += former.remarks
+        tidy.append(former.tidy)
+        rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
+        redial.renew(obj, undo, self.replace_edited, anew=True)
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
-        report.reduction = written.reduction
+        report.reduction, report.coverage = written.reduction, coverage
+        mouthless = "" if self.targets[0].kind == "HEAD" else without_mouth(self.targets[0])
+        report.warnings += [mouthless] if mouthless else []
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
@@ -197,7 +220,8 @@ class Bake:
             return
         saved = tuple(target.saved() for target in self.targets)
         dials, grid = heard.performance.dials, asdict(heard.grid)
-        line = kept_takes.KeptLine(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
+        sound = self.recording
+        line = kept_takes.KeptLine(sound.identity, sound.label, grid, saved, dials, self.error, sound.content)
         kept_takes.keep(homes[0], line, heard.performance)
 
 

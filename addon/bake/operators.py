@@ -10,6 +10,7 @@ from mouthpiece.errors import RigError
 from mouthpiece.phrases import counted
 
 from .. import compat, previews, remarks, scene_settings
+from ..characters import company
 from ..jobs import Working
 from ..reports import reports_errors
 from ..sound import timeline
@@ -149,19 +150,31 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Return whether the character has baked lines and no operator is running."""
-        found = any(map(removal.has_lines, scene_settings.owners(context)))
-        if not found:
-            cls.poll_message_set("The active character carries no take")
+        obj = scene_settings.character(context)
+        found = removal.carries(obj)
+        if obj is None:
+            cls.poll_message_set("No character is active: click one")
+        elif not found:
+            cls.poll_message_set(f"'{obj.name}' carries no take")
         return found and not context.window_manager.mouthpiece.running
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, _properties: bpy.types.OperatorProperties) -> str:
+        """Return what the button removes from whom."""
+        obj = scene_settings.character(context)
+        if obj is None or not removal.carries(obj):
+            return cls.bl_description
+        return f"Removes {removal.Carried.of(obj).summary()}. Keys of your own stay"
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove all lines and report how many keys went."""
-        gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
+        """Remove all lines the character carries and report what went and what stays."""
+        obj: Any = scene_settings.character(context)
+        carried, gone = removal.take_off(obj, context.scene.mouthpiece.replace_edited)
         context.window_manager.mouthpiece.kept = ""
         for sentence in remarks.now_yours(gone.kept):
             self.report({"WARNING"}, sentence)
-        self.report({"INFO"}, f"Removed {counted(gone.keys, 'key')} from {counted(gone.channels, 'channel')}")
+        self.report({"INFO"}, f"Removed {carried.summary()} ({counted(gone.keys, 'key')})")
         return {"FINISHED"}
 
 
@@ -336,27 +349,38 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
             except RigError as error:
                 self.report({"WARNING"}, f"'{other.name}' is left out: {error}")
                 continue
-            obj.mouthpiece.also.add().object = other
+            company.take_in(obj, other)
         return {"FINISHED"}
 
 
 class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
-    """Let an object no longer play along; keys it has stay."""
+    """Let an object no longer play along; it is not taken along again by itself."""
 
     bl_idname = "mouthpiece.remove_also"
     bl_label = "Remove"
-    bl_description = "Let the object no longer play along. Keys it has stay: remove the take first if they are to go"
+    bl_description = (
+        "Let the object no longer play along. Keys it has stay until the sound is animated again or the take is removed"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     index: bpy.props.IntProperty(name="Index", min=0)
+    name: bpy.props.StringProperty(name="Name", description="Object that plays along by itself, not on the list yet")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove the object from the list."""
-        obj = scene_settings.character(context)
-        if obj is None or self.index >= len(obj.mouthpiece.also):
+        """Remove the object from the list, and note that it is left out."""
+        obj: Any = scene_settings.character(context)
+        if obj is not None and self.name:
+            part = next((one for one in company.of(obj) if one.name == self.name), None)
+        else:
+            entries = () if obj is None else obj.mouthpiece.also
+            part = entries[self.index].object if self.index < len(entries) else None
+            if part is None and self.index < len(entries):
+                entries.remove(self.index)
+                return {"FINISHED"}
+        if part is None:
             self.report({"ERROR"}, "There is no such object on the list")
             return {"CANCELLED"}
-        obj.mouthpiece.also.remove(self.index)
+        company.leave_out(obj, part)
         return {"FINISHED"}
 
 

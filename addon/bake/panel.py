@@ -69,6 +69,11 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
             amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
+        between = column.column(align=True, heading="Between Lines")
+        between.prop(settings, "rest", slider=True)
+        row = between.row()
+        row.active = settings.rest > 0
+        row.prop(settings, "life", slider=True)
         found = redial.dialled_lines(scene_settings.character(context))
         box = column.column()
         box.active = bool(found)

@@ -21,10 +21,11 @@ from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
 from ..targets import Driven, drawers, find_object, owners_of
-from . import edits, rebuild
+from . import edits, interludes, rebuild
 from .layers import LayeredTake
 
 if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import Dials
 
 
@@ -34,12 +35,16 @@ _HEAD_DIALS: Final = ("head", "style", "smoothing", "offset")
 
 @dataclass(slots=True)
 class _Redialled:
-    """What dialling one line changes: keys, drawings that are made again, and edits that move into their layer."""
+    """What dialling one line changes: keys, drawings that are made again, and edits that move into their layer.
+
+    ``seen`` is what the line plays then.
+    """
 
     keyed: list[Changed] = field(default_factory=list)
     drawn: list[Drawings] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rescued: Rescued = field(default_factory=Rescued)
+    seen: LayeredTake | None = None
 
 
 def redial(
@@ -59,22 +64,115 @@ def redial(
     with ExitStack() as undo:
         owners = _changed_owners(obj, _chosen_lines(obj, frame), dials)
         total.warnings += shared_actions.separate(owners, undo)
+        moved = Rescued() if replace_edited else rescue_interludes(obj, undo)
+        seen: dict[str, LayeredTake] = {}
         # Each line is planned after the one before is written, as lines share curves.
         for line in _chosen_lines(obj, frame):
-            change = _changes(obj, line, dials, replace_edited, draft)
-            for changed in change.keyed:
-                carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
-                total.add(changed.written)
-            writer.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
-            grid = line.frames()
-            for drawing in change.drawn:
-                total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
-            total.warnings += change.warnings
+            seen[line.sound] = _dial(obj, line, dials, (replace_edited, draft), undo, total)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
             kept_takes.remember_dials(line, dials.saved())
+        renew(obj, undo, replace_edited, draft, seen=seen, rescued=moved)
         undo.pop_all()
     return total
+
+
+def _dial(
+    obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, how: tuple[bool, bool], undo: ExitStack,
+    total: Written, bends: tuple[Mapping[str, Any], ...] | None = None,
+) -> LayeredTake:  # fmt: skip
+    """Give the keys of one line other dials, or other ``bends``; add to ``total`` what was written.
+
+    ``how`` tells whether edited keys are replaced, and whether it is a draft. Returns what the line plays.
+    """
+    over, draft = how
+    change = _changes(obj, line, dials, over, draft, bends)
+    for changed in change.keyed:
+        carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
+        total.add(changed.written)
+    writer.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
+    grid = line.frames()
+    for drawing in change.drawn:
+        total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
+    total.warnings += change.warnings
+    assert change.seen is not None  # set by _changes
+    return change.seen
+
+
+def rescue_interludes(obj: bpy.types.Object, undo: ExitStack) -> Rescued:
+    """Move what the user changed between layered lines into the edits' layer; return what may be overwritten.
+
+    This has to be done before any line changes.
+    """
+    found, lines = Rescued(), dialled_lines(obj)
+    if any(rebuild.is_layered(line) for line in lines):
+        interludes.rescue(found, obj, lines)
+        writer.carry_out(found.plans, f"Mouthpiece {obj.name}", undo)
+    return found
+
+
+def renew(
+    obj: bpy.types.Object,
+    undo: ExitStack,
+    over: bool = False,
+    draft: bool = False,
+    anew: bool = False,
+    seen: Mapping[str, LayeredTake] | None = None,
+    rescued: Rescued | None = None,
+) -> Written:
+    """Bring up to date what depends on which lines a character speaks where: call this whenever that has changed.
+
+    Lines that touch give way to each other, and interludes are keyed before, between and after lines. ``seen`` holds
+    takes that were dialled already, by sound; the rest is as in :func:`addon.bake.interludes.renew`, and so is the
+    result.
+    """
+    from mouthpiece.motion.dials import Dials
+
+    known, lines = dict(seen or {}), dialled_lines(obj)
+    for line, bends in _other_bends(obj, lines, known):
+        known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, draft), undo, Written(), bends)
+        assert line.home is not None  # kept lines that were read have one
+        undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
+        kept_takes.remember_bends(replace(line, bends=bends))
+    ends = interludes.Ends(known)
+    return interludes.renew(obj, dialled_lines(obj), undo, over, draft, anew, ends, rescued)
+
+
+def _other_bends(
+    obj: bpy.types.Object, lines: list[kept_takes.KeptLine], seen: Mapping[str, LayeredTake]
+) -> list[tuple[kept_takes.KeptLine, tuple[Mapping[str, Any], ...]]]:
+    """Return the lines that have to give way to their neighbours otherwise than they do, each with its new bends."""
+    from mouthpiece.motion.interludes import bends
+
+    wanted: dict[str, list[Mapping[str, Any]]] = {line.sound: [] for line in lines}
+    ends = interludes.Ends({line.sound: seen[line.sound] for line in lines if line.sound in seen and not line.bends})
+    spoken = interludes.pieces(obj, lines)
+    for one, other in zip(spoken, spoken[1:], strict=False):
+        if one.line is None or other.line is None or not (_rests(one.line) or _rests(other.line)):
+            continue
+        gap = other.first - one.last - 1
+        if gap > 2 * one.line.frames().fps:
+            continue
+        straight = [replace(piece, line=replace(piece.line, bends=())) for piece in (one, other)]
+        last, first = ends.of(straight[0], False), ends.of(straight[1], True)
+        if last is None or first is None:
+            continue
+        grids = one.line.frames(), other.line.frames()
+        at = tuple(_second(grid, frame) for grid, frame in zip(grids, (one.last, other.first), strict=True))
+        found = bends(last.whole, first.whole, gap, (at[0], at[1]), (grids[0].speed, grids[1].speed))
+        for piece, some in zip((one.line, other.line), found, strict=True):
+            wanted[piece.sound] += [bend.saved() for bend in some]
+    return [(line, tuple(wanted[line.sound])) for line in lines if [*line.bends] != wanted[line.sound]]
+
+
+def _rests(line: kept_takes.KeptLine) -> bool:
+    """Return whether a line does not end as raw as its take."""
+    return float(line.dials.get("rest", 1.0)) > 0
+
+
+def _second(grid: FrameGrid, frame: int) -> float:
+    """Return the second of a take at a frame."""
+    return grid.offset + (frame - grid.origin) / grid.fps * grid.speed
 
 
 def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dials: Dials) -> list[bpy.types.ID]:
@@ -118,14 +216,19 @@ def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.K
     return chosen
 
 
-def _changes(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, over: bool, draft: bool) -> _Redialled:
-    """Return what dialling one line changes; nothing is changed yet."""
+def _changes(
+    obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, over: bool, draft: bool,
+    bends: tuple[Mapping[str, Any], ...] | None = None,
+) -> _Redialled:  # fmt: skip
+    """Return what dialling one line changes, with its own bends or others; nothing is changed yet."""
     found, layered = _Redialled(), rebuild.is_layered(line)
     if layered and not over:
         edits.rescue(found.rescued, obj, line)
-    seen, grid = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error), line.frames()
+    given = line.bends if bends is None else bends
+    seen, grid = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error, given), line.frames()
+    found.seen = seen
     for number, saved in enumerate(line.targets):
-        if saved["kind"] == "HEAD" and _has_dials(line, dials, _HEAD_DIALS):
+        if saved["kind"] == "HEAD" and bends is None and _has_dials(line, dials, _HEAD_DIALS):
             continue
         target = rebuild.target_again(obj, line, number, found.warnings)
         if target is None:

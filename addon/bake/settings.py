@@ -30,7 +30,9 @@ _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 #: Largest error of keys, as a share of full motion, unless another is chosen: nobody sees it, and few keys are left.
 ERROR = 0.01
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
-NUMBERS = ("lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset")
+NUMBERS = (
+    "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
+)  # fmt: skip
 _STYLES = (
     ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
     ("NEUTRAL", "Neutral", "Nobody in particular: the average speaker"),
@@ -111,8 +113,17 @@ class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
     )
 
 
+class MOUTHPIECE_PG_driven(bpy.types.PropertyGroup):
+    """An object that a character's lines drive, found again whatever it is called now.
+
+    ``name`` is what it was called when a line was baked.
+    """
+
+    object: PointerProperty(type=bpy.types.Object, override=_OVERRIDE)
+
+
 class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
-    """Settings of a character: target, style, emotion, dials, and how its keys are written."""
+    """Settings of a character: target, strength, style, emotion, dials, and how its keys are written."""
 
     target: EnumProperty(
         name="Target",
@@ -127,6 +138,29 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
     )
     also_index: IntProperty(name="Active", description="Chosen further object", override=_OVERRIDE)
+    left_out: CollectionProperty(
+        type=MOUTHPIECE_PG_also,
+        name="Left Out",
+        description="Objects of the character that do not play along",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    driven: CollectionProperty(type=MOUTHPIECE_PG_driven, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
+    taken_up: IntProperty(options={"HIDDEN"}, override=_OVERRIDE)
+    strength: FloatProperty(
+        name="Strength",
+        description="Factor on all face and head motion. Takes effect when the sound is animated again",
+        default=1.0,
+        min=0.0,
+        max=3.0,
+        soft_max=2.0,
+        override=_OVERRIDE,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Chooses head sway, blinks and gaze; the same seed, the same take",
+        min=0,
+        override=_OVERRIDE,
+    )
     layers: EnumProperty(
         name="Keys",
         description="Where a take's keys go. Takes effect when the sound is animated again",
@@ -207,6 +241,13 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override=_OVERRIDE,
         update=_dial_changed,
     )
+    rest: _amount(
+        "Rest",
+        "How far the face comes to rest before, between and after its lines; 0 leaves their raw ends and keys nothing "
+        "there",
+        1.0,
+    )
+    life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
     live: BoolProperty(
         name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
     )
@@ -263,7 +304,9 @@ def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:
     return scene.frame_current if settings.scope == "PLAYHEAD" else None
 
 
-_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_also, MOUTHPIECE_PG_dials))
+_register_classes, _unregister_classes = register_classes_factory(
+    (MOUTHPIECE_PG_also, MOUTHPIECE_PG_driven, MOUTHPIECE_PG_dials)
+)
 
 
 def register() -> None:

@@ -29,8 +29,10 @@ class KeptLine:
     """A line that can be dialled again: its sound, its frames, its targets and its dials.
 
     ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
-    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``home`` is where all
-    of this is stored.
+    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``content`` is the
+    SHA-256 of the sound's bytes (empty for lines of 0.4.0): lines with the same are pieces of one sound; ``bends`` is
+    how its ends give way to neighbours it touches, each as ``Bend.saved()`` returned it; ``home`` is where all of this
+    is stored.
     """
 
     sound: str
@@ -39,6 +41,8 @@ class KeptLine:
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
+    content: str = ""
+    bends: tuple[Mapping[str, Any], ...] = ()
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -48,7 +52,10 @@ class KeptLine:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
             far = float(entry.get("error", 0.0))
-            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, home)
+            content, bends = str(entry.get("content", "")), tuple(dict(item) for item in entry.get("bends", ()))
+            return cls(
+                str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, content, bends, home
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -61,6 +68,8 @@ class KeptLine:
             "targets": [dict(item) for item in self.targets],
             "dials": dict(self.dials),
             "error": self.error,
+            "content": self.content,
+            **({"bends": [dict(item) for item in self.bends]} if self.bends else {}),
         }
 
     def frames(self) -> FrameGrid:
@@ -102,6 +111,19 @@ def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
     """Store other dials with a kept line."""
     home = _home(line)
     ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
+
+
+def remember_bends(line: KeptLine) -> None:
+    """Store a kept line's bends."""
+    home = _home(line)
+    ledgers.put_line(home, _number(home, line), line.entry())
+
+
+def take_id(line: KeptLine) -> str:
+    """Return a number that tells a kept line's take from others, as text; empty if it is missing."""
+    home = _home(line)
+    content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
+    return hashlib.blake2b(content, digest_size=8).hexdigest() if isinstance(content, bytes) else ""
 
 
 @lru_cache(maxsize=4)

@@ -23,6 +23,8 @@ from .renamed_channels import renamed
 PROPERTY = "mouthpiece"
 #: Custom properties whose names begin with this hold the take of a kept line each.
 TAKE_PREFIX = "mouthpiece_take_"
+#: What the sound of a ledger line begins with that is no speech: what the face does between lines.
+INTERLUDE = "interlude:"
 
 
 def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
@@ -36,6 +38,13 @@ def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
     ledger = _noted(_text(found[0]), str(found[1].handle))
     names = renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.lines else {}
     return ledger.renamed(names) if names else Ledger(list(ledger.lines), dict(ledger.before), ledger.made_data)
+
+
+def names_now(owner: bpy.types.ID, layer: str = "") -> dict[str, str]:
+    """Return the present channel id by the one that was noted, for channels that were renamed since."""
+    found = nla.action_and_slot(owner, layer)
+    ledger = Ledger() if found is None else _noted(_text(found[0]), str(found[1].handle))
+    return renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.lines else {}
 
 
 def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:

@@ -14,6 +14,7 @@ import bpy
 from mouthpiece.errors import AudioError, RigError
 
 from .. import compat
+from . import contents
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,14 @@ class Recording:
     path: str
     placement: Placement
     packed: bytes | None = None
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of the sound's bytes, by which pieces of one sound know each other; empty if there is no file.
+
+        Any thread may ask; a long file takes a moment the first time.
+        """
+        return contents.of_file(self.path) if self.packed is None else contents.of_bytes(self.packed)
 
 
 def true_fps(scene: bpy.types.Scene) -> float:

@@ -20,6 +20,7 @@ from .drawings import Show
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
 
 #: If motion was held back on more than this share of the frames, the warning gives advice.
 _FEW: Final = 0.1
@@ -76,6 +77,13 @@ class StrokesTarget:
                 f"On {folds} of {count} frames motion was held back lest the drawing fold over itself.{more}"
             )
         return driven
+
+    def coverage(self) -> Coverage:
+        """Return which parts of the face are drawn where its handles are."""
+        from mouthpiece.retarget.coverage import Coverage
+
+        moved = dict.fromkeys(("mouth", "lids", "brows", "head"), ("strokes of the drawing",))
+        return Coverage(moved)
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -19,6 +19,7 @@ from .settings import not_editable
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,13 @@ class PortraitTarget:
         """Return one line: how many lines the portrait has."""
         spoken = len(portrait_lines.order(find_object(self.object_name).data))
         return f"Portrait: {spoken} line{'' if spoken == 1 else 's'}, rendered as frames"
+
+    def coverage(self) -> Coverage:
+        """Return that the whole face moves, as its frames are rendered."""
+        from mouthpiece.retarget.coverage import Coverage
+
+        parts = ("mouth", "lids", "gaze", "brows", "head", "teeth")
+        return Coverage(dict.fromkeys(parts, ("rendered frames",)), {"tongue": "portraits do not show it"})
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -18,6 +18,7 @@ from . import table as key_table
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
     from mouthpiece.retarget.shape_keys.lip_opening import Lips
     from mouthpiece.retarget.shape_keys.table import ShapeMap
 
@@ -72,6 +73,12 @@ class ShapeKeyTarget:
     def summary(self) -> str:
         """Return one line: how many shapes were matched, which are missing, and what is used instead."""
         return self.table.summary()
+
+    def coverage(self) -> Coverage:
+        """Return which parts of a face the table's keys move."""
+        from mouthpiece.retarget.shape_keys.key_coverage import key_coverage
+
+        return key_coverage(self.table.entries)
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

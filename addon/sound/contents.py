@@ -1,0 +1,34 @@
+"""What a sound is, wherever it lies and whatever it is called: the hash of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+#: Bytes read at a time.
+_BLOCK: Final = 1 << 20
+
+
+def of_file(path: str) -> str:
+    """Return the SHA-256 of a file; empty if it cannot be read. A file is read again only if it has changed."""
+    try:
+        about = Path(path).stat()
+        return _of_file(path, about.st_size, about.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _of_file(path: str, _size: int, _changed: int) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def of_bytes(packed: bytes) -> str:
+    """Return the SHA-256 of a packed sound: the same as of the file that was packed."""
+    return hashlib.sha256(packed).hexdigest()
