@@ -20,6 +20,7 @@ from ..keys.channels import Line, Part, Written
 from ..keys.fcurve_keys import Keys
 from ..keys.plan import Plan, Rescued, curves_by_place, plan_removal
 from . import edits, interlude_keys, interludes, layers, rebuild, redial
+from .claims import alone
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -39,10 +40,11 @@ def convert(obj: bpy.types.Object, layered: bool) -> Written:
 
     Raises RigError or TakeError, with nothing changed, if a line's take or its object is gone.
     """
-    with ExitStack() as undo:
-        total, tidy = turn(obj, layered, undo)
-        undo.pop_all()
-    tidy()
+    with alone(obj):
+        with ExitStack() as undo:
+            total, tidy = turn(obj, layered, undo)
+            undo.pop_all()
+        tidy()
     return total
 
 

@@ -21,9 +21,11 @@ from ..keys.channels import Channel, Line, Part, Written
 from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
-from ..targets import Driven, drawers, find_object, owners_of
-from . import edits, interlude_keys, interludes, rebuild
+from ..targets import Driven, drawers, find_object
+from . import edits, frame_rates, interlude_keys, interludes, rebuild
+from .claims import alone
 from .layers import LayeredTake
+from .lines import dialled_lines as dialled_lines
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -63,7 +65,7 @@ def redial(
     with nothing changed, if there is no such line or its keys may not be edited.
     """
     total = Written()
-    with ExitStack() as undo:
+    with alone(obj), ExitStack() as undo:
         owners = _changed_owners(obj, _chosen_lines(obj, frame), dials)
         total.warnings += shared_actions.separate(owners, undo)
         moved = Rescued() if replace_edited else rescue_interludes(obj, undo)
@@ -71,6 +73,7 @@ def redial(
         # Each line is planned after the one before is written, as lines share curves.
         for line in _chosen_lines(obj, frame):
             seen[line.sound] = _dial(obj, line, dials, (replace_edited, draft), undo, total)
+            total.warnings += frame_rates.remarks(obj, line)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
             kept_takes.remember_dials(line, dials.saved())
@@ -166,24 +169,6 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
                 if edits.ranges_of(owner, line.sound):
                     found[owner] = None
     return list(found)
-
-
-def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
-    """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
-    found: dict[str, kept_takes.KeptLine] = {}
-    for owner in owners_of([obj], None):
-        for line in kept_takes.lines(owner):
-            if frame is None or _is_heard(owner, line, frame):
-                found.setdefault(line.sound, line)
-    return list(found.values())
-
-
-def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:
-    """Return whether a line plays at a frame: by the ledger if it is keyed, by its grid if it is drawn."""
-    if line.home == ledgers.Home(owner):
-        grid = line.frames()
-        return grid.first <= frame <= grid.last
-    return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
 
 
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:

@@ -122,6 +122,11 @@ class DrawnTarget(Target, Protocol):
         """
         ...
 
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note the line of the sound ``before`` under ``now``; ``undo`` gets callbacks that revert it."""
+        ...
+
 
 class _KindRow(NamedTuple):
     """A kind of target: its number in .blend files, its folder and class, and its texts in the panel."""
@@ -143,6 +148,10 @@ _ROWS: Final = {
     ),
     "PICTURE": _KindRow(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
     "PORTRAIT": _KindRow(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
+    "EYEBALL": _KindRow(9, "eyeball", "EyeballTarget", "Eyeball", "An object in a face that turns with the gaze"),
+    "LOWER_TEETH": _KindRow(
+        10, "lower_teeth", "LowerTeethTarget", "Lower Teeth", "An object in a face that follows the jaw"
+    ),
     "HEAD": _KindRow(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
 #: Kinds tried for an object of each type, in this order; if all fail, the error of the first one is raised.
@@ -168,6 +177,8 @@ _WAYS_OUT: Final = {
     "CHART": "Tick at least two shapes that have a drawing under Mouth Chart, or choose another target.",
     "PICTURE": "Make the picture rig again.",
     "PORTRAIT": "Add the portrait again.",
+    "EYEBALL": "Click the face.",
+    "LOWER_TEETH": "Click the face.",
     "HEAD": "Click the face.",
 }  # fmt: skip
 #: Kinds that claim the objects made for them: a :class:`ClaimingTarget` each.

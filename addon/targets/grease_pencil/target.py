@@ -109,6 +109,15 @@ class StrokesTarget:
             return written_lines.erase(owner, warp_own, undo)
         return written_lines.erase_lines(owner, sounds, warp_own, undo)
 
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note a line under another sound."""
+        undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+        ledger = ledgers.read(owner)
+        for line in ledger.lines:
+            line.sound = now if line.sound == before else line.sound
+        ledgers.write(owner, ledger)
+
 
 def shown(obj: bpy.types.Object, performance: Performance, grid: FrameGrid, strength: float) -> tuple[Show, int]:
     """Return what a face shows on each frame of a grid, and on how many frames motion was held back from folding it."""

@@ -77,6 +77,13 @@ def erase(owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None =
     return Written()
 
 
+def rename(owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+    """Note the line of the sound ``before`` under ``now``."""
+    undo.callback(_restore, owner, owner.get(PROPERTY))
+    rows = [[now if line.sound == before else line.sound, line.first, line.last] for line in order(owner)]
+    owner[PROPERTY] = json.dumps(rows)
+
+
 def _restore(owner: bpy.types.ID, before: str | None) -> None:
     """Set the property to what it held ``before``; None removes it."""
     if before is None:

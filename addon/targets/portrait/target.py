@@ -85,10 +85,15 @@ class PortraitTarget:
 
     @classmethod
     def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
-        """Return the portrait's lines."""
+        """Return the lines of the portrait."""
         return portrait_lines.order(owner)
 
     @classmethod
     def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
         """Delete lines from the list."""
         return portrait_lines.erase(owner, undo, sounds)
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note a line under another sound."""
+        portrait_lines.rename(owner, before, now, undo)
