@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -373,8 +373,16 @@ def scene_frames(obj: bpy.types.Object) -> tuple[int, int]:
 
 
 def seed_of(obj: bpy.types.Object) -> int:
-    """Return the seed of a character's life: two characters never blink together."""
-    return int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little")
+    """Return the seed of a character's life: two characters never blink together, unless one is a copy of the other."""
+    noted = int(obj.mouthpiece.life_seed)
+    return noted or int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little") // 2 + 1
+
+
+def note_seed(obj: bpy.types.Object, undo: ExitStack) -> None:
+    """Store the seed with the character, so that it lives as before when it is renamed."""
+    if not obj.mouthpiece.life_seed and obj.is_editable:
+        undo.callback(setattr, obj.mouthpiece, "life_seed", 0)
+        obj.mouthpiece.life_seed = seed_of(obj)
 
 
 def targets_of(obj: bpy.types.Object, one: Interlude, known: dict[str, Target | None]) -> list[Target]:
