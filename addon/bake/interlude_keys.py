@@ -183,17 +183,21 @@ class _Update:
             return items, old
         left, gone = [], set[int]()
         for section, part, channel in items:
-            made = self._keys_of(section, part)[channel.name]
-            same = next(
-                (k for k, one in enumerate(old) if (one.first, one.last) == (section.first, section.last)), None
-            )
-            number = made.checksum(section.first, section.last)
-            if same is None or made.is_curved or old[same].channels[id] != number:
+            span = (section.first, section.last)
+            same = next((k for k, one in enumerate(old) if (one.first, one.last) == span), None)
+            if same is None or not self._is_like(id, self._keys_of(section, part)[channel.name], span, old[same]):
                 left.append((section, part, channel))
                 continue
             gone.add(same)
-            self._noted.setdefault(_place(section), {})[id] = number
+            self._noted.setdefault(_place(section), {})[id] = old[same].channels[id]
         return left, [one for k, one in enumerate(old) if k not in gone]
+
+    def _is_like(self, id: str, made: Keys, span: _Range, noted: ledgers.LedgerLine) -> bool:
+        """Return whether a channel was given the keys ``made`` on a range before (they may be edited since)."""
+        if not made.is_curved:
+            return made.checksum(*span) == noted.channels[id]
+        bare = self._bare_of(id)
+        return bare is not None and bare.is_like(made, [span])
 
     def _bare_of(self, id: str) -> BareKeys | None:
         """Return the keys a channel has now; None if it has no curve."""
