@@ -32,7 +32,7 @@ def empty(name, *children):
 
 
 def avatar(name="Ada", place=(0, 0, 0), rig=None):
-    """Make a head in several meshes on an armature: face, teeth, lashes, an eye without keys, a body with correctives."""
+    """Make a head in several meshes on an armature: face, teeth, lashes, an eye, and a body with correctives."""
     x, y, z = place
     made = {
         "rig": rig or scenes.armature(f"{name} Rig"),

@@ -267,7 +267,7 @@ def test_what_is_removed_is_said(tmp_path):
     animate(a)
     say(tmp_path, "second", 41)
     animate(a)
-    carried = removal.Carried.of(a)
+    carried = removal.CarriedLines.of(a)
     assert carried.summary() == "2 lines of Ada: the face of 'Ada', 'Teeth', head bone 'head' of 'Rig'"
     text = compat_description(bpy.types.MOUTHPIECE_OT_remove_take)
     assert text.startswith("Removes 2 lines of Ada")

@@ -35,7 +35,7 @@ _FULL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class FaceParts:
     """A face and the objects that lie within it, the face first."""
 
     parts: tuple[bpy.types.Object, ...]
@@ -47,7 +47,7 @@ class Face:
 
 
 def main_object(obj: bpy.types.Object) -> bpy.types.Object:
-    """Return the main object of the character that ``obj`` is a part of; ``obj`` itself if there is none, or several."""
+    """Return the main object of the character ``obj`` is a part of; itself if there is none, or several."""
     return answers.fresh("main", obj, lambda: [_main(obj)])[0]
 
 
@@ -125,7 +125,7 @@ def _neighbours(obj: bpy.types.Object) -> list[bpy.types.Object]:
     return [one for one in inside if one.parent is None and armature_of(one) is None]
 
 
-def faces_of(members: Iterable[bpy.types.Object]) -> list[Face]:
+def faces_of(members: Iterable[bpy.types.Object]) -> list[FaceParts]:
     """Return the faces among objects that may be parts of one character, each with the parts that lie within it."""
     meshes = [one for one in members if one.type == "MESH" and len(one.data.vertices)]
     ranked = sorted(((mouth_keys(one), one) for one in meshes), key=_rank)
@@ -140,7 +140,7 @@ def faces_of(members: Iterable[bpy.types.Object]) -> list[Face]:
         elif count and (not mains or (count >= _FULL * best and not _PART.search(one.name))):
             mains.append(one)
             parts[one] = [one]
-    return [Face(tuple(parts[main])) for main in mains]
+    return [FaceParts(tuple(parts[main])) for main in mains]
 
 
 def _rank(item: tuple[int, bpy.types.Object]) -> tuple[bool, bool, int, int]:
