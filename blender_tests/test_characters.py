@@ -415,3 +415,20 @@ def test_heads_go_to_the_character_by_the_command_too(tmp_path):
     assert b.mouthpiece.strength == 0.5
     assert parser.main(["bake", "--audio", line, "--object", "B"]) == 0  # as its settings have it
     assert len(spoken(b.mouthpiece_head.armature, 'pose.bones["head.B"].rotation_quaternion')) == 24
+
+
+@pytest.mark.parametrize("layers", ["ONE", "LAYERS"])
+def test_a_renamed_bone_goes_on_following(tmp_path, layers):
+    a, rig = box("A"), scenes.armature()
+    turn_by(a, rig)
+    a.mouthpiece.layers = layers
+    say(tmp_path)
+    animate(a)
+    rig.data.bones["head"].name = 'the "skull"'
+    before = seen.keys()
+    a.mouthpiece.live = False
+    a.mouthpiece.head = 0.2
+    choose(a)
+    assert bpy.ops.mouthpiece.redial() == {"FINISHED"}
+    turned = [key for key in before if "skull" in key and seen.keys()[key] != before[key]]
+    assert len(turned) == 4
