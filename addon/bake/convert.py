@@ -19,7 +19,7 @@ from ..keys import kept_takes, ledgers, nla, writer
 from ..keys.channels import Line, Part, Written
 from ..keys.fcurve_keys import Keys
 from ..keys.plan import Plan, Rescued, curves_by_place, plan_removal
-from . import edits, interludes, layers, rebuild, redial
+from . import edits, interlude_keys, interludes, layers, rebuild, redial
 from .claims import alone
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     old = _remove_keys(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
-    redial.renew(obj, undo, anew=True)
+    redial.renew(obj, undo, interlude_keys.How(anew=True))
     if layered:
         writer.carry_out(found.plans, name, undo)
     elif any(curves_by_place(owner, edits.LAYER) for owner in owners):

@@ -142,6 +142,26 @@ def put_line(home: Home, number: str, entry: Mapping[str, Any]) -> None:
     home.holder[PROPERTY] = json.dumps(stored)
 
 
+def rename_line(home: Home, before: str, now: str, number: str) -> None:
+    """Note the line of the sound ``before`` under ``now``, and what is kept of it under the key ``number``."""
+    stored, kept = _load(home.holder), _kept(home.holder)
+    entry = stored.get("slots", {}).get(home.slot)
+    for row in entry.get("takes", ()) if isinstance(entry, dict) else ():
+        if isinstance(row, list) and row and row[0] == before:
+            row[0] = now
+    for key, (slot, line) in list(kept.items()):
+        if slot != home.slot or line.get("sound") != before:
+            continue
+        kept[number] = [slot, kept.pop(key)[1] | {"sound": now}]
+        take = home.holder.pop(TAKE_PREFIX + key, None)
+        if take is not None:
+            put_bytes(home.holder, TAKE_PREFIX + number, take)
+    if kept:
+        stored["lines"] = kept
+    if stored:
+        home.holder[PROPERTY] = json.dumps(stored)
+
+
 def forget_lines(holder: bpy.types.ID) -> None:
     """Delete the ledger, the kept lines and their takes from a data-block."""
     for key in snapshot(holder):
