@@ -254,3 +254,12 @@ def test_teeth_whose_keys_move_nothing_are_told():
         point.co = rest.co
     assert company.of(face) == []
     assert "'Skull'" in company.standing(face)[0] and "move nothing" in company.standing(face)[0]
+
+
+def test_a_face_with_pins_is_found_from_its_armature():
+    rig = scenes.armature()
+    face = skinned(box("Face", keys=("a", "b")), rig)
+    skinned(box("Body", (0, 0, -0.9), (0.5, 0.3, 1.4), ("bend.L", "bend.R")), rig)
+    for _ in range(68):
+        face.mouthpiece_pins.points.add().vertex = 0
+    assert family.main_object(rig) == face
