@@ -23,8 +23,9 @@ def sway(time):
 
 
 def say(tmp_path, name="line", frame=1):
-    """Choose a take for the next character: a mouth that opens and shuts, and a head that sways."""
-    take = scenes.performance(1.0, 24.0, head=sway, jawOpen=lambda t: 0.4 - 0.4 * np.cos(9 * t), eyeBlinkLeft=0.2)
+    """Choose a take for the next character: mouth and head move. Another name is another take."""
+    far = 0.4 if name == "line" else 0.35
+    take = scenes.performance(1.0, 24.0, head=sway, jawOpen=lambda t: far - far * np.cos(9 * t), eyeBlinkLeft=0.2)
     take.save(tmp_path / f"{name}.npz")
     settings = bpy.context.scene.mouthpiece
     settings.source, settings.filepath, settings.start = "FILE", str(tmp_path / f"{name}.npz"), frame

@@ -48,7 +48,7 @@ def nodding() -> Performance:
     head[:, 0] = NODS
     still, pair = np.zeros((count, 68, 3), np.float32), np.zeros((count, 2), np.float32)
     arkit = np.zeros((count, len(ARKIT_NAMES)), np.float32)
-    return Performance(still, np.zeros((68, 3), np.float32), arkit, head, pair, pair, np.zeros(count), 25.0)
+    return Performance(still, np.zeros((68, 3), np.float32), arkit, head, pair, pair, np.zeros(count, np.float32), 25.0)
 
 
 def main() -> int:

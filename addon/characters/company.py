@@ -83,20 +83,29 @@ def _looked_at(obj: bpy.types.Object) -> Iterator[tuple[bpy.types.Object, str]]:
         return
     eyes = [part for eye in _eyes(obj) for part in eye]
     for part in _parts(obj):
-        if part.data.shape_keys is not None:
-            if _plays_along(obj, part):
-                yield part, ""
-            elif part.mouthpiece.target == "AUTO" and _keyed_as(part):
-                yield part, f"'{part.name}'. {_why_not_keyed(part)}"
-        elif part in eyes:
-            yield part, _hindered(part)
-        elif _meant(part) == "gaze" and _near_eyes(obj, part) is None:
-            if _is_between_eyes(obj, part):
-                yield part, f"'{part.name}' holds both eyes in one mesh, which cannot be turned one by one"
-        elif _meant(part) == "teeth":
-            why = _why_not_lower(obj, part)
-            if why != _UPPER_ROW:
-                yield part, why
+        why = _why_still(obj, part) if part.data.shape_keys is not None else _why_not_moved(obj, part, part in eyes)
+        if why is not None:
+            yield part, why
+
+
+def _why_still(obj: bpy.types.Object, part: bpy.types.Object) -> str | None:
+    """Return why the keys of a part of a face are not driven, "" if they are; None if it need not move."""
+    if _plays_along(obj, part):
+        return ""
+    if part.mouthpiece.target == "AUTO" and _keyed_as(part):
+        return f"'{part.name}'. {_why_not_keyed(part)}"
+    return None
+
+
+def _why_not_moved(obj: bpy.types.Object, part: bpy.types.Object, is_eye: bool) -> str | None:
+    """Return why a part of a face without keys does not move as a whole, "" if it does; None if it need not move."""
+    if is_eye:
+        return _hindered(part)
+    named = _meant(part)
+    if named == "gaze" and _is_between_eyes(obj, part):
+        return f"'{part.name}' holds both eyes in one mesh, which cannot be turned one by one"
+    why = _why_not_lower(obj, part) if named == "teeth" else _UPPER_ROW
+    return None if why == _UPPER_ROW else why
 
 
 def _parts(obj: bpy.types.Object) -> list[bpy.types.Object]:
@@ -108,7 +117,7 @@ def _parts(obj: bpy.types.Object) -> list[bpy.types.Object]:
 def _plays_along(face: bpy.types.Object, part: bpy.types.Object) -> bool:
     """Return whether a part of a face has keys that can be driven, and is no character of its own.
 
-    They are known by themselves, or they are keys of the face, be it behind a beginning of their own (``teeth_jawOpen``).
+    They are known by themselves, or they are called as those of the face.
     """
     if part.mouthpiece.target != "AUTO" or len(part.mouthpiece.also):
         return False
