@@ -173,7 +173,7 @@ def _driven(
         label = f"head bone '{bone}' of '{other.name}'" if bone else f"the head '{other.name}'"
     else:
         label = f"the face of '{other.name}'" if number == 0 else f"'{other.name}'"
-    scope = getattr(kind, "scope", None)
+    scope: Any = getattr(kind, "scope", None)
     narrow = scope is not None and not (number == 0 and other == obj and obj.type == "ARMATURE")
     places = []
     for owner in kind.owners(other) if number else owners_of([other], None):

@@ -164,7 +164,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         obj = scene_settings.character(context)
         if obj is None or not removal.carries(obj):
             return cls.bl_description
-        return f"Removes {removal.Carried.of(obj).summary()}. Keys of your own stay"
+        return f"Removes {removal.CarriedLines.of(obj).summary()}. Keys of your own stay"
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -372,7 +372,7 @@ class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
         if obj is not None and self.name:
             part = next((one for one in company.of(obj) if one.name == self.name), None)
         else:
-            entries = () if obj is None else obj.mouthpiece.also
+            entries: Any = () if obj is None else obj.mouthpiece.also
             part = entries[self.index].object if self.index < len(entries) else None
             if part is None and self.index < len(entries):
                 entries.remove(self.index)
