@@ -14,11 +14,13 @@ from mouthpiece.errors import RigError
 
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
-from .bake.panel import OfCharacter
+from .bake.panel import OfCharacter, draw_kept
 from .characters import company
 from .keys import nla
+from .sound import timeline
 from .targets import DRIVABLE, target_for
 from .targets.head import pivots
+from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
 from .targets.picture_rig import settings as picture_settings
 
 #: At most so many remarks on the last bake are shown; all of them are in the Info editor.
@@ -62,12 +64,16 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     else:
         layout.prop(settings, "filepath", text="File")
     layout.prop(settings, "start")
+    if settings.source == "FILE":
+        layout.prop(settings, "sequence")
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     """Draw the character and its target; return the error that was drawn because it has none, or ""."""
     obj: Any = scene_settings.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
+        if obj is not None:
+            draw_chart_offer(layout, obj, context)
         _draw_beginnings(layout)
         return ""
     box = layout.box().column(align=True)
@@ -77,6 +83,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
         target = target_for(obj, 1.0, obj.mouthpiece.target)
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
+        draw_chart_offer(layout, obj, context)
         if obj.type == "MESH" and obj.data.shape_keys is None:
             _draw_beginnings(layout)
         return str(error)
@@ -119,7 +126,15 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
-    for remark in state.remarks.splitlines()[:_REMARKS]:
+    ends = timeline.beyond(context.scene, state.ends) if state.ends_in == context.scene.name else ""
+    if ends:
+        box = layout.box().column()
+        paragraphs.draw(box, ends, "INFO", context)
+        text = f"Extend Scene to Frame {state.ends}"
+        box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
+    draw_kept(layout, context, again=False)
+    told = state.kept.splitlines()
+    for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:
         paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 

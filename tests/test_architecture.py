@@ -94,6 +94,7 @@ CORE_LAYERS = {
     "retarget.shape_keys": (
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
     ),
+    "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
     "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
@@ -129,7 +130,7 @@ INTERFACE = (
 )
 #: The add-on from the ground up. A module imports from its own layer and those below; a star is one word.
 ADDON_LAYERS = (
-    ("compat", "paragraphs", "preferences", "previews", "reports", "sub_panels"),
+    ("compat", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
     ("jobs", "keys.*"),
     ("sound.*",),
     ("targets",),
@@ -155,6 +156,7 @@ ENTRIES = 12
 CROWDED = {
     "addon/bake": "a bake, and what else is done with its lines: adjusted, converted, removed, known again, rest between them",
     "addon": "the folders of the add-on, and beside them what all of them share",
+    "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.phrases import counted
 
+from .. import remarks
 from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, coverage_of, find_object, without_mouth
-from . import convert, edits, line_identity, rebuild, redial, removal
+from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
 
@@ -67,7 +69,8 @@ class Report:
 
     def summary(self) -> str:
         """Return one line of text for the user."""
-        what = f"{self.keys:,} keys on {self.channels} channels of {self.object}" if self.channels else self.object
+        keyed = f"{counted(self.keys, 'key')} on {counted(self.channels, 'channel')} of {self.object}"
+        what = keyed if self.channels else self.object
         text = f"{what}, frames {self.first} to {self.last}"
         return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
@@ -88,7 +91,7 @@ class Bake:
     full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
-    replaced by those saved with a take.
+    replaced by those saved with a take. ``remarks`` are what the report shall say besides.
     """
 
     recording: recordings.Recording
@@ -100,6 +103,7 @@ class Bake:
     style_from: str = ""
     layered: bool = False
     error: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
@@ -141,15 +145,17 @@ class Bake:
         Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """
         tidy: list[Callable[[], None]] = []
-        with ExitStack() as undo:
-            report = self._write(heard, undo, tidy)
-            undo.pop_all()
-        for last in tidy:
-            last()
+        claims = Claims.of(find_object(self.targets[0].object_name))
+        with claims.alone():
+            with ExitStack() as undo:
+                report = self._write(heard, claims, undo, tidy)
+                undo.pop_all()
+            for last in tidy:
+                last()
         return report
 
-    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
-        """Write as :meth:`write` does.
+    def _write(self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Write as :meth:`write` does, for a character with those claims.
 
         Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
         """
@@ -162,7 +168,7 @@ class Bake:
         sha256 = heard.performance.audio_sha256
         owners = [part.owner for one in driven for part in one.parts]
         line_identity.take_over(obj, owners, self.recording, self._kept_line(heard), sha256, undo)
-        claims = Claims.of(obj)
+        claims = Claims.of(obj)  # again: lines may have been renamed
         claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
@@ -173,16 +179,13 @@ class Bake:
         if self.layered and not self.replace_edited:
             redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard)
-        written = writer.write(
-            parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
-            lambda owner, channel: claims.foreign(owner, channel) is not None,
-        )  # fmt: skip
+        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
         written.warnings += former.remarks
         tidy.append(former.tidy)
         rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
-        redial.renew(obj, undo, self.replace_edited, anew=True)
+        redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True))
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
@@ -192,7 +195,11 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += written.warnings + _kept_warnings(written.kept)
+        report.warnings += [*written.warnings, *remarks.kept(written.kept), *self.remarks]
+        keyed = [
+            replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
+        ]
+        tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 
     def _rescued(self, obj: bpy.types.Object, line: Line, heard: Heard) -> Rescued:
@@ -247,11 +254,3 @@ def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
 def _target_entry(target: Target) -> dict[str, str]:
     """Return what a report says of a target."""
     return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
-
-
-def _kept_warnings(kept: dict[str, str]) -> list[str]:
-    """Return a sentence for each reason why channels were kept."""
-    reasons: dict[str, list[str]] = {}
-    for name, reason in kept.items():
-        reasons.setdefault(reason, []).append(name)
-    return [f"Kept as they were ({reason}): {', '.join(names)}" for reason, names in reasons.items()]

@@ -33,8 +33,8 @@ class KeptLine:
     SHA-256 of the sound's bytes (empty for lines of 0.4.0): lines with the same are pieces of one sound. ``begin`` is
     the second of the sound at which the take begins, which is cut to what the line needs. ``place`` is where the
     sound's file was: relative to the .blend file (``//``) or only its name, never a full path. ``bends`` is how its
-    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it; ``home`` is where all of this is
-    stored.
+    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
+    to since 0.4.0, which knew no interludes; ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -46,7 +46,7 @@ class KeptLine:
     content: str = ""
     begin: float = 0.0
     place: str = ""
-    bends: tuple[Mapping[str, Any], ...] = ()
+    bends: tuple[Mapping[str, Any], ...] | None = None
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -59,7 +59,7 @@ class KeptLine:
             sound, label, grid = str(entry["sound"]), str(entry["label"]), dict(entry["grid"])
             content, begin = str(entry.get("content", "")), float(entry.get("begin", 0.0))
             place = str(entry.get("place", _place_before(sound)))
-            bends = tuple(dict(item) for item in entry.get("bends", ()))
+            bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
             return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, home)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
@@ -76,7 +76,7 @@ class KeptLine:
             "content": self.content,
             "begin": self.begin,
             "place": self.place,
-            **({"bends": [dict(item) for item in self.bends]} if self.bends else {}),
+            **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
         }
 
     def second_at(self, frame: float) -> float:
