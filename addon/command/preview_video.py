@@ -97,7 +97,8 @@ def _sound_strip(scene: bpy.types.Scene, recording: recordings.Recording) -> Ite
     strips = compat.strips_of(scene.sequence_editor_create())
     taken = {strip.channel for strip in compat.all_strips(scene)}
     channel = next(number for number in range(1, 200) if number not in taken)
-    strip = strips.new_sound("Mouthpiece Preview", recording.path, channel, round(recording.placement.origin))
+    start = round(recording.placement.origin / recordings.pace(scene))
+    strip = strips.new_sound("Mouthpiece Preview", recording.path, channel, start)
     try:
         yield
     finally:
