@@ -69,7 +69,12 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
     sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
-    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    filepath: StringProperty(
+        name="File",
+        description="Sound file or take (.npz) to speak",
+        subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
         name="Head",
@@ -188,7 +193,7 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
             f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
             "strip in the scene."
         )
-    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source, context.scene)
 
 
 def bake_of(context: bpy.types.Context) -> Bake:
@@ -213,6 +218,7 @@ def bake_of(context: bpy.types.Context) -> Bake:
         style_from=style_from,
         layered=obj.mouthpiece.layers == "LAYERS",
         error=round(obj.mouthpiece.reduce, 6),
+        remarks=tuple(company.standing(obj)),
     )
 
 
@@ -237,7 +243,7 @@ def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") ->
     mouthless = without_mouth(first)
     if mouthless:
         raise RigError(mouthless)
-    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+    return first, *(company.target_of(obj, other, strength) for other in also(obj))
 
 
 def coverage(context: bpy.types.Context) -> Coverage:
