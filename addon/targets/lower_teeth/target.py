@@ -37,7 +37,9 @@ class LowerTeethTarget:
         """Return the target for an object on the list of a face; raises RigError if there is none, or it has no jaw."""
         face = leader(obj)
         if face is None:
-            raise RigError(f"'{obj.name}' is on no face's list. Click the face, and add it under Teeth, Tongue & Lashes.")
+            raise RigError(
+                f"'{obj.name}' is on no face's list. Click the face, and add it under Teeth, Tongue & Lashes."
+            )
         return cls.beside(face, obj, strength)
 
     @classmethod

@@ -377,14 +377,15 @@ def _shortfall(
 
 @dataclass(frozen=True, slots=True)
 class ControlsInWords:
-    """The controls that are keyed, as text, and the keys whose drivers cannot be followed: names only."""
+    """The controls that are keyed, as text, the keys they play, and those whose drivers cannot be followed: names."""
 
     text: str = ""
+    played: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
 
-#: What was found last, by shape-key data-block, with what it depends on.
-_KNOWN: Final[dict[int, tuple[tuple[Any, ...], ControlsInWords]]] = {}
+#: What was found last, by shape-key data-block and names, with the drivers it was found for.
+_KNOWN: Final[dict[tuple[int, tuple[str, ...]], tuple[tuple[Any, ...], ControlsInWords]]] = {}
 _MOST: Final = 64
 
 
@@ -393,13 +394,16 @@ def in_words(key: bpy.types.Key, names: tuple[str, ...]) -> ControlsInWords:
     drivers = _drivers(key)
     if not drivers:
         return ControlsInWords()
-    place = (names, tuple(map(_signature, drivers)))
-    if _KNOWN.get(key.session_uid, ((), None))[0] != place:
-        if len(_KNOWN) >= _MOST:
-            _KNOWN.clear()
-        found = controls_of(key, names)
-        _KNOWN[key.session_uid] = place, ControlsInWords(listed_controls(found), tuple(found.refused))
-    return _KNOWN[key.session_uid][1]
+    place, signature = (key.session_uid, names), tuple(map(_signature, drivers))
+    known = _KNOWN.get(place)
+    if known is not None and known[0] == signature:
+        return known[1]
+    if len(_KNOWN) >= _MOST:
+        _KNOWN.clear()
+    found = controls_of(key, names)
+    words = ControlsInWords(listed_controls(found), tuple(found.played), tuple(found.refused))
+    _KNOWN[place] = signature, words
+    return words
 
 
 def _signature(curve: Any) -> tuple[Any, ...]:
