@@ -175,9 +175,10 @@ def _driven(
         label = f"the face of '{other.name}'" if number == 0 else f"'{other.name}'"
     scope = getattr(kind, "scope", None)
     narrow = scope is not None and not (number == 0 and other == obj and obj.type == "ARMATURE")
+    controls = kind.shared(other) if hasattr(kind, "shared") else {}
     places = []
     for owner in kind.owners(other) if number else owners_of([other], None):
-        prefixes = scope(saved) if narrow and owner == _animated(other, saved) else ("",)
+        prefixes = scope(saved) if narrow and owner == _animated(other, saved) else controls.get(owner, ("",))
         places += [(owner, _prefix_now(owner, prefix), label, copied) for prefix in prefixes]
     return places
 

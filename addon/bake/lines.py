@@ -14,9 +14,20 @@ def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> lis
     found: dict[str, kept_takes.KeptLine] = {}
     for owner in owners_of([obj], None):
         for line in kept_takes.lines(owner):
+            if obj is not None and _is_anothers(obj, owner, line):
+                continue
             if frame is None or _is_heard(owner, line, frame):
                 found.setdefault(line.sound, line)
     return list(found.values())
+
+
+def _is_anothers(obj: bpy.types.Object, owner: bpy.types.ID, line: kept_takes.KeptLine) -> bool:
+    """Return whether a line that is kept in a rig belongs to another character that is played by that rig as well."""
+    name = str(line.targets[0]["object_name"])
+    if name == obj.name or owner in (obj, obj.data, getattr(obj.data, "shape_keys", None)):
+        return False
+    other = bpy.data.objects.get(name)
+    return other is not None and other != obj and other != owner and owner in owners_of([other], None)
 
 
 def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:

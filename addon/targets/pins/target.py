@@ -146,6 +146,12 @@ class SolvedTarget:
         key = obj.data.shape_keys if obj.type == "MESH" else None
         return [] if key is None else [key, *controls.owners_of(key)]
 
+    @classmethod
+    def shared(cls, obj: bpy.types.Object) -> Mapping[bpy.types.ID, tuple[str, ...]]:
+        """Return the ids of a rig's control channels by data-block, into which others may write as well."""
+        key = obj.data.shape_keys if obj.type == "MESH" else None
+        return {} if key is None else controls.channels_of(key)
+
 
 def _curves(
     key: bpy.types.Key,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...keys import rna_values
 from ...keys.channels import Channel, Part
+from ...keys.fcurve_keys import channel_id
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.controls.courses import ControlCourse, Follows
@@ -432,11 +433,18 @@ def listed_controls(found: KeyControls) -> str:
 
 def owners_of(key: bpy.types.Key) -> list[bpy.types.ID]:
     """Return the data-blocks of all controls that a mesh's keys can be played by, but for the keys themselves."""
-    found: dict[bpy.types.ID, None] = {}
+    return list(channels_of(key))
+
+
+def channels_of(key: bpy.types.Key) -> dict[bpy.types.ID, tuple[str, ...]]:
+    """Return the ids of the channels of all controls that a mesh's keys can be played by, by data-block."""
+    found: dict[bpy.types.ID, dict[str, None]] = {}
     for curve in _drivers(key):
         if _KEY.match(curve.data_path):
             try:
-                found[_traced(curve)[0].owner] = None
+                place, _ = _traced(curve)
             except _Refused:
                 continue
-    return [owner for owner in found if owner != key]
+            if place.owner != key:
+                found.setdefault(place.owner, {})[channel_id(place.path, place.index)] = None
+    return {owner: tuple(ids) for owner, ids in found.items()}

@@ -99,6 +99,12 @@ class ShapeKeyTarget:
         key = obj.data.shape_keys if obj.type == "MESH" else None
         return [] if key is None else [key, *rig_controls.owners_of(key)]
 
+    @classmethod
+    def shared(cls, obj: bpy.types.Object) -> Mapping[bpy.types.ID, tuple[str, ...]]:
+        """Return the ids of a rig's control channels by data-block, into which others may write as well."""
+        key = obj.data.shape_keys if obj.type == "MESH" else None
+        return {} if key is None else rig_controls.channels_of(key)
+
     def _lips(self, obj: bpy.types.Object, key: bpy.types.Key) -> Lips | None:
         """Return the measured lips of the face that the mesh plays along with, else its own."""
         face = named_leader(obj)
