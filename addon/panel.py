@@ -14,9 +14,10 @@ from mouthpiece.errors import RigError
 
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
-from .bake.panel import OfCharacter
+from .bake.panel import OfCharacter, draw_kept
 from .characters import company
 from .keys import nla
+from .sound import timeline
 from .targets import DRIVABLE, target_for
 from .targets.head import pivots
 from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
@@ -63,6 +64,8 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     else:
         layout.prop(settings, "filepath", text="File")
     layout.prop(settings, "start")
+    if settings.source == "FILE":
+        layout.prop(settings, "sequence")
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
@@ -123,7 +126,15 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
-    for remark in state.remarks.splitlines()[:_REMARKS]:
+    ends = timeline.beyond(context.scene, state.ends) if state.ends_in == context.scene.name else ""
+    if ends:
+        box = layout.box().column()
+        paragraphs.draw(box, ends, "INFO", context)
+        text = f"Extend Scene to Frame {state.ends}"
+        box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
+    draw_kept(layout, context, again=False)
+    told = state.kept.splitlines()
+    for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:
         paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 

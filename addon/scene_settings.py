@@ -75,6 +75,12 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )
+    sequence: BoolProperty(
+        name="Add to Sequencer",
+        description="Put the file's sound into the sequencer at its start frame, unless it is there: "
+        "so you hear it when you play the scene",
+        default=True,
+    )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
         name="Head",
@@ -135,13 +141,26 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
-    """State of an operator that is running."""
+    """State of an operator that is running, and what the last ones had to say.
+
+    ``doing`` is the identifier of the running operator: its progress is shown where its button is. ``ends`` is the last
+    frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
+    called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was
+    when lines were updated, not animated.
+    """
 
     running: BoolProperty()
+    doing: StringProperty()
     cancelled: BoolProperty()
     progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
     message: StringProperty()
     remarks: StringProperty()
+    ends: IntProperty()
+    ends_in: StringProperty()
+    kept: StringProperty()
+    kept_of: StringProperty()
+    kept_edits: BoolProperty()
+    kept_again: BoolProperty()
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -269,9 +288,10 @@ def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
 
 @persistent
 def _forget_job(*_: Any) -> None:
-    """Clear the state of an operator that was running when the file just opened was saved."""
+    """Clear the state of an operator that was running when the file just opened was saved, and old remarks."""
     for manager in bpy.data.window_managers:
-        manager.mouthpiece.running = False
+        state = manager.mouthpiece
+        state.running, state.remarks, state.kept, state.ends = False, "", "", 0
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))

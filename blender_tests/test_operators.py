@@ -26,6 +26,7 @@ def ready(voice, context):
     obj.mouthpiece.density = "EVERY"
     settings = context.scene.mouthpiece
     settings.source, settings.filepath, settings.start = "FILE", voice, 11
+    settings.sequence = False  # scenes are compared, and strips stay when a take is removed
     return obj
 
 

@@ -129,8 +129,7 @@ def outside(*arguments: object) -> subprocess.CompletedProcess[str]:
 def lacking(kept: Any, now: Any, where: str = "") -> list[str]:
     """Return what of saved settings is not as it was; settings that are new are no matter.
 
-    Blender does not save what was never changed, so a new default is found in old files too: keys are reduced by default
-    since 0.5.
+    Blender does not save what was never changed: new defaults are found in old files too, such as few keys.
     """
     if where.endswith(".mouthpiece.reduce") and kept == 0.0 and now == pytest.approx(0.01):
         return []

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.phrases import counted
 
+from .. import remarks
 from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
@@ -67,7 +69,8 @@ class Report:
 
     def summary(self) -> str:
         """Return one line of text for the user."""
-        what = f"{self.keys:,} keys on {self.channels} channels of {self.object}" if self.channels else self.object
+        keyed = f"{counted(self.keys, 'key')} on {counted(self.channels, 'channel')} of {self.object}"
+        what = keyed if self.channels else self.object
         text = f"{what}, frames {self.first} to {self.last}"
         return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
@@ -192,7 +195,7 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += [*written.warnings, *_kept_warnings(written.kept), *self.remarks]
+        report.warnings += [*written.warnings, *remarks.kept(written.kept), *self.remarks]
         keyed = [
             replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
         ]
@@ -251,11 +254,3 @@ def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
 def _target_entry(target: Target) -> dict[str, str]:
     """Return what a report says of a target."""
     return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
-
-
-def _kept_warnings(kept: dict[str, str]) -> list[str]:
-    """Return a sentence for each reason why channels were kept."""
-    reasons: dict[str, list[str]] = {}
-    for name, reason in kept.items():
-        reasons.setdefault(reason, []).append(name)
-    return [f"Kept as they were ({reason}): {', '.join(names)}" for reason, names in reasons.items()]

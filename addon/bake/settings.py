@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from bpy.props import (
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import AudioError, MouthpieceError
 
-from .. import compat, previews
+from .. import compat, previews, remarks
 from ..targets import kind_items
 from . import redial
 
@@ -72,9 +73,21 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
+        note_kept(context, obj, done.kept, again=True)
         previews.changed(obj)
     except MouthpieceError as error:
         state.remarks = str(error)
+
+
+def note_kept(context: bpy.types.Context, obj: bpy.types.Object, kept: Mapping[str, str], again: bool) -> list[str]:
+    """Note for the panel which channels of a character did not follow (the reason by name); return it as sentences.
+
+    ``again`` is whether they were updated, not animated.
+    """
+    state, sentences = context.window_manager.mouthpiece, remarks.kept(kept)
+    state.kept, state.kept_of = "\n".join(sentences), obj.name
+    state.kept_edits, state.kept_again = remarks.EDITED in kept.values(), again
+    return sentences
 
 
 def _amount(name: str, text: str, most: float = 2.0, default: float = 1.0, least: float = 0.0) -> Any:

@@ -15,7 +15,7 @@ from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Report
 from ..characters import company, heads
 from ..jobs import drain
-from ..sound import recordings, strips
+from ..sound import recordings, strips, timeline
 from ..targets import find_object
 from ..targets.bones import mapping as bone_mapping
 from ..targets.head.eye_distance import measured_eye_distance
@@ -58,6 +58,11 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     from mouthpiece.cli.dial import strength
 
     keys = parser.add_argument_group("keys")
+    keys.add_argument(
+        "--sequence", action=argparse.BooleanOptionalAction, default=None,
+        help="put the sound of --audio into the scene's sequencer, unless it is there (default: as set, yes)",
+    )  # fmt: skip
+    keys.add_argument("--extend", action="store_true", help="let the scene end with the line, if it ends earlier")
     keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
     keys.add_argument(
         "--strength", type=strength, metavar="X", help="factor on all motion (default: as the character has it, or 1)"
@@ -190,6 +195,7 @@ def run(options: argparse.Namespace) -> int:
         _check_outputs(options)
         bake = bake_of(options)
         report = _drain(bake, teller, subject)
+        _put_on_timeline(options, bake, report, teller, subject)
         result |= report.as_dict()
         _save(options, result)
         _render(options, bake, report, result, teller)
@@ -209,6 +215,20 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if options.render is not None:
         blend_files.check(options.render, options.force)
         preview_video.check(bpy.context.scene)
+
+
+def _put_on_timeline(options: argparse.Namespace, bake: Bake, report: Report, teller: Any, subject: str) -> None:
+    """Make the line heard and the scene long enough, or say that it is not, as the options want it."""
+    scene = bpy.context.scene
+    wanted = scene.mouthpiece.sequence if options.sequence is None else options.sequence
+    remarks = timeline.put(scene, bake.recording) if options.audio and wanted else []
+    if options.extend:
+        scene.frame_end = max(scene.frame_end, report.last)
+    elif timeline.beyond(scene, report.last):
+        remarks.append(f"{timeline.beyond(scene, report.last)} Give --extend to let it end with the line.")
+    for remark in remarks:
+        teller.warning(subject, remark)
+    report.warnings += remarks
 
 
 def _summaries(report: Report) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
+from mouthpiece.phrases import counted
 from numpy.typing import NDArray
 
 from .fcurve_keys import Keys, channel_id
@@ -160,8 +161,7 @@ class Reduction:
 
     def summary(self) -> str:
         """Return one line of text for a report."""
-        share = self.keys / self.frames if self.frames else 1.0
-        return f"{self.keys:,} keys for {self.frames:,} values ({share:.0%}), largest error {self.error:.2g}"
+        return f"{counted(self.keys, 'key')} instead of {self.frames:,}, off by at most {self.error:.2g}"
 
 
 @dataclass(slots=True)

@@ -191,16 +191,16 @@ def _resume_own(owner: Any, ledger: ledgers.DrawingLedger, undo: ExitStack) -> N
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        for drawn in ledger.lines:
-            frame = drawn.last + 1
-            sources = layer_plan.Sources(layer, ledger)
+        sources, present = layer_plan.Sources(layer, ledger), set(frames.table(layer))
+        ends = sorted({drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)} - present)
+        for frame in ends:
             source = sources.at(frame)
-            if not drawn.layers.get(name) or frame in frames.table(layer) or source is None:
+            if source is None:
                 continue
             place = sources.places[source]
-            frames.repeat(layer, place, frame, frames.table(layer)[place].keyframe_type)
+            made = frames.repeat(layer, place, frame, frames.kind_of(layer, place))
             undo.callback(layer.frames.remove, frame)
-            ledger.ends.setdefault(name, {})[frame] = frames.checksum(frames.table(layer)[frame].drawing)
+            ledger.ends.setdefault(name, {})[frame] = frames.checksum(made.drawing)
 
 
 def _remarks(plans: list[layer_plan.LayerPlan], warp_own: bool) -> list[str]:
