@@ -80,7 +80,7 @@ def shown(obj, vertex=0):
 
 def baked(obj, take, layered=False, error=0.0, sound="line"):
     """Bake a take onto an object and return the report."""
-    recording = recordings.Recording(sound, sound, "", recordings.Placement(25.0, 1.0))
+    recording = recordings.Recording(sound, sound, "", recordings.Placement(25.0, 1.0), sound.encode())
     return Bake(recording, (target_for(obj),), layered=layered, error=error).write(Heard(take, GRID))
 
 
