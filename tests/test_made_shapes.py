@@ -164,10 +164,8 @@ def test_on_a_head_of_others_the_jaw_is_as_they_sculpted_it(donor):
         names, theirs = stored["expr_names"].tolist(), stored["expr"].astype(float)
     edges = np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)])
     pins = recognise(points)[1]
-    unit = np.linalg.norm(points[pins[45]] - points[pins[36]])
-    face = np.linalg.norm(points - points[pins[33]], axis=1) < 1.1 * unit
-    face &= Surface.of(points, edges).piece == Surface.of(points, edges).piece[pins[33]]
-    least = {"jawOpen": 0.92, "mouthSmileLeft": 0.8, "mouthPucker": 0.8, "eyeBlinkLeft": 0.6, "mouthFrownLeft": 0.75}
+    face = slice(9409)  # as published: the face without ears, neck and mouth
+    least = {"jawOpen": 0.9, "mouthSmileLeft": 0.8, "mouthPucker": 0.85, "eyeBlinkLeft": 0.8, "mouthFrownLeft": 0.8}
     for shape in made(PinnedHead(points, edges, pins), donor, list(least)):
         own = theirs[names.index(re.sub("Left$", "_L", shape.name))]
         a, b = shape.delta[face].ravel(), own[face].ravel()
