@@ -14,9 +14,13 @@ from mouthpiece.errors import RigError
 
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
-from .bake.panel import OfCharacter
+from .bake.panel import OfCharacter, draw_kept
+from .characters import company
 from .keys import nla
+from .sound import timeline
 from .targets import DRIVABLE, target_for
+from .targets.head import pivots
+from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
 from .targets.picture_rig import settings as picture_settings
 
 #: At most so many remarks on the last bake are shown; all of them are in the Info editor.
@@ -60,12 +64,16 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     else:
         layout.prop(settings, "filepath", text="File")
     layout.prop(settings, "start")
+    if settings.source == "FILE":
+        layout.prop(settings, "sequence")
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     """Draw the character and its target; return the error that was drawn because it has none, or ""."""
     obj: Any = scene_settings.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
+        if obj is not None:
+            draw_chart_offer(layout, obj, context)
         _draw_beginnings(layout)
         return ""
     box = layout.box().column(align=True)
@@ -75,10 +83,17 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
         target = target_for(obj, 1.0, obj.mouthpiece.target)
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
+        draw_chart_offer(layout, obj, context)
         if obj.type == "MESH" and obj.data.shape_keys is None:
             _draw_beginnings(layout)
         return str(error)
     paragraphs.draw(box, _short(target.summary()), "CHECKMARK", context)
+    try:
+        moved = scene_settings.coverage(context)
+    except RigError as error:
+        paragraphs.draw(box, str(error), "ERROR", context)
+        return str(error)
+    paragraphs.draw(box, moved.summary(), "INFO", context)
     return ""
 
 
@@ -111,7 +126,15 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
-    for remark in state.remarks.splitlines()[:_REMARKS]:
+    ends = timeline.beyond(context.scene, state.ends) if state.ends_in == context.scene.name else ""
+    if ends:
+        box = layout.box().column()
+        paragraphs.draw(box, ends, "INFO", context)
+        text = f"Extend Scene to Frame {state.ends}"
+        box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
+    draw_kept(layout, context, again=False)
+    told = state.kept.splitlines()
+    for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:
         paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 
@@ -133,18 +156,34 @@ class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the choice of a bone or an object."""
         column, _ = self.column(context)
-        settings: Any = context.scene.mouthpiece
-        column.prop(settings, "head", text="Turns")
-        if settings.head == "BONE":
-            column.prop(settings, "armature")
-            if settings.armature is not None:
-                column.prop_search(settings, "bone", settings.armature.data, "bones")
-        elif settings.head == "OBJECT":
-            column.prop(settings, "head_object")
-        if settings.head != "NONE":
-            column.prop(settings, "head_translation")
-            if settings.head_translation:
-                column.prop(settings, "eye_distance")
+        obj: Any = scene_settings.character(context)
+        head = obj.mouthpiece_head
+        column.prop(head, "turns")
+        if head.turns == "BONE":
+            column.prop(head, "armature")
+            if head.armature is not None:
+                column.prop_search(head, "bone", head.armature.data, "bones")
+        elif head.turns == "OBJECT":
+            column.prop(head, "object")
+            _draw_pivot(column, obj, context)
+        if head.turns != "NONE":
+            column.prop(head, "translation")
+            if head.translation:
+                column.prop(head, "eye_distance")
+
+
+def _draw_pivot(layout: Any, obj: Any, context: bpy.types.Context) -> None:
+    """Draw the point about which the object turns."""
+    head = obj.mouthpiece_head
+    row = layout.row(align=True)
+    row.prop(head, "pivot")
+    row.operator("mouthpiece.pivot_from_cursor", text="", icon="PIVOT_CURSOR")
+    if head.pivot == "OBJECT":
+        layout.prop(head, "pivot_object")
+    elif head.pivot == "PLACE":
+        layout.prop(head, "pivot_place")
+    if head.object is not None:
+        paragraphs.draw(layout, pivots.words(obj, head.object), "PIVOT_BOUNDBOX", context)
 
 
 class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
@@ -161,6 +200,10 @@ class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
             row = column.row(align=True)
             row.prop(entry, "object", text="Also")
             row.operator("mouthpiece.remove_also", text="", icon="X").index = index
+        for part in company.found(obj):
+            row = column.row(align=True)
+            row.label(text=part.name, icon="CHECKMARK", translate=False)
+            row.operator("mouthpiece.remove_also", text="", icon="X").name = part.name
         column.operator("mouthpiece.add_also", icon="ADD")
 
 
@@ -172,11 +215,10 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the options."""
-        column, _ = self.column(context)
-        settings: Any = context.scene.mouthpiece
+        column, settings = self.column(context)
         column.prop(settings, "strength", slider=True)
         column.prop(settings, "seed")
-        column.prop(settings, "replace_edited")
+        column.prop(context.scene.mouthpiece, "replace_edited")
 
 
 class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
@@ -189,7 +231,9 @@ class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
         """Draw where keys go, and the layers with their mute switches."""
         column, settings = self.column(context)
         column.row().prop(settings, "layers", expand=True)
-        column.prop(settings, "reduce")
+        column.row().prop(settings, "density", expand=True)
+        if settings.reduce > 0:
+            column.prop(settings, "reduce")
         there = [(owner, layer) for owner in scene_settings.owners(context) for layer in nla.layers_of(owner)]
         for owner, layer in there:
             _draw_layer(column, owner, layer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from mouthpiece.errors import RigError
 from mouthpiece.topology import ARKIT_NAMES
 
 from addon import demo
+from addon.command import parser as command_parser
 from addon.targets import target_for
 from addon.targets.pins import made_shapes, pins, proposal
 from addon.targets.shape_keys import keyed_mesh
@@ -149,3 +152,16 @@ def test_shut_eyes_are_pinned_with_a_warning_that_a_hand_takes_away(head):
     assert any("lids could not be told apart" in text for text in done.remarks)
     pins.set_pins(head, {37: 5})
     assert 37 not in pins.doubtful(head) and 38 in pins.doubtful(head)
+
+
+def test_the_command_makes_shapes_saves_and_reports(head, tmp_path, capsys):
+    lose(head, "jaw")
+    file = tmp_path / "out.blend"
+    words = ["make-shapes", "--object", head.name, "--only", "mouth", "--output", str(file), "--json"]
+    assert command_parser.main(words) == 0
+    result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert result["made"] == ["jawForward", "jawLeft", "jawOpen", "jawRight"] and file.is_file()
+    assert command_parser.main(words) == 1  # the file exists
+    assert command_parser.main(["make-shapes", "--object", head.name, "--only", "ears"]) == 2
+    assert command_parser.main(["make-shapes", "--object", head.name]) == 1
+    assert "all these shapes already" in capsys.readouterr().err

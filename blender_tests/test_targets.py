@@ -11,6 +11,7 @@ import pytest
 from mouthpiece.curves import Curves, FrameGrid
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
+from mouthpiece.retarget.coverage import Coverage
 
 from addon import compat, targets
 from addon.bake import redial, removal
@@ -169,6 +170,9 @@ class Scribble:
 
     def summary(self):
         return "a scribble"
+
+    def coverage(self):
+        return Coverage({"mouth": ("scribble",)})
 
     @classmethod
     def owners(cls, obj):

@@ -5,7 +5,7 @@ A target is a snapshot that holds names and numbers only, so it can be kept whil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Se
 
 import bpy
 from mouthpiece.errors import RigError
+from mouthpiece.retarget.coverage import Coverage, part_named
 
-from ..keys.channels import Part, Written
+from ..keys.channels import Line, Part, Written
 from ..keys.drawings import Drawings
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ class Target(Protocol):
         """Return one line of text for the panel and the report."""
         ...
 
+    def coverage(self) -> Coverage:
+        """Return which parts of a face move, by what, and why the others do not; as quick as :meth:`of`.
+
+        Raises RigError if the target is gone.
+        """
+        ...
+
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the data-blocks of an object that this kind of target writes into, even if it cannot do so now."""
@@ -102,8 +110,21 @@ class DrawnTarget(Target, Protocol):
         ...
 
     @classmethod
-    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Remove all of them and restore what was there before; ``undo`` gets callbacks that revert it."""
+    def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
+        """Return the lines that are drawn in the data-block, interludes among them."""
+        ...
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+        """Remove all of them, or those of some ``sounds``, and restore what was there before.
+
+        ``undo`` gets callbacks that revert it.
+        """
+        ...
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note the line of the sound ``before`` under ``now``; ``undo`` gets callbacks that revert it."""
         ...
 
 
@@ -127,6 +148,10 @@ _ROWS: Final = {
     ),
     "PICTURE": _KindRow(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
     "PORTRAIT": _KindRow(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
+    "EYEBALL": _KindRow(9, "eyeball", "EyeballTarget", "Eyeball", "An object in a face that turns with the gaze"),
+    "LOWER_TEETH": _KindRow(
+        10, "lower_teeth", "LowerTeethTarget", "Lower Teeth", "An object in a face that follows the jaw"
+    ),
     "HEAD": _KindRow(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
 #: Kinds tried for an object of each type, in this order; if all fail, the error of the first one is raised.
@@ -135,6 +160,27 @@ _TRIED: Final = {
     "ARMATURE": ("BONES", "CHART"),
     "GREASEPENCIL": ("STROKES", "CHART"),
 }
+#: What to do about a character of each kind that has no mouth.
+_WAYS_OUT: Final = {
+    "NAMES": (
+        "Click the mesh with the mouth, map its shape keys in Shape Key Mapping, pin the face under Shape Keys by "
+        "Geometry, or choose another target."
+    ),
+    "SOLVED": (
+        "Pin the lips, check that a shape key opens them, click the mesh with the mouth, or choose another target."
+    ),
+    "BONES": (
+        "Add the jaw or the lower lip to the table under Bones, click the mesh with the shape keys, or choose another "
+        "target."
+    ),
+    "STROKES": "Move the handles of the lips onto the line of the mouth, or choose another target.",
+    "CHART": "Tick at least two shapes that have a drawing under Mouth Chart, or choose another target.",
+    "PICTURE": "Make the picture rig again.",
+    "PORTRAIT": "Add the portrait again.",
+    "EYEBALL": "Click the face.",
+    "LOWER_TEETH": "Click the face.",
+    "HEAD": "Click the face.",
+}  # fmt: skip
 #: Kinds that claim the objects made for them: a :class:`ClaimingTarget` each.
 _CLAIMING: Final = ("PICTURE", "PORTRAIT")
 #: Types of objects that can be characters without their target being chosen.
@@ -174,7 +220,10 @@ def kind_items() -> list[tuple[str, str, str, int]]:
 
 
 def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = "AUTO") -> Target:
-    """Return the target of ``obj``, of the given kind or the first that fits; raises RigError if none does."""
+    """Return the target of ``obj``, of the given kind or the first that fits; raises RigError if none does.
+
+    One that moves the mouth goes before one that does not: blinks known by name do not keep a pinned face silent.
+    """
     if obj is None:
         raise RigError("No character is active. Click a character: a mesh with shape keys, a face rig, or a drawing.")
     if kind != "AUTO":
@@ -184,19 +233,69 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
     for claiming in (kind for kind in _CLAIMING if kind in KINDS):
         if cast(type[ClaimingTarget], KINDS[claiming]).claims(obj):
             return KINDS[claiming].of(obj, strength)
-    tried = [k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS]
     refused: dict[str, RigError] = {}
-    for name in tried:
-        try:
-            return KINDS[name].of(obj, strength)
-        except RigError as error:
-            refused[name] = error
+    fitting = _fitting(obj, strength, refused)
+    first = next(fitting, None)
+    if first is not None:
+        speaks = (target for target in (first, *fitting) if target.coverage().has("mouth"))
+        return first if first.coverage().has("mouth") else next(speaks, first)
     errors = [refused[name] for name in _TRIED.get(obj.type, ()) if name in refused]
     if errors:
         raise errors[0]
     raise RigError(
         f"'{obj.name}' is not a mesh ({obj.type.replace('_', ' ').title()}). Click the mesh with the shape keys."
     )
+
+
+def _fitting(obj: bpy.types.Object, strength: float, refused: dict[str, RigError]) -> Iterator[Target]:
+    """Yield the targets of the kinds tried for an object; errors of those that do not fit are added to ``refused``."""
+    for name in (k for k in (*_FIRST.get(obj.type, ()), *_TRIED.get(obj.type, ("CHART",))) if k in KINDS):
+        try:
+            yield KINDS[name].of(obj, strength)
+        except RigError as error:
+            refused[name] = error
+
+
+def coverage_of(targets: Sequence[Target]) -> Coverage:
+    """Return which parts of a face a character's targets move together: its own first, then its company's and head's.
+
+    Teeth and tongue that play along count as teeth and tongue, whatever moves them.
+    """
+    first, *others = targets
+    own = first.coverage()
+    return own.with_company([*([_within(first)] if own.has("mouth") else []), *map(_along, others)])
+
+
+def _within(target: Target) -> Coverage:
+    """Return the teeth and the tongue that are in the mesh of a character itself, as its materials show."""
+    obj = bpy.data.objects.get(target.object_name)
+    if target.kind not in ("NAMES", "SOLVED") or obj is None or obj.type != "MESH":
+        return Coverage()
+    parts = {part_named(slot.name) for slot in obj.material_slots}
+    return Coverage({part: (f"part of {obj.name}",) for part in ("teeth", "tongue") if part in parts})
+
+
+def _along(target: Target) -> Coverage:
+    """Return what a target in a character's company moves."""
+    found = target.coverage()
+    obj = bpy.data.objects.get(target.object_name)
+    names = [target.object_name] if obj is None or obj.data is None else [obj.name, obj.data.name]
+    part = next((part for part in map(part_named, names) if part in ("teeth", "tongue")), "")
+    return found.as_one(part, target.object_name) if part else found
+
+
+def without_mouth(target: Target) -> str:
+    """Return that a character's target moves no mouth, and what to do; empty if it moves one. Cheap enough for panels.
+
+    What plays along (eyes, lashes) needs no mouth and is not asked.
+    """
+    found = target.coverage()
+    if found.has("mouth"):
+        return ""
+    moved = [part for part in found.driven if found.has(part)]
+    words = moved if len(moved) < 2 else [", ".join(moved[:-1]), moved[-1]]
+    only = f" Only its {' and '.join(words)} would move." if moved else ""
+    return f"'{target.object_name}' has no mouth that can speak: {found.why('mouth')}.{only} {_WAYS_OUT[target.kind]}"
 
 
 def made_again(saved: Mapping[str, Any]) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
     from mouthpiece.retarget.bones.mapping import BoneMatch, Link
+    from mouthpiece.retarget.coverage import Coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,24 @@ class BonesTarget:
             float(saved.get("eye_distance", 0.0)),
         )
 
+    @classmethod
+    def scope(cls, saved: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return with what the ids of the channels begin that a saved target has."""
+        bones = (bpy.utils.escape_identifier(str(link["bone"])) for link in saved["links"])
+        return tuple(f'pose.bones["{bone}"].' for bone in bones)
+
     def summary(self) -> str:
         """Return one line of text on how the mapping fits."""
         from mouthpiece.retarget.bones.mapping import BoneMatch
 
         return BoneMatch(self.profile, self.links, self.missing).summary()
+
+    def coverage(self) -> Coverage:
+        """Return which parts of a face the mapping's bones move, and which bones hang on those of the mouth."""
+        from mouthpiece.retarget.bones.link_coverage import link_coverage
+
+        rig = find_object(self.object_name)
+        return link_coverage(self.links, _hanging(rig, {link.bone for link in self.links}))
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
@@ -130,6 +144,26 @@ def face_armature(obj: bpy.types.Object) -> bpy.types.Object:
         names = ", ".join(f"'{rig.name}'" for rig in fitting or rigs)
         raise RigError(f"'{obj.name}' wears several armatures ({names}). Click the one whose bones move the face.")
     return fitting[0]
+
+
+def _hanging(rig: bpy.types.Object, followers: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Return the bones of teeth and tongue that no link moves, each with the first bone above it that one does."""
+    bones = rig.data.bones
+    named = _mouth_bones(tuple(bones.keys()))
+    found = []
+    for name in named:
+        above = next((bone.name for bone in bones[name].parent_recursive if bone.name in followers), "")
+        if above and name not in followers:
+            found.append((name, above))
+    return tuple(found)
+
+
+@lru_cache(maxsize=32)
+def _mouth_bones(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the ``names`` that are of teeth or a tongue; cached, as panels ask at every redraw."""
+    from mouthpiece.retarget.coverage import part_named
+
+    return tuple(name for name in names if part_named(name) in ("teeth", "tongue"))
 
 
 def _has_face(rig: bpy.types.Object) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.chart.charts import MouthChart
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
     from numpy.typing import NDArray
 
 _SHOWN: Final = {
@@ -79,7 +80,8 @@ class ChartTarget:
         try:
             how = dict(saved["setup"])
             entries = tuple(MouthEntry(**entry) for entry in how.pop("entries"))
-            setup, exposure = Setup(entries=entries, **how), Exposure(**saved["exposure"])
+            spares = tuple(map(str, how.pop("spares", ())))
+            setup, exposure = Setup(entries=entries, spares=spares, **how), Exposure(**saved["exposure"])
             name, strength = str(saved["object_name"]), float(saved["strength"])
         except (KeyError, TypeError, ValueError) as error:
             raise refused("The mouth chart saved with the take is damaged. Animate the sound again.") from error
@@ -101,6 +103,17 @@ class ChartTarget:
         used = sum(entry.used for entry in self.setup.entries)
         how = _EXPOSED.get(self.exposure.on, f"every {self.exposure.on} frames")
         return f"{self.chart.label}: {used} of {len(self.chart.shapes)} shapes as {_SHOWN[self.setup.how]}, {how}"
+
+    def coverage(self) -> Coverage:
+        """Return that the mouth is shown by its drawings, if there are two or more to choose from."""
+        from mouthpiece.retarget.coverage import Coverage
+
+        used = [entry.shape for entry in self.setup.entries if entry.used]
+        lacking = dict.fromkeys(("lids", "gaze", "brows"), "a mouth chart shows mouths only")
+        lacking |= dict.fromkeys(("teeth", "tongue"), "they are seen in its mouths if drawn there")
+        if len(used) > 1:
+            return Coverage({"mouth": tuple(used)}, lacking)
+        return Coverage({}, {"mouth": "its chart has less than two shapes with a drawing", **lacking})
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

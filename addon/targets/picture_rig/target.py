@@ -19,6 +19,7 @@ from .settings import eye_share, is_rig
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
 
 #: If the error of the lips is larger than this, in eye distances, a warning says so; speech has a tenth of that.
 _LIP_ERROR: Final = 0.01
@@ -84,6 +85,21 @@ class PictureTarget:
 
         have = _present(editable_keys(find_object(self.object_name)))
         return f"Picture rig: {len(have)} of {len(key_names())} keys"
+
+    def coverage(self) -> Coverage:
+        """Return which parts of the face the rig's keys move."""
+        from mouthpiece.retarget.coverage import Coverage
+        from mouthpiece.retarget.picture.mouth_modes import part_of_key
+
+        found: dict[str, tuple[str, ...]] = {}
+        for name in _present(editable_keys(find_object(self.object_name))):
+            found[part_of_key(name)] = (*found.get(part_of_key(name), ()), name)
+        if "open" not in found.get("mouth", ()):
+            found.pop("mouth", None)
+        lacking = {part: "the picture rig has lost their shape keys" for part in ("mouth", "lids", "gaze", "brows")}
+        if "mouth" in found:
+            found |= dict.fromkeys(("teeth", "tongue"), ("layers behind the picture's mouth",))
+        return Coverage(found, {part: why for part, why in lacking.items() if part not in found})
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

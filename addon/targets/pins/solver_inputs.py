@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
-from ..shape_keys import keyed_mesh
+from ..shape_keys import fingerprints, keyed_mesh
 from ..shape_keys.target import detected
 from . import pins
 
 if TYPE_CHECKING:
+    from mouthpiece.retarget.coverage import Coverage
     from mouthpiece.retarget.solve.eyes import Looks
     from mouthpiece.retarget.solve.solver import Solver
     from mouthpiece.retarget.solve.unpinned_parts import Sight
 
 #: Beginnings of ARKit shapes that do not move pins; keys with these names are driven by name.
 BY_NAME: Final = ("eyeLook", "tongueOut")
+#: Coverages of meshes that have a mouth, by what they depend on, and how many are remembered.
+_SPEAKING: Final[dict[Any, Coverage]] = {}
+_REMEMBERED: Final = 16
 
 
 def places(rest: NDArray[np.float64], found: pins.Pins) -> NDArray[np.float64]:
@@ -114,6 +118,37 @@ def _solving(question: _Question) -> Solving:
         [0.0 if row[2] or name in named else 1.0 for name, row in zip(mesh.names, question.keys, strict=True)]
     )
     return Solving(solver, named, looks(sight, solver.stance, mesh.rest, list(mesh.deltas), low * bound, high * bound))
+
+
+def coverage_of(obj: bpy.types.Object) -> Coverage:
+    """Return which parts of a pinned face its keys move; only the pinned vertices are read, so that panels can ask."""
+    from mouthpiece.retarget.solve.pin_coverage import pin_coverage
+
+    key = obj.data.shape_keys
+    vertices = pins.pins_of(obj).vertices
+    driven = keyed_mesh.driven_keys(key)
+    # a driver that multiplies other keys plays along with them
+    blocks = [b for b in fingerprints.movers(key) if not b.mute and (b.name not in driven or driven[b.name])]
+    asked = (obj.data.name, len(obj.data.vertices), tuple(vertices.tolist()), tuple(b.name for b in blocks))
+    if asked in _SPEAKING:
+        return _SPEAKING[asked]
+    rest = _pinned(key.reference_key, vertices)
+    moves = [_pinned(block, vertices) - _pinned(block.relative_key, vertices) for block in blocks]
+    deltas = np.array(moves).reshape(-1, *rest.shape)
+    found = pin_coverage(rest, asked[-1], deltas, _names(asked[-1]))
+    if found.has("mouth"):  # one without a mouth is being mended: it is looked at anew each time
+        _SPEAKING[asked] = found
+        while len(_SPEAKING) > _REMEMBERED:
+            del _SPEAKING[next(iter(_SPEAKING))]
+    return found
+
+
+def _pinned(block: bpy.types.ShapeKey, vertices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return where the pinned vertices of a shape key are, (68, 3); NaN for landmarks without a pin."""
+    found = np.full((len(vertices), 3), np.nan)
+    for point in np.flatnonzero(vertices >= 0):
+        found[point] = block.data[int(vertices[point])].co
+    return found
 
 
 def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:

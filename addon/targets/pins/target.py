@@ -20,6 +20,7 @@ from . import pins, solver_inputs
 if TYPE_CHECKING:
     from mouthpiece.curves import Curves, FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
     from mouthpiece.retarget.solve.solver import Solution, Solver
 
 #: If the error of the pinned points is larger than this, in eye distances, a remark says so.
@@ -121,6 +122,17 @@ class SolvedTarget:
         if self.face:
             return f"Plays along with {self.face}: {self.keys} shape keys of the same names"
         return f"{self.pinned} of {pins.COUNT} landmarks pinned, {self.keys} shape keys to solve for"
+
+    def coverage(self) -> Coverage:
+        """Return which parts of a face the keys move, by how they move the pins."""
+        from mouthpiece.retarget.coverage import Coverage
+
+        if not self.face:
+            return solver_inputs.coverage_of(find_object(self.object_name))
+        own = set(_playable(editable_keys(find_object(self.object_name))))
+        whole = solver_inputs.coverage_of(find_object(self.face)).driven
+        shared = {part: tuple(name for name in names if name in own) for part, names in whole.items()}
+        return Coverage({part: names for part, names in shared.items() if names})
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 from mouthpiece.errors import RigError
 
-from ...keys.channels import Written
+from ...keys.channels import Line, Written
 from .. import Driven, find_object
 from ..picture_rig.settings import is_portrait
 from . import lines as portrait_lines
@@ -19,6 +19,7 @@ from .settings import not_editable
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
+    from mouthpiece.retarget.coverage import Coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,13 @@ class PortraitTarget:
         spoken = len(portrait_lines.order(find_object(self.object_name).data))
         return f"Portrait: {spoken} line{'' if spoken == 1 else 's'}, rendered as frames"
 
+    def coverage(self) -> Coverage:
+        """Return that the whole face moves, as its frames are rendered."""
+        from mouthpiece.retarget.coverage import Coverage
+
+        parts = ("mouth", "lids", "gaze", "brows", "head", "teeth")
+        return Coverage(dict.fromkeys(parts, ("rendered frames",)), {"tongue": "portraits do not show it"})
+
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the mesh."""
@@ -76,6 +84,16 @@ class PortraitTarget:
         return portrait_lines.PROPERTY in owner
 
     @classmethod
-    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Delete the list of lines."""
-        return portrait_lines.erase(owner, undo)
+    def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
+        """Return the lines of the portrait."""
+        return portrait_lines.order(owner)
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+        """Delete lines from the list."""
+        return portrait_lines.erase(owner, undo, sounds)
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note a line under another sound."""
+        portrait_lines.rename(owner, before, now, undo)

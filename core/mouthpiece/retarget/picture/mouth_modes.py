@@ -96,6 +96,13 @@ def mouth_modes() -> Modes:
     return Modes(names, moves)
 
 
+def part_of_key(name: str) -> str:
+    """Return the part of a face that a key moves: brows, lids, gaze, head, or the mouth for all others."""
+    if name in EYES:
+        return "lids" if name.startswith("blink") else "gaze"
+    return "brows" if name in BROWS else "head" if name in HEAD else "mouth"
+
+
 def key_names() -> tuple[str, ...]:
     """Return the names of a picture rig's shape keys, in order."""
     return (SHUT, *mouth_modes().names, *EYES, *BROWS, *HEAD)
