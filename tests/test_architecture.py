@@ -35,6 +35,8 @@ IMPORTERS = {
         "core/mouthpiece/motion/smooth.py",
         "core/mouthpiece/retarget/solve/solver.py",
         "core/mouthpiece/retarget/solve/least_squares.py",
+        "core/mouthpiece/retarget/solve/surface.py",
+        "core/mouthpiece/retarget/made_shapes/correspondence.py",
         "core/mouthpiece/retarget/pins/proposal.py",
         "core/mouthpiece/retarget/warp/warp.py",
         "training/*",
@@ -90,6 +92,7 @@ CORE_LAYERS = {
     "retarget.coverage": (),
     "retarget.warp": ("performance", "topology"),
     "retarget.solve": ("errors", "performance", "retarget.coverage", "topology"),
+    "retarget.made_shapes": ("errors", "retarget.solve", "topology"),
     "retarget.pins": ("errors", "files", "retarget.solve", "spans", "topology"),
     "retarget.shape_keys": (
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
