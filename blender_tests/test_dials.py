@@ -417,6 +417,7 @@ def nudge(owner, name, by=0.2):
 def test_a_channel_that_keeps_an_edit_says_so_by_the_sliders(ready, context, live):
     from blender_tests import layout
 
+    ready.mouthpiece.rest = 0.0
     bpy.ops.mouthpiece.animate()
     key, state = ready.data.shape_keys, context.window_manager.mouthpiece
     nudge(key, "jawOpen")

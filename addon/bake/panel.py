@@ -9,7 +9,6 @@ from bpy.utils import register_classes_factory
 
 from .. import paragraphs, scene_settings
 from ..sub_panels import SubPanel
-from ..targets import DRIVABLE
 from . import redial
 
 
@@ -18,9 +17,9 @@ class OfCharacter(SubPanel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether the active object is a character or of a type that can become one."""
+        """Return whether the active object is a character that can be animated, or was."""
         obj: Any = scene_settings.character(context)
-        return obj is not None and (obj.type in DRIVABLE or obj.mouthpiece.target != "AUTO")
+        return obj is not None and bool(scene_settings.kind_of(obj) or redial.dialled_lines(obj))
 
     def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
         """Return the layout column to draw into, and the character's settings."""
