@@ -6,6 +6,7 @@ from . import demo, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
 from .targets.bones import mapping as bone_mapping
@@ -44,6 +45,7 @@ MODULES = (
     scene_settings,
     bake_settings,
     head_settings,
+    character_answers,
     released_characters,
     shape_key_table,
     picture_settings,

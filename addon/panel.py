@@ -20,6 +20,7 @@ from .keys import nla
 from .sound import timeline
 from .targets import DRIVABLE, target_for
 from .targets.head import pivots
+from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
 
 #: At most so many remarks on the last bake are shown; all of them are in the Info editor.
 _REMARKS: Final = 4
@@ -70,6 +71,8 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     """Draw the character and its target; return the error that was drawn because it has none, or ""."""
     obj: Any = scene_settings.character(context)
     if obj is None or (obj.type not in DRIVABLE and obj.mouthpiece.target == "AUTO"):
+        if obj is not None:
+            draw_chart_offer(layout, obj, context)
         _draw_beginnings(layout)
         return ""
     box = layout.box().column(align=True)
@@ -79,6 +82,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
         target = target_for(obj, 1.0, obj.mouthpiece.target)
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
+        draw_chart_offer(layout, obj, context)
         if obj.type == "MESH" and obj.data.shape_keys is None:
             _draw_beginnings(layout)
         return str(error)

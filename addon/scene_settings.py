@@ -69,7 +69,12 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
     sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
-    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    filepath: StringProperty(
+        name="File",
+        description="Sound file or take (.npz) to speak",
+        subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )
     sequence: BoolProperty(
         name="Add to Sequencer",
         description="Put the file's sound into the sequencer at its start frame, unless it is there: "
@@ -207,7 +212,7 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
             f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
             "strip in the scene."
         )
-    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source, context.scene)
 
 
 def bake_of(context: bpy.types.Context) -> Bake:
@@ -232,6 +237,7 @@ def bake_of(context: bpy.types.Context) -> Bake:
         style_from=style_from,
         layered=obj.mouthpiece.layers == "LAYERS",
         error=round(obj.mouthpiece.reduce, 6),
+        remarks=tuple(company.standing(obj)),
     )
 
 
@@ -256,7 +262,7 @@ def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") ->
     mouthless = without_mouth(first)
     if mouthless:
         raise RigError(mouthless)
-    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+    return first, *(company.target_of(obj, other, strength) for other in also(obj))
 
 
 def coverage(context: bpy.types.Context) -> Coverage:

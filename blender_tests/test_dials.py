@@ -14,6 +14,9 @@ from addon.bake import settings as bake_settings
 from addon.keys import fcurve_keys, kept_takes, ledgers
 from blender_tests import scenes
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
 
 
@@ -280,10 +283,17 @@ def test_motion_that_was_deleted_or_damaged_is_said(ready):
 
 def test_a_head_that_is_gone_is_left_and_said(ready):
     bpy.ops.mouthpiece.animate()
-    bpy.data.objects["Rig"].name = "Renamed"
+    rig = bpy.data.objects["Rig"]
+    rig.name = "Renamed"
+    before = played(rig)
     turn(ready, head=0.1)
     from mouthpiece.motion.dials import Dials
 
+    assert not redial.redial(ready, bake_settings.dials_of(ready.mouthpiece)).warnings  # it is found by its new name
+    with pytest.raises(AssertionError):
+        alike(played(rig), before, 1e-3)
+    bpy.data.objects.remove(rig)
+    turn(ready, head=0.2)
     done = redial.redial(ready, bake_settings.dials_of(ready.mouthpiece))
     assert any("head stays" in warning for warning in done.warnings)
     assert redial.redial(ready, Dials(head=0.1, lips=1.1)).channels  # the face goes on

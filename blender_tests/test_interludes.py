@@ -10,13 +10,16 @@ import pytest
 from mouthpiece.motion.dials import Dials
 
 from addon import compat
-from addon.bake import convert, interludes, redial, removal
+from addon.bake import convert, interlude_keys, interludes, redial, removal
 from addon.bake.bake import Bake
 from addon.keys import kept_takes, ledgers, nla
 from addon.sound import recordings
 from addon.targets import target_for
 from addon.targets.head.target import HeadTarget
 from blender_tests import scenes
+from blender_tests.test_drawn_face import obj
+
+__all__ = ["obj"]
 
 FPS = 24
 JAW = scenes.shape_path("jawOpen")
@@ -269,7 +272,7 @@ def test_a_failure_puts_everything_back(say, monkeypatch):
     face = scenes.face()
     say(face, "one", 50)
     before = scenes.state()
-    monkeypatch.setattr(interludes, "_carry_out", lambda *a: (_ for _ in ()).throw(RuntimeError))
+    monkeypatch.setattr(interlude_keys._Update, "_write", lambda *a: (_ for _ in ()).throw(RuntimeError))
     with pytest.raises(RuntimeError):
         redial.redial(face, Dials(jaw=0.5, life=0.5))
     assert scenes.state() == before
@@ -279,12 +282,90 @@ def test_what_does_not_change_is_not_made_again(say, monkeypatch):
     face = scenes.face()
     say(face, "one", 80)
     made = []
-    keep = interludes.driven
-    monkeypatch.setattr(interludes, "driven", lambda *a: made.append(a[2]) or keep(*a))
+    keep = interlude_keys.driven
+    monkeypatch.setattr(interlude_keys, "driven", lambda *a: made.append(a[2]) or keep(*a))
     with ExitStack() as undo:
-        redial.renew(face, undo)
+        redial.renew(face, undo, interlude_keys.How())
         undo.pop_all()
     assert not made
     redial.redial(face, Dials(jaw=0.5))
     assert made and all(one.last < 80 or one.first == 128 for one in made)
     assert max(one.last for one in made) < 250  # the middle is as it was
+
+
+def test_layers_are_the_one_action_between_lines_too(say):
+    face, rig = scenes.face(), scenes.armature()
+    dials = Dials(emotion="happy", jaw=0.8)
+    say(face, "one", 50, rig=rig, dials=dials)
+    say(face, "two", 150, rig=rig, dials=dials)
+    frames = range(1, 251, 7)
+    flat = played(face, rig, frames)
+    convert.convert(face, True)
+    np.testing.assert_allclose(played(face, rig, frames), flat, atol=1e-5)
+
+
+def played(face, rig, frames):
+    """Return the values of all keys and of the head's rotation as the scene shows them."""
+    rows = []
+    for frame in frames:
+        bpy.context.scene.frame_set(frame)
+        rows.append([
+            *(block.value for block in face.data.shape_keys.key_blocks[1:]),
+            *rig.pose.bones["head"].rotation_quaternion,
+        ])  # fmt: skip
+    return np.array(rows)
+
+
+def test_a_drawn_face_rests_in_few_drawings(obj):
+    from addon.targets.grease_pencil import frames
+    from blender_tests import test_drawn_face as drawn
+
+    bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, 250
+    layer = obj.data.layers["Face"]
+    before = drawn.everything(obj)
+    drawn.bake(obj, drawn.take(1.3), first=50)
+    here = sorted(frames.table(layer))
+    assert here[0] == 1 and len([frame for frame in here if frame > 90]) < 90
+    assert {frame for frame in here if 1 < frame < 50} and max(here) > 120  # it blinks and looks about
+    drawn.bake(obj, drawn.take(1.3), sound="other", first=150)
+    again = sorted(frames.table(layer))
+    redial.redial(obj, Dials(rest=0))
+    alone = sorted(frames.table(layer))
+    assert len(alone) < len(again) and not [frame for frame in alone if 1 < frame < 50]
+    redial.redial(obj, Dials())
+    assert sorted(frames.table(layer)) == again
+    drawn.remove(obj)
+    assert drawn.everything(obj) == before
+
+
+def test_drawings_of_the_users_own_between_lines_stay(obj):
+    from addon.targets.grease_pencil import frames
+    from blender_tests import test_drawn_face as drawn
+
+    layer = obj.data.layers["Face"]
+    layer.frames.copy(1, 120)
+    report = drawn.bake(obj, drawn.take(1.0), first=30)
+    here = sorted(frames.table(layer))
+    assert 120 in here and not report.warnings
+    assert not [frame for frame in here if frame > 100 and frame != 120]  # the rest of what is there is his
+    assert [frame for frame in here if 55 < frame < 70]
+
+
+def test_files_of_old_versions_have_interludes_after_their_next_update(say, monkeypatch):
+    face = scenes.face()
+    key = face.data.shape_keys
+    with monkeypatch.context() as before:
+        before.setattr(redial, "renew", lambda *a: None)  # as version 0.4.0 left it
+        say(face, "one", 50)
+    assert {frame for frame, _ in scenes.values(key, JAW)} == set(range(50, 98))
+    redial.redial(face, Dials())
+    assert min(frame for frame, _ in scenes.values(key, JAW)) == 1
+
+
+def test_two_characters_do_not_blink_together(say):
+    one, other = scenes.face("Ada"), scenes.face("Bob")
+    bpy.context.scene.frame_end = 900
+    for face in (one, other):
+        say(face, f"line of {face.name}", 50)
+    shut = [course(face.data.shape_keys, BLINK, 110, 900) > 0.3 for face in (one, other)]
+    assert all(it.any() for it in shut) and (shut[0] & shut[1]).sum() < 0.5 * min(it.sum() for it in shut)

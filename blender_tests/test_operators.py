@@ -10,6 +10,9 @@ from addon.bake import removal
 from addon.bake.operators import disabled_reason
 from blender_tests import scenes
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory):
@@ -50,7 +53,7 @@ def test_the_operator_gives_what_the_api_gives(ready, voice, context):
     context.scene.render.fps = 30
     context.scene.mouthpiece.seed = 5
     assert animate() == {"FINISHED"}
-    audio = recordings.open_file(voice)
+    audio = recordings.open_file(voice).whole()
     take = pipeline.animate(audio, Options(seed=5))
     grid = FrameGrid.covering(audio.seconds, 30.0, 11)
     curves, _ = shape_curves(take, detect([b.name for b in ready.data.shape_keys.key_blocks[1:]]), grid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from addon.targets.bones.target import BonesTarget
 from blender_tests import face_rigs, scenes
 from blender_tests.face_rigs import ASKEW, GRID, LIDS, LIPS, SIZE, SKIN, at, opening, speech, wanted
 
+ROCKETBOX = Path(__file__).resolve().parents[2] / "shared" / "rigs" / "rocketbox_male01_bones.fbx"
 MODES = ("QUATERNION", "XYZ", "AXIS_ANGLE", "ZXY", "YZX")
 FRAMES = range(1, 51, 4)
 #: Positions are met within a hundredth of the eye distance: a millimetre on a person.
@@ -204,6 +207,71 @@ def test_lids_that_turn_about_the_eye():
     gap = (tails[0] - tails[1])[:, 2]
     shut = speech().blink[on(), 0]
     np.testing.assert_allclose(gap / gap.max(), 1 - shut, atol=0.05)
+
+
+#: Bones of 3ds Max's biped faces, and the control of each.
+BIPED = {
+    "MUpperLip": "lip_upper", "MBottomLip": "lip_lower", "LMouthCorner": "lip_corner.L", "RMouthCorner": "lip_corner.R",
+    "LEyeBlinkTop": "lid_upper.L", "REyeBlinkTop": "lid_upper.R", "LEyeBlinkBottom": "lid_lower.L",
+    "REyeBlinkBottom": "lid_lower.R", "LInnerEyebrow": "brow_inner.L", "RInnerEyebrow": "brow_inner.R",
+}  # fmt: skip
+
+
+def biped():
+    """Make a face with the names of a biped's, and bones as long as its head is high, as importers leave them."""
+    head, long = face_rigs.ORIGIN + Vector((0, 0.05, -0.1)), Vector((0, 0, 1.4 * SIZE))
+    bones = {"Bip01 Head": (head, head + long, 0.0, None, False), "Bip01 Pelvis": (-head, head, 0.0, None, False)}
+    bones["Bip01 MJaw"] = (at("jaw"), at("jaw") + long, 0.4, "Bip01 Head", False)
+    for side in "LR":
+        bones[f"Bip01 {side}Eye"] = (at(f"eye.{side}"), at(f"eye.{side}") + long, 0.2, "Bip01 Head", False)
+    for name, control in BIPED.items():
+        parent = "Bip01 MJaw" if name == "MBottomLip" else "Bip01 Head"
+        bones[f"Bip01 {name}"] = (at(control), at(control) + long, 0.3, parent, False)
+    return face_rigs.make(bones)
+
+
+def test_a_biped_speaks_and_blinks_with_bones_longer_than_its_face():
+    rig = biped()
+    obj = face_rigs.skin(rig, [f"Bip01 {name}" for name in BIPED])
+    bake(rig)
+    placed = []
+    for frame in FRAMES:
+        bpy.context.scene.frame_set(frame)
+        placed.append(face_rigs.vertices(obj)[:, 2])
+    height = dict(zip(BIPED, np.array(placed).T, strict=True))
+    gap = height["MUpperLip"] - height["MBottomLip"]
+    assert np.corrcoef(gap, opening()[on()])[0, 1] > 0.99
+    lids = height["LEyeBlinkTop"] - height["LEyeBlinkBottom"]
+    assert np.corrcoef(lids, speech().blink[on(), 0])[0, 1] < -0.97 and lids.min() < 0.2 * lids.max()
+
+
+@pytest.mark.skipif(not ROCKETBOX.exists(), reason="the rig is for local trials only")
+def test_a_rocketbox_avatar_speaks_and_blinks():
+    bpy.ops.import_scene.fbx(filepath=str(ROCKETBOX))
+    rig = bpy.data.objects["Bip01"]
+    rig.animation_data_clear()
+    (obj,) = (child for child in rig.children if child.type == "MESH")
+    target = target_for(obj, 1.0, "BONES")
+    assert target.coverage().summary().startswith("Mouth, lids, gaze, brows, tongue")
+    bake(rig, target=target)
+
+    def weights(name):
+        index = obj.vertex_groups[name].index
+        found = np.array([sum(g.weight for g in vertex.groups if g.group == index) for vertex in obj.data.vertices])
+        return found / found.max()
+
+    chosen = [
+        np.flatnonzero(weights(f"Bip01 {name}") > 0.9)
+        for name in ("MUpperLip", "MBottomLip", "LEyeBlinkTop", "LEyeBlinkBottom")
+    ]
+    means = []
+    for frame in FRAMES:
+        bpy.context.scene.frame_set(frame)
+        now = face_rigs.vertices(obj) @ np.array(obj.matrix_world)[:3, :3].T
+        means.append([now[rows, 2].mean() for rows in chosen])
+    upper, lower, top, bottom = np.array(means).T
+    assert np.corrcoef(upper - lower, opening()[on()])[0, 1] > 0.95
+    assert np.corrcoef(top - bottom, speech().blink[on(), 0])[0, 1] < -0.95
 
 
 def test_the_pose_before_stays_and_removal_gives_it_back():

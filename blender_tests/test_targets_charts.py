@@ -19,7 +19,7 @@ from addon.bake import removal
 from addon.keys import writer
 from addon.keys.channels import Line
 from addon.targets import KINDS, made_again, owners_of, target_for
-from addon.targets.mouth_chart import files
+from addon.targets.mouth_chart import files, recognition
 from addon.targets.mouth_chart import settings as chart_settings
 from addon.targets.mouth_chart.switches import MODIFIER
 from addon.targets.mouth_chart.target import ChartTarget
@@ -271,6 +271,57 @@ def test_a_deleted_mouth_is_said():
         ChartTarget.of(head)
 
 
+def test_mouths_that_stand_for_no_shape_are_hidden_and_told(take):
+    head, lamp = scenes.face("Head", keys=()), bpy.data.objects.new("Lamp", bpy.data.lights.new("Lamp", "POINT"))
+    bpy.context.scene.collection.objects.link(lamp)
+    made = {obj.name: obj for obj in mouths(names=(*NAMES, "snarl", "kiss", "A.001"))}
+    chart(head, "OBJECTS", *made.values(), lamp)
+    assert [name for name, obj in made.items() if not obj.hide_render] == ["mouth_X"] and not lamp.hide_render
+    found = driven(head, take)
+    channels = {part.owner.name: np.asarray(part.curves.values) for part in found.parts}
+    assert set(channels) == set(made)  # the lamp was selected too and is left alone
+    shown = sum((values[:, 0] == 0).astype(int) for values in channels.values())
+    np.testing.assert_array_equal(shown, 1)
+    assert (channels["mouth_kiss"] == 1).all()
+    saved = ChartTarget.of(head).saved()
+    assert made_again(json.loads(json.dumps(saved))) == ChartTarget.of(head)
+    bpy.data.objects.remove(made["mouth_snarl"])
+    assert len(driven(head, take).parts) == len(made) - 1
+    removed = {key: value for key, value in saved["setup"].items() if key != "spares"}  # as 0.4.0 saved it
+    assert made_again({**saved, "setup": removed}).setup.spares == ()
+
+
+def test_a_shape_that_is_unticked_is_never_seen(take):
+    head = scenes.face("Head", keys=())
+    made = mouths(head)
+    settings = chart(head, "OBJECTS", *made)
+    settings.rows["D"].used = False
+    assert (column(driven(head, take), "mouth_D hide_render") == 1).all()
+
+
+FLEMING = ("AA", "EHSZ", "FV", "GK", "IY", "MBP", "NLTDR", "O", "SH", "TH", "rest")
+
+
+@pytest.mark.parametrize(("name", "names"), [("fleming-dobbs", FLEMING), ("cmu", charts()["cmu"].names)])
+def test_a_set_is_known_by_its_names_and_one_of_its_mouths_is_seen(name, names, take):
+    head = scenes.face("Head", keys=())
+    made = mouths(names=names)
+    settings = chart(head, "OBJECTS", *made)  # Rhubarb's is chosen, as it is at first
+    assert settings.chart == name and all(row.used for row in settings.rows)
+    found = driven(head, take)
+    hidden = np.stack([column(found, f"mouth_{each} hide_render") for each in names])
+    np.testing.assert_array_equal(hidden.sum(axis=0), len(names) - 1)
+    assert (hidden == 0).any(axis=1).sum() >= 7  # it speaks
+
+
+def test_a_set_that_was_chosen_stays_if_its_names_are_there(take):
+    head = scenes.face("Head", keys=())
+    settings = chart(head, "OBJECTS", *mouths(names=FLEMING), chart="blair")
+    assert settings.chart == "fleming-dobbs"
+    settings = chart(head, "OBJECTS", *mouths(names=charts()["blair"].names), chart="blair")
+    assert settings.chart == "blair"
+
+
 # --- properties, shape keys, pictures, sheets
 
 
@@ -370,6 +421,56 @@ def test_an_image_sequence_is_turned_page_by_page(take, tmp_path):
     node.image_user.frame_duration = 9
     with pytest.raises(RigError, match="runs by itself"):
         ChartTarget.of(obj)
+
+
+@pytest.mark.parametrize("source", ["SEQUENCE", "FILE"])
+def test_a_plane_with_numbered_pictures_is_recognised_and_offered(source, take, tmp_path):
+    for number in range(1, 11):
+        picture(tmp_path / f"mouth_{number:03d}.png", (number / 10, 0, 0))
+    obj = scenes.face("Plane", keys=())
+    _, node = pictured(obj, tmp_path / "mouth_003.png", source)
+    found = recognition.likeness(obj)
+    assert (found.how, found.chart, found.single) == (
+        "IMAGE",
+        "blair",
+        source == "FILE",
+    ) and "10 numbered" in found.text
+    assert bpy.ops.mouthpiece.use_as_chart() == {"FINISHED"}
+    assert node.image.source == "SEQUENCE" and obj.mouthpiece.target == "CHART"
+    assert target_for(obj, 1.0, "CHART").coverage().has("mouth")
+    numbers = column(driven(obj, take), "Picture")
+    assert len(set(numbers.tolist())) >= 5
+
+
+def test_what_looks_like_no_chart_is_offered_nothing(tmp_path):
+    picture(tmp_path / "wall_1.png", (1, 0, 0))
+    obj = scenes.face("Wall", keys=())
+    pictured(obj, tmp_path / "wall_1.png", "FILE")
+    assert recognition.likeness(obj) is None  # one picture is a wall
+    with pytest.raises(RuntimeError, match="looks like a mouth chart"):
+        bpy.ops.mouthpiece.use_as_chart()
+    assert recognition.likeness(scenes.face("Face")) is None
+    drawn = drawing(range(1, 4))
+    assert recognition.likeness(drawn) is None
+    drawn = drawing(range(1, 10))
+    assert recognition.likeness(drawn).chart == "rhubarb"
+    head = scenes.face("Cartoon", keys=())
+    mouths(head, FLEMING)
+    assert recognition.likeness(head).chart == "fleming-dobbs"
+
+
+def test_what_cannot_be_used_stays_as_it_was(tmp_path):
+    for number in range(1, 7):
+        picture(tmp_path / f"m{number}.png", (1, 0, 0))
+    obj = scenes.face("Plane", keys=())
+    _, node = pictured(obj, tmp_path / "m1.png", "FILE")
+    found = recognition.likeness(obj)
+    node.image.filepath_raw = str(tmp_path / "gone" / "m1.png")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="not found"):
+        patch.setattr(recognition, "likeness", lambda _: found)
+        patch.setattr(recognition, "_numbers", lambda _: [1, 2, 3, 4])
+        bpy.ops.mouthpiece.use_as_chart()
+    assert node.image.source == "FILE" and not obj.mouthpiece_chart.rows and obj.mouthpiece.target == "AUTO"
 
 
 def test_an_empty_with_an_image_sequence(take, tmp_path):

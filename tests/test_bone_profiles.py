@@ -5,7 +5,17 @@ import json
 import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.retarget.bones.controls import CONTROLS
-from mouthpiece.retarget.bones.mapping import Link, folded, links_of, match_bones, profile_names, read, to_json
+from mouthpiece.retarget.bones.link_coverage import link_coverage
+from mouthpiece.retarget.bones.mapping import (
+    Link,
+    folded,
+    links_of,
+    match_bones,
+    profile_names,
+    read,
+    shared_beginning,
+    to_json,
+)
 
 RIGIFY = [
     "jaw_master", "lips.L", "lips.R", "lip.T", "lip.B", "lip.T.L.001", "lip.T.R.001", "lip.B.L.001", "lip.B.R.001",
@@ -72,6 +82,96 @@ def test_namespaces_and_separators_do_not_count():
 def test_eyes_and_jaw_of_a_vrm():
     match = match_bones(["J_Bip_C_Head", "J_Adj_L_FaceEye", "J_Adj_R_FaceEye"])
     assert [link.bone for link in match.links] == ["J_Adj_L_FaceEye", "J_Adj_R_FaceEye"] and match.missing == ("jaw",)
+
+
+#: Names of bones as published, without those of the body; of each side only the left.
+PUBLISHED = {
+    "3ds Max biped face": [
+        "Bip01 MJaw", "Bip01 MBottomLip", "Bip01 LMouthBottom", "Bip01 MUpperLip", "Bip01 LUpperlip",
+        "Bip01 LMouthCorner",
+        "Bip01 LCheek", "Bip01 LEyeBlinkTop", "Bip01 LEyeBlinkBottom", "Bip01 LInnerEyebrow", "Bip01 LOuterEyebrow",
+        "Bip01 LEye", "Bip01 MNose", "Bip01 LCaninus", "Bip01 LMasseter", "Bip01 MTongue", "Bip01 MMiddleEyebrow",
+    ],
+    "BlenRig 6": [
+        "maxi", "mouth_corner_L", "mouth_corner_mstr_L", "lip_up_ctrl_mid", "lip_up_ctrl_2_L", "lip_up_ctrl",
+        "lip_low_ctrl_mid",
+        "lip_low_ctrl_2_L", "cheek_ctrl_L", "nostril_ctrl_L", "brow_ctrl_in_L", "brow_ctrl_curve_L", "brow_ctrl_out_L",
+        "eyelid_up_ctrl_L", "eyelid_up_ctrl_2_L", "eyelid_low_ctrl_L", "eyelid_low_ctrl_2_L", "look", "eye_def_L",
+    ],
+    "MetaHuman": [
+        "FACIAL_C_Jaw", "FACIAL_L_LipCorner", "FACIAL_C_LipUpper", "FACIAL_L_LipUpper", "FACIAL_C_LipLower",
+        "FACIAL_L_LipLower", "FACIAL_L_CheekInner", "FACIAL_L_Nostril", "FACIAL_L_ForeheadIn", "FACIAL_L_ForeheadMid",
+        "FACIAL_L_ForeheadOut", "FACIAL_L_EyelidUpperA", "FACIAL_L_EyelidUpperA2", "FACIAL_L_EyelidLowerA",
+        "FACIAL_L_EyelidLowerA2", "FACIAL_L_Eye", "FACIAL_C_LipLower1", "FACIAL_C_LowerLipRotation",
+    ],
+    "Second Life Bento": [
+        "mFaceJaw", "mFaceLipCornerLeft", "mFaceLipUpperCenter", "mFaceLipUpperLeft", "mFaceLipLowerCenter",
+        "mFaceLipLowerLeft", "mFaceCheekUpperLeft", "mFaceNoseLeft", "mFaceEyebrowInnerLeft", "mFaceEyebrowCenterLeft",
+        "mFaceEyebrowOuterLeft", "mFaceEyeLidUpperLeft", "mFaceEyeLidLowerLeft", "mFaceEyeAltLeft", "mEyeLeft",
+        "mFaceChin",
+    ],
+    "Daz Genesis 8": [
+        "lowerJaw", "lLipCorner", "LipUpperMiddle", "lLipUpperInner", "LipLowerMiddle", "lLipLowerInner", "lCheekUpper",
+        "lNostril", "lBrowInner", "lBrowMid", "lBrowOuter", "lEyelidUpper", "lEyelidLower", "lEye", "lJawClench",
+    ],
+}  # fmt: skip
+#: Names with a jaw and eyes at most, in rigs made for games; the bones that are to be found among them.
+JAWS = {
+    "mixamo": (["mixamorig:Hips", "mixamorig:Head", "mixamorig:Jaw"], {"mixamorig:Jaw"}),
+    "character creator": (
+        ["CC_Base_Hip", "CC_Base_Head", "CC_Base_FacialBone", "CC_Base_JawRoot", "CC_Base_UpperJaw", "CC_Base_L_Eye"],
+        {"CC_Base_JawRoot", "CC_Base_L_Eye"},
+    ),
+    "genesis 9": (["hip", "head", "lowerjaw", "l_eye", "r_eye"], {"lowerjaw", "l_eye", "r_eye"}),
+    "unreal": (["pelvis", "head", "jaw", "eye_l", "eye_r"], {"jaw", "eye_l", "eye_r"}),
+    "a studio's": (["hero_hips", "hero_spine", "hero_head", "hero_jaw", "hero_eye.L"], {"hero_jaw", "hero_eye.L"}),
+    "advanced skeleton": (["Root_M", "Head_M", "Jaw_M"], {"Jaw_M"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_families_of_bones_are_known_by_their_published_names(name):
+    left = PUBLISHED[name]
+    marks = (("Left", "Right"), ("_L", "_R"), (" L", " R"), ("FACIAL_L_", "FACIAL_R_"), ("l", "r"))
+    pairs = []
+    for bone in left:
+        for mine, other in marks:
+            if mine in ("_L", "Left") and bone.endswith(mine):
+                pairs.append(bone.removesuffix(mine) + other)
+            elif mine in (" L", "FACIAL_L_") and mine in bone:
+                pairs.append(bone.replace(mine, other))
+            elif mine == "l" and name.startswith("Daz") and bone[0] == "l" and bone[1].isupper():
+                pairs.append(f"r{bone[1:]}")
+    body = (
+        ["Bip01 Head", "Bip01 Spine", "Bip01 L Thigh", "Bip01 R Thigh"] if name.startswith("3ds") else ["hips", "head"]
+    )
+    match = match_bones([*body, *left, *pairs])
+    assert (match.profile, match.missing) == (name, ())
+    found = {link.source: link.bone for link in match.links}
+    assert {"jaw", "lip_upper", "lip_lower", "lip_corner.L", "lip_corner.R", "lid_upper.L", "lid_lower.R"} <= set(found)
+    assert {"eye.L", "eye.R"} <= set(found) or "eyes" in found
+    assert not {link.bone for link in match.links} & {*body, "lip_up_ctrl", "mouth_corner_mstr_L"}
+
+
+@pytest.mark.parametrize("name", JAWS)
+def test_rigs_with_a_jaw_and_no_more_are_found_and_what_lacks_is_told(name):
+    bones, meant = JAWS[name]
+    match = match_bones(bones)
+    assert {link.bone for link in match.links} == meant
+    assert any(link.source == "jaw" and link.channel == "ROTATION" for link in match.links)
+    moved = link_coverage(match.links)
+    assert moved.has("mouth") and not moved.has("lids") and "no blinks" in moved.why("lids")
+
+
+def test_the_beginning_that_most_bones_share_does_not_count():
+    assert shared_beginning(["Bip01 Head", "Bip01 L Thigh", "Bip01 MJaw", "Ponytail"]) == "bip01_"
+    assert shared_beginning(["CC_Base_Hip", "CC_Base_Head", "CC_Base_JawRoot"]) == "cc_base_"
+    assert (
+        shared_beginning(["hips", "head", "jaw", "eye.L"])
+        == shared_beginning(["DEF-jaw"])
+        == shared_beginning([])
+        == ""
+    )
 
 
 def test_no_face_says_what_was_looked_for():

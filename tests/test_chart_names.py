@@ -1,6 +1,6 @@
 import pytest
 from mouthpiece.motion.chart.charts import charts
-from mouthpiece.motion.chart.names import match_names, stand_ins
+from mouthpiece.motion.chart.names import match_names, stand_ins, suited_chart
 
 
 def test_letters_at_the_end_are_rhubarbs():
@@ -28,6 +28,26 @@ def test_words_find_their_shapes():
 def test_a_shapes_own_name_comes_before_a_word_for_it():
     assert match_names(charts()["blair"], ["closed", "MBP"])["MBP"] == "MBP"
     assert match_names(charts()["rhubarb"], ["E"]) == {"E": "E"}  # not the viseme E, which is C's
+
+
+def test_phonemes_and_clusters_find_their_shapes():
+    names = [f"mouth_{name}" for name in ("AA1", "IY0", "HH", "NG", "ZH", "M", "OW2", "rest")]
+    found = match_names(charts()["rhubarb"], names)
+    assert found["D"] == "mouth_AA1" and found["X"] == "mouth_rest" and found["A"] == "mouth_M"
+    assert found["B"] in ("mouth_IY0", "mouth_ZH") and found["C"] in ("mouth_HH", "mouth_NG")
+    fleming = ["AA", "EHSZ", "FV", "GK", "IY", "MBP", "NLTDR", "O", "SH", "TH", "rest"]
+    assert match_names(charts()["fleming-dobbs"], fleming) == {name: name for name in fleming}
+    assert len(match_names(charts()["blair"], fleming)) == 7  # of the others, two are shown alike
+
+
+def test_the_set_whose_names_are_there_is_chosen():
+    known = charts()
+    phonemes = [f"{name}.001" for name in known["cmu"].names]
+    assert suited_chart(known["rhubarb"], phonemes, known.values()).name == "cmu"
+    assert suited_chart(known["blair"], ["AI", "E", "O", "U", "etc"], known.values()).name == "blair"
+    assert suited_chart(known["rhubarb"], ["Cube", "Light"], known.values()).name == "rhubarb"
+    letters = [f"Mouth_{letter}" for letter in "ABCDEFGHX"]
+    assert suited_chart(known["rhubarb"], letters, known.values()).name == "rhubarb"
 
 
 def test_names_that_say_nothing_match_nothing():

@@ -12,7 +12,16 @@ from mouthpiece.motion.closures import LOWER
 
 from tests.material import make_take
 
-COUNTS = {"simple": 6, "rhubarb-basic": 6, "rhubarb": 9, "blair": 10, "blair-12": 12, "oculus": 15}
+COUNTS = {
+    "simple": 6,
+    "rhubarb-basic": 6,
+    "rhubarb": 9,
+    "blair": 10,
+    "blair-12": 12,
+    "oculus": 15,
+    "fleming-dobbs": 11,
+    "cmu": 40,
+}
 
 
 def brute(costs, changes, hold):

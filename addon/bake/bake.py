@@ -21,7 +21,7 @@ from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, coverage_of, find_object, without_mouth
-from . import convert, edits, rebuild, redial, removal
+from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
 
@@ -35,10 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The last message of ``Bake.steps``: the inferred take, and the frames it covers."""
+    """The last message of ``Bake.steps``: the inferred take, and the frames it covers.
+
+    ``begin`` is the second of the sound at which the take begins.
+    """
 
     performance: Performance
     grid: FrameGrid
+    begin: float = 0.0
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ class Bake:
     full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
-    replaced by those saved with a take.
+    replaced by those saved with a take. ``remarks`` are what the report shall say besides.
     """
 
     recording: recordings.Recording
@@ -99,26 +103,25 @@ class Bake:
     style_from: str = ""
     layered: bool = False
     error: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
         from mouthpiece.performance import Performance
-        from mouthpiece.pipeline import Progress, steps
+        from mouthpiece.pipeline import Excerpt, excerpt_steps
 
         if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
             take = self._dialled(Performance.load(self.recording.path))
             yield Heard(take, self.recording.placement.grid(take.seconds))
             return
-        yield Progress(0.0, "Reading the sound")
-        audio = recordings.decode(self.recording)
         place = self.recording.placement
-        grid = place.grid(audio.seconds)
-        audio, begin = recordings.cut(audio, place)
-        for item in steps(audio, self._options(), self.models):
-            if isinstance(item, Performance):
-                yield Heard(self._dialled(item), _from_second(grid, begin))
-            else:
-                yield item
+        with recordings.opened(self.recording) as sound:
+            for item in excerpt_steps(sound, place.part, self._options(), self.models):
+                if isinstance(item, Excerpt):
+                    grid = _from_second(place.grid(item.seconds), item.begin)
+                    yield Heard(self._dialled(item.performance), grid, item.begin)
+                else:
+                    yield item
 
     def _options(self) -> Options | None:
         """Return the options, with the style of the sound at ``style_from`` if there is one."""
@@ -142,15 +145,17 @@ class Bake:
         Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """
         tidy: list[Callable[[], None]] = []
-        with ExitStack() as undo:
-            report = self._write(heard, undo, tidy)
-            undo.pop_all()
-        for last in tidy:
-            last()
+        claims = Claims.of(find_object(self.targets[0].object_name))
+        with claims.alone():
+            with ExitStack() as undo:
+                report = self._write(heard, claims, undo, tidy)
+                undo.pop_all()
+            for last in tidy:
+                last()
         return report
 
-    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
-        """Write as :meth:`write` does.
+    def _write(self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Write as :meth:`write` does, for a character with those claims.
 
         Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
         """
@@ -160,7 +165,10 @@ class Bake:
         coverage = coverage_of(self.targets)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
-        claims = Claims.of(obj)
+        sha256 = heard.performance.audio_sha256
+        owners = [part.owner for one in driven for part in one.parts]
+        line_identity.take_over(obj, owners, self.recording, self._kept_line(heard), sha256, undo)
+        claims = Claims.of(obj)  # again: lines may have been renamed
         claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
@@ -170,17 +178,14 @@ class Bake:
             tidy.append(convert.turn(obj, self.layered, undo)[1])
         if self.layered and not self.replace_edited:
             redial.rescue_interludes(obj, undo)
-        rescued = self._rescued(obj, line, heard.grid)
-        written = writer.write(
-            parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo,
-            lambda owner, channel: claims.foreign(owner, channel) is not None,
-        )  # fmt: skip
+        rescued = self._rescued(obj, line, heard)
+        written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
         former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
         written.warnings += former.remarks
         tidy.append(former.tidy)
         rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
-        redial.renew(obj, undo, self.replace_edited, anew=True)
+        redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True))
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
@@ -190,10 +195,14 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += written.warnings + remarks.kept(written.kept)
+        report.warnings += [*written.warnings, *remarks.kept(written.kept), *self.remarks]
+        keyed = [
+            replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
+        ]
+        tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 
-    def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
+    def _rescued(self, obj: bpy.types.Object, line: Line, heard: Heard) -> Rescued:
         """Return the edits in layers that baking ``line`` would overwrite."""
         found = Rescued()
         if self.replace_edited or not self.layered:
@@ -203,7 +212,8 @@ class Bake:
             meets = before.first <= line.last and line.first <= before.last
             if not rebuild.is_layered(kept) or not (same or meets):
                 continue
-            shift = round(grid.origin - before.origin) if same and grid.offset == before.offset else 0
+            alike = abs(heard.grid.offset + heard.begin - before.offset - kept.begin) < 1e-6
+            shift = round(heard.grid.origin - before.origin) if same and alike else 0
             edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
         return found
 
@@ -218,11 +228,22 @@ class Bake:
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
-        saved = tuple(target.saved() for target in self.targets)
-        dials, grid = heard.performance.dials, asdict(heard.grid)
+        kept_takes.keep(homes[0], self._kept_line(heard), heard.performance)
+
+    def _kept_line(self, heard: Heard) -> kept_takes.KeptLine:
+        """Return the line as it is kept."""
         sound = self.recording
-        line = kept_takes.KeptLine(sound.identity, sound.label, grid, saved, dials, self.error, sound.content)
-        kept_takes.keep(homes[0], line, heard.performance)
+        return kept_takes.KeptLine(
+            sound.identity,
+            sound.label,
+            asdict(heard.grid),
+            tuple(target.saved() for target in self.targets),
+            heard.performance.dials,
+            self.error,
+            sound.content,
+            heard.begin,
+            recordings.stored_place(sound.path),
+        )
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

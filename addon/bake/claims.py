@@ -7,6 +7,7 @@ must leave alone what another one claims.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from ..keys import ledgers, nla
 from ..keys.channels import Part
 from ..keys.kept_takes import KeptLine
 from ..targets import KINDS, find_object, owners_of
-from . import rebuild, redial
+from . import rebuild
+from .lines import dialled_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class Claims:
         best = max(found, key=lambda claim: len(claim.prefix) + (not claim.copied), default=None)
         return best if best is not None and len(best.prefix) + (not best.copied) > own else None
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Hide what others claim from whoever reads and writes ledgers meanwhile."""
+        return ledgers.without(lambda owner, channel: self.foreign(owner, channel) is not None)
+
     def covers(self, owner: bpy.types.ID, channel: str) -> bool:
         """Return whether a channel is this character's alone to remove."""
         return any(c.holds(owner, channel) for c in self.mine) and self.foreign(owner, channel) is None
@@ -85,19 +91,52 @@ class Claims:
         return list(dict.fromkeys(claim.owner for claim in self.mine))
 
 
+def alone(obj: bpy.types.Object) -> AbstractContextManager[None]:
+    """Hide what other characters than ``obj`` claim from whoever reads and writes ledgers meanwhile.
+
+    Quick: the other objects of the file are looked at only if something of this character's could be theirs.
+    """
+    mine = claims_of(obj)
+    everybody: list[Claims] = []
+    known: dict[tuple[bpy.types.ID, str], bool] = {}
+
+    def is_foreign(owner: bpy.types.ID, channel: str) -> bool:
+        place = owner, channel
+        if place not in known:
+            own = max((c for c in mine if c.holds(owner, channel)), key=lambda c: len(c.prefix), default=None)
+            if own is not None and not own.copied and (own.prefix or not isinstance(owner, bpy.types.Object)):
+                known[place] = False
+            else:
+                everybody[:] = everybody or [Claims.of(obj)]
+                known[place] = everybody[0].foreign(owner, channel) is not None
+        return known[place]
+
+    return ledgers.without(is_foreign)
+
+
 def _is_keyed(claim: Claim, channel: str) -> bool:
     """Return whether a ledger notes that the lines of a claim have keys on a channel."""
-    ledgers_of = (ledgers.read(claim.owner, layer) for layer in nla.keyed_layers(claim.owner))
-    return any(channel in line.channels for ledger in ledgers_of for line in ledger.lines)
+    with ledgers.without(_nothing):
+        read = [ledgers.read(claim.owner, layer) for layer in nla.keyed_layers(claim.owner)]
+    return any(channel in line.channels for ledger in read for line in ledger.lines)
+
+
+def _nothing(_owner: bpy.types.ID, _channel: str) -> bool:
+    """Hide no channel."""
+    return False
 
 
 def claims_of(obj: bpy.types.Object) -> list[Claim]:
     """Return the claims of a character: on its face, its company and its head, as its lines drove them."""
-    if not obj.mouthpiece.is_property_set("driven") and not _may_carry(obj):
+    if not _may_carry(obj):
         return []
-    lines = redial.dialled_lines(obj)
-    if not lines:
-        return []
+    with ledgers.without(_nothing):
+        return _claims(obj)
+
+
+def _claims(obj: bpy.types.Object) -> list[Claim]:
+    """Return the claims of a character that may carry lines; no channel is hidden meanwhile."""
+    lines = dialled_lines(obj)
     found: dict[tuple[bpy.types.ID, str], tuple[str, set[str], bool]] = {}
     for line in lines:
         for number, saved in enumerate(line.targets):
@@ -156,7 +195,7 @@ def _speaks(name: str, sound: str, driven: bpy.types.Object, saved: Mapping[str,
     original = bpy.data.objects.get(name)
     if original is None:
         return False
-    line = next((one for one in redial.dialled_lines(original) if one.sound == sound), None)
+    line = next((one for one in dialled_lines(original) if one.sound == sound), None)
     if line is None:
         return False
     return any(

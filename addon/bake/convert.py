@@ -19,7 +19,8 @@ from ..keys import kept_takes, ledgers, nla, writer
 from ..keys.channels import Line, Part, Written
 from ..keys.fcurve_keys import Keys
 from ..keys.plan import Plan, Rescued, curves_by_place, plan_removal
-from . import edits, interludes, layers, rebuild, redial
+from . import edits, interlude_keys, interludes, layers, rebuild, redial
+from .claims import alone
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -39,10 +40,11 @@ def convert(obj: bpy.types.Object, layered: bool) -> Written:
 
     Raises RigError or TakeError, with nothing changed, if a line's take or its object is gone.
     """
-    with ExitStack() as undo:
-        total, tidy = turn(obj, layered, undo)
-        undo.pop_all()
-    tidy()
+    with alone(obj):
+        with ExitStack() as undo:
+            total, tidy = turn(obj, layered, undo)
+            undo.pop_all()
+        tidy()
     return total
 
 
@@ -68,7 +70,7 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     old = _remove_keys(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
-    redial.renew(obj, undo, anew=True)
+    redial.renew(obj, undo, interlude_keys.How(anew=True))
     if layered:
         writer.carry_out(found.plans, name, undo)
     elif any(curves_by_place(owner, edits.LAYER) for owner in owners):

@@ -1,7 +1,7 @@
-"""Interludes of a character in its scene: keys before, between and after its lines, which are made and unmade with them.
+"""Interludes of a character in its scene: stretches before, between and after its lines, made and unmade with them.
 
-They are noted in ledgers like lines, under a sound of their own for each stretch, which begins with ``interlude:`` and
-tells all that the stretch was made of. So what has not changed is not made again. They are no kept lines: they have no
+They are noted in ledgers like lines, under a sound of their own for each section, which begins with ``interlude:`` and
+tells all that the section was made of. So what has not changed is not made again. They are no kept lines: they have no
 take, and nobody adjusts them.
 """
 
@@ -9,47 +9,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import bpy
 import numpy as np
 from mouthpiece.errors import MouthpieceError
-from numpy.typing import NDArray
 
-from ..keys import kept_takes, ledgers, nla, writer
-from ..keys.channels import Channel, Line, Part, Written
-from ..keys.drawings import Drawings
-from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten, split_id
-from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place, plan_removal, properties_without_effect
+from ..keys import kept_takes, ledgers, nla
+from ..keys.channels import Part
+from ..keys.plan import Rescued
 from ..targets import Driven, Target, owners_of
 from . import edits, rebuild
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
+    from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import Dials
+    from mouthpiece.motion.interludes import Bend
     from mouthpiece.performance import Performance
 
 #: What the sounds of interludes begin with in a ledger.
 PREFIX: Final = ledgers.INTERLUDE
 #: Arrays of a performance that have a row for each frame.
 _TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
-#: Frames beside a stretch that a target sees, but that get no keys.
+#: Frames beside a section that a target sees, but that get no keys.
 _BESIDE: Final = 2
+#: What counts at least as the full motion of a head's turn, in radians: errors of keys are shares of it.
+_LEAST_TURN: Final = 0.15
 #: Most ends of lines that are remembered.
 _MOST_ENDS: Final = 256
-
-
-#: A range with every frame there is.
-_ALL: Final = (-(2**31), 2**31)
-#: Sound, first and last frame of a stretch in a ledger.
-_Span = tuple[str, int, int]
-#: Kinds of targets that ask for the interludes themselves, when they are rendered.
-_ASKING: Final = ("PORTRAIT",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +68,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class Section:
     """A part of an interlude that is keyed by itself.
 
     ``sound`` is its name in ledgers. ``origin`` is the first frame of the interlude it is part of.
@@ -114,7 +108,7 @@ class Interlude:
         """Frames per second."""
         return self.carrier.frames().fps
 
-    def stretches(self, targets: Sequence[Target]) -> list[Stretch]:
+    def sections(self, targets: Sequence[Target]) -> list[Section]:
         """Return the parts of the interlude that are keyed by themselves: out of a line, the middle, into the next."""
         from mouthpiece.motion.interludes import REACH
 
@@ -130,7 +124,7 @@ class Interlude:
             _silent(self.dials).saved(), kept_takes.take_id(self.carrier), [repr(target) for target in targets],
         ]  # fmt: skip
         found = []
-        for number, (first, after) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        for number, (first, after) in enumerate(pairwise(cuts)):
             near = [
                 None if end is None else end.number
                 for end, here in zip(self.ends, (number == 0, number == len(cuts) - 2), strict=True)
@@ -138,34 +132,39 @@ class Interlude:
             ]
             text = json.dumps([*common, near, self.dials.rest, first, after], default=str)
             name = PREFIX + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-            found.append(Stretch(first, after - 1, self.first, name, self))
+            found.append(Section(first, after - 1, self.first, name, self))
         return found
 
-    def take(self) -> tuple[LayeredTake, int]:
-        """Return what the face does, with some frames of the lines beside it, and the scene's frame of its first."""
+    def take(self, sways: bool = True) -> tuple[LayeredTake, int]:
+        """Return what the face does, with some frames of the lines beside it, and the scene's frame of its first.
+
+        ``sways`` is whether the head goes on moving.
+        """
         from mouthpiece.motion.interludes import interlude
 
         line = self.carrier
         still = _still(
             _Manner(line), self.first, self.last - self.first + 1, self.fps, self.seed, _silent(self.dials),
-            rebuild.is_layered(line),
+            rebuild.is_layered(line), sways,
         )  # fmt: skip
-        before, after = self.ends
-        whole = interlude(still.whole, before and before.whole, after and after.whole, self.dials.rest)
+        sides = _pair(self.ends, lambda end: end.whole)
+        whole = _between(interlude(still.whole, *sides, self.dials.rest), *sides)
         words = None
         if still.words is not None:
-            both = [end for end in self.ends if end is not None]
-            alike = still.words is still.whole and all(end.words is end.whole for end in both)
-            words = whole if alike else interlude(
-                still.words, before and (before.words or before.whole), after and (after.words or after.whole),
-                self.dials.rest,
-            )  # fmt: skip
+            bare = _pair(self.ends, lambda end: end.words or end.whole)
+            alike = still.words is still.whole and all(one is other for one, other in zip(sides, bare, strict=True))
+            words = whole if alike else _between(interlude(still.words, *bare, self.dials.rest), *bare)
+        before = self.ends[0]
         origin = self.first - (0 if before is None else len(before.whole))
-        framed = _between(whole, before and before.whole, after and after.whole)
-        bare = framed if words is whole else words and _between(
-            words, before and (before.words or before.whole), after and (after.words or after.whole)
-        )  # fmt: skip
-        return LayeredTake(framed, bare, line.error), origin
+        return LayeredTake(whole, words, line.error), origin
+
+
+def _pair(
+    ends: tuple[End | None, End | None], motion: Callable[[End], Performance]
+) -> tuple[Performance | None, Performance | None]:
+    """Return the motion of the line before and of the line after; None where there is no line."""
+    before, after = ends
+    return None if before is None else motion(before), None if after is None else motion(after)
 
 
 def _silent(dials: Dials) -> Dials:
@@ -179,9 +178,6 @@ def _between(face: Performance, before: Performance | None, after: Performance |
     tracks: dict[str, Any] = {}
     for name in _TRACKS:
         tracks[name] = np.concatenate([getattr(part, name) for part in parts])
-    for part in parts:
-        if len(part.style_landmarks):
-            return face  # not final: never so, as all of them had their dials applied
     shifts = [part.landmarks - part.neutral for part in parts]
     tracks["landmarks"] = np.concatenate(shifts) + face.neutral
     return replace(face, **tracks)
@@ -201,19 +197,19 @@ class _Manner:
 
 @lru_cache(maxsize=16)
 def _still(
-    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool
+    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool
 ) -> LayeredTake:  # fmt: skip
     """Return the silent face, dials applied, on ``count`` frames of the scene from ``first`` on."""
     from mouthpiece.motion.life import alive
 
     take = kept_takes.motion(manner.line)
-    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed), dials, layered)
+    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways), dials, layered)
 
 
 class Ends:
     """Ends of lines on the timeline, each computed once; those of takes that callers have dialled are given."""
 
-    _known: dict[tuple[Any, ...], End] = {}  # noqa: RUF012 - shared on purpose, and bounded
+    _known: ClassVar[dict[tuple[Any, ...], End]] = {}
 
     def __init__(self, seen: Mapping[str, LayeredTake] | None = None) -> None:
         """Remember dialled takes by sound."""
@@ -238,7 +234,9 @@ class Ends:
             return None
         count = min(EDGE, piece.last - piece.first + 1)
         begin = piece.first if first else piece.last + 1 - count
-        text = json.dumps([dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends]], sort_keys=True)
+        text = json.dumps(
+            [dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends or ()]], sort_keys=True
+        )
         key = (kept_takes.take_id(line), text, begin, count, rebuild.is_layered(line))
         if key not in self._known:
             try:
@@ -311,32 +309,60 @@ def is_one(sound: str) -> bool:
     return sound.startswith(PREFIX)
 
 
-def interludes(obj: bpy.types.Object, spoken: Sequence[Piece], ends: Ends) -> list[Interlude]:
-    """Return the interludes of a character that are to be keyed; ``spoken`` is what it says, in order of time."""
+def interludes(
+    obj: bpy.types.Object, spoken: Sequence[Piece], ends: Ends, within: tuple[int, int] | None = None
+) -> list[Interlude]:
+    """Return the interludes of a character; ``spoken`` is what it says, in order of time.
+
+    They reach from the first to the last frame of its scenes, and of the frames ``within``, both included.
+    """
     from mouthpiece.motion.dials import Dials
     from mouthpiece.motion.interludes import REACH
 
     if not spoken:
         return []
     low, high = scene_frames(obj)
+    if within is not None:
+        low, high = min(low, within[0]), max(high, within[1])
     last = spoken[-1]
     reach = ceil(REACH * last.line.frames().fps) if last.line is not None else 0
-    places = [(low, spoken[0].first - 1, None, spoken[0])]
-    places += [(one.last + 1, other.first - 1, one, other) for one, other in zip(spoken, spoken[1:], strict=False)]
-    places.append((last.last + 1, max(high, last.last + reach), last, None))
     found = []
-    for first, end, before, after in places:
-        if first > end or any(piece is not None and piece.line is None for piece in (before, after)):
-            continue
-        near = tuple(piece and ends.of(piece, piece is after) for piece in (before, after))
-        if any(piece is not None and one is None for piece, one in zip((before, after), near, strict=True)):
-            continue
+    for before, after in pairwise([None, *spoken, None]):
+        first = low if before is None else before.last + 1
+        end = max(high, last.last + reach) if after is None else after.first - 1
+        near = (None if before is None else ends.of(before, False), None if after is None else ends.of(after, True))
         carrier = (before or after or last).line
-        assert carrier is not None  # seen above
+        unknown = any(piece is not None and one is None for piece, one in zip((before, after), near, strict=True))
+        if first > end or unknown or carrier is None:
+            continue
         dials = Dials.of(carrier.dials)
         if dials.rest > 0:
-            found.append(Interlude(first, end, before, after, (near[0], near[1]), dials, seed_of(obj)))
+            found.append(Interlude(first, end, before, after, near, dials, seed_of(obj)))
     return found
+
+
+def bends_between(one: Piece, other: Piece, ends: Ends) -> dict[str, list[Bend]]:
+    """Return how two lines give way to each other, by sound; nothing if the take of one is not kept."""
+    from mouthpiece.motion.interludes import bends
+
+    if one.line is None or other.line is None:
+        return {}
+    straight = [replace(piece, line=replace(line, bends=())) for piece, line in ((one, one.line), (other, other.line))]
+    last, first = ends.of(straight[0], False), ends.of(straight[1], True)
+    if last is None or first is None:
+        return {}
+    grids = one.line.frames(), other.line.frames()
+    at = _second(grids[0], one.last), _second(grids[1], other.first)
+    rates = grids[0].speed, grids[1].speed
+    before, after = bends(last.whole, first.whole, other.first - one.last - 1, at, rates)
+    found = {one.line.sound: before}
+    found[other.line.sound] = found.get(other.line.sound, []) + after
+    return found
+
+
+def _second(grid: FrameGrid, frame: int) -> float:
+    """Return the second of a take at a frame."""
+    return grid.offset + (frame - grid.origin) / grid.fps * grid.speed
 
 
 def scene_frames(obj: bpy.types.Object) -> tuple[int, int]:
@@ -355,7 +381,9 @@ def targets_of(obj: bpy.types.Object, one: Interlude, known: dict[str, Target | 
     found: dict[tuple[str, str], Target] = {}
     for piece in (one.before, one.after):
         line = piece.line if piece is not None else None
-        for number, saved in enumerate(line.targets if line is not None else ()):
+        if line is None:
+            continue
+        for number, saved in enumerate(line.targets):
             key = json.dumps([number, dict(saved)], sort_keys=True, default=str)
             if key not in known:
                 known[key] = None
@@ -367,8 +395,8 @@ def targets_of(obj: bpy.types.Object, one: Interlude, known: dict[str, Target | 
     return list(found.values())
 
 
-def driven(take: LayeredTake, origin: int, stretch: Stretch, target: Target) -> Driven:
-    """Return what a target plays on a stretch; the parts have its frames only."""
+def driven(take: LayeredTake, origin: int, stretch: Section, target: Target) -> Driven:
+    """Return what a target plays on a section; the parts have its frames only."""
     from mouthpiece.curves import FrameGrid
 
     one = stretch.interlude
@@ -383,263 +411,16 @@ def driven(take: LayeredTake, origin: int, stretch: Stretch, target: Target) -> 
 
 
 def _cropped(part: Part, first: int, last: int) -> Part:
-    """Return a part with the frames ``first`` to ``last`` only."""
+    """Return a part with the frames ``first`` to ``last`` only; small turns need no finer keys than great ones."""
     from mouthpiece.curves import Curves
 
     here = (part.curves.frames >= first) & (part.curves.frames <= last)
-    return replace(part, curves=Curves(part.curves.names, part.curves.frames[here], part.curves.values[here]))
-
-
-@dataclass(slots=True)
-class _Place:
-    """One data-block and layer: the stretches to be keyed there, each with its part, and those that stay."""
-
-    fresh: list[tuple[Stretch, Part]] = field(default_factory=list)
-    stays: set[_Span] = field(default_factory=set)
-
-
-def renew(
-    obj: bpy.types.Object,
-    lines: Sequence[kept_takes.KeptLine],
-    undo: ExitStack,
-    over: bool = False,
-    draft: bool = False,
-    anew: bool = False,
-    ends: Ends | None = None,
-    rescued: Rescued | None = None,
-) -> Written:
-    """Key the interludes of a character as its ``lines`` need them now, and remove those that are no longer needed.
-
-    Channels with keys of the user's own on a stretch, and edited ones, are left as they are there, the latter unless
-    ``over`` or ``rescued``. Stretches that would be as they are are not made again unless ``anew``. ``draft`` is as in
-    :func:`~addon.bake.redial.redial`; ``undo`` gets callbacks that revert everything.
-    """
-    spoken = pieces(obj, lines)
-    owners = all_owners(obj, lines)
-    present = {
-        (owner, layer): ledgers.read(owner, layer) for owner in owners for layer in nla.keyed_layers(owner)
-    }  # fmt: skip
-    there = {_span(one) for ledger in present.values() for one in ledger.lines if is_one(one.sound)}
-    known: dict[str, Target | None] = {}
-    places: dict[tuple[bpy.types.ID, str], _Place] = {place: _Place() for place in present}
-    drawings: list[tuple[Stretch, Drawings]] = []
-    wanted: set[_Span] = set()
-    planned = []
-    for one in interludes(obj, spoken, ends or Ends()):
-        targets = [target for target in targets_of(obj, one, known) if target.kind not in _ASKING]
-        planned.append((one, targets, one.stretches(targets) if targets else []))
-        wanted |= {_span(stretch) for stretch in planned[-1][2]}
-    stale = [(first, last) for _, first, last in there - wanted]
-    for one, targets, parts in planned:
-        # Channels that were edited or locked may still have what the stretch was before.
-        missing = [
-            it for it in parts if anew or over or _span(it) not in there or _meets((it.first, it.last), stale)
-        ]  # fmt: skip
-        if not missing:
-            continue
-        take, origin = one.take()
-        for stretch in missing:
-            made = [driven(take, origin, stretch, target) for target in targets]
-            for part in by_place([part for it in made for part in it.parts]).values():
-                places.setdefault((part.owner, part.layer), _Place()).fresh.append((stretch, part))
-            drawings += [(stretch, it.drawings) for it in made if it.drawings is not None]
-    total = Written()
-    saved = rescued or Rescued()
-    for (owner, layer), place in places.items():
-        place.stays = wanted - {_span(stretch) for stretch, _ in place.fresh}
-        ids = frozenset(id for *where, id in saved.channels if where == [owner, layer])
-        total.add(_write(owner, layer, place, f"Mouthpiece {obj.name}", over, draft, ids, undo))
-    for stretch, drawing in drawings:
-        with suppress(MouthpieceError):  # told when the line itself is drawn
-            drawing.check()
-            drawing.write(Line(stretch.sound, stretch.first, stretch.last), undo)
-    return total
-
-
-def _span(one: Stretch | ledgers.LedgerLine) -> _Span:
-    """Return what tells a stretch from others: its sound, and its first and last frame."""
-    return one.sound, one.first, one.last
-
-
-def _write(
-    owner: bpy.types.ID, layer: str, place: _Place, name: str, over: bool, draft: bool, rescued: frozenset[str],
-    undo: ExitStack,
-) -> Written:  # fmt: skip
-    """Bring the interludes in one data-block, or one layer of it, up to date; return what was written."""
-    written = Written()
-    ledger = ledgers.read(owner, layer)
-    old = [one for one in ledger.lines if is_one(one.sound) and _span(one) not in place.stays]
-    spoken = [one for one in ledger.lines if not is_one(one.sound)]
-    if not old and not place.fresh:
-        return written
-    if not spoken:  # nothing is said here any more: the keys go as those of a line do
-        _remove(owner, layer, over or bool(layer), undo)
-        return written
-    check_editable(owner, layer)
-    curves = curves_by_place(owner, layer)
-    beyond = properties_without_effect(owner, layer)
-    said = {channel for one in spoken for channel in one.channels}
-    ours = {channel for one in ledger.lines for channel in one.channels}
-    channels: dict[str, list[tuple[Stretch, Part, Channel]]] = {
-        channel: [] for one in old for channel in one.channels
-    }  # fmt: skip
-    for stretch, part in place.fresh:
-        for channel in part.channels:
-            if channel.id in said or layer == "expression":
-                channels.setdefault(channel.id, []).append((stretch, part, channel))
-    steps: list[Step] = []
-    fresh: dict[str, Keys] = {}
-    missing: dict[str, Keys] = {}
-    noted: dict[_Span, dict[str, int]] = {}
-    made: dict[tuple[str, bool], dict[str, Keys]] = {}
-    for channel, items in channels.items():
-        fcurve = curves.get(split_id(channel))
-        mine = [one for one in old if channel in one.channels]
-        bare = None if fcurve is None else BareKeys.read(fcurve)
-        gone: list[tuple[int, int]] = []
-        kept: list[tuple[int, int]] = []
-        for one in mine:
-            span = (one.first, one.last)
-            touched = bare is not None and bare.checksum(*span) != one.channels[channel]
-            free = over or channel in rescued
-            if fcurve is not None and (fcurve.lock or (touched and not free)):
-                kept.append(span)
-                noted.setdefault((one.sound, *span), {})[channel] = one.channels[channel]
-            else:
-                gone.append(span)
-        ranges, keys = list(gone), Keys({"co": np.zeros((0, 2), np.float32)})
-        for stretch, part, entry in items:
-            span = (stretch.first, stretch.last)
-            if split_id(channel) in beyond or (fcurve is not None and fcurve.lock) or _meets(span, kept):
-                continue
-            if channel in said if fcurve is None else channel not in ours:
-                continue  # the user removed the curve, or made it
-            if bare is not None and not over and _others(bare, span, [*gone, *((s.first, s.last) for s in spoken)]):
-                continue  # keys of the user's own
-            token = (stretch.sound, fcurve is not None)
-            if token not in made:
-                made[token] = _keys(part, stretch, curves if draft and part.error > 0 else {})
-            new = made[token][entry.name]
-            keys = keys.joined(new)
-            ranges.append(span)
-            noted.setdefault((stretch.sound, *span), {})[channel] = new.checksum(*span)
-            written.count(new)
-        if not ranges:
-            continue
-        if fcurve is None:
-            if len(keys):
-                missing[channel] = keys
-            continue
-        ranges = _joined(ranges)
-        assert bare is not None
-        if not len(keys) and not _others(bare, _ALL, ranges):
-            missing[channel] = keys  # nothing is left of the curve
-            continue
-        if len(keys):
-            fresh[channel] = keys
-        if len(keys) and bare.has_frames_of(keys, ranges):
-            steps += bare.moved(fcurve, keys, ranges)
-        else:
-            steps.append(rewritten(fcurve, keys, ranges))
-    _carry_out(owner, layer, (steps, fresh, missing), noted, place, name, undo)
-    return written
-
-
-def _carry_out(
-    owner: bpy.types.ID, layer: str, changed: tuple[list[Step], dict[str, Keys], dict[str, Keys]],
-    noted: Mapping[_Span, dict[str, int]], place: _Place, name: str, undo: ExitStack,
-) -> None:  # fmt: skip
-    """Carry out changes of curves that are there, make those that are missing, and note all in the ledger."""
-    steps, fresh, missing = changed
-    found = nla.action_and_slot(owner, layer)
-    if found is not None:
-        undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
-        for do, take_back in steps:
-            undo.callback(take_back)
-            do()
-    ledger = ledgers.read(owner, layer)
-    lines = [one for one in ledger.lines if not is_one(one.sound) or _span(one) in place.stays]
-    lines += [ledgers.LedgerLine(*where, dict(sums)) for where, sums in sorted(noted.items(), key=lambda it: it[0][1:])]
-    if missing:
-        plan = Plan(owner, ledger, layer, lines=lines)
-        curves = curves_by_place(owner, layer)
-        for id, keys in missing.items():
-            place_of = split_id(id)
-            plan.changes[id] = Change(*place_of, keys, Keys.read(curves[place_of]) if place_of in curves else None)
-        writer.carry_out([plan], name, undo)
-        ledger = ledgers.read(owner, layer)
-        lines = plan.lines
-    if nla.action_and_slot(owner, layer) is None:
-        return
-    ledger.lines = writer.settled(owner, layer, lines, fresh)
-    ledgers.write(owner, ledger, layer)
-    if layer:
-        undo.callback(nla.fit, owner, layer)
-        nla.fit(owner, layer)
-    owner.update_tag()
-
-
-def _remove(owner: bpy.types.ID, layer: str, over: bool, undo: ExitStack) -> None:
-    """Remove all keys of interludes from a data-block in which no line is left."""
-    plan = plan_removal(owner, over, layer)
-    if plan.ledger.lines:
-        writer.apply(plan, undo)
-
-
-def _keys(part: Part, stretch: Stretch, curves: Mapping[tuple[str, int], Any]) -> dict[str, Keys]:
-    """Return the keys of a stretch, by channel name; with ``curves``, the frames of present keys are kept if they do.
-
-    Where nothing moves, there are no keys but the first and the last.
-    """
-    span = (stretch.first, stretch.last)
-    there: dict[str, NDArray[np.float32]] = {}
-    for channel in part.channels if curves else ():
-        curve = curves.get((channel.data_path, channel.index))
-        if curve is not None:
-            frames = BareKeys.read(curve).co[:, 0]
-            frames = frames[(frames >= span[0]) & (frames <= span[1])]
-            if len(frames) > 1:
-                there[channel.name] = frames
-    made = part.keys([span], there)
-    if part.error > 0:
-        return made
-    return {name: _thinned(keys) for name, keys in made.items()}
-
-
-def _thinned(keys: Keys) -> Keys:
-    """Return linear keys without those between two of the same value."""
-    values = keys.arrays["co"][:, 1]
-    if keys.is_curved or len(values) < 3:
-        return keys
-    same = values[1:] == values[:-1]
-    inner = np.zeros(len(values), bool)
-    inner[1:-1] = same[1:] & same[:-1]
-    return keys.only(~inner)
-
-
-def _meets(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
-    """Return whether a range of frames has any frame of other ranges."""
-    return any(span[0] <= last and first <= span[1] for first, last in others)
-
-
-def _others(bare: BareKeys, span: tuple[int, int], ours: Iterable[tuple[int, int]]) -> bool:
-    """Return whether a curve has keys on a range of frames that lie on none of the ranges that are ``ours``."""
-    frames = bare.co[bare.within(*span), 0]
-    alone = np.ones(len(frames), bool)
-    for first, last in ours:
-        alone &= (frames < first - 0.5) | (frames > last + 0.5)
-    return bool(alone.any())
-
-
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ranges of frames in order, those that touch or overlap as one."""
-    found: list[tuple[int, int]] = []
-    for first, last in sorted(ranges):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(last, found[-1][1]))
-        else:
-            found.append((first, last))
-    return found
+    curves = Curves(part.curves.names, part.curves.frames[here], part.curves.values[here])
+    channels = tuple(
+        replace(channel, reach=max(channel.reach, _LEAST_TURN)) if channel.kind == "rotation" else channel
+        for channel in part.channels
+    )
+    return replace(part, channels=channels, curves=curves)
 
 
 def touched(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> Iterator[tuple[bpy.types.ID, str]]:
@@ -663,9 +444,9 @@ def parts_now(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> li
     for one in interludes(obj, pieces(obj, lines), Ends()):
         targets = targets_of(obj, one, known)
         take, origin = one.take()
-        for stretch in one.stretches(targets):
-            made = [part for target in targets for part in driven(take, origin, stretch, target).parts]
-            found.append((stretch.sound, list(by_place(made).values())))
+        for section in one.sections(targets):
+            made = [part for target in targets for part in driven(take, origin, section, target).parts]
+            found.append((section.sound, list(by_place(made).values())))
     return found
 
 

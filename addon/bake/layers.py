@@ -42,7 +42,12 @@ class LayeredTake:
 
     @classmethod
     def of(
-        cls, take: Performance, dials: Dials, layered: bool, error: float = 0.0, bends: Sequence[Mapping[str, Any]] = ()
+        cls,
+        take: Performance,
+        dials: Dials,
+        layered: bool,
+        error: float = 0.0,
+        bends: Sequence[Mapping[str, Any]] | None = None,
     ) -> LayeredTake:
         """Return a take, given as inferred, with ``dials`` applied and its ends bent as ``KeptLine.bends`` says."""
         from mouthpiece.motion.dials import apply, dialled
@@ -53,7 +58,7 @@ class LayeredTake:
         whole = dialled(take, dials).final() if bare else apply(take, dials)
         words = speech_of(take, dials, whole) if layered else None
         given = []
-        for saved in bends:
+        for saved in bends or ():
             with suppress(KeyError, TypeError, ValueError):  # a file that somebody else changed
                 given.append(Bend.of(saved))
         if given:

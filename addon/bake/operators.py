@@ -14,7 +14,7 @@ from ..characters import company
 from ..jobs import Working
 from ..reports import reports_errors
 from ..sound import timeline
-from ..targets import find_object, target_for
+from ..targets import find_object
 from . import convert, rebuild, redial, removal
 from . import settings as bake_settings
 from .bake import Bake, Heard
@@ -345,7 +345,7 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
             if other == obj or other in known:
                 continue
             try:
-                target_for(other, 1.0, other.mouthpiece.target)
+                company.target_of(obj, other, 1.0)
             except RigError as error:
                 self.report({"WARNING"}, f"'{other.name}' is left out: {error}")
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -20,17 +21,20 @@ from ..keys.channels import Channel, Line, Part, Written
 from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
-from ..targets import Driven, drawers, find_object, owners_of
-from . import edits, interludes, rebuild
+from ..targets import Driven, drawers, find_object
+from . import edits, frame_rates, interlude_keys, interludes, rebuild
+from .claims import alone
 from .layers import LayeredTake
+from .lines import dialled_lines as dialled_lines
 
 if TYPE_CHECKING:
-    from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import Dials
 
 
 #: Dials that change how a head moves; for other dials its keys are left alone.
 _HEAD_DIALS: Final = ("head", "style", "smoothing", "offset")
+#: Seconds between two lines up to which they are looked at: farther apart they never have to give way.
+_NEAR: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -61,7 +65,7 @@ def redial(
     with nothing changed, if there is no such line or its keys may not be edited.
     """
     total = Written()
-    with ExitStack() as undo:
+    with alone(obj), ExitStack() as undo:
         owners = _changed_owners(obj, _chosen_lines(obj, frame), dials)
         total.warnings += shared_actions.separate(owners, undo)
         moved = Rescued() if replace_edited else rescue_interludes(obj, undo)
@@ -69,10 +73,11 @@ def redial(
         # Each line is planned after the one before is written, as lines share curves.
         for line in _chosen_lines(obj, frame):
             seen[line.sound] = _dial(obj, line, dials, (replace_edited, draft), undo, total)
+            total.warnings += frame_rates.remarks(obj, line)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
             kept_takes.remember_dials(line, dials.saved())
-        renew(obj, undo, replace_edited, draft, seen=seen, rescued=moved)
+        renew(obj, undo, interlude_keys.How(replace_edited, draft, rescued=moved), seen)
         undo.pop_all()
     return total
 
@@ -112,67 +117,45 @@ def rescue_interludes(obj: bpy.types.Object, undo: ExitStack) -> Rescued:
 
 
 def renew(
-    obj: bpy.types.Object,
-    undo: ExitStack,
-    over: bool = False,
-    draft: bool = False,
-    anew: bool = False,
-    seen: Mapping[str, LayeredTake] | None = None,
-    rescued: Rescued | None = None,
+    obj: bpy.types.Object, undo: ExitStack, how: interlude_keys.How, seen: Mapping[str, LayeredTake] | None = None
 ) -> Written:
     """Bring up to date what depends on which lines a character speaks where: call this whenever that has changed.
 
     Lines that touch give way to each other, and interludes are keyed before, between and after lines. ``seen`` holds
-    takes that were dialled already, by sound; the rest is as in :func:`addon.bake.interludes.renew`, and so is the
-    result.
+    takes that were dialled already, by sound. ``undo`` gets callbacks that revert everything.
     """
     from mouthpiece.motion.dials import Dials
 
     known, lines = dict(seen or {}), dialled_lines(obj)
     for line, bends in _other_bends(obj, lines, known):
-        known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, draft), undo, Written(), bends)
+        if bends or line.bends:
+            known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, how.draft), undo, Written(), bends)
         assert line.home is not None  # kept lines that were read have one
         undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
         kept_takes.remember_bends(replace(line, bends=bends))
-    ends = interludes.Ends(known)
-    return interludes.renew(obj, dialled_lines(obj), undo, over, draft, anew, ends, rescued)
+    return interlude_keys.renew(obj, dialled_lines(obj), how, interludes.Ends(known), undo)
 
 
 def _other_bends(
     obj: bpy.types.Object, lines: list[kept_takes.KeptLine], seen: Mapping[str, LayeredTake]
 ) -> list[tuple[kept_takes.KeptLine, tuple[Mapping[str, Any], ...]]]:
     """Return the lines that have to give way to their neighbours otherwise than they do, each with its new bends."""
-    from mouthpiece.motion.interludes import bends
-
     wanted: dict[str, list[Mapping[str, Any]]] = {line.sound: [] for line in lines}
     ends = interludes.Ends({line.sound: seen[line.sound] for line in lines if line.sound in seen and not line.bends})
-    spoken = interludes.pieces(obj, lines)
-    for one, other in zip(spoken, spoken[1:], strict=False):
+    for one, other in pairwise(interludes.pieces(obj, lines)):
         if one.line is None or other.line is None or not (_rests(one.line) or _rests(other.line)):
             continue
-        gap = other.first - one.last - 1
-        if gap > 2 * one.line.frames().fps:
+        if other.first - one.last > _NEAR * one.line.frames().fps:
             continue
-        straight = [replace(piece, line=replace(piece.line, bends=())) for piece in (one, other)]
-        last, first = ends.of(straight[0], False), ends.of(straight[1], True)
-        if last is None or first is None:
-            continue
-        grids = one.line.frames(), other.line.frames()
-        at = tuple(_second(grid, frame) for grid, frame in zip(grids, (one.last, other.first), strict=True))
-        found = bends(last.whole, first.whole, gap, (at[0], at[1]), (grids[0].speed, grids[1].speed))
-        for piece, some in zip((one.line, other.line), found, strict=True):
-            wanted[piece.sound] += [bend.saved() for bend in some]
-    return [(line, tuple(wanted[line.sound])) for line in lines if [*line.bends] != wanted[line.sound]]
+        for sound, found in interludes.bends_between(one, other, ends).items():
+            wanted[sound] += [bend.saved() for bend in found]
+    same = {line.sound: line.bends is not None and [*line.bends] == wanted[line.sound] for line in lines}
+    return [(line, tuple(wanted[line.sound])) for line in lines if not same[line.sound]]
 
 
 def _rests(line: kept_takes.KeptLine) -> bool:
     """Return whether a line does not end as raw as its take."""
     return float(line.dials.get("rest", 1.0)) > 0
-
-
-def _second(grid: FrameGrid, frame: int) -> float:
-    """Return the second of a take at a frame."""
-    return grid.offset + (frame - grid.origin) / grid.fps * grid.speed
 
 
 def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dials: Dials) -> list[bpy.types.ID]:
@@ -186,24 +169,6 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
                 if edits.ranges_of(owner, line.sound):
                     found[owner] = None
     return list(found)
-
-
-def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
-    """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
-    found: dict[str, kept_takes.KeptLine] = {}
-    for owner in owners_of([obj], None):
-        for line in kept_takes.lines(owner):
-            if frame is None or _is_heard(owner, line, frame):
-                found.setdefault(line.sound, line)
-    return list(found.values())
-
-
-def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:
-    """Return whether a line plays at a frame: by the ledger if it is keyed, by its grid if it is drawn."""
-    if line.home == ledgers.Home(owner):
-        grid = line.frames()
-        return grid.first <= frame <= grid.last
-    return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
 
 
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:

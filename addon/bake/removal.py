@@ -13,8 +13,9 @@ from ..keys.channels import Written
 from ..keys.fcurve_keys import channel_id
 from ..keys.plan import Plan, plan_removal
 from ..targets import drawers, owners_of
-from . import edits, redial
+from . import edits
 from .claims import Claims
+from .lines import dialled_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,14 @@ class Carried:
     def of(cls, obj: bpy.types.Object) -> Carried:
         """Return what a character carries. It looks at every object of the file: not for panels."""
         claims = Claims.of(obj)
-        sounds = {line.sound for line in redial.dialled_lines(obj)}
+        sounds = {line.sound for line in dialled_lines(obj)}
         owners = [*owners_of([obj], None)]  # also takes whose motion is not kept
         owners += [owner for owner in claims.owners() if owner not in owners]
         for owner in owners:
             for layer in nla.keyed_layers(owner):
                 for line in ledgers.read(owner, layer).lines:
-                    if any(_is_mine(claims, owner, channel) for channel in line.channels):
+                    spoken = not line.sound.startswith(ledgers.INTERLUDE)
+                    if spoken and any(_is_mine(claims, owner, channel) for channel in line.channels):
                         sounds.add(line.sound)
         held = [owner for owner in owners if _holds(claims, owner)]
         labels = dict.fromkeys(claim.label for claim in claims.mine if claim.owner in held)
@@ -68,7 +70,7 @@ def carries(obj: bpy.types.Object | None) -> bool:
     """Return whether a character carries lines. Cheap enough for panels."""
     if obj is None:
         return False
-    if redial.dialled_lines(obj):
+    if dialled_lines(obj):
         return True
     return any(map(has_lines, owners_of([obj], None))) and bool(Carried.of(obj).owners)
 
@@ -143,17 +145,19 @@ def leave_former(
 ) -> Former:
     """Remove the keys of a character's line from data-blocks it drove before that are not among those it drives ``now``.
 
-    Keys that were edited stay unless ``replace_edited``, and are the user's own from then on. ``undo`` gets callbacks
-    that revert it.
+    With the last of its lines the interludes go as well. Keys that were edited stay unless ``replace_edited``, and are
+    the user's own from then on. ``undo`` gets callbacks that revert it.
     """
     found = Former()
     for owner in claims.owners():
         if owner in now:
             continue
+        others = any(claim.owner == owner and claim.sounds - {sound} for claim in claims.mine)
         plans = [
             plan_removal(
                 owner, replace_edited or bool(layer), layer,
-                is_meant=lambda line, channel, owner=owner: line.sound == sound and claims.covers(owner, channel),
+                is_meant=lambda line, channel, owner=owner, others=others: claims.covers(owner, channel)
+                and (line.sound == sound or (not others and line.sound.startswith(ledgers.INTERLUDE))),
             )
             for layer in nla.keyed_layers(owner)
         ]  # fmt: skip

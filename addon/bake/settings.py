@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
+#: Options of a path that may begin with ``//``: without them Blender complains.
+_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}
 #: Largest error of keys, as a share of full motion, unless another is chosen: nobody sees it, and few keys are left.
 ERROR = 0.01
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
@@ -206,10 +208,18 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override=_OVERRIDE,
     )
     style_sound: StringProperty(
-        name="Sound", description="Sound whose speaker's manner is taken", subtype="FILE_PATH", override=_OVERRIDE
+        name="Sound",
+        description="Sound whose speaker's manner is taken",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
     )
     style_file: StringProperty(
-        name="Style File", description="style.json of an actor", subtype="FILE_PATH", override=_OVERRIDE
+        name="Style File",
+        description="style.json of an actor",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
     )
     style_blend: _amount("Style Blend", "0 nobody in particular, 1 the speaker, more for more of it", 1.5)
     emotion: EnumProperty(

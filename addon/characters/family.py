@@ -7,10 +7,9 @@ lies within the box around it. So two characters under one empty, or two heads o
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import bpy
 import numpy as np
@@ -22,6 +21,7 @@ from ..bake import redial
 from ..targets import DRIVABLE, target_for
 from ..targets.head.joints import armature_of
 from ..targets.shape_keys.target import leader, table_of
+from . import answers
 
 #: Words in names of what is only a part of a face, though it may have all of its keys.
 _PART: Final = re.compile(
@@ -32,10 +32,6 @@ _PART: Final = re.compile(
 _MARGIN: Final = 0.15
 #: A mesh with fewer of the mouth's keys than this part of the fullest one is no face of its own.
 _FULL: Final = 0.5
-#: Seconds for which an answer holds while panels are drawn; without a user interface every question is answered anew.
-_FRESH: Final = 0.2
-
-_answers: dict[tuple[int, str], tuple[float, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +48,7 @@ class Face:
 
 def main_object(obj: bpy.types.Object) -> bpy.types.Object:
     """Return the main object of the character that ``obj`` is a part of; ``obj`` itself if there is none, or several."""
-    if bpy.app.background:
-        return _main(obj)
-    key, now = (len(bpy.data.objects), obj.name_full), time.monotonic()
-    when, name = _answers.get(key, (0.0, ""))
-    known = next((one for one in bpy.data.objects if one.name_full == name), None) if now - when < _FRESH else None
-    if known is not None:
-        return known
-    found = _main(obj)
-    if len(_answers) > 64:
-        _answers.clear()
-    _answers[key] = (now, found.name_full)
-    return found
+    return answers.fresh("main", obj, lambda: [_main(obj)])[0]
 
 
 def _main(obj: bpy.types.Object) -> bpy.types.Object:
@@ -166,13 +151,29 @@ def _rank(item: tuple[int, bpy.types.Object]) -> tuple[bool, bool, int, int]:
 
 def mouth_keys(obj: bpy.types.Object) -> int:
     """Return how many keys of a mesh move lips and jaw, by its table or the keys' names."""
+    return sum(layer == "lips" for layer in known_keys(obj))
+
+
+def known_keys(obj: bpy.types.Object) -> tuple[str, ...]:
+    """Return the layer of each key of a mesh that is known, by its table or its name.
+
+    It is found out once for keys of the same names, as panels ask at every redraw; also that none is known.
+    """
     if obj.type != "MESH" or obj.data.shape_keys is None:
-        return 0
-    try:
-        table = table_of(obj)
-    except RigError:
-        return 0
-    return sum(entry.layer == "lips" for entry in table.driven)
+        return ()
+    key = obj.data.shape_keys
+    shape = (key.session_uid, len(obj.mouthpiece_names.entries), *(block.name for block in key.key_blocks))
+    if shape not in _known:
+        if len(_known) > 256:
+            _known.clear()
+        try:
+            _known[shape] = tuple(entry.layer for entry in table_of(obj).driven)
+        except RigError:
+            _known[shape] = ()
+    return _known[shape]
+
+
+_known: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
 
 def _box(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -140,7 +140,8 @@ def bake_of(options: argparse.Namespace) -> Bake:
     layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)
     error = round(obj.mouthpiece.reduce, 6) if options.reduce is None else options.reduce
     obj.mouthpiece.layers, obj.mouthpiece.reduce = "LAYERS" if layered else "ONE", error
-    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error)
+    remarks = tuple(company.standing(obj))
+    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error, remarks)
 
 
 def _map(obj: bpy.types.Object, path: Path) -> None:

@@ -89,17 +89,10 @@ class Rescued:
         return frozenset(id for owner, layer, id in self.channels if (owner, layer) == (part.owner, part.layer))
 
 
-def plan(
-    part: Part,
-    line: Line,
-    over: bool,
-    rescued: frozenset[str] = frozenset(),
-    is_foreign: Callable[[str], bool] = lambda _: False,
-) -> Plan:
+def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset()) -> Plan:
     """Return what writing ``part`` for ``line`` changes; nothing is changed yet.
 
-    Edited keys are kept, unless ``over``, or in channels whose ids are in ``rescued``. What the same sound wrote before
-    goes where it is not written now, except on channels that are foreign: another character speaks it too.
+    Edited keys are kept, unless ``over``, or in channels whose ids are in ``rescued``.
     """
     check_editable(part.owner, part.layer)
     ledger = ledgers.read(part.owner, part.layer)
@@ -126,7 +119,7 @@ def plan(
         if fcurve is not None and fcurve.mute:
             result.written.warnings.append(f"The curve of {channel.name} is muted: unmute it to see the take.")
     result.written.channels = len(sums)
-    _plan_unwritten(result, {channel.id for channel in part.channels}, existing, line, is_foreign)
+    _plan_unwritten(result, {channel.id for channel in part.channels}, existing, line)
     result.lines = _lines_after(result, line, sums)
     _warn_of_nla(result)
     return result
@@ -201,15 +194,13 @@ def _keys_around(fcurve: Any, present: Keys, channel: str, ledger: ledgers.Ledge
     return stays
 
 
-def _plan_unwritten(
-    plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line, is_foreign: Callable[[str], bool]
-) -> None:
+def _plan_unwritten(plan: Plan, written: set[str], existing: Mapping[tuple[str, int], Any], line: Line) -> None:
     """Plan the removal of what the same sound wrote before on channels that are not written now."""
     for noted in plan.ledger.lines:
         for channel in noted.channels if noted.sound == line.sound else ():
             place = split_id(channel)
             fcurve = existing.get(place)
-            if channel in written or fcurve is None or fcurve.lock or is_foreign(channel):
+            if channel in written or fcurve is None or fcurve.lock:
                 continue
             keys = Keys.read(fcurve)
             if not is_edited(keys, channel, noted):

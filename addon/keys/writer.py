@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import bpy
@@ -30,21 +29,17 @@ def write(
     drawings: Sequence[Drawings] = (),
     rescued: Rescued | None = None,
     undo: ExitStack | None = None,
-    is_foreign: Callable[[bpy.types.ID, str], bool] = lambda _owner, _channel: False,
 ) -> Written:
     """Write the keys and drawings of a line and return what was written.
 
     Parts without an Action share a new one called ``action_name``. Edits that were ``rescued`` are written into their
     layer. Raises RigError, with nothing changed, if an Action or a drawing may not be edited, or if every channel holds
     keys of the user's own. ``undo`` gets callbacks that revert everything, for the case that a later step fails.
-    Channels that are foreign, by data-block and channel id, belong to another character and are left alone.
     """
     saved = rescued or Rescued()
     with ExitStack() as mine:
         remarks = shared_actions.separate([part.owner for part in parts], mine)
-        plans = [
-            plan(part, line, replace_edited, saved.of(part), partial(is_foreign, part.owner)) for part in parts
-        ]
+        plans = [plan(part, line, replace_edited, saved.of(part)) for part in parts]
         written = total(plans)
         written.warnings += remarks
         if not written.channels and not drawings:

@@ -9,6 +9,8 @@ from typing import Final
 
 #: Bytes read at a time.
 _BLOCK: Final = 1 << 20
+#: Where files were read in this session, by content.
+_places: Final[dict[str, str]] = {}
 
 
 def of_file(path: str) -> str:
@@ -26,7 +28,14 @@ def _of_file(path: str, _size: int, _changed: int) -> str:
     with open(path, "rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
+    _places[digest.hexdigest()] = path
     return digest.hexdigest()
+
+
+def place_of(content: str) -> str:
+    """Return where a file with that content was read in this session, if it is still there; else an empty string."""
+    path = _places.get(content, "")
+    return path if path and of_file(path) == content else ""
 
 
 def of_bytes(packed: bytes) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A lid bone whose head is nearer to the eye's centre than this share of its length turns about that centre.
 _AT_EYE: Final = 0.5
+#: It must be nearer than this share of the eyes' distance, too: some rigs' lid bones are longer than the face.
+_IN_EYE: Final = 0.12
 
 
 def in_face(link: Link) -> bool:
@@ -32,11 +34,12 @@ def turning_lids(rig: bpy.types.Object, links: Sequence[Link]) -> tuple[Link, ..
     """
     bones = rig.data.bones
     eyes = {link.source[-1]: bones[link.bone].head_local for link in links if link.source in ("eye.L", "eye.R")}
+    apart = (eyes["L"] - eyes["R"]).length if len(eyes) == 2 else float("inf")
     found = []
     for link in links:
         if link.source.startswith("lid_") and link.channel == "LOCATION" and link.point == "HEAD" and not link.watch:
             bone, eye = bones[link.bone], eyes.get(link.source[-1])
-            if eye is not None and (bone.head_local - eye).length < _AT_EYE * bone.length:
+            if eye is not None and (bone.head_local - eye).length < min(_AT_EYE * bone.length, _IN_EYE * apart):
                 link = replace(link, channel="ROTATION", point="TAIL")
         found.append(link)
     return tuple(found)

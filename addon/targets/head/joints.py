@@ -39,7 +39,7 @@ def head_bone(rig: bpy.types.Object, face: bpy.types.Object | None = None) -> st
     Of several (two heads on one armature) it is the one that moves most of the mesh ``face``.
     """
     names = [bone.name for bone in rig.data.bones]
-    for alike in (_called_head, _with_head, _NUMBERED.__contains__):
+    for alike in (_called_head, _with_head, *(number.__eq__ for number in _NUMBERED)):
         found = [name for name in names if alike(name)]
         if found:
             return _nearest(rig, found, face)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
+from mathutils import Vector
 from mouthpiece.errors import RigError
 
-from ..bones.rotations import before, rotation_before
 from ..shape_keys.target import table_of
+from .delta_transforms import at_rest
 from .eye_distance import OUTER_OVER_CENTRES, moved_centre
 
-#: The joint on which a head turns, below and behind the midpoint of the eyes, in distances of the outer eye corners, along the
-#: axes of a character that looks along -Y. Measured on the bundled head: its head bone begins there.
-_NECK: Final = Vector((0.0, 0.84, -0.41))
+#: The joint on which a head turns, below and behind the midpoint of the lids, in distances of the outer eye corners as they are
+#: measured on lids, along the axes of a character that looks along -Y. Measured on the bundled head: its head bone begins there.
+_NECK: Final = Vector((0.0, 1.12, -0.51))
 #: The height of a head over the distance of the outer eye corners, and of a standing body over a head's.
 _HEAD_OVER_EYES: Final = 2.5
 _BODY_OVER_HEAD: Final = 7.5
 #: An origin is far from the head if it is farther from the neck than this many distances of the outer eye corners.
-_FAR: Final = 2.2
+_FAR: Final = 2.5
 #: Where the neck is in the box around a head without a body: parts of its height from below, of its depth from behind.
 _NECK_UP: Final = 0.25
 _NECK_IN: Final = 0.46
@@ -71,7 +71,7 @@ def neck_of(face: bpy.types.Object) -> tuple[Vector, float] | None:
         return None
     turn, size = face.matrix_world.to_3x3(), face.matrix_world.to_scale()
     scale = (abs(size.x) + abs(size.y) + abs(size.z)) / 3.0
-    eyes = _eyes(face)
+    eyes = eyes_of(face)
     if eyes is not None:
         left, right = (face.matrix_world @ eye for eye in eyes)
         distance = (left - right).length * OUTER_OVER_CENTRES
@@ -86,8 +86,11 @@ def neck_of(face: bpy.types.Object) -> tuple[Vector, float] | None:
     return face.matrix_world @ place, float(head / _HEAD_OVER_EYES) * scale
 
 
-def _eyes(face: bpy.types.Object) -> tuple[Vector, Vector] | None:
-    """Return the centres of the lids, left and right, in the mesh's own space; None if no keys close them one by one."""
+def eyes_of(face: bpy.types.Object) -> tuple[Vector, Vector] | None:
+    """Return the centres of the lids, left and right, in the mesh's own space; None if no keys close them one by one.
+
+    They are measured once for a mesh, as panels ask at every redraw.
+    """
     key = face.data.shape_keys
     if key is None:
         return None
@@ -98,8 +101,25 @@ def _eyes(face: bpy.types.Object) -> tuple[Vector, Vector] | None:
     blinks = [table.playing(driver)[:1] for driver in ("eyeBlinkLeft", "eyeBlinkRight")]
     if not all(blinks) or len(set(blinks)) != 2:
         return None
-    left, right = (moved_centre(key, names[0]) for names in blinks)
-    return None if left is None or right is None or (left - right).length == 0 else (left, right)
+    names = [some[0] for some in blinks]
+    shape = (key.session_uid, *names, *(_sample(key.key_blocks[name]) for name in names))
+    if shape not in _measured:
+        if len(_measured) > 64:
+            _measured.clear()
+        left, right = (moved_centre(key, name) for name in names)
+        apart = left is not None and right is not None and (left - right).length > 0
+        _measured[shape] = (left, right) if apart else None
+    return _measured[shape]
+
+
+#: Centres of lids by mesh, keys and a sample of their vertices.
+_measured: dict[tuple[Any, ...], Any] = {}
+
+
+def _sample(block: bpy.types.ShapeKey) -> tuple[float, ...]:
+    """Return some coordinates of a shape key, by which it is seen that the mesh was changed."""
+    step = max(1, len(block.data) // 16)
+    return tuple(round(block.data[index].co[axis], 6) for index in range(0, len(block.data), step) for axis in range(3))
 
 
 def _within(turned: bpy.types.Object, place: Vector, marker: bpy.types.Object) -> Vector:
@@ -111,21 +131,8 @@ def _within(turned: bpy.types.Object, place: Vector, marker: bpy.types.Object) -
     along = marker
     while along is not None and along != turned:
         along = along.parent
-    at = turned.matrix_world if along == turned else _at_rest(turned)
+    at = turned.matrix_world if along == turned else at_rest(turned)
     return at.inverted_safe() @ place
-
-
-def _at_rest(turned: bpy.types.Object) -> Matrix:
-    """Return the world matrix an object has with the delta transform it had before any line was baked."""
-    mode = turned.rotation_mode
-    own, delta = rotation_before(turned, "", "", mode), rotation_before(turned, "", "delta_", mode)
-    where = before(turned, "delta_location", 3) + before(turned, "location", 3)
-    size = Vector(one * other for one, other in zip(turned.scale, turned.delta_scale, strict=True))
-    local = Matrix.LocRotScale(where, (delta @ own).to_quaternion(), size)
-    if turned.parent is None:
-        return local
-    # what stands above: the parent with its inverse, or the bone or vertices it is parented to
-    return turned.matrix_world @ turned.matrix_local.inverted_safe() @ local
 
 
 def _triple(place: Vector) -> tuple[float, float, float]:

@@ -53,9 +53,7 @@ class MOUTHPIECE_PG_head(bpy.types.PropertyGroup):
         update=_propose_bone,
     )
     bone: StringProperty(name="Bone", description="Bone that turns the head", override=_OVERRIDE)
-    object: PointerProperty(
-        name="Object", description="Object that turns", type=bpy.types.Object, override=_OVERRIDE
-    )
+    object: PointerProperty(name="Object", description="Object that turns", type=bpy.types.Object, override=_OVERRIDE)
     translation: BoolProperty(
         name="Move Head",
         description="Let the head shift a little as well as turn; suits heads without a neck bone",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 #: Start frame of image users: so early that they show one picture on every frame.
 _ALWAYS: Final = -100_000
 _MAPPING: Final = "Mouthpiece Mapping"
+#: So many mouths that are hidden are named.
+_FEW: Final = 4
 
 
 def set_up(
@@ -30,25 +33,71 @@ def set_up(
     """Fill the table of ``obj`` and prepare what it switches; return the result as one line of text.
 
     ``wanted`` holds the fields of the table's rows by shape. Without it, they are found by names that match shapes,
-    else in the order of drawings. In the end the mouth at rest is shown. Raises RigError if nothing is found.
+    else in the order of drawings; if the names are those of another set, that set is chosen. Mouths among the
+    ``selected`` that stand for no shape are hidden. In the end the mouth at rest is shown. Raises RigError if nothing
+    is found.
     """
     settings: Any = obj.mouthpiece_chart
     check_editable(obj, f"'{obj.name}'")
     chart = chart_settings.chart_of(settings)
     before, others = chart_settings.snapshot(settings), [other for other in selected if other != obj]
     try:
+        if wanted is None:
+            chart = _suited(obj, chart, others)
         found = _FILLERS[settings.how](obj, chart, others, scene)
         filled = wanted or found
         if not filled:
             raise refused("Nothing was found to fill the table from. " + _HINTS[settings.how])
         _fill(settings, chart, filled)
+        chart_settings.set_spares(settings, _spares(obj, others, filled) if settings.how == "OBJECTS" else ())
         ChartTarget.of(obj).show(chart.names[chart.rest])
     except Exception:
         chart_settings.restore(settings, before)
         raise
     missing = [name for name in chart.names if name not in filled]
-    text = f"{len(filled)} of {len(chart.names)} shapes"
-    return f"{text}; without a drawing: {', '.join(missing)}" if missing else text
+    text = f"{chart.label}: {len(filled)} of {len(chart.names)} shapes"
+    text = f"{text}; without a drawing: {', '.join(missing)}" if missing else text
+    spares = [spare.name for spare in chart_settings.spares_of(settings)]
+    if spares:
+        few = ", ".join(spares[:_FEW]) + (f" and {len(spares) - _FEW} more" if len(spares) > _FEW else "")
+        text += f"; hidden, as {'it stands' if len(spares) == 1 else 'they stand'} for no shape: {few}"
+    return text
+
+
+def _suited(obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object]) -> MouthChart:
+    """Return the chart that the names of objects or shape keys are of, and choose it in the settings."""
+    from mouthpiece.motion.chart.charts import charts
+    from mouthpiece.motion.chart.names import suited_chart
+
+    settings: Any = obj.mouthpiece_chart
+    if settings.chart == chart_settings.CUSTOM or settings.how not in ("OBJECTS", "KEYS"):
+        return chart
+    if settings.how == "OBJECTS":
+        names = [mouth.name for mouth in (others or obj.children)]
+    else:
+        names = list(key_names(editable_keys(obj)))
+    found = suited_chart(chart, names, charts().values())
+    if found != chart:
+        settings.chart = found.name
+    return found
+
+
+def _spares(
+    obj: bpy.types.Object, others: Sequence[bpy.types.Object], filled: Mapping[str, Mapping[str, Any]]
+) -> list[bpy.types.Object]:
+    """Return the mouths that stand for no shape: of the selected objects, else of those that are called alike.
+
+    They are of the same type as the mouths that do; so lights and cameras that were selected too are left alone.
+    """
+    shown = {row["object"] for row in filled.values() if row.get("object") is not None}
+    types, stems = {mouth.type for mouth in shown}, {_stem(mouth.name) for mouth in shown}
+    family = others or [child for child in obj.children if _stem(child.name) in stems - {""}]
+    return [mouth for mouth in family if mouth not in shown and mouth.type in types and mouth.is_editable]
+
+
+def _stem(name: str) -> str:
+    """Return a name without its last word, which is the shape of a mouth."""
+    return re.sub(r"[^A-Za-z0-9]*[A-Za-z0-9]*$", "", re.sub(r"\.\d{3,}$", "", name))
 
 
 def _fill(settings: Any, chart: MouthChart, filled: Mapping[str, Mapping[str, Any]]) -> None:

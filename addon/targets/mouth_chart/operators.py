@@ -11,7 +11,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
 from ...reports import reports_errors
-from . import files, fill
+from . import files, fill, recognition
 from . import settings as chart_settings
 from .target import ChartTarget
 
@@ -57,6 +57,34 @@ class MOUTHPIECE_OT_set_up_chart(_OfChart, bpy.types.Operator):
         """Set the chart up, make it the object's target, and report the result."""
         obj: Any = context.object
         text = fill.set_up(obj, context.selected_objects, context.scene)
+        obj.mouthpiece.target = "CHART"
+        self.report({"INFO"}, text)
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_use_as_chart(_OfChart, bpy.types.Operator):
+    """Make what looks like a mouth chart one."""
+
+    bl_idname = "mouthpiece.use_as_chart"
+    bl_label = "Use as Mouth Chart"
+    bl_description = "Set the pictures, mouths or drawings that were recognised up as a mouth chart"
+
+    @reports_errors
+    def execute(self: Any, context: bpy.types.Context) -> set[str]:
+        """Take up what was recognised, set the chart up and report the result; all settings stay if that fails."""
+        obj: Any = context.object
+        found = recognition.likeness(obj)
+        if found is None:
+            raise RigError(f"Nothing of '{obj.name}' looks like a mouth chart. Choose what it is under Mouth Chart.")
+        before, pictures = chart_settings.snapshot(obj.mouthpiece_chart), []
+        try:
+            pictures = recognition.take_up(obj, found)
+            text = fill.set_up(obj, (), context.scene)
+        except Exception:
+            chart_settings.restore(obj.mouthpiece_chart, before)
+            for picture in pictures:
+                picture.source = "FILE"
+            raise
         obj.mouthpiece.target = "CHART"
         self.report({"INFO"}, text)
         return {"FINISHED"}
@@ -136,5 +164,11 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
 
 
 register, unregister = register_classes_factory(
-    (MOUTHPIECE_OT_set_up_chart, MOUTHPIECE_OT_show_mouth, MOUTHPIECE_OT_load_chart, MOUTHPIECE_OT_save_chart)
+    (
+        MOUTHPIECE_OT_set_up_chart,
+        MOUTHPIECE_OT_use_as_chart,
+        MOUTHPIECE_OT_show_mouth,
+        MOUTHPIECE_OT_load_chart,
+        MOUTHPIECE_OT_save_chart,
+    )
 )

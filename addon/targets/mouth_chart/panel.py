@@ -10,6 +10,7 @@ from bpy.utils import register_classes_factory
 from ... import paragraphs
 from ...sub_panels import SubPanel
 from ..picture_rig.settings import face_meant
+from . import recognition
 from . import settings as chart_settings
 
 #: What the number of a row means, by how the chart is shown.
@@ -82,6 +83,15 @@ class MOUTHPIECE_PT_chart(SubPanel, bpy.types.Panel):
         timing.prop(settings, "exposure")
         timing.prop(settings, "hold")
         timing.prop(settings, "lead")
+
+
+def draw_offer(layout: Any, obj: bpy.types.Object, context: bpy.types.Context) -> None:
+    """Draw that an object looks like a mouth chart, and the button that makes it one; nothing if it does not."""
+    found = recognition.likeness(obj) if not obj.mouthpiece_chart.rows else None
+    if found is not None:
+        box = layout.box().column(align=True)
+        paragraphs.draw(box, found.text, "INFO", context)
+        box.operator("mouthpiece.use_as_chart", icon="IMAGE_DATA")
 
 
 def _draw_place(layout: Any, obj: Any, settings: Any) -> None:

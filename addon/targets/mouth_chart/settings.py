@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -33,6 +34,8 @@ CHARTS: Final = (
     ("blair", "Preston Blair (10)", "AI E O U etc L WQ MBP FV rest, as in Papagayo"),
     ("blair-12", "Preston Blair (12)", "With mouths of their own for I, R and CH"),
     ("oculus", "Oculus (15)", "A mouth for every viseme"),
+    ("fleming-dobbs", "Fleming & Dobbs (11)", "AA EHSZ FV GK IY MBP NLTDR O SH TH rest, as in Papagayo"),
+    ("cmu", "CMU Phonemes (39)", "A mouth for every phoneme of ARPAbet, and one at rest, as in Papagayo"),
     (CUSTOM, "From File", "A chart of your own, loaded from a file"),
 )
 HOWS: Final = (
@@ -89,6 +92,12 @@ def _chosen(self: Any, context: bpy.types.Context) -> None:
         context.window_manager.mouthpiece.remarks = str(error)
 
 
+class MOUTHPIECE_PG_spare(bpy.types.PropertyGroup):
+    """A mouth that stands for no shape of the chart and is hidden as long as the chart shows others."""
+
+    object: PointerProperty(type=bpy.types.Object, name="Object", override=_OVERRIDE)
+
+
 class MOUTHPIECE_PG_chart(bpy.types.PropertyGroup):
     """Settings of a character's mouth chart."""
 
@@ -100,6 +109,7 @@ class MOUTHPIECE_PG_chart(bpy.types.PropertyGroup):
     how: EnumProperty(name="Shown As", description="What the mouths are", items=HOWS, override=_OVERRIDE)
     rows: CollectionProperty(type=MOUTHPIECE_PG_mouth, override=_OVERRIDE | {"USE_INSERTION"})
     index: IntProperty(name="Active", description="Chosen shape", override=_OVERRIDE)
+    spares: CollectionProperty(type=MOUTHPIECE_PG_spare, override=_OVERRIDE | {"USE_INSERTION"})
     source: PointerProperty(
         type=bpy.types.Object,
         name="Object",
@@ -177,12 +187,26 @@ _PROPERTIES: Final = (
 def snapshot(settings: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the values of all settings, for :func:`restore`."""
     rows = [{name: getattr(row, name) for name in ("name", "shape", "label", *_KEPT)} for row in settings.rows]
-    return {name: getattr(settings, name) for name in _PROPERTIES}, rows
+    return {name: getattr(settings, name) for name in _PROPERTIES} | {"spares": spares_of(settings)}, rows
+
+
+def spares_of(settings: Any) -> list[bpy.types.Object]:
+    """Return the mouths that stand for no shape, without those that were deleted."""
+    return [spare.object for spare in settings.spares if spare.object is not None]
+
+
+def set_spares(settings: Any, spares: Iterable[bpy.types.Object]) -> None:
+    """Note the mouths that stand for no shape."""
+    settings.spares.clear()
+    for spare in spares:
+        entry = settings.spares.add()
+        entry.name, entry.object = spare.name, spare
 
 
 def restore(settings: Any, before: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
     """Set all settings to the values they had at :func:`snapshot`."""
-    values, rows = before
+    values, rows = dict(before[0]), before[1]
+    set_spares(settings, values.pop("spares"))
     for name, value in values.items():
         setattr(settings, name, value)
     settings.rows.clear()
@@ -201,7 +225,8 @@ def setup_of(obj: bpy.types.Object) -> Setup:
     pictured = how in ("IMAGE", "CELLS") and settings.material is not None
     material, node = (settings.material.name, settings.node) if pictured else ("", "")
     path = settings.path.strip() if how == "PROPERTY" else ""
-    return Setup(how, entries, source, material, node, path, settings.columns, settings.lines)
+    spares = tuple(spare.name for spare in spares_of(settings)) if how == "OBJECTS" else ()
+    return Setup(how, entries, source, material, node, path, settings.columns, settings.lines, spares)
 
 
 def _entry(row: Any, how: str) -> MouthEntry:
@@ -227,14 +252,16 @@ def owners(obj: bpy.types.Object) -> list[bpy.types.ID]:
     if not settings.rows:
         return []
     found: list[Any] = [obj, settings.source]
-    found += [row.object for row in settings.rows]
+    found += [row.object for row in settings.rows] + spares_of(settings)
     found += [each for row in settings.rows if row.collection is not None for each in row.collection.all_objects]
     found += [settings.material.node_tree] if settings.material is not None else []
     found += [obj.data.shape_keys] if obj.type == "MESH" else []
     return list(dict.fromkeys(block for block in found if block is not None))
 
 
-_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_mouth, MOUTHPIECE_PG_chart))
+_register_classes, _unregister_classes = register_classes_factory(
+    (MOUTHPIECE_PG_mouth, MOUTHPIECE_PG_spare, MOUTHPIECE_PG_chart)
+)
 
 
 def register() -> None:

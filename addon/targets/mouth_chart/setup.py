@@ -26,7 +26,10 @@ class MouthEntry:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a chart is shown: ``how`` (a key of ``SWITCHES``), the entries of its shapes, and names of data-blocks."""
+    """How a chart is shown: ``how`` (a key of ``SWITCHES``), the entries of its shapes, and names of data-blocks.
+
+    ``spares`` are objects that stand for no shape: they are hidden as long as the chart shows others.
+    """
 
     how: str
     entries: tuple[MouthEntry, ...]
@@ -36,6 +39,7 @@ class Setup:
     path: str = ""
     columns: int = 1
     rows: int = 1
+    spares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

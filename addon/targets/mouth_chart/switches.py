@@ -49,12 +49,17 @@ def drawings(obj: bpy.types.Object, setup: Setup) -> Switches:
 
 
 def objects(obj: bpy.types.Object, setup: Setup) -> Switches:
-    """Return the visibility of objects, of which one, or those of one collection, are shown at a time."""
+    """Return the visibility of objects, of which one, or those of one collection, are shown at a time.
+
+    Those of entries that are not used, and the spares, are never shown: two mouths would be seen at once.
+    """
     shown: dict[bpy.types.Object, set[int]] = {}
     for number, entry in enumerate(setup.entries):
         for mouth in _mouths(entry) if entry.used else ():
             check_editable(mouth, f"'{mouth.name}'")
             shown.setdefault(mouth, set()).add(number)
+    for mouth in _never_shown(setup):
+        shown.setdefault(mouth, set())
     result = Switches()
     for mouth, numbers in shown.items():
         hidden = tuple(
@@ -66,6 +71,15 @@ def objects(obj: bpy.types.Object, setup: Setup) -> Switches:
         if mouth.hide_get():
             result.warnings.append(f"'{mouth.name}' is hidden by its eye in the outliner: show it to see the take")
     return result
+
+
+def _never_shown(setup: Setup) -> list[bpy.types.Object]:
+    """Return the objects of entries that are not used, and the spares; those that are gone are left out."""
+    names = [entry.name for entry in setup.entries if not entry.used and entry.name and not entry.collection]
+    grouped = [entry.name for entry in setup.entries if not entry.used and entry.name and entry.collection]
+    found = [bpy.data.objects.get(name) for name in (*names, *setup.spares)]
+    found += [mouth for name in grouped for mouth in getattr(bpy.data.collections.get(name), "all_objects", ())]
+    return [mouth for mouth in found if mouth is not None and mouth.is_editable]
 
 
 def _mouths(entry: MouthEntry) -> list[bpy.types.Object]:
@@ -153,7 +167,11 @@ def material_node(material_name: str, node_name: str, kind: str, label: str) -> 
 
 def picture_numbers(image: Any) -> list[int]:
     """Return the numbers of an image sequence's files, ascending; an empty list if there are no files."""
-    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    return numbers_beside(Path(bpy.path.abspath(image.filepath, library=image.library)))
+
+
+def numbers_beside(path: Path) -> list[int]:
+    """Return the numbers of the files that are called as ``path`` but for their number, ascending."""
     match = _NUMBER.search(path.stem)
     if match is None or not path.parent.is_dir():
         return []

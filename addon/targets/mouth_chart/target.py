@@ -80,7 +80,8 @@ class ChartTarget:
         try:
             how = dict(saved["setup"])
             entries = tuple(MouthEntry(**entry) for entry in how.pop("entries"))
-            setup, exposure = Setup(entries=entries, **how), Exposure(**saved["exposure"])
+            spares = tuple(map(str, how.pop("spares", ())))
+            setup, exposure = Setup(entries=entries, spares=spares, **how), Exposure(**saved["exposure"])
             name, strength = str(saved["object_name"]), float(saved["strength"])
         except (KeyError, TypeError, ValueError) as error:
             raise refused("The mouth chart saved with the take is damaged. Animate the sound again.") from error

@@ -323,7 +323,9 @@ def bent(face: Performance, given: Iterable[Bend]) -> Performance:
     if not len(rows):
         return face
     made = _whole(_rows(face, rows), {name: course[rows] for name, course in parts.items()})
-    arrays = {name: np.array(getattr(face, name)) for name in ("landmarks", "arkit", "head", "gaze", "blink")}
+    arrays: dict[str, Any] = {
+        name: np.array(getattr(face, name)) for name in ("landmarks", "arkit", "head", "gaze", "blink")
+    }
     for name, array in arrays.items():
         array[rows] = getattr(made, name)
     return replace(face, **arrays)
@@ -332,4 +334,5 @@ def bent(face: Performance, given: Iterable[Bend]) -> Performance:
 def _rows(face: Performance, rows: NDArray[np.int64]) -> Performance:
     """Return the frames ``rows`` of a final performance."""
     names: Sequence[str] = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
-    return replace(face, **{name: getattr(face, name)[rows] for name in names})
+    chosen: dict[str, Any] = {name: getattr(face, name)[rows] for name in names}
+    return replace(face, **chosen)

@@ -40,7 +40,7 @@ _LOOKS: Final = 0.8
 _HEAD, _BREATHS, _BLINKS, _GAZE = range(4)
 
 
-def alive(first: float, count: int, manner: Performance, amount: float, seed: int) -> Performance:
+def alive(first: float, count: int, manner: Performance, amount: float, seed: int, sways: bool = True) -> Performance:
     """Return a silent face, as a take to which dials can be applied.
 
     Parameters
@@ -57,10 +57,12 @@ def alive(first: float, count: int, manner: Performance, amount: float, seed: in
         How lively it is: 0 is motionless, 1 as measured. Less makes blinks rarer, not shallower.
     seed : int
         Seed of all random motion.
+    sways : bool
+        Whether the head moves. Faces that are drawn anew for each pose keep it still.
     """
     fps = manner.fps
     times = first + np.arange(count) / fps
-    moved = (np.float64(amount) * (_sway(times, seed) + _breath(times, seed))).astype(np.float32)
+    moved = (np.float64(amount) * (_sway(times, seed) + _breath(times, seed)) * sways).astype(np.float32)
     look = (amount * _looks(first, count, fps, seed) + eyes.steadying(moved)).astype(np.float32)
     lids = _lids(first, count, fps, amount, seed)
     landmarks = np.repeat(manner.neutral[None], count, axis=0)

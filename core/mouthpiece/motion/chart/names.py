@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from .charts import MouthChart
 from .cues import VisemeMouths, shape_costs
 from .visemes import VISEMES
 
-#: Words artists use for mouths -> viseme; the visemes' own names are matched as well.
+#: Words artists use for mouths, and phonemes of ARPAbet -> viseme; the visemes' own names are matched as well.
 _ALIASES: Final[Mapping[str, str]] = {
-    "rest": "sil", "neutral": "sil", "idle": "sil", "silence": "sil", "x": "sil", "n": "nn",
+    "rest": "sil", "neutral": "sil", "idle": "sil", "silence": "sil", "x": "sil",
     "mbp": "PP", "closed": "PP", "close": "PP", "shut": "PP", "m": "PP", "p": "PP", "b": "PP",
     "fv": "FF", "f": "FF", "v": "FF", "bite": "FF",
     "l": "nn", "tongue": "TH", "d": "DD", "t": "DD", "k": "kk", "g": "kk",
     "ch": "CH", "sh": "CH", "j": "CH", "chj": "CH", "s": "SS", "z": "SS", "etc": "SS", "narrow": "SS", "r": "RR",
+    "gk": "kk", "nltdr": "DD", "ehsz": "SS", "n": "nn", "cdgknrsyz": "SS", "cdgknrsthyz": "SS",
+    "ae": "E", "ao": "oh", "aw": "aa", "ay": "aa", "dh": "TH", "er": "RR", "ey": "E", "hh": "kk", "iy": "ih",
+    "jh": "CH", "ng": "kk", "ow": "oh", "oy": "oh", "uw": "ou", "y": "ih", "zh": "CH",
     "a": "aa", "ah": "aa", "ai": "aa", "wide": "aa", "open": "aa", "e": "E", "eh": "E", "ee": "ih", "i": "ih",
     "o": "oh", "round": "oh", "u": "ou", "oo": "ou", "w": "ou", "wq": "ou", "uh": "E", "pucker": "ou",
 }  # fmt: skip
 _VISEMES: Final[Mapping[str, str]] = {name.casefold(): name for name in VISEMES}
+#: Shares of a chart's shapes that are there by name: of one that does not suit, and of one that does.
+_HALF, _NEARLY_ALL = 0.5, 0.8
+#: Digits of a phoneme's stress (``AA1``).
+_STRESS: Final = re.compile(r"(?<=[a-z]{2})[012]$")
 #: The ending Blender gives to the name of a copy.
 _COPY: Final = re.compile(r"\.\d{3,}$")
 
@@ -48,7 +55,21 @@ def match_names(chart: MouthChart, names: Iterable[str]) -> dict[str, str]:
 
 def _end(name: str) -> str:
     words = [word for word in re.split(r"[^A-Za-z0-9]+", _COPY.sub("", name)) if word]
-    return words[-1].casefold() if words else ""
+    return _STRESS.sub("", words[-1].casefold()) if words else ""
+
+
+def suited_chart(chart: MouthChart, names: Collection[str], known: Iterable[MouthChart]) -> MouthChart:
+    """Return the chart whose shapes' own names are among ``names``: ``chart``, or another of those that are ``known``.
+
+    Another is taken only if ``chart`` has less than half of its shapes there, and the other nearly all.
+    """
+    ends = {_end(name) for name in names}
+
+    def share(one: MouthChart) -> float:
+        return sum(shape.casefold() in ends for shape in one.names) / len(one.names)
+
+    best = max(known, key=lambda one: (share(one), len(one.names)), default=chart)
+    return best if share(chart) < _HALF and share(best) >= _NEARLY_ALL else chart
 
 
 def stand_ins(chart: MouthChart, drawn: Sequence[bool]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -16,6 +17,10 @@ from ...files import ASSETS
 from .controls import CONTROLS, is_number, layer_of
 
 _FILE: Final = ASSETS / "bone_profiles.json"
+#: So many bones at least must begin alike for their beginning to be left out.
+_SHARED: Final = 3
+#: So many times as many controls must be found without it for the beginning that bones share to be left out.
+_SURER: Final = 2
 #: Format number of mapping files.
 FORMAT: Final = 1
 CHANNELS: Final = ("LOCATION", "ROTATION", "SCALE")
@@ -126,6 +131,8 @@ def folded(name: str) -> str:
 def match_bones(bones: Sequence[str], locked: Collection[str] = (), profile: str = "") -> BoneMatch:
     """Return the links of the profile that finds the most controls among ``bones``, or of the one called ``profile``.
 
+    Of profiles that find equally many, the one that lacks the fewest is taken. A beginning that most bones share
+    (``Bip01 ``, ``CC_Base_``, ``DEF-``) does not count.
     Bones that are ``locked`` (moved by the rig itself) may be a link's ``watch``, but never its ``bone``.
 
     Raises
@@ -135,15 +142,30 @@ def match_bones(bones: Sequence[str], locked: Collection[str] = (), profile: str
     """
     if profile and profile not in profile_names():
         raise RigError(f"There is no bone profile '{profile}'. There are: {', '.join(profile_names())}.")
-    every, free = _Names(bones), _Names([name for name in bones if name not in locked])
-    tried = [_tried(data, every, free) for data in _profiles() if profile in ("", data["name"])]
-    best = max(tried, key=lambda match: len({link.source for link in match.links}))
+    best = _best(bones, locked, profile, "")
+    beginning = shared_beginning(bones)
+    if beginning:
+        # names as they are go first: a rig's deforming bones are called as its controls, but for their beginning
+        bare = _best(bones, locked, profile, beginning)
+        best = bare if _count(bare) > _SURER * _count(best) else best
     if not best.links:
         raise RigError(
             f"None of the {len(bones)} bones is one of a face. Looked for, among others: {', '.join(_looked_for())}. "
             "Name the bones so, or add them to the table under Bones by hand."
         )
     return best
+
+
+def _best(bones: Sequence[str], locked: Collection[str], profile: str, beginning: str) -> BoneMatch:
+    """Return the match of the best profile, or of the one asked for; names may lack the ``beginning``."""
+    every, free = _Names(bones, beginning), _Names([name for name in bones if name not in locked], beginning)
+    tried = [_tried(data, every, free) for data in _profiles() if profile in ("", data["name"])]
+    return max(tried, key=lambda match: (_count(match), -len(match.missing)))
+
+
+def _count(match: BoneMatch) -> int:
+    """Return how many controls a match found."""
+    return len({link.source for link in match.links})
 
 
 def _looked_for() -> tuple[str, ...]:
@@ -153,17 +175,32 @@ def _looked_for() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*words, "lips.L", "lip_upper", "lip_corner.L", "brow.L", "eyelid.L", "eye.L"]))
 
 
-class _Names:
-    """Names of bones, to look up exactly or without case and separators."""
+def shared_beginning(names: Sequence[str]) -> str:
+    """Return the words, folded, that more than half of the bones begin with: ``"bip01_"``, ``"cc_base_"``, or none."""
+    plain, found = [folded(name) for name in names], ""
+    while True:
+        words = Counter(name[len(found) :].partition("_")[0] for name in plain if name.startswith(found))
+        word, count = words.most_common(1)[0] if words else ("", 0)
+        longer = f"{found}{word}_"
+        if not word or 2 * sum(name.startswith(longer) for name in plain) <= len(plain) or count < _SHARED:
+            return found
+        found = longer
 
-    def __init__(self, names: Sequence[str]) -> None:
+
+class _Names:
+    """Names of bones, to look up exactly, without case and separators, or without the beginning most of them share."""
+
+    def __init__(self, names: Sequence[str], beginning: str) -> None:
         self._exact = set(names)
         self._loose = {folded(name): name for name in reversed(names)}
+        self._bare = {name.removeprefix(beginning): whole for name, whole in self._loose.items()} if beginning else {}
 
     def pick(self, wanted: Sequence[str]) -> str | None:
-        """Return the bone with the first of the ``wanted`` names found exactly, else found without case, or None."""
+        """Return the bone with the first of the ``wanted`` names found exactly, else the first found loosely."""
         found = next((name for name in wanted if name in self._exact), None)
-        return found or next((self._loose[folded(name)] for name in wanted if folded(name) in self._loose), None)
+        for table in (self._loose, self._bare):
+            found = found or next((table[folded(name)] for name in wanted if folded(name) in table), None)
+        return found
 
 
 def _tried(profile: Mapping[str, Any], every: _Names, free: _Names) -> BoneMatch:

@@ -27,6 +27,8 @@ _ROOM: Final = 0.45
 #: Size of the middle of an eye, in its widths, and least share of it that another piece than the skin must cover to be
 #: the eye's: lashes only cross it.
 _MIDDLE, _COVERS = 0.2, 0.15
+#: Depth before the eye, in eye distances, from which such a piece is lashes.
+_LASHES: Final = 0.02
 #: Depth behind the lids, in eye distances, from which one looks into an empty socket.
 _SOCKET: Final = 0.08
 #: Least number of pixels of skin around an eye from which the skin's depth is known.
@@ -155,11 +157,13 @@ def _skin_depth(
 def _opening(head: Head, seen: MeshView, skin: int, region: _Region, marks: Floats, width: float) -> Mask:
     """Return at which pixels of the region the eye, or an empty socket, is seen."""
     piece, depth = _pieces(head, seen, region), seen.depth[region.box]
+    unit = float(np.linalg.norm(marks[45] - marks[36]))
     rows, columns = np.mgrid[region.box]
     inside = np.hypot(columns - region.centre[0], rows - region.centre[1]) < _MIDDLE * width
     covering = np.bincount(piece[inside & (piece >= 0)], minlength=1)
-    eyes = [k for k in np.flatnonzero(covering > _COVERS * inside.sum()).tolist() if k != skin]
-    unit = float(np.linalg.norm(marks[45] - marks[36]))
+    covering[skin : skin + 1] = 0
+    deep = {k: float(np.median(depth[piece == k])) for k in np.flatnonzero(covering > _COVERS * inside.sum()).tolist()}
+    eyes = [k for k, where in deep.items() if where > deep[int(covering.argmax())] - _LASHES * unit]
     behind = depth - _skin_depth(head, seen, skin, region, width)(columns, rows)
     mask: Mask = np.isin(piece, eyes) | (behind > _SOCKET * unit)
     return mask

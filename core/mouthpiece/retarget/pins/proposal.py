@@ -20,7 +20,7 @@ from ...topology import LANDMARK_COUNT, LEFT_EYE_OUTER, LEFT_LID_PAIRS, LIPS, MI
 from ..solve.proportions import LIP_PAIRS
 from . import lids
 from .facing import Find, Head, front
-from .mesh_render import MeshView, View, picture
+from .mesh_render import MeshView, View, picture, rasterise
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -69,7 +69,7 @@ def propose(head: Head, find: Find) -> Proposal:
     marks, on_rims = lids.refined(head, look.marks, look.seen, int(head.piece[look.usable[0]]))
     look = replace(look, marks=marks)
     chosen = look.nearest()
-    _part_lids(chosen, look)
+    _part_lids(chosen, replace(look, usable=look.without_lashes(head, view)))
     opener, amount = _opener(head, look, chosen)
     if opener >= 0:
         opened = _PosedHead.at(head, head.vertices + amount * head.deltas[opener], view, find)
@@ -116,6 +116,13 @@ class _PosedHead:
         places = view.pixels(points)
         return cls(view, marks, places, _usable(head, places, seen, marks, unit), unit, seen)
 
+    def without_lashes(self, head: Head, view: View) -> Indices:
+        """Return the vertices that would be usable if nothing but the skin were in the picture."""
+        skin = head.piece[self.usable[0]]
+        bare = rasterise(view, head.vertices, head.triangles[head.piece[head.triangles[:, 0]] == skin])
+        in_socket = lids.sunken(head, self.places, self.marks, self.seen, int(skin))
+        return _in_front((head.piece == skin) & ~in_socket, self.places, bare.depth, self.unit)
+
     def nearest(self) -> Indices:
         """Return the usable vertex nearest to each landmark."""
         return np.array([self.choices(point)[0][0] for point in range(LANDMARK_COUNT)])
@@ -137,16 +144,21 @@ def _usable(head: Head, places: Floats, seen: MeshView, marks: Floats, unit: flo
     owner = seen.triangle[low[1] : high[1], low[0] : high[0]]
     shown = head.piece[head.triangles[owner[owner >= 0], 0]]
     skin = np.bincount(shown).argmax() if len(shown) else -1
-    inside = ((places[:, :2] >= 0) & (places[:, :2] < size)).all(axis=1) & (head.piece == skin)
+    in_socket = lids.sunken(head, places, marks, seen, int(skin))
+    return _in_front((head.piece == skin) & ~in_socket, places, seen.depth, unit)
+
+
+def _in_front(asked: NDArray[np.bool_], places: Floats, depth: Floats, unit: float) -> Indices:
+    """Return which of the vertices ``asked`` for (V,) are not behind the surface seen, by its ``depth`` at each pixel."""
+    inside = ((places[:, :2] >= 0) & (places[:, :2] < len(depth))).all(axis=1) & asked
     index = np.flatnonzero(inside)
     column, row = places[index, 0].astype(int), places[index, 1].astype(int)
     # At the rim of a hole, and of the face itself, the pixel of a vertex may be empty and only one beside it is not.
-    beside = np.pad(seen.depth, 1, constant_values=np.inf)
+    beside = np.pad(depth, 1, constant_values=np.inf)
     nearest = np.min([beside[row + y, column + x] for y in range(3) for x in range(3)], axis=0)
-    surface = np.where(np.isfinite(seen.depth[row, column]), seen.depth[row, column], nearest)
+    surface = np.where(np.isfinite(depth[row, column]), depth[row, column], nearest)
     in_front: Indices = index[places[index, 2] <= np.where(np.isfinite(surface), surface, -np.inf) + _BEHIND * unit]
-    in_socket = lids.sunken(head, places[in_front], marks, seen, int(skin))
-    return in_front[~in_socket]
+    return in_front
 
 
 def _part_lids(chosen: Indices, look: _PosedHead) -> None:

@@ -78,4 +78,5 @@ def _gaps(
 
 def _largest(values: NDArray[Any]) -> NDArray[np.float64]:
     """Return the greatest value of each row (K, N) that is a number; 0 for rows without."""
-    return np.where(np.isfinite(values), values, 0.0).max(axis=1, initial=0.0).astype(np.float64)
+    largest: NDArray[np.float64] = np.where(np.isfinite(values), values, 0.0).max(axis=1, initial=0.0)
+    return largest
