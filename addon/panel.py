@@ -219,7 +219,8 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
         column, settings = self.column(context)
         column.prop(settings, "strength", slider=True)
         column.prop(settings, "seed")
-        column.prop(context.scene.mouthpiece, "replace_edited")
+        if scene_settings.kind_of(scene_settings.character(context)) != "PORTRAIT":  # which has no keys
+            column.prop(context.scene.mouthpiece, "replace_edited")
 
 
 class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):

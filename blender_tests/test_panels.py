@@ -125,3 +125,11 @@ def test_a_portrait_has_the_panels_of_portraits_only(context):
     assert shown(context) == {"portrait"}
     scenes.face()
     assert not portrait_panel.MOUTHPIECE_PT_consent.poll(context)
+
+
+def test_only_amounts_a_character_has_are_shown(context):
+    scenes.face(keys=("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmileLeft", "mouthSmileRight"))
+    drawn = layout.drawn("MOUTHPIECE_PT_dials", context).props
+    assert {"lips", "jaw", "rest"} <= set(drawn) and not {"blink", "gaze", "brows", "head"} & set(drawn)
+    scenes.face("Whole")
+    assert {"lips", "blink", "gaze", "brows"} <= set(layout.drawn("MOUTHPIECE_PT_dials", context).props)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from .. import paragraphs, scene_settings
 from ..sub_panels import SubPanel
 from . import redial
+
+#: Amount -> the part of the face it is about, where a character may lack it.
+_PARTS: Final = {"brows": "brows", "blink": "lids", "gaze": "gaze", "head": "head"}
 
 
 class OfCharacter(SubPanel):
@@ -65,7 +69,8 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         column, settings = self.column(context)
         amounts = column.column(align=True)
         for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):
-            amounts.prop(settings, name, slider=True)
+            if _moves(context, name):
+                amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
         between = column.column(align=True, heading="Between Lines")
@@ -84,6 +89,15 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         row.operator("mouthpiece.redial", icon="FILE_REFRESH")
         row.operator("mouthpiece.reset_dials", text="", icon="LOOP_BACK")
         draw_kept(column, context, again=True)
+
+
+def _moves(context: bpy.types.Context, amount: str) -> bool:
+    """Return whether the character has what an amount is about."""
+    part = _PARTS.get(amount)
+    try:
+        return part is None or scene_settings.coverage(context).has(part)
+    except RigError:  # why is told above
+        return True
 
 
 def draw_kept(layout: Any, context: bpy.types.Context, again: bool) -> None:

@@ -43,8 +43,9 @@ class MOUTHPIECE_PT_strokes(SubPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether there is an active drawing."""
-        return operators.drawing(context) is not None
+        """Return whether there is an active drawing that is not shown as a mouth chart."""
+        obj: Any = operators.drawing(context)
+        return obj is not None and obj.mouthpiece.target != "CHART"
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw handles, layers and timing."""

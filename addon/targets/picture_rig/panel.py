@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
+from ... import paragraphs
 from ...sub_panels import SubPanel
 from . import landmarks as rig_landmarks
 from .settings import rig_meant
@@ -28,13 +29,13 @@ class MOUTHPIECE_PT_picture(SubPanel, bpy.types.Panel):
         layout = self.layout
         rig: Any = rig_meant(context.active_object)
         layout.template_ID(rig.mouthpiece_picture, "image", open="image.open")
-        draw_landmarks(layout, rig)
+        draw_landmarks(layout, rig, context)
 
 
-def draw_landmarks(layout: Any, obj: Any) -> None:
+def draw_landmarks(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw the buttons for the landmarks of a picture rig or portrait."""
     if obj.mouthpiece_picture.found:
-        layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
+        paragraphs.draw(layout, obj.mouthpiece_picture.found, "INFO", context)
     column = layout.column(align=True)
     column.operator("mouthpiece.place_landmarks", icon="CURSOR")
     column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")

@@ -137,6 +137,4 @@ class MOUTHPIECE_PT_missing_shapes(SubPanel, bpy.types.Panel):
         layout.operator("mouthpiece.make_missing_shapes", icon="ADD")
 
 
-register, unregister = register_classes_factory(
-    (MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins, MOUTHPIECE_PT_missing_shapes)
-)
+register, unregister = register_classes_factory((MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins, MOUTHPIECE_PT_missing_shapes))

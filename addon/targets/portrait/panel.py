@@ -33,7 +33,7 @@ class MOUTHPIECE_PT_portrait(SubPanel, bpy.types.Panel):
         column = layout.column()
         column.enabled = not context.window_manager.mouthpiece.running
         column.template_ID(obj.mouthpiece_picture, "image", open="image.open")
-        draw_landmarks(column, obj)
+        draw_landmarks(column, obj, context)
         column.separator()
         settings = obj.mouthpiece_portrait
         row = column.row(align=True)

@@ -107,7 +107,7 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
     plane: BoolProperty(name="Show on Plane", description="Have the portrait's plane show the result", default=True)
     follow: BoolProperty(
         name="Follow Playhead",
-        description="Show the frame at the playhead on the plane, also when its line is adjusted or its landmarks change",
+        description="Show the frame at the playhead on the plane, and again when line or landmarks change",
         update=plane.followed,
     )
     shown: EnumProperty(
