@@ -133,3 +133,14 @@ def test_only_amounts_a_character_has_are_shown(context):
     assert {"lips", "jaw", "rest"} <= set(drawn) and not {"blink", "gaze", "brows", "head"} & set(drawn)
     scenes.face("Whole")
     assert {"lips", "blink", "gaze", "brows"} <= set(layout.drawn("MOUTHPIECE_PT_dials", context).props)
+
+
+def test_names_nobody_knows_are_looked_through_once(context, monkeypatch):
+    from mouthpiece.retarget.shape_keys import matching
+
+    asked, detect = [], matching.detect
+    monkeypatch.setattr(matching, "detect", lambda *names: asked.append(names) or detect(*names))
+    obj = scenes.face(keys=("Key One", "Key Two"))
+    for _ in range(3):
+        assert scene_settings.kind_of(obj) == ""
+    assert len(asked) == 1  # panels ask at every redraw

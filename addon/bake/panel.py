@@ -68,8 +68,9 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         """Draw the amounts, and how lines are updated with them."""
         column, settings = self.column(context)
         amounts = column.column(align=True)
+        lacking = _lacking(context)
         for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):
-            if _moves(context, name):
+            if name not in lacking:
                 amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
@@ -91,13 +92,13 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         draw_kept(column, context, again=True)
 
 
-def _moves(context: bpy.types.Context, amount: str) -> bool:
-    """Return whether the character has what an amount is about."""
-    part = _PARTS.get(amount)
+def _lacking(context: bpy.types.Context) -> set[str]:
+    """Return the amounts that are about a part of the face which the character lacks."""
     try:
-        return part is None or scene_settings.coverage(context).has(part)
-    except RigError:  # why is told above
-        return True
+        moved = scene_settings.coverage(context)
+    except RigError:  # what is wrong is told above
+        return set()
+    return {name for name, part in _PARTS.items() if not moved.has(part)}
 
 
 def draw_kept(layout: Any, context: bpy.types.Context, again: bool) -> None:
