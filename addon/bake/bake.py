@@ -185,7 +185,7 @@ class Bake:
         tidy.append(former.tidy)
         rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
-        redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True))
+        written.warnings += redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True)).warnings
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -145,7 +145,7 @@ class Interlude:
         line = self.carrier
         still = _still(
             _Manner(line), self.first, self.last - self.first + 1, self.fps, self.seed, _silent(self.dials),
-            rebuild.is_layered(line), sways,
+            rebuild.is_layered(line), sways, self.before is not None,
         )  # fmt: skip
         sides = _pair(self.ends, lambda end: end.whole)
         whole = _between(interlude(still.whole, *sides, self.dials.rest), *sides)
@@ -197,13 +197,14 @@ class _Manner:
 
 @lru_cache(maxsize=16)
 def _still(
-    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool
+    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool, spoke: bool
 ) -> LayeredTake:  # fmt: skip
     """Return the silent face, dials applied, on ``count`` frames of the scene from ``first`` on."""
     from mouthpiece.motion.life import alive
 
     take = kept_takes.motion(manner.line)
-    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways), dials, layered)
+    silent = alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways, spoke)
+    return LayeredTake.of(silent, dials, layered)
 
 
 class Ends:
@@ -372,8 +373,16 @@ def scene_frames(obj: bpy.types.Object) -> tuple[int, int]:
 
 
 def seed_of(obj: bpy.types.Object) -> int:
-    """Return the seed of a character's life: two characters never blink together."""
-    return int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little")
+    """Return the seed of a character's life: two characters never blink together, unless one is a copy of the other."""
+    noted = int(obj.mouthpiece.life_seed)
+    return noted or int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little") // 2 + 1
+
+
+def note_seed(obj: bpy.types.Object, undo: ExitStack) -> None:
+    """Store the seed with the character, so that it lives as before when it is renamed."""
+    if not obj.mouthpiece.life_seed and obj.is_editable:
+        undo.callback(setattr, obj.mouthpiece, "life_seed", 0)
+        obj.mouthpiece.life_seed = seed_of(obj)
 
 
 def targets_of(obj: bpy.types.Object, one: Interlude, known: dict[str, Target | None]) -> list[Target]:

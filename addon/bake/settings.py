@@ -258,6 +258,14 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         1.0,
     )
     life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
+    life_seed: IntProperty(
+        name="Life Seed",
+        description="Seed of what the face does between lines; 0 until the character has spoken",
+        default=0,
+        min=0,
+        override=_OVERRIDE,
+        options={"HIDDEN"},
+    )
     live: BoolProperty(
         name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
     )
