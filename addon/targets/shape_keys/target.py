@@ -181,14 +181,28 @@ def key_names(key: bpy.types.Key) -> tuple[str, ...]:
     return tuple(block.name for block in fingerprints.movers(key))
 
 
-@lru_cache(maxsize=64)
 def detected(
     names: tuple[str, ...], still: tuple[str, ...] = (), muted: tuple[str, ...] = (), more: bool = True
 ) -> ShapeMap:
-    """Return the table for keys of those names, as :func:`detect` does; cached, as panels ask at every redraw."""
+    """Return the table for keys of those names, as :func:`detect` does; cached, as panels ask at every redraw.
+
+    Raises RigError if no name is known.
+    """
+    found = _detected(names, still, muted, more)
+    if isinstance(found, str):
+        raise RigError(found)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _detected(names: tuple[str, ...], still: tuple[str, ...], muted: tuple[str, ...], more: bool) -> ShapeMap | str:
+    """Return the table, or why there is none: that takes as long to find out."""
     from mouthpiece.retarget.shape_keys.matching import detect
 
-    return detect(names, still, muted, more)
+    try:
+        return detect(names, still, muted, more)
+    except RigError as error:
+        return str(error)
 
 
 def detected_on(obj: bpy.types.Object) -> ShapeMap:
