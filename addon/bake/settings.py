@@ -182,8 +182,8 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         name="Amount",
         description="How many keys a take gets. Takes effect when the sound is animated again",
         items=(
-            ("FEW", "Few Keys", "As few keys as keep the motion, with smooth handles: good to edit", 0),
-            ("EVERY", "Every Frame", "A key on each frame: exact, and hard to edit by hand", 1),
+            ("FEW", "Few", "As few keys as keep the motion, with smooth handles: good to edit", 0),
+            ("EVERY", "Per Frame", "A key on every frame: exact, and hard to edit by hand", 1),
         ),
         get=_density,
         set=_choose_density,
