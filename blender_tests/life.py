@@ -83,12 +83,12 @@ def rows_alike(mine: list[tuple[float, ...]], others: list[tuple[float, ...]], t
 def take() -> Path:
     """Return a saved take of the bundled line's beginning, heard by the networks once a session."""
     from mouthpiece import Audio, Options
+    from mouthpiece.audio import load
     from mouthpiece.pipeline import animate
 
     from addon import demo
-    from addon.sound import recordings
 
-    line = recordings.open_file(demo.LINE)
+    line = load(demo.LINE)
     cut = Audio(line.samples[: round(SECONDS * line.rate)], line.rate, "the bundled line")
     return animate(cut, Options()).save(FOLDER / "take.npz")
 

@@ -64,6 +64,7 @@ def renew(
         (owner, kind): [one.sound for one in kind.drawn_lines(owner) if is_one(one.sound)]
         for owner in owners
         for kind in drawers(owner)
+        if hasattr(kind, "drawn_lines")  # targets of others, made for 0.4.0, have no interludes
     }
     there = {_place(one) for update in places.values() for one in update.ledger.lines if is_one(one.sound)}
     shown = {sound for sounds in drawn.values() for sound in sounds}
@@ -92,7 +93,9 @@ def renew(
             for (owner, layer), part in by_place([part for it in made for part in it.parts]).items():
                 place = places.setdefault((owner, layer), _Update(owner, layer, how))
                 place.fresh.append((section, part))
-            drawings += [(section, it.drawings) for it in made if it.drawings is not None]
+            drawings += [
+                (section, it.drawings) for it in made if it.drawings is not None and hasattr(it.drawings, "room")
+            ]
     total = Written()
     for update in places.values():
         update.stays = wanted - {_place(section) for section, _ in update.fresh}
