@@ -127,6 +127,7 @@ INTERFACE = (
     "overlay",
     "panel",
     "picker",
+    "pivot_operators",
     "pose_preview",
     "preview",
     "render_operator",
@@ -139,6 +140,7 @@ ADDON_LAYERS = (
     ("targets",),
     ("bake.*",),
     ("targets.*.*",),
+    ("characters.*",),
     ("scene_settings",),
     ("bake.operators", "bake.panel", *(f"targets.*.{name}" for name in INTERFACE)),
     ("command.*", "demo", "panel"),
@@ -146,7 +148,9 @@ ADDON_LAYERS = (
 )
 #: Target -> the other targets it builds on: a portrait is a picture, teeth follow the keys of a face.
 TARGETS_USE = {
+    "eyeball": {"head", "shape_keys"},
     "head": {"bones", "shape_keys"},
+    "lower_teeth": {"head", "shape_keys"},
     "mouth_chart": {"picture_rig", "shape_keys"},
     "picture_rig": {"portrait", "shape_keys"},
     "pins": {"shape_keys"},
@@ -157,10 +161,12 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 #: How many entries a folder has at most, and those that have more, each with its reason.
 ENTRIES = 12
 CROWDED = {
+    "addon/bake": "a bake, and what else is done with its lines: adjusted, converted, removed, known again, rest between them",
     "addon": "the folders of the add-on, and beside them what all of them share",
     "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
+    "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
     "training": "a folder for each network and study, and beside them what all programs share",
