@@ -91,7 +91,9 @@ CORE_LAYERS = {
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
     ),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
+    "retarget.drawing": (
+        "curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
+    ),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
