@@ -6,6 +6,8 @@ from . import demo, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .characters import answers as character_answers
+from .characters import released as released_characters
 from .command import parser as command_parser
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators as bone_operators
@@ -14,6 +16,8 @@ from .targets.grease_pencil import operators as drawing_operators
 from .targets.grease_pencil import panel as drawing_panel
 from .targets.grease_pencil import pose_preview
 from .targets.grease_pencil import settings as drawing_settings
+from .targets.head import operators as head_operators
+from .targets.head import settings as head_settings
 from .targets.mouth_chart import operators as chart_operators
 from .targets.mouth_chart import panel as chart_panel
 from .targets.mouth_chart import settings as chart_settings
@@ -40,6 +44,9 @@ MODULES = (
     preferences,
     scene_settings,
     bake_settings,
+    head_settings,
+    character_answers,
+    released_characters,
     shape_key_table,
     picture_settings,
     portrait_settings,
@@ -48,6 +55,7 @@ MODULES = (
     bone_mapping,
     drawing_settings,
     bake_operators,
+    head_operators,
     shape_key_operators,
     pin_operators,
     pin_picker,

@@ -77,6 +77,14 @@ def strip_length(strip: Any) -> int:
     return int(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)
 
 
+def move_strip(strip: Any, start: int) -> None:
+    """Move a strip so that its content begins at a frame, by the renamed attribute of 5.2 where it exists."""
+    if hasattr(strip, "content_start"):
+        strip.content_start = start
+    else:
+        strip.frame_start = start
+
+
 def new_colour_strip(strips: Any, name: str, channel: int, start: int, length: int) -> Any:
     """Add a strip of one colour and return it (since 5.0 Blender takes its length, before that its end)."""
     known = bpy.types.StripsTopLevel.bl_rna.functions["new_effect"].parameters

@@ -12,7 +12,8 @@ from bpy.utils import register_classes_factory
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from . import compat
+from . import compat, stage
+from .sound import timeline
 
 ASSETS: Final = Path(__file__).parent / "assets"
 HEAD: Final = ASSETS / "demo_head.npz"
@@ -39,21 +40,28 @@ def build(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Objec
     return obj, rig
 
 
-def add_camera_and_light(context: bpy.types.Context) -> None:
-    """Add a camera that shows the face, and a light, unless the scene has them."""
+def add_camera_and_light(context: bpy.types.Context, place: Vector) -> None:
+    """Add a camera that shows the face of a head at ``place``, and a light, unless the scene has them."""
     scene = context.scene
     if scene.camera is None:
         camera = bpy.data.objects.new("Mouthpiece Camera", bpy.data.cameras.new("Mouthpiece Camera"))
         camera.data.lens = 85.0
-        camera.location, camera.rotation_euler = (0.16, -1.02, 0.19), (1.545, 0.0, 0.155)
+        camera.location, camera.rotation_euler = Vector((0.16, -1.02, 0.19)) + place, (1.545, 0.0, 0.155)
         scene.collection.objects.link(camera)
         scene.camera = camera
     if not any(obj.type == "LIGHT" for obj in scene.objects):
         light = bpy.data.objects.new("Mouthpiece Light", bpy.data.lights.new("Mouthpiece Light", "AREA"))
         light.data.energy, light.data.size = 12.0, 0.6
-        light.location = (0.5, -0.8, 0.8)
+        light.location = Vector((0.5, -0.8, 0.8)) + place
         light.rotation_euler = Vector((-0.5, 0.7, -0.62)).to_track_quat("-Z", "Y").to_euler()
         scene.collection.objects.link(light)
+
+
+def body() -> stage.Extent:
+    """Return the box of the head before it is built, with its origin at the world's."""
+    with np.load(HEAD, allow_pickle=False) as data:
+        places = data["vertices"]
+    return stage.Extent(Vector(places.min(axis=0).tolist()), Vector(places.max(axis=0).tolist()))
 
 
 def add_line(scene: bpy.types.Scene, start: int = 1) -> Any:
@@ -168,21 +176,24 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
         return context.mode == "OBJECT"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Add the character, make it active, and choose its head bone and its sound in the scene's settings."""
+        """Add the character where it is seen, make it active, and choose its head bone and its sound."""
+        place = stage.free_place(context, body())
         obj, rig = build(context)
-        add_camera_and_light(context)
-        settings = context.scene.mouthpiece
-        settings.head, settings.armature, settings.bone = "BONE", rig, "head"
+        rig.location = place
+        add_camera_and_light(context, place)
+        settings, head = context.scene.mouthpiece, obj.mouthpiece_head
+        head.turns, head.armature, head.bone = "BONE", rig, "head"
         if self.line:
             strip = add_line(context.scene)
             if strip is not None:
                 settings.source, settings.strip = "STRIP", strip.name
+                for remark in timeline.sync(context.scene):
+                    self.report({"INFO"}, remark)
         for other in context.selected_objects:
             other.select_set(False)
         obj.select_set(True)
         context.view_layer.objects.active = obj
-        if context.area is not None and context.area.type == "VIEW_3D" and bpy.ops.view3d.view_selected.poll():
-            bpy.ops.view3d.view_selected()  # the head is small compared with Blender's start-up scene
+        stage.show(context)
         return {"FINISHED"}
 
 

@@ -14,10 +14,13 @@ from mouthpiece.errors import RigError
 
 from . import compat, paragraphs, scene_settings
 from .bake.operators import disabled_reason
-from .bake.panel import OfCharacter
+from .bake.panel import OfCharacter, draw_kept
+from .characters import company
 from .keys import nla
+from .sound import timeline
 from .targets import DRIVABLE, target_for
 from .targets.grease_pencil.panel import draw_beginning as draw_face_beginning
+from .targets.head import pivots
 from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
 from .targets.picture_rig import settings as picture_settings
 
@@ -62,6 +65,8 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     else:
         layout.prop(settings, "filepath", text="File")
     layout.prop(settings, "start")
+    if settings.source == "FILE":
+        layout.prop(settings, "sequence")
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
@@ -125,7 +130,15 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
-    for remark in state.remarks.splitlines()[:_REMARKS]:
+    ends = timeline.beyond(context.scene, state.ends) if state.ends_in == context.scene.name else ""
+    if ends:
+        box = layout.box().column()
+        paragraphs.draw(box, ends, "INFO", context)
+        text = f"Extend Scene to Frame {state.ends}"
+        box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
+    draw_kept(layout, context, again=False)
+    told = state.kept.splitlines()
+    for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:
         paragraphs.draw(layout.box(), remark, "ERROR", context)
 
 
@@ -147,18 +160,34 @@ class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the choice of a bone or an object."""
         column, _ = self.column(context)
-        settings: Any = context.scene.mouthpiece
-        column.prop(settings, "head", text="Turns")
-        if settings.head == "BONE":
-            column.prop(settings, "armature")
-            if settings.armature is not None:
-                column.prop_search(settings, "bone", settings.armature.data, "bones")
-        elif settings.head == "OBJECT":
-            column.prop(settings, "head_object")
-        if settings.head != "NONE":
-            column.prop(settings, "head_translation")
-            if settings.head_translation:
-                column.prop(settings, "eye_distance")
+        obj: Any = scene_settings.character(context)
+        head = obj.mouthpiece_head
+        column.prop(head, "turns")
+        if head.turns == "BONE":
+            column.prop(head, "armature")
+            if head.armature is not None:
+                column.prop_search(head, "bone", head.armature.data, "bones")
+        elif head.turns == "OBJECT":
+            column.prop(head, "object")
+            _draw_pivot(column, obj, context)
+        if head.turns != "NONE":
+            column.prop(head, "translation")
+            if head.translation:
+                column.prop(head, "eye_distance")
+
+
+def _draw_pivot(layout: Any, obj: Any, context: bpy.types.Context) -> None:
+    """Draw the point about which the object turns."""
+    head = obj.mouthpiece_head
+    row = layout.row(align=True)
+    row.prop(head, "pivot")
+    row.operator("mouthpiece.pivot_from_cursor", text="", icon="PIVOT_CURSOR")
+    if head.pivot == "OBJECT":
+        layout.prop(head, "pivot_object")
+    elif head.pivot == "PLACE":
+        layout.prop(head, "pivot_place")
+    if head.object is not None:
+        paragraphs.draw(layout, pivots.words(obj, head.object), "PIVOT_BOUNDBOX", context)
 
 
 class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
@@ -175,6 +204,10 @@ class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
             row = column.row(align=True)
             row.prop(entry, "object", text="Also")
             row.operator("mouthpiece.remove_also", text="", icon="X").index = index
+        for part in company.found(obj):
+            row = column.row(align=True)
+            row.label(text=part.name, icon="CHECKMARK", translate=False)
+            row.operator("mouthpiece.remove_also", text="", icon="X").name = part.name
         column.operator("mouthpiece.add_also", icon="ADD")
 
 
@@ -186,11 +219,10 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the options."""
-        column, _ = self.column(context)
-        settings: Any = context.scene.mouthpiece
+        column, settings = self.column(context)
         column.prop(settings, "strength", slider=True)
         column.prop(settings, "seed")
-        column.prop(settings, "replace_edited")
+        column.prop(context.scene.mouthpiece, "replace_edited")
 
 
 class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
@@ -203,7 +235,9 @@ class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
         """Draw where keys go, and the layers with their mute switches."""
         column, settings = self.column(context)
         column.row().prop(settings, "layers", expand=True)
-        column.prop(settings, "reduce")
+        column.row().prop(settings, "density", expand=True)
+        if settings.reduce > 0:
+            column.prop(settings, "reduce")
         there = [(owner, layer) for owner in scene_settings.owners(context) for layer in nla.layers_of(owner)]
         for owner, layer in there:
             _draw_layer(column, owner, layer)

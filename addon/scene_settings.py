@@ -13,11 +13,11 @@ from mouthpiece.errors import AudioError, RigError
 from . import compat
 from .bake import settings as bake_settings
 from .bake.bake import Bake
+from .characters import company, family, heads
 from .sound import recordings, strips
 from .targets import Target, coverage_of, owners_of, target_for, without_mouth
 from .targets.grease_pencil import handles
-from .targets.head.eye_distance import measured_eye_distance
-from .targets.head.target import HeadTarget
+from .targets.head import settings as head_settings
 from .targets.picture_rig import settings as picture_settings
 
 if TYPE_CHECKING:
@@ -31,8 +31,32 @@ def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
     return obj.type == "ARMATURE"
 
 
+def _asked(self: Any, name: str) -> None:
+    """Note that a script set ``name`` later than all that was set before."""
+    setattr(self, name, 1 + max(self.head_asked, self.strength_asked, self.seed_asked))
+
+
+def _head_asked(self: Any, _context: bpy.types.Context) -> None:
+    """Update callback: a script chose a head."""
+    _asked(self, "head_asked")
+
+
+def _strength_asked(self: Any, _context: bpy.types.Context) -> None:
+    """Update callback: a script set the strength."""
+    _asked(self, "strength_asked")
+
+
+def _seed_asked(self: Any, _context: bpy.types.Context) -> None:
+    """Update callback: a script set the seed."""
+    _asked(self, "seed_asked")
+
+
 class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
-    """Sound, head, strength and options of a bake."""
+    """Sound and options of a bake.
+
+    Head, strength and seed are the character's (``Object.mouthpiece_head``, ``Object.mouthpiece``). What scripts of
+    version 0.4.0 set here is taken up by the character that is animated next; ``…_asked`` count when it was set.
+    """
 
     source: EnumProperty(
         name="Sound",
@@ -45,7 +69,18 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
     sound: PointerProperty(name="Sound", description="Sound to speak", type=bpy.types.Sound)
-    filepath: StringProperty(name="File", description="Sound file or take (.npz) to speak", subtype="FILE_PATH")
+    filepath: StringProperty(
+        name="File",
+        description="Sound file or take (.npz) to speak",
+        subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )
+    sequence: BoolProperty(
+        name="Add to Sequencer",
+        description="Put the file's sound into the sequencer at its start frame, unless it is there: "
+        "so you hear it when you play the scene",
+        default=True,
+    )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
     head: EnumProperty(
         name="Head",
@@ -55,27 +90,50 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
             ("BONE", "Bone", "A bone of an armature"),
             ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
         ),
+        update=_head_asked,
     )
     armature: PointerProperty(
-        name="Armature", description="Armature with the head bone", type=bpy.types.Object, poll=_is_armature
+        name="Armature",
+        description="Armature with the head bone",
+        type=bpy.types.Object,
+        poll=_is_armature,
+        update=_head_asked,
     )
-    bone: StringProperty(name="Bone", description="Bone that turns the head")
-    head_object: PointerProperty(name="Object", description="Object that turns", type=bpy.types.Object)
+    bone: StringProperty(name="Bone", description="Bone that turns the head", update=_head_asked)
+    head_object: PointerProperty(
+        name="Object", description="Object that turns", type=bpy.types.Object, update=_head_asked
+    )
     head_translation: BoolProperty(
-        name="Move Head", description="Let the head shift a little as well as turn; suits heads without a neck bone"
+        name="Move Head",
+        description="Let the head shift a little as well as turn; suits heads without a neck bone",
+        update=_head_asked,
     )
     eye_distance: FloatProperty(
         name="Eye Distance",
         description="Distance of the outer eye corners, the unit of head shifts; 0 measures it on the mesh",
         min=0.0,
         subtype="DISTANCE",
+        update=_head_asked,
     )
     strength: FloatProperty(
-        name="Strength", description="Factor on all face and head motion", default=1.0, min=0.0, max=3.0, soft_max=2.0
+        name="Strength",
+        description="Factor on all face and head motion",
+        default=1.0,
+        min=0.0,
+        max=3.0,
+        soft_max=2.0,
+        update=_strength_asked,
     )
     seed: IntProperty(
-        name="Seed", description="Chooses head sway, blinks and gaze; the same seed, the same take", min=0
+        name="Seed",
+        description="Chooses head sway, blinks and gaze; the same seed, the same take",
+        min=0,
+        update=_seed_asked,
     )
+    head_asked: IntProperty(options={"HIDDEN"})
+    head_taken: IntProperty(options={"HIDDEN"})
+    strength_asked: IntProperty(options={"HIDDEN"})
+    seed_asked: IntProperty(options={"HIDDEN"})
     replace_edited: BoolProperty(
         name="Replace Edited Keys",
         description="Bake over keys of your own, and over takes you have edited, instead of keeping them",
@@ -83,39 +141,45 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 
 
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
-    """State of an operator that is running."""
+    """State of an operator that is running, and what the last ones had to say.
+
+    ``doing`` is the identifier of the running operator: its progress is shown where its button is. ``ends`` is the last
+    frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
+    called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was
+    when lines were updated, not animated.
+    """
 
     running: BoolProperty()
+    doing: StringProperty()
     cancelled: BoolProperty()
     progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
     message: StringProperty()
     remarks: StringProperty()
+    ends: IntProperty()
+    ends_in: StringProperty()
+    kept: StringProperty()
+    kept_of: StringProperty()
+    kept_edits: BoolProperty()
+    kept_again: BoolProperty()
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the character the user means: usually the active object.
+    """Return the character the user means: the main object of whatever part of it is active.
 
-    For handles of a drawn face it is the drawing, and for landmarks their picture. For an armature it is the mesh with
-    shape keys among its children, if there is only one. The armature itself is the character if its target was chosen,
-    or if it can play a face and the mesh cannot (its shape keys may be correctives).
+    For handles of a drawn face it is the drawing, and for landmarks their picture. For others see
+    :func:`.characters.family.main_object`.
     """
     obj = context.active_object
     compat.allow_overrides(obj)
-    if obj is not None and obj.type == "MESH":
-        return handles.drawing_of(obj) or picture_settings.face_meant(obj) or obj
-    if obj is not None and obj.type == "ARMATURE" and obj.mouthpiece.target == "AUTO":
-        worn = [child for child in obj.children_recursive if child.type == "MESH" and child.data.shape_keys]
-        return worn[0] if len(worn) == 1 and (_plays(worn[0]) or not _plays(obj)) else obj
-    return obj
-
-
-def _plays(obj: bpy.types.Object) -> bool:
-    """Return whether there is a target for an object."""
-    try:
-        target_for(obj)
-    except RigError:
-        return False
-    return True
+    if obj is None:
+        return None
+    if obj.type == "MESH":
+        meant = handles.drawing_of(obj) or picture_settings.face_meant(obj)
+        if meant is not None:
+            return meant
+    found = family.main_object(obj)
+    compat.allow_overrides(found)
+    return found
 
 
 def kind_of(obj: bpy.types.Object) -> str:
@@ -124,11 +188,6 @@ def kind_of(obj: bpy.types.Object) -> str:
         return target_for(obj, 1.0, obj.mouthpiece.target).kind
     except RigError:
         return ""
-
-
-def head_object(settings: Settings) -> bpy.types.Object | None:
-    """Return the object whose bone or delta transform turns with the head, if any."""
-    return {"BONE": settings.armature, "OBJECT": settings.head_object}.get(settings.head)
 
 
 def recording(context: bpy.types.Context) -> recordings.Recording:
@@ -153,7 +212,7 @@ def sequenced(context: bpy.types.Context) -> recordings.Recording:
             f"character's scene runs at {recordings.true_fps(context.scene):g}. Give both the same rate, or put the "
             "strip in the scene."
         )
-    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source)
+    return strips.from_strip(strips.find_strip(source, context.scene.mouthpiece.strip), source, context.scene)
 
 
 def bake_of(context: bpy.types.Context) -> Bake:
@@ -162,26 +221,34 @@ def bake_of(context: bpy.types.Context) -> Bake:
 
     settings = context.scene.mouthpiece
     obj = character(context)
-    driven = targets_of(obj, settings.strength)
+    if obj is not None:
+        heads.take_up(obj, context.scene)
+        company.join(obj)
+    driven = targets_of(obj, 1.0 if obj is None else strength_of(obj))
     assert obj is not None  # targets_of has raised otherwise
-    head = head_target(settings, obj)
+    head = heads.head_target(obj, strength_of(obj))
     style, style_from = bake_settings.style_of(obj.mouthpiece)
     return Bake(
         recording(context),
         driven if head is None else (*driven, head),
-        Options(seed=settings.seed, style=style),
+        Options(seed=obj.mouthpiece.seed, style=style),
         replace_edited=settings.replace_edited,
         dials=bake_settings.dials_of(obj.mouthpiece),
         style_from=style_from,
         layered=obj.mouthpiece.layers == "LAYERS",
         error=round(obj.mouthpiece.reduce, 6),
+        remarks=tuple(company.standing(obj)),
     )
 
 
+def strength_of(obj: bpy.types.Object) -> float:
+    """Return the factor on all motion of a character (a property is a 32-bit float, in which 1.2 is 1.2000000477)."""
+    return round(obj.mouthpiece.strength, 6)
+
+
 def also(obj: bpy.types.Object) -> list[bpy.types.Object]:
-    """Return the further objects that play a character's performance, each once."""
-    found = dict.fromkeys(entry.object for entry in obj.mouthpiece.also)
-    return [other for other in found if other is not None and other != obj]
+    """Return the further objects that play a character's performance: those on its list, and those found, each once."""
+    return company.of(obj)
 
 
 def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") -> tuple[Target, ...]:
@@ -195,7 +262,7 @@ def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") ->
     mouthless = without_mouth(first)
     if mouthless:
         raise RigError(mouthless)
-    return first, *(target_for(other, strength, other.mouthpiece.target) for other in also(obj))
+    return first, *(company.target_of(obj, other, strength) for other in also(obj))
 
 
 def coverage(context: bpy.types.Context) -> Coverage:
@@ -205,36 +272,26 @@ def coverage(context: bpy.types.Context) -> Coverage:
     """
     from mouthpiece.retarget.coverage import Coverage
 
-    found = coverage_of(targets_of(character(context), 1.0))
-    head = head_object(context.scene.mouthpiece)
+    obj = character(context)
+    found = coverage_of(targets_of(obj, 1.0))
+    head = None if obj is None else head_settings.object_of(obj)
     return found if head is None else found.with_company([Coverage({"head": (head.name,)})])
 
 
 def owners(context: bpy.types.Context) -> list[bpy.types.ID]:
     """Return the data-blocks that may hold keys or drawings of the active character."""
     obj = character(context)
-    characters = [] if obj is None else [obj, *also(obj)]
-    return owners_of(characters, head_object(context.scene.mouthpiece))
-
-
-def head_target(settings: Settings, face: bpy.types.Object) -> HeadTarget | None:
-    """Return the target for what turns with the head, or None; raises RigError if it cannot be keyed."""
-    if settings.head == "NONE":
-        return None
-    if settings.head == "BONE" and not settings.bone:
-        raise RigError("No head bone is chosen. Pick one, or set Head to None.")
-    distance = 0.0
-    if settings.head_translation:
-        distance = settings.eye_distance or measured_eye_distance(face)
-    bone = settings.bone if settings.head == "BONE" else ""
-    return HeadTarget.of(head_object(settings), settings.strength, bone, distance)
+    if obj is None:
+        return []
+    return owners_of([obj, *also(obj)], head_settings.object_of(obj))
 
 
 @persistent
 def _forget_job(*_: Any) -> None:
-    """Clear the state of an operator that was running when the file just opened was saved."""
+    """Clear the state of an operator that was running when the file just opened was saved, and old remarks."""
     for manager in bpy.data.window_managers:
-        manager.mouthpiece.running = False
+        state = manager.mouthpiece
+        state.running, state.remarks, state.kept, state.ends = False, "", "", 0
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))

@@ -33,7 +33,7 @@ def minute(folder: Path) -> Path:
     """Return a take of a minute of the bundled line, over and over."""
     from mouthpiece.pipeline import animate
 
-    line = recordings.open_file(demo.LINE)
+    line = recordings.open_file(demo.LINE).whole()
     samples = np.resize(line.samples, 60 * line.rate)
     return animate(Audio(samples, line.rate, "a minute"), Options()).save(folder / "minute.npz")
 

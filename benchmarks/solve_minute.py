@@ -30,7 +30,7 @@ RUNS = 5
 
 def minute() -> Performance:
     """Return a take of a minute of the bundled line, over and over."""
-    line = recordings.open_file(str(demo.LINE))
+    line = recordings.open_file(str(demo.LINE)).whole()
     return animate(Audio(np.resize(line.samples, 60 * line.rate), line.rate, "a minute"), Options()).final()
 
 

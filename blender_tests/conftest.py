@@ -100,6 +100,16 @@ def empty_file(request):
         request.getfixturevalue("addon").register()
 
 
+@pytest.fixture(autouse=True)
+def lines_alone(request, monkeypatch):
+    """Leave lines alone in modules that say ``LINES_ALONE``, without interludes: their tests count keys of lines."""
+    if getattr(request.module, "LINES_ALONE", False):
+        from addon.bake import interlude_keys, interludes
+
+        monkeypatch.setattr(interlude_keys, "interludes", lambda *a: [])
+        monkeypatch.setattr(interludes, "bends_between", lambda *a: {})
+
+
 def pytest_generate_tests(metafunc):
     if "character" in metafunc.fixturenames:
         import bpy

@@ -60,7 +60,7 @@ def test_bad_arguments_exit_with_2(arguments):
 def test_a_bake_reports_and_saves(face, voice, tmp_path, capsys):
     scenes.armature()
     out = tmp_path / "out ö.blend"
-    code = bake(voice, "--armature", "Rig", "--bone", "head", "--start", 101, "--json", "--output", out)
+    code = bake(voice, "--armature", "Rig", "--bone", "head", "--start", 101, "--reduce", 0, "--json", "--output", out)
     told = capsys.readouterr()
     report = json.loads(told.out.strip().splitlines()[-1])
     assert code == 0 and report["ok"] and report["outputs"] == [str(out)]
@@ -102,7 +102,7 @@ def test_a_strip_is_baked_where_it_lies(face, voice):
 
 def test_a_take_is_baked(face, tmp_path):
     place = scenes.performance(1.0, jawOpen=0.5).save(tmp_path / "take.npz")
-    assert bake(str(place), "--strength", "0.5") == 0
+    assert bake(str(place), "--strength", "0.5", "--reduce", 0) == 0
     found = scenes.values(face.data.shape_keys, scenes.shape_path("jawOpen"))
     assert found == [(frame, 0.25) for frame in range(1, 26)]
 
@@ -110,7 +110,7 @@ def test_a_take_is_baked(face, tmp_path):
 def test_a_head_object_moves_by_its_delta(face, voice):
     empty = bpy.data.objects.new("Head", None)
     bpy.context.scene.collection.objects.link(empty)
-    assert bake(voice, "--head-object", "Head", "--head-translation") == 0
+    assert bake(voice, "--head-object", "Head", "--head-translation", "--reduce", 0) == 0
     assert len(scenes.values(empty, "delta_rotation_euler", 2)) == 20
     assert len(scenes.values(empty, "delta_location", 0)) == 20
 
@@ -186,7 +186,7 @@ def test_a_render_has_the_takes_frames_and_gives_settings_back(face, voice, tmp_
     scene.render.filepath = "//mine_"
     settings = scene.render.image_settings.file_format, scene.frame_start, scene.frame_end, scene.render.filepath
     sounds, video = len(bpy.data.sounds), tmp_path / "preview.mp4"
-    assert bake(voice, "--render", video) == 0
+    assert bake(voice, "--no-sequence", "--render", video) == 0
     made = video if video.exists() else tmp_path / "preview"
     assert made.exists()
     after = scene.render.image_settings.file_format, scene.frame_start, scene.frame_end, scene.render.filepath

@@ -14,6 +14,9 @@ from addon.bake import settings as bake_settings
 from addon.keys import fcurve_keys, kept_takes, ledgers
 from blender_tests import scenes
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 TURNED = {"lips": 1.4, "jaw": 0.8, "smoothing": 0.2, "head": 0.5, "emotion": "HAPPY", "intensity": 0.7}
 
 
@@ -29,11 +32,16 @@ def another(tmp_path_factory):
 
 @pytest.fixture
 def ready(voice, context):
-    """Make a character with a head bone, choose a file, and keep dials from following by themselves."""
+    """Make a character with a head bone and a key on every frame, and keep dials from following by themselves.
+
+    These tests compare keys one by one; with fewer keys they may lie elsewhere on the same curve.
+    """
     obj = scenes.face()
+    obj.mouthpiece.density = "EVERY"
     rig = scenes.armature()
     settings = context.scene.mouthpiece
     settings.source, settings.filepath, settings.start = "FILE", voice, 11
+    settings.sequence = False  # scenes are compared, and strips stay when a take is removed
     settings.head, settings.armature, settings.bone = "BONE", rig, "head"
     context.scene.render.fps = 25
     obj.mouthpiece.live = False
@@ -275,10 +283,17 @@ def test_motion_that_was_deleted_or_damaged_is_said(ready):
 
 def test_a_head_that_is_gone_is_left_and_said(ready):
     bpy.ops.mouthpiece.animate()
-    bpy.data.objects["Rig"].name = "Renamed"
+    rig = bpy.data.objects["Rig"]
+    rig.name = "Renamed"
+    before = played(rig)
     turn(ready, head=0.1)
     from mouthpiece.motion.dials import Dials
 
+    assert not redial.redial(ready, bake_settings.dials_of(ready.mouthpiece)).warnings  # it is found by its new name
+    with pytest.raises(AssertionError):
+        alike(played(rig), before, 1e-3)
+    bpy.data.objects.remove(rig)
+    turn(ready, head=0.2)
     done = redial.redial(ready, bake_settings.dials_of(ready.mouthpiece))
     assert any("head stays" in warning for warning in done.warnings)
     assert redial.redial(ready, Dials(head=0.1, lips=1.1)).channels  # the face goes on
@@ -399,3 +414,49 @@ def test_the_bake_command_has_styles_and_dials(voice, tmp_path, capfd):
     assert "grumpy" in capfd.readouterr().err
     assert scenes.state() == before
     assert removal.has_lines(obj.data.shape_keys)
+
+
+def nudge(owner, name, by=0.2):
+    """Move one key of a channel, as an animator does."""
+    curve = next(f for f in compat.fcurves_of(owner) if f.data_path == scenes.shape_path(name))
+    curve.keyframe_points[10].co.y += by
+    curve.update()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_channel_that_keeps_an_edit_says_so_by_the_sliders(ready, context, live):
+    from blender_tests import layout
+
+    bpy.ops.mouthpiece.animate()
+    key, state = ready.data.shape_keys, context.window_manager.mouthpiece
+    nudge(key, "jawOpen")
+    before = played(key)["Key", scenes.shape_path("jawOpen"), 0]
+    ready.mouthpiece.live = live
+    ready.mouthpiece.jaw = 0.5
+    if not live:
+        bpy.ops.mouthpiece.redial()
+    np.testing.assert_array_equal(played(key)["Key", scenes.shape_path("jawOpen"), 0], before)
+    assert state.kept == "jawOpen keeps your edit and does not follow. Keep Edits as Layer lets it follow."
+    drawn = layout.drawn("MOUTHPIECE_PT_dials", context)
+    assert "jawOpen keeps your edit" in drawn.text and "mouthpiece.keep_edits" in drawn.operators
+    assert "jawOpen" not in layout.drawn("MOUTHPIECE_PT_speech", context).text
+    other = scenes.face("Other")
+    context.view_layer.objects.active = other
+    assert "jawOpen" not in layout.drawn("MOUTHPIECE_PT_dials", context).text
+    context.view_layer.objects.active = ready
+    assert bpy.ops.mouthpiece.keep_edits() == {"FINISHED"}
+    assert not state.kept and "jawOpen" not in layout.drawn("MOUTHPIECE_PT_dials", context).text
+
+
+def test_animating_over_an_edit_says_what_does_not_follow(ready, context):
+    from blender_tests import layout
+
+    bpy.ops.mouthpiece.animate()
+    nudge(ready.data.shape_keys, "jawOpen")
+    ready.mouthpiece.jaw = 0.5
+    bpy.ops.mouthpiece.animate()
+    drawn = layout.drawn("MOUTHPIECE_PT_speech", context)
+    assert drawn.text.count("jawOpen keeps your edit") == 1 and "mouthpiece.keep_edits" in drawn.operators
+    ready.mouthpiece.lips = 0.9
+    bpy.ops.mouthpiece.redial()
+    assert "mouthpiece.keep_edits" not in layout.drawn("MOUTHPIECE_PT_speech", context).operators

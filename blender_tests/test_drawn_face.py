@@ -22,6 +22,9 @@ from addon.targets.grease_pencil import face_finder, frames, handles, ledgers, p
 from addon.targets.grease_pencil import settings as drawing_settings
 from addon.targets.grease_pencil.target import StrokesTarget
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 FPS = 25.0
 
 

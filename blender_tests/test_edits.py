@@ -13,6 +13,9 @@ from addon.keys import ledgers, nla
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FELT, FIRST, bake, column, pair, played, track
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 __all__ = ["pair"]
 FRAME = 30
 ROW = FRAME - FIRST

@@ -17,6 +17,9 @@ from addon.keys import ledgers, nla
 from addon.sound.recordings import Placement, Recording
 from blender_tests import scenes
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 FIRST, COUNT = 11, 50
 FRAMES = range(FIRST, FIRST + COUNT)
 FELT = Dials(emotion="sad", intensity=0.8, lips=1.2)

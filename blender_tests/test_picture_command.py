@@ -33,7 +33,7 @@ def told(capsys):
 def test_a_picture_is_made_animated_and_saved(tmp_path, voice, capsys):
     scenes.face()
     out = tmp_path / "out.blend"
-    assert picture("--image", PHOTO, "--audio", voice, "--output", out, "--fps", 30, "--json") == 0
+    assert picture("--image", PHOTO, "--audio", voice, "--output", out, "--fps", 30, "--reduce", 0, "--json") == 0
     report = told(capsys)
     assert report["ok"] and report["outputs"] == [str(out)] and report["targets"][0]["kind"] == "PICTURE"
     assert bpy.context.scene.name == "astronaut" and bpy.data.objects["Face"].name in bpy.data.scenes["Scene"].objects

@@ -119,6 +119,7 @@ def test_it_is_animated_by_the_button_and_by_the_core_alike(rig, tmp_path, spoke
     take = spoken_take.save(tmp_path / "take.npz")
     settings = bpy.context.scene.mouthpiece
     settings.source, settings.filepath = "FILE", str(take)
+    rig.mouthpiece.density = "EVERY"
     assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
     fps = bpy.context.scene.render.fps
     grid = FrameGrid.covering(spoken_take.seconds, fps, 1)

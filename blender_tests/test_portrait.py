@@ -56,7 +56,7 @@ def test_a_line_is_kept_and_nothing_is_keyed(line):
     assert portrait_lines.span(obj) is None and not obj.data.keys()
 
 
-def test_lines_play_on_their_frames_and_hold_between(tmp_path):
+def test_lines_play_on_their_frames_and_rest_between(tmp_path):
     obj = portraits.portrait()
     portraits.speak(portraits.take(tmp_path / "a.npz", opening=0.4), start=11)
     portraits.speak(portraits.take(tmp_path / "b.npz", opening=0.8), start=31)
@@ -66,11 +66,22 @@ def test_lines_play_on_their_frames_and_hold_between(tmp_path):
         kept_takes.motion(kept).arkit[:, played.arkit_names.index("jawOpen")] for kept in portrait_lines.spoken(obj)
     )
     assert len(played) == 50 and played.fps == 24.0
-    assert jaw[:11] == pytest.approx(a[0], abs=1e-4)  # before the first line, its beginning
-    assert jaw[20:30] == pytest.approx(jaw[19], abs=1e-6) and jaw[19] > 0.1  # between, the end of the one before
-    assert jaw[30] == pytest.approx(b[0], abs=1e-4) and jaw[40:] == pytest.approx(jaw[39], abs=1e-6)
+    assert jaw[:6].max() < 0.01 and jaw[10] == pytest.approx(a[0], abs=1e-4)  # before the first line, rest
+    assert jaw[25] < 0.01 and jaw[19] > 0.1  # and between
+    assert jaw[30] == pytest.approx(b[0], abs=1e-4) and jaw[45:].max() < 0.01
+    assert np.abs(np.diff(played.head[40:], axis=0)).max() > 1e-4  # it lives
     times = (np.arange(31, 41) - 31) / 24 * 25
     assert jaw[30:40] == pytest.approx(np.interp(times, np.arange(len(b)), b), abs=0.01)
+
+
+def test_with_raw_ends_the_face_stays_still_between_lines(tmp_path):
+    obj = portraits.portrait()
+    obj.mouthpiece.rest = 0
+    portraits.speak(portraits.take(tmp_path / "a.npz", opening=0.4), start=11)
+    portraits.speak(portraits.take(tmp_path / "b.npz", opening=0.8), start=31)
+    jaw = portrait_lines.played(obj, 24.0, 1, 50).arkit[:, 24]
+    assert jaw[:11] == pytest.approx(jaw[10], abs=1e-6) and jaw[40:] == pytest.approx(jaw[39], abs=1e-6)
+    assert jaw[20:30] == pytest.approx(jaw[19], abs=1e-6) and jaw[19] > 0.1
 
 
 def test_where_lines_overlap_the_one_baked_last_is_seen(tmp_path):
@@ -81,7 +92,7 @@ def test_where_lines_overlap_the_one_baked_last_is_seen(tmp_path):
     alone = portrait_lines.played(obj, 24.0, 1, 15).arkit[:, 24].copy()
     portraits.speak(first, start=2)
     again = portrait_lines.played(obj, 24.0, 1, 15).arkit[:, 24]
-    assert [kept.label for kept in portrait_lines.spoken(obj)] == [f"'{second}'", f"'{first}'"]
+    assert [kept.label for kept in portrait_lines.spoken(obj)] == ["'b.npz'", "'a.npz'"]
     assert alone[10] > 0.3 > 0.2 > again[5:11].max()  # frames 6 to 11: first the second line's, then the first's
     assert again[11:] == pytest.approx(alone[11:], abs=1e-6)
 

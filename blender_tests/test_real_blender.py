@@ -70,7 +70,7 @@ def test_help(blender):
 def test_a_bake_exits_with_0_and_reports(blender, shot, line):
     out = blender.folder / "out.blend"
     done = blender.run(
-        shot, "-c", "mouthpiece", "bake", "--audio", line, "--object", "Mouthpiece Head",
+        shot, "-c", "mouthpiece", "bake", "--audio", line, "--object", "Mouthpiece Head", "--reduce", "0",
         "--armature", "Mouthpiece Rig", "--bone", "head", "--output", out, "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

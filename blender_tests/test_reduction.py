@@ -5,12 +5,14 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
+from mouthpiece.curves import Curves
 from mouthpiece.motion.dials import Dials
 
 from addon import compat, targets
 from addon.bake import redial, removal
 from addon.bake.bake import Bake
-from addon.keys import nla
+from addon.keys import nla, writer
+from addon.keys.channels import Channel, Line, Part
 from addon.sound import recordings
 from blender_tests import scenes
 from blender_tests.test_layers import FELT, FIRST, FRAMES, bake, column, pair, played
@@ -33,7 +35,7 @@ def test_what_blender_plays_is_within_the_error_which_is_reported(pair, error, l
     assert 0 < missed <= error
     assert report.reduction.error <= error and report.reduction.keys == report.keys
     assert report.reduction.keys < 0.6 * report.reduction.frames
-    assert f"{report.reduction.keys:,} keys for" in report.summary()
+    assert f"{report.reduction.keys:,} keys instead of" in report.summary()
 
 
 def test_a_real_line_far_along_the_timeline(pair, tmp_path):
@@ -144,3 +146,45 @@ def test_edits_of_reduced_layers_survive(pair):
     assert not bake(obj, error=0.01).kept
     np.testing.assert_allclose(played(obj), seen, atol=0.011)
     assert len(FRAMES) == len(seen)
+
+
+def test_few_keys_are_what_one_gets_and_every_frame_a_choice(tmp_path):
+    obj, scene = scenes.face(), bpy.context.scene
+    scene.render.fps = 25
+    take = scenes.performance(4.0, jawOpen=lambda t: 0.4 - 0.4 * np.cos(3 * t))
+    scene.mouthpiece.source, scene.mouthpiece.filepath = "FILE", str(take.save(tmp_path / "take.npz"))
+    settings = obj.mouthpiece
+    assert settings.density == "FEW" and settings.reduce == pytest.approx(0.01)
+    bpy.ops.mouthpiece.animate()
+    assert count(obj.data.shape_keys) < 0.1 * 52 * 100
+    settings.density = "EVERY"
+    assert settings.reduce == 0.0
+    bpy.ops.mouthpiece.animate()
+    assert count(obj.data.shape_keys) == 52 * 100
+    settings.density = "FEW"
+    assert settings.reduce == pytest.approx(0.01)
+    settings.reduce = 0.03
+    settings.density = "FEW"
+    assert settings.reduce == pytest.approx(0.03)  # an error that was chosen stays
+
+
+@pytest.mark.parametrize("size", [0.01, 1.0, 100.0])
+def test_the_error_is_a_share_of_what_moves_whatever_its_unit(size):
+    obj = scenes.face()
+    frames = np.arange(1, 101)
+    wave = np.sin(frames / 5.0) * np.hanning(100)
+    table = np.stack([0.02 * size * wave, 0.3 * wave, 0.001 * size * wave], axis=1).astype(np.float32)
+    made = (Channel("x", "location", 0), Channel("turn", "rotation_euler", 2), Channel("y", "location", 1))
+    curves = Curves(("x", "turn", "y"), frames, table)
+    part = Part(obj, made, curves, error=0.01).measured_out()
+    writer.write([part], Line("a", 1, 100), "Mouthpiece Face")
+    far = {"x": 0.02 * size, "turn": 0.3, "y": 0.02 * size}
+    for channel in made:
+        curve = next(
+            f for f in compat.fcurves_of(obj) if (f.data_path, f.array_index) == (channel.data_path, channel.index)
+        )
+        missed = np.abs(
+            [curve.evaluate(frame) - value for frame, value in zip(frames, curves[channel.name], strict=True)]
+        )
+        assert missed.max() <= 0.0101 * 2 * far[channel.name]
+        assert len(curve.keyframe_points) < 50

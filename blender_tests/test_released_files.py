@@ -100,7 +100,14 @@ def edited() -> list[list[float]]:
 
 def near(obj: Any) -> float:
     """Return how near keys made anew are to what they were: reduced ones may lie elsewhere on the same curve."""
-    return max(ANEW, 2.5 * obj.mouthpiece.reduce)
+    return max(ANEW, 2.5 * error_of(obj))
+
+
+def error_of(obj: Any) -> float:
+    """Return the largest error of the keys of an object's lines; 0 if they have a key on every frame."""
+    from addon.bake import redial
+
+    return max(line.error for line in redial.dialled_lines(obj))
 
 
 def command(*arguments: object) -> int:
@@ -120,7 +127,12 @@ def outside(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def lacking(kept: Any, now: Any, where: str = "") -> list[str]:
-    """Return what of saved settings is not as it was; settings that are new are no matter."""
+    """Return what of saved settings is not as it was; settings that are new are no matter.
+
+    Blender does not save what was never changed: new defaults are found in old files too, such as few keys.
+    """
+    if where.endswith(".mouthpiece.reduce") and kept == 0.0 and now == pytest.approx(0.01):
+        return []
     if isinstance(kept, dict) and isinstance(now, dict):
         found = [f"{where}.{name} is gone" for name in kept.keys() - now.keys()]
         return found + [
@@ -210,6 +222,7 @@ def test_animated_again_the_take_is_replaced(folder, blend, name):
     settings = bpy.context.scene.mouthpiece
     settings.source, settings.filepath = "FILE", str(folder / "second.npz")
     settings.start, settings.head = (11, "NONE") if name == "Pinned" else (61, settings.head)
+    bpy.data.objects[name].mouthpiece.reduce = error_of(bpy.data.objects[name])
     assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
     counts = {channel: len(rows) for channel, rows in seen.keys().items()}
     assert counts.keys() == facts["keys"].keys()
@@ -228,6 +241,7 @@ def test_a_line_is_heard_again_where_its_strip_was_moved_to(folder, blend, name,
     facts = open_in(folder, blend, name)
     settings, before = bpy.context.scene.mouthpiece, seen.keys()
     settings.source, settings.strip = "STRIP", "Line"
+    bpy.data.objects[name].mouthpiece.reduce = error_of(bpy.data.objects[name])
     portraits.strips()["Line"].frame_start += 3
     assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
     now = seen.keys()

@@ -125,7 +125,7 @@ def test_detect_fills_the_table_and_the_table_decides():
     driven = target_for(obj).drive(scenes.performance(jawOpen=0.6), GRID)
     assert driven.parts[0].curves.names == ("Jaw_Open",)
     np.testing.assert_allclose(driven.parts[0].curves.values, 0.4, atol=1e-6)
-    assert target_for(obj).summary() == "1 shape keys driven by the table"
+    assert target_for(obj).summary() == "1 shape key driven by the table"
 
 
 def test_an_unknown_key_can_be_driven_by_anything():
@@ -291,7 +291,7 @@ def test_a_line_is_baked_by_a_mapping_from_a_file(tmp_path, capsys):
     arguments = ["bake", "--audio", str(take), "--object", "Face", "--json"]
     assert command_parser.main([*arguments, "--mapping", str(path)]) == 0
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert report["targets"][0]["summary"] == "1 shape keys driven by the table" and report["channels"] == 1
+    assert report["targets"][0]["summary"] == "1 shape key driven by the table" and report["channels"] == 1
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("smirk"))
     np.testing.assert_allclose([value for _, value in found], 0.25, atol=1e-6)
     assert command_parser.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import subprocess
 import sys
+from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
+from mouthpiece import chapters, pipeline
 from mouthpiece.errors import AudioError, RigError
 
 from addon import compat
-from addon.sound import recordings, strips
+from addon.bake import bake
+from addon.sound import contents, decoder, recordings, strips
 from blender_tests import scenes
 
 CLICK = 2.0
@@ -207,22 +209,103 @@ def test_samples_are_those_the_core_reads(tmp_path, rate, channels):
     np.testing.assert_allclose(ours.samples, theirs.samples, atol=1e-7)  # rounding of the mean
 
 
-def test_a_small_part_of_a_long_sound_is_heard_alone_and_at_the_same_frames():
-    from mouthpiece.audio import Audio
+class Decoded:
+    """Counts the seconds that Blender decodes."""
 
-    audio = Audio(np.arange(600 * 100, dtype=np.float32), 100 * 10)
+    def __init__(self, monkeypatch):
+        self.seconds, real = 0.0, decoder.StreamedSound._decoded
+
+        def counted(sound, read):
+            found = real(sound, read)
+            if isinstance(found, np.ndarray):
+                self.seconds += len(found) / sound.rate
+            return found
+
+        monkeypatch.setattr(decoder.StreamedSound, "_decoded", counted)
+
+
+def small_strip(path):
+    """Put the second from 250 to 251 of a sound into the sequencer."""
+    strip = scenes.sequencer(25).new_sound("a", str(path), 1, 1)
+    strip.frame_offset_start, strip.frame_offset_end = 6250, compat.strip_length(strip) - 6275
+    return strip
+
+
+def test_only_what_a_small_strip_needs_is_decoded(tmp_path, monkeypatch):
+    path = scenes.write_wav(tmp_path / "ten minutes.wav", np.sin(np.arange(600 * 8000) / 9) * 0.1, 8000)
+    recording, decoded = strips.from_strip(small_strip(path), bpy.context.scene), Decoded(monkeypatch)
+    asked = []
+
+    def heard(source, part, *_):
+        asked.append(part)
+        for start, stop in ((chapters.WHOLE, chapters.WHOLE + 1), chapters.stretch(chapters.needed(*part)[0])):
+            list(source.blocks(start, stop))
+        yield pipeline.Excerpt(scenes.performance(13.0), 244.0, 376.0)
+
+    monkeypatch.setattr(pipeline, "excerpt_steps", heard)
+    (found,) = bake.Bake(recording, ()).steps()
+    assert asked == [(250.0, 250.96)]
+    assert decoded.seconds < 160
+    assert (found.grid.first, found.grid.last) == (6251, 6275)
+    assert found.grid.times[0] == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("aud", [True, False])
+def test_a_stretch_is_that_of_the_whole(tmp_path, monkeypatch, aud):
+    if not aud:
+        pytest.importorskip("soundfile", reason="the core reads files with it")
+        monkeypatch.setattr(compat, "has_aud", lambda: False)
+    monkeypatch.setattr(decoder, "_PIECE", 7)
+    samples = np.sin(np.arange(30 * 24_000) / 9 + np.arange(30 * 24_000) ** 2 / 1e8) * 0.5
+    sound = recordings.open_file(scenes.write_wav(tmp_path / "line.wav", samples, 24_000, 2))
+    whole = sound.whole()
+    assert len(whole.samples) == 30 * 24_000
+    expected = np.concatenate(list(whole.blocks()))
+    np.testing.assert_allclose(np.concatenate(list(sound.blocks())), expected, atol=1e-6)
+    part = np.concatenate(list(sound.blocks(11, 23)))
+    assert len(part) == 12 * 16_000
+    np.testing.assert_allclose(part[99:-99], expected[11 * 16_000 + 99 : 23 * 16_000 - 99], atol=1e-5)
+    assert len(np.concatenate(list(sound.blocks(25, 40)))) == 5 * 16_000
+    assert not list(sound.blocks(30, 31)) and not list(sound.blocks(99, 100))
+    np.testing.assert_array_equal(sound.native(3, 5)[:, 0], whole.samples[3 * 24_000 : 5 * 24_000])
+
+
+def test_a_jump_into_a_compressed_sound_is_exact(tmp_path):
+    """A click every second is where it is in the whole; in OGG a jump of Blender's decoder is off by half a frame."""
+    scene, rate = bpy.context.scene, 44_100
+    samples = np.zeros(40 * rate, np.float32)
+    samples[np.arange(40) * rate + rate // 2] = 0.9
+    path = scenes.write_wav(tmp_path / "clicks.wav", samples, rate)
+    scenes.sequencer(25).new_sound("a", str(path), 1, 1)
+    scene.frame_end = 1000
+    for container, codec in (("MP3", "MP3"), ("OGG", "VORBIS"), ("FLAC", "FLAC")):
+        place = str(tmp_path / f"clicks.{container.lower()}")
+        bpy.ops.sound.mixdown(filepath=place, container=container, codec=codec)
+        sound = recordings.open_file(place)
+        whole, part = sound.native(0, 40), sound.native(21, 31)
+        for second in range(10):
+            here, there = (
+                np.abs(block[start * sound.rate : (start + 1) * sound.rate]).max(axis=1).argmax()
+                for block, start in ((part, second), (whole, 21 + second))
+            )
+            assert abs(int(here) - int(there)) <= (0.03 * sound.rate if container == "OGG" else 2), container
+
+
+def test_a_packed_sound_is_read_in_stretches_too(tmp_path):
+    path = scenes.click(tmp_path / "packed.wav", CLICK)
+    block = bpy.data.sounds.load(str(path))
+    block.pack()
+    with recordings.opened(recordings.from_sound(block, bpy.context.scene, 1)) as sound:
+        assert np.abs(sound.native(2, 3)).max() > 0.8
+        place = sound.path
+    assert not Path(place).exists()
+    assert recordings.from_sound(block, bpy.context.scene, 1).content == contents.of_file(str(path))
+
+
+def test_a_part_between_handles_and_a_whole_sound():
     place = recordings.Placement(25.0, 1.0, 0.0, 1.0, 501, 551)
-    part, begin = recordings.cut(audio, place)
-    assert part.samples[0] == begin * audio.rate
-    assert begin <= 20 - 4 and math.isclose(part.seconds, 2 + 1 + 8, abs_tol=1.0)
-
-
-def test_a_whole_sound_is_heard_whole():
-    from mouthpiece.audio import Audio
-
-    audio = Audio(np.ones(48_000, np.float32), 16_000)
-    part, begin = recordings.cut(audio, recordings.Placement(25.0, 1.0))
-    assert part is audio and begin == 0
+    assert place.part == (20.0, 21.96)
+    assert recordings.Placement(25.0, 1.0).part is None
 
 
 def muted(strip):
@@ -249,6 +332,176 @@ def test_a_strip_that_is_no_sound():
     strip = scenes.sequencer().new_effect(name="Colour", type="COLOR", channel=1, frame_start=1, **end_of_effect())
     with pytest.raises(AudioError, match="not a sound"):
         strips.from_strip(strip, bpy.context.scene)
+
+
+def meta_around(strip, name="Meta", channel=5):
+    """Put a strip into a meta strip that is as long as it."""
+    made = compat.strips_of(bpy.context.scene.sequence_editor)
+    times = compat.strip_times(strip)
+    meta = made.new_meta(name, channel, times.left)
+    strip.move_to_meta(meta)
+    meta.frame_final_start, meta.frame_final_end = times.left, times.right
+    return meta
+
+
+def heard_span(folder):
+    """Return the first and the last frame at which Blender's own mixdown has sound; nothing if it is silent."""
+    import aud
+
+    place = str(folder / "mix.wav")
+    mix_down(place)
+    source = aud.Sound.file(place)
+    loud = np.flatnonzero(np.abs(source.data()).max(axis=1) > 0.01)
+    if not len(loud):
+        return ()
+    scene = bpy.context.scene
+    return tuple(
+        round(scene.frame_start + float(at) / source.specs[0] * recordings.true_fps(scene), 1)
+        for at in (loud[0], loud[-1])
+    )
+
+
+@pytest.fixture
+def hum(tmp_path):
+    return str(scenes.write_wav(tmp_path / "hum.wav", np.sin(np.arange(4 * scenes.RATE) / 9) * 0.5))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_the_handles_of_meta_strips_cut_what_is_inside(hum, tmp_path, levels):
+    strip = scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    bpy.context.scene.frame_end = 300
+    meta = meta_around(strip)
+    outer = meta_around(meta, "Outer", 7) if levels == 2 else meta
+    outer.frame_final_start, outer.frame_final_end = 30, 80
+    place = strips.from_strip(strip, bpy.context.scene).placement
+    grid = place.grid(4.0)
+    assert (grid.first, grid.last) == (30, 79)
+    assert heard_span(tmp_path) == pytest.approx((30, 80), abs=0.5)
+    assert grid.times[0] == pytest.approx(20 / 24)
+
+
+def test_a_meta_strip_that_was_moved_takes_its_sound_along(wav, tmp_path):
+    strip = scenes.sequencer(24).new_sound("a", wav, 1, 10)
+    bpy.context.scene.frame_end = 300
+    meta_around(strip).frame_start += 33
+    assert frame_of_click(strips.from_strip(strip, bpy.context.scene)) == pytest.approx(
+        heard_by_blender(tmp_path), abs=0.002
+    )
+
+
+def test_a_meta_strip_that_is_cut_away_from_its_sound(hum, tmp_path):
+    strip = scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    meta = meta_around(strip)
+    meta.frame_final_end = 200
+    meta.frame_final_start = 150
+    with pytest.raises(AudioError, match="'Meta' is cut before or after"):
+        strips.from_strip(strip, bpy.context.scene)
+    assert heard_span(tmp_path) == ()
+
+
+def silence(scene, level, how, strip, metas):
+    """Silence one level: the strip (0), its meta strip (1) or the one around that (2)."""
+    one = [strip, *metas][level]
+    editor = scene.sequence_editor
+    if how == "mute":
+        one.mute = True
+    elif how == "channel":
+        (editor if level == 2 else metas[level]).channels[one.channel].mute = True
+    elif how == "volume":
+        one.volume = 0.0
+    else:
+        one.volume = 0.0
+        one.keyframe_insert("volume", frame=1)
+        one.volume = 1.0  # what the panel shows says nothing: the curve is what is heard
+
+
+@pytest.mark.parametrize(
+    ("level", "how"),
+    [
+        *((level, how) for level in (0, 1) for how in ("mute", "channel", "volume", "curve")),
+        (2, "mute"),
+        (2, "channel"),
+    ],
+)
+def test_what_is_silent_in_blender_is_not_spoken(hum, tmp_path, level, how):
+    scene, strip = bpy.context.scene, scenes.sequencer(24).new_sound("Line 7", hum, 1, 10)
+    scene.frame_end = 120
+    metas = [meta_around(strip)]
+    metas.append(meta_around(metas[0], "Outer", 7))
+    if level and how in ("volume", "curve") and not hasattr(metas[0], "volume"):
+        pytest.skip("meta strips have a volume since 5.2")
+    assert strips.from_strip(strip, scene).placement.left == 10
+    silence(scene, level, how, strip, metas)
+    with pytest.raises(AudioError, match=r"muted|volume is 0") as told:
+        strips.from_strip(strip, scene)
+    assert "'Line 7'" in str(told.value) and (not level or metas[level - 1].name in str(told.value))
+    assert heard_span(tmp_path) == ()
+
+
+def test_the_volume_of_a_meta_strip_around_a_meta_strip_is_not_heard_in_blender_nor_here(hum, tmp_path):
+    scene, strip = bpy.context.scene, scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    outer = meta_around(meta_around(strip), "Outer", 7)
+    if not hasattr(outer, "volume"):
+        pytest.skip("meta strips have a volume since 5.2")
+    outer.volume = 0.0
+    assert strips.from_strip(strip, scene).volume == 1.0 and heard_span(tmp_path)
+
+
+def test_a_volume_that_is_animated_is_heard(hum, tmp_path):
+    scene, strip = bpy.context.scene, scenes.sequencer(24).new_sound("a", hum, 1, 10)
+    for frame, volume in ((1, 0.0), (60, 0.0), (80, 0.5)):
+        strip.volume = volume
+        strip.keyframe_insert("volume", frame=frame)
+    strip.volume = 0.0
+    assert strips.from_strip(strip, scene).volume == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("old", "new"), [(100, 200), (100, 50), (24, 30)])
+def test_time_stretching_is_followed(wav, tmp_path, old, new):
+    """Blender's sound keeps to the timeline, its animation is stretched: keys go where they are seen with the sound."""
+    scene = bpy.context.scene
+    recording = strips.from_strip(scenes.sequencer(24).new_sound("a", wav, 1, 10), scene)
+    scene.frame_end = 300
+    usual, click = frame_of_click(recording), heard_by_blender(tmp_path)
+    assert usual == pytest.approx(click, abs=0.002)
+    scene.render.frame_map_old, scene.render.frame_map_new = old, new
+    assert heard_by_blender(tmp_path) == pytest.approx(click, abs=0.002)
+    stretched = strips.from_strip(scene.sequence_editor.strips_all[0], scene)
+    found = frame_of_click(stretched)
+    shown = bpy.data.objects.new("Shown", None)  # what Blender shows of an animation on that frame of the timeline
+    scene.collection.objects.link(shown)
+    for frame in (0, 1000):
+        shown.location.x = frame
+        shown.keyframe_insert("location", index=0, frame=frame)
+    shown.animation_data.action.fcurve_ensure_for_datablock(shown, "location", index=0).keyframe_points[
+        0
+    ].interpolation = "LINEAR"
+    scene.frame_set(58)
+    assert bpy.context.view_layer.depsgraph.scene.frame_current == 58
+    assert found == pytest.approx(shown.location.x + (click - 58) * old / new, abs=0.05)
+    grid = stretched.placement.grid(4.0)
+    assert grid.first == -(-10 * old // new) and grid.times[0] >= 0
+    assert frame_of_click(recordings.from_file(wav, scene, 10)) == pytest.approx(found, abs=0.01)
+
+
+def test_a_line_at_another_frame_rate_is_told_when_it_is_adjusted(wav):
+    from mouthpiece.motion.dials import Dials
+
+    from addon import targets
+    from addon.bake import redial
+
+    obj, scene = scenes.face(), bpy.context.scene
+    recording = strips.from_strip(scenes.sequencer(24).new_sound("a", wav, 1, 10), scene)
+    grid = recording.placement.grid(4.0)
+    bake.Bake(recording, (targets.target_for(obj),)).write(bake.Heard(scenes.performance(4.0, jawOpen=0.5), grid))
+    assert redial.redial(obj, Dials(jaw=0.5)).warnings == []
+    scene.render.fps = 30
+    (told,) = redial.redial(obj, Dials(jaw=0.6)).warnings
+    assert "24 frames per second" in told and "30 now" in told
+    other = bpy.data.scenes.new("Other")
+    other.render.fps = 24
+    other.collection.objects.link(obj)  # it was animated for that scene
+    assert redial.redial(obj, Dials(jaw=0.7)).warnings == []
 
 
 def end_of_effect():

@@ -209,3 +209,119 @@ def test_many_rotations_at_once_are_what_mathutils_makes_of_each():
         by_array, one_by_one = rotation_rows(np.array(turns), mode), rotation_rows([Matrix(t) for t in turns], mode)
         assert by_array[0] == one_by_one[0]
         np.testing.assert_allclose(by_array[1], one_by_one[1], atol=1e-5)
+
+
+# --- pivots
+
+
+def place_of(obj, point):
+    """Return where a point of an object's own space is in the world now."""
+    return obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world @ Vector(point)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "AXIS_ANGLE"])
+@pytest.mark.parametrize("hung", [False, True])
+def test_the_pivot_of_an_object_stays_where_it_is(mode, hung):
+    obj = scenes.face(keys=())
+    obj.rotation_mode, obj.location, obj.scale, obj.delta_scale = mode, (1, 2, 3), (2, 2, 2), (1.5, 1, 0.5)
+    own = Euler((0.4, -0.8, 0.3)).to_matrix()
+    obj.rotation_euler = own.to_euler("XYZ" if mode == "QUATERNION" else mode)
+    obj.rotation_quaternion = own.to_quaternion()
+    if hung:
+        parent = bpy.data.objects.new("Parent", None)
+        bpy.context.scene.collection.objects.link(parent)
+        parent.location, parent.rotation_euler, parent.scale = (0, 1, 0), (0.3, 0.2, 0.1), (3, 3, 3)
+        obj.parent = parent
+    bpy.context.view_layer.update()
+    pivot, other = (0.1, 0.2, 0.5), (0.3, -0.2, 0.9)
+    before, was = place_of(obj, pivot), place_of(obj, other)
+    for _ in range(2):  # a second bake does not build on the first
+        bake(HeadTarget.of(obj, pivot=pivot), (0.3, 0.2, 0.1, 0, 0, 0))
+        np.testing.assert_allclose(place_of(obj, pivot), before, atol=1e-5)
+        assert (place_of(obj, other) - was).length > 0.05
+    saved = HeadTarget.of(obj, pivot=pivot).saved()
+    assert HeadTarget.from_saved(saved).pivot == pytest.approx(pivot)
+    assert HeadTarget.from_saved({k: v for k, v in saved.items() if k != "pivot"}).pivot is None  # as 0.4.0 saved it
+    removal.remove([obj])
+    np.testing.assert_allclose(place_of(obj, pivot), before, atol=1e-5)
+
+
+def bust(below):
+    """Make the bundled head, its mesh's origin so far below it."""
+    from mathutils import Matrix
+
+    from addon import demo
+
+    obj, rig = demo.build(bpy.context)
+    obj.parent = None
+    obj.modifiers.clear()
+    for block in obj.data.shape_keys.key_blocks:
+        co = np.zeros(3 * len(block.data), np.float32)
+        block.data.foreach_get("co", co)
+        co[2::3] += below
+        block.data.foreach_set("co", co)
+    obj.data.transform(Matrix.Translation((0, 0, below)))
+    obj.location.z = -below
+    bpy.context.view_layer.update()
+    return obj, rig.matrix_world @ rig.data.bones["head"].head_local
+
+
+def test_a_head_whose_origin_is_far_below_turns_about_its_neck():
+    from addon.characters import heads
+    from addon.targets.head import pivots
+
+    obj, joint = bust(0.5)
+    obj.mouthpiece_head.turns = "OBJECT"
+    target = heads.head_target(obj, 1.0)
+    assert target.pivot is not None and (obj.matrix_world @ Vector(target.pivot) - joint).length < 0.01
+    assert pivots.words(obj, obj) == "Turns about the neck, estimated on the face"
+    top = (0, 0, 0.5 + 0.29)
+    before = place_of(obj, top)
+    bake(target, PITCH)
+    assert (place_of(obj, top) - before).length < 0.08  # a pendulum's would be 0.3 * 0.79 = 0.24
+    obj.mouthpiece_head.pivot = "ORIGIN"
+    assert heads.head_target(obj, 1.0).pivot is None
+
+
+def test_a_head_whose_origin_is_near_turns_about_that():
+    from addon.characters import heads
+
+    obj, _ = bust(0.0)
+    obj.mouthpiece_head.turns = "OBJECT"
+    assert heads.head_target(obj, 1.0).pivot is None
+    obj.mouthpiece_head.pivot = "NECK"
+    assert heads.head_target(obj, 1.0).pivot is not None
+
+
+def test_the_pivot_may_be_an_object_or_the_place_of_the_cursor():
+    from addon.characters import heads
+
+    obj, _ = bust(0.5)
+    head = obj.mouthpiece_head
+    head.turns, head.pivot = "OBJECT", "OBJECT"
+    with pytest.raises(RigError, match="No pivot is chosen"):
+        heads.head_target(obj, 1.0)
+    marker = bpy.data.objects.new("Pivot", None)
+    bpy.context.scene.collection.objects.link(marker)
+    marker.location, head.pivot_object = (0, 0.01, 0.1), marker
+    bpy.context.view_layer.update()
+    first = heads.head_target(obj, 1.0)
+    assert (obj.matrix_world @ Vector(first.pivot) - marker.location).length < 1e-5
+    bake(first, PITCH)
+    bpy.context.view_layer.update()
+    assert heads.head_target(obj, 1.0).pivot == pytest.approx(first.pivot, abs=1e-5)  # whatever the head does now
+    removal.remove([obj])
+    bpy.context.scene.cursor.location = (0, 0.02, 0.12)
+    bpy.context.view_layer.objects.active = obj
+    assert bpy.ops.mouthpiece.pivot_from_cursor() == {"FINISHED"}
+    assert head.pivot == "PLACE"
+    found = obj.matrix_world @ Vector(heads.head_target(obj, 1.0).pivot)
+    assert (found - bpy.context.scene.cursor.location).length < 1e-5
+
+
+def test_a_body_without_blinks_has_its_neck_in_the_upper_part():
+    from addon.targets.head import pivots
+    from blender_tests.test_characters import box
+
+    neck, distance = pivots.neck_of(box("Body", (0, 0, 0.9), (0.5, 0.3, 1.8), ("jawOpen",)))
+    assert 1.5 < neck.z < 1.7 and 0.07 < distance < 0.12

@@ -22,7 +22,7 @@ IMPORTERS = {
     "bmesh": ("addon/*", "blender_tests/*"),
     "bpy_extras": ("addon/*", "blender_tests/*", "demo/*"),
     "mathutils": ("addon/*", "blender_tests/*", "demo/*"),
-    "aud": ("addon/sound/recordings.py", "addon/compat.py", "blender_tests/*"),
+    "aud": ("addon/sound/decoder.py", "addon/compat.py", "blender_tests/*"),
     "addon": ("blender_tests/*", "benchmarks/*", "demo/*"),
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
@@ -69,10 +69,13 @@ CORE_LAYERS = {
     "topology": (),
     "spans": (),
     "files": (),
+    "phrases": (),
     "curves": ("errors",),
     "features": (),
     "models": ("errors", "features", "files", "topology"),
     "audio": ("errors", "features", "models"),
+    "chapters": ("motion", "performance"),
+    "recent_takes": ("chapters",),
     "motion": ("curves", "errors", "features", "files", "models", "performance", "topology"),
     # takes apply their own dials; motion.dials knows the type by name only
     "performance": ("errors", "files", "motion", "topology"),
@@ -80,7 +83,8 @@ CORE_LAYERS = {
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),
     "pipeline": (
-        "audio", "curves", "errors", "features", "models", "motion", "performance", "speaker", "styles", "topology",
+        "audio", "chapters", "curves", "errors", "features", "models", "motion", "performance", "recent_takes",
+        "speaker", "styles", "topology",
     ),
     "key_reduction": (),
     "retarget.coverage": (),
@@ -90,6 +94,7 @@ CORE_LAYERS = {
     "retarget.shape_keys": (
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
     ),
+    "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
     "retarget.drawing": (
         "curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
@@ -127,7 +132,7 @@ INTERFACE = (
 )
 #: The add-on from the ground up. A module imports from its own layer and those below; a star is one word.
 ADDON_LAYERS = (
-    ("compat", "paragraphs", "preferences", "previews", "reports", "sub_panels"),
+    ("compat", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
     ("jobs", "keys.*"),
     ("sound.*",),
     ("targets",),
@@ -152,6 +157,7 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 ENTRIES = 12
 CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
+    "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.phrases import counted
 
+from .. import remarks
 from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Target, coverage_of, find_object, without_mouth
-from . import convert, edits, rebuild, redial
+from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
+from .claims import Claims
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
@@ -32,10 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The last message of ``Bake.steps``: the inferred take, and the frames it covers."""
+    """The last message of ``Bake.steps``: the inferred take, and the frames it covers.
+
+    ``begin`` is the second of the sound at which the take begins.
+    """
 
     performance: Performance
     grid: FrameGrid
+    begin: float = 0.0
 
 
 @dataclass(slots=True)
@@ -62,7 +69,8 @@ class Report:
 
     def summary(self) -> str:
         """Return one line of text for the user."""
-        what = f"{self.keys:,} keys on {self.channels} channels of {self.object}" if self.channels else self.object
+        keyed = f"{counted(self.keys, 'key')} on {counted(self.channels, 'channel')} of {self.object}"
+        what = keyed if self.channels else self.object
         text = f"{what}, frames {self.first} to {self.last}"
         return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
 
@@ -79,11 +87,11 @@ class Report:
 class Bake:
     """What to bake: a sound, or a take (.npz) as ``recording.path``, onto targets, the character's first.
 
-    With ``layered`` the keys go into layers in the NLA, else into one action. With an ``error`` above 0, in each
-    channel's unit, the bake sets the fewest keys that stay within it, else one a frame.
+    With ``layered`` the keys go into layers in the NLA, else into one action. With an ``error`` above 0, a share of
+    full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
-    replaced by those saved with a take.
+    replaced by those saved with a take. ``remarks`` are what the report shall say besides.
     """
 
     recording: recordings.Recording
@@ -95,26 +103,25 @@ class Bake:
     style_from: str = ""
     layered: bool = False
     error: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
         from mouthpiece.performance import Performance
-        from mouthpiece.pipeline import Progress, steps
+        from mouthpiece.pipeline import Excerpt, excerpt_steps
 
         if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
             take = self._dialled(Performance.load(self.recording.path))
             yield Heard(take, self.recording.placement.grid(take.seconds))
             return
-        yield Progress(0.0, "Reading the sound")
-        audio = recordings.decode(self.recording)
         place = self.recording.placement
-        grid = place.grid(audio.seconds)
-        audio, begin = recordings.cut(audio, place)
-        for item in steps(audio, self._options(), self.models):
-            if isinstance(item, Performance):
-                yield Heard(self._dialled(item), _from_second(grid, begin))
-            else:
-                yield item
+        with recordings.opened(self.recording) as sound:
+            for item in excerpt_steps(sound, place.part, self._options(), self.models):
+                if isinstance(item, Excerpt):
+                    grid = _from_second(place.grid(item.seconds), item.begin)
+                    yield Heard(self._dialled(item.performance), grid, item.begin)
+                else:
+                    yield item
 
     def _options(self) -> Options | None:
         """Return the options, with the style of the sound at ``style_from`` if there is one."""
@@ -138,15 +145,17 @@ class Bake:
         Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
         """
         tidy: list[Callable[[], None]] = []
-        with ExitStack() as undo:
-            report = self._write(heard, undo, tidy)
-            undo.pop_all()
-        for last in tidy:
-            last()
+        claims = Claims.of(find_object(self.targets[0].object_name))
+        with claims.alone():
+            with ExitStack() as undo:
+                report = self._write(heard, claims, undo, tidy)
+                undo.pop_all()
+            for last in tidy:
+                last()
         return report
 
-    def _write(self, heard: Heard, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
-        """Write as :meth:`write` does.
+    def _write(self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+        """Write as :meth:`write` does, for a character with those claims.
 
         Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
         """
@@ -156,15 +165,27 @@ class Bake:
         coverage = coverage_of(self.targets)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
+        sha256 = heard.performance.audio_sha256
+        owners = [part.owner for one in driven for part in one.parts]
+        line_identity.take_over(obj, owners, self.recording, self._kept_line(heard), sha256, undo)
+        claims = Claims.of(obj)  # again: lines may have been renamed
+        claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
         parts = list(by_place([part for one in driven for part in one.parts]).values())
         drawings = [one.drawings for one in driven if one.drawings is not None]
         name = self.targets[0].object_name
         if convert.has_other_lines([part.owner for part in parts], self.layered):
             tidy.append(convert.turn(obj, self.layered, undo)[1])
-        rescued = self._rescued(obj, line, heard.grid)
+        if self.layered and not self.replace_edited:
+            redial.rescue_interludes(obj, undo)
+        rescued = self._rescued(obj, line, heard)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
+        written.warnings += former.remarks
+        tidy.append(former.tidy)
+        rebuild.note_names(obj, self.targets)
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
+        redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True))
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
@@ -174,10 +195,14 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += written.warnings + _kept_warnings(written.kept)
+        report.warnings += [*written.warnings, *remarks.kept(written.kept), *self.remarks]
+        keyed = [
+            replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
+        ]
+        tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 
-    def _rescued(self, obj: bpy.types.Object, line: Line, grid: FrameGrid) -> Rescued:
+    def _rescued(self, obj: bpy.types.Object, line: Line, heard: Heard) -> Rescued:
         """Return the edits in layers that baking ``line`` would overwrite."""
         found = Rescued()
         if self.replace_edited or not self.layered:
@@ -187,7 +212,8 @@ class Bake:
             meets = before.first <= line.last and line.first <= before.last
             if not rebuild.is_layered(kept) or not (same or meets):
                 continue
-            shift = round(grid.origin - before.origin) if same and grid.offset == before.offset else 0
+            alike = abs(heard.grid.offset + heard.begin - before.offset - kept.begin) < 1e-6
+            shift = round(heard.grid.origin - before.origin) if same and alike else 0
             edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
         return found
 
@@ -202,10 +228,22 @@ class Bake:
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
-        saved = tuple(target.saved() for target in self.targets)
-        dials, grid = heard.performance.dials, asdict(heard.grid)
-        line = kept_takes.KeptLine(self.recording.identity, self.recording.label, grid, saved, dials, self.error)
-        kept_takes.keep(homes[0], line, heard.performance)
+        kept_takes.keep(homes[0], self._kept_line(heard), heard.performance)
+
+    def _kept_line(self, heard: Heard) -> kept_takes.KeptLine:
+        """Return the line as it is kept."""
+        sound = self.recording
+        return kept_takes.KeptLine(
+            sound.identity,
+            sound.label,
+            asdict(heard.grid),
+            tuple(target.saved() for target in self.targets),
+            heard.performance.dials,
+            self.error,
+            sound.content,
+            heard.begin,
+            recordings.stored_place(sound.path),
+        )
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
@@ -216,11 +254,3 @@ def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
 def _target_entry(target: Target) -> dict[str, str]:
     """Return what a report says of a target."""
     return {"object": target.object_name, "kind": target.kind, "summary": target.summary()}
-
-
-def _kept_warnings(kept: dict[str, str]) -> list[str]:
-    """Return a sentence for each reason why channels were kept."""
-    reasons: dict[str, list[str]] = {}
-    for name, reason in kept.items():
-        reasons.setdefault(reason, []).append(name)
-    return [f"Kept as they were ({reason}): {', '.join(names)}" for reason, names in reasons.items()]

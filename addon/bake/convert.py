@@ -19,7 +19,8 @@ from ..keys import kept_takes, ledgers, nla, writer
 from ..keys.channels import Line, Part, Written
 from ..keys.fcurve_keys import Keys
 from ..keys.plan import Plan, Rescued, curves_by_place, plan_removal
-from . import edits, layers, rebuild, redial
+from . import edits, interlude_keys, interludes, layers, rebuild, redial
+from .claims import alone
 
 if TYPE_CHECKING:
     from mouthpiece.performance import Performance
@@ -39,10 +40,11 @@ def convert(obj: bpy.types.Object, layered: bool) -> Written:
 
     Raises RigError or TakeError, with nothing changed, if a line's take or its object is gone.
     """
-    with ExitStack() as undo:
-        total, tidy = turn(obj, layered, undo)
-        undo.pop_all()
-    tidy()
+    with alone(obj):
+        with ExitStack() as undo:
+            total, tidy = turn(obj, layered, undo)
+            undo.pop_all()
+        tidy()
     return total
 
 
@@ -59,16 +61,21 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     total, found = Written(), Rescued()
     for line in lines:
         edits.rescue(found, obj, line)
+    interludes.rescue(found, obj, lines)
     name = f"Mouthpiece {obj.name}"
     if not layered:
         writer.carry_out(found.plans, name, undo)
-    offsets = {} if layered else _offsets(moved)
+    offsets = {} if layered else _offsets([(line.sound, parts) for line, _, parts in moved])
     made = [owner for owner in owners if any(ledgers.read(owner, layer).made_data for layer in nla.keyed_layers(owner))]
     old = _remove_keys(owners, found, undo)
     for line, take, parts in moved:
         total.add(_write(line, take, parts, name, undo))
+    redial.renew(obj, undo, interlude_keys.How(anew=True))
     if layered:
         writer.carry_out(found.plans, name, undo)
+    elif any(curves_by_place(owner, edits.LAYER) for owner in owners):
+        for place, values in _offsets(interludes.parts_now(obj, redial.dialled_lines(obj))).items():
+            offsets[place] = offsets.get(place, {}) | values
     _add_offsets(offsets, undo)
     _note_made_data(made, undo)
     return total, partial(_tidy, [] if layered else owners, old)
@@ -95,7 +102,8 @@ def _check(
         for layer in nla.keyed_layers(owner)
         if bool(layer) != layered
     ]  # fmt: skip
-    if any(noted.sound not in kept for ledger in old for noted in ledger.lines):
+    noted = (one.sound for ledger in old for one in ledger.lines)
+    if any(sound not in kept and not interludes.is_one(sound) for sound in noted):
         where = "layers" if layered else "one action"
         raise RigError(
             f"'{obj.name}' carries a take whose motion is not kept, which cannot be turned into {where}. "
@@ -150,17 +158,17 @@ def _write(line: kept_takes.KeptLine, take: Performance, parts: Sequence[Part], 
 
 
 def _offsets(
-    moved: Sequence[tuple[kept_takes.KeptLine, Performance, Sequence[Part]]],
+    moved: Sequence[tuple[str, Sequence[Part]]],
 ) -> dict[tuple[bpy.types.ID, str, int], dict[int, float]]:
     """Return the edited values by frame that the edits layer gives a channel of one action.
 
-    They are by data-block, data path and index.
+    They are by data-block, data path and index; ``moved`` holds sounds, each with its parts.
     """
     found: dict[tuple[bpy.types.ID, str, int], dict[int, float]] = {}
-    for line, _, parts in moved:
+    for sound, parts in moved:
         for part in parts:
             curves = curves_by_place(part.owner, edits.LAYER)
-            ranges = edits.ranges_of(part.owner, line.sound)
+            ranges = edits.ranges_of(part.owner, sound)
             if not curves or not ranges:
                 continue
             frames = np.concatenate([np.arange(first, last + 1) for first, last in ranges])

@@ -75,7 +75,7 @@ def rescue(
     except MouthpieceError:
         return
     for owner in owners:
-        _rescue(found, [part for part in parts if part.owner == owner], line.sound, within, shift)
+        rescue_parts(found, [part for part in parts if part.owner == owner], line.sound, within, shift)
 
 
 def owners_of_line(obj: bpy.types.Object, line: KeptLine) -> list[bpy.types.ID]:
@@ -86,8 +86,10 @@ def owners_of_line(obj: bpy.types.Object, line: KeptLine) -> list[bpy.types.ID]:
     return owners_of([o for o, kind in objects if kind != "HEAD"], heads[0] if heads else None)
 
 
-def _rescue(found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int, int] | None, shift: int) -> None:
-    """Add the edits in one data-block to ``found``."""
+def rescue_parts(
+    found: Rescued, parts: Sequence[Part], sound: str, within: tuple[int, int] | None = None, shift: int = 0
+) -> None:
+    """Add the edits to ``found`` that a line has in one data-block; ``parts`` is all that it generates there."""
     if not parts:
         return
     owner = parts[0].owner

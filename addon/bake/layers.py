@@ -7,6 +7,7 @@ whole motion again: a difference, for scales a quotient, for quaternions a rotat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +33,7 @@ _TINY: Final = 1e-6
 class LayeredTake:
     """A dialled take: as a ``whole``, and for layers also with the motion of its ``words`` alone (else None).
 
-    ``error`` is the largest error its keys may have, in each channel's unit; 0 for a key on every frame.
+    ``error`` is the largest error its keys may have, as a share of full motion; 0 for a key on every frame.
     """
 
     whole: Performance
@@ -40,19 +41,35 @@ class LayeredTake:
     error: float = 0.0
 
     @classmethod
-    def of(cls, take: Performance, dials: Dials, layered: bool, error: float = 0.0) -> LayeredTake:
-        """Return a take, given as inferred, with ``dials`` applied."""
+    def of(
+        cls,
+        take: Performance,
+        dials: Dials,
+        layered: bool,
+        error: float = 0.0,
+        bends: Sequence[Mapping[str, Any]] | None = None,
+    ) -> LayeredTake:
+        """Return a take, given as inferred, with ``dials`` applied and its ends bent as ``KeptLine.bends`` says."""
         from mouthpiece.motion.dials import apply, dialled
+        from mouthpiece.motion.interludes import Bend, bent
         from mouthpiece.motion.speech import speech_of
 
         bare = not dials.saved() and not take.style.shape[1] and not take.style_head.any()
         whole = dialled(take, dials).final() if bare else apply(take, dials)
-        return cls(whole, speech_of(take, dials, whole) if layered else None, error)
+        words = speech_of(take, dials, whole) if layered else None
+        given = []
+        for saved in bends or ():
+            with suppress(KeyError, TypeError, ValueError):  # a file that somebody else changed
+                given.append(Bend.of(saved))
+        if given:
+            alike, whole = words is whole, bent(whole, given)
+            words = whole if alike else None if words is None else bent(words, given)
+        return cls(whole, words, error)
 
     def drive(self, target: Target, grid: FrameGrid, again: bool = False) -> Driven:
         """Return what a target plays for this take, split into layers if it has ``words``; ``again``: :func:`split`."""
         driven = target.drive(self.whole, grid)
-        driven.parts = tuple(replace(part, error=self.error) for part in driven.parts)
+        driven.parts = tuple(replace(part.measured_out(), error=self.error) for part in driven.parts)
         if self.words is None:
             return driven
         words = driven if self.words is self.whole else target.drive(self.words, grid)

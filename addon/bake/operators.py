@@ -7,11 +7,14 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
-from .. import compat, previews, scene_settings
+from .. import compat, previews, remarks, scene_settings
+from ..characters import company
 from ..jobs import Working
 from ..reports import reports_errors
-from ..targets import find_object, target_for
+from ..sound import timeline
+from ..targets import find_object
 from . import convert, rebuild, redial, removal
 from . import settings as bake_settings
 from .bake import Bake, Heard
@@ -49,6 +52,9 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
 
     _last = Heard
     _bake: Bake
+    #: Name of the scene, and whether the sound is put into its sequencer: what was chosen when the work began.
+    _scene: str
+    _sequence: bool
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -61,7 +67,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Bake and wait until it is done: for scripts and background mode."""
-        self._bake = scene_settings.bake_of(context)
+        self._ready(context)
         self._wait(context, self._bake.steps())
         return {"FINISHED"}
 
@@ -70,9 +76,15 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         """Start baking in a thread while the user interface stays usable."""
         if bpy.app.background:
             return self.execute(context)
-        self._bake = scene_settings.bake_of(context)
-        context.window_manager.mouthpiece.remarks = ""
+        self._ready(context)
         return self._begin(context, self._bake.steps())
+
+    def _ready(self, context: bpy.types.Context) -> None:
+        """Note what is to be done, and forget what was said about the last line."""
+        settings, state = context.scene.mouthpiece, context.window_manager.mouthpiece
+        self._bake = scene_settings.bake_of(context)
+        self._scene, self._sequence = context.scene.name, settings.source == "FILE" and settings.sequence
+        state.remarks, state.kept, state.ends = "", "", 0
 
     def _result(self, context: bpy.types.Context, message: Heard) -> None:
         """Write the take and report the result."""
@@ -80,8 +92,33 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         for warning in report.warnings:
             self._warn(context, warning)
         self.report({"INFO"}, report.summary())
+        scene, state = bpy.data.scenes.get(self._scene), context.window_manager.mouthpiece
+        if scene is not None:
+            state.ends, state.ends_in = report.last, scene.name
+            ends = timeline.beyond(scene, report.last)
+            if ends:
+                self.report({"WARNING"}, ends)
+            for remark in timeline.put(scene, self._bake.recording) if self._sequence else ():
+                self.report({"INFO"}, remark)
+        bake_settings.note_kept(context, find_object(report.object), report.kept, again=False)
         previews.changed(find_object(report.object))
         compat.redraw(context)
+
+
+class MOUTHPIECE_OT_extend_scene(bpy.types.Operator):
+    """Let the scene end with the line, so that all of it is played and rendered."""
+
+    bl_idname = "mouthpiece.extend_scene"
+    bl_label = "Extend Scene"
+    bl_description = "Let the scene end with the line, so that all of it is played and rendered"
+    bl_options = {"REGISTER", "UNDO"}
+
+    frame: bpy.props.IntProperty(name="Frame", description="Last frame of the scene")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the scene's last frame, if it is earlier."""
+        context.scene.frame_end = max(context.scene.frame_end, self.frame)
+        return {"FINISHED"}
 
 
 class MOUTHPIECE_OT_cancel(bpy.types.Operator):
@@ -113,18 +150,31 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Return whether the character has baked lines and no operator is running."""
-        found = any(map(removal.has_lines, scene_settings.owners(context)))
-        if not found:
-            cls.poll_message_set("The active character carries no take")
+        obj = scene_settings.character(context)
+        found = removal.carries(obj)
+        if obj is None:
+            cls.poll_message_set("No character is active: click one")
+        elif not found:
+            cls.poll_message_set(f"'{obj.name}' carries no take")
         return found and not context.window_manager.mouthpiece.running
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, _properties: bpy.types.OperatorProperties) -> str:
+        """Return what the button removes from whom."""
+        obj = scene_settings.character(context)
+        if obj is None or not removal.carries(obj):
+            return cls.bl_description
+        return f"Removes {removal.Carried.of(obj).summary()}. Keys of your own stay"
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove all lines and report how many keys went."""
-        gone = removal.remove(scene_settings.owners(context), context.scene.mouthpiece.replace_edited)
-        if gone.kept:
-            self.report({"WARNING"}, f"{len(gone.kept)} channels were edited since and are yours now")
-        self.report({"INFO"}, f"{gone.keys:,} keys removed from {gone.channels} channels")
+        """Remove all lines the character carries and report what went and what stays."""
+        obj: Any = scene_settings.character(context)
+        carried, gone = removal.take_off(obj, context.scene.mouthpiece.replace_edited)
+        context.window_manager.mouthpiece.kept = ""
+        for sentence in remarks.now_yours(gone.kept):
+            self.report({"WARNING"}, sentence)
+        self.report({"INFO"}, f"Removed {carried.summary()} ({counted(gone.keys, 'key')})")
         return {"FINISHED"}
 
 
@@ -161,9 +211,11 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
         )
         for warning in done.warnings:
             self.report({"WARNING"}, warning)
-        if done.kept:
-            self.report({"WARNING"}, f"{len(done.kept)} channels are locked or were edited since, and stay as they are")
-        self.report({"INFO"}, f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}")
+        for sentence in bake_settings.note_kept(context, obj, done.kept, again=True):
+            self.report({"WARNING"}, sentence)
+        self.report(
+            {"INFO"}, f"Updated {counted(done.keys, 'key')} on {counted(done.channels, 'channel')} of {obj.name}"
+        )
         previews.changed(obj)
         compat.redraw(context)
         return {"FINISHED"}
@@ -235,9 +287,12 @@ class _Converts:
         obj.mouthpiece.layers = "LAYERS" if self.layered else "ONE"
         for warning in done.warnings:
             self.report({"WARNING"}, warning)
-        if done.kept:
-            self.report({"WARNING"}, f"{len(done.kept)} channels hold keys of your own and stay where they are")
-        self.report({"INFO"}, f"{done.keys:,} keys on {done.channels} channels of {obj.name}")
+        context.window_manager.mouthpiece.kept = ""
+        for sentence in remarks.kept(done.kept):
+            self.report({"WARNING"}, sentence)
+        where = "layers" if self.layered else "one action"
+        keys, channels = counted(done.keys, "key"), counted(done.channels, "channel")
+        self.report({"INFO"}, f"{keys} on {channels} of {obj.name} are in {where} now")
         compat.redraw(context)
         return {"FINISHED"}
 
@@ -290,31 +345,42 @@ class MOUTHPIECE_OT_add_also(bpy.types.Operator):
             if other == obj or other in known:
                 continue
             try:
-                target_for(other, 1.0, other.mouthpiece.target)
+                company.target_of(obj, other, 1.0)
             except RigError as error:
                 self.report({"WARNING"}, f"'{other.name}' is left out: {error}")
                 continue
-            obj.mouthpiece.also.add().object = other
+            company.take_in(obj, other)
         return {"FINISHED"}
 
 
 class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
-    """Let an object no longer play along; keys it has stay."""
+    """Let an object no longer play along; it is not taken along again by itself."""
 
     bl_idname = "mouthpiece.remove_also"
     bl_label = "Remove"
-    bl_description = "Let the object no longer play along. Keys it has stay: remove the take first if they are to go"
+    bl_description = (
+        "Let the object no longer play along. Keys it has stay until the sound is animated again or the take is removed"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     index: bpy.props.IntProperty(name="Index", min=0)
+    name: bpy.props.StringProperty(name="Name", description="Object that plays along by itself, not on the list yet")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove the object from the list."""
-        obj = scene_settings.character(context)
-        if obj is None or self.index >= len(obj.mouthpiece.also):
+        """Remove the object from the list, and note that it is left out."""
+        obj: Any = scene_settings.character(context)
+        if obj is not None and self.name:
+            part = next((one for one in company.of(obj) if one.name == self.name), None)
+        else:
+            entries = () if obj is None else obj.mouthpiece.also
+            part = entries[self.index].object if self.index < len(entries) else None
+            if part is None and self.index < len(entries):
+                entries.remove(self.index)
+                return {"FINISHED"}
+        if part is None:
             self.report({"ERROR"}, "There is no such object on the list")
             return {"CANCELLED"}
-        obj.mouthpiece.also.remove(self.index)
+        company.leave_out(obj, part)
         return {"FINISHED"}
 
 
@@ -328,6 +394,7 @@ def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 _register_classes, _unregister_classes = register_classes_factory(
     (
         MOUTHPIECE_OT_animate,
+        MOUTHPIECE_OT_extend_scene,
         MOUTHPIECE_OT_cancel,
         MOUTHPIECE_OT_remove_take,
         MOUTHPIECE_OT_add_also,

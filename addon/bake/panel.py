@@ -1,4 +1,4 @@
-"""Sub-panels of the sidebar for style and emotion, and for dials."""
+"""Sub-panels of the sidebar for style and emotion, and for adjusting lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import scene_settings
+from .. import paragraphs, scene_settings
 from ..sub_panels import SubPanel
 from ..targets import DRIVABLE
 from . import redial
@@ -56,19 +56,24 @@ class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
 
 
 class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
-    """Dials of the character."""
+    """Amounts by which the character's lines are adjusted: dials, as the code calls them."""
 
-    bl_label = "Dials"
+    bl_label = "Adjust"
     bl_order = 31
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the dials, and how lines are dialled with them."""
+        """Draw the amounts, and how lines are updated with them."""
         column, settings = self.column(context)
         amounts = column.column(align=True)
         for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):
             amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
+        between = column.column(align=True, heading="Between Lines")
+        between.prop(settings, "rest", slider=True)
+        row = between.row()
+        row.active = settings.rest > 0
+        row.prop(settings, "life", slider=True)
         found = redial.dialled_lines(scene_settings.character(context))
         box = column.column()
         box.active = bool(found)
@@ -79,6 +84,20 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         row = column.row(align=True)
         row.operator("mouthpiece.redial", icon="FILE_REFRESH")
         row.operator("mouthpiece.reset_dials", text="", icon="LOOP_BACK")
+        draw_kept(column, context, again=True)
+
+
+def draw_kept(layout: Any, context: bpy.types.Context, again: bool) -> None:
+    """Draw which channels did not follow when the character was animated, or updated (``again``), and the way out."""
+    state: Any = context.window_manager.mouthpiece
+    obj = scene_settings.character(context)
+    if not state.kept or state.kept_again != again or obj is None or obj.name != state.kept_of:
+        return
+    box = layout.box().column()
+    for sentence in state.kept.splitlines():
+        paragraphs.draw(box, sentence, "INFO", context)
+    if state.kept_edits:
+        box.operator("mouthpiece.keep_edits", icon="NLA")
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_PT_style, MOUTHPIECE_PT_dials))

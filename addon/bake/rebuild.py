@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import bpy
@@ -9,7 +10,7 @@ from mouthpiece.errors import RigError
 
 from ..keys import kept_takes, ledgers, nla
 from ..keys.channels import Part
-from ..targets import Driven, Target, made_again
+from ..targets import Driven, Target, find_object, made_again
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, 
     """
     saved = line.targets[number]
     try:
-        return made_again({**saved, "object_name": _name_now(obj, line, number)})
+        return made_again({**saved, "object_name": name_now(obj, line, number)})
     except RigError as error:
         if number == 0:
             raise
@@ -44,24 +45,35 @@ def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, 
 
 def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
     """Return the parts that a kept line gives with ``dials``, in layers or for one action."""
-    seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error)
+    seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error, line.bends)
     made = (target_again(obj, line, number, []) for number in range(len(line.targets)))
     driven: list[Driven] = [seen.drive(target, line.frames(), True) for target in made if target is not None]
     return list(by_place([part for one in driven for part in one.parts]).values())
 
 
-def _name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> str:
+def name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> str:
     """Return the present name of a target's object: objects may have been renamed or duplicated since the bake."""
     if number == 0:
         return obj.name
     saved = line.targets[number]
+    named = str(saved["object_name"])
+    noted = obj.mouthpiece.driven.get(named)
+    if noted is not None and noted.object is not None:
+        return str(noted.object.name)
     also = [entry.object for entry in obj.mouthpiece.also if entry.object is not None]
     place = number - 1
     if saved["kind"] != "HEAD" and place < len(also):
         return also[place].name
     playing = [one.name for one in _kin(obj) if _plays(one, line.sound)]
-    named = str(saved["object_name"])
     return named if saved["kind"] != "HEAD" or named in playing or not playing else playing[0]
+
+
+def note_names(obj: bpy.types.Object, targets: Iterable[Target]) -> None:
+    """Note in a character which objects are meant by the names in its lines' targets."""
+    known = obj.mouthpiece.driven
+    for target in targets:
+        entry = known.get(target.object_name) or known.add()
+        entry.name, entry.object = target.object_name, find_object(target.object_name)
 
 
 def _plays(obj: bpy.types.Object, sound: str) -> bool:

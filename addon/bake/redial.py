@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -20,9 +21,11 @@ from ..keys.channels import Channel, Line, Part, Written
 from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
-from ..targets import Driven, drawers, find_object, owners_of
-from . import edits, rebuild
+from ..targets import Driven, drawers, find_object
+from . import edits, frame_rates, interlude_keys, interludes, rebuild
+from .claims import alone
 from .layers import LayeredTake
+from .lines import dialled_lines as dialled_lines
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -30,16 +33,22 @@ if TYPE_CHECKING:
 
 #: Dials that change how a head moves; for other dials its keys are left alone.
 _HEAD_DIALS: Final = ("head", "style", "smoothing", "offset")
+#: Seconds between two lines up to which they are looked at: farther apart they never have to give way.
+_NEAR: Final = 2.0
 
 
 @dataclass(slots=True)
 class _Redialled:
-    """What dialling one line changes: keys, drawings that are made again, and edits that move into their layer."""
+    """What dialling one line changes: keys, drawings that are made again, and edits that move into their layer.
+
+    ``seen`` is what the line plays then.
+    """
 
     keyed: list[Changed] = field(default_factory=list)
     drawn: list[Drawings] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rescued: Rescued = field(default_factory=Rescued)
+    seen: LayeredTake | None = None
 
 
 def redial(
@@ -56,25 +65,97 @@ def redial(
     with nothing changed, if there is no such line or its keys may not be edited.
     """
     total = Written()
-    with ExitStack() as undo:
+    with alone(obj), ExitStack() as undo:
         owners = _changed_owners(obj, _chosen_lines(obj, frame), dials)
         total.warnings += shared_actions.separate(owners, undo)
+        moved = Rescued() if replace_edited else rescue_interludes(obj, undo)
+        seen: dict[str, LayeredTake] = {}
         # Each line is planned after the one before is written, as lines share curves.
         for line in _chosen_lines(obj, frame):
-            change = _changes(obj, line, dials, replace_edited, draft)
-            for changed in change.keyed:
-                carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
-                total.add(changed.written)
-            writer.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
-            grid = line.frames()
-            for drawing in change.drawn:
-                total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
-            total.warnings += change.warnings
+            seen[line.sound] = _dial(obj, line, dials, (replace_edited, draft), undo, total)
+            total.warnings += frame_rates.remarks(obj, line)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
             kept_takes.remember_dials(line, dials.saved())
+        renew(obj, undo, interlude_keys.How(replace_edited, draft, rescued=moved), seen)
         undo.pop_all()
     return total
+
+
+def _dial(
+    obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, how: tuple[bool, bool], undo: ExitStack,
+    total: Written, bends: tuple[Mapping[str, Any], ...] | None = None,
+) -> LayeredTake:  # fmt: skip
+    """Give the keys of one line other dials, or other ``bends``; add to ``total`` what was written.
+
+    ``how`` tells whether edited keys are replaced, and whether it is a draft. Returns what the line plays.
+    """
+    over, draft = how
+    change = _changes(obj, line, dials, over, draft, bends)
+    for changed in change.keyed:
+        carry_out(changed, line.sound, f"Mouthpiece {obj.name}", undo)
+        total.add(changed.written)
+    writer.carry_out(change.rescued.plans, f"Mouthpiece {obj.name}", undo)
+    grid = line.frames()
+    for drawing in change.drawn:
+        total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
+    total.warnings += change.warnings
+    assert change.seen is not None  # set by _changes
+    return change.seen
+
+
+def rescue_interludes(obj: bpy.types.Object, undo: ExitStack) -> Rescued:
+    """Move what the user changed between layered lines into the edits' layer; return what may be overwritten.
+
+    This has to be done before any line changes.
+    """
+    found, lines = Rescued(), dialled_lines(obj)
+    if any(rebuild.is_layered(line) for line in lines):
+        interludes.rescue(found, obj, lines)
+        writer.carry_out(found.plans, f"Mouthpiece {obj.name}", undo)
+    return found
+
+
+def renew(
+    obj: bpy.types.Object, undo: ExitStack, how: interlude_keys.How, seen: Mapping[str, LayeredTake] | None = None
+) -> Written:
+    """Bring up to date what depends on which lines a character speaks where: call this whenever that has changed.
+
+    Lines that touch give way to each other, and interludes are keyed before, between and after lines. ``seen`` holds
+    takes that were dialled already, by sound. ``undo`` gets callbacks that revert everything.
+    """
+    from mouthpiece.motion.dials import Dials
+
+    known, lines = dict(seen or {}), dialled_lines(obj)
+    for line, bends in _other_bends(obj, lines, known):
+        if bends or line.bends:
+            known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, how.draft), undo, Written(), bends)
+        assert line.home is not None  # kept lines that were read have one
+        undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
+        kept_takes.remember_bends(replace(line, bends=bends))
+    return interlude_keys.renew(obj, dialled_lines(obj), how, interludes.Ends(known), undo)
+
+
+def _other_bends(
+    obj: bpy.types.Object, lines: list[kept_takes.KeptLine], seen: Mapping[str, LayeredTake]
+) -> list[tuple[kept_takes.KeptLine, tuple[Mapping[str, Any], ...]]]:
+    """Return the lines that have to give way to their neighbours otherwise than they do, each with its new bends."""
+    wanted: dict[str, list[Mapping[str, Any]]] = {line.sound: [] for line in lines}
+    ends = interludes.Ends({line.sound: seen[line.sound] for line in lines if line.sound in seen and not line.bends})
+    for one, other in pairwise(interludes.pieces(obj, lines)):
+        if one.line is None or other.line is None or not (_rests(one.line) or _rests(other.line)):
+            continue
+        if other.first - one.last > _NEAR * one.line.frames().fps:
+            continue
+        for sound, found in interludes.bends_between(one, other, ends).items():
+            wanted[sound] += [bend.saved() for bend in found]
+    same = {line.sound: line.bends is not None and [*line.bends] == wanted[line.sound] for line in lines}
+    return [(line, tuple(wanted[line.sound])) for line in lines if not same[line.sound]]
+
+
+def _rests(line: kept_takes.KeptLine) -> bool:
+    """Return whether a line does not end as raw as its take."""
+    return float(line.dials.get("rest", 1.0)) > 0
 
 
 def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dials: Dials) -> list[bpy.types.ID]:
@@ -90,24 +171,6 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
     return list(found)
 
 
-def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
-    """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
-    found: dict[str, kept_takes.KeptLine] = {}
-    for owner in owners_of([obj], None):
-        for line in kept_takes.lines(owner):
-            if frame is None or _is_heard(owner, line, frame):
-                found.setdefault(line.sound, line)
-    return list(found.values())
-
-
-def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:
-    """Return whether a line plays at a frame: by the ledger if it is keyed, by its grid if it is drawn."""
-    if line.home == ledgers.Home(owner):
-        grid = line.frames()
-        return grid.first <= frame <= grid.last
-    return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))
-
-
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
     """Return the lines to dial; raises RigError if there are none."""
     if not dialled_lines(obj):
@@ -118,14 +181,19 @@ def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.K
     return chosen
 
 
-def _changes(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, over: bool, draft: bool) -> _Redialled:
-    """Return what dialling one line changes; nothing is changed yet."""
+def _changes(
+    obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, over: bool, draft: bool,
+    bends: tuple[Mapping[str, Any], ...] | None = None,
+) -> _Redialled:  # fmt: skip
+    """Return what dialling one line changes, with its own bends or others; nothing is changed yet."""
     found, layered = _Redialled(), rebuild.is_layered(line)
     if layered and not over:
         edits.rescue(found.rescued, obj, line)
-    seen, grid = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error), line.frames()
+    given = line.bends if bends is None else bends
+    seen, grid = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error, given), line.frames()
+    found.seen = seen
     for number, saved in enumerate(line.targets):
-        if saved["kind"] == "HEAD" and _has_dials(line, dials, _HEAD_DIALS):
+        if saved["kind"] == "HEAD" and bends is None and _has_dials(line, dials, _HEAD_DIALS):
             continue
         target = rebuild.target_again(obj, line, number, found.warnings)
         if target is None:

@@ -2,32 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import bpy
 
 from ..keys import ledgers, nla, shared_actions, writer
 from ..keys.channels import Written
-from ..keys.plan import plan_removal
-from ..targets import drawers
+from ..keys.fcurve_keys import channel_id
+from ..keys.plan import Plan, plan_removal
+from ..targets import drawers, owners_of
+from . import edits
+from .claims import Claims
+from .lines import dialled_lines
 
 
-def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Written:
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a character carries: how many lines, on which data-blocks, and what these are in an animator's words."""
+
+    character: str
+    lines: int
+    owners: tuple[bpy.types.ID, ...]
+    claims: Claims
+    places: tuple[str, ...]
+
+    @classmethod
+    def of(cls, obj: bpy.types.Object) -> Carried:
+        """Return what a character carries. It looks at every object of the file: not for panels."""
+        claims = Claims.of(obj)
+        sounds = {line.sound for line in dialled_lines(obj)}
+        owners = [*owners_of([obj], None)]  # also takes whose motion is not kept
+        owners += [owner for owner in claims.owners() if owner not in owners]
+        for owner in owners:
+            for layer in nla.keyed_layers(owner):
+                for line in ledgers.read(owner, layer).lines:
+                    spoken = not line.sound.startswith(ledgers.INTERLUDE)
+                    if spoken and any(_is_mine(claims, owner, channel) for channel in line.channels):
+                        sounds.add(line.sound)
+        held = [owner for owner in owners if _holds(claims, owner)]
+        labels = dict.fromkeys(claim.label for claim in claims.mine if claim.owner in held)
+        return cls(obj.name, len(sounds), tuple(held), claims, tuple(labels) or (f"the face of '{obj.name}'",))
+
+    def summary(self) -> str:
+        """Return one line of text that says what of whom would be removed."""
+        count = "1 line" if self.lines == 1 else f"{self.lines} lines"
+        return f"{count} of {self.character}: {', '.join(self.places)}"
+
+
+def _is_mine(claims: Claims, owner: bpy.types.ID, channel: str) -> bool:
+    """Return whether a channel is not another character's."""
+    return claims.foreign(owner, channel) is None and (
+        claims.covers(owner, channel) or not any(claim.owner == owner for claim in claims.mine)
+    )
+
+
+def _holds(claims: Claims, owner: bpy.types.ID) -> bool:
+    """Return whether any line of the character is keyed or drawn in a data-block."""
+    if drawers(owner):
+        return True
+    read = (ledgers.read(owner, layer) for layer in nla.keyed_layers(owner))
+    return any(_is_mine(claims, owner, channel) for it in read for line in it.lines for channel in line.channels)
+
+
+def carries(obj: bpy.types.Object | None) -> bool:
+    """Return whether a character carries lines. Cheap enough for panels."""
+    if obj is None:
+        return False
+    if dialled_lines(obj):
+        return True
+    return any(map(has_lines, owners_of([obj], None))) and bool(Carried.of(obj).owners)
+
+
+def take_off(obj: bpy.types.Object, replace_edited: bool = False) -> tuple[Carried, Written]:
+    """Remove every line a character carries: from its face, its company and what turned with its head.
+
+    Other characters that share a data-block with it keep theirs. Return what it carried, and what was removed. Raises
+    RigError, with nothing changed, if an action may not be edited.
+    """
+    carried = Carried.of(obj)
+    claims = carried.claims
+    return carried, remove(carried.owners, replace_edited, lambda owner, channel: _is_mine(claims, owner, channel))
+
+
+def remove(
+    owners: Sequence[bpy.types.ID],
+    replace_edited: bool = False,
+    is_mine: Callable[[bpy.types.ID, str], bool] = lambda _owner, _channel: True,
+) -> Written:
     """Remove every line from ``owners`` and return what was removed.
 
     Keys, curves, drawings and actions that Mouthpiece made are removed, and earlier values restored. Edited keys stay
     unless ``replace_edited``, and are the user's own from then on. Layers are removed with their edits: an offset has
-    no meaning without the motion it is added to.
+    no meaning without the motion it is added to. ``is_mine`` tells by data-block and channel id what is to go.
     """
     drawn = [(owner, kind) for owner in owners for kind in drawers(owner)]
     with ExitStack() as undo:
         shared_actions.separate([owner for owner in owners if _is_keyed(owner)], undo)
         plans = [
-            plan_removal(owner, replace_edited or bool(layer), layer)
+            plan_removal(
+                owner, replace_edited or bool(layer), layer,
+                is_meant=lambda _line, channel, owner=owner: is_mine(owner, channel),
+            )
             for owner in owners
             for layer in nla.keyed_layers(owner)
-        ]
+        ]  # fmt: skip
         total = writer.total(plans)
         for item in plans:
             if item.ledger.lines:
@@ -36,12 +116,72 @@ def remove(owners: Sequence[bpy.types.ID], replace_edited: bool = False) -> Writ
             total.add(kind.erase(owner, undo))
         undo.pop_all()
     for owner in owners:
-        nla.drop(owner, "edits")
+        _drop_edits(owner, is_mine)
     for item in plans:
         writer.tidy(item)
     for owner, _ in drawn:
         ledgers.forget_lines(owner)
     return total
+
+
+@dataclass(slots=True)
+class Former:
+    """What a line drove before and no longer drives: its keys are gone from there, and ``remarks`` say so.
+
+    ``tidy`` removes empty actions and tracks; it cannot be reverted.
+    """
+
+    remarks: list[str] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+
+    def tidy(self) -> None:
+        """Remove actions, tracks and animation data in which nothing is left."""
+        for item in self.plans:
+            writer.tidy(item)
+
+
+def leave_former(
+    claims: Claims, sound: str, now: Collection[bpy.types.ID], replace_edited: bool, undo: ExitStack
+) -> Former:
+    """Remove the keys of a character's line from data-blocks it drove before that are not among those it drives ``now``.
+
+    With the last of its lines the interludes go as well. Keys that were edited stay unless ``replace_edited``, and are
+    the user's own from then on. ``undo`` gets callbacks that revert it.
+    """
+    found = Former()
+    for owner in claims.owners():
+        if owner in now:
+            continue
+        others = any(claim.owner == owner and claim.sounds - {sound} for claim in claims.mine)
+        plans = [
+            plan_removal(
+                owner, replace_edited or bool(layer), layer,
+                is_meant=lambda line, channel, owner=owner, others=others: claims.covers(owner, channel)
+                and (line.sound == sound or (not others and line.sound.startswith(ledgers.INTERLUDE))),
+            )
+            for layer in nla.keyed_layers(owner)
+        ]  # fmt: skip
+        plans = [item for item in plans if item.changes or item.written.kept]
+        for item in plans:
+            writer.apply(item, undo)
+        if plans:
+            found.plans += plans
+            stays = any(item.written.kept for item in plans)
+            label = next(claim.label for claim in claims.mine if claim.owner == owner)
+            found.remarks.append(
+                f"{label[0].upper()}{label[1:]} no longer moves with this line."
+                + (" Keys you edited there stay, and are yours now." if stays else "")
+            )
+    return found
+
+
+def _drop_edits(owner: bpy.types.ID, is_mine: Callable[[bpy.types.ID, str], bool]) -> None:
+    """Remove a data-block's layer of edits, as far as its channels are meant."""
+    curves = nla.fcurves_of(owner, edits.LAYER)
+    for curve in list(curves):
+        if is_mine(owner, channel_id(curve.data_path, curve.array_index)):
+            curves.remove(curve)
+    nla.tidy(owner, edits.LAYER)
 
 
 def has_lines(owner: bpy.types.ID) -> bool:

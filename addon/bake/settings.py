@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from bpy.props import (
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import AudioError, MouthpieceError
 
-from .. import compat, previews
+from .. import compat, previews, remarks
 from ..targets import kind_items
 from . import redial
 
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
+#: Options of a path that may begin with ``//``: without them Blender complains.
+_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}
+#: Largest error of keys, as a share of full motion, unless another is chosen: nobody sees it, and few keys are left.
+ERROR = 0.01
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
-NUMBERS = ("lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset")
+NUMBERS = (
+    "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
+)  # fmt: skip
 _STYLES = (
     ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
     ("NEUTRAL", "Neutral", "Nobody in particular: the average speaker"),
@@ -66,9 +73,21 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)
+        note_kept(context, obj, done.kept, again=True)
         previews.changed(obj)
     except MouthpieceError as error:
         state.remarks = str(error)
+
+
+def note_kept(context: bpy.types.Context, obj: bpy.types.Object, kept: Mapping[str, str], again: bool) -> list[str]:
+    """Note for the panel which channels of a character did not follow (the reason by name); return it as sentences.
+
+    ``again`` is whether they were updated, not animated.
+    """
+    state, sentences = context.window_manager.mouthpiece, remarks.kept(kept)
+    state.kept, state.kept_of = "\n".join(sentences), obj.name
+    state.kept_edits, state.kept_again = remarks.EDITED in kept.values(), again
+    return sentences
 
 
 def _amount(name: str, text: str, most: float = 2.0, default: float = 1.0, least: float = 0.0) -> Any:
@@ -76,6 +95,16 @@ def _amount(name: str, text: str, most: float = 2.0, default: float = 1.0, least
     return FloatProperty(
         name=name, description=text, default=default, min=least, max=most, override=_OVERRIDE, update=_dial_changed
     )
+
+
+def _density(self: Any) -> int:
+    """Return the number of the chosen density of keys: 0 for few, 1 for one on every frame."""
+    return 0 if self.reduce > 0 else 1
+
+
+def _choose_density(self: Any, number: int) -> None:
+    """Choose a density by its number; an error that was chosen for few keys stays."""
+    self.reduce = 0.0 if number else self.reduce or ERROR
 
 
 class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
@@ -86,8 +115,17 @@ class MOUTHPIECE_PG_also(bpy.types.PropertyGroup):
     )
 
 
+class MOUTHPIECE_PG_driven(bpy.types.PropertyGroup):
+    """An object that a character's lines drive, found again whatever it is called now.
+
+    ``name`` is what it was called when a line was baked.
+    """
+
+    object: PointerProperty(type=bpy.types.Object, override=_OVERRIDE)
+
+
 class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
-    """Settings of a character: target, style, emotion, dials, and how its keys are written."""
+    """Settings of a character: target, strength, style, emotion, dials, and how its keys are written."""
 
     target: EnumProperty(
         name="Target",
@@ -102,6 +140,29 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
     )
     also_index: IntProperty(name="Active", description="Chosen further object", override=_OVERRIDE)
+    left_out: CollectionProperty(
+        type=MOUTHPIECE_PG_also,
+        name="Left Out",
+        description="Objects of the character that do not play along",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    driven: CollectionProperty(type=MOUTHPIECE_PG_driven, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
+    taken_up: IntProperty(options={"HIDDEN"}, override=_OVERRIDE)
+    strength: FloatProperty(
+        name="Strength",
+        description="Factor on all face and head motion. Takes effect when the sound is animated again",
+        default=1.0,
+        min=0.0,
+        max=3.0,
+        soft_max=2.0,
+        override=_OVERRIDE,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Chooses head sway, blinks and gaze; the same seed, the same take",
+        min=0,
+        override=_OVERRIDE,
+    )
     layers: EnumProperty(
         name="Keys",
         description="Where a take's keys go. Takes effect when the sound is animated again",
@@ -117,11 +178,22 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         ),
         override=_OVERRIDE,
     )
+    density: EnumProperty(
+        name="Amount",
+        description="How many keys a take gets. Takes effect when the sound is animated again",
+        items=(
+            ("FEW", "Few Keys", "As few keys as keep the motion, with smooth handles: good to edit", 0),
+            ("EVERY", "Every Frame", "A key on each frame: exact, and hard to edit by hand", 1),
+        ),
+        get=_density,
+        set=_choose_density,
+        override=_OVERRIDE,
+    )
     reduce: FloatProperty(
-        name="Reduce Keys",
-        description="Largest error keys may have, in each property's own unit (0.01: a hundredth of a shape key); "
+        name="Largest Error",
+        description="How far the keys may be off, as a share of full motion (0.01: a hundredth of a shape key); "
         "0 for a key on every frame. Takes effect when the sound is animated again",
-        default=0.0,
+        default=ERROR,
         min=0.0,
         max=1.0,
         soft_max=0.05,
@@ -136,10 +208,18 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override=_OVERRIDE,
     )
     style_sound: StringProperty(
-        name="Sound", description="Sound whose speaker's manner is taken", subtype="FILE_PATH", override=_OVERRIDE
+        name="Sound",
+        description="Sound whose speaker's manner is taken",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
     )
     style_file: StringProperty(
-        name="Style File", description="style.json of an actor", subtype="FILE_PATH", override=_OVERRIDE
+        name="Style File",
+        description="style.json of an actor",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
     )
     style_blend: _amount("Style Blend", "0 nobody in particular, 1 the speaker, more for more of it", 1.5)
     emotion: EnumProperty(
@@ -171,6 +251,13 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         override=_OVERRIDE,
         update=_dial_changed,
     )
+    rest: _amount(
+        "Rest",
+        "How far the face comes to rest before, between and after its lines; 0 leaves their raw ends and keys nothing "
+        "there",
+        1.0,
+    )
+    life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
     live: BoolProperty(
         name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
     )
@@ -227,7 +314,9 @@ def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:
     return scene.frame_current if settings.scope == "PLAYHEAD" else None
 
 
-_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_also, MOUTHPIECE_PG_dials))
+_register_classes, _unregister_classes = register_classes_factory(
+    (MOUTHPIECE_PG_also, MOUTHPIECE_PG_driven, MOUTHPIECE_PG_dials)
+)
 
 
 def register() -> None:

@@ -13,8 +13,9 @@ from mouthpiece.errors import MouthpieceError
 from .. import scene_settings
 from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Report
+from ..characters import company, heads
 from ..jobs import drain
-from ..sound import recordings, strips
+from ..sound import recordings, strips, timeline
 from ..targets import find_object
 from ..targets.bones import mapping as bone_mapping
 from ..targets.head.eye_distance import measured_eye_distance
@@ -57,8 +58,15 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     from mouthpiece.cli.dial import strength
 
     keys = parser.add_argument_group("keys")
+    keys.add_argument(
+        "--sequence", action=argparse.BooleanOptionalAction, default=None,
+        help="put the sound of --audio into the scene's sequencer, unless it is there (default: as set, yes)",
+    )  # fmt: skip
+    keys.add_argument("--extend", action="store_true", help="let the scene end with the line, if it ends earlier")
     keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
-    keys.add_argument("--strength", type=strength, default=1.0, metavar="X", help="factor on all motion (default 1)")
+    keys.add_argument(
+        "--strength", type=strength, metavar="X", help="factor on all motion (default: as the character has it, or 1)"
+    )
     keys.add_argument(
         "--layers", action=argparse.BooleanOptionalAction, default=None,
         help="lips, eyes, head and expression each in an action and NLA track of its own, or all in one action "
@@ -66,8 +74,8 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     keys.add_argument(
         "--reduce", type=_error, metavar="ERROR",
-        help="as few keys as this error allows, in each property's own unit (e.g. 0.01); 0: a key a frame "
-        "(default: as the character's settings have it)",
+        help="as few keys as this error allows, a share of full motion (e.g. 0.01); 0: a key on every frame "
+        "(default: as the character's settings have it, 0.01 unless changed)",
     )  # fmt: skip
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
     out = parser.add_argument_group("output")
@@ -107,8 +115,8 @@ def bake_of(options: argparse.Namespace) -> Bake:
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
     for name in options.object[1:]:
-        if find_object(name) not in scene_settings.also(obj):
-            obj.mouthpiece.also.add().object = find_object(name)
+        company.take_in(obj, find_object(name))
+    company.join(obj)
     if options.mapping is not None:
         _map(obj, options.mapping)
     if options.chart is not None:
@@ -117,16 +125,23 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = recordings.from_file(str(options.audio), scene, options.start)
-    driven, head = scene_settings.targets_of(obj, options.strength, (options.target or "").upper()), _head(options)
+    if options.strength is not None:
+        obj.mouthpiece.strength = options.strength
+    if options.seed:
+        obj.mouthpiece.seed = options.seed
+    strength = scene_settings.strength_of(obj)
+    driven = scene_settings.targets_of(obj, strength, (options.target or "").upper())
+    head = _head(options, obj, strength)
     # options that are not given come from the character's own settings
     style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (style_asked(options), "")
     turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
-    asked = Options(seed=options.seed, style=style)
+    asked = Options(seed=obj.mouthpiece.seed, style=style)
     targets = driven if head is None else (*driven, head)
     layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)
     error = round(obj.mouthpiece.reduce, 6) if options.reduce is None else options.reduce
     obj.mouthpiece.layers, obj.mouthpiece.reduce = "LAYERS" if layered else "ONE", error
-    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error)
+    remarks = tuple(company.standing(obj))
+    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error, remarks)
 
 
 def _map(obj: bpy.types.Object, path: Path) -> None:
@@ -144,13 +159,24 @@ def _no_style(options: argparse.Namespace) -> bool:
     return options.style is None and options.style_from is None
 
 
-def _head(options: argparse.Namespace) -> Any:
-    """Return the target for what turns with the head; None if no option names it."""
+def _head(options: argparse.Namespace, obj: bpy.types.Object, strength: float) -> HeadTarget | None:
+    """Return the target for what turns with the head, or None: what the options name, which becomes the character's own.
+
+    If they name nothing, it is what the character's settings have.
+    """
     name = options.armature or options.head_object
     if not name:
-        return None
-    distance = measured_eye_distance(find_object(options.object[0])) if options.head_translation else 0.0
-    return HeadTarget.of(find_object(name), options.strength, options.bone or "", distance)
+        return heads.head_target(obj, strength)
+    head, turned = obj.mouthpiece_head, find_object(name)
+    distance = measured_eye_distance(obj) if options.head_translation else 0.0
+    target = HeadTarget.of(turned, strength, options.bone or "", distance)
+    head.turns = "BONE" if options.bone else "OBJECT"
+    if options.bone:
+        head.armature, head.bone = turned, options.bone
+    else:
+        head.object = turned
+    head.translation, head.eye_distance = bool(options.head_translation), 0.0
+    return target if options.bone else heads.head_target(obj, strength)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -169,6 +195,7 @@ def run(options: argparse.Namespace) -> int:
         _check_outputs(options)
         bake = bake_of(options)
         report = _drain(bake, teller, subject)
+        _put_on_timeline(options, bake, report, teller, subject)
         result |= report.as_dict()
         _save(options, result)
         _render(options, bake, report, result, teller)
@@ -188,6 +215,20 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if options.render is not None:
         blend_files.check(options.render, options.force)
         preview_video.check(bpy.context.scene)
+
+
+def _put_on_timeline(options: argparse.Namespace, bake: Bake, report: Report, teller: Any, subject: str) -> None:
+    """Make the line heard and the scene long enough, or say that it is not, as the options want it."""
+    scene = bpy.context.scene
+    wanted = scene.mouthpiece.sequence if options.sequence is None else options.sequence
+    remarks = timeline.put(scene, bake.recording) if options.audio and wanted else []
+    if options.extend:
+        scene.frame_end = max(scene.frame_end, report.last)
+    elif timeline.beyond(scene, report.last):
+        remarks.append(f"{timeline.beyond(scene, report.last)} Give --extend to let it end with the line.")
+    for remark in remarks:
+        teller.warning(subject, remark)
+    report.warnings += remarks
 
 
 def _summaries(report: Report) -> list[str]:

@@ -16,7 +16,7 @@ examples:
           --start 101 --output baked.blend --render preview.mp4
   blender -b shot.blend -c mouthpiece bake --strip "Line 7" --object Face --style calm --emotion sad \\
           --output baked.blend
-  blender -b baked.blend -c mouthpiece redial --object Face --lips 1.2 --output dialled.blend
+  blender -b baked.blend -c mouthpiece update --object Face --lips 1.2 --output adjusted.blend
   blender -b -c mouthpiece picture --image face.png --audio line.wav --output out.blend --render out.mp4
   blender -b -c mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: this is me"
   blender -b shot.blend -c mouthpiece render --object Ada

@@ -11,7 +11,7 @@ import bpy
 from mouthpiece.errors import RigError
 
 from .. import compat
-from ..sound import recordings
+from ..sound import recordings, timeline
 
 #: Container by file ending; anything else is MPEG-4.
 _CONTAINERS = {".mkv": "MKV", ".mp4": "MPEG4", ".mov": "QUICKTIME"}
@@ -87,8 +87,9 @@ def _restored(scene: bpy.types.Scene, first: int, last: int) -> Iterator[None]:
 
 @contextmanager
 def _sound_strip(scene: bpy.types.Scene, recording: recordings.Recording) -> Iterator[None]:
-    """Add the sound to the sequencer, and remove it afterwards; not if it is a strip already or a take (.npz)."""
-    if recording.identity.startswith("strip:") or recording.path.lower().endswith(".npz"):
+    """Add the sound to the sequencer, and remove it afterwards; not if it is heard there already or a take (.npz)."""
+    there = timeline.strip_at(scene, recording.path, recording.placement.origin) is not None
+    if there or recording.identity.startswith("strip:") or recording.path.lower().endswith(".npz"):
         yield
         return
     had_editor = scene.sequence_editor is not None

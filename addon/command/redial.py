@@ -1,4 +1,4 @@
-"""The command ``blender -b scene.blend -c mouthpiece redial``, which dials baked lines again; no network runs."""
+"""The command ``blender -b scene.blend -c mouthpiece update`` (or ``redial``): adjusts lines; no network runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.phrases import counted
 
+from .. import remarks
 from ..bake import redial
 from ..bake import settings as bake_settings
 from ..targets import find_object
@@ -17,20 +19,21 @@ from . import blend_files
 
 
 def add(commands: Any) -> None:
-    """Add the ``redial`` command to ``parser.add_subparsers()``."""
+    """Add the ``update`` command, also called ``redial``, to ``parser.add_subparsers()``."""
     from mouthpiece.cli import dial
     from mouthpiece.cli.report import add_report_arguments
 
     parser = commands.add_parser(
-        "redial",
-        help="turn the dials of lines that were baked, without any network",
-        description="Give the lines of a character other dials. Dials not named are as the character has them.",
+        "update",
+        aliases=["redial"],
+        help="adjust lines that were animated before, without any network",
+        description="Update the lines of a character with other amounts. What is not named is as the character has it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--object", required=True, metavar="NAME", help="mesh that was animated")
     parser.add_argument("--frame", type=int, metavar="FRAME", help="only the lines heard at this frame (default: all)")
-    parser.add_argument("--reset", action="store_true", help="put all dials back first")
-    parser.add_argument("--replace", action="store_true", help="dial keys that were edited since as well")
+    parser.add_argument("--reset", action="store_true", help="put all amounts back first")
+    parser.add_argument("--replace", action="store_true", help="change keys that were edited since as well")
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
     out.add_argument("--force", action="store_true", help="replace a file that exists")
@@ -61,10 +64,11 @@ def run(options: argparse.Namespace) -> int:
         teller.error(options.object, str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
         return int(FAILED)
-    for warning in done.warnings:
+    warnings = done.warnings + remarks.kept(done.kept)
+    for warning in warnings:
         teller.warning(options.object, warning)
     result |= {"ok": True, "dials": wanted.saved(), "keys": done.keys, "channels": done.channels, "kept": done.kept}
-    result |= {"warnings": done.warnings, "wall_seconds": round(perf_counter() - began, 3)}
-    text = f"{done.keys:,} keys dialled on {done.channels} channels of {obj.name}"
+    result |= {"warnings": warnings, "wall_seconds": round(perf_counter() - began, 3)}
+    text = f"Updated {counted(done.keys, 'key')} on {counted(done.channels, 'channel')} of {obj.name}"
     teller.result(result, "\n".join([text, *result["outputs"]]))
     return int(DONE)

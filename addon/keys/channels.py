@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
+from mouthpiece.phrases import counted
 from numpy.typing import NDArray
 
 from .fcurve_keys import Keys, channel_id
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The layers a channel may belong to.
 LAYERS: Final = ("lips", "expression", "eyes", "head")
+#: Least reach of a channel: motion below it counts as none.
+_LEAST_REACH: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Channel:
     """An animatable property: its data path and index in its owner, and the name of its column in a :class:`Curves`.
 
     ``layer`` is one of ``LAYERS``. A ``stepped`` channel has keys only where its value changes, and they hold the
-    value until the next one (mouth charts, visibility).
+    value until the next one (mouth charts, visibility). ``reach`` is what counts as its full motion, in its own unit:
+    errors of keys are shares of it.
     """
 
     name: str
@@ -32,18 +36,28 @@ class Channel:
     index: int = 0
     layer: str = "lips"
     stepped: bool = False
+    reach: float = 1.0
 
     @property
     def id(self) -> str:
         """Id of the channel in a ledger."""
         return channel_id(self.data_path, self.index)
 
+    @property
+    def kind(self) -> str:
+        """What it moves: a location, rotation or scale, a custom "property", or else "" (a shape key's value)."""
+        last = self.data_path.rpartition(".")[2]
+        if self.data_path.endswith('"]'):
+            return "property"
+        return next((kind for kind in ("location", "rotation", "scale") if kind in last), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Channels of one data-block with their curves, for its active action or for one ``layer`` of it in the NLA.
 
-    With an ``error`` above 0, in the channels' units, they get the fewest keys that stay within it, else one a frame.
+    With an ``error`` above 0, a share of the channels' full motion, they get the fewest keys that stay within it, else
+    one a frame.
     """
 
     owner: bpy.types.ID
@@ -51,6 +65,23 @@ class Part:
     curves: Curves
     layer: str = ""
     error: float = 0.0
+
+    def measured_out(self) -> Part:
+        """Return the part with the reach of its channels as its curves have it.
+
+        The full motion of a shape key is 1. Shifts, turns and scalings have no such bound, and some are in metres: the
+        farthest that any channel of that kind moves counts for all of them. A custom property may have any range.
+        """
+        spans = {c.name: float(np.ptp(self.curves[c.name])) if len(self.curves.frames) else 0.0 for c in self.channels}
+        kinds: dict[str, float] = {}
+        for channel in self.channels:
+            kinds[channel.kind] = max(kinds.get(channel.kind, _LEAST_REACH), spans[channel.name])
+        reaches = (
+            max(1.0, spans[c.name]) if c.kind == "property" else 1.0 if c.kind == "" else kinds[c.kind]
+            for c in self.channels
+        )
+        channels = tuple(replace(c, reach=reach) for c, reach in zip(self.channels, reaches, strict=True))
+        return replace(self, channels=channels)
 
     def keys(
         self, ranges: Sequence[tuple[int, int]] = (), there: Mapping[str, NDArray[np.float32]] | None = None
@@ -74,18 +105,20 @@ class Part:
 
         frames, values = self.curves.frames[here], self.curves.values[here]
         columns = {channel.name: values[:, self.curves.names.index(channel.name)] for channel in self.channels}
+        reach = {channel.name: channel.reach for channel in self.channels}
         bent = [c.name for c in self.channels if not c.stepped] if self.error > 0 else []
         found: dict[str, Keys] = {}
         few: dict[str, Keyed] = {}
         for name in bent:
             if name in there:
-                few[name] = refitted(columns[name], np.rint(there[name]).astype(np.int64) - frames[0], self.error)
+                at = np.rint(there[name]).astype(np.int64) - frames[0]
+                few[name] = refitted(columns[name] / reach[name], at, self.error)
         rest = [name for name in bent if name not in few]
         if rest:
-            table = np.stack([columns[name] for name in rest], axis=1)
+            table = np.stack([columns[name] / reach[name] for name in rest], axis=1)
             few |= dict(zip(rest, reduced(table, self.error), strict=True))
         for name, kept in few.items():
-            found[name] = Keys.reduced(frames[kept.frames], columns[name][kept.frames], kept.slopes)
+            found[name] = Keys.reduced(frames[kept.frames], columns[name][kept.frames], kept.slopes * reach[name])
         for channel in self.channels:
             if channel.name not in found:
                 found[channel.name] = Keys.generated(frames, columns[channel.name], channel.stepped)
@@ -118,7 +151,8 @@ class Line:
 class Reduction:
     """How many ``keys`` replace how many ``frames`` (summed over the channels), and the largest ``error``.
 
-    The error is in the channels' own units, measured between the curves as Blender evaluates them and those asked for.
+    The error is a share of the channels' full motion, measured between the curves as Blender evaluates them and those
+    asked for.
     """
 
     keys: int = 0
@@ -127,8 +161,7 @@ class Reduction:
 
     def summary(self) -> str:
         """Return one line of text for a report."""
-        share = self.keys / self.frames if self.frames else 1.0
-        return f"{self.keys:,} keys for {self.frames:,} values ({share:.0%}), largest error {self.error:.2g}"
+        return f"{counted(self.keys, 'key')} instead of {self.frames:,}, off by at most {self.error:.2g}"
 
 
 @dataclass(slots=True)

@@ -23,6 +23,13 @@ class Drawings(Protocol):
         """Raise RigError, with nothing changed, if the drawings cannot be written."""
         ...
 
+    def room(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return the frames from ``first`` to ``last`` on which no drawing of the user's begins; None if there are few.
+
+        Interludes are drawn there only: unlike a line, they never take the place of the user's own.
+        """
+        ...
+
     def write(self, line: Line, undo: ExitStack) -> Written:
         """Replace the drawings that ``line`` had; a callback that reverts each step is added to ``undo``."""
         ...

@@ -29,8 +29,12 @@ class KeptLine:
     """A line that can be dialled again: its sound, its frames, its targets and its dials.
 
     ``grid`` holds the fields of a :class:`FrameGrid`; ``targets`` what :meth:`Target.saved` returned, the character's
-    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``home`` is where all
-    of this is stored.
+    first; ``dials`` what ``Dials.saved()`` returned; ``error`` is the largest error of its keys; ``content`` is the
+    SHA-256 of the sound's bytes (empty for lines of 0.4.0): lines with the same are pieces of one sound. ``begin`` is
+    the second of the sound at which the take begins, which is cut to what the line needs. ``place`` is where the
+    sound's file was: relative to the .blend file (``//``) or only its name, never a full path. ``bends`` is how its
+    ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
+    to since 0.4.0, which knew no interludes; ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -39,6 +43,10 @@ class KeptLine:
     targets: tuple[Mapping[str, Any], ...] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
+    content: str = ""
+    begin: float = 0.0
+    place: str = ""
+    bends: tuple[Mapping[str, Any], ...] | None = None
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -48,7 +56,11 @@ class KeptLine:
             items = entry["targets"] if "targets" in entry else _targets_before(entry)
             targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
             far = float(entry.get("error", 0.0))
-            return cls(str(entry["sound"]), str(entry["label"]), dict(entry["grid"]), targets, dials, far, home)
+            sound, label, grid = str(entry["sound"]), str(entry["label"]), dict(entry["grid"])
+            content, begin = str(entry.get("content", "")), float(entry.get("begin", 0.0))
+            place = str(entry.get("place", _place_before(sound)))
+            bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
+            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, home)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -61,7 +73,16 @@ class KeptLine:
             "targets": [dict(item) for item in self.targets],
             "dials": dict(self.dials),
             "error": self.error,
+            "content": self.content,
+            "begin": self.begin,
+            "place": self.place,
+            **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
         }
+
+    def second_at(self, frame: float) -> float:
+        """Return the second of the sound heard at a frame."""
+        grid = self.frames()
+        return self.begin + grid.offset + (frame - grid.origin) / grid.fps * grid.speed
 
     def frames(self) -> FrameGrid:
         """Return the line's frames."""
@@ -77,6 +98,11 @@ def keep(home: ledgers.Home, line: KeptLine, take: Performance) -> None:
     number = _number(home, line)
     ledgers.put_line(home, number, line.entry())
     ledgers.put_bytes(home.holder, ledgers.TAKE_PREFIX + number, pack(take))
+
+
+def rename(home: ledgers.Home, before: str, now: str) -> None:
+    """Note the line of the sound ``before``, with its keys and its take, under the sound ``now``."""
+    ledgers.rename_line(home, before, now, _number_of(home, now))
 
 
 def lines(owner: bpy.types.ID) -> list[KeptLine]:
@@ -104,6 +130,19 @@ def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
     ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
 
 
+def remember_bends(line: KeptLine) -> None:
+    """Store a kept line's bends."""
+    home = _home(line)
+    ledgers.put_line(home, _number(home, line), line.entry())
+
+
+def take_id(line: KeptLine) -> str:
+    """Return a number that tells a kept line's take from others, as text; empty if it is missing."""
+    home = _home(line)
+    content = home.holder.get(ledgers.TAKE_PREFIX + _number(home, line))
+    return hashlib.blake2b(content, digest_size=8).hexdigest() if isinstance(content, bytes) else ""
+
+
 @lru_cache(maxsize=4)
 def _unpacked(content: bytes) -> Performance:
     """Return the take in ``content``, from the cache if possible."""
@@ -124,6 +163,16 @@ def _home(line: KeptLine) -> ledgers.Home:
     return line.home
 
 
+def _place_before(sound: str) -> str:
+    """Return the name of the file that a line of 0.4.0 was animated from; empty if it was no file."""
+    kind, _, path = sound.partition(":")
+    return path.replace("\\", "/").rpartition("/")[2] if kind == "file" else ""
+
+
 def _number(home: ledgers.Home, line: KeptLine) -> str:
     """Return the key a line is stored under. It includes the slot, as characters may share an action but no slot."""
-    return hashlib.sha256(f"{home.slot} {line.sound}".encode()).hexdigest()[:16]
+    return _number_of(home, line.sound)
+
+
+def _number_of(home: ledgers.Home, sound: str) -> str:
+    return hashlib.sha256(f"{home.slot} {sound}".encode()).hexdigest()[:16]

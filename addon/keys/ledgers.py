@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -23,34 +24,69 @@ from .renamed_channels import renamed
 PROPERTY = "mouthpiece"
 #: Custom properties whose names begin with this hold the take of a kept line each.
 TAKE_PREFIX = "mouthpiece_take_"
+#: What the sound of a ledger line begins with that is no speech: what the face does between lines.
+INTERLUDE = "interlude:"
+
+
+#: What tells the channels of other characters, by data-block and channel id; the last one counts.
+_foreign: list[Callable[[bpy.types.ID, str], bool]] = []
+
+
+@contextmanager
+def without(is_foreign: Callable[[bpy.types.ID, str], bool]) -> Iterator[None]:
+    """Hide channels of other characters meanwhile: :func:`read` leaves them out, and :func:`write` leaves them alone."""
+    _foreign.append(is_foreign)
+    try:
+        yield
+    finally:
+        _foreign.pop()
 
 
 def read(owner: bpy.types.ID, layer: str = "") -> Ledger:
     """Return the ledger of ``owner``'s active action and slot, or of a layer's; an empty one if there is none.
 
-    Channels that were renamed since are found by their present names.
+    Channels that were renamed since are found by their present names. Those hidden by :func:`without` are left out.
     """
+    return _parted(owner, layer)[0]
+
+
+def _parted(owner: bpy.types.ID, layer: str) -> tuple[Ledger, Ledger]:
+    """Return the ledger of an action and slot, and what of it is hidden."""
     found = nla.action_and_slot(owner, layer)
     if found is None:
-        return Ledger()
+        return Ledger(), Ledger()
     ledger = _noted(_text(found[0]), str(found[1].handle))
     names = renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.lines else {}
-    return ledger.renamed(names) if names else Ledger(list(ledger.lines), dict(ledger.before), ledger.made_data)
+    whole = ledger.renamed(names) if names else Ledger(list(ledger.lines), dict(ledger.before), ledger.made_data)
+    if not _foreign:
+        return whole, Ledger()
+    channels = {channel for line in whole.lines for channel in line.channels} | set(whole.before)
+    hidden = frozenset(channel for channel in channels if _foreign[-1](owner, channel))
+    return (whole.only(channels - hidden), whole.only(hidden)) if hidden else (whole, Ledger())
+
+
+def names_now(owner: bpy.types.ID, layer: str = "") -> dict[str, str]:
+    """Return the present channel id by the one that was noted, for channels that were renamed since."""
+    found = nla.action_and_slot(owner, layer)
+    ledger = Ledger() if found is None else _noted(_text(found[0]), str(found[1].handle))
+    return renamed_channels.names_now(ledger, nla.fcurves_of(owner, layer)) if ledger.lines else {}
 
 
 def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
     """Store ``ledger`` in the action that holds the keys of ``owner``, or of a layer; an empty one is deleted."""
     found = nla.action_and_slot(owner, layer)
     assert found is not None  # a ledger is written only where keys are
+    hidden = _parted(owner, layer)[1]
+    lines, before = [*hidden.lines, *ledger.lines], hidden.before | dict(ledger.before)
     action, handle = found[0], str(found[1].handle)
     stored = _load(action)
     slots = stored.setdefault("slots", {})
     slots.pop(handle, None)
-    if ledger.lines or ledger.before:
+    if lines or before:
         slots[handle] = {
             # the lines: stored as "takes" in files of released versions, so this name stays
-            "takes": [[one.sound, one.first, one.last, dict(one.channels)] for one in ledger.lines],
-            "before": ledger.before,
+            "takes": [[one.sound, one.first, one.last, dict(one.channels)] for one in lines],
+            "before": before,
             "made_data": ledger.made_data,
         }
     _drop_lines(action, stored)
@@ -104,6 +140,26 @@ def put_line(home: Home, number: str, entry: Mapping[str, Any]) -> None:
     stored = _load(home.holder)
     stored["lines"] = _kept(home.holder) | {number: [home.slot, dict(entry)]}
     home.holder[PROPERTY] = json.dumps(stored)
+
+
+def rename_line(home: Home, before: str, now: str, number: str) -> None:
+    """Note the line of the sound ``before`` under ``now``, and what is kept of it under the key ``number``."""
+    stored, kept = _load(home.holder), _kept(home.holder)
+    entry = stored.get("slots", {}).get(home.slot)
+    for row in entry.get("takes", ()) if isinstance(entry, dict) else ():
+        if isinstance(row, list) and row and row[0] == before:
+            row[0] = now
+    for key, (slot, line) in list(kept.items()):
+        if slot != home.slot or line.get("sound") != before:
+            continue
+        kept[number] = [slot, kept.pop(key)[1] | {"sound": now}]
+        take = home.holder.pop(TAKE_PREFIX + key, None)
+        if take is not None:
+            put_bytes(home.holder, TAKE_PREFIX + number, take)
+    if kept:
+        stored["lines"] = kept
+    if stored:
+        home.holder[PROPERTY] = json.dumps(stored)
 
 
 def forget_lines(holder: bpy.types.ID) -> None:
@@ -245,6 +301,16 @@ class Ledger:
     lines: list[LedgerLine] = field(default_factory=list)
     before: dict[str, float] = field(default_factory=dict)
     made_data: bool = False
+
+    def only(self, chosen: Collection[str]) -> Ledger:
+        """Return what the ledger has of the channels with those ids."""
+        lines = []
+        for one in self.lines:
+            left = {channel: number for channel, number in one.channels.items() if channel in chosen}
+            if left:
+                lines.append(LedgerLine(one.sound, one.first, one.last, left))
+        before = {channel: value for channel, value in self.before.items() if channel in chosen}
+        return Ledger(lines, before, self.made_data)
 
     def has(self, sound: str) -> bool:
         """Return whether a line of that sound is in the ledger."""

@@ -68,6 +68,14 @@ def fcurves_of(owner: bpy.types.ID, layer: str = "") -> Any:
     return () if bag is None else bag.fcurves
 
 
+def curves_in(player: Any) -> Any:
+    """Return the f-curves that animation data or a strip plays; an empty tuple if there are none."""
+    if player.action is None or player.action_slot is None:
+        return ()
+    bag = compat.channelbag(player.action, player.action_slot)
+    return () if bag is None else bag.fcurves
+
+
 def ensure_fcurve(owner: bpy.types.ID, layer: str, data_path: str, index: int) -> Any:
     """Return the f-curve of a property in a layer (with none: in the active action), making it if it is missing."""
     if not layer:

@@ -6,7 +6,7 @@ that were edited) is kept and reported. Planning changes nothing in the scene.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,13 +64,13 @@ def curves_by_place(owner: bpy.types.ID, layer: str = "") -> dict[tuple[str, int
     return {(f.data_path, f.array_index): f for f in nla.fcurves_of(owner, layer)}
 
 
-def _without_effect(part: Part) -> dict[tuple[str, int], str]:
-    """Return the reason by data path and index for properties on which a part's keys would have no effect.
+def properties_without_effect(owner: bpy.types.ID, layer: str) -> dict[tuple[str, int], str]:
+    """Return the reason by data path and index for properties on which keys would have no effect.
 
     They have a driver, or, for a layer, keys in the active action, which plays over it.
     """
-    data = part.owner.animation_data
-    found = dict.fromkeys(curves_by_place(part.owner), "has keys of your own") if part.layer else {}
+    data = owner.animation_data
+    found = dict.fromkeys(curves_by_place(owner), "has keys of your own") if layer else {}
     return found | {(d.data_path, d.array_index): "has a driver" for d in (data.drivers if data else ())}
 
 
@@ -98,7 +98,7 @@ def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset
     ledger = ledgers.read(part.owner, part.layer)
     result = Plan(part.owner, ledger, part.layer)
     existing = curves_by_place(part.owner, part.layer)
-    beyond = _without_effect(part)
+    beyond = properties_without_effect(part.owner, part.layer)
     sums: dict[str, int] = {}
     made = part.keys()
     for channel in part.channels:
@@ -229,26 +229,35 @@ def _lines_after(plan: Plan, line: Line, sums: Mapping[str, int]) -> list[ledger
     return [*lines, ledgers.LedgerLine(line.sound, line.first, line.last, dict(sums))] if sums else lines
 
 
-def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: frozenset[str] = frozenset()) -> Plan:
-    """Return what removing every line from ``owner``, or from a layer of it, changes; nothing is changed yet.
+def plan_removal(
+    owner: bpy.types.ID,
+    over: bool,
+    layer: str = "",
+    rescued: frozenset[str] = frozenset(),
+    is_meant: Callable[[ledgers.LedgerLine, str], bool] = lambda _line, _channel: True,
+) -> Plan:
+    """Return what removing lines from ``owner``, or from a layer of it, changes; nothing is changed yet.
 
-    Edited and locked keys are kept unless ``over``; edited ones also go in channels whose ids are in ``rescued``.
+    ``is_meant`` tells by ledger line and channel id what is to go: by default every line. Edited and locked keys are
+    kept unless ``over``; edited ones also go in channels whose ids are in ``rescued``.
     """
     check_editable(owner, layer)
     ledger = ledgers.read(owner, layer)
     result = Plan(owner, ledgers.Ledger(ledger.lines, dict(ledger.before), ledger.made_data), layer)
     existing = curves_by_place(owner, layer)
+    rest = {channel for noted in ledger.lines for channel in noted.channels if not is_meant(noted, channel)}
     for channel in {channel for noted in ledger.lines for channel in noted.channels}:
         place = split_id(channel)
         fcurve = existing.get(place)
-        lines = [noted for noted in ledger.lines if channel in noted.channels]
-        if fcurve is None:
+        lines = [noted for noted in ledger.lines if channel in noted.channels and is_meant(noted, channel)]
+        if fcurve is None or not lines:
             continue
         keys = Keys.read(fcurve)
         edited = channel not in rescued and any(is_edited(keys, channel, noted) for noted in lines)
         if not over and (fcurve.lock or edited):
             result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was baked"
-            result.ledger.before.pop(channel, None)
+            if channel not in rest:
+                result.ledger.before.pop(channel, None)
             continue
         stays = keys
         for noted in lines:
@@ -256,4 +265,8 @@ def plan_removal(owner: bpy.types.ID, over: bool, layer: str = "", rescued: froz
         result.changes[channel] = Change(*place, stays, keys)
         result.written.channels += 1
         result.written.keys += len(keys) - len(stays)
+    for noted in ledger.lines:
+        left = {channel: number for channel, number in noted.channels.items() if not is_meant(noted, channel)}
+        if left:
+            result.lines.append(ledgers.LedgerLine(noted.sound, noted.first, noted.last, left))
     return result

@@ -186,7 +186,7 @@ def measured(part: Part, kept: Collection[str]) -> Reduction | None:
         if channel.stepped or channel.name in kept or curve is None:
             continue
         played = np.array([curve.evaluate(frame) for frame in frames])
-        missed = float(np.abs(played - part.curves[channel.name]).max())
+        missed = float(np.abs(played - part.curves[channel.name]).max()) / channel.reach
         keys = int(Keys.read(curve).within(frames[0], frames[-1]).sum())
         total = Reduction(total.keys + keys, total.frames + len(frames), max(total.error, missed))
     return total

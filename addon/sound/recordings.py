@@ -1,28 +1,27 @@
-"""Sounds from data-blocks and files: decodes them, and tells at which of the scene's frames they are heard."""
+"""Sounds from data-blocks and files, and at which of the scene's frames they are heard."""
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
 
-from .. import compat
+from . import contents, decoder
+from .decoder import StreamedSound
 
 if TYPE_CHECKING:
-    import numpy as np
     from mouthpiece.audio import Audio
     from mouthpiece.curves import FrameGrid
-    from numpy.typing import NDArray
 
-#: Seconds of sound used before and after what a trimmed strip plays: the networks need the context of words.
-_MARGIN_SECONDS = 4
+
+#: Digits of a file's hash in the identity of its line.
+_IDENTITY = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +50,32 @@ class Placement:
             raise RigError("None of the sound is heard between the strip's handles. Drag the handles apart.")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
-    def heard(self, seconds: float) -> tuple[float, float]:
-        """Return the first and the last second of the sound that are heard."""
-        times = self.grid(seconds).times
-        return float(times[0]), float(times[-1])
+    def remapped(self, pace: float) -> Placement:
+        """Return the position on a scene's animation, of which ``pace`` frames are played in a frame of the timeline.
+
+        Blender's sounds keep to the timeline, keys to the animation (Output Properties, Time Stretching).
+        """
+        if pace == 1.0:
+            return self
+        left, right = (None if at is None else math.ceil(at * pace - 1e-6) for at in (self.left, self.right))
+        return Placement(self.fps * pace, self.origin * pace, self.offset, self.speed, left, right)
+
+    @property
+    def part(self) -> tuple[float, float] | None:
+        """First and last second of the sound that lie between a strip's handles; None without handles."""
+        if self.left is None or self.right is None:
+            return None
+        low, high = (self.offset + (at - self.origin) / self.fps * self.speed for at in (self.left, self.right - 1))
+        return max(0.0, low), max(0.0, high)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A sound chosen for baking: all that is needed to decode it without Blender's data.
 
-    Baking a sound of the same ``identity`` again replaces its line. ``label`` is its name in messages, ``packed`` the
-    bytes of a packed sound.
+    Baking a sound of the same ``identity`` again replaces its line; so do others that are the same line (see
+    ``addon.bake.line_identity``). ``label`` is its name in messages and in the scene, without a folder, ``packed`` the
+    bytes of a packed sound, ``volume`` a factor on it in films.
     """
 
     identity: str
@@ -70,11 +83,31 @@ class Recording:
     path: str
     placement: Placement
     packed: bytes | None = None
+    volume: float = 1.0
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of the sound's bytes, by which pieces of one sound know each other; empty if there is no file.
+
+        Any thread may ask; a long file takes a moment the first time.
+        """
+        return contents.of_file(self.path) if self.packed is None else contents.of_bytes(self.packed)
 
 
 def true_fps(scene: bpy.types.Scene) -> float:
     """Return the scene's frames per second, ``fps_base`` included."""
     return scene.render.fps / scene.render.fps_base
+
+
+def pace(scene: bpy.types.Scene) -> float:
+    """Return how many frames of animation are played in a frame of the timeline: 1 without time stretching."""
+    render = scene.render
+    return float(render.frame_map_old / render.frame_map_new)
+
+
+def animation_fps(scene: bpy.types.Scene) -> float:
+    """Return how many frames of a scene's animation are played in a second, time stretching included."""
+    return true_fps(scene) * pace(scene)
 
 
 def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
@@ -84,7 +117,9 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     full = full_path(path)
     if not Path(full).is_file():
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
-    return Recording(f"file:{full}", f"'{full}'", full, Placement(true_fps(scene), start))
+    # the content, not the place: projects move, and a full path is nobody else's business
+    identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
+    return Recording(identity, f"'{Path(full).name}'", full, Placement(true_fps(scene), start).remapped(pace(scene)))
 
 
 def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: float) -> Recording:
@@ -92,51 +127,19 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
     if sound is None:
         raise AudioError("No sound is chosen. Pick one under Sound.")
     path, packed = content_of(sound)
-    return Recording(f"sound:{sound.name_full}", f"'{sound.name}'", path, Placement(true_fps(scene), start), packed)
+    place = Placement(true_fps(scene), start).remapped(pace(scene))
+    return Recording(f"sound:{sound.name_full}", f"'{sound.name}'", path, place, packed)
+
+
+def opened(recording: Recording) -> AbstractContextManager[StreamedSound]:
+    """Provide a recording to read, a stretch at a time. Any thread may call this: it uses no Blender data."""
+    return decoder.opened(recording.path, recording.label, recording.packed, recording.content)
 
 
 def decode(recording: Recording) -> Audio:
-    """Return the samples, mono, at the file's own rate. Any thread may call this: it uses no Blender data."""
-    with _file(recording) as path:
-        return _decode_file(path, recording.label)
-
-
-def channels(recording: Recording) -> tuple[NDArray[np.float32], int]:
-    """Return the samples (N, channels) in -1..1 and their rate. Any thread may call this: it uses no Blender data."""
-    import numpy as np
-
-    with _file(recording) as path:
-        if compat.has_aud():
-            return _samples(path, recording.label)
-        audio = _decode_file(path, recording.label)
-    return np.asarray(audio.samples, np.float32)[:, None], audio.rate
-
-
-@contextmanager
-def _file(recording: Recording) -> Iterator[str]:
-    """Provide a path at which a sound can be read; a packed one is in a temporary file there."""
-    if recording.packed is None:
-        yield recording.path
-        return
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        place = Path(folder) / ("packed" + Path(recording.path).suffix)
-        place.write_bytes(recording.packed)
-        yield str(place)
-
-
-def cut(audio: Audio, placement: Placement) -> tuple[Audio, float]:
-    """Return the part of the sound that the networks need, and the whole second at which it begins.
-
-    The sound is cut only if a strip plays a small part of it: to a few seconds around that part.
-    """
-    from mouthpiece.audio import Audio
-
-    low, high = placement.heard(audio.seconds)
-    begin = max(0, int(low) - _MARGIN_SECONDS)
-    end = int(high) + 1 + _MARGIN_SECONDS
-    if begin == 0 and end >= audio.seconds:
-        return audio, 0.0
-    return Audio(audio.samples[begin * audio.rate : end * audio.rate], audio.rate, audio.label), float(begin)
+    """Return all samples, mono, at the file's own rate. Any thread may call this: it uses no Blender data."""
+    with opened(recording) as sound:
+        return sound.whole()
 
 
 def full_path(path: str, library: bpy.types.Library | None = None) -> str:
@@ -154,49 +157,43 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     return path, None
 
 
-def _decode_file(path: str, label: str) -> Audio:
-    """Return the samples of a file, mono, decoded by Blender or, in builds without Audaspace, by the core."""
-    import numpy as np
-    from mouthpiece import audio
-
-    if not compat.has_aud():
-        return audio.load(path)
-    samples, rate = _samples(path, label)
-    return audio.Audio(samples.mean(axis=1, dtype=np.float32), rate, label)
+def open_file(path: str | os.PathLike[str]) -> StreamedSound:
+    """Return the sound file at ``path`` to read, decoded as for baking."""
+    return StreamedSound(path)
 
 
-def _samples(path: str, label: str) -> tuple[NDArray[np.float32], int]:
-    """Return the samples of a file (N, channels) as Blender decodes them, and their rate."""
-    import aud
-    from mouthpiece import audio
+def stored_place(path: str) -> str:
+    """Return where a file is as a scene may keep it: relative to the .blend file (``//``), or only the file's name.
 
-    audio.check_file(Path(path))  # Blender would decode a truncated file without an error
-    try:
-        source = aud.Sound.file(path)
-        rate, samples = int(source.specs[0]), source.data()
-    except aud.error as error:
-        raise AudioError(
-            f"{label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
-        ) from error
-    if not len(samples):
-        raise AudioError(f"{label} is empty: it holds no samples. Export the sound again.")
-    return _full_scale(samples).reshape(len(samples), -1), rate
-
-
-def _full_scale(samples: Any) -> NDArray[np.float32]:
-    """Return decoded samples in the scale that the core's decoder has.
-
-    Audaspace divides 16-bit samples by 32767 (measured), other programs by 2**15; the same file shall give the same
-    take in Blender and outside.
+    It never holds a full path or the name of a user's folder.
     """
-    import numpy as np
+    name, blend = Path(path).name, bpy.data.filepath
+    if not path or not blend:
+        return name
+    try:
+        common = Path(os.path.commonpath([Path(blend).parent, Path(path).parent]))
+        relative = bpy.path.relpath(path)
+    except ValueError:  # on another drive
+        return name
+    beyond = common in Path.home().parents or common == common.parent
+    return relative.replace("\\", "/") if relative.startswith("//") and not beyond else name
 
-    found: NDArray[np.float32] = np.asarray(samples, np.float32)
-    steps = found * 32767.0
-    whole = np.rint(steps)
-    return whole / np.float32(32768.0) if np.abs(steps - whole).max(initial=0.0) < 0.01 else found
 
+def found(content: str, place: str) -> str:
+    """Return the full path of a file that a line was animated from, or raise AudioError if it is not found.
 
-def open_file(path: str | os.PathLike[str]) -> Audio:
-    """Return the sound file at ``path``, mono, decoded as for baking."""
-    return _decode_file(os.fspath(path), f"'{path}'")
+    Looked for are the place and the content it had, in this session, beside the .blend file, among the scenes' chosen
+    files and the sounds of this file; if it is nowhere, a file of that name at that place.
+    """
+    places = [full_path(place)] if place.startswith("//") else []
+    if bpy.data.filepath:
+        places.append(full_path("//" + Path(place).name))
+    places += [full_path(scene.mouthpiece.filepath) for scene in bpy.data.scenes if scene.mouthpiece.filepath]
+    places += [full_path(sound.filepath, sound.library) for sound in bpy.data.sounds if sound.filepath]
+    same = next((path for path in places if content and contents.of_file(path) == content), "")
+    same = same or contents.place_of(content)
+    named = (path for path in places if Path(path).name == Path(place).name and Path(path).is_file())
+    known = same or next(named, "")
+    if not known:
+        raise AudioError(f"'{Path(place).name}' is not found. Choose it under Sound, or put it beside this file.")
+    return known

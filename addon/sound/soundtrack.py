@@ -6,13 +6,13 @@ import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, MouthpieceError
 
 from ..keys import kept_takes
-from . import recordings, strips
+from . import decoder, recordings, strips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,11 @@ def heard(lines: Sequence[kept_takes.KeptLine], scene: bpy.types.Scene) -> tuple
         place = recording.placement
         if abs(place.origin - grid.origin) > 0.5 or abs(place.speed - grid.speed) > 1e-3:
             remarks.append(f"{line.label} was moved since it was animated. Animate it again, or the lips are off.")
-        found.append(TrackSound(recording, grid.first, grid.last))
+        # a strip that was trimmed since is heard as it is now
+        first = grid.first if place.left is None else max(grid.first, place.left)
+        last = grid.last if place.right is None else min(grid.last, place.right - 1)
+        if last >= first:
+            found.append(TrackSound(recording, first, last))
     return found, remarks
 
 
@@ -58,7 +62,11 @@ def _recording(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> recordings.
     kind, _, name = line.sound.partition(":")
     grid = line.frames()
     if kind == "file":
-        return None if name.lower().endswith(".npz") else recordings.from_file(name, scene, grid.origin)
+        if line.place.lower().endswith(".npz"):
+            return None
+        # 0.4.0 noted the full path
+        path = name if Path(name).is_file() else recordings.found(line.content, line.place)
+        return recordings.from_file(path, scene, grid.origin)
     if kind == "sound":
         block = next((block for block in bpy.data.sounds if block.name_full == name), None)
         return recordings.from_sound(block, scene, grid.origin)
@@ -78,28 +86,29 @@ def mixed(tracks: Sequence[TrackSound], fps: float, first: int, count: int) -> N
     length = round(count / fps * RATE)
     total = np.zeros((length, 1), np.float32)
     for track in tracks:
-        samples, rate = recordings.channels(track.recording)
-        if samples.shape[1] > 1 and total.shape[1] == 1:
-            total = np.repeat(total, 2, axis=1)
         place = track.recording.placement
         begin, end = (round((frame - first) / fps * RATE) for frame in (track.first, track.last + 1))
-        for start in range(max(begin, 0), min(end, length), _BLOCK):
-            moments = np.arange(start, min(start + _BLOCK, end, length)) / RATE
-            seconds = place.offset + (moments + (first - place.origin) / fps) * place.speed
-            total[start : start + len(moments)] += _read(samples[:, :2], seconds * rate)
+        with recordings.opened(track.recording) as sound:
+            if sound.channels > 1 and total.shape[1] == 1:
+                total = np.repeat(total, 2, axis=1)
+            for start in range(max(begin, 0), min(end, length), _BLOCK):
+                moments = np.arange(start, min(start + _BLOCK, end, length)) / RATE
+                seconds = place.offset + (moments + (first - place.origin) / fps) * place.speed
+                total[start : start + len(moments)] += _read(sound, seconds) * np.float32(track.recording.volume)
     return np.clip(total, -1.0, 1.0, out=total)
 
 
-def _read(samples: NDArray[np.float32], position: Any) -> NDArray[np.float32]:
-    """Return samples (N, C) at N fractional positions, interpolated linearly; silence beyond the ends."""
+def _read(sound: decoder.StreamedSound, seconds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the samples (N, 1 or 2) at ascending ``seconds`` (N,), interpolated linearly; silence beyond the ends."""
     import numpy as np
 
-    low = max(0, int(position[0]))
-    part = samples[low : max(low, int(position[-1])) + 2]
+    low = max(0, int(seconds[0]))
+    part = sound.native(low, max(low, int(seconds[-1])) + 2)[:, :2]
     if not len(part):
-        return np.zeros((len(position), samples.shape[1]), np.float32)
-    places = np.arange(low, low + len(part))
-    columns = [np.interp(position, places, part[:, c], left=0.0, right=0.0) for c in range(part.shape[1])]
+        return np.zeros((len(seconds), min(sound.channels, 2)), np.float32)
+    places = low * sound.rate + np.arange(len(part))
+    at = seconds * sound.rate
+    columns = [np.interp(at, places, part[:, c], left=0.0, right=0.0) for c in range(part.shape[1])]
     return np.stack(columns, axis=1).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ import bpy
 from mouthpiece.errors import AudioError
 
 from .. import compat
-from .recordings import Placement, Recording, content_of, true_fps
+from .recordings import Placement, Recording, content_of, pace, true_fps
+
+#: How many levels of strips have a volume that is heard, measured in Blender's mixdown: a sound and its own meta strip
+#: (5.2), not the meta strips around that.
+_LOUD = 2
 
 
 def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
@@ -35,15 +40,18 @@ def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
     raise AudioError(f"There is no sound strip in the sequencer of '{scene.name}'. Add one, or choose a file.")
 
 
-def from_strip(strip: Any, scene: bpy.types.Scene) -> Recording:
+def from_strip(strip: Any, scene: bpy.types.Scene, shown_in: bpy.types.Scene | None = None) -> Recording:
     """Return a strip's sound, placed as it is heard, with the strip's start, trims, sound offset and speed.
 
-    Raises AudioError if it cannot be heard, or changes its speed.
+    What is around it counts as well: meta strips, their handles and channels, volumes, and the time remapping of the
+    scene whose frames get keys (``shown_in``, or ``scene`` itself). Raises AudioError if it cannot be heard, or changes
+    its speed.
     """
     if strip.type != "SOUND":
         raise AudioError(f"The strip '{strip.name}' is not a sound ({strip.type.title()}). Choose a sound strip.")
-    if _is_muted(strip, scene):
-        raise AudioError(f"The strip '{strip.name}' is muted. Unmute the strip and its channel, or choose another.")
+    around = [strip, *metas_of(strip)]
+    for one in around:
+        _check_heard(one, strip, scene)
     if strip.sound is None:
         raise AudioError(f"The strip '{strip.name}' has lost its sound. Choose another strip.")
     path, packed = content_of(strip.sound)
@@ -54,17 +62,51 @@ def from_strip(strip: Any, scene: bpy.types.Scene) -> Recording:
     origin, offset = times.left - times.hidden - times.trim_start + strip.sound_offset * fps, 0.0
     if speed != 1.0 and not compat.retimed_skip_is_scaled():
         origin, offset = origin + times.trim_start, times.trim_start / fps
-    place = Placement(fps, origin, offset, speed, times.left, times.right)
-    return Recording(f"strip:{scene.name}/{strip.name}", f"'{strip.name}'", path, place, packed)
+    edges = [compat.strip_times(one) for one in around]
+    left, right = max(edge.left for edge in edges), min(edge.right for edge in edges)
+    if right <= left:
+        raise AudioError(
+            f"Nothing of the strip '{strip.name}' is heard: the meta strip '{around[1].name}' is cut before or after "
+            "it. Drag its handles apart."
+        )
+    place = Placement(fps, origin, offset, speed, left, right).remapped(pace(shown_in or scene))
+    volume = math.prod(_volume(one, scene) for one in around[:_LOUD])
+    return Recording(f"strip:{scene.name}/{strip.name}", f"'{strip.name}'", path, place, packed, volume)
 
 
-def _is_muted(strip: Any, scene: bpy.types.Scene) -> bool:
-    """Return whether the strip, a meta strip around it, or its channel is muted."""
-    parent = strip.parent_meta()
-    if strip.mute or (parent is not None and parent.mute):
-        return True
-    channels = scene.sequence_editor.channels if parent is None else parent.channels
-    return bool(channels[strip.channel].mute)
+def metas_of(strip: Any) -> list[Any]:
+    """Return the meta strips that a strip is in, the innermost first."""
+    found = []
+    while (strip := strip.parent_meta()) is not None:
+        found.append(strip)
+    return found
+
+
+def _check_heard(one: Any, strip: Any, scene: bpy.types.Scene) -> None:
+    """Raise AudioError if a strip, or a meta strip ``one`` around it, is muted, or silent throughout."""
+    parent = one.parent_meta()
+    channel = (scene.sequence_editor if parent is None else parent).channels[one.channel]
+    what = f"The strip '{strip.name}'" if one == strip else f"The meta strip '{one.name}' around '{strip.name}'"
+    if one.mute:
+        raise AudioError(f"{what} is muted. Unmute it, or choose another strip.")
+    if channel.mute:
+        raise AudioError(
+            f"{what} is on the muted channel '{channel.name}'. Unmute the channel, or choose another strip."
+        )
+    if one in [strip, *metas_of(strip)][:_LOUD] and _volume(one, scene) <= 0:
+        raise AudioError(f"{what} is silent: its volume is 0. Turn it up, or choose another strip.")
+
+
+def _volume(strip: Any, scene: bpy.types.Scene) -> float:
+    """Return the volume of a strip, the greatest if it is animated; 1 if it has none, as meta strips in 4.5."""
+    if not hasattr(strip, "volume"):
+        return 1.0
+    path = strip.path_from_id("volume")
+    curve = next((curve for curve in compat.fcurves_of(scene) if curve.data_path == path and not curve.mute), None)
+    if curve is None:
+        return float(strip.volume)
+    times = compat.strip_times(strip)
+    return max(float(curve.evaluate(frame)) for frame in range(times.left, max(times.right, times.left + 1)))
 
 
 def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None, scene: bpy.types.Scene) -> float:

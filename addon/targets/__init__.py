@@ -5,7 +5,7 @@ A target is a snapshot that holds names and numbers only, so it can be kept whil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -15,7 +15,7 @@ import bpy
 from mouthpiece.errors import RigError
 from mouthpiece.retarget.coverage import Coverage, part_named
 
-from ..keys.channels import Part, Written
+from ..keys.channels import Line, Part, Written
 from ..keys.drawings import Drawings
 
 if TYPE_CHECKING:
@@ -110,8 +110,21 @@ class DrawnTarget(Target, Protocol):
         ...
 
     @classmethod
-    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Remove all of them and restore what was there before; ``undo`` gets callbacks that revert it."""
+    def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
+        """Return the lines that are drawn in the data-block, interludes among them."""
+        ...
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+        """Remove all of them, or those of some ``sounds``, and restore what was there before.
+
+        ``undo`` gets callbacks that revert it.
+        """
+        ...
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note the line of the sound ``before`` under ``now``; ``undo`` gets callbacks that revert it."""
         ...
 
 
@@ -135,6 +148,10 @@ _ROWS: Final = {
     ),
     "PICTURE": _KindRow(6, "picture_rig", "PictureTarget", "Picture", "An image on a mesh over its landmarks"),
     "PORTRAIT": _KindRow(8, "portrait", "PortraitTarget", "Portrait", "A picture whose frames are rendered"),
+    "EYEBALL": _KindRow(9, "eyeball", "EyeballTarget", "Eyeball", "An object in a face that turns with the gaze"),
+    "LOWER_TEETH": _KindRow(
+        10, "lower_teeth", "LowerTeethTarget", "Lower Teeth", "An object in a face that follows the jaw"
+    ),
     "HEAD": _KindRow(7, "head", "HeadTarget", "Head", "A bone or an object that turns with the head"),
 }  # fmt: skip
 #: Kinds tried for an object of each type, in this order; if all fail, the error of the first one is raised.
@@ -160,6 +177,8 @@ _WAYS_OUT: Final = {
     "CHART": "Tick at least two shapes that have a drawing under Mouth Chart, or choose another target.",
     "PICTURE": "Make the picture rig again.",
     "PORTRAIT": "Add the portrait again.",
+    "EYEBALL": "Click the face.",
+    "LOWER_TEETH": "Click the face.",
     "HEAD": "Click the face.",
 }  # fmt: skip
 #: Kinds that claim the objects made for them: a :class:`ClaimingTarget` each.

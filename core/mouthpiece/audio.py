@@ -42,8 +42,16 @@ class Source(Protocol):
         """What to call it in a message."""
         ...
 
-    def blocks(self) -> Iterator[Array]:
-        """Yield consecutive mono samples at 16 kHz; every call begins at the start of the sound."""
+    @property
+    def content(self) -> str:
+        """SHA-256 of what the sound is, by which what was made of it is found again; empty if that is not wanted."""
+        ...
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
+        """Yield consecutive mono samples at 16 kHz from the second ``start`` on, to the end or the second ``stop``.
+
+        Only that part is decoded. Nothing is yielded if the sound ends before it.
+        """
         ...
 
 
@@ -59,11 +67,14 @@ class Audio:
         Samples per second.
     label : str
         What to call it in a message.
+    content : str
+        SHA-256 of what the sound is; empty if nothing made of it shall be kept for the session.
     """
 
     samples: Array
     rate: int
     label: str = "The sound"
+    content: str = ""
 
     def __post_init__(self) -> None:
         """Check that the samples are sound.
@@ -87,15 +98,19 @@ class Audio:
         """Duration in seconds."""
         return len(self.samples) / self.rate
 
-    def blocks(self) -> Iterator[Array]:
-        """Yield the sound as 16 kHz mono blocks."""
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
+        """Yield the sound, or its seconds ``start`` to ``stop``, as 16 kHz mono blocks."""
+        heard = self.samples[start * self.rate : None if stop is None else stop * self.rate]
         step = self.rate * BLOCK_SECONDS
-        pieces = (self.samples[start : start + step] for start in range(0, len(self.samples), step))
-        return resample_blocks(pieces, len(self.samples), self.rate)
+        pieces = (heard[begin : begin + step] for begin in range(0, len(heard), step))
+        return resample_blocks(pieces, len(heard), self.rate)
 
 
 class SoundFile:
     """A sound file, decoded block by block."""
+
+    #: What is made of it is written to files, and not kept in memory as well.
+    content = ""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open ``path`` briefly to check that it is a sound file.
@@ -124,22 +139,33 @@ class SoundFile:
         """Duration in seconds."""
         return self.frames / self.rate
 
-    def channels(self) -> Iterator[Array]:
-        """Yield the channels (N, C) at the file's own rate, a block at a time.
+    def channels(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
+        """Yield the channels (N, C) at the file's own rate, a block at a time, from second ``start`` to ``stop``.
 
         Raises
         ------
         AudioError
             If decoding fails half-way, the file ends early or holds values that are not numbers.
         """
+        first, last = start * self.rate, self.frames if stop is None else min(stop * self.rate, self.frames)
         if self._decoded is not None:
-            yield self._decoded.samples[:, None]
+            yield self._decoded.samples[first:last, None]
+            return
+        if first >= last:
             return
         library = _soundfile()
-        count = 0
+        count = first
         try:
             with library.SoundFile(self.path) as stream:
-                while len(block := stream.read(self.rate * BLOCK_SECONDS, dtype="float32", always_2d=True)):
+                if first:
+                    stream.seek(first)
+                while count < last or stop is None:
+                    step = self.rate * BLOCK_SECONDS
+                    block = stream.read(
+                        step if stop is None else min(step, last - count), dtype="float32", always_2d=True
+                    )
+                    if not len(block):
+                        break
                     _check_finite(block, self.label)
                     count += len(block)
                     yield block
@@ -147,20 +173,21 @@ class SoundFile:
             raise AudioError(
                 f"{self.label} is damaged after {count / self.rate:.1f} s ({error}). Export the sound again."
             ) from error
-        if count < self.frames:
+        if count < last:
             raise AudioError(
                 f"{self.label} ends early: {count / self.rate:.1f} of {self.seconds:.1f} s can be read. "
                 "Export or copy the sound again."
             )
 
-    def mono(self) -> Iterator[Array]:
-        """Yield the mean of the channels at the file's own rate, a block at a time; errors as :meth:`channels`."""
-        for block in self.channels():
+    def mono(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
+        """Yield the mean of the channels at the file's own rate; parts and errors as for :meth:`channels`."""
+        for block in self.channels(start, stop):
             yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
 
-    def blocks(self) -> Iterator[Array]:
-        """Yield the sound as 16 kHz mono blocks."""
-        return resample_blocks(self.mono(), self.frames, self.rate)
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
+        """Yield the sound, or its seconds ``start`` to ``stop``, as 16 kHz mono blocks."""
+        last = self.frames if stop is None else min(stop * self.rate, self.frames)
+        return resample_blocks(self.mono(start, stop), max(0, last - start * self.rate), self.rate)
 
 
 def load(path: str | os.PathLike[str]) -> Audio:

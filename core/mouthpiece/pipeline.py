@@ -1,14 +1,17 @@
 """Makes a performance from a sound; only this file knows the order of the steps.
 
 ``steps`` is ``animate`` as a generator: it yields :class:`Progress` and :class:`Warned` while it works and the
-:class:`~mouthpiece.performance.Performance` last; closing it cancels. Apart from the result, memory does not grow with
-the length of the sound if the source streams (:class:`~mouthpiece.audio.SoundFile`).
+:class:`~mouthpiece.performance.Performance` last; closing it cancels. ``excerpt_steps`` does the same for a part of a
+sound. Whatever part is asked for, the face does the same at the same second: a sound of up to three minutes is always
+heard whole, a longer one in chapters (:mod:`.chapters`), of which only those needed are decoded. Apart from the result,
+memory does not grow with the length of the sound.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Generator, Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from . import styles
-from .audio import Source
+from . import chapters, styles
+from .audio import Audio, Source
+from .chapters import Piece
 from .curves import sample
 from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
@@ -27,6 +31,7 @@ from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
 from .motion import eyes, head, living, prosody, rest
 from .performance import Performance
+from .recent_takes import recent
 from .speaker import voice_print
 from .styles import Style
 
@@ -38,6 +43,11 @@ Array = NDArray[np.float32]
 
 #: Least and greatest frame rate of a take, frames per second.
 FPS_LIMITS: Final = (1.0, 240.0)
+#: Seconds of motion before and after a part that belong to an excerpt: a dial moves motion by up to five.
+MARGIN: Final = 6
+#: Number of the piece that is a sound heard whole, and a frame that no sound reaches.
+_WHOLE: Final = -1
+_ENDLESS: Final = 1 << 40
 #: Share of samples at full scale from which a sound counts as clipped.
 _CLIPPED_SHARE: Final = 0.002
 
@@ -211,6 +221,25 @@ def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Pr
     yield offsets, arkit
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Excerpt:
+    """What a face does in a part of a sound, and a little before and after it.
+
+    Attributes
+    ----------
+    performance : Performance
+        Its time 0 is the second ``begin`` of the sound.
+    begin : float
+        Second of the sound.
+    seconds : float
+        Length of the sound as far as it was heard: all of it if the part reaches its end.
+    """
+
+    performance: Performance
+    begin: float
+    seconds: float
+
+
 def steps(
     source: Source, options: Options | None = None, models: Path | None = None
 ) -> Iterator[Progress | Warned | Performance]:
@@ -230,22 +259,162 @@ def steps(
     MouthpieceError
         If the sound cannot be used or a network is damaged.
     """
-    options = options or Options()
+    for item in excerpt_steps(source, None, options, models):
+        yield item.performance if isinstance(item, Excerpt) else item
+
+
+def excerpt_steps(
+    source: Source,
+    part: tuple[float, float] | None = None,
+    options: Options | None = None,
+    models: Path | None = None,
+) -> Iterator[Progress | Warned | Excerpt]:
+    """Yield progress and warnings, and last what a face does in a part of ``source``.
+
+    Parameters
+    ----------
+    source
+        The sound. What is inferred of one with a ``content`` is kept in memory for the session (within bounds), so that
+        another part of it, or the same again, is there at once.
+    part : (float, float) or None
+        First and last second; None for the whole sound. The excerpt has :data:`MARGIN` seconds more on either side, as
+        far as there is sound.
+    options, models
+        As for :func:`steps`.
+
+    Raises
+    ------
+    MouthpieceError
+        If the sound cannot be used, ends before the part, or a network is damaged.
+    """
     yield Progress(0.0, "Reading the sound")
-    heard = survey(source)
-    yield from _remarks(source, heard)
-    yield Progress(0.1, "Listening")
-    networks = Networks.find(models)
+    work = _Work(source, options or Options(), Networks.find(models))
+    whole = work.known(_WHOLE)
+    if whole is None:
+        if work.knows_a_chapter(part) or len(_read(source, chapters.WHOLE, chapters.WHOLE + 1)):
+            yield from _chaptered(work, part)
+            return
+        samples = _read(source)
+        if not len(samples):
+            raise AudioError(f"{source.label} is empty: it holds no samples. Choose another sound.")
+        audio = Audio(samples, RATE, source.label)
+        whole = yield from _inferred(work, _WHOLE, audio, survey(audio), (0.0, 1.0))
+    yield from _remarks(source.label, round(whole.end * RATE), whole.clipped, whole.silent)
+    first, stop = _frames(part, work.options.fps)
+    take = whole.performance if part is None else chapters.part(whole, first, stop)
+    yield Excerpt(take, first / work.options.fps, whole.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A sound with all that decides what a face does in it, and what of it was inferred in this session."""
+
+    source: Source
+    options: Options
+    networks: Networks
+
+    def _key(self, number: int) -> Hashable:
+        return self.source.content, self.options, tuple(sorted(self.networks.hashes().items())), number
+
+    def known(self, number: int) -> Piece | None:
+        """Return a chapter, or the piece :data:`_WHOLE`, if it is known."""
+        return recent.get(self._key(number)) if self.source.content else None
+
+    def knows_a_chapter(self, part: tuple[float, float] | None) -> bool:
+        """Return whether a chapter is known that a part needs: then the sound is one of chapters."""
+        first, stop = _frames(part or (0.0, 0.0), self.options.fps)
+        needed = chapters.needed(first / self.options.fps, stop / self.options.fps)
+        return any(self.known(number) is not None for number in needed)
+
+    def keep(self, number: int, piece: Piece) -> None:
+        """Keep a piece for the session."""
+        if self.source.content:
+            recent.put(self._key(number), piece)
+
+
+def _read(source: Source, start: int = 0, stop: int | None = None) -> Array:
+    """Return samples at 16 kHz of the seconds ``start`` to ``stop``; none if the sound ends before."""
+    return np.concatenate([np.zeros(0, np.float32), *source.blocks(start, stop)])
+
+
+def _frames(part: tuple[float, float] | None, fps: float) -> tuple[int, int]:
+    """Return the frames, the last excluded, of a part and what is around it; of the whole sound without end."""
+    if part is None:
+        return 0, _ENDLESS
+    first, last = part[0] - MARGIN, part[1] + MARGIN
+    return max(0, math.floor(first * fps)), max(0, math.floor(last * fps)) + 1
+
+
+def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progress | Warned | Excerpt]:
+    """Yield what :func:`excerpt_steps` does, of a sound that is heard in chapters."""
+    fps, label = work.options.fps, work.source.label
+    first, stop = _frames(part, fps)
+    heard: Survey | None = None
+    numbers: Iterable[int] = chapters.needed(first / fps, stop / fps) if part is not None else ()
+    if part is None:
+        heard = survey(work.source)
+        stop = math.ceil(heard.frames / FRAME_RATE * fps - 1e-6)
+        numbers = chapters.all_of(heard.samples / RATE)
+        yield from _remarks(label, heard.samples, heard.clipped, speech_rms(heard.rms) <= 0)
+    numbers = list(numbers)
+    joined, pieces = chapters.Joined(first, stop), list[Piece]()
+    for done, number in enumerate(numbers):
+        piece = work.known(number)
+        if piece is None:
+            piece = yield from _chapter(work, number, (done / len(numbers), (done + 1) / len(numbers)))
+        if piece is None:
+            break
+        joined.add(number, piece)
+        pieces = [piece] if part is None else [*pieces, piece]
+        if piece.is_last:
+            break
+    if not joined.count:
+        raise AudioError(f"{label} ends before the part that is to be spoken. Choose an earlier part of it.")
+    if heard is None:
+        clipped = max(piece.clipped for piece in pieces)
+        yield from _remarks(label, chapters.WHOLE * RATE, clipped, all(piece.silent for piece in pieces), "here")
+    take = joined.performance("" if heard is None else heard.sha256)
+    yield Excerpt(take, joined.first / fps, pieces[-1].end)
+
+
+def _chapter(work: _Work, number: int, share: tuple[float, float]) -> Generator[Progress | Warned, None, Piece | None]:
+    """Yield progress, within ``share`` of all work, and return a chapter; None if the sound has no such chapter."""
+    start, stop = chapters.stretch(number)
+    samples = _read(work.source, start, stop)
+    end = start + len(samples) / RATE
+    if not len(samples) or not chapters.is_there(number, end):
+        return None
+    audio = Audio(samples, RATE, work.source.label)
+    return (yield from _inferred(work, number, audio, survey(audio), share, start))
+
+
+def _inferred(
+    work: _Work, number: int, audio: Audio, heard: Survey, share: tuple[float, float], start: int = 0
+) -> Generator[Progress | Warned, None, Piece]:
+    """Yield progress, within ``share`` of all work, and return what a face does in a sound heard in one piece.
+
+    ``start`` is the second of the whole sound at which ``audio`` begins.
+    """
+    low, high = share
+    networks, options, fps = work.networks, work.options, work.options.fps
+    yield Progress(low + 0.1 * (high - low), "Listening")
     offsets = arkit = np.zeros(0, np.float32)
-    for item in articulate(source, heard, networks):
+    for item in articulate(audio, heard, networks):
         if isinstance(item, Progress):
-            yield Progress(0.1 + 0.8 * item.fraction, item.message)
+            yield Progress(low + (0.1 + 0.8 * item.fraction) * (high - low), item.message)
         else:
             offsets, arkit = item
-    yield Progress(0.92, "Bringing the face to life")
+    yield Progress(low + 0.92 * (high - low), "Bringing the face to life")
     rest.rest_mouth(offsets, arkit, rest.mouth_gate(heard.rms, heard.frames))
-    style = options.style or _style(source, heard, networks)
-    yield perform(offsets, arkit, heard, replace(options, style=style), networks)
+    styled = replace(options, style=options.style or _style(audio, heard, networks))
+    first = math.ceil(start * fps - 1e-6)
+    rng = np.random.default_rng(options.seed if number == _WHOLE else (options.seed, number))
+    take = perform(offsets, arkit, heard, styled, networks, rng, first / fps - start)
+    end = start + heard.samples / RATE
+    last = number == _WHOLE or not chapters.is_there(number + 1, end)
+    piece = Piece(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0)
+    work.keep(number, piece)
+    return piece
 
 
 def style_of(source: Source, models: Path | None = None) -> Style:
@@ -277,13 +446,16 @@ def animate(source: Source, options: Options | None = None, models: Path | None 
     return result
 
 
-def _remarks(source: Source, heard: Survey) -> Iterator[Warned]:
-    if speech_rms(heard.rms) <= 0:
-        yield Warned(f"{source.label} is silent from end to end: the face rests, breathes and blinks.")
-    if heard.clipped > _CLIPPED_SHARE:
-        yield Warned(f"{source.label} is clipped ({heard.clipped:.1%} of it at full scale): lips may be less precise.")
-    if heard.samples < RATE // 5:
-        yield Warned(f"{source.label} lasts {heard.samples / RATE * 1000:.0f} ms: too short to hear words in.")
+def _remarks(
+    label: str, samples: int, clipped: float, silent: bool, where: str = "from end to end"
+) -> Iterator[Warned]:
+    """Yield warnings about a sound, or about the part of it that is heard, of so many samples at 16 kHz."""
+    if silent:
+        yield Warned(f"{label} is silent {where}: the face rests, breathes and blinks.")
+    if clipped > _CLIPPED_SHARE:
+        yield Warned(f"{label} is clipped ({clipped:.1%} of it at full scale): lips may be less precise.")
+    if samples < RATE // 5:
+        yield Warned(f"{label} lasts {samples / RATE * 1000:.0f} ms: too short to hear words in.")
 
 
 #: Where the motion of the parts besides the mouth comes from, for the take's options.
@@ -306,7 +478,15 @@ def rhythm_of(heard: Survey) -> Rhythm:
     return Rhythm(activity, states, head.rhythm_features(activity, decibels, states))
 
 
-def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, networks: Networks) -> Performance:
+def perform(
+    offsets: Array,
+    arkit: Array,
+    heard: Survey,
+    options: Options,
+    networks: Networks,
+    rng: np.random.Generator,
+    lead: float = 0.0,
+) -> Performance:
     """Return the take: the mouth at the wanted frame rate, with head, blinks, gaze, brows and style added.
 
     Parameters
@@ -321,14 +501,17 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
         Frame rate, seed and style.
     networks
         The networks that make the take.
+    rng
+        Source of all that is random.
+    lead : float
+        Seconds, less than a frame, by which the first frame comes after the beginning of the sound.
     """
     rhythm = rhythm_of(heard)
     activity, states = rhythm.activity, rhythm.states
     style = options.style or styles.Style()
     fps = options.fps
     if fps != FRAME_RATE:
-        offsets, arkit, activity = (_at(fps, heard.frames, track) for track in (offsets, arkit, activity))
-    rng = np.random.default_rng(options.seed)
+        offsets, arkit, activity = (_at(fps, heard.frames, lead, track) for track in (offsets, arkit, activity))
     tilt = style.amplitude, style.quickness
     swayed = head.sway(rhythm.features, tilt, networks.head.open(), rng)
     turned, manner = (head.at(motion, len(activity), fps) for motion in swayed)
@@ -361,7 +544,7 @@ def perform(offsets: Array, arkit: Array, heard: Survey, options: Options, netwo
     )
 
 
-def _at(fps: float, frames: int, track: Array) -> Array:
-    """Return ``track``, sampled at 25 Hz over ``frames`` frames, at ``fps`` to the end of its last frame."""
-    times = np.arange(max(1, int(np.ceil(frames / FRAME_RATE * fps - 1e-6)))) / fps
+def _at(fps: float, frames: int, lead: float, track: Array) -> Array:
+    """Return ``track``, sampled at 25 Hz over ``frames`` frames, at ``fps`` from ``lead`` seconds to its end."""
+    times = lead + np.arange(max(1, int(np.ceil((frames / FRAME_RATE - lead) * fps - 1e-6)))) / fps
     return sample(track, FRAME_RATE, times).astype(np.float32)

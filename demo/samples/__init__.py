@@ -105,10 +105,10 @@ def camera(centre: Sequence[float], height: float, side: float = 0.16, above: fl
     return obj
 
 
-def head_bone(armature: bpy.types.Object, bone: str = "head") -> None:
-    """Choose the bone that turns with the head, as under *Head* in the panel."""
-    settings = bpy.context.scene.mouthpiece
-    settings.head, settings.armature, settings.bone = "BONE", armature, bone
+def head_bone(character: bpy.types.Object, armature: bpy.types.Object, bone: str = "head") -> None:
+    """Choose the bone that turns with a character's head, as under *Head Motion* in the panel."""
+    head = character.mouthpiece_head
+    head.turns, head.armature, head.bone = "BONE", armature, bone
 
 
 def import_rig(path: Path) -> list[Any]:

@@ -54,7 +54,7 @@ def build() -> str:
         _eye(rig, side, sign)
         _brow(rig, side, sign)
     _trimmings(rig)
-    head_bone(rig)
+    head_bone(rig, rig)
     studio()
     camera((0.0, 0.0, -0.08), 3.1, side=0.22, above=0.04)
     bpy.context.view_layer.objects.active = rig

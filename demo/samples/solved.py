@@ -23,7 +23,7 @@ def build() -> str:
     bpy.ops.mouthpiece.propose_pins()
     smooth = head.modifiers.new("Subdivision", "SUBSURF")
     smooth.levels = smooth.render_levels = 1
-    head_bone(head.parent)
+    head_bone(head, head.parent)
     studio()
     camera((0.0, -0.06, 0.15), 0.32)
     return head.name

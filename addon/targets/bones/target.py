@@ -94,6 +94,12 @@ class BonesTarget:
             float(saved.get("eye_distance", 0.0)),
         )
 
+    @classmethod
+    def scope(cls, saved: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return with what the ids of the channels begin that a saved target has."""
+        bones = (bpy.utils.escape_identifier(str(link["bone"])) for link in saved["links"])
+        return tuple(f'pose.bones["{bone}"].' for bone in bones)
+
     def summary(self) -> str:
         """Return one line of text on how the mapping fits."""
         from mouthpiece.retarget.bones.mapping import BoneMatch

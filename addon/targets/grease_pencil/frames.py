@@ -28,6 +28,11 @@ def table(layer: Any) -> dict[int, Any]:
     return {frame.frame_number: frame for frame in layer.frames if frame.drawing is not None}
 
 
+def kind_of(layer: Any, number: int) -> str:
+    """Return the type of the key on a frame of a layer that has a drawing."""
+    return str(next(frame.keyframe_type for frame in layer.frames if frame.frame_number == number))
+
+
 def checksum(drawing: Any) -> int:
     """Return a CRC-32 of a drawing's points and of the names and sizes of its attributes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
-from ...keys.channels import Written
+from ...keys.channels import Line, Written
 from .. import Driven, find_object
 from . import handles, ledgers, mouth_check, planes, written_lines
 from . import settings as drawing_settings
@@ -96,10 +96,27 @@ class StrokesTarget:
         return ledgers.PROPERTY in owner
 
     @classmethod
-    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Remove all drawings that Mouthpiece made."""
+    def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
+        """Return the lines that are drawn."""
+        return [Line(line.sound, line.first, line.last) for line in ledgers.read(owner).lines]
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+        """Remove the drawings that Mouthpiece made, all or those of some lines."""
         users = [obj for obj in bpy.data.objects if obj.data == owner]
-        return written_lines.erase(owner, any(obj.mouthpiece_strokes.own == "WARP" for obj in users), undo)
+        warp_own = any(obj.mouthpiece_strokes.own == "WARP" for obj in users)
+        if sounds is None:
+            return written_lines.erase(owner, warp_own, undo)
+        return written_lines.erase_lines(owner, sounds, warp_own, undo)
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note a line under another sound."""
+        undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+        ledger = ledgers.read(owner)
+        for line in ledger.lines:
+            line.sound = now if line.sound == before else line.sound
+        ledgers.write(owner, ledger)
 
 
 def shown(obj: bpy.types.Object, performance: Performance, grid: FrameGrid, strength: float) -> tuple[Show, int]:

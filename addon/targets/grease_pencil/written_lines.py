@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,18 @@ class FaceDrawings:
         reason = not_drawable(find_object(self.object_name))
         if reason:
             raise RigError(reason)
+
+    def room(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return the frames that may be drawn on without touching drawings of the user's: none if some are within."""
+        ledger, own = ledger_of(self.owner), set[int]()
+        for layer, _ in drawing_settings.parts_of(find_object(self.object_name)):
+            own |= set(layer_plan.Sources(layer, ledger).between(first, last))
+        own.discard(first)
+        began = any(
+            first in layer_plan.Sources(layer, ledger).own
+            for layer, _ in drawing_settings.parts_of(find_object(self.object_name))
+        )
+        return None if own or first + began > last else (first + began, last)
 
     def write(self, line: Line, undo: ExitStack) -> Written:
         """Replace the drawings that ``line`` had; ``undo`` gets callbacks that revert it."""
@@ -178,16 +191,16 @@ def _resume_own(owner: Any, ledger: ledgers.DrawingLedger, undo: ExitStack) -> N
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        for drawn in ledger.lines:
-            frame = drawn.last + 1
-            sources = layer_plan.Sources(layer, ledger)
+        sources, present = layer_plan.Sources(layer, ledger), set(frames.table(layer))
+        ends = sorted({drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)} - present)
+        for frame in ends:
             source = sources.at(frame)
-            if not drawn.layers.get(name) or frame in frames.table(layer) or source is None:
+            if source is None:
                 continue
             place = sources.places[source]
-            frames.repeat(layer, place, frame, frames.table(layer)[place].keyframe_type)
+            made = frames.repeat(layer, place, frame, frames.kind_of(layer, place))
             undo.callback(layer.frames.remove, frame)
-            ledger.ends.setdefault(name, {})[frame] = frames.checksum(frames.table(layer)[frame].drawing)
+            ledger.ends.setdefault(name, {})[frame] = frames.checksum(made.drawing)
 
 
 def _remarks(plans: list[layer_plan.LayerPlan], warp_own: bool) -> list[str]:
@@ -213,6 +226,37 @@ def _remarks(plans: list[layer_plan.LayerPlan], warp_own: bool) -> list[str]:
     if aside:
         remarks.append(f"Drawings of yours were laid aside until the take is removed: {_places(aside)}.")
     return remarks
+
+
+def erase_lines(owner: Any, sounds: Collection[str], warp_own: bool, undo: ExitStack) -> Written:
+    """Remove some lines from a Grease Pencil, but not from locked layers.
+
+    Drawings of them that were edited stay, and are the user's own.
+    """
+    ledger = ledger_of(owner)
+    undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+    written, locked = Written(), set[str]()
+    for name in sorted(ledger.layer_names()):
+        layer = owner.layers.get(name)
+        if layer is None:
+            continue
+        if is_locked(layer):
+            locked.add(name)
+            continue
+        plan = layer_plan.plan_off(layer, ledger, set(sounds), warp_own)
+        layer_plan.carry_out(plan, undo)
+        written.keys += len(plan.remove - plan.sources.ends)
+        ledger.ends[name] = {}
+        stashed = ledger.aside.get(name, {})
+        ledger.aside[name] = {frame: place for frame, place in stashed.items() if frame not in plan.back}
+    for line in ledger.lines:
+        if line.sound in sounds:
+            line.layers = {name: rows for name, rows in line.layers.items() if name in locked and rows}
+    ledger.lines = [line for line in ledger.lines if line.sound not in sounds or line.layers]
+    _resume_own(owner, ledger, undo)
+    ledgers.write(owner, ledger)
+    owner.update_tag()
+    return written
 
 
 def _places(rows: dict[str, list[int]]) -> str:

@@ -15,7 +15,7 @@ from ..bones.target import mapped
 from ..shape_keys.target import editable_keys, table_of
 
 #: Distance of the outer eye corners over that of the eyes' centres, and over the width of a head with ears.
-_OUTER_OVER_CENTRES: Final = 1.43
+OUTER_OVER_CENTRES: Final = 1.43
 _OUTER_OVER_WIDTH: Final = 0.5
 
 
@@ -32,9 +32,9 @@ def measured_eye_distance(obj: bpy.types.Object) -> float:
     except RigError:
         blinks = []
     if all(blinks) and len(set(blinks)) == 2:
-        left, right = (_moved_centre(key, names[0]) for names in blinks)
+        left, right = (moved_centre(key, names[0]) for names in blinks)
         if left is not None and right is not None:
-            return (left - right).length * scale_of(obj.matrix_world) * _OUTER_OVER_CENTRES
+            return (left - right).length * scale_of(obj.matrix_world) * OUTER_OVER_CENTRES
     return obj.dimensions[0] * _OUTER_OVER_WIDTH
 
 
@@ -49,7 +49,7 @@ def _between_bones(rig: bpy.types.Object) -> float:
     return found.eye_distance * scale_of(rig.matrix_world)
 
 
-def _moved_centre(key: bpy.types.Key, name: str) -> Vector | None:
+def moved_centre(key: bpy.types.Key, name: str) -> Vector | None:
     """Return the mean position of a shape key's vertices, weighted by how far it moves them; None if it moves none."""
     block = key.key_blocks[name]
     basis, moved = (np.zeros(3 * len(block.data), np.float32) for _ in range(2))

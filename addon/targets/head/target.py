@@ -8,7 +8,7 @@ motion is added to the pose that was there before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Rotation from performance axes to those of a character that looks along -Y.
 AXES: Final = Matrix(((1, 0, 0), (0, 0, 1), (0, -1, 0)))
 #: Fields that are saved with a line.
-_SAVED: Final = ("object_name", "strength", "bone", "eye_distance")
+_SAVED: Final = ("object_name", "strength", "bone", "eye_distance", "pivot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class HeadTarget:
     """A bone that turns with the head, or, if ``bone`` is empty, an object's delta transform.
 
     ``eye_distance`` is the distance of the outer eye corners in world units; with 0 the head turns but does not shift.
+    ``pivot`` is the point an object turns about, in its own space; None for its origin. A bone turns about its head.
     """
 
     kind: ClassVar[str] = "HEAD"
@@ -45,13 +46,20 @@ class HeadTarget:
     bone: str = ""
     strength: float = 1.0
     eye_distance: float = 0.0
+    pivot: tuple[float, float, float] | None = None
 
     @classmethod
-    def of(cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0) -> Self:
+    def of(
+        cls, obj: bpy.types.Object | None, strength: float = 1.0, bone: str = "", eye_distance: float = 0.0,
+        pivot: Sequence[float] | None = None,
+    ) -> Self:  # fmt: skip
         """Return the target; raises RigError if the bone is missing, or may not be edited or turned."""
         if obj is None:
-            raise RigError("No head is chosen. Pick an armature and a bone, or an object, or set Head to None.")
-        target = cls(obj.name, bone, strength, eye_distance)
+            raise RigError(
+                "No head is chosen. Under Head Motion, pick an armature and a bone, or an object, or set Turns to None."
+            )
+        place = None if pivot is None or bone else (float(pivot[0]), float(pivot[1]), float(pivot[2]))
+        target = cls(obj.name, bone, strength, eye_distance, place)
         target._joint()
         return target
 
@@ -64,18 +72,19 @@ class HeadTarget:
         joint = self._joint()
         motion = head_curves(performance, grid, self.strength).values
         left, right = np.array(joint.left @ AXES), np.array(AXES.transposed() @ joint.right)
-        turns = left @ rotation_matrices(motion[:, :3]) @ right
-        channels, rows, warnings = joint.rotation_channels(turns)
-        if self.eye_distance:
+        turned = rotation_matrices(motion[:, :3])
+        channels, rows, warnings = joint.rotation_channels(left @ turned @ right)
+        if self.eye_distance or self.pivot is not None:
             step = self.eye_distance / joint.scale
-            shifts = [joint.left @ (AXES @ Vector(move)) * step for move in motion[:, 3:].tolist()]
+            moved = motion[:, 3:] * step @ np.array(AXES).T + self._held(joint, turned)
+            shifts = [joint.left @ Vector(move) for move in moved.tolist()]
             more, extra, remarks = joint.location_channels(shifts)
             channels, rows, warnings = (
                 channels + more,
                 [a + b for a, b in zip(rows, extra, strict=True)],
                 warnings + remarks,
             )
-        values = np.array(rows, np.float32).reshape(len(turns), len(channels))
+        values = np.array(rows, np.float32).reshape(len(turned), len(channels))
         curves = Curves(tuple(channel.name for channel in channels), grid.frames, values)
         return Driven((Part(joint.owner, tuple(channels), curves),), {}, warnings)
 
@@ -86,7 +95,13 @@ class HeadTarget:
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target for the object that was saved."""
-        return cls.of(find_object(saved["object_name"]), **{name: saved[name] for name in _SAVED[1:]})
+        return cls.of(find_object(saved["object_name"]), **{name: saved[name] for name in _SAVED[1:] if name in saved})
+
+    @classmethod
+    def scope(cls, saved: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return with what the ids of the channels begin that a saved target has."""
+        bone = bpy.utils.escape_identifier(str(saved.get("bone", "")))
+        return (f'pose.bones["{bone}"].',) if bone else ("delta_",)
 
     def summary(self) -> str:
         """Return which bone or object turns."""
@@ -103,6 +118,14 @@ class HeadTarget:
         """Return the object, which also holds the animation of its bones."""
         return [obj]
 
+    def _held(self, joint: Joint, turned: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the shifts (F, 3) in character space that hold the pivot in its place while the object turns."""
+        if self.pivot is None:
+            return np.zeros((len(turned), 3))
+        place = np.array(joint.size) * np.array(self.pivot)
+        axes = np.array(AXES)
+        return np.asarray(place - (axes @ turned @ axes.T) @ place, np.float64)
+
     def _joint(self) -> Joint:
         """Return the joint as it is now; raises RigError if it is gone or may not be edited."""
         obj = find_object(self.object_name)
@@ -116,7 +139,7 @@ class Joint:
     """The properties that turn and shift a head: their rotation is ``left @ R @ right`` for R in character space.
 
     A shift m in character space is added to the location as ``left @ m``. ``scale`` is how many world units one unit of
-    the owner is, ``before`` the location before any line was baked.
+    the owner is, ``before`` the location before any line was baked. ``size`` is the owner's own scale, delta included.
     """
 
     owner: bpy.types.ID
@@ -128,6 +151,7 @@ class Joint:
     right: Matrix
     scale: float
     before: Vector
+    size: Vector = field(default_factory=lambda: Vector((1.0, 1.0, 1.0)))
 
     @classmethod
     def of_bone(cls, obj: bpy.types.Object, name: str) -> Joint:
@@ -157,7 +181,8 @@ class Joint:
         where = before(obj, "delta_location", 3)
         scale = scale_of(obj.parent.matrix_world) if obj.parent else 1.0
         left = delta @ own
-        return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where)
+        size = Vector(one * other for one, other in zip(obj.scale, obj.delta_scale, strict=True))
+        return cls(obj, obj, "", "delta_", obj.rotation_mode, left, own.transposed(), scale, where, size)
 
     def rotation_channels(self, turns: NDArray[np.floating]) -> tuple[list[Channel], list[list[float]], list[str]]:
         """Return channels, a row of values for each frame, and remarks, for rotations (F, 3, 3) of the properties."""

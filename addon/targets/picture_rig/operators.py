@@ -12,6 +12,7 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
 from mouthpiece.errors import MouthpieceError, PictureError
 
+from ... import stage
 from ...reports import reports_errors
 from . import builder as rig_builder
 from . import images
@@ -84,8 +85,13 @@ class OfImage(ImportHelper):
             for image in set(bpy.data.images) - before:
                 bpy.data.images.remove(image)
             raise
+        body = stage.box_of(made.rig)
+        assert body is not None  # pictures have an extent
+        made.rig.location = stage.free_place(context, body, made.rig)
+        context.view_layer.update()
         if self.camera:
             rig_builder.add_camera(context, made.rig)
+        stage.show(context)
         if self.placement == "HAND":
             rig_landmarks.show(context, made.rig)
             made.warnings.append("Now press Place Landmarks and click the eyes and the corners of the mouth.")

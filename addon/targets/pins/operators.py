@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import IntProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ... import compat
 from ...reports import reports_errors
-from . import overlay, pins, proposal
+from . import made_shapes, overlay, pins, proposal
 
 
 def pinnable(context: bpy.types.Context) -> str:
@@ -84,6 +84,58 @@ class MOUTHPIECE_OT_propose_pins(_OnMesh, bpy.types.Operator):
         for remark in done.remarks:
             self.report({"WARNING"}, remark)
         self.report({"INFO"}, f"Pinned {context.active_object.name} by {done.text}")
+        compat.redraw(context)
+        return {"FINISHED"}
+
+
+class MOUTHPIECE_OT_make_missing_shapes(bpy.types.Operator):
+    """Make the ARKit shapes that the mesh lacks."""
+
+    bl_idname = "mouthpiece.make_missing_shapes"
+    bl_label = "Make Missing Shapes"
+    bl_description = (
+        "Add the ARKit shape keys that this mesh lacks, made from its landmarks and the bundled head, "
+        "to animate with and to sculpt on. Keys that move something are not touched"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    parts: EnumProperty(
+        name="Shapes",
+        description="Which shapes to make",
+        items=(
+            ("MOUTH", "Mouth", "Jaw, lips, cheeks and tongue"),
+            ("EYES", "Eyes", "Lids and looks"),
+            ("BROWS", "Brows", "Brows and nose"),
+        ),
+        options={"ENUM_FLAG"},
+        default={"MOUTH", "EYES", "BROWS"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether the active object is a mesh that shape keys can be added to."""
+        reason = made_shapes.refusal(context.active_object)
+        if reason:
+            cls.poll_message_set(reason)  # type: ignore[attr-defined]
+        return not reason
+
+    @reports_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make the shapes and report how many."""
+        obj: Any = context.active_object
+        manager, done = context.window_manager, None
+        manager.progress_begin(0, 100)
+        try:
+            with _busy(context):
+                for share, done in made_shapes.steps(obj, tuple(self.parts)):
+                    manager.progress_update(int(100 * share))
+        finally:
+            manager.progress_end()
+        if done is None:
+            return {"CANCELLED"}
+        for remark in done.remarks:
+            self.report({"WARNING"}, remark)
+        self.report({"INFO"}, made_shapes.said(obj, done))
         compat.redraw(context)
         return {"FINISHED"}
 
@@ -208,6 +260,7 @@ class MOUTHPIECE_OT_import_pins(_OnMesh, bpy.types.Operator, ImportHelper):
 register, unregister = register_classes_factory(
     (
         MOUTHPIECE_OT_propose_pins,
+        MOUTHPIECE_OT_make_missing_shapes,
         MOUTHPIECE_OT_clear_pins,
         MOUTHPIECE_OT_mirror_pins,
         MOUTHPIECE_OT_unpin,

@@ -16,6 +16,7 @@ from . import pins
 _PINNED: Final = (0.25, 0.85, 0.45, 1.0)
 _LIPS: Final = (0.95, 0.45, 0.4, 1.0)
 _ASKED: Final = (1.0, 0.85, 0.1, 1.0)
+_DOUBTFUL: Final = (1.0, 0.5, 0.0, 1.0)
 _EMPTY: Final = (0.55, 0.55, 0.55, 1.0)
 _PANEL: Final = (0.08, 0.08, 0.1, 0.75)
 #: Radii of small and big dots, unit of the diagram, and its distance from the corner, in unscaled pixels.
@@ -67,10 +68,12 @@ def disc(x: float, y: float, radius: float) -> list[tuple[float, float]]:
     return [corner for a, b in pairwise(rim) for corner in ((x, y), a, b)]
 
 
-def colour_of(point: int, pinned: bool) -> tuple[float, float, float, float]:
+def colour_of(point: int, pinned: bool, doubtful: bool = False) -> tuple[float, float, float, float]:
     """Return the RGBA colour in which a landmark is drawn."""
     if point == _asked[0]:
         return _ASKED
+    if doubtful:
+        return _DOUBTFUL
     if not pinned:
         return _EMPTY
     return _LIPS if point >= 48 else _PINNED
@@ -88,12 +91,13 @@ def _draw() -> None:
         return
     scale = context.preferences.system.ui_scale
     found = places(obj, context.evaluated_depsgraph_get())
+    unsure = pins.doubtful(obj)
     discs: dict[tuple[float, float, float, float], list[tuple[float, float]]] = {}
     for point, place in found.items():
         at = location_3d_to_region_2d(context.region, view.region_3d, place)
         if at is not None:
-            size = _BIG if point in (_asked[0], stored.active) else _DOT
-            discs.setdefault(colour_of(point, True), []).extend(disc(at.x, at.y, size * scale))
+            size = _BIG if point in (_asked[0], stored.active, *unsure) else _DOT
+            discs.setdefault(colour_of(point, True, point in unsure), []).extend(disc(at.x, at.y, size * scale))
     if _asked[0] is not None:
         for colour, corners in _diagram(set(found), scale):
             discs.setdefault(colour, []).extend(corners)

@@ -10,7 +10,9 @@ from bpy.utils import register_classes_factory
 from ... import paragraphs, scene_settings
 from ...sub_panels import SubPanel
 from . import pins
+from .made_shapes import missing, refusal
 from .operators import pinnable
+from .target import last_errors
 
 
 class MOUTHPIECE_UL_pins(bpy.types.UIList):
@@ -23,6 +25,8 @@ class MOUTHPIECE_UL_pins(bpy.types.UIList):
         from mouthpiece.retarget.pins.names import name_of
 
         pin = "PINNED" if item.vertex >= 0 else "UNPINNED"
+        if item.vertex >= 0 and item.doubtful:
+            pin = "ERROR"
         layout.label(text=f"{index}  {name_of(index)}", icon=pin, translate=False)
 
     def filter_items(self, context: Any, data: Any, name: str) -> tuple[list[int], list[int]]:
@@ -80,8 +84,15 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     box.label(text=f"{found.set} of {pins.COUNT} landmarks pinned", icon="PINNED" if found.set else "UNPINNED")
     if found.lost:
         paragraphs.draw(box, f"The mesh changed: {len(found.lost)} pins lost their vertices", "ERROR", context)
+    elif pins.doubtful(obj):
+        text = "Upper and lower lids could not be told apart: correct the orange pins"
+        paragraphs.draw(box, text, "ERROR", context)
     elif found.found:
         paragraphs.draw(box, f"The mesh changed: {found.found} pins were found again", "INFO", context)
+    off = last_errors(obj)
+    if off:
+        said = ", ".join(f"{part} {error:.1%}" for part, error in off.items())
+        paragraphs.draw(box, f"Last line, off by (of the eye distance): {said}", "DRIVER_DISTANCE", context)
 
 
 def _draw_active(layout: Any, stored: Any, context: bpy.types.Context) -> None:
@@ -99,4 +110,33 @@ def _draw_active(layout: Any, stored: Any, context: bpy.types.Context) -> None:
     side.operator("mouthpiece.unpin", text="", icon="X").point = point
 
 
-register, unregister = register_classes_factory((MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins))
+class MOUTHPIECE_PT_missing_shapes(SubPanel, bpy.types.Panel):
+    """Shapes that a mesh lacks."""
+
+    bl_label = "Missing Shapes"
+    bl_order = 6
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Return whether the active object is a mesh with a face that lacks some of ARKit's shapes."""
+        obj: Any = context.active_object
+        if obj is None or obj.type != "MESH" or (refusal(obj) and obj.mode == "OBJECT"):
+            return False
+        kind = scene_settings.kind_of(obj) if obj.mouthpiece.target == "AUTO" else obj.mouthpiece.target
+        return kind in ("NAMES", "SOLVED", "") and bool(missing(obj, ("MOUTH", "EYES", "BROWS")))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw how many shapes lack, and the button."""
+        layout = self.layout
+        obj: Any = context.active_object
+        lacks = {part: len(missing(obj, (part,))) for part in ("MOUTH", "EYES", "BROWS")}
+        words = {"MOUTH": "mouth", "EYES": "eyes", "BROWS": "brows"}
+        said = ", ".join(f"{words[part]} {count}" for part, count in lacks.items() if count)
+        total = sum(lacks.values())
+        paragraphs.draw(layout, f"{total} of 52 ARKit shapes are missing: {said}", "SHAPEKEY_DATA", context)
+        layout.operator("mouthpiece.make_missing_shapes", icon="ADD")
+
+
+register, unregister = register_classes_factory(
+    (MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins, MOUTHPIECE_PT_missing_shapes)
+)

@@ -7,7 +7,7 @@ since, these no longer fit together, and the pin is found again at a vertex that
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,9 @@ class MOUTHPIECE_PG_pin(bpy.types.PropertyGroup):
 
     vertex: IntProperty(name="Vertex", default=-1, override=_OVERRIDE)
     place: FloatVectorProperty(name="Place", size=3, override=_OVERRIDE)
+    doubtful: BoolProperty(
+        name="Doubtful", description="Upper and lower lid could not be told apart here", override=_OVERRIDE
+    )
 
 
 class MOUTHPIECE_PG_pins(bpy.types.PropertyGroup):
@@ -133,11 +136,24 @@ def set_pins(obj: bpy.types.Object, vertices: Mapping[int, int] | Sequence[int])
     stored = obj.mouthpiece_pins
     while len(stored.points) < COUNT:
         stored.points.add()
+    for point in wanted:
+        stored.points[point].doubtful = False
     for pin, vertex in zip(stored.points, now.tolist(), strict=True):
         pin.vertex = max(vertex, -1)
         pin.place = rest[vertex] if vertex >= 0 else (0.0, 0.0, 0.0)
     stored.count = len(rest)
     obj.update_tag()
+
+
+def mark_doubtful(obj: bpy.types.Object, points: Iterable[int]) -> None:
+    """Mark pins as doubtful: they are drawn as such until they are set anew."""
+    for point in points:
+        obj.mouthpiece_pins.points[point].doubtful = True
+
+
+def doubtful(obj: bpy.types.Object) -> tuple[int, ...]:
+    """Return the landmarks whose pins are doubtful."""
+    return tuple(k for k, pin in enumerate(obj.mouthpiece_pins.points) if pin.doubtful and pin.vertex >= 0)
 
 
 def clear_pins(obj: bpy.types.Object) -> None:

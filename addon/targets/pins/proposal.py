@@ -55,7 +55,12 @@ def _propose_by_detector(obj: bpy.types.Object) -> Proposed:
     piece = pieces(mesh.rest, keyed_mesh.edges_of(obj.data))
     found = look(Head(mesh.rest, triangles, colours, piece, mesh.names, mesh.deltas), find_faces)
     pins.set_pins(obj, found.vertices.tolist())
+    pins.mark_doubtful(obj, found.doubtful)
     remarks = []
+    if found.doubtful:
+        remarks.append(
+            "Upper and lower lids could not be told apart: correct the orange pins, or open the eyes and propose again"
+        )
     if not found.opener:
         remarks.append("No shape key opens the mouth: check that upper and lower lip are pinned to the right lips")
     if not found.symmetric:

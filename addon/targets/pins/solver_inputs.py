@@ -94,6 +94,7 @@ class _Question:
 @lru_cache(maxsize=4)
 def _solving(question: _Question) -> Solving:
     """Return the solver for a question."""
+    from mouthpiece.retarget.solve.correctives import opposed
     from mouthpiece.retarget.solve.eyes import looks
     from mouthpiece.retarget.solve.pinned_face import PinnedFace
     from mouthpiece.retarget.solve.solver import Shapes, Solver
@@ -103,7 +104,7 @@ def _solving(question: _Question) -> Solving:
     face = PinnedFace(places(mesh.rest, pins.Pins(vertices)))
     deltas = np.full((len(mesh.names), pins.COUNT, 3), np.nan)
     deltas[:, kept] = mesh.deltas[:, vertices[kept]]
-    named = _names(mesh.names)
+    named = known_names(mesh.names)
     sight = _sight(question, face.points)
     unseen = np.array([sight.unseen(delta) for delta in mesh.deltas])
     low, high = (np.array([row[k] for row in question.keys]) for k in range(2))
@@ -111,7 +112,7 @@ def _solving(question: _Question) -> Solving:
         if row[2] or named.get(name, "").startswith(BY_NAME):
             unseen[k] = 1.0  # not to be solved for
     made = {name: row[3] for name, row in zip(mesh.names, question.keys, strict=True) if row[3]}
-    shapes = Shapes(mesh.names, deltas, low, high, unseen, named, made)
+    shapes = Shapes(mesh.names, deltas, low, high, unseen, named, made, opposed(mesh.deltas))
     solver = Solver.of(face, shapes, np.frombuffer(question.neutral, np.float32).reshape(-1, 3))
     bound = np.array(
         [0.0 if row[2] or name in named else 1.0 for name, row in zip(mesh.names, question.keys, strict=True)]
@@ -164,7 +165,7 @@ def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
     return Sight.of(mesh.rest, question.arrays.edges, vertices[vertices >= 0], eyes)
 
 
-def _names(names: tuple[str, ...]) -> dict[str, str]:
+def known_names(names: tuple[str, ...]) -> dict[str, str]:
     """Return the ARKit name by key, for keys whose names are ARKit's in any spelling or known to be equivalent."""
     from mouthpiece.topology import ARKIT_INDEX
 

@@ -83,6 +83,7 @@ class SolvedTarget:
         if looks:
             wanted = wanted - np.tensordot(np.stack(list(looks.values()), axis=1), _seen(solver, looks), axes=1)
         solution = solver.solve(wanted, performance.fps, arkit)
+        _remember(obj, solution)
         tracks = dict(zip(solution.names, solution.weights.T, strict=True)) | looks
         curves = _curves(key, tracks, solver.combined, performance.fps, grid)
         layers = {**solver.layers(), **{name: "lips" if named.get(name) == "tongueOut" else "eyes" for name in looks}}
@@ -159,6 +160,23 @@ def _curves(
     return Curves(tuple(columns), grid.frames, np.stack(values, axis=1).astype(np.float32))
 
 
+#: Error of each part of the face by object, as last solved for; for the panel, not saved.
+_errors: Final[dict[int, Mapping[str, float]]] = {}
+_MOST: Final = 64
+
+
+def _remember(obj: bpy.types.Object, solution: Solution) -> None:
+    """Keep the errors of a solution for the panel."""
+    if len(_errors) >= _MOST:
+        _errors.clear()
+    _errors[obj.session_uid] = dict(solution.parts)
+
+
+def last_errors(obj: bpy.types.Object) -> Mapping[str, float]:
+    """Return by how much each part of the face was off, in eye distances, when this mesh was last solved for."""
+    return {part: error for part, error in _errors.get(obj.session_uid, {}).items() if error == error}
+
+
 def _remarks(obj: bpy.types.Object, key: bpy.types.Key, solution: Solution) -> list[str]:
     """Return remarks on clamped keys, lost pins, the error, and keys that do not show."""
     found = [
@@ -168,11 +186,17 @@ def _remarks(obj: bpy.types.Object, key: bpy.types.Key, solution: Solution) -> l
     lost = pins.pins_of(obj).lost
     if lost:
         found.append(f"The mesh changed: {len(lost)} pins lost their vertices. Pin them again")
-    missed = float(np.sqrt((solution.error**2).mean())) if len(solution.error) else 0.0
-    if missed > _MISSED:
+    off = {part: error for part, error in solution.parts.items() if error > _MISSED}
+    if off:
+        parts = ", ".join(f"{part} {error:.1%}" for part, error in off.items())
         found.append(
-            f"The shape keys follow the face to within {missed:.1%} of the eye distance only; "
-            "check the pins, or add shapes for what is missing"
+            f"The shape keys follow the face only roughly ({parts} of the eye distance off): "
+            "check the pins, or add shapes for what is missing (Make Missing Shapes)"
+        )
+    if solution.held:
+        found.append(
+            "Kept from moving the face further than the line does: " + ", ".join(solution.held) + ". "
+            "They do something else than speech, or the pins are off"
         )
     muted = [block.name for block in key.key_blocks if block.mute and block != key.reference_key]
     if muted:

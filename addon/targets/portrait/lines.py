@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,8 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
+from ...bake import interludes
+from ...bake.layers import LayeredTake
 from ...keys import kept_takes, ledgers
 from ...keys.channels import Line, Written
 from .. import find_object
@@ -47,6 +49,10 @@ class Spoken:
         if reason:
             raise RigError(reason)
 
+    def room(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return all of the frames: nothing is drawn on them."""
+        return first, last
+
     def write(self, line: Line, undo: ExitStack) -> Written:
         """Note the line as the last one, replacing one of the same sound; where lines overlap, the last one counts."""
         undo.callback(_restore, self.owner, self.owner.get(PROPERTY))
@@ -58,11 +64,24 @@ class Spoken:
         return Written()
 
 
-def erase(owner: bpy.types.ID, undo: ExitStack) -> Written:
-    """Delete the list of a portrait's lines; their takes are deleted by ``ledgers.forget_lines``."""
+def erase(owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+    """Delete a portrait's lines from its list, all or those of ``sounds``.
+
+    Takes are deleted by ``ledgers.forget_lines``.
+    """
     undo.callback(_restore, owner, owner.get(PROPERTY))
+    left = [] if sounds is None else [line for line in order(owner) if line.sound not in sounds]
     owner.pop(PROPERTY, None)
+    if left:
+        owner[PROPERTY] = json.dumps([[line.sound, line.first, line.last] for line in left])
     return Written()
+
+
+def rename(owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+    """Note the line of the sound ``before`` under ``now``."""
+    undo.callback(_restore, owner, owner.get(PROPERTY))
+    rows = [[now if line.sound == before else line.sound, line.first, line.last] for line in order(owner)]
+    owner[PROPERTY] = json.dumps(rows)
 
 
 def _restore(owner: bpy.types.ID, before: str | None) -> None:
@@ -88,13 +107,30 @@ def span(obj: bpy.types.Object) -> tuple[int, int] | None:
 def played(obj: bpy.types.Object, fps: float, first: int, last: int) -> Performance:
     """Return a portrait's performance on the scene's frames ``first`` to ``last``, with style and dials applied.
 
-    Frame ``i`` of it is frame ``first + i`` of the scene, whatever the lines' own rates, offsets and speeds. Between
-    lines the face stays still. Raises RigError if there is no line, TakeError if the take of one is gone.
+    Frame ``i`` of it is frame ``first + i`` of the scene, whatever the lines' own rates, offsets and speeds. Around
+    lines the face rests and lives (:mod:`addon.bake.interludes`), but for lines whose dial *rest* is 0: there it stays
+    still. Raises RigError if there is no line, TakeError if the take of one is gone.
     """
     lines = spoken(obj)
     if not lines:
         raise RigError(f"'{obj.name}' has no line to speak. Choose a sound and press Animate first.")
-    return _joined([_Final.of(line) for line in lines], np.arange(first, last + 1), fps)
+    frames = np.arange(first, last + 1)
+    finals = [_Final.of(line) for line in lines]
+    known = interludes.Ends({line.line.sound: LayeredTake(line.take) for line in finals})
+    between = []
+    if any(line.bends is not None for line in lines):  # films begun with version 0.4.0 go on as they were
+        between = interludes.interludes(obj, interludes.pieces(obj, lines), known, (first, last))
+    return _joined(finals, frames, fps, [_silent(one, frames) for one in between])
+
+
+def _silent(one: interludes.Interlude, frames: NDArray[np.int64]) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
+    """Return on which frames (F,) of the scene an interlude lies, and its arrays there, by name."""
+    from mouthpiece.portrait.frame_motion import read_on_frames
+
+    take, origin = one.take()
+    here = (frames >= one.first) & (frames <= one.last)
+    times = (frames[here] - origin) / take.whole.fps
+    return here, read_on_frames(take.whole, times, float(one.carrier.targets[0].get("strength", 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +146,9 @@ class _Final:
     @classmethod
     def of(cls, line: kept_takes.KeptLine) -> _Final:
         """Return a kept line with its own dials applied."""
-        from mouthpiece.motion.dials import Dials, dialled
+        from mouthpiece.motion.dials import Dials
 
-        take = dialled(kept_takes.motion(line), Dials.of(line.dials)).final()
+        take = LayeredTake.of(kept_takes.motion(line), Dials.of(line.dials), False, 0.0, line.bends).whole
         grid = line.frames()
         return cls(grid.first, grid.last, line, float(line.targets[0].get("strength", 1.0)), take)
 
@@ -126,8 +162,13 @@ class _Final:
         return read_on_frames(self.take, times, self.strength)
 
 
-def _joined(lines: Sequence[_Final], frames: NDArray[np.int64], fps: float) -> Performance:
-    """Return one performance for the frames, with the line of :func:`_owners` on each."""
+def _joined(
+    lines: Sequence[_Final],
+    frames: NDArray[np.int64],
+    fps: float,
+    silent: Sequence[tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]],
+) -> Performance:
+    """Return one performance for the frames, with the line of :func:`_owners` on each, or what is ``silent`` there."""
     from mouthpiece.performance import Performance
 
     owner = _owners(lines, frames)
@@ -138,6 +179,9 @@ def _joined(lines: Sequence[_Final], frames: NDArray[np.int64], fps: float) -> P
             continue
         for name, values in line.at(frames[here]).items():
             tracks.setdefault(name, np.zeros((len(frames), *values.shape[1:]), np.float32))[here] = values
+    for rows, courses in silent:
+        for name, course in courses.items():
+            tracks[name][rows] = course
     last = lines[-1].take
     tracks["landmarks"] += last.neutral
     models = {name: sha for line in lines for name, sha in line.take.models.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import bpy
 
 from ... import compat
-from ...sound import recordings, soundtrack
+from ...sound import soundtrack, timeline
 from . import lines as portrait_lines
 from .film_encoder import add_frames
 
@@ -38,7 +38,7 @@ def image_of(obj: bpy.types.Object, done: PortraitMade, first: int) -> bpy.types
     if image is None or image.library is not None:
         image = bpy.data.images.load(str(source))
         image.name = f"{obj.name} Rendered"
-    image.filepath = _stored(source)
+    image.filepath = timeline.stored(str(source))
     image.source = "SEQUENCE" if done.path.is_dir() else "MOVIE"
     image.reload()
     return image
@@ -53,11 +53,13 @@ def sequence(obj: bpy.types.Object, scene: bpy.types.Scene, done: PortraitMade, 
         strips.remove(strip)
     remarks = _sounds(obj, scene)
     if done.path.is_dir():
-        added = add_frames(strips, obj.name, tuple(map(str, done.files)), channel or _free(scene), first)
+        channel = channel or timeline.free_channel(scene)
+        added = add_frames(strips, obj.name, tuple(map(str, done.files)), channel, first)
         for strip in added:
-            strip.directory = _stored(done.path) + "/"
+            strip.directory = timeline.stored(str(done.path)) + "/"
     else:
-        added = [strips.new_movie(obj.name, _stored(done.path), channel or _free(scene), first, fit_method="FIT")]
+        channel, film = channel or timeline.free_channel(scene), timeline.stored(str(done.path))
+        added = [strips.new_movie(obj.name, film, channel, first, fit_method="FIT")]
     for strip in added:
         strip[_MARK] = obj.name
     return remarks
@@ -69,38 +71,12 @@ def _sounds(obj: bpy.types.Object, scene: bpy.types.Scene) -> list[str]:
     heard, remarks = soundtrack.heard(missing, scene)
     strips = compat.strips_of(scene.sequence_editor)
     for track in heard:
-        if not _is_heard(track, scene):
-            name = Path(track.recording.path).stem
-            strip = strips.new_sound(name, track.recording.path, _free(scene), round(track.recording.placement.origin))
+        path, origin = track.recording.path, track.recording.placement.origin
+        if timeline.strip_at(scene, path, origin) is None:
+            strip = strips.new_sound(Path(path).stem, path, timeline.free_channel(scene), round(origin))
             strip[_MARK] = f"{obj.name}: {track.recording.identity}"
     return remarks
 
 
-def _is_heard(track: soundtrack.TrackSound, scene: bpy.types.Scene) -> bool:
-    """Return whether a strip plays that very sound there already."""
-    for strip in compat.all_strips(scene):
-        if strip.type != "SOUND" or strip.sound is None:
-            continue
-        same = recordings.full_path(strip.sound.filepath, strip.sound.library) == track.recording.path
-        if same and abs(compat.strip_times(strip).left - track.recording.placement.origin) < 1:
-            return True
-    return False
-
-
-def _free(scene: bpy.types.Scene) -> int:
-    """Return the lowest channel above all strips: what is rendered lies over what is there."""
-    return min(128, 1 + max((strip.channel for strip in compat.all_strips(scene)), default=0))
-
-
 def _file(done: PortraitMade) -> Path:
     return done.files[0] if done.path.is_dir() else done.path
-
-
-def _stored(path: Path) -> str:
-    """Return a path as Blender stores it: relative to a saved file, where that is possible."""
-    if not bpy.data.filepath:
-        return str(path)
-    try:
-        return bpy.path.relpath(str(path))
-    except ValueError:  # another drive
-        return str(path)

@@ -147,6 +147,11 @@ def rendering_of(
     wish = wish or RenderWish()
     consent = portrait_settings.consent_of(obj)
     place = output_of(obj)
+    if recordings.pace(scene) != 1.0:
+        raise RigError(
+            f"'{scene.name}' stretches time, which portraits cannot follow. Set Time Stretching (Output Properties) to "
+            "the same number twice, and animate again."
+        )
     first, last = span_of(obj, scene)
     motion = _motion(obj, scene, first, last)
     remarks: list[str] = []

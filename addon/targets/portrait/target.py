@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 from mouthpiece.errors import RigError
 
-from ...keys.channels import Written
+from ...keys.channels import Line, Written
 from .. import Driven, find_object
 from ..picture_rig.settings import is_portrait
 from . import lines as portrait_lines
@@ -84,6 +84,16 @@ class PortraitTarget:
         return portrait_lines.PROPERTY in owner
 
     @classmethod
-    def erase(cls, owner: bpy.types.ID, undo: ExitStack) -> Written:
-        """Delete the list of lines."""
-        return portrait_lines.erase(owner, undo)
+    def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
+        """Return the lines of the portrait."""
+        return portrait_lines.order(owner)
+
+    @classmethod
+    def erase(cls, owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
+        """Delete lines from the list."""
+        return portrait_lines.erase(owner, undo, sounds)
+
+    @classmethod
+    def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
+        """Note a line under another sound."""
+        portrait_lines.rename(owner, before, now, undo)

@@ -1,4 +1,4 @@
-"""Checksums of shape keys, by which renamed ones are found again."""
+"""Points of shape keys, and their checksums, by which renamed ones are found again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 
 def movers(key: bpy.types.Key) -> list[bpy.types.ShapeKey]:
@@ -14,14 +15,19 @@ def movers(key: bpy.types.Key) -> list[bpy.types.ShapeKey]:
     return [block for block in key.key_blocks if block != key.reference_key]
 
 
+def places(block: bpy.types.ShapeKey) -> NDArray[np.float32]:
+    """Return the points (V, 3) of a shape key. ``points`` is read some hundred times as fast as ``data``."""
+    found = np.zeros(3 * len(block.points), np.float32)
+    block.points.foreach_get("co", found)
+    return found.reshape(-1, 3)
+
+
 def mark(key: bpy.types.Key, name: str) -> str:
     """Return the checksum of a shape key's points; empty if there is no such key."""
     block = key.key_blocks.get(name)
     if block is None:
         return ""
-    places = np.zeros(3 * len(block.data), np.float32)
-    block.data.foreach_get("co", places)
-    return f"{zlib.crc32(places.tobytes()):08x}"
+    return f"{zlib.crc32(places(block).tobytes()):08x}"
 
 
 def names_now(obj: bpy.types.Object, settings: Any) -> dict[str, str]:

@@ -11,6 +11,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import fingerprints
+
 Floats = NDArray[np.float64]
 
 _PATH: Final = re.compile(r'^key_blocks\["(.+)"\]\.value$')
@@ -29,9 +31,10 @@ class KeyedMesh:
 def rest_of(mesh: bpy.types.Mesh) -> Floats:
     """Return the vertices (V, 3) of a mesh with all keys at 0."""
     key = mesh.shape_keys
-    source, name = (mesh.vertices, "co") if key is None else (key.reference_key.data, "co")
+    if key is not None:
+        return fingerprints.places(key.reference_key).astype(np.float64)
     places = np.zeros(3 * len(mesh.vertices), np.float32)
-    source.foreach_get(name, places)
+    mesh.vertices.foreach_get("co", places)
     return places.reshape(-1, 3).astype(np.float64)
 
 
@@ -40,22 +43,20 @@ def read(obj: bpy.types.Object, left_out: frozenset[str] = frozenset()) -> Keyed
     mesh = obj.data
     blocks = [b for b in mesh.shape_keys.key_blocks if b != mesh.shape_keys.reference_key and b.name not in left_out]
     places: dict[str, NDArray[np.float32]] = {}
-    groups = _group_weights(obj, {b.vertex_group for b in blocks if b.vertex_group})
+    groups = group_weights(obj, {b.vertex_group for b in blocks if b.vertex_group})
     deltas = np.zeros((len(blocks), len(mesh.vertices), 3), np.float32)
     for row, block in enumerate(blocks):
         # A key's displacement is measured from the key it is relative to, which may be another than the basis.
         for needed in (block, block.relative_key):
             if needed.name not in places:
-                values = np.zeros(3 * len(mesh.vertices), np.float32)
-                needed.data.foreach_get("co", values)
-                places[needed.name] = values.reshape(-1, 3)
+                places[needed.name] = fingerprints.places(needed)
         deltas[row] = places[block.name] - places[block.relative_key.name]
         if block.vertex_group in groups:
             deltas[row] *= groups[block.vertex_group][:, None]
     return KeyedMesh(rest_of(mesh), tuple(b.name for b in blocks), deltas)
 
 
-def _group_weights(obj: bpy.types.Object, names: set[str]) -> dict[str, NDArray[np.float32]]:
+def group_weights(obj: bpy.types.Object, names: set[str]) -> dict[str, NDArray[np.float32]]:
     """Return the weights (V,) of vertex groups by name; names without a group are left out, as Blender ignores them."""
     index = {obj.vertex_groups[name].index: name for name in names if name in obj.vertex_groups}
     weights = {name: np.zeros(len(obj.data.vertices), np.float32) for name in index.values()}

@@ -8,6 +8,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .fingerprints import mark, places
+
 if TYPE_CHECKING:
     from mouthpiece.retarget.shape_keys.lip_opening import Lips
     from mouthpiece.retarget.shape_keys.table import ShapeMap
@@ -28,9 +30,10 @@ def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
     from mouthpiece.retarget.shape_keys.lip_opening import Lips
     from mouthpiece.retarget.shape_keys.lip_pairs import parting
 
-    opener = next((name for driver in _OPENERS for name in table.playing(driver)), None)
-    if opener is None or not table.match_lips:
+    found = openers(table)
+    if not found or not table.match_lips:
         return None
+    opener = found[0]
     pairs = _found(key, table, opener)
     if not pairs:
         return None
@@ -40,34 +43,32 @@ def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
     return Lips(table, dict(zip(table.keys, apart.tolist(), strict=True)))
 
 
+def openers(table: ShapeMap) -> tuple[str, ...]:
+    """Return the driven keys that open the mouth, the best first."""
+    return tuple(dict.fromkeys(name for driver in _OPENERS for name in table.playing(driver)))
+
+
 def _found(key: bpy.types.Key, table: ShapeMap, opener: str) -> _Pairs:
     """Return the pairs of vertices where the lips meet, from the cache if possible."""
     from mouthpiece.retarget.shape_keys.lip_pairs import lip_pairs
 
     shapers = tuple(dict.fromkeys(name for driver in _SHAPERS for name in table.playing(driver) if name != opener))[:4]
-    known = (key.session_uid, len(key.reference_key.data), opener, shapers)
+    known = (key.session_uid, mark(key, key.reference_key.name), mark(key, opener), opener, shapers)
     if known not in _KNOWN:
         if len(_KNOWN) >= _MOST:
             _KNOWN.clear()
         moved = [_moved(key, name) for name in shapers]
-        _KNOWN[known] = lip_pairs(_positions(key.reference_key), _moved(key, opener), moved)
+        _KNOWN[known] = lip_pairs(places(key.reference_key), _moved(key, opener), moved)
     return _KNOWN[known]
 
 
 def _moved(key: bpy.types.Key, name: str) -> Array:
     """Return the displacement (V, 3) of all vertices by a key at value 1."""
     block = key.key_blocks[name]
-    return _positions(block) - _positions(block.relative_key)
+    return places(block) - places(block.relative_key)
 
 
 def _moved_at(key: bpy.types.Key, name: str, vertices: tuple[int, int]) -> list[list[float]]:
     """Return the displacement of a few vertices by a key at value 1, without reading all."""
     block = key.key_blocks[name]
     return [list(block.data[index].co - block.relative_key.data[index].co) for index in vertices]
-
-
-def _positions(block: bpy.types.ShapeKey) -> Array:
-    """Return the points (V, 3) of a shape key."""
-    places = np.zeros(3 * len(block.data), np.float32)
-    block.data.foreach_get("co", places)
-    return places.reshape(-1, 3)

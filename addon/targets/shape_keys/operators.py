@@ -14,7 +14,7 @@ from ...bake import settings as bake_settings
 from ...reports import reports_errors
 from . import fingerprints, presets
 from . import table as key_table
-from .target import detected, editable_keys, key_names, table_of
+from .target import detected_on, editable_keys, table_of
 
 
 def face_of(context: bpy.types.Context) -> Any:
@@ -62,7 +62,8 @@ class MOUTHPIECE_OT_detect_shape_keys(OnFace, bpy.types.Operator):
 
     def change(self, obj: Any) -> str:
         """Fill the table and return a summary."""
-        table = detected(key_names(editable_keys(obj)))
+        editable_keys(obj)
+        table = detected_on(obj)
         key_table.fill(obj, table)
         return table.summary()
 

@@ -11,7 +11,7 @@ from mouthpiece.errors import RigError
 from ... import paragraphs, scene_settings
 from ...sub_panels import SubPanel
 from . import presets
-from .target import detected, key_names
+from .target import detected_on
 
 #: Width of the sidebar, in unscaled pixels, from which rows also show what drives the key.
 _WIDE = 400.0
@@ -147,7 +147,7 @@ def _driver_text(item: Any) -> str:
 def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw which shapes the mesh lacks, and what is used instead."""
     try:
-        lines = detected(key_names(obj.data.shape_keys)).missing_lines()
+        lines = detected_on(obj).missing_lines()
     except RigError:
         return
     for line in lines:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 from mouthpiece.errors import RigError
 
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
-from . import fingerprints, lips
+from . import controls as rig_controls
+from . import fingerprints, lips, stillness
 from . import table as key_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShapeKeyTarget:
-    """A mesh's shape keys: the table of what drives them, and the slider range of each."""
+    """A mesh's shape keys: the table of what drives them, and the slider range of each.
+
+    ``controls`` says which controls of a rig are keyed in place of keys that have drivers, and ``refused`` are keys
+    whose drivers cannot be followed.
+    """
 
     kind: ClassVar[str] = "NAMES"
 
@@ -33,6 +38,8 @@ class ShapeKeyTarget:
     table: ShapeMap
     limits: Mapping[str, tuple[float, float]]
     strength: float = 1.0
+    controls: str = ""
+    refused: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
@@ -43,7 +50,8 @@ class ShapeKeyTarget:
         key = editable_keys(obj)
         table = table_of(obj)
         limits = {name: (key.key_blocks[name].slider_min, key.key_blocks[name].slider_max) for name in table.keys}
-        return cls(obj.name, table, limits, strength)
+        found = rig_controls.in_words(key, table.keys)
+        return cls(obj.name, table, limits, strength, found.text, found.refused)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every driven key."""
@@ -59,7 +67,12 @@ class ShapeKeyTarget:
             Channel(entry.key, f'key_blocks["{bpy.utils.escape_identifier(entry.key)}"].value', layer=entry.layer)
             for entry in self.table.driven
         )
-        return Driven((Part(key, channels, curves),), dict(clamped), self._warnings(obj, key, clamped))
+        found = rig_controls.controls_of(key, self.table.keys)
+        result = rig_controls.played(Part(key, channels, curves), found)
+        parts = tuple(part for part in result.parts if part.channels)
+        if not parts:
+            raise RigError(f"No shape key of '{obj.name}' can be keyed: all have drivers. {'. '.join(result.remarks)}.")
+        return Driven(parts, dict(clamped), self._warnings(obj, key, clamped) + result.remarks)
 
     def saved(self) -> Mapping[str, Any]:
         """Return what :meth:`from_saved` needs; the table is not part of it: dialling uses the present one."""
@@ -72,19 +85,19 @@ class ShapeKeyTarget:
 
     def summary(self) -> str:
         """Return one line: how many shapes were matched, which are missing, and what is used instead."""
-        return self.table.summary()
+        return f"{self.table.summary()}; keys {self.controls}" if self.controls else self.table.summary()
 
     def coverage(self) -> Coverage:
-        """Return which parts of a face the table's keys move."""
+        """Return which parts of a face the table's keys move, without those whose drivers cannot be followed."""
         from mouthpiece.retarget.shape_keys.key_coverage import key_coverage
 
-        return key_coverage(self.table.entries)
+        return key_coverage(tuple(entry for entry in self.table.entries if entry.key not in self.refused))
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the mesh's shape-key data-block."""
+        """Return the mesh's shape-key data-block, and those of the controls that drive its keys."""
         key = obj.data.shape_keys if obj.type == "MESH" else None
-        return [] if key is None else [key]
+        return [] if key is None else [key, *rig_controls.owners_of(key)]
 
     def _lips(self, obj: bpy.types.Object, key: bpy.types.Key) -> Lips | None:
         """Return the measured lips of the face that the mesh plays along with, else its own."""
@@ -99,12 +112,42 @@ class ShapeKeyTarget:
             f"{name} was clamped on {count} frames; raise its slider maximum or lower Strength"
             for name, count in clamped.items()
         ]
+        found += self._lip_warnings(obj, key)
         muted = [name for name in self.table.keys if key.key_blocks[name].mute]
         if muted:
             found.append(f"Muted shape keys do not move: {', '.join(muted)}")
         if obj.show_only_shape_key:
             found.append(f"'{obj.name}' shows one shape key only: turn off Shape Key Lock (pin) to see the take")
         return found
+
+    def _lip_warnings(self, obj: bpy.types.Object, key: bpy.types.Key) -> list[str]:
+        """Return warnings on keys that move nothing, and on a mouth that cannot open or whose lips are not found."""
+        found = [f"{key_text(self.table.still)} nothing on '{obj.name}'"] if self.table.still else []
+        if named_leader(obj) is not None:
+            return found
+        if not lips.openers(self.table):
+            if any(entry.layer == "lips" for entry in self.table.driven):
+                found.append(
+                    f"Nothing opens the mouth of '{obj.name}': it has no shape key for that which moves. Sculpt or "
+                    "transfer jawOpen, or choose in Shape Key Mapping what opens it"
+                )
+        elif self.table.match_lips and len(key.reference_key.points) >= _LIPS and not lips.measured(key, self.table):
+            found.append(
+                f"The lips of '{obj.name}' were not found, so its mouth opens by the weights alone and may not close "
+                "for m, b and p. Look at the mouth; turn off Match Lips if that is as it should be"
+            )
+        return found
+
+
+#: Fewest vertices that can be two lips.
+_LIPS: Final = 4
+
+
+def key_text(names: tuple[str, ...]) -> str:
+    """Return keys and the verb for what they move: "jawOpen moves", "jawOpen, mouthClose move"."""
+    from mouthpiece.retarget.shape_keys.table import listed
+
+    return f"{listed(names)} {'moves' if len(names) == 1 else 'move'}"
 
 
 def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
@@ -133,11 +176,23 @@ def key_names(key: bpy.types.Key) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def detected(names: tuple[str, ...]) -> ShapeMap:
-    """Return the table for keys of those names; cached, as panels ask at every redraw."""
+def detected(
+    names: tuple[str, ...], still: tuple[str, ...] = (), muted: tuple[str, ...] = (), more: bool = True
+) -> ShapeMap:
+    """Return the table for keys of those names, as :func:`detect` does; cached, as panels ask at every redraw."""
     from mouthpiece.retarget.shape_keys.matching import detect
 
-    return detect(names)
+    return detect(names, still, muted, more)
+
+
+def detected_on(obj: bpy.types.Object) -> ShapeMap:
+    """Return the table for a mesh by the names of its keys; those that move nothing match nothing.
+
+    Raises RigError if no name of its keys is known, or the known ones move nothing.
+    """
+    key = obj.data.shape_keys
+    muted = tuple(block.name for block in fingerprints.movers(key) if block.mute)
+    return detected(key_names(key), stillness.still(obj), muted)
 
 
 def table_of(obj: bpy.types.Object) -> ShapeMap:
@@ -146,14 +201,20 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
     A mesh that plays along with a face (teeth, lashes) uses the face's table for the keys that both have. Raises
     RigError if no name of its keys is known, or its table has an invalid formula.
     """
-    names = key_names(obj.data.shape_keys)
     own = key_table.read(obj)
     if own is not None:
-        return own
+        return replace(own, still=tuple(name for name in stillness.still(obj) if name in own.keys))
     face = named_leader(obj)
     if face is None:
-        return replace(detected(names), match_lips=obj.mouthpiece_names.match_lips)
-    return replace(_followed(face, names), families=(f"With {face.name}",), missing={})
+        return replace(detected_on(obj), match_lips=obj.mouthpiece_names.match_lips)
+    # Exporters give teeth all keys of the face, most of them empty: that is nothing to be told.
+    still = stillness.still(obj)
+    names = tuple(name for name in key_names(obj.data.shape_keys) if name not in still)
+    if not names:
+        raise RigError(f"No shape key of '{obj.name}' moves anything. Take it off the list of {face.name}.")
+    followed = _followed(face, names)
+    unused = (*followed.unused, *still)
+    return replace(followed, families=(f"With {face.name}",), missing={}, unused=unused, still=(), both={})
 
 
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:

@@ -37,6 +37,8 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "intensity": (0.0, 1.0),
     "smoothing": (0.0, 1.0),
     "offset": (-5.0, 5.0),
+    "rest": (0.0, 1.0),
+    "life": (0.0, 1.5),
 }
 
 #: Standard deviation of the smoothing Gaussian at ``smoothing`` 1, in seconds.
@@ -79,6 +81,11 @@ class Dials:
         Strength of smoothing, 0 to 1; closures of the lips stay sharp.
     offset : float
         Seconds by which the motion is later, or earlier if negative; need not be whole frames.
+    rest : float
+        How far the face comes to rest before and after the line on a timeline, 0 to 1; 0 leaves the raw end. It changes
+        nothing of the take itself (:mod:`mouthpiece.motion.interludes`).
+    life : float
+        How much blinks, looks and head live on there, 0 (motionless) to 1.5.
     """
 
     lips: float = 1.0
@@ -93,6 +100,8 @@ class Dials:
     intensity: float = 1.0
     smoothing: float = 0.0
     offset: float = 0.0
+    rest: float = 1.0
+    life: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -97,15 +98,49 @@ def _random_values(table: Sequence[float] | Floats, rng: np.random.Generator, co
     return values
 
 
-def blinks(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Generator) -> Array:
-    """Return lid closure (frames, 2), left and right eye, at ``fps`` for ``states`` (T,) of speech at 25 Hz."""
+@dataclass(frozen=True, slots=True)
+class Blink:
+    """A blink: the second of its middle, the seconds the lids take to close, stay shut and open, and how far they do.
+
+    ``top`` is the share, 0 to 1, by which the lids close.
+    """
+
+    moment: float
+    phases: tuple[float, float, float]
+    top: float
+
+    @property
+    def first(self) -> float:
+        """Second at which the lids begin to close."""
+        return self.moment - self.phases[0] - self.phases[1] / 2
+
+    @property
+    def last(self) -> float:
+        """Second at which the lids are open again."""
+        return self.moment + self.phases[2] + self.phases[1] / 2
+
+    def add_to(self, lids: Floats, fps: float) -> None:
+        """Close ``lids`` (T,), whose frame 0 is at second 0, by this blink, in place."""
+        _add_bump(lids, fps, self.moment, self.phases, self.top)
+
+
+def drawn_blinks(states: NDArray[np.int8], rng: np.random.Generator) -> list[Blink]:
+    """Return random blinks, in order of time, for ``states`` (T,) of speech at 25 Hz."""
     measured = statistics()["blink"]
-    lid = np.zeros(frames)
     when = moments("blink", states, rng)
     rise, fall, height = (_random_values(measured[name], rng, len(when)) for name in ("rise", "fall", "height"))
+    found = []
     for moment, closing, opening, top in zip(when, 2 * rise, 2 * fall, height, strict=True):
         up, down = (max(lasts - _SHUT_SECONDS, _LEAST_CLOSING) for lasts in (closing, opening))
-        _add_bump(lid, fps, moment, (up, _SHUT_SECONDS, down), top)
+        found.append(Blink(float(moment), (float(up), _SHUT_SECONDS, float(down)), float(top)))
+    return found
+
+
+def blinks(states: NDArray[np.int8], frames: int, fps: float, rng: np.random.Generator) -> Array:
+    """Return lid closure (frames, 2), left and right eye, at ``fps`` for ``states`` (T,) of speech at 25 Hz."""
+    lid = np.zeros(frames)
+    for blink in drawn_blinks(states, rng):
+        blink.add_to(lid, fps)
     return np.repeat(lid[:, None], 2, axis=1).astype(np.float32)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -76,10 +77,8 @@ class DrawnPuppet:
     @classmethod
     def of(cls, face: DrawnFace) -> DrawnPuppet:
         """Return the face with a border around it, cut into triangles."""
-        border = ring(face.landmarks)
-        points = rims.filled(face.landmarks)
-        triangles = triangulate(points, border, rims.LOOPS, rims.PAIRS)
-        return cls(face, np.concatenate([points, border]), triangles)
+        landmarks = np.ascontiguousarray(face.landmarks, np.float64)
+        return cls(face, *_cut(landmarks.tobytes(), len(landmarks)))
 
     def repaired(self, motion: DrawnMotion) -> tuple[DrawnMotion, Repaired]:
         """Return the motion without folded triangles, and what was repaired; lips and lids that meet do not count."""
@@ -87,6 +86,14 @@ class DrawnPuppet:
         checked = self.triangles[~np.isin(self.triangles, rims.LIDS).all(axis=1)]
         done = repaired(checked, self.vertices, closed, _DOT * self.face.unit**2)
         return DrawnMotion(done.moved[:, : closed.shape[1]], motion.pupils, motion.jaw, motion.head), done
+
+
+@lru_cache(maxsize=16)
+def _cut(landmarks: bytes, count: int) -> tuple[Points, Numbers]:
+    """Return vertices and triangles of a puppet with these landmarks (count, 2); cached: lines share their face."""
+    points = np.frombuffer(landmarks, np.float64).reshape(count, 2)
+    filled, border = rims.filled(points), ring(points)
+    return np.concatenate([filled, border]), triangulate(filled, border, rims.LOOPS, rims.PAIRS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

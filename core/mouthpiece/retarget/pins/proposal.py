@@ -2,8 +2,8 @@
 
 The head is rendered from the front, a face is found in the picture, and the visible vertex nearest to each landmark is
 chosen. For the lips this is done again with the mouth opened by the shape key that opens it most, so that upper and
-lower lip get different vertices also if the mouth is shut; for the lids, with the keys that blink. On a symmetric mesh
-both sides get mirrored vertices.
+lower lip get different vertices also if the mouth is shut; for the lids, with the keys that blink, after their
+landmarks were put on the rims of the eyes (:mod:`.lids`). On a symmetric mesh both sides get mirrored vertices.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ...errors import RigError
 from ...topology import LANDMARK_COUNT, LEFT_EYE_OUTER, LEFT_LID_PAIRS, LIPS, MIRROR, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS
 from ..solve.proportions import LIP_PAIRS
+from . import lids
 from .facing import Find, Head, front
-from .mesh_render import MeshView, View, picture
+from .mesh_render import MeshView, View, picture, rasterise
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -37,13 +38,17 @@ _MIDLINE: Final = tuple(k for k in range(LANDMARK_COUNT) if MIRROR[k] == k)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """Proposed vertices (68,), the face's score, the shape keys that opened the mouth and shut the lids, symmetry."""
+    """Proposed vertices (68,), the face's score, the shape keys that opened the mouth and shut the lids, symmetry.
+
+    ``doubtful`` are the landmarks of lids whose upper and lower one could not be told apart.
+    """
 
     vertices: Indices
     score: float
     opener: str
     blinkers: tuple[str, ...]
     symmetric: bool
+    doubtful: tuple[int, ...] = ()
 
 
 def propose(head: Head, find: Find) -> Proposal:
@@ -61,7 +66,10 @@ def propose(head: Head, find: Find) -> Proposal:
     mirror = _mirror(head, look)
     middle = mirror == np.arange(len(mirror)) if mirror is not None else None
     look = replace(look, middle=middle)
+    marks, on_rims = lids.refined(head, look.marks, look.seen, int(head.piece[look.usable[0]]))
+    look = replace(look, marks=marks)
     chosen = look.nearest()
+    _part_lids(chosen, replace(look, usable=look.without_lashes(head, view)))
     opener, amount = _opener(head, look, chosen)
     if opener >= 0:
         opened = _PosedHead.at(head, head.vertices + amount * head.deltas[opener], view, find)
@@ -73,11 +81,13 @@ def propose(head: Head, find: Find) -> Proposal:
     for pairs, k in zip((RIGHT_LID_PAIRS, LEFT_LID_PAIRS), blinkers, strict=True):
         if k >= 0:
             shut = look.view.pixels(head.vertices + head.deltas[k])
-            _choose_pairs(chosen, pairs, look, look, shut, None)
+            for pair in (pair for pair in pairs if not on_rims.issuperset(pair)):
+                _choose_pairs(chosen, [pair], look, look, shut, lids.sides(look.places, look.marks, *pair))
     if mirror is not None:
         _mirror_right_side(chosen, look, mirror)
     names = tuple(dict.fromkeys(head.names[k] for k in blinkers if k >= 0))
-    return Proposal(chosen, score, head.names[opener] if opener >= 0 else "", names, mirror is not None)
+    opening = head.names[opener] if opener >= 0 else ""
+    return Proposal(chosen, score, opening, names, mirror is not None, lids.doubtful(look.places[chosen]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +102,7 @@ class _PosedHead:
     places: Floats
     usable: Indices
     unit: float
+    seen: MeshView
     middle: NDArray[np.bool_] | None = None
 
     @classmethod
@@ -103,7 +114,14 @@ class _PosedHead:
         marks = np.asarray(faces[0].landmarks, np.float64)[:, :2]
         unit = float(np.linalg.norm(marks[LEFT_EYE_OUTER] - marks[RIGHT_EYE_OUTER]))
         places = view.pixels(points)
-        return cls(view, marks, places, _usable(head, places, seen, marks, unit), unit)
+        return cls(view, marks, places, _usable(head, places, seen, marks, unit), unit, seen)
+
+    def without_lashes(self, head: Head, view: View) -> Indices:
+        """Return the vertices that would be usable if nothing but the skin were in the picture."""
+        skin = head.piece[self.usable[0]]
+        bare = rasterise(view, head.vertices, head.triangles[head.piece[head.triangles[:, 0]] == skin])
+        in_socket = lids.sunken(head, self.places, self.marks, self.seen, int(skin))
+        return _in_front((head.piece == skin) & ~in_socket, self.places, bare.depth, self.unit)
 
     def nearest(self) -> Indices:
         """Return the usable vertex nearest to each landmark."""
@@ -126,11 +144,31 @@ def _usable(head: Head, places: Floats, seen: MeshView, marks: Floats, unit: flo
     owner = seen.triangle[low[1] : high[1], low[0] : high[0]]
     shown = head.piece[head.triangles[owner[owner >= 0], 0]]
     skin = np.bincount(shown).argmax() if len(shown) else -1
-    inside = ((places[:, :2] >= 0) & (places[:, :2] < size)).all(axis=1) & (head.piece == skin)
+    in_socket = lids.sunken(head, places, marks, seen, int(skin))
+    return _in_front((head.piece == skin) & ~in_socket, places, seen.depth, unit)
+
+
+def _in_front(asked: NDArray[np.bool_], places: Floats, depth: Floats, unit: float) -> Indices:
+    """Return which of the vertices ``asked`` for (V,) are not behind the surface seen, by its ``depth`` at each pixel."""
+    inside = ((places[:, :2] >= 0) & (places[:, :2] < len(depth))).all(axis=1) & asked
     index = np.flatnonzero(inside)
     column, row = places[index, 0].astype(int), places[index, 1].astype(int)
-    in_front: Indices = index[places[index, 2] <= seen.depth[row, column] + _BEHIND * unit]
+    # At the rim of a hole, and of the face itself, the pixel of a vertex may be empty and only one beside it is not.
+    beside = np.pad(depth, 1, constant_values=np.inf)
+    nearest = np.min([beside[row + y, column + x] for y in range(3) for x in range(3)], axis=0)
+    surface = np.where(np.isfinite(depth[row, column]), depth[row, column], nearest)
+    in_front: Indices = index[places[index, 2] <= np.where(np.isfinite(surface), surface, -np.inf) + _BEHIND * unit]
     return in_front
+
+
+def _part_lids(chosen: Indices, look: _PosedHead) -> None:
+    """Give upper and lower lids vertices of their own side of the eye's opening, in place."""
+    for _, pairs in lids.EYES:
+        for upper, lower in pairs:
+            for point, side in zip((upper, lower), lids.sides(look.places, look.marks, upper, lower), strict=True):
+                near, _ = look.choices(point, side)
+                if len(near):
+                    chosen[point] = near[0]
 
 
 def _opener(head: Head, look: _PosedHead, chosen: Indices) -> tuple[int, float]:

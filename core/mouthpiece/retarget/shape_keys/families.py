@@ -107,6 +107,8 @@ class RigProfile:
         Least number of keys for a rig to count as of this family.
     prefixes : tuple of str
         Canonical prefixes this family's keys may have.
+    suffixes : tuple of str
+        Ends that its keys may have beyond their names, as written.
     keys, fallbacks
         Its keys, and substitutes for missing ones, in order of preference.
     """
@@ -118,6 +120,7 @@ class RigProfile:
     prefixes: tuple[str, ...]
     keys: tuple[ProfileKey, ...]
     fallbacks: tuple[Fallback, ...]
+    suffixes: tuple[str, ...] = ()
 
     def key(self, name: str) -> ProfileKey | None:
         """Return the key the family calls ``name``, if it knows one."""
@@ -163,7 +166,7 @@ def read(path: Path) -> RigProfile:
         fallbacks = [rule for item in data["fallbacks"] for rule in _fallbacks(item)]
         profile = RigProfile(
             path.stem, data["label"], data["about"], int(data["least"]), tuple(data["prefixes"]),
-            tuple(keys), tuple(fallbacks),
+            tuple(keys), tuple(fallbacks), tuple(data.get("suffixes", ())),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RigError(f"The rig family '{path.name}' is damaged ({error!r}). Install Mouthpiece again.") from error

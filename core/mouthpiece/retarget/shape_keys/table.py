@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -77,6 +77,10 @@ class ShapeMap:
         Keys of the rig that are not driven.
     match_lips : bool
         Whether the rig's mouth opens as far as in the take (:mod:`.lip_opening`).
+    still : tuple of str
+        Keys of the rig whose names are known, or that the table drives, but that move nothing.
+    both : mapping of str to tuple of str
+        Driven keys that play a shape of both sides -> the two shapes.
     """
 
     entries: tuple[Entry, ...]
@@ -84,6 +88,8 @@ class ShapeMap:
     missing: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     match_lips: bool = True
+    still: tuple[str, ...] = ()
+    both: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def driven(self) -> tuple[Entry, ...]:
@@ -106,34 +112,80 @@ class ShapeMap:
 
     def summary(self) -> str:
         """Return one line for a panel or a report."""
+        count = len(self.keys)
+        plural = "shape key" if count == 1 else "shape keys"
         if not self.families:
-            return f"{len(self.keys)} shape keys driven by the table"
+            return f"{count} {plural} driven by the table{self._told()}"
         if self.families == ("ARKit",):
             text = f"{len(ARKIT_NAMES) - len(self.missing)} of {len(ARKIT_NAMES)} ARKit shapes matched"
         else:
-            text = f"{' + '.join(self.families)}: {len(self.keys)} shape keys matched"
-        missing = [f"{name} ({by} stands in)" if by else name for name, by in _paired(self.missing)]
-        return f"{text}, missing: {', '.join(missing)}" if missing else text
+            text = f"{' + '.join(self.families)}: {count} {plural} matched"
+        missing = [f"{name} ({by} {_stands(by)} in)" if by else name for name, by in _paired(self.missing)]
+        return (f"{text}, missing: {', '.join(missing)}" if missing else text) + self._told()
+
+    def _told(self) -> str:
+        """Return what a summary says of keys that play both sides, and of those that move nothing."""
+        both = "".join(f"; {key} plays both sides ({_both(names)})" for key, names in self.both.items())
+        return f"{both}; {self.still_text()}" if self.still else both
+
+    def still_text(self) -> str:
+        """Return the keys that move nothing, in words; empty if there are none."""
+        return f"moves nothing: {listed(self.still)}" if self.still else ""
 
     def missing_lines(self) -> list[str]:
-        """Return a line for each missing shape with a substitute, and one line for all without."""
-        lines = [f"{name}: {by} stands in" for name, by in _paired(self.missing) if by]
+        """Return a line for each missing shape with a substitute, one for all without, and those of :meth:`_told`."""
+        lines = [f"{name}: {by} {_stands(by)} in" for name, by in _paired(self.missing) if by]
+        lines += [f"{_both(names)}: {key} plays both sides" for key, names in self.both.items()]
         lost = [name for name, by in _paired(self.missing) if not by]
-        return lines + ([f"Not played: {', '.join(lost)}"] if lost else [])
+        lines += [f"Not played: {', '.join(lost)}"] if lost else []
+        return lines + ([f"Moves nothing: {listed(self.still)}"] if self.still else [])
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Return names as a list in words, the first few of them if there are many."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def _stands(by: str) -> str:
+    """Return the verb for the keys in ``by``, which are joined by "and"."""
+    return "stand" if " and " in by else "stands"
+
+
+def _both(names: Sequence[str]) -> str:
+    """Return the names of a pair, joined by "and"."""
+    return " and ".join(names)
 
 
 def _paired(missing: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return missing shapes and their substitutes, with left and right shape as one, without the side."""
+    """Return missing shapes and their substitutes, with the shapes of both sides in one line, by their full names."""
     found: dict[str, str] = {}
     for name, by in missing.items():
-        other = name.replace("Left", "Right") if name.endswith("Left") else name.replace("Right", "Left")
-        whole = name.removesuffix("Left").removesuffix("Right")
+        other, place = _other_side(name)
         # jawLeft and jawRight (and mouthLeft, mouthRight) are two motions and not two sides of one.
-        if whole not in ("jaw", "mouth") and other != name and other in missing and bool(missing[other]) == bool(by):
-            found[whole] = by.replace("Left", "").replace("Right", "")
+        if other in missing and bool(missing[other]) == bool(by) and place not in ("jaw", "mouth"):
+            if _both((other, name)) in found:
+                continue
+            every = dict.fromkeys([key for text in (by, missing[other]) for key in text.split(" and ") if key])
+            found[_both((name, other))] = " and ".join(every)
         else:
             found[name] = by
     return list(found.items())
+
+
+def _other_side(name: str) -> tuple[str, str]:
+    """Return the name of the same shape on the other side, and what both have in common; ("", "") if it has no side."""
+    for one, other in _SIDES:
+        for here, there in ((one, other), (other, one)):
+            if name.endswith(here):
+                return name.removesuffix(here) + there, name.removesuffix(here)
+            if name.startswith(here + "_"):
+                return there + name.removeprefix(here), name.removeprefix(here)
+    return "", ""
+
+
+_SIDES: Final = (("Left", "Right"), ("left", "right"), ("_L", "_R"))
 
 
 def save(path: str | os.PathLike[str], table: ShapeMap, name: str = "") -> Path:

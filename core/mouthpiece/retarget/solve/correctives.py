@@ -1,4 +1,4 @@
-"""Finds shape keys that belong together: correctives (products of others), and the two sides of one motion."""
+"""Finds shape keys that belong together: correctives (products of others), two sides of one motion, and opposites."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _PREFIXES: Final = ("combination", "combo", "comb", "corrective", "correct", "co
 _BETWEEN: Final = re.compile(r"[_+*&.,:|\-\s]+(?:x[_+*&.,:|\-\s]+)?")
 #: Least similarity of a shape to another's mirror image for the two to be a pair.
 _ALIKE: Final = 0.9
+#: Cosine of two shapes' motion, over all vertices, up to which they undo each other.
+_OPPOSED: Final = -0.8
 
 
 def combinations(names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -92,3 +94,12 @@ def pairs(shapes: NDArray[np.floating[Any]]) -> tuple[tuple[int, int], ...]:
         for k, other in enumerate(best)
         if k < other and best[other] == k and likeness[k, other] > _ALIKE
     )
+
+
+def opposed(deltas: NDArray[np.floating[Any]]) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of shapes that undo each other, by their motion of all vertices ``deltas`` (K, V, 3)."""
+    flat = np.asarray(deltas).reshape(len(deltas), -1)
+    length = np.linalg.norm(flat, axis=1).astype(np.float64)
+    likeness = (flat @ flat.T) / np.maximum(np.outer(length, length), 1e-12)
+    one, other = np.nonzero(np.triu(likeness < _OPPOSED, 1))
+    return tuple(zip(one.tolist(), other.tolist(), strict=True))

@@ -57,6 +57,10 @@ _HERTZ: Final = 2.0
 _ROUNDS: Final = 4
 #: By how much a weight would exceed its limit to be reported as clamped.
 _SLACK: Final = 0.05
+#: Regularisation, relative to a shape's motion, that keeps a shape at 0 on the frames of which it takes no part.
+_NEVER: Final = 1e3
+#: Time, in seconds, in which one of two opposed shapes comes to rest before the other begins, and as long again.
+_HANDOVER: Final = 0.12
 #: Points whose error is reported.
 _SEEN: Final = RIGHT_BROW + LEFT_BROW + NOSE + RIGHT_EYE + LEFT_EYE + LIPS
 
@@ -84,13 +88,17 @@ class Basis:
     low, high : (K,)
         Bounds of the weights.
     cost : (K,)
-        Factor, 1 or more, on each shape's regularisation: greater for shapes that move much that has no pins.
+        Factor, 1 or more, on each shape's regularisation: greater for shapes that move much that has no pins, or
+        several parts of the face.
+    opposed : tuple of pairs of int
+        Shapes that undo each other: of a pair, one at most takes part on any frame.
     """
 
     shapes: Floats
     low: Floats
     high: Floats
     cost: Floats
+    opposed: tuple[tuple[int, int], ...] = ()
 
     @property
     def pinned(self) -> NDArray[np.bool_]:
@@ -109,12 +117,16 @@ class Combined:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Weights (K, T) of the basis and (C, T) of the combinations, errors (T,), and number of clamped frames (K,)."""
+    """Weights (K, T) of the basis and (C, T) of the combinations, errors (T,), and number of clamped frames (K,).
+
+    ``offset`` (T, 68, 3) is how far each point is from where it is wanted, NaN for points that are not pinned.
+    """
 
     weights: Floats
     combined: Floats
     error: Floats
     clamped: NDArray[np.int64]
+    offset: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,6 +212,9 @@ def fit(
     rough = pulls.hessian - np.diag(_SMOOTH * pulls.price)
     linear = pulls.rows @ target.T + constant
     x = solve(rough, linear, *bound, start=np.where(named[columns.of, None], guess, 0.0), rounds=2)
+    out = _left_out(basis, pulls, columns, x, fps)
+    never = _NEVER * np.diag(pulls.hessian)[:, None]
+    x = np.where(out, 0.0, x)
     for _ in range(_ROUNDS if combined is not None and len(combined.parts) else 1):
         aim = target
         if combined is not None and len(combined.parts):
@@ -207,12 +222,74 @@ def fit(
             aim = target - extra.T @ weighed(np.nan_to_num(combined.shapes), basis.pinned)
         course = _SMOOTH * pulls.price[:, None] * smoothed(x, fps)
         linear = pulls.rows @ aim.T + constant + course
-        x = solve(pulls.hessian, linear, *bound, start=x)
+        x = solve(pulls.hessian, linear - never * out, *bound, start=x)
+    if out.any():
+        x = _eased(pulls.hessian, linear, never, bound, x, out, round(_HANDOVER * fps))
     weights = columns.weights(x, count)
     if combined is not None and len(combined.parts):
         extra = products(weights, combined.parts)
-    missed = _miss(basis, wanted, weights, combined, extra)
-    return Fitted(weights, extra, missed, _cut_off(pulls, columns, linear, x, count))
+    offset = _offset(basis, wanted, weights, combined, extra)
+    seen = [p for p in _SEEN if basis.pinned[p]]
+    error = np.sqrt((offset[:, seen, :2] ** 2).sum(axis=-1).mean(axis=-1))
+    return Fitted(weights, extra, error, _cut_off(pulls, columns, linear - never * out, x, count), offset)
+
+
+def missed(offset: Floats, points: Sequence[int]) -> float:
+    """Return the root mean square of the ``offset`` (T, 68, 3) of some points in x and y; NaN if none is pinned."""
+    kept = [p for p in points if np.isfinite(offset[:, p]).all()]
+    return float(np.sqrt((offset[:, kept, :2] ** 2).sum(axis=-1).mean())) if kept and len(offset) else float("nan")
+
+
+def _left_out(basis: Basis, pulls: _Pulls, columns: _Columns, x: Floats, fps: float) -> NDArray[np.bool_]:
+    """Return which unknowns (N, T) take no part on which frames: of opposed shapes, the one that is outweighed.
+
+    What a pair does together is smoothed first, so that the two do not take turns. Neither takes part on the frames
+    around a change from one to the other, so that :func:`_eased` never has both.
+    """
+    out = np.zeros(x.shape, bool)
+    size = np.sqrt(np.diag(pulls.rows @ pulls.rows.T))
+    reach = round(_HANDOVER * fps)
+    for a, b in basis.opposed:
+        for i in np.flatnonzero(columns.of == a):
+            for j in np.flatnonzero((columns.of == b) & (columns.sign == columns.sign[i])):
+                leads = smoothed((size[i] * x[i] - size[j] * x[j])[None], fps)[0] >= 0
+                out[i] |= _wider(~leads, reach)
+                out[j] |= _wider(leads, reach)
+    return out
+
+
+def _wider(frames: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Return which frames (T,) are at most ``reach`` frames from one of ``frames``."""
+    window = np.lib.stride_tricks.sliding_window_view(np.pad(frames, reach), 2 * reach + 1)
+    wide: NDArray[np.bool_] = np.asarray(window.any(axis=1))
+    return wide
+
+
+def _eased(
+    hessian: Floats,
+    linear: Floats,
+    never: Floats,
+    bound: tuple[Floats, Floats],
+    x: Floats,
+    out: NDArray[np.bool_],
+    reach: int,
+) -> Floats:
+    """Return the solution ``x`` (N, T) without jumps on the frames where shapes begin or cease to take part.
+
+    A frame near such a change is solved with the shapes of each of the frames around it, and the mean of these
+    solutions is taken: it moves the points as they do.
+    """
+    frames = np.arange(x.shape[1])
+    total = np.zeros_like(x)
+    for step in range(-reach, reach + 1):
+        theirs = out[:, np.clip(frames + step, 0, len(frames) - 1)]
+        other, part = x.copy(), np.flatnonzero((theirs != out).any(axis=0))
+        if len(part):
+            aim = linear[:, part] - never * theirs[:, part]
+            other[:, part] = solve(hessian, aim, *bound, start=np.where(theirs[:, part], 0.0, x[:, part]))
+        total += (reach + 1 - abs(step)) * other
+    eased: Floats = total / (reach + 1) ** 2
+    return eased
 
 
 def smoothed(x: Floats, fps: float) -> Floats:
@@ -224,13 +301,12 @@ def smoothed(x: Floats, fps: float) -> Floats:
     return course
 
 
-def _miss(basis: Basis, wanted: Floats, weights: Floats, combined: Combined | None, extra: Floats) -> Floats:
-    points = [p for p in _SEEN if basis.pinned[p]]
-    got = np.tensordot(weights.T, basis.shapes[:, points], axes=1)
+def _offset(basis: Basis, wanted: Floats, weights: Floats, combined: Combined | None, extra: Floats) -> Floats:
+    got = np.tensordot(weights.T, basis.shapes, axes=1)
     if combined is not None and len(extra):
-        got = got + np.tensordot(extra.T, combined.shapes[:, points], axes=1)
-    error: Floats = np.sqrt(((wanted[:, points] - got)[..., :2] ** 2).sum(axis=-1).mean(axis=-1))
-    return error
+        got = got + np.tensordot(extra.T, combined.shapes, axes=1)
+    offset: Floats = wanted - got
+    return offset
 
 
 def _cut_off(pulls: _Pulls, columns: _Columns, linear: Floats, x: Floats, count: int) -> NDArray[np.int64]:

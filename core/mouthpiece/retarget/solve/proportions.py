@@ -78,7 +78,7 @@ def transferred(landmarks: NDArray[np.floating[Any]], neutral: NDArray[np.floati
     moved = evened(moved)
     gaps = _gaps(np.asarray(landmarks, np.float64))
     contact = 1 - _smooth(gaps.max(axis=1), _SHUT, _PARTED)
-    moved = moved * _scales(face, rig)
+    moved = moved * scales(face, rig)
     _close(moved, rig, contact, _smooth(gaps, *_TOUCH))
     return Wanted(moved, contact)
 
@@ -113,7 +113,7 @@ def _ratio(face: Floats, rig: Floats, pairs: Sequence[tuple[int, int]], axis: in
     return float(np.clip(np.mean(known) / ours, 1 / _MOST, _MOST))
 
 
-def _scales(face: Floats, rig: Floats) -> Floats:
+def scales(face: Floats, rig: Floats) -> Floats:
     """Return the factors (68, 3) on the displacements of the points."""
     scales = np.ones((LANDMARK_COUNT, 3))
     wide = _ratio(face, rig, [(48, 54)], 0)

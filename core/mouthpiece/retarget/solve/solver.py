@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import RigError
 from ...topology import ARKIT_INDEX, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
 from .correctives import combinations
-from .least_squares import Basis, Combined, fit, largest
+from .least_squares import Basis, Combined, fit, largest, missed
 from .pinned_face import PinnedFace, Stance, stance
 from .proportions import Wanted, transferred
 
@@ -27,6 +27,12 @@ _STILL: Final = 0.004
 #: above which its cost rises, and factor on the square of the excess in that cost.
 _UNSEEN: Final = 0.9
 _BORNE, _UNSEEN_COST = 0.2, 150.0
+#: Cost of each further part of the face that a shape moves, and share of its greatest motion that counts as moving one.
+_WIDE_COST, _WIDE = 20.0, 0.25
+#: How many times further than the take moves a part of the face a shape may move it.
+_BEYOND: Final = 1.25
+#: Parts of the face that are moved apart from each other, by what they are called in reports.
+PARTS: Final = {"mouth": LIPS + JAW[4:13], "lids": RIGHT_EYE + LEFT_EYE, "brows": RIGHT_BROW + LEFT_BROW}
 #: Layer of a shape by the points that it moves most.
 _LAYERS: Final = (
     ("lips", LIPS + JAW[4:13]),
@@ -53,6 +59,8 @@ class Shapes:
         Key -> ARKit shape, for keys with known names; they are regularised towards the take's own weights.
     made : mapping of str to tuple of str
         Keys that drivers of the rig set to the product of other keys -> these; they are computed but not keyed.
+    opposed : tuple of pairs of int
+        Keys that undo each other (:func:`.correctives.opposed`): one of each pair at most is used on a frame.
     """
 
     names: tuple[str, ...]
@@ -62,6 +70,7 @@ class Shapes:
     unseen: Floats
     known: Mapping[str, str] = field(default_factory=dict)
     made: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    opposed: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,12 +87,19 @@ class Solution:
         Root mean square error over the points of brows, nose, eyes and lips, in the rig's eye distances.
     clamped : mapping of str to int
         Key -> number of frames on which it would exceed its limit.
+    held : tuple of str
+        Keys that were kept from moving a part of the face further than the take ever does.
+    parts : mapping of str to float
+        Root mean square error of each of :data:`PARTS` over all frames, in the rig's eye distances; NaN if the part has
+        no pins.
     """
 
     names: tuple[str, ...]
     weights: Floats
     error: Floats
     clamped: Mapping[str, int]
+    held: tuple[str, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,17 +180,29 @@ class Solver:
         """
         free = list(self.free)
         seen = self.stance.seen(self.shapes.deltas)
-        cost = 1 + _UNSEEN_COST * np.maximum(self.shapes.unseen[free] - _BORNE, 0) ** 2
-        basis = Basis(seen[free], self.shapes.low[free], self.shapes.high[free], cost)
-        prior, named = self._prior(arkit, len(wanted))
         place = {k: row for row, k in enumerate(free)}
+        cost = 1 + _UNSEEN_COST * np.maximum(self.shapes.unseen[free] - _BORNE, 0) ** 2
+        cost = cost + _WIDE_COST * (_breadth(seen[free]) - 1)
+        opposed = tuple((place[a], place[b]) for a, b in self.shapes.opposed if a in place and b in place)
+        wanted = np.asarray(wanted, np.float64)
+        low, high = self.shapes.low[free], self.shapes.high[free]
+        most = _justified(seen[free], wanted)
+        least, most = np.maximum(low, np.minimum(-most, high)), np.minimum(high, np.maximum(most, low))
+        basis = Basis(seen[free], least, most, cost, opposed)
+        prior, named = self._prior(arkit, len(wanted))
         combined = Combined(
             seen[list(self.parts)], tuple(tuple(place[k] for k in rows) for rows in self.parts.values())
         )
-        found = fit(basis, np.asarray(wanted, np.float64), fps, prior, named, combined)
+        found = fit(basis, wanted, fps, prior, named, combined)
         names = tuple(self.shapes.names[k] for k in free)
-        clamped = {name: int(count) for name, count in zip(names, found.clamped, strict=True) if count}
-        return Solution(names, found.weights.T, found.error, clamped)
+        limited = {name: int(count) for name, count in zip(names, found.clamped, strict=True) if count}
+        held = {name for name, own, limit in zip(names, high, most, strict=True) if limit < own}
+        clamped = {name: count for name, count in limited.items() if name not in held}
+        return Solution(
+            names, found.weights.T, found.error, clamped,
+            tuple(name for name in limited if name in held),
+            {part: missed(found.offset, points) for part, points in PARTS.items()},
+        )  # fmt: skip
 
     def _prior(self, arkit: NDArray[np.floating[Any]] | None, frames: int) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the take's own weights for the solved keys (N, T), and for which of them it has any (N,)."""
@@ -184,6 +212,28 @@ class Solver:
             if arkit is not None and name in self.shapes.known:
                 prior[row], named[row] = arkit[:, ARKIT_INDEX[self.shapes.known[name]]], True
         return prior, named
+
+
+def _breadth(seen: Floats) -> NDArray[np.int64]:
+    """Return how many parts of the face (1 or more) each of the shapes ``seen`` (K, 68, 3) moves."""
+    far = np.stack([largest(seen, points) for points in PARTS.values()])
+    count: NDArray[np.int64] = (far > _WIDE * np.maximum(far.max(axis=0), 1e-12)).sum(axis=0)
+    return np.maximum(count, 1)
+
+
+def _justified(seen: Floats, wanted: Floats) -> Floats:
+    """Return the weight (K,) from which each of the shapes ``seen`` (K, 68, 3) moves a part further than any frame.
+
+    ``wanted`` (T, 68, 3) is the motion of all frames. Parts that a shape moves little do not count.
+    """
+    most = np.full(len(seen), np.inf)
+    far = largest(seen)
+    for points in PARTS.values():
+        theirs = largest(seen, points)
+        reach = float(largest(wanted, points).max(initial=0.0)) + _STILL
+        counts = theirs > _WIDE * np.maximum(far, 1e-12)
+        most = np.where(counts, np.minimum(most, _BEYOND * reach / np.maximum(theirs, 1e-12)), most)
+    return most
 
 
 def _moving(shapes: Shapes, how: Stance) -> list[int]:

@@ -1,0 +1,27 @@
+"""The lines a character carries, and where they are heard."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..keys import kept_takes, ledgers
+from ..targets import owners_of
+from . import edits
+
+
+def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
+    """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
+    found: dict[str, kept_takes.KeptLine] = {}
+    for owner in owners_of([obj], None):
+        for line in kept_takes.lines(owner):
+            if frame is None or _is_heard(owner, line, frame):
+                found.setdefault(line.sound, line)
+    return list(found.values())
+
+
+def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:
+    """Return whether a line plays at a frame: by the ledger if it is keyed, by its grid if it is drawn."""
+    if line.home == ledgers.Home(owner):
+        grid = line.frames()
+        return grid.first <= frame <= grid.last
+    return any(first <= frame <= last for first, last in edits.ranges_of(owner, line.sound))

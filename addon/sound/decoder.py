@@ -1,0 +1,152 @@
+"""Decodes sounds a stretch at a time, as Blender reads them: what is not asked for is skipped, not decoded."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mouthpiece.errors import AudioError
+
+from .. import compat
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mouthpiece.audio import Audio, SoundFile
+    from numpy.typing import NDArray
+
+#: Numbers decoded at a time at most, of all channels together: a hundred megabytes.
+_BLOCK: Final = 24_000_000
+#: Seconds resampled at a time; a sound that is no longer is resampled in one go.
+_PIECE: Final = 200
+#: Seconds decoded before a stretch and dropped: decoders of MP3, AAC and Opus need a moment after a jump. (Measured: a
+#: jump is exact in WAV, FLAC, MP3 and M4A, 7 ms late in Opus, and 21 ms early in OGG, as in Blender's own playback.)
+_LEAD: Final = 1
+
+
+class StreamedSound:
+    """A sound file as a source for the core, decoded by Blender or, in builds without Audaspace, by the core.
+
+    Any thread may read it: it uses no Blender data. ``content`` is what the core keeps its motion under for the
+    session (see ``mouthpiece.audio.Source``).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], label: str = "", content: str = "") -> None:
+        """Open the file briefly; raises AudioError if it is missing, damaged, or not a sound."""
+        self.path = os.fspath(path)
+        self.label, self.content = label or f"'{self.path}'", content
+        self._file: SoundFile | None = None
+        from mouthpiece import audio
+
+        if not compat.has_aud():
+            self._file = audio.SoundFile(self.path)
+            self._file.label = self.label
+            self.rate, self.channels = self._file.rate, 1
+            return
+        audio.check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Yield mono samples at 16 kHz from the second ``start`` on, to the end or the second ``stop``."""
+        from mouthpiece.audio import Audio
+        from mouthpiece.features import RATE
+
+        if self._file is not None:
+            yield from self._file.blocks(start, stop)
+            return
+        at = start
+        while stop is None or at < stop:
+            upto = at + _PIECE if stop is None else min(at + _PIECE, stop)
+            lead, tail = (0, 0) if at == start and upto == stop else (min(1, at - start), 1)
+            mono = self._mono(at - lead, upto + tail)
+            wanted = (upto - at) * RATE
+            if len(mono) <= lead * self.rate:
+                return
+            first = lead * RATE
+            for block in Audio(mono, self.rate, self.label).blocks():
+                piece = block[first : first + wanted]
+                first, wanted = max(0, first - len(block)), wanted - len(piece)
+                if len(piece):
+                    yield piece
+            if len(mono) < (upto + tail - at + lead) * self.rate and wanted > 0:
+                return
+            at = upto
+
+    def native(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the samples (N, channels) in -1..1 of seconds at the file's own rate; fewer where the sound ends."""
+        import numpy as np
+
+        if self._file is not None:
+            parts = [np.zeros((0, 1), np.float32), *(part[:, None] for part in self._file.mono(start, stop))]
+            return np.concatenate(parts)
+        return np.concatenate([np.zeros((0, self.channels), np.float32), *self._blocks(start, stop)])
+
+    def whole(self) -> Audio:
+        """Return all samples, mono, at the file's own rate."""
+        import numpy as np
+        from mouthpiece.audio import Audio
+
+        if self._file is not None:
+            return Audio(np.concatenate(list(self._file.mono())), self.rate, self.label)
+        return Audio(self._mono(0, None), self.rate, self.label, self.content)
+
+    def _mono(self, start: int, stop: int | None) -> NDArray[np.float32]:
+        import numpy as np
+
+        parts = [block.mean(axis=1, dtype=np.float32) for block in self._blocks(start, stop)]
+        return np.concatenate([np.zeros(0, np.float32), *parts])
+
+    def _blocks(self, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples (N, channels) of seconds, in bounded memory."""
+        step = max(1, min(_PIECE + 2, _BLOCK // (self.rate * self.channels)))
+        at = start
+        while stop is None or at < stop:
+            upto = at + step if stop is None else min(at + step, stop)
+            lead = min(_LEAD, at)
+            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data())
+            block = _full_scale(data).reshape(-1, self.channels)[lead * self.rate :]
+            if len(block):
+                yield block
+            if len(block) < (upto - at) * self.rate:
+                return
+            at = upto
+
+    def _decoded(self, read: Any) -> Any:
+        """Return what ``read`` returns for Blender's own Sound of the file."""
+        import aud
+
+        try:
+            return read(aud.Sound.file(self.path))
+        except aud.error as error:
+            raise AudioError(
+                f"{self.label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
+            ) from error
+
+
+@contextmanager
+def opened(path: str, label: str, packed: bytes | None = None, content: str = "") -> Iterator[StreamedSound]:
+    """Provide a sound to read; the bytes of a ``packed`` one are in a temporary file meanwhile."""
+    if packed is None:
+        yield StreamedSound(path, label, content)
+        return
+    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
+        place = Path(folder) / ("packed" + Path(path).suffix)
+        place.write_bytes(packed)
+        yield StreamedSound(place, label, content)
+
+
+def _full_scale(samples: Any) -> NDArray[np.float32]:
+    """Return decoded samples in the scale that the core's decoder has.
+
+    Audaspace divides 16-bit samples by 32767 (measured), other programs by 2**15; the same file shall give the same
+    take in Blender and outside.
+    """
+    import numpy as np
+
+    found: NDArray[np.float32] = np.asarray(samples, np.float32)
+    steps = found * 32767.0
+    whole = np.rint(steps)
+    return whole / np.float32(32768.0) if np.abs(steps - whole).max(initial=0.0) < 0.01 else found

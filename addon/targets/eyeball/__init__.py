@@ -1,0 +1,1 @@
+"""Eyeballs that are objects without shape keys."""

@@ -1,0 +1,1 @@
+"""Lower teeth that are objects without shape keys."""

@@ -1,0 +1,1 @@
+"""Controls of a rig that drive shape keys: how keys follow them, and the values that give keys theirs."""

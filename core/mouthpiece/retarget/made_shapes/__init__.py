@@ -1,0 +1,1 @@
+"""Shapes that a head lacks, made from those of another head."""
