@@ -274,14 +274,16 @@ def _on_frames(seen: Performance, line: kept_takes.KeptLine, first: int, count: 
     return replace(seen, **tracks, style=empty[0], style_head=empty[1], fps=grid.fps)
 
 
-def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[Passage]:
+def pieces(
+    obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine], owners: Sequence[bpy.types.ID] | None = None
+) -> list[Passage]:
     """Return the stretches on which a character speaks, in order of time, none over another.
 
-    Where lines overlap, the one baked last is heard.
+    Where lines overlap, the one baked last is heard. ``owners`` are those of :func:`all_owners`, if they are known.
     """
     known = {line.sound: line for line in lines}
     found: list[tuple[int, int, str]] = []
-    for owner in all_owners(obj, lines):
+    for owner in all_owners(obj, lines) if owners is None else owners:
         for layer in nla.keyed_layers(owner):
             found += [(it.first, it.last, it.sound) for it in ledgers.read(owner, layer).lines if not is_one(it.sound)]
     keyed = {sound for _, _, sound in found}
