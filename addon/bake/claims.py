@@ -137,6 +137,8 @@ def claims_of(obj: bpy.types.Object) -> list[Claim]:
 def _claims(obj: bpy.types.Object) -> list[Claim]:
     """Return the claims of a character that may carry lines; no channel is hidden meanwhile."""
     lines = dialled_lines(obj)
+    if not lines:
+        return _left_over(obj)
     found: dict[tuple[bpy.types.ID, str], tuple[str, set[str], bool]] = {}
     for line in lines:
         for number, saved in enumerate(line.targets):
@@ -147,9 +149,42 @@ def _claims(obj: bpy.types.Object) -> list[Claim]:
     return [Claim(obj, *place, label, frozenset(sounds), copied) for place, (label, sounds, copied) in found.items()]
 
 
+def _left_over(obj: bpy.types.Object) -> list[Claim]:
+    """Return the claims of a character whose lines are gone on what they drove beside its face.
+
+    That is so for linked duplicates, whose lines lie with the mesh they share, once the other one's take was removed.
+    """
+    head = obj.mouthpiece_head
+    turned = {"BONE": head.armature, "OBJECT": head.object}.get(head.turns)
+    found = []
+    for entry in obj.mouthpiece.driven:
+        other = entry.object
+        if other is None or other == obj:
+            continue
+        prefix, label = "", f"'{other.name}'"
+        if other == turned:
+            saved = {"kind": "HEAD", "bone": head.bone if head.turns == "BONE" else ""}
+            (prefix,) = KINDS["HEAD"].scope(saved)  # type: ignore[attr-defined]
+            label = f"head bone '{head.bone}' of '{other.name}'" if saved["bone"] else f"the head '{other.name}'"
+        elif other.type != "MESH":
+            continue  # which bone of it turned is not known
+        for owner in KINDS["HEAD"].owners(other) if prefix else owners_of([other], None):
+            sounds = frozenset(
+                line.sound
+                for layer in nla.keyed_layers(owner)
+                for line in ledgers.read(owner, layer).lines
+                if any(channel.startswith(prefix) for channel in line.channels)
+            )
+            if sounds:
+                found.append(Claim(obj, owner, prefix, label, sounds, copied=True))
+    return found
+
+
 def _may_carry(obj: bpy.types.Object) -> bool:
     """Return whether an object may carry lines at all; quick."""
     data = obj.data
+    if len(obj.mouthpiece.driven):
+        return True
     key = getattr(data, "shape_keys", None)
     return any(
         block is not None and (block.animation_data is not None or ledgers.PROPERTY in block)
