@@ -197,4 +197,21 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
         return {"FINISHED"}
 
 
-register, unregister = register_classes_factory((MOUTHPIECE_OT_add_demo,))
+def _menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """Draw the menu entry."""
+    self.layout.operator(MOUTHPIECE_OT_add_demo.bl_idname, text="Talking Head (Mouthpiece Demo)", icon="USER")
+
+
+_register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_OT_add_demo,))
+
+
+def register() -> None:
+    """Register the operator and add it to the menu Add."""
+    _register_classes()
+    bpy.types.VIEW3D_MT_add.append(_menu)
+
+
+def unregister() -> None:
+    """Remove the menu entry and unregister the operator."""
+    bpy.types.VIEW3D_MT_add.remove(_menu)
+    _unregister_classes()

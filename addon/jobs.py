@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from mouthpiece.pipeline import Progress
 
 
+#: Why a button that begins work is grey while other work runs.
+BUSY: Final = "Mouthpiece is at work already: wait until it is done, or cancel it"
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The last message of work that an exception ended."""
@@ -109,6 +113,20 @@ def deliver(
 _TICK: Final = 0.1
 
 
+def draw_progress(layout: Any, context: bpy.types.Context) -> None:
+    """Draw how far the running work is, and the button that cancels it."""
+    state = context.window_manager.mouthpiece
+    row = layout.row(align=True)
+    row.progress(factor=state.progress, text=f"{state.message} {state.progress:.0%}")
+    row.operator("mouthpiece.cancel", text="", icon="X")
+
+
+def is_doing(context: bpy.types.Context, operator: type) -> bool:
+    """Return whether an operator of that class is at work."""
+    state: Any = context.window_manager.mouthpiece
+    return bool(state.running and state.doing == operator.__name__)
+
+
 class Working:
     """Mixin for operators that do long work while the user interface stays usable.
 
@@ -189,6 +207,7 @@ class Working:
         """Start the work in a thread, and a timer whose events reach :meth:`modal`."""
         state = context.window_manager.mouthpiece
         state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
+        state.doing = type(self).__name__
         self._job = Job(steps)
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)

@@ -12,7 +12,7 @@ import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
-from . import compat, paragraphs, scene_settings
+from . import compat, jobs, paragraphs, scene_settings
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
 from .characters import company
@@ -21,7 +21,6 @@ from .sound import timeline
 from .targets import DRIVABLE, target_for
 from .targets.head import pivots
 from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
-from .targets.picture_rig import settings as picture_settings
 
 #: At most so many remarks on the last bake are shown; all of them are in the Info editor.
 _REMARKS: Final = 4
@@ -115,9 +114,7 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     """Draw the buttons and the reason why nothing can be baked, unless it is ``shown``; progress while a bake runs."""
     state = context.window_manager.mouthpiece
     if state.running:
-        row = layout.row(align=True)
-        row.progress(factor=state.progress, text=f"{state.message} {state.progress:.0%}")
-        row.operator("mouthpiece.cancel", text="", icon="X")
+        jobs.draw_progress(layout, context)
         return
     reason = disabled_reason(context)
     if reason and reason != shown:
@@ -139,12 +136,15 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
 
 
 class OfKeyed(OfCharacter):
-    """Mixin for sub-panels about keys and head motion, which a portrait does not have."""
+    """Mixin for sub-panels about keys and what moves with them, which not every kind of character has."""
+
+    #: Kinds of targets that the panel has no use for.
+    without: tuple[str, ...] = ("PORTRAIT",)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether the active object is a character but not a portrait."""
-        return super().poll(context) and picture_settings.portrait_meant(scene_settings.character(context)) is None
+        """Return whether the active object is a character of a kind that has such keys."""
+        return super().poll(context) and scene_settings.kind_of(scene_settings.character(context)) not in cls.without
 
 
 class MOUTHPIECE_PT_head(OfKeyed, bpy.types.Panel):
@@ -191,6 +191,7 @@ class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
 
     bl_label = "Teeth, Tongue & Lashes"
     bl_order = 21
+    without = ("PORTRAIT", "STROKES", "CHART", "PICTURE")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the list of further objects."""
@@ -218,7 +219,8 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
         column, settings = self.column(context)
         column.prop(settings, "strength", slider=True)
         column.prop(settings, "seed")
-        column.prop(context.scene.mouthpiece, "replace_edited")
+        if scene_settings.kind_of(scene_settings.character(context)) != "PORTRAIT":  # which has no keys
+            column.prop(context.scene.mouthpiece, "replace_edited")
 
 
 class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
@@ -226,6 +228,7 @@ class MOUTHPIECE_PT_keys(OfKeyed, bpy.types.Panel):
 
     bl_label = "Keys & Layers"
     bl_order = 40
+    without = ("PORTRAIT", "STROKES")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw where keys go, and the layers with their mute switches."""

@@ -143,7 +143,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     """State of an operator that is running, and what the last ones had to say.
 
-    ``doing`` is the identifier of the running operator: its progress is shown where its button is. ``ends`` is the last
+    ``doing`` is the class of the running operator: its progress is shown where its button is. ``ends`` is the last
     frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
     called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was
     when lines were updated, not animated.

@@ -250,7 +250,7 @@ def bake(obj: Any, strength: float = 1.0) -> set[str]:
 
 
 def dial(obj: Any, **amounts: float) -> set[str]:
-    """Set an object's dials, all others back to 1, and press *Apply Dials*."""
+    """Set an object's dials, all others back to 1, and press *Update Lines*."""
     choose([obj])
     obj.mouthpiece.live = False
     for name in ("lips", "jaw", "brows", "head", "expression", "blink", "gaze"):

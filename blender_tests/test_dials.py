@@ -27,7 +27,7 @@ def voice(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def another(tmp_path_factory):
-    return str(scenes.murmur(tmp_path_factory.mktemp("voice") / "another.wav", 2.0))
+    return str(scenes.murmur(tmp_path_factory.mktemp("voice") / "another.wav", 2.0, 22_050))
 
 
 @pytest.fixture
@@ -427,6 +427,7 @@ def nudge(owner, name, by=0.2):
 def test_a_channel_that_keeps_an_edit_says_so_by_the_sliders(ready, context, live):
     from blender_tests import layout
 
+    ready.mouthpiece.rest = 0.0
     bpy.ops.mouthpiece.animate()
     key, state = ready.data.shape_keys, context.window_manager.mouthpiece
     nudge(key, "jawOpen")
@@ -460,3 +461,29 @@ def test_animating_over_an_edit_says_what_does_not_follow(ready, context):
     ready.mouthpiece.lips = 0.9
     bpy.ops.mouthpiece.redial()
     assert "mouthpiece.keep_edits" not in layout.drawn("MOUTHPIECE_PT_speech", context).operators
+
+
+@pytest.mark.parametrize("again", ["update", "animate"])
+def test_keeping_the_edit_as_a_layer_lets_the_channel_follow_at_last(ready, context, again):
+    """What was turned while the channel stayed shows then, with the edit on top."""
+    ready.mouthpiece.rest = 0.0
+    bpy.ops.mouthpiece.animate()
+    plain = jaws(ready, context)
+    nudge(ready.data.shape_keys, "jawOpen")
+    edit = jaws(ready, context) - plain
+    ready.mouthpiece.jaw = 0.5
+    getattr(bpy.ops.mouthpiece, "redial" if again == "update" else "animate")()
+    np.testing.assert_allclose(jaws(ready, context), plain + edit, atol=1e-6)  # it stays
+    ready.mouthpiece.lips = 0.9
+    bpy.ops.mouthpiece.redial()
+    bpy.ops.mouthpiece.keep_edits()
+    kept = jaws(ready, context)
+    bpy.ops.mouthpiece.remove_take()
+    bpy.ops.mouthpiece.animate()
+    np.testing.assert_allclose(kept, jaws(ready, context) + edit, atol=2e-3)
+
+
+def jaws(obj, context):
+    """Return how far the jaw is open on each frame of the line."""
+    value = obj.data.shape_keys.key_blocks["jawOpen"]
+    return np.array([(context.scene.frame_set(frame), value.value)[1] for frame in range(11, 61)])

@@ -14,6 +14,9 @@ from addon.keys import nla
 from blender_tests import scenes
 from blender_tests.test_layers import COUNT, FIRST, FRAMES, bake, column, pair, played, track
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 __all__ = ["pair"]
 
 

@@ -141,7 +141,7 @@ def test_without_a_character_or_a_sound_it_says_why_not(context, voice):
     settings.sound = bpy.data.sounds.load(voice)
     assert disabled_reason(context) == "" and bpy.ops.mouthpiece.animate.poll()
     context.window_manager.mouthpiece.running = True
-    assert "under way" in disabled_reason(context)
+    assert "at work already" in disabled_reason(context)
     context.window_manager.mouthpiece.running = False
 
 

@@ -3,13 +3,14 @@
 import bpy
 import pytest
 
-from addon import panel, scene_settings
+from addon import compat, panel, scene_settings
+from addon.bake.panel import OfCharacter
 from addon.targets.mouth_chart import panel as chart_panel
 from addon.targets.picture_rig import panel as picture_panel
 from addon.targets.pins import panel as pins_panel
 from addon.targets.portrait import panel as portrait_panel
 from addon.targets.shape_keys import panel as mapping_panel
-from blender_tests import portraits, scenes
+from blender_tests import layout, portraits, scenes
 
 
 def shown(context):
@@ -32,7 +33,7 @@ def test_a_head_with_known_names_has_its_table_only(context):
 def test_names_nobody_knows_offer_all(context):
     obj = scenes.face(keys=("Key 1", "Key 2", "Key 3"))
     assert scene_settings.kind_of(obj) == ""
-    assert shown(context) == {"names", "pins", "picture", "portrait"}
+    assert shown(context) == {"names", "pins"}
 
 
 @pytest.mark.parametrize(("target", "panel"), (("SOLVED", "pins"), ("NAMES", "names")))
@@ -43,9 +44,74 @@ def test_what_is_chosen_by_hand_is_shown(context, target, panel):
     assert not shown(context) & ({"pins", "names"} - {panel})
 
 
-def test_without_an_object_a_picture_can_begin(context):
-    bpy.context.view_layer.objects.active = None
-    assert shown(context) == {"picture", "portrait"}
+def test_without_a_character_one_can_be_added_and_nothing_else_is_shown(context):
+    for obj in (None, bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))):
+        if obj is not None:
+            context.scene.collection.objects.link(obj)
+        context.view_layer.objects.active = obj
+        assert shown(context) == set() and not any(map(OfCharacter.poll, [context]))
+        drawn = layout.drawn("MOUTHPIECE_PT_speech", context)
+        added = {"mouthpiece.add_demo", "mouthpiece.make_picture_rig", "mouthpiece.add_portrait"}
+        assert added <= set(drawn.operators)
+    assert "A camera cannot speak: click a character" in drawn.text
+
+
+def test_a_cube_is_no_character_yet(context):
+    bpy.ops.mesh.primitive_cube_add()
+    assert shown(context) == set() and not OfCharacter.poll(context)
+    assert "mouthpiece.add_demo" in layout.drawn("MOUTHPIECE_PT_speech", context).operators
+
+
+@pytest.mark.parametrize("words", ["lip sync", "animate speech", "mouthpiece"])
+def test_the_menu_search_finds_it(context, words):
+    """The search looks through what menus draw."""
+    found = layout.appended(bpy.types.VIEW3D_MT_object_animation, context)
+    assert any(words in text.lower() for text in found.texts)
+    added = layout.appended(bpy.types.VIEW3D_MT_add, context).texts
+    added += layout.appended(bpy.types.VIEW3D_MT_image_add, context).texts
+    assert sum("Mouthpiece" in text for text in added) == 3
+
+
+def test_progress_is_seen_where_the_button_is(context):
+    portraits.portrait()
+    state = context.window_manager.mouthpiece
+    state.running, state.doing, state.message = True, "MOUTHPIECE_OT_render_portrait", "Drawing frames"
+    try:
+        drawn = layout.drawn("MOUTHPIECE_PT_portrait_render", context)
+        assert drawn.bars and "mouthpiece.cancel" in drawn.operators
+        assert "mouthpiece.render_portrait" not in drawn.operators
+        state.doing = "MOUTHPIECE_OT_animate"
+        assert not layout.drawn("MOUTHPIECE_PT_portrait_render", context).bars
+        assert layout.drawn("MOUTHPIECE_PT_speech", context).bars
+    finally:
+        state.running = False
+
+
+def test_consent_is_asked_in_plain_words(context):
+    portraits.portrait()
+    texts = layout.drawn("MOUTHPIECE_PT_consent", context).texts
+    assert texts[:3] == ["Reason", "Statement", "Your Name"]
+
+
+def test_a_portrait_without_a_line_says_so_in_words(context):
+    portraits.portrait()
+    drawn = layout.drawn("MOUTHPIECE_PT_speech", context)
+    assert "Portrait: says nothing yet" in drawn.text and "0 lines" not in drawn.text
+
+
+def test_a_fresh_drawing_has_no_changed_layers(context):
+    data = compat.grease_pencils().new("Drawing")
+    obj = bpy.data.objects.new("Drawing", data)
+    context.scene.collection.objects.link(obj)
+    context.view_layer.objects.active = obj
+    data.layers.new("Mouth")
+    data.layers.new("Eyes")
+    drawn = layout.drawn("MOUTHPIECE_PT_strokes", context)
+    assert "mouthpiece.list_layers" in drawn.operators
+    assert "were added or renamed" not in drawn.text
+    bpy.ops.mouthpiece.list_layers()
+    obj.data.layers[0].name = "Something Else"
+    assert "were added or renamed" in layout.drawn("MOUTHPIECE_PT_strokes", context).text
 
 
 def test_a_portrait_has_the_panels_of_portraits_only(context):
@@ -59,3 +125,22 @@ def test_a_portrait_has_the_panels_of_portraits_only(context):
     assert shown(context) == {"portrait"}
     scenes.face()
     assert not portrait_panel.MOUTHPIECE_PT_consent.poll(context)
+
+
+def test_only_amounts_a_character_has_are_shown(context):
+    scenes.face(keys=("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmileLeft", "mouthSmileRight"))
+    drawn = layout.drawn("MOUTHPIECE_PT_dials", context).props
+    assert {"lips", "jaw", "rest"} <= set(drawn) and not {"blink", "gaze", "brows", "head"} & set(drawn)
+    scenes.face("Whole")
+    assert {"lips", "blink", "gaze", "brows"} <= set(layout.drawn("MOUTHPIECE_PT_dials", context).props)
+
+
+def test_names_nobody_knows_are_looked_through_once(context, monkeypatch):
+    from mouthpiece.retarget.shape_keys import matching
+
+    asked, detect = [], matching.detect
+    monkeypatch.setattr(matching, "detect", lambda *names: asked.append(names) or detect(*names))
+    obj = scenes.face(keys=("Key One", "Key Two"))
+    for _ in range(3):
+        assert scene_settings.kind_of(obj) == ""
+    assert len(asked) == 1  # panels ask at every redraw

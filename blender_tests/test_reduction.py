@@ -18,6 +18,8 @@ from blender_tests import scenes
 from blender_tests.test_layers import FELT, FIRST, FRAMES, bake, column, pair, played
 
 __all__ = ["pair"]
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
 
 
 def count(owner, layer=""):
@@ -154,6 +156,7 @@ def test_few_keys_are_what_one_gets_and_every_frame_a_choice(tmp_path):
     take = scenes.performance(4.0, jawOpen=lambda t: 0.4 - 0.4 * np.cos(3 * t))
     scene.mouthpiece.source, scene.mouthpiece.filepath = "FILE", str(take.save(tmp_path / "take.npz"))
     settings = obj.mouthpiece
+    settings.rest = 0.0  # the line alone is counted
     assert settings.density == "FEW" and settings.reduce == pytest.approx(0.01)
     bpy.ops.mouthpiece.animate()
     assert count(obj.data.shape_keys) < 0.1 * 52 * 100

@@ -74,7 +74,7 @@ def choose(obj: Any) -> Any:
 
 
 def turn(obj: Any, **amounts: float) -> dict[str, float]:
-    """Turn dials without anything following at once, press *Apply Dials*, and return what they were before."""
+    """Turn dials without anything following at once, press *Update Lines*, and return what they were before."""
     before = {name: getattr(obj.mouthpiece, name) for name in amounts}
     obj.mouthpiece.live = False
     for name, value in amounts.items():

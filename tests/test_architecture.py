@@ -35,6 +35,8 @@ IMPORTERS = {
         "core/mouthpiece/motion/smooth.py",
         "core/mouthpiece/retarget/solve/solver.py",
         "core/mouthpiece/retarget/solve/least_squares.py",
+        "core/mouthpiece/retarget/solve/surface.py",
+        "core/mouthpiece/retarget/made_shapes/correspondence.py",
         "core/mouthpiece/retarget/pins/proposal.py",
         "core/mouthpiece/retarget/warp/warp.py",
         "training/*",
@@ -90,6 +92,7 @@ CORE_LAYERS = {
     "retarget.coverage": (),
     "retarget.warp": ("performance", "topology"),
     "retarget.solve": ("errors", "performance", "retarget.coverage", "topology"),
+    "retarget.made_shapes": ("errors", "retarget.solve", "topology"),
     "retarget.pins": ("errors", "files", "retarget.solve", "spans", "topology"),
     "retarget.shape_keys": (
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
@@ -158,6 +161,7 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 #: How many entries a folder has at most, and those that have more, each with its reason.
 ENTRIES = 12
 CROWDED = {
+    "addon/bake": "a bake, and what else is done with its lines: adjusted, converted, removed, known again, rest between them",
     "addon": "the folders of the add-on, and beside them what all of them share",
     "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",

@@ -6,7 +6,7 @@ it alone changes the scene, completely or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -184,8 +184,10 @@ class Bake:
         written.warnings += former.remarks
         tidy.append(former.tidy)
         rebuild.note_names(obj, self.targets)
-        self._keep_line(parts, [drawing.owner for drawing in drawings], heard)
-        redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True))
+        edited = {name for name, reason in written.kept.items() if reason == remarks.EDITED}
+        stays = {c.id for part in parts for c in part.channels if c.name in edited}
+        self._keep_line(parts, [drawing.owner for drawing in drawings], heard, _held(obj, line, stays))
+        written.warnings += redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True)).warnings
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
@@ -217,10 +219,12 @@ class Bake:
             edits.rescue(found, obj, kept, None if same else (line.first, line.last), shift)
         return found
 
-    def _keep_line(self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard) -> None:
+    def _keep_line(
+        self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard, held: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         """Store the line and its take where its first keys or drawings are, so that it can be dialled again.
 
-        Nothing is stored if nothing was keyed or drawn.
+        ``held`` has what :class:`KeptLine` keeps by that name. Nothing is stored if nothing was keyed or drawn.
         """
         played = [part for part in keyed if ledgers.read(part.owner, part.layer).has(self.recording.identity)]
         homes = [ledgers.home(part.owner, part.layer) for part in played] + [ledgers.Home(owner) for owner in drawn]
@@ -228,7 +232,7 @@ class Bake:
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
-        kept_takes.keep(homes[0], self._kept_line(heard), heard.performance)
+        kept_takes.keep(homes[0], replace(self._kept_line(heard), held=held), heard.performance)
 
     def _kept_line(self, heard: Heard) -> kept_takes.KeptLine:
         """Return the line as it is kept."""
@@ -244,6 +248,12 @@ class Bake:
             heard.begin,
             recordings.stored_place(sound.path),
         )
+
+
+def _held(obj: bpy.types.Object, line: Line, stays: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """Return the dials by which channels that keep an edit were generated, by their ids: those of the line before."""
+    before = next((kept for kept in redial.dialled_lines(obj) if kept.sound == line.sound), None)
+    return {} if before is None else {channel: before.held.get(channel, before.dials) for channel in stays}
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

@@ -152,7 +152,7 @@ def _write(line: kept_takes.KeptLine, take: Performance, parts: Sequence[Part], 
         if ledgers.read(part.owner, part.layer).has(line.sound):
             home = ledgers.home(part.owner, part.layer)
             undo.callback(ledgers.restore, home.holder, ledgers.snapshot(home.holder))
-            kept_takes.keep(home, replace(line, home=None), take)
+            kept_takes.keep(home, replace(line, held={}, home=None), take)
             break
     return written
 

@@ -6,7 +6,9 @@ strip above all others has to add. So the channel can be baked again, and the ed
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -72,10 +74,29 @@ def rescue(
         if not owners:
             return
         parts = rebuild.parts_again(obj, line, Dials.of(line.dials), rebuild.is_layered(line))
+        for dials in {json.dumps(item, sort_keys=True): item for item in line.held.values()}.values():
+            held = rebuild.parts_again(obj, line, Dials.of(dials), rebuild.is_layered(line))
+            parts = _as_held(parts, held, {channel for channel, item in line.held.items() if item == dials})
     except MouthpieceError:
         return
     for owner in owners:
         rescue_parts(found, [part for part in parts if part.owner == owner], line.sound, within, shift)
+
+
+def _as_held(parts: Sequence[Part], held: Sequence[Part], channels: set[str]) -> list[Part]:
+    """Return ``parts`` with the columns of ``channels``, by id, taken from the parts that were ``held``."""
+    from mouthpiece.curves import Curves
+
+    others = {(part.owner, part.layer): part for part in held}
+    found = []
+    for part in parts:
+        other = others.get((part.owner, part.layer))
+        names = {
+            c.name for c in part.channels if c.id in channels and other is not None and c.name in other.curves.names
+        }
+        columns = [(other if name in names and other else part).curves[name] for name in part.curves.names]
+        found.append(replace(part, curves=Curves(part.curves.names, part.curves.frames, np.stack(columns, axis=1))))
+    return found
 
 
 def owners_of_line(obj: bpy.types.Object, line: KeptLine) -> list[bpy.types.ID]:

@@ -18,7 +18,7 @@ from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten, split_id
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place, plan_removal, properties_without_effect
 from ..targets import Target, drawers
-from .interludes import Ends, Section, all_owners, driven, interludes, is_one, pieces, targets_of
+from .interludes import Ends, Section, all_owners, driven, interludes, is_one, note_seed, pieces, targets_of
 from .layers import by_place
 
 #: Kinds of targets that ask for interludes themselves, when they are rendered.
@@ -55,6 +55,7 @@ def renew(
     Channels with keys of the user's own in a section, and edited ones, are left as they are there. ``undo`` gets
     callbacks that revert everything.
     """
+    note_seed(obj, undo)
     places = {
         (owner, layer): _Update(owner, layer, how)
         for owner in all_owners(obj, lines)
@@ -105,7 +106,9 @@ def renew(
         if room is not None:
             with suppress(MouthpieceError):  # told when the line itself is drawn
                 drawing.check()
-                total.keys += drawing.write(Line(section.sound, *room), undo).keys
+                drawn_now = drawing.write(Line(section.sound, *room), undo)
+                total.keys += drawn_now.keys
+                total.warnings += [one for one in drawn_now.warnings if one not in total.warnings]
     return total
 
 

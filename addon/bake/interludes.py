@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -47,7 +47,7 @@ _MOST_ENDS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Passage:
     """A stretch of frames, both ends included, on which a line is heard; ``line`` is None if its take is not kept."""
 
     first: int
@@ -90,8 +90,8 @@ class Interlude:
 
     first: int
     last: int
-    before: Piece | None
-    after: Piece | None
+    before: Passage | None
+    after: Passage | None
     ends: tuple[End | None, End | None]
     dials: Dials
     seed: int
@@ -145,7 +145,7 @@ class Interlude:
         line = self.carrier
         still = _still(
             _Manner(line), self.first, self.last - self.first + 1, self.fps, self.seed, _silent(self.dials),
-            rebuild.is_layered(line), sways,
+            rebuild.is_layered(line), sways, self.before is not None,
         )  # fmt: skip
         sides = _pair(self.ends, lambda end: end.whole)
         whole = _between(interlude(still.whole, *sides, self.dials.rest), *sides)
@@ -197,13 +197,15 @@ class _Manner:
 
 @lru_cache(maxsize=16)
 def _still(
-    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool
+    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool,
+    spoke: bool,
 ) -> LayeredTake:  # fmt: skip
     """Return the silent face, dials applied, on ``count`` frames of the scene from ``first`` on."""
     from mouthpiece.motion.life import alive
 
     take = kept_takes.motion(manner.line)
-    return LayeredTake.of(alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways), dials, layered)
+    silent = alive(first / fps, count, replace(take, fps=fps), dials.life, seed, sways, spoke)
+    return LayeredTake.of(silent, dials, layered)
 
 
 class Ends:
@@ -225,7 +227,7 @@ class Ends:
             self._seen[line.sound] = LayeredTake.of(motion, Dials.of(line.dials), layered, line.error, line.bends)
         return self._seen[line.sound]
 
-    def of(self, piece: Piece, first: bool) -> End | None:
+    def of(self, piece: Passage, first: bool) -> End | None:
         """Return the first or the last frames of a piece; None if its take is not kept or damaged."""
         from mouthpiece.motion.interludes import EDGE
 
@@ -266,7 +268,7 @@ def _on_frames(seen: Performance, line: kept_takes.KeptLine, first: int, count: 
     return replace(seen, **tracks, style=empty[0], style_head=empty[1], fps=grid.fps)
 
 
-def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[Piece]:
+def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[Passage]:
     """Return the stretches on which a character speaks, in order of time, none over another.
 
     Where lines overlap, the one baked last is heard.
@@ -291,7 +293,7 @@ def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[
     cuts = np.flatnonzero(np.diff(heard)) + 1
     rows = zip([0, *cuts.tolist()], [*cuts.tolist(), len(heard)], strict=True)
     return [
-        Piece(low + begin, low + end - 1, known.get(names[heard[begin]])) for begin, end in rows if heard[begin] >= 0
+        Passage(low + begin, low + end - 1, known.get(names[heard[begin]])) for begin, end in rows if heard[begin] >= 0
     ]
 
 
@@ -310,7 +312,7 @@ def is_one(sound: str) -> bool:
 
 
 def interludes(
-    obj: bpy.types.Object, spoken: Sequence[Piece], ends: Ends, within: tuple[int, int] | None = None
+    obj: bpy.types.Object, spoken: Sequence[Passage], ends: Ends, within: tuple[int, int] | None = None
 ) -> list[Interlude]:
     """Return the interludes of a character; ``spoken`` is what it says, in order of time.
 
@@ -341,7 +343,7 @@ def interludes(
     return found
 
 
-def bends_between(one: Piece, other: Piece, ends: Ends) -> dict[str, list[Bend]]:
+def bends_between(one: Passage, other: Passage, ends: Ends) -> dict[str, list[Bend]]:
     """Return how two lines give way to each other, by sound; nothing if the take of one is not kept."""
     from mouthpiece.motion.interludes import bends
 
@@ -372,8 +374,16 @@ def scene_frames(obj: bpy.types.Object) -> tuple[int, int]:
 
 
 def seed_of(obj: bpy.types.Object) -> int:
-    """Return the seed of a character's life: two characters never blink together."""
-    return int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little")
+    """Return the seed of a character's life: two characters never blink together, unless one is a copy of the other."""
+    noted = int(obj.mouthpiece.life_seed)
+    return noted or int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little") // 2 + 1
+
+
+def note_seed(obj: bpy.types.Object, undo: ExitStack) -> None:
+    """Store the seed with the character, so that it lives as before when it is renamed."""
+    if not obj.mouthpiece.life_seed and obj.is_editable:
+        undo.callback(setattr, obj.mouthpiece, "life_seed", 0)
+        obj.mouthpiece.life_seed = seed_of(obj)
 
 
 def targets_of(obj: bpy.types.Object, one: Interlude, known: dict[str, Target | None]) -> list[Target]:

@@ -9,7 +9,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 from mouthpiece.phrases import counted
 
-from .. import compat, previews, remarks, scene_settings
+from .. import compat, jobs, previews, remarks, scene_settings
 from ..characters import company
 from ..jobs import Working
 from ..reports import reports_errors
@@ -23,7 +23,7 @@ from .bake import Bake, Heard
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why nothing can be baked now, empty if it can. Cheap enough for panels: no sound is opened."""
     if context.window_manager.mouthpiece.running:
-        return "A bake is under way"
+        return jobs.BUSY
     try:
         scene_settings.targets_of(scene_settings.character(context), 1.0)
     except RigError as error:
@@ -186,21 +186,21 @@ class _OnLines:
         """Return whether there is such a line and no operator is running."""
         found = bool(redial.dialled_lines(scene_settings.character(context)))
         if not found:
-            cls.poll_message_set("The active character carries no line that can be dialled")  # type: ignore[attr-defined]
+            cls.poll_message_set("The active character has no line to adjust: animate it first")  # type: ignore[attr-defined]
         return found and not context.window_manager.mouthpiece.running
 
 
 class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
-    """Give the character's lines the dials as they are set now; no network runs."""
+    """Adjust the character's lines to the amounts as they are set now: at once, and your own keys stay."""
 
     bl_idname = "mouthpiece.redial"
-    bl_label = "Apply Dials"
-    bl_description = "Give the character's lines the dials as they are set now; no network runs, your own keys stay"
+    bl_label = "Update Lines"
+    bl_description = "Adjust the character's lines to the amounts as they are set now: at once, and your own keys stay"
     bl_options = {"REGISTER", "UNDO"}
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Dial the lines again and report the result."""
+        """Update the lines and report the result."""
         obj: Any = scene_settings.character(context)
         settings = obj.mouthpiece
         done = redial.redial(
@@ -222,11 +222,11 @@ class MOUTHPIECE_OT_redial(_OnLines, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_reset_dials(bpy.types.Operator):
-    """Put the dials and the emotion back; the style stays."""
+    """Put all amounts and the emotion back; the style stays."""
 
     bl_idname = "mouthpiece.reset_dials"
-    bl_label = "Reset Dials"
-    bl_description = "Put the dials and the emotion back to where they do nothing; the style stays"
+    bl_label = "Reset"
+    bl_description = "Put all amounts and the emotion back to where they change nothing; the style stays"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -235,7 +235,7 @@ class MOUTHPIECE_OT_reset_dials(bpy.types.Operator):
         return scene_settings.character(context) is not None and not context.window_manager.mouthpiece.running
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Reset the dials; if they are live, dial the lines again."""
+        """Reset the amounts; if they are live, update the lines."""
         obj: Any = scene_settings.character(context)
         bake_settings.take_over(obj.mouthpiece, {})
         if obj.mouthpiece.live and redial.dialled_lines(obj):
@@ -244,20 +244,20 @@ class MOUTHPIECE_OT_reset_dials(bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_take_over_dials(_OnLines, bpy.types.Operator):
-    """Set the dials as the line at the playhead has them."""
+    """Set the amounts to those of the line at the playhead."""
 
     bl_idname = "mouthpiece.take_over_dials"
-    bl_label = "Dials from Line"
-    bl_description = "Set the dials as the line at the playhead has them (or the first, if none is heard there)"
+    bl_label = "Amounts from Line"
+    bl_description = "Set the amounts to those of the line at the playhead (or of the first, if none is heard there)"
     bl_options = {"REGISTER", "UNDO"}
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set the dials."""
+        """Set the amounts."""
         obj: Any = scene_settings.character(context)
         found = redial.dialled_lines(obj, context.scene.frame_current) or redial.dialled_lines(obj)
         bake_settings.take_over(obj.mouthpiece, dict(found[0].dials))
-        self.report({"INFO"}, f"Dials as of {found[0].label}")
+        self.report({"INFO"}, f"The amounts are those of {found[0].label} now")
         return {"FINISHED"}
 
 
@@ -304,7 +304,7 @@ class MOUTHPIECE_OT_keep_edits(_Converts, bpy.types.Operator):
     bl_label = "Keep Edits as Layer"
     bl_description = (
         "Turn the character's keys into layers, with what you changed in a layer of its own: "
-        "it stays when the lines are animated or dialled again"
+        "it stays when the lines are animated or updated"
     )
     bl_options = {"REGISTER", "UNDO"}
     layered = True
@@ -384,11 +384,21 @@ class MOUTHPIECE_OT_remove_also(bpy.types.Operator):
         return {"FINISHED"}
 
 
+#: Entries of the menu: found by the words people search for, such as "lip sync", "animate speech" or "mouthpiece".
+_IN_MENU = (
+    (MOUTHPIECE_OT_animate, "Animate Speech (Lip Sync)"),
+    (MOUTHPIECE_OT_redial, "Update Lines (Lip Sync)"),
+    (MOUTHPIECE_OT_keep_edits, "Keep Edits as Layer"),
+    (MOUTHPIECE_OT_merge_layers, "Merge Layers"),
+    (MOUTHPIECE_OT_remove_take, "Remove Take (Lip Sync)"),
+)
+
+
 def _draw_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     """Draw the operators into a menu: the menu search finds only what is in one."""
     self.layout.separator()
-    self.layout.operator(MOUTHPIECE_OT_animate.bl_idname, text="Animate Speech")
-    self.layout.operator(MOUTHPIECE_OT_remove_take.bl_idname, text="Remove Speech Take")
+    for operator, text in _IN_MENU:
+        self.layout.operator(operator.bl_idname, text=f"Mouthpiece: {text}")
 
 
 _register_classes, _unregister_classes = register_classes_factory(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from .. import paragraphs, scene_settings
 from ..sub_panels import SubPanel
-from ..targets import DRIVABLE
 from . import redial
+
+#: Amount -> the part of the face it is about, where a character may lack it.
+_PARTS: Final = {"brows": "brows", "blink": "lids", "gaze": "gaze", "head": "head"}
 
 
 class OfCharacter(SubPanel):
@@ -18,9 +21,9 @@ class OfCharacter(SubPanel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether the active object is a character or of a type that can become one."""
+        """Return whether the active object is a character that can be animated, or was."""
         obj: Any = scene_settings.character(context)
-        return obj is not None and (obj.type in DRIVABLE or obj.mouthpiece.target != "AUTO")
+        return obj is not None and bool(scene_settings.kind_of(obj) or redial.dialled_lines(obj))
 
     def column(self: Any, context: bpy.types.Context) -> tuple[Any, Any]:
         """Return the layout column to draw into, and the character's settings."""
@@ -65,8 +68,10 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         """Draw the amounts, and how lines are updated with them."""
         column, settings = self.column(context)
         amounts = column.column(align=True)
+        lacking = _lacking(context)
         for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):
-            amounts.prop(settings, name, slider=True)
+            if name not in lacking:
+                amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
         between = column.column(align=True, heading="Between Lines")
@@ -85,6 +90,15 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         row.operator("mouthpiece.redial", icon="FILE_REFRESH")
         row.operator("mouthpiece.reset_dials", text="", icon="LOOP_BACK")
         draw_kept(column, context, again=True)
+
+
+def _lacking(context: bpy.types.Context) -> set[str]:
+    """Return the amounts that are about a part of the face which the character lacks."""
+    try:
+        moved = scene_settings.coverage(context)
+    except RigError:  # what is wrong is told above
+        return set()
+    return {name for name, part in _PARTS.items() if not moved.has(part)}
 
 
 def draw_kept(layout: Any, context: bpy.types.Context, again: bool) -> None:

@@ -72,11 +72,15 @@ def redial(
         seen: dict[str, LayeredTake] = {}
         # Each line is planned after the one before is written, as lines share curves.
         for line in _chosen_lines(obj, frame):
-            seen[line.sound] = _dial(obj, line, dials, (replace_edited, draft), undo, total)
+            change = _dial(obj, line, dials, (replace_edited, draft), undo, total)
+            assert change.seen is not None  # set by _changes
+            seen[line.sound] = change.seen
             total.warnings += frame_rates.remarks(obj, line)
             assert line.home is not None  # kept lines that were read have one
             undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
-            kept_takes.remember_dials(line, dials.saved())
+            stays = {channel for changed in change.keyed for channel in changed.stays}
+            follows = {channel for changed in change.keyed for channel in changed.fresh}
+            kept_takes.remember_dials(line, dials.saved(), stays, follows)
         renew(obj, undo, interlude_keys.How(replace_edited, draft, rescued=moved), seen)
         undo.pop_all()
     return total
@@ -85,10 +89,10 @@ def redial(
 def _dial(
     obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, how: tuple[bool, bool], undo: ExitStack,
     total: Written, bends: tuple[Mapping[str, Any], ...] | None = None,
-) -> LayeredTake:  # fmt: skip
+) -> _Redialled:  # fmt: skip
     """Give the keys of one line other dials, or other ``bends``; add to ``total`` what was written.
 
-    ``how`` tells whether edited keys are replaced, and whether it is a draft. Returns what the line plays.
+    ``how`` tells whether edited keys are replaced, and whether it is a draft. Returns what was changed.
     """
     over, draft = how
     change = _changes(obj, line, dials, over, draft, bends)
@@ -100,8 +104,7 @@ def _dial(
     for drawing in change.drawn:
         total.add(drawing.write(Line(line.sound, grid.first, grid.last), undo))
     total.warnings += change.warnings
-    assert change.seen is not None  # set by _changes
-    return change.seen
+    return change
 
 
 def rescue_interludes(obj: bpy.types.Object, undo: ExitStack) -> Rescued:
@@ -129,7 +132,9 @@ def renew(
     known, lines = dict(seen or {}), dialled_lines(obj)
     for line, bends in _other_bends(obj, lines, known):
         if bends or line.bends:
-            known[line.sound] = _dial(obj, line, Dials.of(line.dials), (False, how.draft), undo, Written(), bends)
+            change = _dial(obj, line, Dials.of(line.dials), (False, how.draft), undo, Written(), bends)
+            assert change.seen is not None  # set by _changes
+            known[line.sound] = change.seen
         assert line.home is not None  # kept lines that were read have one
         undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
         kept_takes.remember_bends(replace(line, bends=bends))
@@ -223,7 +228,8 @@ class Changed:
     """What dialling changes in one part: the steps to carry out, and what to write into the ledger.
 
     ``sums`` holds new checksums by the index of the ledger line and the channel id; ``fresh`` holds the keys they are
-    computed from, by channel id; ``missing`` are channels that have no curve yet.
+    computed from, by channel id; ``missing`` are channels that have no curve yet, ``stays`` the ids of those that
+    keep an edit.
     """
 
     part: Part
@@ -231,6 +237,7 @@ class Changed:
     steps: list[Step] = field(default_factory=list)
     fresh: dict[str, Keys] = field(default_factory=dict)
     missing: list[Channel] = field(default_factory=list)
+    stays: set[str] = field(default_factory=set)
     written: Written = field(default_factory=Written)
 
 
@@ -302,6 +309,7 @@ def _rekey(
     edited = [present.checksum(*span) for span in ranges] != had
     if fcurve.lock or (edited and not over):
         changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was baked"
+        changed.stays |= {channel.id} if edited else set()
         return
     if edited or not present.has_frames_of(fresh, ranges):
         changed.steps.append(rewritten(fcurve, fresh, ranges))

@@ -182,8 +182,8 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         name="Amount",
         description="How many keys a take gets. Takes effect when the sound is animated again",
         items=(
-            ("FEW", "Few Keys", "As few keys as keep the motion, with smooth handles: good to edit", 0),
-            ("EVERY", "Every Frame", "A key on each frame: exact, and hard to edit by hand", 1),
+            ("FEW", "Few", "As few keys as keep the motion, with smooth handles: good to edit", 0),
+            ("EVERY", "Per Frame", "A key on every frame: exact, and hard to edit by hand", 1),
         ),
         get=_density,
         set=_choose_density,
@@ -258,6 +258,14 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         1.0,
     )
     life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
+    life_seed: IntProperty(
+        name="Life Seed",
+        description="Seed of what the face does between lines; 0 until the character has spoken",
+        default=0,
+        min=0,
+        override=_OVERRIDE,
+        options={"HIDDEN"},
+    )
     live: BoolProperty(
         name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
     )

@@ -8,9 +8,9 @@ copies and libraries. Lines that are drawn instead of keyed are kept in the draw
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,8 @@ class KeptLine:
     the second of the sound at which the take begins, which is cut to what the line needs. ``place`` is where the
     sound's file was: relative to the .blend file (``//``) or only its name, never a full path. ``bends`` is how its
     ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
-    to since 0.4.0, which knew no interludes; ``home`` is where all of this is stored.
+    to since 0.4.0, which knew no interludes. ``held`` has the dials that channels which keep an edit were generated
+    with, by channel id, where those are not the line's; ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -47,6 +48,7 @@ class KeptLine:
     begin: float = 0.0
     place: str = ""
     bends: tuple[Mapping[str, Any], ...] | None = None
+    held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     home: ledgers.Home | None = field(default=None, compare=False)
 
     @classmethod
@@ -60,8 +62,9 @@ class KeptLine:
             content, begin = str(entry.get("content", "")), float(entry.get("begin", 0.0))
             place = str(entry.get("place", _place_before(sound)))
             bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
-            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, home)
-        except (KeyError, TypeError) as error:
+            held = {str(channel): dict(item) for channel, item in entry.get("held", {}).items()}
+            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, held, home)
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
     def entry(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ class KeptLine:
             "begin": self.begin,
             "place": self.place,
             **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
+            **({"held": {channel: dict(item) for channel, item in self.held.items()}} if self.held else {}),
         }
 
     def second_at(self, frame: float) -> float:
@@ -124,10 +128,18 @@ def motion(line: KeptLine) -> Performance:
     return _unpacked(content)
 
 
-def remember_dials(line: KeptLine, dials: Mapping[str, Any]) -> None:
-    """Store other dials with a kept line."""
+def remember_dials(
+    line: KeptLine, dials: Mapping[str, Any], stays: Iterable[str] = (), follows: Iterable[str] = ()
+) -> None:
+    """Store other dials with a kept line.
+
+    Channels with ids in ``stays`` kept an edit and are still as the dials before made them; those in ``follows`` do as
+    the others again.
+    """
     home = _home(line)
-    ledgers.put_line(home, _number(home, line), line.entry() | {"dials": dict(dials)})
+    held = {channel: item for channel, item in line.held.items() if channel not in set(follows)}
+    held = {**dict.fromkeys(stays, line.dials), **held}
+    ledgers.put_line(home, _number(home, line), replace(line, dials=dials, held=held).entry())
 
 
 def remember_bends(line: KeptLine) -> None:

@@ -242,8 +242,10 @@ def target_for(obj: bpy.types.Object | None, strength: float = 1.0, kind: str = 
     errors = [refused[name] for name in _TRIED.get(obj.type, ()) if name in refused]
     if errors:
         raise errors[0]
+    what = obj.type.replace("_", " ").lower()
     raise RigError(
-        f"'{obj.name}' is not a mesh ({obj.type.replace('_', ' ').title()}). Click the mesh with the shape keys."
+        f"{'An' if what[0] in 'aeiou' else 'A'} {what} cannot speak: click a character (a mesh with shape keys, a face "
+        "rig, a drawing or a portrait)."
     )
 
 

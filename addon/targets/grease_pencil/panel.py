@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
+from ... import paragraphs
 from ...sub_panels import SubPanel
 from . import handles, operators, pose_preview
 from . import settings as drawing_settings
@@ -42,8 +43,9 @@ class MOUTHPIECE_PT_strokes(SubPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether there is an active drawing."""
-        return operators.drawing(context) is not None
+        """Return whether there is an active drawing that is not shown as a mouth chart."""
+        obj: Any = operators.drawing(context)
+        return obj is not None and obj.mouthpiece.target != "CHART"
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw handles, layers and timing."""
@@ -56,7 +58,7 @@ class MOUTHPIECE_PT_strokes(SubPanel, bpy.types.Panel):
         row.operator("mouthpiece.place_handles", icon="EMPTY_AXIS")
         if not handles.missing(obj):
             _draw_handles(layout, obj, context)
-        _draw_layers(layout, obj)
+        _draw_layers(layout, obj, context)
         column = layout.column()
         column.prop(obj.mouthpiece_strokes, "timing")
         if obj.mouthpiece_strokes.timing == "CHANGE":
@@ -85,13 +87,15 @@ def _draw_handles(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     row.operator("mouthpiece.try_pose", text="", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown)
 
 
-def _draw_layers(layout: Any, obj: Any) -> None:
+def _draw_layers(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw the table of layers."""
     row, chosen = layout.row(), obj.mouthpiece_strokes
     row.template_list("MOUTHPIECE_UL_layer_parts", "", chosen, "layers", chosen, "layers_index", rows=4)
     row.operator("mouthpiece.list_layers", text="", icon="FILE_REFRESH")
-    if not drawing_settings.is_listed(obj):
-        layout.label(text="Layers have changed: list them anew", icon="INFO")
+    if not len(chosen.layers):
+        paragraphs.draw(layout, "Layers are told apart by their names; the arrows list them to choose", "INFO", context)
+    elif not drawing_settings.is_listed(obj):
+        paragraphs.draw(layout, "Layers were added or renamed: press the arrows to list them", "INFO", context)
 
 
 register, unregister = register_classes_factory((MOUTHPIECE_UL_layer_parts, MOUTHPIECE_PT_strokes))

@@ -38,15 +38,13 @@ class FaceDrawings:
 
     def room(self, first: int, last: int) -> tuple[int, int] | None:
         """Return the frames that may be drawn on without touching drawings of the user's: none if some are within."""
-        ledger, own = ledger_of(self.owner), set[int]()
+        ledger, own, later = ledger_of(self.owner), set[int](), False
         for layer, _ in drawing_settings.parts_of(find_object(self.object_name)):
-            own |= set(layer_plan.Sources(layer, ledger).between(first, last))
-        own.discard(first)
-        began = any(
-            first in layer_plan.Sources(layer, ledger).own
-            for layer, _ in drawing_settings.parts_of(find_object(self.object_name))
-        )
-        return None if own or first + began > last else (first + began, last)
+            sources = layer_plan.Sources(layer, ledger)
+            own |= set(sources.between(first + 1, last))
+            # The face that all drawings are made of may step back by a frame, as it does for a line.
+            later |= first in sources.own and first != min(sources.places)
+        return None if own or first + later > last else (first + later, last)
 
     def write(self, line: Line, undo: ExitStack) -> Written:
         """Replace the drawings that ``line`` had; ``undo`` gets callbacks that revert it."""

@@ -129,7 +129,7 @@ class MOUTHPIECE_OT_make_picture_rig(OfImage, bpy.types.Operator):
 
 def _menu(self: Any, context: bpy.types.Context) -> None:
     """Draw the menu entry."""
-    self.layout.operator(MOUTHPIECE_OT_make_picture_rig.bl_idname, text="Picture Rig", icon="IMAGE_DATA")
+    self.layout.operator(MOUTHPIECE_OT_make_picture_rig.bl_idname, text="Picture Rig (Mouthpiece)", icon="IMAGE_DATA")
 
 
 _register, _unregister = register_classes_factory((MOUTHPIECE_OT_make_picture_rig,))

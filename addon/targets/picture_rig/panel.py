@@ -7,39 +7,35 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import scene_settings
+from ... import paragraphs
 from ...sub_panels import SubPanel
 from . import landmarks as rig_landmarks
-from .settings import face_meant, is_rig, rig_meant
+from .settings import rig_meant
 
 
 class MOUTHPIECE_PT_picture(SubPanel, bpy.types.Panel):
-    """Button that makes a picture rig, and the landmarks of a rig."""
+    """Picture and landmarks of a picture rig."""
 
     bl_label = "Picture Rig"
     bl_order = 6
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether the active object is a picture rig, or has no target yet."""
-        obj = context.active_object
-        return obj is None or is_rig(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
+        """Return whether the active object is a picture rig."""
+        return rig_meant(context.active_object) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the button that makes a rig; for a rig, also its picture and its landmark buttons."""
+        """Draw its picture and its landmark buttons."""
         layout = self.layout
-        rig = rig_meant(context.active_object)
-        layout.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
-        if rig is None:
-            return
+        rig: Any = rig_meant(context.active_object)
         layout.template_ID(rig.mouthpiece_picture, "image", open="image.open")
-        draw_landmarks(layout, rig)
+        draw_landmarks(layout, rig, context)
 
 
-def draw_landmarks(layout: Any, obj: Any) -> None:
+def draw_landmarks(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     """Draw the buttons for the landmarks of a picture rig or portrait."""
     if obj.mouthpiece_picture.found:
-        layout.label(text=obj.mouthpiece_picture.found, icon="INFO")
+        paragraphs.draw(layout, obj.mouthpiece_picture.found, "INFO", context)
     column = layout.column(align=True)
     column.operator("mouthpiece.place_landmarks", icon="CURSOR")
     column.operator("mouthpiece.edit_landmarks", icon="EDITMODE_HLT")

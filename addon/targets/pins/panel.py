@@ -85,7 +85,7 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     if found.lost:
         paragraphs.draw(box, f"The mesh changed: {len(found.lost)} pins lost their vertices", "ERROR", context)
     elif pins.doubtful(obj):
-        text = "Upper and lower lids could not be told apart: correct the orange pins"
+        text = "Upper and lower lids or lips could not be told apart: correct the orange pins"
         paragraphs.draw(box, text, "ERROR", context)
     elif found.found:
         paragraphs.draw(box, f"The mesh changed: {found.found} pins were found again", "INFO", context)
@@ -137,6 +137,4 @@ class MOUTHPIECE_PT_missing_shapes(SubPanel, bpy.types.Panel):
         layout.operator("mouthpiece.make_missing_shapes", icon="ADD")
 
 
-register, unregister = register_classes_factory(
-    (MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins, MOUTHPIECE_PT_missing_shapes)
-)
+register, unregister = register_classes_factory((MOUTHPIECE_UL_pins, MOUTHPIECE_PT_pins, MOUTHPIECE_PT_missing_shapes))

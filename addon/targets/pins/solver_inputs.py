@@ -135,7 +135,7 @@ def coverage_of(obj: bpy.types.Object) -> Coverage:
     rest = _pinned(key.reference_key, vertices)
     moves = [_pinned(block, vertices) - _pinned(block.relative_key, vertices) for block in blocks]
     deltas = np.array(moves).reshape(-1, *rest.shape)
-    found = pin_coverage(rest, asked[-1], deltas, _names(asked[-1]))
+    found = pin_coverage(rest, asked[-1], deltas, known_names(asked[-1]))
     if found.has("mouth"):  # one without a mouth is being mended: it is looked at anew each time
         _SPEAKING[asked] = found
         while len(_SPEAKING) > _REMEMBERED:

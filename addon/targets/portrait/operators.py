@@ -85,7 +85,7 @@ class MOUTHPIECE_OT_open_portrait_preview(bpy.types.Operator):
 
 def _menu(self: Any, context: bpy.types.Context) -> None:
     """Draw the menu entry."""
-    self.layout.operator(MOUTHPIECE_OT_add_portrait.bl_idname, text="Talking Portrait", icon="IMAGE_DATA")
+    self.layout.operator(MOUTHPIECE_OT_add_portrait.bl_idname, text="Talking Portrait (Mouthpiece)", icon="IMAGE_DATA")
 
 
 _register, _unregister = register_classes_factory(

@@ -7,38 +7,33 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import paragraphs, scene_settings
+from ... import jobs, paragraphs
 from ...sub_panels import SubPanel
 from ..picture_rig.panel import draw_landmarks
-from ..picture_rig.settings import face_meant, is_portrait, portrait_meant
+from ..picture_rig.settings import portrait_meant
 from . import render_setup
+from .render_operator import MOUTHPIECE_OT_render_portrait
 
 
 class MOUTHPIECE_PT_portrait(SubPanel, bpy.types.Panel):
-    """Button that adds a portrait; picture, landmarks and preview of a portrait."""
+    """Picture, landmarks and preview of a portrait."""
 
     bl_label = "Portrait"
     bl_order = 5
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Return whether the active object is a portrait, or has no target yet."""
-        obj = context.active_object
-        return (
-            obj is None or is_portrait(face_meant(obj)) or (face_meant(obj) is None and not scene_settings.kind_of(obj))
-        )
+        """Return whether the active object is a portrait."""
+        return portrait_meant(context.active_object) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the button that adds a portrait, or, for a portrait, its picture, landmarks and preview."""
+        """Draw picture, landmarks and preview."""
         layout = self.layout
         obj: Any = portrait_meant(context.active_object)
-        if obj is None:
-            layout.operator("mouthpiece.add_portrait", icon="IMAGE_DATA")
-            return
         column = layout.column()
         column.enabled = not context.window_manager.mouthpiece.running
         column.template_ID(obj.mouthpiece_picture, "image", open="image.open")
-        draw_landmarks(column, obj)
+        draw_landmarks(column, obj, context)
         column.separator()
         settings = obj.mouthpiece_portrait
         row = column.row(align=True)
@@ -116,6 +111,9 @@ class MOUTHPIECE_PT_portrait_render(OfPortrait, bpy.types.Panel):
         reason = render_setup.disabled_reason(context)
         if reason and not context.window_manager.mouthpiece.running:
             paragraphs.draw(column.box(), reason, "INFO", context)
+        if jobs.is_doing(context, MOUTHPIECE_OT_render_portrait):
+            jobs.draw_progress(self.layout, context)
+            return
         row = column.column()
         row.scale_y = 1.4
         row.operator("mouthpiece.render_portrait", icon="RENDER_ANIMATION")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import bpy
 from mouthpiece.errors import MouthpieceError, PictureError, RigError
 
-from ... import preferences
+from ... import jobs, preferences
 from ...keys import kept_takes
 from ...sound import recordings, soundtrack
 from ..picture_rig import images
@@ -42,7 +42,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if obj is None:
         return "Click a portrait, or make one with Add Portrait"
     if context.window_manager.mouthpiece.running:
-        return "Something is under way"
+        return jobs.BUSY
     reason = portrait_settings.not_editable(obj)
     if reason:
         return reason

@@ -29,10 +29,10 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
         description="The person shown agrees to what is made of this picture, or nobody is shown. Needed for rendering",
     )
     kind: EnumProperty(
-        name="Because",
+        name="Reason",
         description="Why this face may be made to talk",
         items=(
-            ("STATED", "As Stated", "As the statement says"),
+            ("STATED", "See Statement", "As the statement says"),
             ("OWN", "It Is Mine", "The face is that of whoever makes the statement"),
             ("PERMISSION", "Permission", "The person shown, or who may decide for them, has agreed"),
             ("NOBODY", "Nobody Real", "A drawing, a painting, a doll, an animal or an invented face"),
@@ -43,7 +43,9 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
         name="Statement",
         description="In a sentence: whose face this is, and who agreed to what. It is written into what is rendered",
     )
-    by: StringProperty(name="Stated By", description="Who says so; may be left empty. Written into what is rendered")
+    by: StringProperty(
+        name="Your Name", description="Who makes the statement; may be left empty. It is written into what is rendered"
+    )
     mark: BoolProperty(name="Visible Mark", description="Write into a corner of every frame that it is synthetic")
     repair: EnumProperty(
         name="Repair",
@@ -105,7 +107,7 @@ class MOUTHPIECE_PG_portrait(bpy.types.PropertyGroup):
     plane: BoolProperty(name="Show on Plane", description="Have the portrait's plane show the result", default=True)
     follow: BoolProperty(
         name="Follow Playhead",
-        description="Show the frame at the playhead on the plane whenever it, a dial or the landmarks change",
+        description="Show the frame at the playhead on the plane, and again when line or landmarks change",
         update=plane.followed,
     )
     shown: EnumProperty(

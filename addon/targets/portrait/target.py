@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import bpy
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ...keys.channels import Line, Written
 from .. import Driven, find_object
@@ -64,7 +65,7 @@ class PortraitTarget:
     def summary(self) -> str:
         """Return one line: how many lines the portrait has."""
         spoken = len(portrait_lines.order(find_object(self.object_name).data))
-        return f"Portrait: {spoken} line{'' if spoken == 1 else 's'}, rendered as frames"
+        return f"Portrait: {counted(spoken, 'line')}, rendered as frames" if spoken else "Portrait: says nothing yet"
 
     def coverage(self) -> Coverage:
         """Return that the whole face moves, as its frames are rendered."""

@@ -26,6 +26,8 @@ _ARGUMENTS: Final = (
     ("--emotion", "emotion", "NAME", "neutral, happy, sad, angry or surprised"),
     ("--intensity", "intensity", "X", "strength of the emotion, 0 to 1"),
     ("--smoothing", "smoothing", "X", "calm the motion, 0 to 1; lips that shut stay shut"),
+    ("--rest", "rest", "X", "in a scene: how far the face rests before and after its lines, 0 (raw ends) to 1"),
+    ("--life", "life", "X", "in a scene: blinks, looks and head between lines, 0 (motionless) to 1.5"),
     ("--offset", "offset", "SECONDS", "let the motion come later, or earlier if below 0; -5 to 5"),
 )
 
