@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import bpy
 from mouthpiece.errors import RigError
@@ -20,6 +20,10 @@ from ..keys.kept_takes import KeptLine
 from ..targets import KINDS, find_object, owners_of
 from . import rebuild
 from .lines import dialled_lines
+
+
+#: Data-blocks in which several characters may drive channels: an armature's bones are its object's.
+_SHARED: Final = bpy.types.Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +101,17 @@ def alone(obj: bpy.types.Object) -> AbstractContextManager[None]:
     Quick: the other objects of the file are looked at only if something of this character's could be theirs.
     """
     mine = claims_of(obj)
+    whole = {claim.owner for claim in mine if not (claim.copied or claim.prefix or isinstance(claim.owner, _SHARED))}
     everybody: list[Claims] = []
     known: dict[tuple[bpy.types.ID, str], bool] = {}
 
     def is_foreign(owner: bpy.types.ID, channel: str) -> bool:
+        if owner in whole:
+            return False
         place = owner, channel
         if place not in known:
             own = max((c for c in mine if c.holds(owner, channel)), key=lambda c: len(c.prefix), default=None)
-            if own is not None and not own.copied and (own.prefix or not isinstance(owner, bpy.types.Object)):
+            if own is not None and not own.copied and (own.prefix or not isinstance(owner, _SHARED)):
                 known[place] = False
             else:
                 everybody[:] = everybody or [Claims.of(obj)]
