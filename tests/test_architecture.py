@@ -130,7 +130,7 @@ INTERFACE = (
 )
 #: The add-on from the ground up. A module imports from its own layer and those below; a star is one word.
 ADDON_LAYERS = (
-    ("compat", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
+    ("compat", "guide", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
     ("jobs", "keys.*"),
     ("sound.*",),
     ("targets",),
