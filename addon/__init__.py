@@ -16,7 +16,7 @@ from .targets.grease_pencil import operators as drawing_operators
 from .targets.grease_pencil import panel as drawing_panel
 from .targets.grease_pencil import pose_preview
 from .targets.grease_pencil import settings as drawing_settings
-from .targets.head import operators as head_operators
+from .targets.head import pivot_operators
 from .targets.head import settings as head_settings
 from .targets.mouth_chart import operators as chart_operators
 from .targets.mouth_chart import panel as chart_panel
@@ -56,7 +56,7 @@ MODULES = (
     bone_mapping,
     drawing_settings,
     bake_operators,
-    head_operators,
+    pivot_operators,
     shape_key_operators,
     pin_operators,
     pin_picker,

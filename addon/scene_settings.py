@@ -254,15 +254,15 @@ def also(obj: bpy.types.Object) -> list[bpy.types.Object]:
 def targets_of(obj: bpy.types.Object | None, strength: float, kind: str = "") -> tuple[Target, ...]:
     """Return the targets of a character and of the further objects that play its performance.
 
-    The character's target is of ``kind``, or by default the one its settings choose. Raises RigError if any of them has
-    no target, or the character's own moves no mouth; what plays along needs none.
+    The character's target is of ``kind``, or by default the one its settings choose. Raises RigError if it or an
+    object on its list has no target, or if it moves no mouth; what plays along needs none.
     """
     first = target_for(obj, strength, kind or ("AUTO" if obj is None else obj.mouthpiece.target))
     assert obj is not None  # target_for has raised otherwise
     mouthless = without_mouth(first)
     if mouthless:
         raise RigError(mouthless)
-    return first, *(company.target_of(obj, other, strength) for other in also(obj))
+    return first, *company.targets_of(obj, strength)
 
 
 def coverage(context: bpy.types.Context) -> Coverage:

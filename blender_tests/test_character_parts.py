@@ -32,7 +32,7 @@ def empty(name, *children):
 
 
 def avatar(name="Ada", place=(0, 0, 0), rig=None):
-    """Make a head in several meshes on an armature: face, teeth, lashes, an eye without keys, a body with correctives."""
+    """Make a head in several meshes on an armature: face, teeth, lashes, an eye, and a body with correctives."""
     x, y, z = place
     made = {
         "rig": rig or scenes.armature(f"{name} Rig"),
@@ -231,3 +231,35 @@ def test_an_object_without_keys_can_be_put_on_the_list(context):
         made[part].select_set(True)
     assert bpy.ops.mouthpiece.add_also() == {"FINISHED"}
     assert [company.target_of(face, part, 1.0).kind for part in company.of(face)] == ["EYEBALL", "LOWER_TEETH"]
+
+
+def test_teeth_and_tongue_whose_keys_begin_with_their_name_come_along(tmp_path, context):
+    face = box("Head", keys=FACE)
+    mouth = box("Skull", (0, 0, -0.05), (0.06, 0.06, 0.04), ("teeth_jawOpen", "tongue_jawOpen"))
+    mouth.parent = face
+    choose(mouth)
+    assert scene_settings.character(context) == face and company.of(face) == [mouth]
+    say(tmp_path)
+    animate(face)
+    for name in ("teeth_jawOpen", "tongue_jawOpen"):
+        assert len(spoken(mouth.data.shape_keys, scenes.shape_path(name))) == 24
+
+
+def test_teeth_whose_keys_move_nothing_are_told():
+    face = box("Head", keys=FACE)
+    teeth = box("Skull", (0, 0, -0.05), (0.06, 0.06, 0.04), ("teeth_jawOpen",))
+    teeth.parent = face
+    block = teeth.data.shape_keys.key_blocks["teeth_jawOpen"]
+    for point, rest in zip(block.data, teeth.data.shape_keys.reference_key.data, strict=True):
+        point.co = rest.co
+    assert company.of(face) == []
+    assert "'Skull'" in company.standing(face)[0] and "move nothing" in company.standing(face)[0]
+
+
+def test_a_face_with_pins_is_found_from_its_armature():
+    rig = scenes.armature()
+    face = skinned(box("Face", keys=("a", "b")), rig)
+    skinned(box("Body", (0, 0, -0.9), (0.5, 0.3, 1.4), ("bend.L", "bend.R")), rig)
+    for _ in range(68):
+        face.mouthpiece_pins.points.add().vertex = 0
+    assert family.main_object(rig) == face

@@ -44,7 +44,7 @@ def test_one_empty_key_is_told_and_not_keyed():
     driven = target.drive(scenes.performance(jawOpen=0.5), GRID)
     assert "jawOpen" not in driven.parts[0].curves.names
     assert driven.warnings[0] == "jawOpen moves nothing on 'Face'"
-    assert "Nothing opens the mouth of 'Face'" in driven.warnings[1]
+    assert "No shape key of 'Face' drops the jaw" in driven.warnings[1]
 
 
 def no_range(obj):
@@ -125,6 +125,14 @@ def test_teeth_with_the_faces_keys_mostly_empty_play_those_that_move():
     target = target_for(teeth)
     assert set(target.table.keys) == {"jawOpen", "jawForward", "jawLeft", "jawRight"} and target.table.still == ()
     assert target.summary() == "With Face: 4 shape keys matched"
+
+
+def test_teeth_whose_keys_are_all_empty_do_not_stop_the_face_and_are_told():
+    teeth = emptied(scenes.face("Teeth", ("jawOpen", "mouthClose")), "jawOpen", "mouthClose")
+    face = scenes.face("Face")
+    face.mouthpiece.also.add().object = teeth
+    driven = target_for(teeth).drive(scenes.performance(jawOpen=0.5), GRID)
+    assert driven.warnings == ["jawOpen, mouthClose move nothing on 'Teeth'"]
 
 
 def test_lips_that_are_not_found_are_told():

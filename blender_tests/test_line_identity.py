@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 from mouthpiece.curves import FrameGrid
 from mouthpiece.errors import AudioError
@@ -19,7 +20,7 @@ from addon import compat, targets
 from addon.bake import redial
 from addon.bake.bake import Bake, Heard
 from addon.keys import kept_takes, ledgers
-from addon.sound import recordings, soundtrack, strips
+from addon.sound import recordings, soundtrack, strips, timeline
 from blender_tests import scenes
 
 JAW = scenes.shape_path("jawOpen")
@@ -255,3 +256,42 @@ def test_a_line_tells_which_second_is_heard():
     grid = asdict(FrameGrid(25.0, 11.0, 11, 60, -4.0))
     line = kept_takes.KeptLine("a", "a", grid, begin=9.0)
     assert line.second_at(36) == pytest.approx(6.0)
+
+
+def test_a_file_that_moved_is_not_put_into_the_sequencer_twice(wav, tmp_path):
+    scene = bpy.context.scene
+    timeline.put(scene, from_file(wav))
+    (strip,) = compat.all_strips(scene)
+    copied = Path(shutil.copy(wav, tmp_path / "copy.wav"))
+    timeline.put(scene, from_file(copied, 21))
+    assert compat.all_strips(scene) == [strip] and compat.strip_times(strip).left == 21
+    other = scenes.click(tmp_path / "other.wav", 1.0, 2.0)
+    timeline.put(scene, from_file(other, 21))
+    assert len(compat.all_strips(scene)) == 2
+
+
+def test_a_file_is_put_where_it_is_heard_with_stretched_time(wav):
+    scene = bpy.context.scene
+    scene.render.frame_map_old, scene.render.frame_map_new = 100, 200
+    timeline.put(scene, from_file(wav, 31))
+    (strip,) = compat.all_strips(scene)
+    assert compat.strip_times(strip).left == 31
+    assert from_strip(strip).placement.origin == from_file(wav, 31).placement.origin == 15.5
+
+
+def test_a_film_plays_a_strip_as_loud_and_as_long_as_it_is_now(wav):
+    obj, strip = scenes.face(), strip_of(wav, "Line 7")
+    animate(obj, from_strip(strip))
+
+    def mixed():
+        found, remarks = soundtrack.heard(lines(obj), bpy.context.scene)
+        assert not remarks
+        return np.abs(soundtrack.mixed(found, 25.0, 1, 50)).max(axis=1)
+
+    usual = mixed()
+    strip.volume, strip.frame_offset_start = 0.5, 25
+    now = mixed()
+    assert not now[: soundtrack.RATE - 10].any()
+    np.testing.assert_allclose(now[soundtrack.RATE + 10 :], usual[soundtrack.RATE + 10 :] / 2, atol=1e-3)
+    strip.mute = True
+    assert "is muted" in soundtrack.heard(lines(obj), bpy.context.scene)[1][0]

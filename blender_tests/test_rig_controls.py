@@ -78,9 +78,9 @@ def shown(obj, vertex=0):
     return np.array(found)
 
 
-def baked(obj, take, layered=False, error=0.0):
+def baked(obj, take, layered=False, error=0.0, sound="line"):
     """Bake a take onto an object and return the report."""
-    recording = recordings.Recording("line", "line", "", recordings.Placement(25.0, 1.0))
+    recording = recordings.Recording(sound, sound, "", recordings.Placement(25.0, 1.0), sound.encode())
     return Bake(recording, (target_for(obj),), layered=layered, error=error).write(Heard(take, GRID))
 
 
@@ -288,6 +288,21 @@ def test_teeth_that_follow_the_same_property(face, rig):
         Heard(scenes.performance(jawOpen=wave), GRID))  # fmt: skip
     assert report.kept == {} and len(keyed(rig, path)) == COUNT
     np.testing.assert_allclose(shown(teeth), wanted(), atol=1e-3)
+
+
+def test_two_faces_on_one_rig_keep_their_own_controls(rig):
+    faces = [scenes.face(name, ("jawOpen",)) for name in ("Ada", "Bo")]
+    paths = [with_property(rig, f"Jaw {face.name}") for face in faces]
+    for face, path in zip(faces, paths, strict=True):
+        drive(face, "jawOpen", (rig, path))
+        baked(face, scenes.performance(jawOpen=wave), sound=face.name)
+    kept = scenes.values(rig, paths[0])
+    assert [[line.sound for line in redial.dialled_lines(face)] for face in faces] == [["Ada"], ["Bo"]]
+    removal.take_off(faces[1])
+    assert scenes.values(rig, paths[0]) == kept and len(kept) >= COUNT and not scenes.values(rig, paths[1])
+    assert removal.carries(faces[0]) and not removal.carries(faces[1])
+    removal.take_off(faces[0])
+    assert not scenes.values(rig, paths[0])
 
 
 def test_keys_of_the_users_own_on_a_control_stay(face, rig):

@@ -163,10 +163,10 @@ def test_an_edit_is_followed_at_once_by_lines_that_are_there(tmp_path):
     assert command_parser.main(["bake", "--audio", str(path), "--object", "Face"]) == 0
     obj.mouthpiece_names.entries[0].gain = 0.5
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("jawOpen"))
-    np.testing.assert_allclose([value for _, value in found], 0.2, atol=1e-5)
+    np.testing.assert_allclose([value for frame, value in found if frame <= 50], 0.2, atol=1e-5)  # then it rests
     assert ops.clear_shape_key_table() == {"FINISHED"}
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("jawOpen"))
-    np.testing.assert_allclose([value for _, value in found], 0.4, atol=1e-5)
+    np.testing.assert_allclose([value for frame, value in found if frame <= 50], 0.4, atol=1e-5)
 
 
 def test_a_renamed_key_is_found_again_by_its_shape():
@@ -293,7 +293,7 @@ def test_a_line_is_baked_by_a_mapping_from_a_file(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert report["targets"][0]["summary"] == "1 shape key driven by the table" and report["channels"] == 1
     found = scenes.values(obj.data.shape_keys, scenes.shape_path("smirk"))
-    np.testing.assert_allclose([value for _, value in found], 0.25, atol=1e-6)
+    np.testing.assert_allclose([value for frame, value in found if frame <= 50], 0.25, atol=1e-6)
     assert command_parser.main([*arguments, "--mapping", str(tmp_path / "none.json")]) == 1
     assert "cannot be read" in capsys.readouterr().out
 

@@ -188,6 +188,24 @@ def test_keys_that_follow_others_are_left_to_their_drivers(head):
     assert "key 24" not in names and "key 30" not in names and "key 31" in names
 
 
+def test_keys_that_a_control_drives_are_solved_for_and_the_control_is_keyed(head):
+    nameless(head)
+    key = head.data.shape_keys
+    plain = target_for(head, 1.0, "SOLVED").drive(spoken(), GRID).parts[0].curves
+    rig = scenes.armature()
+    rig["Jaw"] = 0.0
+    rig.id_properties_ui("Jaw").update(min=0.0, max=50.0)
+    name = max(plain.names, key=lambda name: plain[name].max())
+    driver = key.key_blocks[name].driver_add("value").driver
+    variable = driver.variables.new()
+    variable.targets[0].id, variable.targets[0].data_path = rig, '["Jaw"]'
+    driver.expression = f"{variable.name} / 50"
+    target = target_for(head, 1.0, "SOLVED")
+    own, control = target.drive(spoken(), GRID).parts
+    assert name not in own.curves.names and control.owner == rig and rig in target.owners(head)
+    np.testing.assert_allclose(control.curves.values[:, 0] / 50, plain[name], atol=5e-3)
+
+
 def test_a_corrective_is_set_to_the_product_of_its_parts(head):
     nameless(head)
     block = head.shape_key_add(name="key 24_key 37", from_mix=False)
@@ -306,7 +324,7 @@ def test_meshes_that_cannot_be_solved_say_why(make, words):
 def test_keys_that_all_have_drivers_are_refused(head):
     for block in head.data.shape_keys.key_blocks[1:]:
         block.driver_add("value")
-    with pytest.raises(RigError, match="muted or has a driver"):
+    with pytest.raises(RigError, match="muted or has a driver that cannot"):
         target_for(head, 1.0, "SOLVED")
 
 

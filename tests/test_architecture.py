@@ -35,6 +35,8 @@ IMPORTERS = {
         "core/mouthpiece/motion/smooth.py",
         "core/mouthpiece/retarget/solve/solver.py",
         "core/mouthpiece/retarget/solve/least_squares.py",
+        "core/mouthpiece/retarget/solve/surface.py",
+        "core/mouthpiece/retarget/made_shapes/correspondence.py",
         "core/mouthpiece/retarget/pins/proposal.py",
         "core/mouthpiece/retarget/warp/warp.py",
         "training/*",
@@ -90,6 +92,7 @@ CORE_LAYERS = {
     "retarget.coverage": (),
     "retarget.warp": ("performance", "topology"),
     "retarget.solve": ("errors", "performance", "retarget.coverage", "topology"),
+    "retarget.made_shapes": ("errors", "retarget.solve", "topology"),
     "retarget.pins": ("errors", "files", "retarget.solve", "spans", "topology"),
     "retarget.shape_keys": (
         "curves", "errors", "files", "motion", "motion.chart", "performance", "retarget.coverage", "topology",
@@ -124,6 +127,7 @@ INTERFACE = (
     "overlay",
     "panel",
     "picker",
+    "pivot_operators",
     "pose_preview",
     "preview",
     "render_operator",
@@ -136,6 +140,7 @@ ADDON_LAYERS = (
     ("targets",),
     ("bake.*",),
     ("targets.*.*",),
+    ("characters.*",),
     ("scene_settings",),
     ("bake.operators", "bake.panel", *(f"targets.*.{name}" for name in INTERFACE)),
     ("command.*", "demo", "panel"),
@@ -143,7 +148,9 @@ ADDON_LAYERS = (
 )
 #: Target -> the other targets it builds on: a portrait is a picture, teeth follow the keys of a face.
 TARGETS_USE = {
+    "eyeball": {"head", "shape_keys"},
     "head": {"bones", "shape_keys"},
+    "lower_teeth": {"head", "shape_keys"},
     "mouth_chart": {"picture_rig", "shape_keys"},
     "picture_rig": {"portrait", "shape_keys"},
     "pins": {"shape_keys"},
@@ -154,10 +161,12 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 #: How many entries a folder has at most, and those that have more, each with its reason.
 ENTRIES = 12
 CROWDED = {
+    "addon/bake": "a bake, and what else is done with its lines: adjusted, converted, removed, known again, rest between them",
     "addon": "the folders of the add-on, and beside them what all of them share",
     "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
+    "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
     "training": "a folder for each network and study, and beside them what all programs share",

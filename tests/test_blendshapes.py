@@ -10,7 +10,7 @@ import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.shapes import landmark_shapes
 from mouthpiece.retarget.solve import bounded
-from mouthpiece.retarget.solve.correctives import combinations, pairs, products
+from mouthpiece.retarget.solve.correctives import combinations, opposed, pairs, products
 from mouthpiece.retarget.solve.eyes import looks
 from mouthpiece.retarget.solve.pinned_face import PinnedFace, stance
 from mouthpiece.retarget.solve.proportions import LIP_PAIRS, evened, transferred
@@ -419,3 +419,92 @@ def test_ict_poses_are_reproduced_within_two_hundredths_of_the_eye_distance(neut
     inner = np.delete(error, JAW, axis=1)
     assert error.mean() < 0.005 and np.percentile(error, 95) < 0.02 and solution.error.max() < 0.02
     assert inner.max() < 0.06
+
+
+@pytest.fixture(scope="module")
+def vroid():
+    """The demo head with a character generator's keys: mixtures of everything, several of one kind, and opposites."""
+    from mouthpiece.retarget.pins.known_meshes import recognise
+
+    from training.measures.demo_face import DemoFace
+
+    face = DemoFace.load()
+    index = {name: k for k, name in enumerate(face.names)}
+
+    def mixed(**parts):
+        both = [(side, value) for name, value in parts.items() for side in (name, f"{name}Left", f"{name}Right")]
+        return sum(value * face.shapes[index[side]] for side, value in both if side in index)
+
+    keys = {
+        "Fcl_ALL_Angry": mixed(browDown=1, eyeSquint=0.5, mouthFrown=0.7, noseSneer=0.5, mouthPress=0.4),
+        "Fcl_ALL_Joy": mixed(mouthSmile=1, eyeBlink=0.95, browInnerUp=0.5, jawOpen=0.4),
+        "Fcl_ALL_Surprised": mixed(browInnerUp=1, browOuterUp=1, eyeWide=1, jawOpen=0.4),
+        "Fcl_BRW_Angry": mixed(browDown=1),
+        "Fcl_BRW_Surprised": mixed(browInnerUp=1, browOuterUp=1),
+        "Fcl_EYE_Close": mixed(eyeBlink=1),
+        "Fcl_EYE_Surprised": mixed(eyeWide=1),
+        "Fcl_MTH_Up": mixed(mouthShrugUpper=0.8, mouthShrugLower=0.8),
+        "Fcl_MTH_Down": -mixed(mouthShrugUpper=0.8, mouthShrugLower=0.7),
+        "Fcl_MTH_Angry": mixed(mouthFrown=0.9, mouthPress=0.5),
+        "Fcl_MTH_Joy": mixed(mouthSmile=0.8, jawOpen=0.7),
+        "Fcl_MTH_A": mixed(jawOpen=0.8, mouthLowerDown=0.2),
+        "Fcl_MTH_I": mixed(mouthStretch=0.7, jawOpen=0.15),
+        "Fcl_MTH_U": mixed(mouthPucker=0.9, jawOpen=0.1),
+        "Fcl_MTH_O": mixed(mouthFunnel=0.8, jawOpen=0.5),
+        "JawOut": mixed(jawForward=1),
+        "JawIn": -0.9 * mixed(jawForward=1) + 0.1 * mixed(jawOpen=1),
+    }
+    deltas = np.stack(list(keys.values())).astype(float)
+    pins = recognise(face.vertices)[1]
+    still = np.zeros(len(keys))
+    shapes = Shapes(tuple(keys), deltas[:, pins], still, still + 1, still, opposed=opposed(deltas))
+    return PinnedFace(face.vertices[pins]), shapes
+
+
+def test_opposites_are_found_by_all_they_move(vroid):
+    _, shapes = vroid
+    pairs_of = {frozenset((shapes.names[a], shapes.names[b])) for a, b in shapes.opposed}
+    assert pairs_of == {frozenset(("JawOut", "JawIn")), frozenset(("Fcl_MTH_Up", "Fcl_MTH_Down"))}
+
+
+def test_of_keys_that_undo_each_other_one_at_most_is_on_and_none_jumps(vroid, neutral, spoken):
+    face, shapes = vroid
+    solver = Solver.of(face, shapes, neutral)
+    wanted = solver.wanted(spoken).displacements
+    solution, loose = (
+        one.solve(wanted, spoken.fps) for one in (solver, replace(solver, shapes=replace(shapes, opposed=())))
+    )
+    track = dict(zip(solution.names, solution.weights.T, strict=True))
+    before = dict(zip(loose.names, loose.weights.T, strict=True))
+    assert np.minimum(before["JawOut"], before["JawIn"]).max() > 0.1
+    for one, other in (("JawOut", "JawIn"), ("Fcl_MTH_Up", "Fcl_MTH_Down")):
+        assert np.minimum(track[one], track[other]).max() < 1e-9
+        assert max(np.abs(np.diff(track[name])).max() for name in (one, other)) < 0.35
+    opened = gaps(landmarks(solver, solution))[:, 1]
+    assert np.corrcoef(opened, gaps(spoken.landmarks)[:, 1])[0, 1] > 0.99
+    assert np.sqrt((solution.error**2).mean()) < 1.15 * np.sqrt((loose.error**2).mean())
+
+
+def test_keys_of_the_whole_face_are_left_to_what_only_they_can_do(vroid, neutral, spoken):
+    face, shapes = vroid
+    solver = Solver.of(face, shapes, neutral)
+    solution = solver.solve(solver.wanted(spoken).displacements, spoken.fps)
+    most = dict(zip(solution.names, solution.weights.max(axis=0), strict=True))
+    assert max(most.get(name, 0.0) for name in most if name.startswith("Fcl_ALL")) < 0.2
+    assert set(solution.parts) == {"mouth", "lids", "brows"} and max(solution.parts.values()) < 0.03
+
+
+def test_no_key_moves_a_part_further_than_the_take_does(neutral, spoken):
+    """A key that does little of what is asked and much else is kept back, and is named."""
+    shapes = landmark_shapes().astype(float)
+    odd = shapes[ARKIT_INDEX["jawOpen"]].copy()
+    odd[list(LIPS)] *= 0.1
+    odd[4:13] *= 6.0  # a chin far down, hardly any lips
+    face, made = rig(neutral, names=("chin",), shapes=odd[None])
+    solver = Solver.of(face, made, neutral)
+    wanted = solver.wanted(spoken).displacements
+    reach = np.linalg.norm(wanted[:, [*LIPS, *JAW[4:13]]], axis=2).max()
+    solution = solver.solve(wanted, spoken.fps)
+    far = np.linalg.norm(solver.stance.seen(made.deltas)[0, 4:13], axis=1).max()
+    assert solution.weights.max() * far < 1.3 * reach + 0.01
+    assert far > 2 * reach and solution.held == ("chin",) and not solution.clamped

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mouthpiece import chapters, pipeline, recent_takes
 from mouthpiece.audio import Audio, SoundFile
-from mouthpiece.chapters import Joined, Piece
+from mouthpiece.chapters import Chapter, Joined
 from mouthpiece.curves import sample
 from mouthpiece.errors import AudioError
 from mouthpiece.performance import Performance
@@ -149,7 +149,7 @@ def piece(first, frames, **values):
     for name, value in values.items():
         arrays[name][:] = value
     take = Performance(neutral=np.zeros((68, 3), np.float32), fps=25.0, audio_sha256=str(first), **arrays)
-    return Piece(take, first, (first + frames) / 25, False, 0.0, False)
+    return Chapter(take, first, (first + frames) / 25, False, 0.0, False)
 
 
 def test_the_hand_over_waits_for_open_lids(short_chapters):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +104,31 @@ def test_upper_and_lower_lip_are_told_apart_though_the_mouth_is_shut(demo):
         open_by = points[up, 2] - points[low, 2]
         assert open_by > 0.05 * eyes
         assert open_by + shut[up, 2] - shut[low, 2] < 0.4 * open_by
+
+
+def test_a_head_without_keys_gets_lids_and_lips_of_their_own_as_well(demo):
+    """Nothing opens its mouth or shuts its eyes: the rims of the eyes and the slit between the lips are found."""
+    face, head, _ = demo
+    bare = replace(head, names=(), deltas=head.deltas[:0])
+    found = propose(bare, find_faces)
+    points = head.vertices[found.vertices]
+    eyes = np.linalg.norm(points[45] - points[36])
+    assert found.doubtful == () and found.blinkers == () and found.opener == ""
+    blinks = sum(face.shapes[face.names.index(f"eyeBlink{side}"), found.vertices] for side in ("Left", "Right"))
+    jaw = face.shapes[face.names.index("jawOpen"), found.vertices]
+    for up, low in ((37, 41), (38, 40), (43, 47), (44, 46)):
+        assert points[up, 2] - points[low, 2] > 0.06 * eyes
+        # the rims themselves, not the lashes before them: they meet when the eyes shut
+        assert -0.08 * eyes < points[up, 2] + blinks[up, 2] - points[low, 2] - blinks[low, 2] < 0.01 * eyes
+    for up, low in ((61, 67), (62, 66), (63, 65)):
+        assert np.linalg.norm(points[up] - points[low]) < 0.05 * eyes < 0.3 * eyes < jaw[up, 2] - jaw[low, 2]
+
+
+def test_lids_that_cannot_be_told_apart_are_doubtful(demo):
+    face, head, _ = demo
+    shut = sum(face.shapes[face.names.index(f"eyeBlink{side}")] for side in ("Left", "Right"))
+    found = propose(replace(head, vertices=head.vertices + shut, names=(), deltas=head.deltas[:0]), find_faces)
+    assert found.doubtful == (37, 38, 40, 41, 43, 44, 46, 47)
 
 
 def test_a_head_that_looks_elsewhere_is_found_as_well(demo, front=4):

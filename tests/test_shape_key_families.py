@@ -231,6 +231,14 @@ def test_one_empty_key_is_missing_and_something_stands_in():
     assert "Moves nothing: jawOpen" in table.missing_lines()
 
 
+@pytest.mark.parametrize("pattern", ["viseme_{name}", "AA_VI_{n:02d}_{name}", "{name}"])
+def test_an_empty_viseme_for_silence_is_as_it_should_be(pattern):
+    names = spelled(pattern, VISEMES)
+    silence = names[VISEMES.index("sil")]
+    table = detect(names, still=[silence])
+    assert silence in table.keys and not table.still and table.missing == {}
+
+
 def test_a_rig_of_empty_keys_is_refused_with_their_names():
     with pytest.raises(Exception, match=r"move nothing \(jawOpen, mouthClose\)"):
         detect(["jawOpen", "mouthClose", "smirk"], still=["jawOpen", "mouthClose", "smirk"])

@@ -56,7 +56,7 @@ def _standing_in_the_way(part: Part) -> Iterator[str]:
     if data is None:
         return
     solo = next((track for track in data.nla_tracks if track.is_solo), None)
-    mine = nla.strip_of(owner, part.layer) if part.layer else None
+    mine: Any = nla.strip_of(owner, part.layer) if part.layer else None
     track = nla.track_of(owner, mine) if mine is not None else None
     if solo is not None and solo != track:
         yield f"The NLA track '{solo.name}' of {name} plays solo, so the take is not seen: turn its star off."
@@ -65,9 +65,7 @@ def _standing_in_the_way(part: Part) -> Iterator[str]:
     if track is not None and mine.use_animated_influence and mine.influence < _FOLLOWS:
         yield f"The layer {nla.NAMES[part.layer]} of {name} has an influence of {mine.influence:.0%}: raise it."
     if not part.layer and data.action_influence < _FOLLOWS:
-        yield (
-            f"The action of {name} has an influence of {data.action_influence:.0%} in the NLA: raise it to see the take."
-        )
+        yield f"The action of {name} has an influence of {data.action_influence:.0%} in the NLA: raise it."
 
 
 def _called(owner: bpy.types.ID) -> str:
@@ -81,7 +79,7 @@ def _called(owner: bpy.types.ID) -> str:
 
 
 @dataclass(slots=True)
-class Probe:
+class Watched:
     """Something that should move between two frames: how to read it there, and how far it should get.
 
     ``read`` takes the evaluated scene and returns an array; ``apart`` says how far two of them are apart. ``reason``
@@ -103,7 +101,7 @@ class Probe:
         return first is None or last is None or self.apart(first, last) >= _FOLLOWS * self.wanted
 
     def sentence(self, explained: bool) -> str:
-        """Return what does not move and why; if that was ``explained`` already and no reason is known, only the first."""
+        """Return what does not move, and why unless that was ``explained`` already and no more is known."""
         why = self.reason()
         if not why:
             why = (
@@ -114,7 +112,7 @@ class Probe:
         return f"{self.what} does not move as its keys say. {why}".strip()
 
 
-def _evaluate(obj: bpy.types.Object, probes: Sequence[Probe]) -> None:
+def _evaluate(obj: bpy.types.Object, probes: Sequence[Watched]) -> None:
     """Read every probe on its frames, in a scene of its own: the user's runs handlers and forgets unkeyed poses."""
     scene = bpy.data.scenes.new("Mouthpiece Scratch")
     held = [*_animated()]
@@ -159,7 +157,7 @@ def _animated() -> Iterator[tuple[bpy.types.ID, str, int, float]]:
 # --- heads
 
 
-def _turns(parts: Sequence[Part]) -> Iterator[Probe]:
+def _turns(parts: Sequence[Part]) -> Iterator[Watched]:
     """Yield a probe for each bone or object that is turned as a head."""
     whole: dict[tuple[bpy.types.Object, str], list[tuple[Channel, NDArray[np.float32]]]] = {}
     for part in parts:
@@ -179,7 +177,7 @@ def _turns(parts: Sequence[Part]) -> Iterator[Probe]:
         if wanted < _LEAST_TURN:
             continue
         what = f"The head bone '{bone.name}' of '{owner.name}'" if bone else f"The head '{owner.name}'"
-        yield Probe(
+        yield Watched(
             owner, what, (int(frames[0]), int(frames[far])), wanted,
             _reader_of_turn(owner.name, bone.name if bone else ""), _angle,
             _reason_of_turn(owner, bone), {},
@@ -263,7 +261,7 @@ def _played_over(owner: bpy.types.ID) -> str:
 # --- mouths
 
 
-def _mouths(parts: Sequence[Part]) -> Iterator[Probe]:
+def _mouths(parts: Sequence[Part]) -> Iterator[Watched]:
     """Yield a probe for each mesh whose shape keys move lips or jaw."""
     for part in parts:
         if not isinstance(part.owner, bpy.types.Key) or part.layer not in ("", "lips"):
@@ -283,7 +281,7 @@ def _mouths(parts: Sequence[Part]) -> Iterator[Probe]:
         if size.max(initial=0.0) <= 1e-6 or wanted <= 1e-6:
             continue
         frames = int(part.curves.frames[shut]), int(part.curves.frames[wide])
-        yield Probe(
+        yield Watched(
             meshes[0], f"The mouth of '{meshes[0].name}'", frames, wanted,
             _reader_of_mesh(meshes[0].name, far, still), _stretch, _reason_of_mouth(meshes[0], part.owner), {},
         )  # fmt: skip
@@ -320,7 +318,7 @@ def _stretch(first: NDArray[np.float64], last: NDArray[np.float64]) -> float:
 def _reader_of_mesh(
     name: str, far: NDArray[np.int64], still: NDArray[np.int64]
 ) -> Callable[[bpy.types.Depsgraph], NDArray[np.float64] | None]:
-    """Return a function that reads distances on the mesh as it is seen; None where modifiers make another mesh of it."""
+    """Return a function that reads distances on the mesh as it is seen; None where modifiers remake it."""
 
     def read(graph: bpy.types.Depsgraph) -> NDArray[np.float64] | None:
         shown = bpy.data.objects[name].evaluated_get(graph)

@@ -173,13 +173,19 @@ def _driven(
         label = f"head bone '{bone}' of '{other.name}'" if bone else f"the head '{other.name}'"
     else:
         label = f"the face of '{other.name}'" if number == 0 else f"'{other.name}'"
-    scope = getattr(kind, "scope", None)
+    scope: Any = getattr(kind, "scope", None)
     narrow = scope is not None and not (number == 0 and other == obj and obj.type == "ARMATURE")
+    controls: Mapping[bpy.types.ID, tuple[str, ...]] = getattr(kind, "shared", _none_shared)(other)
     places = []
     for owner in kind.owners(other) if number else owners_of([other], None):
-        prefixes = scope(saved) if narrow and owner == _animated(other, saved) else ("",)
+        prefixes = scope(saved) if narrow and owner == _animated(other, saved) else controls.get(owner, ("",))
         places += [(owner, _prefix_now(owner, prefix), label, copied) for prefix in prefixes]
     return places
+
+
+def _none_shared(_other: bpy.types.Object) -> Mapping[bpy.types.ID, tuple[str, ...]]:
+    """Return that a kind of target writes into no rig that others may write into as well."""
+    return {}
 
 
 def _animated(other: bpy.types.Object, saved: Mapping[str, Any]) -> bpy.types.ID | None:

@@ -47,7 +47,7 @@ _MOST_ENDS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Passage:
     """A stretch of frames, both ends included, on which a line is heard; ``line`` is None if its take is not kept."""
 
     first: int
@@ -90,8 +90,8 @@ class Interlude:
 
     first: int
     last: int
-    before: Piece | None
-    after: Piece | None
+    before: Passage | None
+    after: Passage | None
     ends: tuple[End | None, End | None]
     dials: Dials
     seed: int
@@ -197,7 +197,8 @@ class _Manner:
 
 @lru_cache(maxsize=16)
 def _still(
-    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool, spoke: bool
+    manner: _Manner, first: int, count: int, fps: float, seed: int, dials: Dials, layered: bool, sways: bool,
+    spoke: bool,
 ) -> LayeredTake:  # fmt: skip
     """Return the silent face, dials applied, on ``count`` frames of the scene from ``first`` on."""
     from mouthpiece.motion.life import alive
@@ -226,7 +227,7 @@ class Ends:
             self._seen[line.sound] = LayeredTake.of(motion, Dials.of(line.dials), layered, line.error, line.bends)
         return self._seen[line.sound]
 
-    def of(self, piece: Piece, first: bool) -> End | None:
+    def of(self, piece: Passage, first: bool) -> End | None:
         """Return the first or the last frames of a piece; None if its take is not kept or damaged."""
         from mouthpiece.motion.interludes import EDGE
 
@@ -267,7 +268,7 @@ def _on_frames(seen: Performance, line: kept_takes.KeptLine, first: int, count: 
     return replace(seen, **tracks, style=empty[0], style_head=empty[1], fps=grid.fps)
 
 
-def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[Piece]:
+def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[Passage]:
     """Return the stretches on which a character speaks, in order of time, none over another.
 
     Where lines overlap, the one baked last is heard.
@@ -292,7 +293,7 @@ def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[
     cuts = np.flatnonzero(np.diff(heard)) + 1
     rows = zip([0, *cuts.tolist()], [*cuts.tolist(), len(heard)], strict=True)
     return [
-        Piece(low + begin, low + end - 1, known.get(names[heard[begin]])) for begin, end in rows if heard[begin] >= 0
+        Passage(low + begin, low + end - 1, known.get(names[heard[begin]])) for begin, end in rows if heard[begin] >= 0
     ]
 
 
@@ -311,7 +312,7 @@ def is_one(sound: str) -> bool:
 
 
 def interludes(
-    obj: bpy.types.Object, spoken: Sequence[Piece], ends: Ends, within: tuple[int, int] | None = None
+    obj: bpy.types.Object, spoken: Sequence[Passage], ends: Ends, within: tuple[int, int] | None = None
 ) -> list[Interlude]:
     """Return the interludes of a character; ``spoken`` is what it says, in order of time.
 
@@ -342,7 +343,7 @@ def interludes(
     return found
 
 
-def bends_between(one: Piece, other: Piece, ends: Ends) -> dict[str, list[Bend]]:
+def bends_between(one: Passage, other: Passage, ends: Ends) -> dict[str, list[Bend]]:
     """Return how two lines give way to each other, by sound; nothing if the take of one is not kept."""
     from mouthpiece.motion.interludes import bends
 

@@ -8,15 +8,30 @@ from ..keys import kept_takes, ledgers
 from ..targets import owners_of
 from . import edits
 
+#: Kinds of targets whose shape keys may be played by the controls of a rig.
+_PLAYED = ("NAMES", "SOLVED")
+
 
 def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> list[kept_takes.KeptLine]:
     """Return the lines of a character that can be dialled, or those of them heard at ``frame``."""
     found: dict[str, kept_takes.KeptLine] = {}
     for owner in owners_of([obj], None):
         for line in kept_takes.lines(owner):
+            if obj is not None and _is_anothers(obj, owner, line):
+                continue
             if frame is None or _is_heard(owner, line, frame):
                 found.setdefault(line.sound, line)
     return list(found.values())
+
+
+def _is_anothers(obj: bpy.types.Object, owner: bpy.types.ID, line: kept_takes.KeptLine) -> bool:
+    """Return whether a line that is kept in a rig belongs to another mesh, whose shape keys the rig's controls play."""
+    saved = line.targets[0]
+    name = str(saved["object_name"])
+    if name == obj.name or saved["kind"] not in _PLAYED or owner == getattr(obj.data, "shape_keys", None):
+        return False
+    other = bpy.data.objects.get(name)
+    return other is not None and owner in owners_of([other], None)
 
 
 def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:

@@ -164,7 +164,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         obj = scene_settings.character(context)
         if obj is None or not removal.carries(obj):
             return cls.bl_description
-        return f"Removes {removal.Carried.of(obj).summary()}. Keys of your own stay"
+        return f"Removes {removal.CarriedLines.of(obj).summary()}. Keys of your own stay"
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from mouthpiece.errors import RigError
@@ -15,6 +16,9 @@ from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
+
+#: The path of what is keyed of a bone.
+_BONE: Final = re.compile(r'^pose\.bones\["((?:[^"\\]|\\.)*)"\]')
 
 
 def is_keyed(line: kept_takes.KeptLine) -> bool:
@@ -34,13 +38,27 @@ def target_again(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int, 
     """
     saved = line.targets[number]
     try:
-        return made_again({**saved, "object_name": name_now(obj, line, number)})
+        return made_again(_as_now(saved, name_now(obj, line, number)))
     except RigError as error:
         if number == 0:
             raise
         what = "The head" if saved["kind"] == "HEAD" else f"'{saved['object_name']}'"
         warnings.append(f"{what} stays as it is: {error}")
         return None
+
+
+def _as_now(saved: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a saved target with the present name of its object, and for a head that of its bone."""
+    obj, bone = bpy.data.objects.get(name), str(saved.get("bone", ""))
+    if saved["kind"] != "HEAD" or not bone or obj is None or obj.pose is None or bone in obj.pose.bones:
+        return {**saved, "object_name": name}
+    before = f'pose.bones["{bpy.utils.escape_identifier(bone)}"].'
+    for layer in nla.keyed_layers(obj):
+        for old, new in ledgers.names_now(obj, layer).items():
+            found = _BONE.match(new) if old.startswith(before) else None
+            if found is not None:
+                return {**saved, "object_name": name, "bone": bpy.utils.unescape_identifier(found[1])}
+    return {**saved, "object_name": name}
 
 
 def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:

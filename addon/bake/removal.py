@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import bpy
 
@@ -19,7 +20,7 @@ from .lines import dialled_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class CarriedLines:
     """What a character carries: how many lines, on which data-blocks, and what these are in an animator's words."""
 
     character: str
@@ -29,7 +30,7 @@ class Carried:
     places: tuple[str, ...]
 
     @classmethod
-    def of(cls, obj: bpy.types.Object) -> Carried:
+    def of(cls, obj: bpy.types.Object) -> CarriedLines:
         """Return what a character carries. It looks at every object of the file: not for panels."""
         claims = Claims.of(obj)
         sounds = {line.sound for line in dialled_lines(obj)}
@@ -72,16 +73,16 @@ def carries(obj: bpy.types.Object | None) -> bool:
         return False
     if dialled_lines(obj):
         return True
-    return any(map(has_lines, owners_of([obj], None))) and bool(Carried.of(obj).owners)
+    return any(map(has_lines, owners_of([obj], None))) and bool(CarriedLines.of(obj).owners)
 
 
-def take_off(obj: bpy.types.Object, replace_edited: bool = False) -> tuple[Carried, Written]:
+def take_off(obj: bpy.types.Object, replace_edited: bool = False) -> tuple[CarriedLines, Written]:
     """Remove every line a character carries: from its face, its company and what turned with its head.
 
     Other characters that share a data-block with it keep theirs. Return what it carried, and what was removed. Raises
     RigError, with nothing changed, if an action may not be edited.
     """
-    carried = Carried.of(obj)
+    carried = CarriedLines.of(obj)
     claims = carried.claims
     return carried, remove(carried.owners, replace_edited, lambda owner, channel: _is_mine(claims, owner, channel))
 
@@ -101,13 +102,10 @@ def remove(
     with ExitStack() as undo:
         shared_actions.separate([owner for owner in owners if _is_keyed(owner)], undo)
         plans = [
-            plan_removal(
-                owner, replace_edited or bool(layer), layer,
-                is_meant=lambda _line, channel, owner=owner: is_mine(owner, channel),
-            )
+            plan_removal(owner, replace_edited or bool(layer), layer, is_meant=partial(_is_meant, is_mine, owner))
             for owner in owners
             for layer in nla.keyed_layers(owner)
-        ]  # fmt: skip
+        ]
         total = writer.total(plans)
         for item in plans:
             if item.ledger.lines:
@@ -143,7 +141,7 @@ class Former:
 def leave_former(
     claims: Claims, sound: str, now: Collection[bpy.types.ID], replace_edited: bool, undo: ExitStack
 ) -> Former:
-    """Remove the keys of a character's line from data-blocks it drove before that are not among those it drives ``now``.
+    """Remove the keys of a character's line from data-blocks it drove before and does not drive ``now``.
 
     With the last of its lines the interludes go as well. Keys that were edited stay unless ``replace_edited``, and are
     the user's own from then on. ``undo`` gets callbacks that revert it.
@@ -155,12 +153,10 @@ def leave_former(
         others = any(claim.owner == owner and claim.sounds - {sound} for claim in claims.mine)
         plans = [
             plan_removal(
-                owner, replace_edited or bool(layer), layer,
-                is_meant=lambda line, channel, owner=owner, others=others: claims.covers(owner, channel)
-                and (line.sound == sound or (not others and line.sound.startswith(ledgers.INTERLUDE))),
+                owner, replace_edited or bool(layer), layer, is_meant=partial(_is_left, claims, owner, (sound, others))
             )
             for layer in nla.keyed_layers(owner)
-        ]  # fmt: skip
+        ]
         plans = [item for item in plans if item.changes or item.written.kept]
         for item in plans:
             writer.apply(item, undo)
@@ -173,6 +169,22 @@ def leave_former(
                 + (" Keys you edited there stay, and are yours now." if stays else "")
             )
     return found
+
+
+def _is_meant(
+    is_mine: Callable[[bpy.types.ID, str], bool], owner: bpy.types.ID, _line: ledgers.LedgerLine, channel: str
+) -> bool:
+    """Return whether a channel of any ledger line of a data-block is to go."""
+    return is_mine(owner, channel)
+
+
+def _is_left(
+    claims: Claims, owner: bpy.types.ID, left: tuple[str, bool], line: ledgers.LedgerLine, channel: str
+) -> bool:
+    """Return whether a ledger line is of the sound that is ``left``, or of an interlude if no other line stays."""
+    sound, others = left
+    between = not others and line.sound.startswith(ledgers.INTERLUDE)
+    return claims.covers(owner, channel) and (line.sound == sound or between)
 
 
 def _drop_edits(owner: bpy.types.ID, is_mine: Callable[[bpy.types.ID, str], bool]) -> None:

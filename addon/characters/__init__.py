@@ -1,1 +1,1 @@
-"""Characters: found from any of their parts, with what plays along, what turns with the head, and old files' settings."""
+"""Characters: found from any of their parts, what plays along with them, their heads, and those of old files."""

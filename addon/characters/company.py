@@ -15,6 +15,7 @@ from ..targets import Target, target_for
 from ..targets.eyeball.target import EyeballTarget
 from ..targets.head.pivots import eyes_of
 from ..targets.lower_teeth.target import LowerTeethTarget
+from ..targets.shape_keys.target import table_of
 from . import answers, family
 
 #: Kinds of targets whose meshes come in several parts.
@@ -48,6 +49,19 @@ def standing(obj: bpy.types.Object) -> list[str]:
     return [f"Not driven: {why}." for part, why in _looked_at(obj) if why and part not in known]
 
 
+def targets_of(obj: bpy.types.Object, strength: float) -> list[Target]:
+    """Return the targets of a character's company; raises RigError if an object on its list has none."""
+    listed = {entry.object for entry in obj.mouthpiece.also}
+    made = []
+    for other in of(obj):
+        try:
+            made.append(target_of(obj, other, strength))
+        except RigError:
+            if other in listed:
+                raise  # what was only found is left alone until it is on the list, and goes by the face's table
+    return made
+
+
 def target_of(obj: bpy.types.Object, other: bpy.types.Object, strength: float) -> Target:
     """Return the target of an object in a character's company; raises RigError if it has none.
 
@@ -69,18 +83,29 @@ def _looked_at(obj: bpy.types.Object) -> Iterator[tuple[bpy.types.Object, str]]:
         return
     eyes = [part for eye in _eyes(obj) for part in eye]
     for part in _parts(obj):
-        if part.data.shape_keys is not None:
-            if _plays_along(part):
-                yield part, ""
-        elif part in eyes:
-            yield part, _hindered(part)
-        elif _meant(part) == "gaze" and _near_eyes(obj, part) is None:
-            if _is_between_eyes(obj, part):
-                yield part, f"'{part.name}' holds both eyes in one mesh, which cannot be turned one by one"
-        elif _meant(part) == "teeth":
-            why = _why_not_lower(obj, part)
-            if why != _UPPER_ROW:
-                yield part, why
+        why = _why_still(obj, part) if part.data.shape_keys is not None else _why_not_moved(obj, part, part in eyes)
+        if why is not None:
+            yield part, why
+
+
+def _why_still(obj: bpy.types.Object, part: bpy.types.Object) -> str | None:
+    """Return why the keys of a part of a face are not driven, "" if they are; None if it need not move."""
+    if _plays_along(obj, part):
+        return ""
+    if part.mouthpiece.target == "AUTO" and _keyed_as(part):
+        return f"'{part.name}'. {_why_not_keyed(part)}"
+    return None
+
+
+def _why_not_moved(obj: bpy.types.Object, part: bpy.types.Object, is_eye: bool) -> str | None:
+    """Return why a part of a face without keys does not move as a whole, "" if it does; None if it need not move."""
+    if is_eye:
+        return _hindered(part)
+    named = _meant(part)
+    if named == "gaze" and _is_between_eyes(obj, part):
+        return f"'{part.name}' holds both eyes in one mesh, which cannot be turned one by one"
+    why = _why_not_lower(obj, part) if named == "teeth" else _UPPER_ROW
+    return None if why == _UPPER_ROW else why
 
 
 def _parts(obj: bpy.types.Object) -> list[bpy.types.Object]:
@@ -89,12 +114,42 @@ def _parts(obj: bpy.types.Object) -> list[bpy.types.Object]:
     return [part for face in faces for part in face.parts if part != obj]
 
 
-def _plays_along(part: bpy.types.Object) -> bool:
-    """Return whether a part of a face has keys that can be driven, and is no character of its own."""
-    if part.mouthpiece.target != "AUTO" or len(part.mouthpiece.also) or not family.known_keys(part):
+def _plays_along(face: bpy.types.Object, part: bpy.types.Object) -> bool:
+    """Return whether a part of a face has keys that can be driven, and is no character of its own.
+
+    They are known by themselves, or they are called as those of the face.
+    """
+    if part.mouthpiece.target != "AUTO" or len(part.mouthpiece.also):
         return False
+    if not family.known_keys(part):
+        return _shares_keys(face, part)
     try:
         return target_for(part).kind == "NAMES"
+    except RigError:
+        return False
+
+
+def _keyed_as(part: bpy.types.Object) -> str:
+    """Return which part of a face a mesh with keys is, by its own name or those of its keys; empty if none says."""
+    names = (part.name, part.data.name, *(block.name for block in part.data.shape_keys.key_blocks[1:]))
+    return next(filter(None, map(part_named, names)), "")
+
+
+def _why_not_keyed(part: bpy.types.Object) -> str:
+    """Return the first sentence of why a mesh has no keys that can be driven."""
+    try:
+        return target_for(part).summary()
+    except RigError as error:
+        return str(error).partition(". ")[0].rstrip(".")
+
+
+def _shares_keys(face: bpy.types.Object, part: bpy.types.Object) -> bool:
+    """Return whether keys of a part are called like keys of its face."""
+    from mouthpiece.retarget.shape_keys.matching import with_keys
+
+    names = [block.name for block in part.data.shape_keys.key_blocks[1:]]
+    try:
+        return bool(with_keys(table_of(face), names).entries)
     except RigError:
         return False
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..bake import redial
 from ..targets import DRIVABLE, target_for
 from ..targets.head.joints import armature_of
+from ..targets.shape_keys import stillness
 from ..targets.shape_keys.target import leader, table_of
 from . import answers
 
@@ -35,7 +36,7 @@ _FULL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class FaceParts:
     """A face and the objects that lie within it, the face first."""
 
     parts: tuple[bpy.types.Object, ...]
@@ -47,7 +48,7 @@ class Face:
 
 
 def main_object(obj: bpy.types.Object) -> bpy.types.Object:
-    """Return the main object of the character that ``obj`` is a part of; ``obj`` itself if there is none, or several."""
+    """Return the main object of the character ``obj`` is a part of; itself if there is none, or several."""
     return answers.fresh("main", obj, lambda: [_main(obj)])[0]
 
 
@@ -125,7 +126,7 @@ def _neighbours(obj: bpy.types.Object) -> list[bpy.types.Object]:
     return [one for one in inside if one.parent is None and armature_of(one) is None]
 
 
-def faces_of(members: Iterable[bpy.types.Object]) -> list[Face]:
+def faces_of(members: Iterable[bpy.types.Object]) -> list[FaceParts]:
     """Return the faces among objects that may be parts of one character, each with the parts that lie within it."""
     meshes = [one for one in members if one.type == "MESH" and len(one.data.vertices)]
     ranked = sorted(((mouth_keys(one), one) for one in meshes), key=_rank)
@@ -140,7 +141,7 @@ def faces_of(members: Iterable[bpy.types.Object]) -> list[Face]:
         elif count and (not mains or (count >= _FULL * best and not _PART.search(one.name))):
             mains.append(one)
             parts[one] = [one]
-    return [Face(tuple(parts[main])) for main in mains]
+    return [FaceParts(tuple(parts[main])) for main in mains]
 
 
 def _rank(item: tuple[int, bpy.types.Object]) -> tuple[bool, bool, int, int]:
@@ -150,19 +151,23 @@ def _rank(item: tuple[int, bpy.types.Object]) -> tuple[bool, bool, int, int]:
 
 
 def mouth_keys(obj: bpy.types.Object) -> int:
-    """Return how many keys of a mesh move lips and jaw, by its table or the keys' names."""
-    return sum(layer == "lips" for layer in known_keys(obj))
+    """Return how many keys of a mesh move lips and jaw, by its table or the keys' names; of a pinned one all may."""
+    named = sum(layer == "lips" for layer in known_keys(obj))
+    if named or obj.type != "MESH" or obj.data.shape_keys is None or not obj.mouthpiece_pins.points:
+        return named
+    return len(obj.data.shape_keys.key_blocks) - 1
 
 
 def known_keys(obj: bpy.types.Object) -> tuple[str, ...]:
     """Return the layer of each key of a mesh that is known, by its table or its name.
 
-    It is found out once for keys of the same names, as panels ask at every redraw; also that none is known.
+    It is found out once for the same keys, as panels ask at every redraw; also that none is known.
     """
     if obj.type != "MESH" or obj.data.shape_keys is None:
         return ()
     key = obj.data.shape_keys
-    shape = (key.session_uid, len(obj.mouthpiece_names.entries), *(block.name for block in key.key_blocks))
+    names = (block.name for block in key.key_blocks)
+    shape = (key.session_uid, len(obj.mouthpiece_names.entries), stillness.still(obj), *names)
     if shape not in _known:
         if len(_known) > 256:
             _known.clear()

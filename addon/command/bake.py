@@ -160,7 +160,7 @@ def _no_style(options: argparse.Namespace) -> bool:
 
 
 def _head(options: argparse.Namespace, obj: bpy.types.Object, strength: float) -> HeadTarget | None:
-    """Return the target for what turns with the head, or None: what the options name, which becomes the character's own.
+    """Return the target for the head, or None: what the options name, which becomes the character's own.
 
     If they name nothing, it is what the character's settings have.
     """

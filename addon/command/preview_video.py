@@ -88,7 +88,8 @@ def _restored(scene: bpy.types.Scene, first: int, last: int) -> Iterator[None]:
 @contextmanager
 def _sound_strip(scene: bpy.types.Scene, recording: recordings.Recording) -> Iterator[None]:
     """Add the sound to the sequencer, and remove it afterwards; not if it is heard there already or a take (.npz)."""
-    there = timeline.strip_at(scene, recording.path, recording.placement.origin) is not None
+    begin = recording.placement.origin / recordings.pace(scene)
+    there = timeline.strip_at(scene, recording.path, begin) is not None
     if there or recording.identity.startswith("strip:") or recording.path.lower().endswith(".npz"):
         yield
         return
@@ -97,7 +98,7 @@ def _sound_strip(scene: bpy.types.Scene, recording: recordings.Recording) -> Ite
     strips = compat.strips_of(scene.sequence_editor_create())
     taken = {strip.channel for strip in compat.all_strips(scene)}
     channel = next(number for number in range(1, 200) if number not in taken)
-    strip = strips.new_sound("Mouthpiece Preview", recording.path, channel, round(recording.placement.origin))
+    strip = strips.new_sound("Mouthpiece Preview", recording.path, channel, round(begin))
     try:
         yield
     finally:

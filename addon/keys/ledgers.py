@@ -34,7 +34,7 @@ _foreign: list[Callable[[bpy.types.ID, str], bool]] = []
 
 @contextmanager
 def without(is_foreign: Callable[[bpy.types.ID, str], bool]) -> Iterator[None]:
-    """Hide channels of other characters meanwhile: :func:`read` leaves them out, and :func:`write` leaves them alone."""
+    """Hide channels of other characters meanwhile: :func:`read` leaves them out, :func:`write` alone."""
     _foreign.append(is_foreign)
     try:
         yield

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
 import bpy
 
 from .. import compat
-from . import recordings
+from . import contents, recordings
 from .recordings import Recording
 
 #: Custom property of a strip that Mouthpiece added: the identity of the sound it plays.
@@ -35,7 +36,7 @@ def put(scene: bpy.types.Scene, recording: Recording) -> list[str]:
     """
     if recording.packed is not None or recording.path.lower().endswith(".npz"):
         return []
-    origin = recording.placement.origin
+    origin = recording.placement.origin / recordings.pace(scene)  # sounds keep to the timeline
     if strip_at(scene, recording.path, origin) is not None:
         return []
     mine = [s for s in compat.all_strips(scene) if s.get(_MARK) and s.type == "SOUND" and _plays(s, recording.path)]
@@ -76,11 +77,12 @@ def free_channel(scene: bpy.types.Scene) -> int:
 
 def beyond(scene: bpy.types.Scene, last: int) -> str:
     """Return what to say if a line ends after the scene does; empty if it does not."""
+    last = math.ceil(last / recordings.pace(scene))
     if last <= scene.frame_end:
         return ""
     return f"The line runs to frame {last}, the scene only to frame {scene.frame_end}."
 
 
 def _plays(strip: Any, path: str) -> bool:
-    """Return whether a strip's sound is the file at ``path``."""
-    return recordings.full_path(strip.sound.filepath, strip.sound.library) == path
+    """Return whether a strip's sound is the file at ``path``, or one of the same content that lies elsewhere."""
+    return contents.are_same(recordings.full_path(strip.sound.filepath, strip.sound.library), path)

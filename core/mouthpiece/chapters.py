@@ -70,7 +70,7 @@ def all_of(end: float) -> range:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Chapter:
     """What a face does in a sound heard in one piece, or in one chapter with its surroundings.
 
     Attributes
@@ -112,7 +112,7 @@ class Piece:
         return track[np.clip(np.arange(first, stop) - self.first, 0, len(track) - 1)]
 
 
-def part(piece: Piece, first: int, stop: int) -> Performance:
+def part(piece: Chapter, first: int, stop: int) -> Performance:
     """Return the performance of the frames ``first`` to ``stop`` (excluded) of the whole sound, as far as there are."""
     low, high = max(first, piece.first) - piece.first, min(stop, piece.stop) - piece.first
     cut = {name: getattr(piece.performance, name)[low:high] for name in _TRACKS}
@@ -126,10 +126,10 @@ class Joined:
         """Begin with no chapter."""
         self.first, self._stop = first, stop
         self._tracks: dict[str, Array] = {}
-        self._before: Piece | None = None
+        self._before: Chapter | None = None
         self._heard: dict[str, None] = {}
 
-    def add(self, number: int, piece: Piece) -> None:
+    def add(self, number: int, piece: Chapter) -> None:
         """Add the chapter ``number``, which follows the one added before. No more than two are in memory."""
         before, self._before = self._before, piece
         self._heard[piece.performance.audio_sha256] = None
@@ -161,7 +161,7 @@ class Joined:
         cut: dict[str, Any] = {name: track[: self.count] for name, track in self._tracks.items()}
         return replace(self._before.performance, **cut, audio_sha256=sha256 or "+".join(self._heard))
 
-    def _pass_over(self, before: Piece, after: Piece, at: int) -> None:
+    def _pass_over(self, before: Chapter, after: Chapter, at: int) -> None:
         """Blend two chapters around the frame ``at``."""
         fps = after.performance.fps
         reach = math.ceil(_HEAD / 2 * fps)
@@ -178,7 +178,7 @@ class Joined:
         eyes.write_eyes(self._tracks["arkit"][here], self._tracks["blink"][here], self._tracks["gaze"][here])
 
 
-def seam(before: Piece, after: Piece, number: int) -> int:
+def seam(before: Chapter, after: Chapter, number: int) -> int:
     """Return the frame of the whole sound at which the chapter ``number``, ``after``, takes over from ``before``.
 
     It is near their border, where both have their lids open and, if possible, nobody speaks, eyes look the same way

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from . import chapters, styles
 from .audio import Audio, Source
-from .chapters import Piece
+from .chapters import Chapter
 from .curves import sample
 from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
@@ -316,7 +316,7 @@ class _Work:
     def _key(self, number: int) -> Hashable:
         return self.source.content, self.options, tuple(sorted(self.networks.hashes().items())), number
 
-    def known(self, number: int) -> Piece | None:
+    def known(self, number: int) -> Chapter | None:
         """Return a chapter, or the piece :data:`_WHOLE`, if it is known."""
         return recent.get(self._key(number)) if self.source.content else None
 
@@ -326,7 +326,7 @@ class _Work:
         needed = chapters.needed(first / self.options.fps, stop / self.options.fps)
         return any(self.known(number) is not None for number in needed)
 
-    def keep(self, number: int, piece: Piece) -> None:
+    def keep(self, number: int, piece: Chapter) -> None:
         """Keep a piece for the session."""
         if self.source.content:
             recent.put(self._key(number), piece)
@@ -357,7 +357,7 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
         numbers = chapters.all_of(heard.samples / RATE)
         yield from _remarks(label, heard.samples, heard.clipped, speech_rms(heard.rms) <= 0)
     numbers = list(numbers)
-    joined, pieces = chapters.Joined(first, stop), list[Piece]()
+    joined, pieces = chapters.Joined(first, stop), list[Chapter]()
     for done, number in enumerate(numbers):
         piece = work.known(number)
         if piece is None:
@@ -377,7 +377,9 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
     yield Excerpt(take, joined.first / fps, pieces[-1].end)
 
 
-def _chapter(work: _Work, number: int, share: tuple[float, float]) -> Generator[Progress | Warned, None, Piece | None]:
+def _chapter(
+    work: _Work, number: int, share: tuple[float, float]
+) -> Generator[Progress | Warned, None, Chapter | None]:
     """Yield progress, within ``share`` of all work, and return a chapter; None if the sound has no such chapter."""
     start, stop = chapters.stretch(number)
     samples = _read(work.source, start, stop)
@@ -390,7 +392,7 @@ def _chapter(work: _Work, number: int, share: tuple[float, float]) -> Generator[
 
 def _inferred(
     work: _Work, number: int, audio: Audio, heard: Survey, share: tuple[float, float], start: int = 0
-) -> Generator[Progress | Warned, None, Piece]:
+) -> Generator[Progress | Warned, None, Chapter]:
     """Yield progress, within ``share`` of all work, and return what a face does in a sound heard in one piece.
 
     ``start`` is the second of the whole sound at which ``audio`` begins.
@@ -412,7 +414,7 @@ def _inferred(
     take = perform(offsets, arkit, heard, styled, networks, rng, first / fps - start)
     end = start + heard.samples / RATE
     last = number == _WHOLE or not chapters.is_there(number + 1, end)
-    piece = Piece(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0)
+    piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0)
     work.keep(number, piece)
     return piece
 

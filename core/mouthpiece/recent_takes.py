@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
-from .chapters import Piece
+from .chapters import Chapter
 
 #: Bytes kept at most: about forty minutes of motion.
 LIMIT: Final = 64 << 20
@@ -19,17 +19,17 @@ class RecentTakes:
     def __init__(self, limit: int = LIMIT) -> None:
         """Keep ``limit`` bytes at most."""
         self._limit = limit
-        self._pieces: OrderedDict[Hashable, Piece] = OrderedDict()
+        self._pieces: OrderedDict[Hashable, Chapter] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> Piece | None:
+    def get(self, key: Hashable) -> Chapter | None:
         """Return the piece kept under ``key``, if any."""
         with self._lock:
             if key in self._pieces:
                 self._pieces.move_to_end(key)
             return self._pieces.get(key)
 
-    def put(self, key: Hashable, piece: Piece) -> None:
+    def put(self, key: Hashable, piece: Chapter) -> None:
         """Keep ``piece`` under ``key``; it is not kept if it alone is larger than the limit."""
         with self._lock:
             self._pieces[key] = piece

@@ -41,7 +41,7 @@ class EyeballTarget:
         """Return the target for an object on the list of a face; raises RigError if it is on none."""
         face = leader(obj)
         if face is None:
-            raise RigError(f"'{obj.name}' is on no face's list. Click the face, and add it under Teeth, Tongue & Lashes.")
+            raise RigError(f"'{obj.name}' is on no face's list. Add it under Teeth, Tongue & Lashes of its face.")
         return cls.beside(face, obj, (obj,), strength)
 
     @classmethod
@@ -67,9 +67,7 @@ class EyeballTarget:
         looks = rotation_matrices(np.stack([gaze[:, 1], -gaze[:, 0], np.zeros(len(gaze))], axis=1))
         to_own = np.array(self.axes) @ np.array(AXES)
         turns = to_own @ looks @ to_own.T
-        part, remarks = delta_transforms.moved_part(
-            obj, grid, turns, delta_transforms.held(turns, self.centre), "eyes"
-        )
+        part, remarks = delta_transforms.moved_part(obj, grid, turns, delta_transforms.held(turns, self.centre), "eyes")
         return Driven((part,), {}, remarks)
 
     def saved(self) -> Mapping[str, Any]:

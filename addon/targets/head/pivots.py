@@ -13,8 +13,8 @@ from ..shape_keys.target import table_of
 from .delta_transforms import at_rest
 from .eye_distance import OUTER_OVER_CENTRES, moved_centre
 
-#: The joint on which a head turns, below and behind the midpoint of the lids, in distances of the outer eye corners as they are
-#: measured on lids, along the axes of a character that looks along -Y. Measured on the bundled head: its head bone begins there.
+#: The joint on which a head turns, below and behind the midpoint of the lids, along the axes of a character that looks
+#: along -Y, in distances of the outer eye corners as lids give them. The head bone of the bundled head begins there.
 _NECK: Final = Vector((0.0, 1.12, -0.51))
 #: The height of a head over the distance of the outer eye corners, and of a standing body over a head's.
 _HEAD_OVER_EYES: Final = 2.5

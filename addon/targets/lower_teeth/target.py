@@ -37,7 +37,7 @@ class LowerTeethTarget:
         """Return the target for an object on the list of a face; raises RigError if there is none, or it has no jaw."""
         face = leader(obj)
         if face is None:
-            raise RigError(f"'{obj.name}' is on no face's list. Click the face, and add it under Teeth, Tongue & Lashes.")
+            raise RigError(f"'{obj.name}' is on no face's list. Add it under Teeth, Tongue & Lashes of its face.")
         return cls.beside(face, obj, strength)
 
     @classmethod
@@ -54,7 +54,7 @@ class LowerTeethTarget:
         obj = find_object(self.object_name)
         opened = sample(performance.final().arkit, performance.fps, grid.times)[:, ARKIT_INDEX["jawOpen"]]
         amounts = np.clip(opened * self.strength, 0.0, 1.0)
-        axis, place, slide = Vector(self.hinge.turn), np.array(self.hinge.place), np.array(self.hinge.shift)
+        axis, place, slide = Vector(self.hinge.turn), self.hinge.place, np.array(self.hinge.shift)
         turns = np.array([Matrix.Rotation(axis.length * amount, 3, axis) for amount in amounts.tolist()])
         shifts = delta_transforms.held(turns, place) + amounts[:, None] * slide
         part, remarks = delta_transforms.moved_part(obj, grid, turns, shifts, "lips")

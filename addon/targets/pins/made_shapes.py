@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 from numpy.typing import NDArray
@@ -65,7 +64,7 @@ def _missing(names: tuple[str, ...], parts: frozenset[str]) -> tuple[str, ...]:
 
 
 def _wanted(parts: frozenset[str]) -> tuple[str, ...]:
-    from mouthpiece.retarget.made_shapes.spelling import FACE_PARTS
+    from mouthpiece.retarget.made_shapes.arkit_names import FACE_PARTS
     from mouthpiece.topology import ARKIT_NAMES
 
     beginnings = tuple(text for part in FACE_PARTS if part in parts for text in FACE_PARTS[part])
@@ -80,18 +79,18 @@ def _key_names(obj: Any) -> tuple[str, ...]:
 @lru_cache(maxsize=16)
 def _known(names: tuple[str, ...]) -> Mapping[str, str]:
     """Return the ARKit name by key, for keys that are named after ARKit's in any spelling."""
-    from mouthpiece.retarget.made_shapes.spelling import arkit_of
+    from mouthpiece.retarget.made_shapes.arkit_names import arkit_of
 
     return {name: found for name in names if (found := arkit_of(name)) is not None} | solver_inputs.known_names(names)
 
 
-def steps(obj: Any, parts: Sequence[str]) -> Iterator[tuple[float, Made | None]]:
-    """Make the missing shapes; yield the share that is done and, at the end, what was made.
+def make(obj: Any, parts: Sequence[str], progress: Callable[[float], object] = lambda share: None) -> Made:
+    """Make the missing shapes and return what was made; ``progress`` is called with the share that is done.
 
     Pins are proposed if there are none. Keys that exist and move something are not touched. Everything is reckoned
     first, then the keys are added: what goes wrong leaves the mesh as it was. Raises RigError.
     """
-    from mouthpiece.retarget.made_shapes.spelling import Spelling
+    from mouthpiece.retarget.made_shapes.arkit_names import Spelling
     from mouthpiece.retarget.made_shapes.transfer import PinnedHead, made
 
     reason = refusal(obj)
@@ -110,12 +109,12 @@ def steps(obj: Any, parts: Sequence[str]) -> Iterator[tuple[float, Made | None]]
         done = proposal.propose(obj)
         remarks += [f"Landmarks were pinned by {done.text}: look at them, the shapes are as good as the pins"]
         remarks += done.remarks
-    yield 0.1, None
+    progress(0.1)
     head = PinnedHead(rest, keyed_mesh.edges_of(obj.data), pins.pins_of(obj, rest).vertices)
     shapes = []
     for shape in made(head, _donor(), wanted):
         shapes.append(shape)
-        yield 0.1 + 0.9 * len(shapes) / len(wanted), None
+        progress(0.1 + 0.9 * len(shapes) / len(wanted))
     spelling = Spelling.of(known)
     nothing = [shape.name for shape in shapes if not shape.delta.any()]
     theirs = {arkit: key for key, arkit in known.items() if key in empty}
@@ -124,16 +123,7 @@ def steps(obj: Any, parts: Sequence[str]) -> Iterator[tuple[float, Made | None]]
     _write(obj, rest, named)
     if obj.data.users > 1:
         remarks.append(f"{obj.data.users} objects share this mesh: all of them have the new shapes")
-    yield 1.0, Made(tuple(named), filled, tuple(nothing), tuple(remarks))
-
-
-def make(obj: Any, parts: Sequence[str]) -> Made:
-    """Make the missing shapes at once, as :func:`steps` does, and return what was made."""
-    result = None
-    for _, result in steps(obj, parts):
-        pass
-    assert result is not None
-    return result
+    return Made(tuple(named), filled, tuple(nothing), tuple(remarks))
 
 
 def said(obj: Any, done: Made) -> str:

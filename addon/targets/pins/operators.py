@@ -123,16 +123,13 @@ class MOUTHPIECE_OT_make_missing_shapes(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the shapes and report how many."""
         obj: Any = context.active_object
-        manager, done = context.window_manager, None
+        manager = context.window_manager
         manager.progress_begin(0, 100)
         try:
             with _busy(context):
-                for share, done in made_shapes.steps(obj, tuple(self.parts)):
-                    manager.progress_update(int(100 * share))
+                done = made_shapes.make(obj, tuple(self.parts), lambda share: manager.progress_update(int(100 * share)))
         finally:
             manager.progress_end()
-        if done is None:
-            return {"CANCELLED"}
         for remark in done.remarks:
             self.report({"WARNING"}, remark)
         self.report({"INFO"}, made_shapes.said(obj, done))

@@ -85,7 +85,7 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     if found.lost:
         paragraphs.draw(box, f"The mesh changed: {len(found.lost)} pins lost their vertices", "ERROR", context)
     elif pins.doubtful(obj):
-        text = "Upper and lower lids could not be told apart: correct the orange pins"
+        text = "Upper and lower lids or lips could not be told apart: correct the orange pins"
         paragraphs.draw(box, text, "ERROR", context)
     elif found.found:
         paragraphs.draw(box, f"The mesh changed: {found.found} pins were found again", "INFO", context)

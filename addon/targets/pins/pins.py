@@ -35,7 +35,7 @@ class MOUTHPIECE_PG_pin(bpy.types.PropertyGroup):
     vertex: IntProperty(name="Vertex", default=-1, override=_OVERRIDE)
     place: FloatVectorProperty(name="Place", size=3, override=_OVERRIDE)
     doubtful: BoolProperty(
-        name="Doubtful", description="Upper and lower lid could not be told apart here", override=_OVERRIDE
+        name="Doubtful", description="Upper and lower lid, or lip, could not be told apart here", override=_OVERRIDE
     )
 
 

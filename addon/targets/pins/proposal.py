@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError
+from mouthpiece.topology import LEFT_EYE, RIGHT_EYE
 
 from ..shape_keys import keyed_mesh
 from . import pins
+
+_LIDS: Final = frozenset((*RIGHT_EYE, *LEFT_EYE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,15 @@ def _propose_by_detector(obj: bpy.types.Object) -> Proposed:
     pins.set_pins(obj, found.vertices.tolist())
     pins.mark_doubtful(obj, found.doubtful)
     remarks = []
-    if found.doubtful:
+    if set(found.doubtful) & _LIDS:
         remarks.append(
             "Upper and lower lids could not be told apart: correct the orange pins, or open the eyes and propose again"
         )
-    if not found.opener:
-        remarks.append("No shape key opens the mouth: check that upper and lower lip are pinned to the right lips")
+    if set(found.doubtful) - _LIDS:
+        remarks.append(
+            "Upper and lower lip could not be told apart: correct the orange pins. "
+            "If the mesh has no slit between the lips, cut one"
+        )
     if not found.symmetric:
         remarks.append("The mesh is not symmetric: check both sides")
     return Proposed(f"a face found with {found.score:.0%} certainty", tuple(remarks))

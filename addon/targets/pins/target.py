@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
-from ..shape_keys import keyed_mesh
+from ..shape_keys import controls, keyed_mesh
 from ..shape_keys.target import editable_keys, leader
 from . import pins, solver_inputs
 
@@ -64,15 +64,21 @@ class SolvedTarget:
         names = _playable(key)
         if not names:
             raise RigError(
-                f"Every shape key of '{obj.name}' is muted or has a driver. Animate what drives them instead, "
-                "or remove the drivers."
+                f"Every shape key of '{obj.name}' is muted or has a driver that cannot be followed back to a control. "
+                "Animate what drives them by hand, or remove the drivers."
             )
         return cls(obj.name, found.set, len(names), strength)
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return a curve for every key that moves pinned points, and for those driven by name or by gaze."""
-        if self.face:
-            return self._alongside(performance, grid)
+        driven = self._alongside(performance, grid) if self.face else self._solved(performance, grid)
+        (part,) = driven.parts
+        result = controls.played(part, controls.controls_of(part.owner, part.curves.names))
+        parts = tuple(one for one in result.parts if one.channels)
+        return replace(driven, parts=parts, warnings=driven.warnings + result.remarks)
+
+    def _solved(self, performance: Performance, grid: FrameGrid) -> Driven:
+        """Return the curves of the mesh's own keys, also of those that are played by a control."""
         obj = find_object(self.object_name)
         key = editable_keys(obj)
         known = solver_inputs.solving_of(obj, performance.neutral)
@@ -99,7 +105,7 @@ class SolvedTarget:
         from mouthpiece.curves import Curves
 
         key = editable_keys(find_object(self.object_name))
-        (part,) = SolvedTarget.of(find_object(self.face), self.strength).drive(performance, grid).parts
+        (part,) = SolvedTarget.of(find_object(self.face), self.strength)._solved(performance, grid).parts
         own = {name: key.key_blocks[name] for name in _playable(key)}
         channels = tuple(channel for channel in part.channels if channel.name in own)
         names = tuple(channel.name for channel in channels)
@@ -136,9 +142,15 @@ class SolvedTarget:
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
-        """Return the mesh's shape-key data-block."""
+        """Return the mesh's shape-key data-block, and those of the controls that drive its keys."""
         key = obj.data.shape_keys if obj.type == "MESH" else None
-        return [] if key is None else [key]
+        return [] if key is None else [key, *controls.owners_of(key)]
+
+    @classmethod
+    def shared(cls, obj: bpy.types.Object) -> Mapping[bpy.types.ID, tuple[str, ...]]:
+        """Return the ids of a rig's control channels by data-block, into which others may write as well."""
+        key = obj.data.shape_keys if obj.type == "MESH" else None
+        return {} if key is None else controls.channels_of(key)
 
 
 def _curves(

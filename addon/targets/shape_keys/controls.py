@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...keys import rna_values
 from ...keys.channels import Channel, Part
+from ...keys.fcurve_keys import channel_id
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.controls.courses import ControlCourse, Follows
@@ -377,14 +378,15 @@ def _shortfall(
 
 @dataclass(frozen=True, slots=True)
 class ControlsInWords:
-    """The controls that are keyed, as text, and the keys whose drivers cannot be followed: names only."""
+    """The controls that are keyed, as text, the keys they play, and those whose drivers cannot be followed: names."""
 
     text: str = ""
+    played: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
 
-#: What was found last, by shape-key data-block, with what it depends on.
-_KNOWN: Final[dict[int, tuple[tuple[Any, ...], ControlsInWords]]] = {}
+#: What was found last, by shape-key data-block and names, with the drivers it was found for.
+_KNOWN: Final[dict[tuple[int, tuple[str, ...]], tuple[tuple[Any, ...], ControlsInWords]]] = {}
 _MOST: Final = 64
 
 
@@ -393,13 +395,16 @@ def in_words(key: bpy.types.Key, names: tuple[str, ...]) -> ControlsInWords:
     drivers = _drivers(key)
     if not drivers:
         return ControlsInWords()
-    place = (names, tuple(map(_signature, drivers)))
-    if _KNOWN.get(key.session_uid, ((), None))[0] != place:
-        if len(_KNOWN) >= _MOST:
-            _KNOWN.clear()
-        found = controls_of(key, names)
-        _KNOWN[key.session_uid] = place, ControlsInWords(listed_controls(found), tuple(found.refused))
-    return _KNOWN[key.session_uid][1]
+    place, signature = (key.session_uid, names), tuple(map(_signature, drivers))
+    known = _KNOWN.get(place)
+    if known is not None and known[0] == signature:
+        return known[1]
+    if len(_KNOWN) >= _MOST:
+        _KNOWN.clear()
+    found = controls_of(key, names)
+    words = ControlsInWords(listed_controls(found), tuple(found.played), tuple(found.refused))
+    _KNOWN[place] = signature, words
+    return words
 
 
 def _signature(curve: Any) -> tuple[Any, ...]:
@@ -428,11 +433,18 @@ def listed_controls(found: KeyControls) -> str:
 
 def owners_of(key: bpy.types.Key) -> list[bpy.types.ID]:
     """Return the data-blocks of all controls that a mesh's keys can be played by, but for the keys themselves."""
-    found: dict[bpy.types.ID, None] = {}
+    return list(channels_of(key))
+
+
+def channels_of(key: bpy.types.Key) -> dict[bpy.types.ID, tuple[str, ...]]:
+    """Return the ids of the channels of all controls that a mesh's keys can be played by, by data-block."""
+    found: dict[bpy.types.ID, dict[str, None]] = {}
     for curve in _drivers(key):
         if _KEY.match(curve.data_path):
             try:
-                found[_traced(curve)[0].owner] = None
+                place, _ = _traced(curve)
             except _Refused:
                 continue
-    return [owner for owner in found if owner != key]
+            if place.owner != key:
+                found.setdefault(place.owner, {})[channel_id(place.path, place.index)] = None
+    return {owner: tuple(ids) for owner, ids in found.items()}

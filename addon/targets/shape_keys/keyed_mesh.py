@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import fingerprints
+from . import controls, fingerprints
 
 Floats = NDArray[np.float64]
 
@@ -91,13 +91,17 @@ _PALE: Final = (0.62, 0.46, 0.39)
 
 
 def driven_keys(key: bpy.types.Key) -> dict[str, tuple[str, ...]]:
-    """Return the keys that have a driver, each with the keys whose product it is; none if it is no product."""
+    """Return the keys that have a driver, each with the keys whose product it is; none if it is no product.
+
+    Keys that are played by the control that drives them (:mod:`.controls`) are as good as any, and left out.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for curve in key.animation_data.drivers if key.animation_data else ():
         match = _PATH.match(curve.data_path)
         if match:
             found[bpy.utils.unescape_identifier(match[1])] = _factors(curve.driver, key)
-    return found
+    playable = controls.in_words(key, tuple(block.name for block in key.key_blocks)).played if found else ()
+    return {name: factors for name, factors in found.items() if name not in playable}
 
 
 def _factors(driver: Any, key: bpy.types.Key) -> tuple[str, ...]:

@@ -99,6 +99,12 @@ class ShapeKeyTarget:
         key = obj.data.shape_keys if obj.type == "MESH" else None
         return [] if key is None else [key, *rig_controls.owners_of(key)]
 
+    @classmethod
+    def shared(cls, obj: bpy.types.Object) -> Mapping[bpy.types.ID, tuple[str, ...]]:
+        """Return the ids of a rig's control channels by data-block, into which others may write as well."""
+        key = obj.data.shape_keys if obj.type == "MESH" else None
+        return {} if key is None else rig_controls.channels_of(key)
+
     def _lips(self, obj: bpy.types.Object, key: bpy.types.Key) -> Lips | None:
         """Return the measured lips of the face that the mesh plays along with, else its own."""
         face = named_leader(obj)
@@ -128,8 +134,8 @@ class ShapeKeyTarget:
         if not lips.openers(self.table):
             if any(entry.layer == "lips" for entry in self.table.driven):
                 found.append(
-                    f"Nothing opens the mouth of '{obj.name}': it has no shape key for that which moves. Sculpt or "
-                    "transfer jawOpen, or choose in Shape Key Mapping what opens it"
+                    f"No shape key of '{obj.name}' drops the jaw, so its mouth hardly opens. Sculpt or transfer "
+                    "jawOpen, choose in Shape Key Mapping what opens it, or animate the jaw's bone"
                 )
         elif self.table.match_lips and len(key.reference_key.points) >= _LIPS and not lips.measured(key, self.table):
             found.append(
@@ -221,14 +227,13 @@ def table_of(obj: bpy.types.Object) -> ShapeMap:
     face = named_leader(obj)
     if face is None:
         return replace(detected_on(obj), match_lips=obj.mouthpiece_names.match_lips)
-    # Exporters give teeth all keys of the face, most of them empty: that is nothing to be told.
-    still = stillness.still(obj)
-    names = tuple(name for name in key_names(obj.data.shape_keys) if name not in still)
-    if not names:
-        raise RigError(f"No shape key of '{obj.name}' moves anything. Take it off the list of {face.name}.")
+    # Exporters give teeth all keys of the face, most of them empty: that is nothing to be told, unless all are.
+    every, still = key_names(obj.data.shape_keys), stillness.still(obj)
+    names = tuple(name for name in every if name not in still) or every
     followed = _followed(face, names)
-    unused = (*followed.unused, *still)
-    return replace(followed, families=(f"With {face.name}",), missing={}, unused=unused, still=(), both={})
+    told = followed.keys if names == still else ()
+    unused = tuple(name for name in every if name not in followed.keys)
+    return replace(followed, families=(f"With {face.name}",), missing={}, unused=unused, still=told, both={})
 
 
 def _followed(leading: bpy.types.Object, names: tuple[str, ...]) -> ShapeMap:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...topology import JAW, LANDMARK_COUNT, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
 from ..solve.proportions import LIP_PAIRS, scales
-from .surface import Surface, blended, nearest
+from ..solve.surface import Surface, blended, nearest
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -107,10 +107,10 @@ class Proportions:
 
 
 def side_marks(surface: Surface, pins: Indices) -> Floats:
-    """Return for each vertex (V, 3) to which side of the mouth, the right and the left eye it belongs, and how clearly.
+    """Return for each vertex (V, 3) to which side of mouth, right and left eye it belongs, and how clearly.
 
-    It is positive for the upper side and negative for the lower, measured along the surface, so that lips that touch are
-    told apart; it is 0 away from them.
+    It is positive for the upper side and negative for the lower, measured along the surface, so that lips that touch
+    are told apart; it is 0 away from them.
     """
     marks = np.zeros((len(surface.points), len(_SIDES)))
     for column, (upper, lower, reach, apart) in enumerate(_SIDES):
@@ -143,7 +143,7 @@ def corresponding(
 
 
 def following(points: Floats, leaders: Floats, moved: Floats, reach: float) -> Floats:
-    """Return the motion (N, 3) of ``points`` (N, 3) that follow the nearest ``leaders`` (M, 3), which move by ``moved``.
+    """Return the motion (N, 3) of ``points`` (N, 3) that follow the nearest ``leaders`` (M, 3) moving by ``moved``.
 
     It fades out with the distance, until nothing follows beyond ``reach``.
     """

@@ -1,4 +1,4 @@
-"""Pieces of a head besides its skin: eyeballs turn, teeth and tongue move with the jaw, lashes and brows with the skin."""
+"""Pieces of a head besides its skin: eyeballs turn, teeth and tongue go with the jaw, lashes and brows with skin."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..solve.surface import Surface
 from .correspondence import following
-from .surface import Surface
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-#: Distance of a piece's middle from an eyeball's, in the ball's radii, up to which it is part of that eye.
-_OF_EYE: Final = 1.1
+#: Distance from an eyeball's centre, in its radii, within which iris and pupil lie, but no lashes.
+_OF_EYE: Final = 1.2
 #: Box in which the middle of a piece lies in the mouth: from the middle of the lips, right or left, up or down, and
 #: before the lips' surface or behind it, in eye distances.
 _MOUTH: Final = ((-0.45, 0.45), (-0.35, 0.45), (0.03, 0.9))
@@ -37,19 +37,25 @@ class InnerParts:
     rest: Indices
 
     @classmethod
-    def of(cls, surface: Surface, skin: NDArray[np.bool_], balls: tuple[tuple[Indices, float], ...], lips: Floats) -> InnerParts:
+    def of(
+        cls, surface: Surface, skin: NDArray[np.bool_], balls: tuple[tuple[Indices, float], ...], lips: Floats
+    ) -> InnerParts:
         """Return the parts of a head; ``skin`` (V,) is its skin, ``lips`` (3,) the middle of its mouth."""
-        middles = [(surface.points[v].min(axis=0) + surface.points[v].max(axis=0)) / 2 for v, _ in balls]
+        centres = [_centre(surface.points[v], radius) for v, radius in balls]
         eyes: list[tuple[Indices, Floats, int]] = []
         mouth: list[Indices] = []
         rest: list[Indices] = []
         for number in np.unique(surface.piece[~skin]):
             members = np.flatnonzero(surface.piece == number)
             middle = (surface.points[members].min(axis=0) + surface.points[members].max(axis=0)) / 2
-            near = [k for k, m in enumerate(middles) if np.linalg.norm(middle - m) < _OF_EYE * balls[k][1]]
+            near = [
+                centre
+                for centre, (_, radius) in zip(centres, balls, strict=True)
+                if np.linalg.norm(surface.points[members] - centre, axis=1).max() < _OF_EYE * radius
+            ]
             offset = middle - lips
-            if near and np.ptp(surface.points[members], axis=0).max() < 2.5 * balls[near[0]][1]:
-                eyes.append((members, middles[near[0]], 0 if middles[near[0]][0] < 0 else 1))
+            if near:
+                eyes.append((members, near[0], 0 if near[0][0] < 0 else 1))
             elif all(low < value < high for value, (low, high) in zip(offset, _MOUTH, strict=True)):
                 mouth.append(members)
             else:
@@ -76,6 +82,12 @@ class InnerParts:
         )
 
 
+def _centre(ball: Floats, radius: float) -> Floats:
+    """Return the centre (3,) of an eyeball, of which there may be the front only."""
+    between = (ball.min(axis=0) + ball.max(axis=0)) / 2
+    return np.array([between[0], between[1], ball[:, 2].min() + radius])
+
+
 def rotation_between(rest: Floats, moved: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the rotation (3, 3) that fits the motion ``moved`` (N, 3) of points ``rest`` best, and both middles."""
     middle, there = rest.mean(axis=0), (rest + moved).mean(axis=0)
@@ -85,7 +97,7 @@ def rotation_between(rest: Floats, moved: Floats) -> tuple[Floats, Floats, Float
 
 
 def turned_eyes(surface: Surface, parts: InnerParts, turns: Mapping[int, Floats], moved: Floats) -> None:
-    """Turn the eyes about their middles, in place; ``turns`` are the rotation (3, 3) of the right (0) and left (1) eye."""
+    """Turn the eyes about their middles, in place; ``turns`` are rotations (3, 3) of the right (0) and left (1)."""
     for members, middle, side in parts.eyes:
         if side in turns:
             arm = surface.points[members] - middle

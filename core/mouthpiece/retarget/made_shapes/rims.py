@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .surface import Surface, blended, nearest
+from ..solve.surface import Surface, blended, nearest
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -30,7 +30,7 @@ _ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rims:
-    """The vertices along an upper and a lower rim, and for each vertex (V,) its distance from them along the surface."""
+    """The vertices along an upper and a lower rim, and the distance (V,) of each vertex from them along the surface."""
 
     upper: Indices
     lower: Indices
@@ -87,9 +87,7 @@ def shut_lips(surface: Surface, rims: Rims, moved: Floats, opened: Floats) -> Fl
     return _met(surface, rims, moved, opened, kept, _LIPS_REACH, _LOWER_LIP)
 
 
-def _met(
-    surface: Surface, rims: Rims, moved: Floats, also: Floats, kept: Floats, reach: float, share: float
-) -> Floats:
+def _met(surface: Surface, rims: Rims, moved: Floats, also: Floats, kept: Floats, reach: float, share: float) -> Floats:
     """Return ``moved`` (V, 3) corrected so that, with the motion ``also``, only the gaps ``kept`` (N, 3) stay."""
     result = moved.copy()
     near_upper = rims.from_upper < rims.from_lower

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ...errors import RigError
 from ...topology import ARKIT_NAMES
 from ..solve.pinned_face import PinnedFace, stance
+from ..solve.surface import Surface, nearest
 from ..solve.unpinned_parts import Sight
 from . import rims
 from .correspondence import Bending, Proportions, corresponding, side_marks
 from .inner_parts import InnerParts, bearing, middle, rotation_between, turned_eyes, with_skin
-from .surface import Surface, nearest
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -94,7 +94,9 @@ class _Maker:
         marks = head.marks
         self.stance = stance(PinnedFace(marks), theirs)
         eyes = (marks[36] + marks[45]) / 2
-        self.surface = Surface.of((head.vertices - eyes) @ self.stance.rotation.T / self.stance.eye_distance, head.edges)
+        self.surface = Surface.of(
+            (head.vertices - eyes) @ self.stance.rotation.T / self.stance.eye_distance, head.edges
+        )
         self.pins = head.pins
         self.donor = donor
         self.donor_unit = unit
@@ -112,14 +114,18 @@ class _Maker:
         bending = Bending.between(self.stance.points, self.other.points[self.donor.head.pins])
         marks, theirs = side_marks(self.surface, self.pins), side_marks(self.other, self.donor.head.pins)
         self.sizes = Proportions.between(self.stance.points, self.other.points[self.donor.head.pins])
-        own = np.flatnonzero(self.skin)
+        own, their_skin = np.flatnonzero(self.skin), np.flatnonzero(self.other_skin)
         self.own, self.bending = own, bending
         self.places = corresponding(
-            self.surface.points[own], marks[own], bending, self.sizes, self.other, theirs, np.flatnonzero(self.other_skin)
+            self.surface.points[own],
+            marks[own],
+            bending,
+            self.sizes,
+            self.other,
+            theirs,
+            their_skin,
         )
-        self.eye_rims = [
-            rims.Rims.between(self.surface, self.pins, pair, 0.1) for pair in rims.EYE_RIMS
-        ]
+        self.eye_rims = [rims.Rims.between(self.surface, self.pins, pair, 0.1) for pair in rims.EYE_RIMS]
         self.lip_rims = rims.Rims.between(self.surface, self.pins, rims.LIP_RIMS, 0.12)
 
     def _inside(self) -> None:
@@ -211,7 +217,8 @@ class _Maker:
         if np.abs((rest - start) @ turn.T + end - rest - delta[theirs]).max() < _BENDS:
             return self._stiff(points, theirs, delta)
         _, near = nearest(rest, self.bending.places(points), 4)
-        return self.sizes.at(points) * delta[theirs][near].mean(axis=1)
+        bent: Floats = self.sizes.at(points) * delta[theirs][near].mean(axis=1)
+        return bent
 
     def _stiff(self, points: Floats, theirs: Indices, delta: Floats) -> Floats:
         """Return the motion (N, 3) of ``points`` that turn and move, without bending, as the donor's ``theirs`` do."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...errors import RigError
 from ...topology import LANDMARK_COUNT, LEFT_EYE_OUTER, LEFT_LID_PAIRS, LIPS, MIRROR, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS
 from ..solve.proportions import LIP_PAIRS
+from ..solve.surface import Surface
 from . import lids
 from .facing import Find, Head, front
 from .mesh_render import MeshView, View, picture, rasterise
@@ -33,6 +34,9 @@ _BEHIND: Final = 0.02
 _CHOICES: Final = 14
 #: Greatest distance of a vertex from another's mirror image, in eye distances, and least share of such vertices.
 _MIRRORED, _SYMMETRIC = 0.01, 0.9
+#: Outer landmarks of the lips, and distance along the surface, in eye distances, up to which inner lips are one.
+_UPPER_LIP, _LOWER_LIP = (50, 51, 52), (56, 57, 58)
+_FUSED: Final = 0.06
 _MIDLINE: Final = tuple(k for k in range(LANDMARK_COUNT) if MIRROR[k] == k)
 
 
@@ -40,7 +44,7 @@ _MIDLINE: Final = tuple(k for k in range(LANDMARK_COUNT) if MIRROR[k] == k)
 class Proposal:
     """Proposed vertices (68,), the face's score, the shape keys that opened the mouth and shut the lids, symmetry.
 
-    ``doubtful`` are the landmarks of lids whose upper and lower one could not be told apart.
+    ``doubtful`` are the landmarks of lids, and of inner lips, whose upper and lower one could not be told apart.
     """
 
     vertices: Indices
@@ -77,6 +81,8 @@ def propose(head: Head, find: Find) -> Proposal:
             opened = replace(opened, middle=middle)
             chosen[list(LIPS)] = opened.nearest()[list(LIPS)]
             _choose_inner_lips(chosen, head, look, opened, opener)
+    else:
+        _part_lips(chosen, head, look)
     blinkers = [_blinker(head, look, chosen, pairs) for pairs in (RIGHT_LID_PAIRS, LEFT_LID_PAIRS)]
     for pairs, k in zip((RIGHT_LID_PAIRS, LEFT_LID_PAIRS), blinkers, strict=True):
         if k >= 0:
@@ -87,7 +93,8 @@ def propose(head: Head, find: Find) -> Proposal:
         _mirror_right_side(chosen, look, mirror)
     names = tuple(dict.fromkeys(head.names[k] for k in blinkers if k >= 0))
     opening = head.names[opener] if opener >= 0 else ""
-    return Proposal(chosen, score, opening, names, mirror is not None, lids.doubtful(look.places[chosen]))
+    doubtful = lids.doubtful(look.places[chosen]) + _fused_lips(chosen, head, look)
+    return Proposal(chosen, score, opening, names, mirror is not None, doubtful)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +122,11 @@ class _PosedHead:
         unit = float(np.linalg.norm(marks[LEFT_EYE_OUTER] - marks[RIGHT_EYE_OUTER]))
         places = view.pixels(points)
         return cls(view, marks, places, _usable(head, places, seen, marks, unit), unit, seen)
+
+    @property
+    def length(self) -> float:
+        """The eye distance in the mesh's unit."""
+        return self.unit * self.view.extent / self.view.size
 
     def without_lashes(self, head: Head, view: View) -> Indices:
         """Return the vertices that would be usable if nothing but the skin were in the picture."""
@@ -149,7 +161,7 @@ def _usable(head: Head, places: Floats, seen: MeshView, marks: Floats, unit: flo
 
 
 def _in_front(asked: NDArray[np.bool_], places: Floats, depth: Floats, unit: float) -> Indices:
-    """Return which of the vertices ``asked`` for (V,) are not behind the surface seen, by its ``depth`` at each pixel."""
+    """Return which of the vertices ``asked`` for (V,) are not behind the surface seen, ``depth`` at each pixel."""
     inside = ((places[:, :2] >= 0) & (places[:, :2] < len(depth))).all(axis=1) & asked
     index = np.flatnonzero(inside)
     column, row = places[index, 0].astype(int), places[index, 1].astype(int)
@@ -169,6 +181,30 @@ def _part_lids(chosen: Indices, look: _PosedHead) -> None:
                 near, _ = look.choices(point, side)
                 if len(near):
                     chosen[point] = near[0]
+
+
+def _surface(head: Head) -> Surface:
+    corners = head.triangles
+    edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    return Surface.of(head.vertices, np.unique(np.sort(edges, axis=1), axis=0))
+
+
+def _part_lips(chosen: Indices, head: Head, look: _PosedHead) -> None:
+    """Give upper and lower inner lips vertices of their own, in place, though no key opens the mouth.
+
+    Lips that touch are far from each other along the surface: round the corners, or through the mouth.
+    """
+    surface, most = _surface(head), 0.6 * look.length
+    up, low = (surface.distance(chosen[list(side)].tolist(), most) for side in (_UPPER_LIP, _LOWER_LIP))
+    _choose_pairs(chosen, LIP_PAIRS, look, look, look.places, (up < low, low < up))
+
+
+def _fused_lips(chosen: Indices, head: Head, look: _PosedHead) -> tuple[int, ...]:
+    """Return the landmarks of inner lips that are one along the surface, so that nothing could part them."""
+    surface = _surface(head)
+    most = _FUSED * look.length
+    found = [p for up, low in LIP_PAIRS for p in (up, low) if surface.distance([chosen[up]], most)[chosen[low]] < most]
+    return tuple(sorted(found))
 
 
 def _opener(head: Head, look: _PosedHead, chosen: Indices) -> tuple[int, float]:

@@ -14,6 +14,8 @@ from .table import Entry, ShapeMap, listed
 
 #: Parts of the mouth and the eyes that are moved along with a face by keys of their own: ``tongue_jawOpen``.
 _PART: Final = re.compile(r"^(tongue|teeth|tooth|gums?|(eye)?lash(es)?)([\W_]+|(?=[A-Z]))", re.IGNORECASE)
+#: Formula of visemes that show a mouth at rest.
+_SILENCE: Final = "viseme.sil"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,12 @@ def detect(
     """
     if not key_names:
         raise RigError("The character has no shape keys. Add ARKit shape keys (jawOpen, mouthSmileLeft, …) first.")
-    live = [name for name in key_names if name not in still]
     affixes = shared_affixes(key_names)
+    # A viseme for silence is empty on most rigs, as their rest is silent: it is no less a match.
+    live = [name for name in key_names if name not in still or _is_silence(name, affixes)]
     found = [FoundFamily(one, _keys_of(one, live, affixes, muted), frozenset(muted)) for one in families()]
     found = [one for one in found if len(one.keys) >= one.family.least]
-    empty = _known(still, key_names, affixes) if still else ()
+    empty = _known({*still} - {*live}, key_names, affixes) if still else ()
     players = _players(found)
     if not players:
         _refuse(key_names, empty)
@@ -97,6 +100,16 @@ def _known(names: Collection[str], key_names: Sequence[str], affixes: Affixes) -
         if len(keys) >= one.least:
             found |= set(keys.values())
     return tuple(name for name in key_names if name in names and name in found)
+
+
+def _is_silence(name: str, affixes: Affixes) -> bool:
+    """Return whether a key is a family's viseme for silence."""
+    texts = dict.fromkeys([name, *filter(None, (affix.stripped(name) for affix in affixes))])
+    return any(
+        key.formula == _SILENCE and any(set(_spellings(text, one)) & set(key.spellings) for text in texts)
+        for one in families()
+        for key in one.keys
+    )
 
 
 def _both(players: Sequence[FoundFamily]) -> dict[str, tuple[str, ...]]:

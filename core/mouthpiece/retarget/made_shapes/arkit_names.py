@@ -22,22 +22,28 @@ def _words(name: str) -> list[str]:
     return re.findall(r"[A-Z]?[a-z]+", name)
 
 
+#: An ending that says which side a shape is on; jaw and mouth move to the left and to the right as a whole.
+_SIDE: Final = re.compile(r"(?<!^jaw)(?<!^mouth)(Left|Right)$", re.IGNORECASE)
+
+
 def _short(name: str) -> str:
-    return re.sub(r"(Left|Right)$", lambda side: f"_{side[0][0]}", name)
+    return _SIDE.sub(lambda side: f"_{side[0][0]}", name)
 
 
 #: Ways to spell an ARKit name, the commonest first.
 _WAYS: Final[tuple[Callable[[str], str], ...]] = (
     lambda name: name,
     _short,
-    lambda name: re.sub(r"(Left|Right)$", r"_\1", name),
+    lambda name: _SIDE.sub(r"_\1", name),
     lambda name: name[0].upper() + name[1:],
     lambda name: _short(name[0].upper() + name[1:]),
     lambda name: "_".join(_words(name)).lower(),
     lambda name: "_".join(word.capitalize() for word in _words(name)),
-    lambda name: "_".join(word.capitalize() for word in _words(_short(name).partition("_")[0]))
-    + "".join(_short(name).partition("_")[1:]),
-    lambda name: re.sub(r"(Left|Right)$", lambda side: f".{side[0][0]}", name),
+    lambda name: (
+        "_".join(word.capitalize() for word in _words(_short(name).partition("_")[0]))
+        + "".join(_short(name).partition("_")[1:])
+    ),
+    lambda name: _SIDE.sub(lambda side: f".{side[0][0]}", name),
 )
 
 
@@ -53,7 +59,9 @@ class Spelling:
         """Return the spelling that fits most of the ``known`` keys (key -> ARKit name); ARKit's own if none does."""
         best, most = cls(_WAYS[0]), 0
         for way in _WAYS:
-            fitting = Counter(key[: len(key) - len(way(name))] for key, name in known.items() if key.endswith(way(name)))
+            fitting = Counter(
+                key[: len(key) - len(way(name))] for key, name in known.items() if key.endswith(way(name))
+            )
             for prefix, count in fitting.most_common(1):
                 if count > most:
                     best, most = cls(way, prefix), count

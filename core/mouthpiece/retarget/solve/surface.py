@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solve.unpinned_parts import pieces, together
+from .unpinned_parts import pieces, together
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -49,7 +50,7 @@ class Surface:
         return cls(points, edges, same, graph + graph.T, pieces(points, edges))
 
     def distance(self, sources: Sequence[int], most: float) -> Floats:
-        """Return the distance (V,) along edges to the nearest of the vertices ``sources``; ``most`` if it is further."""
+        """Return the distance (V,) along edges to the nearest of the vertices ``sources``, at most ``most``."""
         from scipy.sparse.csgraph import dijkstra
 
         if not len(sources):
@@ -65,7 +66,7 @@ class Surface:
         first = np.zeros(self.graph.shape[0], np.int64)
         first[self.same] = np.arange(len(self.points))
         found: list[int] = []
-        for start, end in zip(stops[:-1], stops[1:], strict=True):
+        for start, end in pairwise(stops):
             one, other = int(self.same[start]), int(self.same[end])
             most = 4 * float(np.linalg.norm(self.points[start] - self.points[end])) + _SHORT
             _, before = dijkstra(self.graph, indices=one, return_predecessors=True, limit=most)
