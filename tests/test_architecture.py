@@ -112,8 +112,8 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "portrait"),
     "cli": (
-        "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "pipeline", "portrait",
-        "portrait.draw", "portrait.find", "provenance", "styles", "topology",
+        "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "phrases", "pipeline",
+        "portrait", "portrait.draw", "portrait.find", "provenance", "styles", "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),
     "__main__": ("cli",),

@@ -179,10 +179,10 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
     """Return the lines to dial; raises RigError if there are none."""
     if not dialled_lines(obj):
-        raise RigError(f"'{obj.name}' carries no line that can be dialled. Animate it first.")
+        raise RigError(f"'{obj.name}' has no line to adjust. Animate it first.")
     chosen = dialled_lines(obj, frame)
     if not chosen:
-        raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or dial all lines.")
+        raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or choose All Lines.")
     return chosen
 
 
