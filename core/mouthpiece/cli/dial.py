@@ -34,7 +34,7 @@ _ARGUMENTS: Final = (
 
 def add_dial_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that set dials: ``--lips``, ``--jaw``, …, ``--emotion``, ``--offset``."""
-    group = parser.add_argument_group("dials", "kept beside the motion, and turned again at any time")
+    group = parser.add_argument_group("amounts", "kept beside the motion, and adjusted again at any time")
     for flag, dial, holder, text in _ARGUMENTS:
         group.add_argument(flag, dest=f"dial_{dial}", type=_reader(dial), metavar=holder, help=text)
 
@@ -95,9 +95,10 @@ def dials_of(options: argparse.Namespace, saved: Mapping[str, Any] | None = None
 
 
 def add_dial_command(commands: Any) -> argparse.ArgumentParser:
-    """Add the ``dial`` command to ``parser.add_subparsers()`` and return its parser."""
+    """Add the ``adjust`` command, also called ``dial``, to ``parser.add_subparsers()`` and return its parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "dial",
+        "adjust",
+        aliases=["dial"],
         help="adjust a take: at once, without hearing the sound again",
         description="Adjust a take. Its motion is kept as heard; amounts that are not named stay as they are.",
         epilog="Without -o the take itself is adjusted: nothing in it is lost, and --reset takes that off again.",
