@@ -111,12 +111,12 @@ def opening(face: Any, vertices: list[int], frames: list[int]) -> np.ndarray:
     Of an armature without such a mesh: the distance of its lips' bones, in its own unit.
     """
     if not vertices:
-        upper, lower = next(pair for pair in LIP_BONES if pair[0] in face.pose.bones)
+        above, below = next(pair for pair in LIP_BONES if pair[0] in face.pose.bones)
         apart = []
         for frame in frames:
             bpy.context.scene.frame_set(frame)
             bones = face.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
-            apart.append((bones[upper].matrix.translation - bones[lower].matrix.translation).length)
+            apart.append((bones[above].matrix.translation - bones[below].matrix.translation).length)
         return np.array(apart)
     smooth = [m for m in face.modifiers if m.type in ("SUBSURF", "MASK", "SOLIDIFY", "MULTIRES") and m.show_viewport]
     for modifier in smooth:

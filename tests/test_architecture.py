@@ -21,7 +21,7 @@ IMPORTERS = {
     "bpy": ("addon/*", "blender_tests/*", "benchmarks/*", "demo/*"),
     "bmesh": ("addon/*", "blender_tests/*"),
     "bpy_extras": ("addon/*", "blender_tests/*", "demo/*"),
-    "mathutils": ("addon/*", "blender_tests/*", "demo/*"),
+    "mathutils": ("addon/*", "blender_tests/*", "benchmarks/*", "demo/*"),
     "aud": ("addon/sound/decoder.py", "addon/compat.py", "blender_tests/*"),
     "addon": ("blender_tests/*", "benchmarks/*", "demo/*"),
     "training": ("training/*", "tests/*"),
@@ -161,9 +161,7 @@ PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "trai
 #: How many entries a folder has at most, and those that have more, each with its reason.
 ENTRIES = 12
 CROWDED = {
-    "addon/bake": "a bake, and what else is done with its lines: adjusted, converted, removed, known again, rest between them",
     "addon": "the folders of the add-on, and beside them what all of them share",
-    "addon/bake": "a line is baked, adjusted, converted, removed; layers, edits, claims and interludes are files of their own",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from mouthpiece.motion import closures, eyes, interludes, life
 from mouthpiece.motion.dials import Dials, dialled
 from mouthpiece.motion.shapes import landmark_shapes

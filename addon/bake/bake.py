@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.errors import RigError
 from mouthpiece.phrases import counted
 
 from .. import remarks
@@ -20,7 +21,7 @@ from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction
 from ..keys.plan import Rescued
 from ..sound import recordings
-from ..targets import Target, coverage_of, find_object, without_mouth
+from ..targets import Driven, Target, coverage_of, find_object, without_mouth
 from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
@@ -180,6 +181,7 @@ class Bake:
             redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
+        _check_mouth(name, driven[0], written.kept)
         former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
         written.warnings += former.remarks
         tidy.append(former.tidy)
@@ -187,7 +189,7 @@ class Bake:
         edited = {name for name, reason in written.kept.items() if reason == remarks.EDITED}
         stays = {c.id for part in parts for c in part.channels if c.name in edited}
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard, _held(obj, line, stays))
-        written.warnings += redial.renew(obj, undo, interlude_keys.How(self.replace_edited, anew=True)).warnings
+        written.warnings += redial.renew(obj, undo, interlude_keys.How(self.replace_edited, beside=line.sound)).warnings
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
@@ -254,6 +256,17 @@ def _held(obj: bpy.types.Object, line: Line, stays: Collection[str]) -> dict[str
     """Return the dials by which channels that keep an edit were generated, by their ids: those of the line before."""
     before = next((kept for kept in redial.dialled_lines(obj) if kept.sound == line.sound), None)
     return {} if before is None else {channel: before.held.get(channel, before.dials) for channel in stays}
+
+
+def _check_mouth(name: str, driven: Driven, kept: Mapping[str, str]) -> None:
+    """Raise RigError if all channels of the lips of a character's target were kept: its mouth would not speak."""
+    lips = [channel.name for part in driven.parts for channel in part.channels if channel.layer == "lips"]
+    if lips and all(channel in kept for channel in lips):
+        reasons = ", ".join(sorted({kept[channel] for channel in lips}))
+        raise RigError(
+            f"The mouth of '{name}' would not move: every channel of its lips is taken ({reasons}). Remove those keys, "
+            "or turn on Replace Edited Keys, under Options."
+        )
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

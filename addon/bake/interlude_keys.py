@@ -38,12 +38,14 @@ class How:
     """How interludes are keyed.
 
     Edited keys are replaced if ``over`` is set, or in channels of ``rescued``. With ``anew``, sections that would be as
-    they are are made again all the same. ``draft`` is as in :func:`addon.bake.redial.redial`.
+    they are are made again all the same, with ``beside`` those of interludes beside the line of that sound: the rig may
+    have changed since. ``draft`` is as in :func:`addon.bake.redial.redial`.
     """
 
     over: bool = False
     draft: bool = False
     anew: bool = False
+    beside: str = ""
     rescued: Rescued = field(default_factory=Rescued)
 
 
@@ -83,6 +85,7 @@ def renew(
             for section in sections
             if how.anew
             or how.over
+            or (how.beside and how.beside in one.sounds)
             or not (_place(section) in there or section.sound in shown)
             or _meets((section.first, section.last), stale)
         ]

@@ -104,6 +104,12 @@ class Interlude:
         return piece.line
 
     @property
+    def sounds(self) -> frozenset[str]:
+        """Sounds of the lines beside it."""
+        beside = (piece.line for piece in (self.before, self.after) if piece is not None)
+        return frozenset(line.sound for line in beside if line is not None)
+
+    @property
     def fps(self) -> float:
         """Frames per second."""
         return self.carrier.frames().fps
