@@ -308,7 +308,7 @@ def _rekey(
         return
     edited = [present.checksum(*span) for span in ranges] != had
     if fcurve.lock or (edited and not over):
-        changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was baked"
+        changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was animated"
         changed.stays |= {channel.id} if edited else set()
         return
     if edited or not present.has_frames_of(fresh, ranges):
