@@ -12,7 +12,7 @@ import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
-from . import compat, jobs, paragraphs, scene_settings
+from . import compat, guide, jobs, paragraphs, scene_settings
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
 from .characters import company
@@ -36,6 +36,10 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Mouthpiece"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """Draw the help button."""
+        guide.draw_button(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the choice of the sound, the character and the buttons."""

@@ -236,7 +236,7 @@ def test_remove_take_is_off_for_whoever_carries_nothing(tmp_path, what):
     bpy.context.scene.collection.objects.link(camera)
     choose({"camera": camera, "nothing": None, "another": b}[what])
     assert not bpy.ops.mouthpiece.remove_take.poll()
-    with pytest.raises(RuntimeError, match="No character is active" if what == "nothing" else "carries no take"):
+    with pytest.raises(RuntimeError, match="No character is active" if what == "nothing" else "has no take"):
         bpy.ops.mouthpiece.remove_take()
 
 

@@ -114,8 +114,8 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "portrait"),
     "cli": (
-        "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "pipeline", "portrait",
-        "portrait.draw", "portrait.find", "provenance", "styles", "topology",
+        "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "phrases", "pipeline",
+        "portrait", "portrait.draw", "portrait.find", "provenance", "styles", "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),
     "__main__": ("cli",),
@@ -136,7 +136,7 @@ INTERFACE = (
 )
 #: The add-on from the ground up. A module imports from its own layer and those below; a star is one word.
 ADDON_LAYERS = (
-    ("compat", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
+    ("compat", "guide", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
     ("jobs", "keys.*"),
     ("sound.*",),
     ("targets",),

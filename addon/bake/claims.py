@@ -21,7 +21,6 @@ from ..targets import KINDS, find_object, owners_of
 from . import rebuild
 from .lines import dialled_lines
 
-
 #: Data-blocks in which several characters may drive channels: an armature's bones are its object's.
 _SHARED: Final = bpy.types.Object
 

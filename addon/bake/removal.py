@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import bpy
+from mouthpiece.phrases import counted
 
 from ..keys import ledgers, nla, shared_actions, writer
 from ..keys.channels import Written
@@ -48,7 +49,7 @@ class CarriedLines:
 
     def summary(self) -> str:
         """Return one line of text that says what of whom would be removed."""
-        count = "1 line" if self.lines == 1 else f"{self.lines} lines"
+        count = counted(self.lines, "line")
         return f"{count} of {self.character}: {', '.join(self.places)}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ...keys.channels import Line, Written
 from .. import Driven, find_object
@@ -58,7 +59,7 @@ class StrokesTarget:
         obj = find_object(self.object_name)
         count = sum(not written_lines.is_locked(layer) for layer, _ in drawing_settings.parts_of(obj))
         timing = {name: label for name, label, _ in drawing_settings.TIMINGS}[obj.mouthpiece_strokes.timing]
-        return f"Drawn face: {count} of {len(obj.data.layers)} layers, {timing.lower()}"
+        return f"Drawn face: {count} of {counted(len(obj.data.layers), 'layer')}, {timing.lower()}"
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return the drawings that a performance gives, and a warning if motion was held back."""
@@ -77,7 +78,7 @@ class StrokesTarget:
         if folds:
             more = " Lower Strength, or give the features more room with the handles." if folds > _FEW * count else ""
             driven.warnings.append(
-                f"On {folds} of {count} frames motion was held back lest the drawing fold over itself.{more}"
+                f"On {folds} of {counted(count, 'frame')} motion was held back lest the drawing fold over itself.{more}"
             )
         return driven
 
