@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import demo, panel, preferences, scene_settings
+from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
@@ -41,6 +41,7 @@ from .targets.shape_keys import table as shape_key_table
 
 #: In the order of registration: settings, then operators, then the panel before its sub-panels.
 MODULES = (
+    guide,
     preferences,
     scene_settings,
     bake_settings,

@@ -12,13 +12,14 @@ import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
-from . import compat, jobs, paragraphs, scene_settings
+from . import compat, guide, jobs, paragraphs, scene_settings
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
 from .characters import company
 from .keys import nla
 from .sound import timeline
 from .targets import DRIVABLE, target_for
+from .targets.grease_pencil.panel import draw_beginning as draw_face_beginning
 from .targets.head import pivots
 from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
 
@@ -35,6 +36,10 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Mouthpiece"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """Draw the help button."""
+        guide.draw_button(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the choice of the sound, the character and the buttons."""
@@ -83,6 +88,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
         draw_chart_offer(layout, obj, context)
+        draw_face_beginning(box, obj)
         if obj.type == "MESH" and obj.data.shape_keys is None:
             _draw_beginnings(layout)
         return str(error)
@@ -91,6 +97,8 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
         moved = scene_settings.coverage(context)
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
+        if target.kind == "STROKES":
+            box.operator("mouthpiece.lay_lips", icon="SNAP_ON")
         return str(error)
     paragraphs.draw(box, moved.summary(), "INFO", context)
     return ""

@@ -9,6 +9,8 @@ from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import PictureError
 
+from . import guide
+
 
 class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
     """Certificate and private key that portraits are signed with."""
@@ -29,6 +31,9 @@ class MOUTHPIECE_AP_preferences(bpy.types.AddonPreferences):
         """Draw the settings."""
         layout = self.layout
         layout.use_property_split = True
+        row = layout.row()
+        row.label(text="The panel is in the 3D View: press N and choose the tab Mouthpiece")
+        guide.draw_button(row, "Guide")
         layout.label(text="Content credentials of portraits")
         layout.prop(self, "certificate")
         layout.prop(self, "private_key")

@@ -9,7 +9,7 @@ from typing import Final
 from mouthpiece.phrases import listed
 
 #: Why a channel was left as it was, as :mod:`.keys` says it: an edit of the user's, which a layer of edits would keep.
-EDITED: Final = "edited since it was baked"
+EDITED: Final = "edited since it was animated"
 #: Reason -> what to say of one channel, and of several; the names come first.
 _SENTENCES: Final = {
     EDITED: (

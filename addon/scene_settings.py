@@ -63,8 +63,8 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
         description="Where the speech comes from",
         items=(
             ("STRIP", "Strip", "A sound strip of the sequencer, placed, trimmed and sped up as it is heard"),
-            ("SOUND", "Sound", "A sound data-block of this file"),
-            ("FILE", "File", "A sound file, or a take (.npz) made before"),
+            ("SOUND", "Sound", "A sound that is loaded in this file"),
+            ("FILE", "File", "A sound file, or a take (.npz) made on the command line"),
         ),
     )
     strip: StringProperty(name="Strip", description="Sound strip; empty for the active one, or the only one")
@@ -117,7 +117,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     )
     strength: FloatProperty(
         name="Strength",
-        description="Factor on all face and head motion",
+        description="How strongly face and head move",
         default=1.0,
         min=0.0,
         max=3.0,
@@ -136,7 +136,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     seed_asked: IntProperty(options={"HIDDEN"})
     replace_edited: BoolProperty(
         name="Replace Edited Keys",
-        description="Bake over keys of your own, and over takes you have edited, instead of keeping them",
+        description="Animate over keys of your own, and over takes you have edited, instead of keeping them",
     )
 
 

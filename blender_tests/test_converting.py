@@ -31,7 +31,7 @@ def test_edits_of_one_action_are_kept_as_a_layer(pair, context):
     bake(*pair, layered=False)
     raised(obj.data.shape_keys, "jawOpen")
     seen = played(*pair)
-    assert bake(*pair, layered=False).kept == {"jawOpen": "edited since it was baked"}  # today's protection
+    assert bake(*pair, layered=False).kept == {"jawOpen": "edited since it was animated"}  # today's protection
     context.view_layer.objects.active = obj
     assert bpy.ops.mouthpiece.keep_edits() == {"FINISHED"}
     key = obj.data.shape_keys
@@ -58,7 +58,7 @@ def test_layers_become_one_action_with_their_edits(pair, context):
     assert bpy.ops.mouthpiece.merge_layers() == {"FINISHED"}
     assert nla.layers_of(obj.data.shape_keys) == [] and len(bpy.data.actions) == 1
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)
-    assert bake(*pair, layered=False).kept == {"jawOpen": "edited since it was baked"}
+    assert bake(*pair, layered=False).kept == {"jawOpen": "edited since it was animated"}
     removal.remove([obj.data.shape_keys, rig], replace_edited=True)
     assert scenes.state() == bare
 

@@ -304,7 +304,7 @@ def test_without_lines_it_says_so(ready):
     from mouthpiece.motion.dials import Dials
 
     assert not bpy.ops.mouthpiece.redial.poll()
-    with pytest.raises(RigError, match="no line that can be dialled"):
+    with pytest.raises(RigError, match="no line to adjust"):
         redial.redial(ready, Dials())
 
 

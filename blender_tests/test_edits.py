@@ -150,7 +150,7 @@ def test_without_its_motion_an_edited_channel_is_kept(pair):
         del action[name]
     seen = played(obj)
     report = bake(obj, phase=2.0)
-    assert report.kept == {"jawOpen": "edited since it was baked"}
+    assert report.kept == {"jawOpen": "edited since it was animated"}
     now = played(obj)
     assert now[ROW, column("jawOpen")] > 0.1 and np.abs(now - seen).max() > 0.01
 

@@ -127,7 +127,7 @@ def test_an_edited_channel_is_kept_and_reported(key):
     before = values(key, shape_path("jawOpen"))
     written = bake(key, level=0.2)
     assert values(key, shape_path("jawOpen")) == before
-    assert written.kept == {"jawOpen": "edited since it was baked"}
+    assert written.kept == {"jawOpen": "edited since it was animated"}
     assert values(key, shape_path("mouthClose"))[0][1] == pytest.approx(0.21)
     again = bake(key, level=0.3)
     assert again.kept == written.kept

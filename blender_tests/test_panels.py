@@ -144,3 +144,15 @@ def test_names_nobody_knows_are_looked_through_once(context, monkeypatch):
     for _ in range(3):
         assert scene_settings.kind_of(obj) == ""
     assert len(asked) == 1  # panels ask at every redraw
+
+
+def test_the_guide_is_one_click_away_and_there(context):
+    from pathlib import Path
+    from urllib.request import url2pathname
+
+    from addon import guide, preferences
+
+    assert "mouthpiece.guide" in layout.drawn("MOUTHPIECE_PT_speech", context, "draw_header_preset").operators
+    assert "mouthpiece.guide" in layout.drawn(preferences.MOUTHPIECE_AP_preferences, context).operators
+    where = guide.address()
+    assert where.startswith("https://") or Path(url2pathname(where.removeprefix("file:"))).is_file()

@@ -99,7 +99,7 @@ def test_a_turned_handle_is_an_edit(pair):
     point.handle_left_type = point.handle_right_type = "FREE"
     point.handle_right.y += 0.2
     curve.update()
-    assert bake(obj, layered=False, error=0.01).kept == {"jawOpen": "edited since it was baked"}
+    assert bake(obj, layered=False, error=0.01).kept == {"jawOpen": "edited since it was animated"}
 
 
 @pytest.mark.parametrize("layered", [False, True])

@@ -127,7 +127,7 @@ def test_an_edited_channel_of_a_renamed_bone_is_known_by_its_neighbours():
     known = {f'pose.bones["skull"].rotation_euler[{k}]' for k in range(3)}
     assert set(ledgers.read(rig).lines[0].channels) == known
     gone = removal.remove([rig])
-    assert list(gone.kept.values()) == ["edited since it was baked"]
+    assert list(gone.kept.values()) == ["edited since it was animated"]
     assert not values(rig, 'pose.bones["skull"].rotation_euler', 0)
     assert len(values(rig, 'pose.bones["skull"].rotation_euler', 1)) == 5
 

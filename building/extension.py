@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import guide
 from .processes import BUILD, ROOT, BuildError, check
 from .wheels import slimmed
 
@@ -132,6 +133,7 @@ def stage(target: str, tag: str, wheels: Sequence[Path]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "addon", folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     shutil.copy2(ROOT / "LICENSE", folder)
+    (folder / "assets" / "guide.html").write_text(guide.page(str(manifest()["version"])), encoding="utf-8")
     (folder / "wheels").mkdir()
     for wheel in wheels:
         shutil.copy2(wheel, folder / "wheels")

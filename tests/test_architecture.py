@@ -99,7 +99,9 @@ CORE_LAYERS = {
     ),
     "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
+    "retarget.drawing": (
+        "curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
+    ),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
@@ -112,8 +114,8 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "portrait"),
     "cli": (
-        "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "pipeline", "portrait",
-        "portrait.draw", "portrait.find", "provenance", "styles", "topology",
+        "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "phrases", "pipeline",
+        "portrait", "portrait.draw", "portrait.find", "provenance", "styles", "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),
     "__main__": ("cli",),
@@ -134,7 +136,7 @@ INTERFACE = (
 )
 #: The add-on from the ground up. A module imports from its own layer and those below; a star is one word.
 ADDON_LAYERS = (
-    ("compat", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
+    ("compat", "guide", "paragraphs", "preferences", "previews", "remarks", "reports", "stage", "sub_panels"),
     ("jobs", "keys.*"),
     ("sound.*",),
     ("targets",),

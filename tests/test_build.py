@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import build
-from building import environments, extension, processes, rings, schedule, wheels
+from building import environments, extension, guide, processes, rings, schedule, wheels
 from building.schedule import Job, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -557,3 +557,25 @@ def test_an_environment_that_is_a_link_is_left_alone(tmp_path, monkeypatch):
     with pytest.raises(processes.BuildError, match="is a link"):
         environments.install(environments.BPY45)
     assert not any(other.iterdir())
+
+
+def test_the_guide_has_every_page_and_no_link_leads_nowhere():
+    page = guide.page("1.2.3")
+    assert "Mouthpiece 1.2.3" in page and "](" not in page and "```" not in page
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    assert len(links) > 10 and not links - anchors
+    assert 'href="http' not in page and "<img" not in page and "<script" not in page
+
+
+def test_markdown_becomes_the_page_one_reads():
+    text = "# One & all\n\nSee **bold**, *cursive*, `a < b` and [dials](dials.md).\n"
+    text += "\n| a | b |\n|---|---|\n| 1 | `x|y` |\n"
+    text += "\n* first\n  goes on\n* second\n\n```\na < b\n```\n"
+    made = guide.markup(text.replace("x|y", "x\\|y"), "blender.md")
+    assert "<h1" in made and "One &amp; all</h1>" in made
+    assert "<b>bold</b>, <i>cursive</i>, <code>a &lt; b</code>" in made and 'href="#dials"' in made
+    assert "<th>a</th>" in made and "<td><code>x|y</code></td>" in made
+    assert "<li>first goes on</li><li>second</li>" in made and "<pre>a &lt; b</pre>" in made
+    with pytest.raises(guide.BuildError, match="no end"):
+        guide.markup("```\na", "blender.md")

@@ -66,7 +66,7 @@ def test_dials_as_built_change_nothing(mouth):
         ({"blink": True}, "must be a number"),
         ({"emotion": "hungry"}, "Choose one of: neutral, happy, sad, angry, surprised"),
         ({"emotion": ["happy"]}, "no emotion"),
-        ({"lip": 1.0}, "no dial 'lip'"),
+        ({"lip": 1.0}, "no amount called 'lip'"),
     ],
 )
 def test_impossible_dials_are_refused_in_words(dials, says):

@@ -94,7 +94,7 @@ def _check(
 ) -> None:
     """Raise RigError if there is no line to convert, or one whose take is not kept."""
     if not lines:
-        raise RigError(f"'{obj.name}' carries no line whose keys could be moved. Animate it first.")
+        raise RigError(f"'{obj.name}' has no line whose keys could be moved. Animate it first.")
     kept = {line.sound for line in lines}
     old = [
         ledgers.read(owner, layer)
@@ -106,8 +106,8 @@ def _check(
     if any(sound not in kept and not interludes.is_one(sound) for sound in noted):
         where = "layers" if layered else "one action"
         raise RigError(
-            f"'{obj.name}' carries a take whose motion is not kept, which cannot be turned into {where}. "
-            "Remove the take first, or choose as it is under Keys & Layers."
+            f"'{obj.name}' has a take whose motion was not kept, which cannot be turned into {where}. "
+            "Remove the take first, or leave Keys & Layers as it is."
         )
 
 

@@ -47,7 +47,7 @@ _MOST_ENDS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenSpan:
+class Neighbour:
     """A stretch of frames, both ends included, on which a line is heard; ``line`` is None if its take is not kept."""
 
     first: int
@@ -90,8 +90,8 @@ class Interlude:
 
     first: int
     last: int
-    before: SpokenSpan | None
-    after: SpokenSpan | None
+    before: Neighbour | None
+    after: Neighbour | None
     ends: tuple[End | None, End | None]
     dials: Dials
     seed: int
@@ -233,7 +233,7 @@ class Ends:
             self._seen[line.sound] = LayeredTake.of(motion, Dials.of(line.dials), layered, line.error, line.bends)
         return self._seen[line.sound]
 
-    def of(self, piece: SpokenSpan, first: bool) -> End | None:
+    def of(self, piece: Neighbour, first: bool) -> End | None:
         """Return the first or the last frames of a piece; None if its take is not kept or damaged."""
         from mouthpiece.motion.interludes import EDGE
 
@@ -276,7 +276,7 @@ def _on_frames(seen: Performance, line: kept_takes.KeptLine, first: int, count: 
 
 def pieces(
     obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine], owners: Sequence[bpy.types.ID] | None = None
-) -> list[SpokenSpan]:
+) -> list[Neighbour]:
     """Return the stretches on which a character speaks, in order of time, none over another.
 
     Where lines overlap, the one baked last is heard. ``owners`` are those of :func:`all_owners`, if they are known.
@@ -301,7 +301,7 @@ def pieces(
     cuts = np.flatnonzero(np.diff(heard)) + 1
     rows = zip([0, *cuts.tolist()], [*cuts.tolist(), len(heard)], strict=True)
     return [
-        SpokenSpan(low + begin, low + end - 1, known.get(names[heard[begin]]))
+        Neighbour(low + begin, low + end - 1, known.get(names[heard[begin]]))
         for begin, end in rows
         if heard[begin] >= 0
     ]
@@ -322,7 +322,7 @@ def is_one(sound: str) -> bool:
 
 
 def interludes(
-    obj: bpy.types.Object, spoken: Sequence[SpokenSpan], ends: Ends, within: tuple[int, int] | None = None
+    obj: bpy.types.Object, spoken: Sequence[Neighbour], ends: Ends, within: tuple[int, int] | None = None
 ) -> list[Interlude]:
     """Return the interludes of a character; ``spoken`` is what it says, in order of time.
 
@@ -353,7 +353,7 @@ def interludes(
     return found
 
 
-def bends_between(one: SpokenSpan, other: SpokenSpan, ends: Ends) -> dict[str, list[Bend]]:
+def bends_between(one: Neighbour, other: Neighbour, ends: Ends) -> dict[str, list[Bend]]:
     """Return how two lines give way to each other, by sound; nothing if the take of one is not kept."""
     from mouthpiece.motion.interludes import bends
 

@@ -122,11 +122,11 @@ class MOUTHPIECE_OT_extend_scene(bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_cancel(bpy.types.Operator):
-    """Stop what is under way: nothing is keyed, and frames rendered so far stay."""
+    """Stop the work: no key is set, and frames rendered so far stay."""
 
     bl_idname = "mouthpiece.cancel"
     bl_label = "Cancel"
-    bl_description = "Stop what is under way: nothing is keyed, and frames rendered so far stay"
+    bl_description = "Stop the work: no key is set, and frames rendered so far stay"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -155,7 +155,7 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         if obj is None:
             cls.poll_message_set("No character is active: click one")
         elif not found:
-            cls.poll_message_set(f"'{obj.name}' carries no take")
+            cls.poll_message_set(f"'{obj.name}' has no take")
         return found and not context.window_manager.mouthpiece.running
 
     @classmethod
@@ -276,7 +276,7 @@ class _Converts:
         found = any(rebuild.is_keyed(line) and rebuild.is_layered(line) != cls.layered for line in lines)
         if not found:
             where = "one action" if cls.layered else "layers"
-            cls.poll_message_set(f"The active character carries no line in {where}")  # type: ignore[attr-defined]
+            cls.poll_message_set(f"The active character has no line in {where}")  # type: ignore[attr-defined]
         return found and not context.window_manager.mouthpiece.running
 
     @reports_errors

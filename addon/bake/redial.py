@@ -179,10 +179,10 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
     """Return the lines to dial; raises RigError if there are none."""
     if not dialled_lines(obj):
-        raise RigError(f"'{obj.name}' carries no line that can be dialled. Animate it first.")
+        raise RigError(f"'{obj.name}' has no line to adjust. Animate it first.")
     chosen = dialled_lines(obj, frame)
     if not chosen:
-        raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or dial all lines.")
+        raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or choose All Lines.")
     return chosen
 
 
@@ -308,7 +308,7 @@ def _rekey(
         return
     edited = [present.checksum(*span) for span in ranges] != had
     if fcurve.lock or (edited and not over):
-        changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was baked"
+        changed.written.kept[channel.name] = "locked" if fcurve.lock else "edited since it was animated"
         changed.stays |= {channel.id} if edited else set()
         return
     if edited or not present.has_frames_of(fresh, ranges):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import bpy
+from mouthpiece.phrases import counted
 
 from ..keys import ledgers, nla, shared_actions, writer
 from ..keys.channels import Written
@@ -48,7 +49,7 @@ class CarriedLines:
 
     def summary(self) -> str:
         """Return one line of text that says what of whom would be removed."""
-        count = "1 line" if self.lines == 1 else f"{self.lines} lines"
+        count = counted(self.lines, "line")
         return f"{count} of {self.character}: {', '.join(self.places)}"
 
 
@@ -73,7 +74,10 @@ def carries(obj: bpy.types.Object | None) -> bool:
         return False
     if dialled_lines(obj):
         return True
-    return any(map(has_lines, owners_of([obj], None))) and bool(CarriedLines.of(obj).owners)
+    beside = [entry.object for entry in obj.mouthpiece.driven if entry.object is not None]
+    if not any(map(has_lines, owners_of([obj, *beside], None))) and not any(map(_is_keyed, beside)):
+        return False
+    return bool(CarriedLines.of(obj).owners)
 
 
 def take_off(obj: bpy.types.Object, replace_edited: bool = False) -> tuple[CarriedLines, Written]:

@@ -43,7 +43,7 @@ _STYLES = (
     ("RESERVED", "Reserved", "Hardly any head motion, brows or smile"),
     ("CHEERFUL", "Cheerful", "A smile, and lively brows and head"),
     ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
-    ("FILE", "From File", "An actor's manner, as training.content.adapt wrote it (style.json)"),
+    ("FILE", "From File", "An actor's manner, from the file style.json that training makes"),
 )
 _EMOTIONS = (
     ("NEUTRAL", "Neutral", "As the words want it"),
@@ -129,7 +129,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
 
     target: EnumProperty(
         name="Target",
-        description="What of the object plays the performance",
+        description="What of the object is animated: shape keys, bones, drawings …",
         items=kind_items(),
         override=_OVERRIDE,
     )
@@ -150,7 +150,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     taken_up: IntProperty(options={"HIDDEN"}, override=_OVERRIDE)
     strength: FloatProperty(
         name="Strength",
-        description="Factor on all face and head motion. Takes effect when the sound is animated again",
+        description="How strongly face and head move. Takes effect when the sound is animated again",
         default=1.0,
         min=0.0,
         max=3.0,
@@ -203,7 +203,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     )
     style: EnumProperty(
         name="Style",
-        description="Manner of moving; it draws the head, so a change shows when the sound is animated again",
+        description="Manner of moving, also of the head: a change shows when the sound is animated again",
         items=_STYLES,
         override=_OVERRIDE,
     )
@@ -216,12 +216,12 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     )
     style_file: StringProperty(
         name="Style File",
-        description="style.json of an actor",
+        description="The file style.json of an actor",
         subtype="FILE_PATH",
         options=_RELATIVE,
         override=_OVERRIDE,
     )
-    style_blend: _amount("Style Blend", "0 nobody in particular, 1 the speaker, more for more of it", 1.5)
+    style_blend: _amount("Style Blend", "How much of the style: 0 none, 1 as it is, above 1 more of it", 1.5)
     emotion: EnumProperty(
         name="Emotion",
         description="Mood that bends the face; lips go on saying what they say",
@@ -267,11 +267,11 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         options={"HIDDEN"},
     )
     live: BoolProperty(
-        name="Live", description="Dial the character's lines again whenever a dial is turned", default=True
+        name="Live", description="Update the character's lines at once, whenever an amount is changed", default=True
     )
     scope: EnumProperty(
         name="Lines",
-        description="Which lines are dialled",
+        description="Which lines are updated",
         items=(
             ("ALL", "All Lines", "Every line the character speaks"),
             ("PLAYHEAD", "At Playhead", "The lines heard at the current frame"),

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "update",
         aliases=["redial"],
-        help="adjust lines that were animated before, without any network",
+        help="adjust lines that were animated before: at once, without hearing them again",
         description="Update the lines of a character with other amounts. What is not named is as the character has it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 from mouthpiece.errors import MouthpieceError, RigError
+from mouthpiece.phrases import counted
 
 from ..jobs import drain
 from ..targets import find_object
@@ -110,6 +111,6 @@ def summary(result: dict[str, Any]) -> str:
     """Return a result in words."""
     before = result["frames"] - result["rendered"]
     kept = f", {before} of them made before" if before else ""
-    made = f"{result['output']}  {result['frames']} frames{kept}"
+    made = f"{result['output']}  {counted(result['frames'], 'frame')}{kept}"
     text = f"{made}, {result['seconds']:.2f} s, in {result['wall_seconds']} s"
     return "\n".join([text, *([result["blend"]] if "blend" in result else [])])

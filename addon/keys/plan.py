@@ -160,7 +160,7 @@ def _reason_to_keep(
     if channel not in ledger.before and not any(channel in noted.channels for noted in ledger.lines):
         return "has keys of your own"
     if any(is_edited(keys, channel, noted) for noted in _replaced_lines(channel, ledger, line)):
-        return "edited since it was baked"
+        return "edited since it was animated"
     if _keys_outside(keys, channel, ledger, line, keep_line=True).within(line.first, line.last).any():
         return "has keys of your own"
     return ""
@@ -255,7 +255,7 @@ def plan_removal(
         keys = Keys.read(fcurve)
         edited = channel not in rescued and any(is_edited(keys, channel, noted) for noted in lines)
         if not over and (fcurve.lock or edited):
-            result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was baked"
+            result.written.kept[place[0]] = "locked" if fcurve.lock else "edited since it was animated"
             if channel not in rest:
                 result.ledger.before.pop(channel, None)
             continue

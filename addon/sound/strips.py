@@ -121,7 +121,7 @@ def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None
     if len(keys) != 2 or keys[1] <= keys[0]:
         raise AudioError(
             f"The strip '{strip.name}' changes its speed on the way ({len(keys)} retiming keys). "
-            "Reset its retiming and set one speed for all of it, or render the sound to a file and bake that."
+            "Reset its retiming and set one speed for all of it, or render the sound to a file and animate that."
         )
     length = _natural_length(path, packed, scene) - times.trim_start - times.trim_end
     return compat.last_retiming_index(length) / (keys[1] - keys[0])

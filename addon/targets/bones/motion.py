@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Vector
+from mouthpiece.phrases import counted
 from mouthpiece.retarget.bones import response
 from mouthpiece.retarget.bones.controls import CONTROLS, FaceMotion, control_points, face_motion, is_number, layer_of
 from mouthpiece.retarget.bones.response import LOOKS_ALONG_MINUS_Y
@@ -326,7 +327,7 @@ def _write_rotation(bone: Any, link: Link, turns: list[Matrix], result: Moved) -
         result.remarks.append(f"{bone.name}: {sum(locks)} locked rotation channels are left alone")
     if beyond:
         result.clamped[f"{bone.name} rotation"] = beyond
-        result.remarks.append(f"{bone.name} rotation was held by its Limit Rotation on {beyond} frames")
+        result.remarks.append(f"{bone.name} rotation was held by its Limit Rotation on {counted(beyond, 'frame')}")
 
 
 def kept_back(bone: Any, turns: list[Matrix], initial: Matrix) -> list[Matrix]:
@@ -405,4 +406,4 @@ def _keep_location_limits(rig: bpy.types.Object, result: Moved) -> None:
             if beyond:
                 result.columns[number] = np.clip(values, low, high)
                 result.clamped[channel.name] = beyond
-                result.remarks.append(f"{channel.name} was held by its Limit Location on {beyond} frames")
+                result.remarks.append(f"{channel.name} was held by its Limit Location on {counted(beyond, 'frame')}")

@@ -11,6 +11,7 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mouthpiece.errors import RigError
 from mouthpiece.files import write_whole
+from mouthpiece.phrases import counted
 
 from ... import compat
 from ...reports import reports_errors
@@ -26,7 +27,7 @@ def _profile_items(_: Any, __: bpy.types.Context | None) -> list[tuple[str, str,
     if not _profiles:
         from mouthpiece.retarget.bones.mapping import profile_names
 
-        _profiles.append(("BEST", "Best Match", "The profile that finds most of the face"))
+        _profiles.append(("BEST", "Best Match", "Whichever names find most of the face"))
         _profiles.extend((name, name, f"Bones named as in {name}") for name in profile_names())
     return _profiles
 
@@ -66,7 +67,7 @@ class MOUTHPIECE_OT_detect_bones(_OnTable, bpy.types.Operator):
     bl_description = "Fill the table by the names of the bones; every entry can be edited afterwards"
     bl_options = {"REGISTER", "UNDO"}
 
-    profile: EnumProperty(name="Profile", description="Whose names are looked for", items=_profile_items)
+    profile: EnumProperty(name="Names", description="Which kind of rig's names are looked for", items=_profile_items)
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -150,7 +151,7 @@ class MOUTHPIECE_OT_mirror_bone_links(_OnTable, bpy.types.Operator):
         if not count:
             self.report({"WARNING"}, "Nothing has another side: bones must be named in pairs, such as lip.L and lip.R")
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{count} entries mirrored")
+        self.report({"INFO"}, f"Mirrored {counted(count, 'entry', 'entries')}")
         return {"FINISHED"}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.phrases import counted
 
 from ... import paragraphs
 from ...sub_panels import SubPanel
@@ -80,7 +81,9 @@ class MOUTHPIECE_PT_bones(SubPanel, bpy.types.Panel):
     def _draw_table(self, layout: Any, settings: Any) -> None:
         """Draw the list of entries with its buttons."""
         if settings.profile:
-            layout.label(text=f"{len(settings.links)} entries, {settings.profile}", translate=False)
+            layout.label(
+                text=f"{counted(len(settings.links), 'entry', 'entries')}, {settings.profile}", translate=False
+            )
         row = layout.row()
         row.template_list("MOUTHPIECE_UL_bone_links", "", settings, "links", settings, "active", rows=6)
         side = row.column(align=True)

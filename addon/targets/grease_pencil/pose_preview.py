@@ -140,8 +140,8 @@ class MOUTHPIECE_OT_try_pose(bpy.types.Operator):
     bl_idname = "mouthpiece.try_pose"
     bl_label = "Show Pose"
     bl_description = (
-        "Draw the face in the pose over the viewport. It follows handles, dials and playhead; drawings are made when "
-        "it ends"
+        "Draw the face in the pose over the viewport. It follows handles, amounts and playhead; drawings are made "
+        "when it ends"
     )
     bl_options = {"REGISTER", "UNDO"}
 

@@ -58,7 +58,7 @@ _MOUTHS: Final = (
 
 #: Poses to try handles with: (name, label, what the user sees).
 POSES: Final = (
-    ("LINE", "Line at Playhead", "What the line at the current frame does, as the dials are"),
+    ("LINE", "Line at Playhead", "What the line at the current frame does, as it is adjusted"),
     ("OPEN", "Mouth Open", "Jaw down: lips part, the chin follows"),
     ("WIDE", "Smile", "Corners of the mouth out and up"),
     ("ROUND", "Rounded", "Lips rounded, as in oo"),

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ...keys.channels import Line, Written
 from .. import Driven, find_object
-from . import handles, ledgers, planes, written_lines
+from . import handles, ledgers, mouth_check, planes, written_lines
 from . import settings as drawing_settings
 from .drawings import Show
 
@@ -58,7 +59,7 @@ class StrokesTarget:
         obj = find_object(self.object_name)
         count = sum(not written_lines.is_locked(layer) for layer, _ in drawing_settings.parts_of(obj))
         timing = {name: label for name, label, _ in drawing_settings.TIMINGS}[obj.mouthpiece_strokes.timing]
-        return f"Drawn face: {count} of {len(obj.data.layers)} layers, {timing.lower()}"
+        return f"Drawn face: {count} of {counted(len(obj.data.layers), 'layer')}, {timing.lower()}"
 
     def drive(self, performance: Performance, grid: FrameGrid) -> Driven:
         """Return the drawings that a performance gives, and a warning if motion was held back."""
@@ -66,24 +67,24 @@ class StrokesTarget:
         reason = written_lines.not_drawable(obj)
         if reason:
             raise RigError(reason)
+        hardly = mouth_check.warning(obj)
         count = len(grid.frames)
         show, folds = shown(obj, performance, grid, self.strength)
         driven = Driven(
             (), drawings=written_lines.FaceDrawings(obj.data, obj.name, show, obj.mouthpiece_strokes.own == "WARP")
         )
+        if hardly:
+            driven.warnings.append(hardly)
         if folds:
             more = " Lower Strength, or give the features more room with the handles." if folds > _FEW * count else ""
             driven.warnings.append(
-                f"On {folds} of {count} frames motion was held back lest the drawing fold over itself.{more}"
+                f"On {folds} of {counted(count, 'frame')} motion was held back lest the drawing fold over itself.{more}"
             )
         return driven
 
     def coverage(self) -> Coverage:
-        """Return which parts of the face are drawn where its handles are."""
-        from mouthpiece.retarget.coverage import Coverage
-
-        moved = dict.fromkeys(("mouth", "lids", "brows", "head"), ("strokes of the drawing",))
-        return Coverage(moved)
+        """Return which parts of the face are drawn where its handles are; the mouth only if its line would open."""
+        return mouth_check.looked_at(find_object(self.object_name))[0]
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ...keys.channels import Line, Written
 from .. import find_object
@@ -217,7 +218,7 @@ def _remarks(plans: list[layer_plan.LayerPlan], warp_own: bool) -> list[str]:
         frames_of = sorted({k for rows in earlier.values() for k in rows})
         remarks.append(
             f"Your drawing on frame {', '.join(map(str, frames_of))} lies one frame earlier until the take is removed: "
-            f"{len(earlier)} layers."
+            f"{counted(len(earlier), 'layer')}."
         )
     if edited:
         remarks.append(f"Drawings of the take that you changed stay: {_places(edited)}.")

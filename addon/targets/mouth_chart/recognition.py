@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import bpy
+from mouthpiece.phrases import counted
 
 from .switches import numbers_beside
 
@@ -100,7 +101,8 @@ def _drawings(obj: bpy.types.Object) -> ChartLikeness | None:
         return None
     for layer in obj.data.layers:
         if any(word in layer.name.lower() for word in _WORDS) and _LEAST <= len(layer.frames) <= _MOST:
-            text = f"The layer '{layer.name}' of '{obj.name}' holds {len(layer.frames)} drawings, as a mouth chart does"
+            held = counted(len(layer.frames), "drawing")
+            text = f"The layer '{layer.name}' of '{obj.name}' holds {held}, as a mouth chart does"
             return ChartLikeness("DRAWINGS", _set_of(len(layer.frames)), text)
     return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
@@ -145,9 +146,10 @@ def unfolded(obj: bpy.types.Object, key: bpy.types.Key, curves: Curves) -> tuple
     held = held_back(rest, triangles, moves, np.asarray(curves.values), free, unit_of(obj))
     if not held.folds:
         return curves, []
-    remark = f"The picture folds over itself {held.folds} times on {held.frames} frames: motion was taken back there"
+    folds, frames = counted(held.folds, "time"), counted(held.frames, "frame")
+    remark = f"The picture folds over itself {folds} on {frames}: motion was taken back there"
     if held.left:
-        remark += f", and {held.left} small folds stay"
+        remark += f", and {counted(held.left, 'small fold')} left"
     return Curves(curves.names, curves.frames, held.values), [remark]
 
 

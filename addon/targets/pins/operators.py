@@ -11,6 +11,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
+from mouthpiece.phrases import counted
 
 from ... import compat
 from ...reports import reports_errors
@@ -172,7 +173,10 @@ class MOUTHPIECE_OT_mirror_pins(_OnPins, bpy.types.Operator):
         pins.set_pins(obj, {p: v for p, v in images.items() if v >= 0})
         missed = sum(v < 0 for v in images.values())
         if missed:
-            self.report({"WARNING"}, f"{missed} landmarks have no vertex at the mirrored place and stay as they are")
+            self.report(
+                {"WARNING"},
+                f"{counted(missed, 'landmark')} without a vertex at the mirrored place: nothing was changed there",
+            )
         compat.redraw(context)
         return {"FINISHED"}
 
@@ -249,7 +253,7 @@ class MOUTHPIECE_OT_import_pins(_OnMesh, bpy.types.Operator, ImportHelper):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the file and report how many landmarks are pinned."""
         count = pins.read_file(context.active_object, Path(self.filepath))
-        self.report({"INFO"}, f"{count} landmarks pinned")
+        self.report({"INFO"}, f"Pinned {counted(count, 'landmark')}")
         compat.redraw(context)
         return {"FINISHED"}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.phrases import counted
 
 from ... import paragraphs, scene_settings
 from ...sub_panels import SubPanel
@@ -83,12 +84,13 @@ def _draw_state(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     box = layout.column(align=True)
     box.label(text=f"{found.set} of {pins.COUNT} landmarks pinned", icon="PINNED" if found.set else "UNPINNED")
     if found.lost:
-        paragraphs.draw(box, f"The mesh changed: {len(found.lost)} pins lost their vertices", "ERROR", context)
+        lost = counted(len(found.lost), "pin")
+        paragraphs.draw(box, f"The mesh changed: {lost} could not be found again", "ERROR", context)
     elif pins.doubtful(obj):
         text = "Upper and lower lids or lips could not be told apart: correct the orange pins"
         paragraphs.draw(box, text, "ERROR", context)
     elif found.found:
-        paragraphs.draw(box, f"The mesh changed: {found.found} pins were found again", "INFO", context)
+        paragraphs.draw(box, f"The mesh changed: {counted(found.found, 'pin')} found again", "INFO", context)
     off = last_errors(obj)
     if off:
         said = ", ".join(f"{part} {error:.1%}" for part, error in off.items())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 from numpy.typing import NDArray
 
 from ...keys.channels import Channel, Part
@@ -127,7 +128,7 @@ class SolvedTarget:
         """Return one line: how many landmarks are pinned, and how many keys there are."""
         if self.face:
             return f"Plays along with {self.face}: {self.keys} shape keys of the same names"
-        return f"{self.pinned} of {pins.COUNT} landmarks pinned, {self.keys} shape keys to solve for"
+        return f"{self.pinned} of {pins.COUNT} landmarks pinned, {counted(self.keys, 'shape key')} to solve for"
 
     def coverage(self) -> Coverage:
         """Return which parts of a face the keys move, by how they move the pins."""
@@ -192,12 +193,12 @@ def last_errors(obj: bpy.types.Object) -> Mapping[str, float]:
 def _remarks(obj: bpy.types.Object, key: bpy.types.Key, solution: Solution) -> list[str]:
     """Return remarks on clamped keys, lost pins, the error, and keys that do not show."""
     found = [
-        f"{name} was clamped on {count} frames; raise its slider maximum or lower Strength"
+        f"{name} was clamped on {counted(count, 'frame')}; raise its slider maximum or lower Strength"
         for name, count in solution.clamped.items()
     ]
     lost = pins.pins_of(obj).lost
     if lost:
-        found.append(f"The mesh changed: {len(lost)} pins lost their vertices. Pin them again")
+        found.append(f"The mesh changed: {counted(len(lost), 'pin')} could not be found again. Pin what is missing")
     off = {part: error for part, error in solution.parts.items() if error > _MISSED}
     if off:
         parts = ", ".join(f"{part} {error:.1%}" for part, error in off.items())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mouthpiece.errors import PictureError
+from mouthpiece.phrases import counted
 
 from ...sound import soundtrack
 from . import film_encoder
@@ -97,7 +98,7 @@ class Rendering:
         """Return what to say of frames that are kept when the work stops. Cheap: files are counted, not read."""
         numbering = self.job.output.frames
         kept = 0 if numbering is None else numbering.present(self.count)
-        return f" {kept} of {self.count} frames are kept: render again to go on from there."
+        return f" {kept} of {counted(self.count, 'frame')} are kept: render again to go on from there."
 
     def steps(self) -> Generator[Progress | Asked | PortraitMade, None, None]:
         """Yield progress, films to be encoded, and last what was made; errors as for :meth:`PortraitJob.steps`."""

@@ -136,7 +136,9 @@ def generator_of(obj: bpy.types.Object) -> Generator | None:
     settings = obj.mouthpiece_portrait
     if settings.repair == "FILE":
         if not settings.generator.strip():
-            raise ModelError("No network is chosen under Repair. Choose an .onnx file, or the shipped network.")
+            raise ModelError(
+                "No network is chosen under Repair. Choose an .onnx file, or Network instead of Own Network."
+            )
         return load_generator(Path(bpy.path.abspath(settings.generator)))
     return _shipped() if settings.repair == "SHIPPED" else None
 

@@ -8,6 +8,7 @@ import bpy
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ... import scene_settings
 from ...bake import settings as bake_settings
@@ -156,11 +157,11 @@ class MOUTHPIECE_OT_pick_driver(OnFace, bpy.types.Operator):
 
 
 class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
-    """Write the table to a JSON file, to share it or to bake with it from the command line."""
+    """Write the table to a JSON file, to share it or to use it on the command line."""
 
     bl_idname = "mouthpiece.export_mapping"
     bl_label = "Export Mapping"
-    bl_description = "Write the table to a JSON file, to share it or to bake with it from the command line"
+    bl_description = "Write the table to a JSON file, to share it or to use it on the command line"
     filename_ext = presets.ENDING
     needs_table = False
 
@@ -248,7 +249,7 @@ def put(obj: Any, table: Any) -> str:
     """Fill an object's table with the entries of another for the keys it has; return how many fit, as text."""
     found = presets.fitted(obj, table)
     key_table.fill(obj, found)
-    return f"{len(found.entries)} of {len(table.entries)} entries fit '{obj.name}'"
+    return f"{len(found.entries)} of {counted(len(table.entries), 'entry', 'entries')} fit '{obj.name}'"
 
 
 register, unregister = register_classes_factory(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import bpy
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import counted
 
 from ...keys.channels import Channel, Part
 from .. import Driven, find_object
@@ -115,7 +116,7 @@ class ShapeKeyTarget:
     def _warnings(self, obj: bpy.types.Object, key: bpy.types.Key, clamped: Mapping[str, int]) -> list[str]:
         """Return warnings on clamped keys and on keys that do not show."""
         found = [
-            f"{name} was clamped on {count} frames; raise its slider maximum or lower Strength"
+            f"{name} was clamped on {counted(count, 'frame')}; raise its slider maximum or lower Strength"
             for name, count in clamped.items()
         ]
         found += self._lip_warnings(obj, key)

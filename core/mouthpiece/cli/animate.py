@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, TakeError
+from ..phrases import counted
 from .dial import add_dial_arguments, dials_of
 from .report import DONE, FAILED, Reporter, reporter
 
@@ -104,7 +105,7 @@ def run_animate(options: argparse.Namespace) -> int:
     good = [result for result in results if result["ok"]]
     lines = [f"{r['output']}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
     if len(results) > len(good):
-        lines.append(f"{len(results) - len(good)} of {len(results)} sounds failed")
+        lines.append(f"{len(results) - len(good)} of {counted(len(results), 'sound')} failed")
     ok = len(good) == len(results)
     teller.result({"ok": ok, "results": results}, "\n".join(lines))
     return DONE if ok else FAILED

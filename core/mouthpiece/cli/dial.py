@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: For each argument its name, the dial it sets, the place holder of its value, and its help text.
 _ARGUMENTS: Final = (
-    ("--lips", "lips", "X", "how much the lips move, 0 to 2 (as inferred: 1)"),
+    ("--lips", "lips", "X", "how much the lips move, 0 to 2 (as heard: 1)"),
     ("--jaw", "jaw", "X", "how far the jaw opens, 0 to 2"),
     ("--brows", "brows", "X", "how much the brows move, 0 to 2"),
     ("--blink", "blink", "X", "how far the lids close, 0 (never) to 2"),
@@ -34,7 +34,7 @@ _ARGUMENTS: Final = (
 
 def add_dial_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that set dials: ``--lips``, ``--jaw``, …, ``--emotion``, ``--offset``."""
-    group = parser.add_argument_group("dials", "kept beside the motion, and turned again at any time")
+    group = parser.add_argument_group("amounts", "kept beside the motion, and adjusted again at any time")
     for flag, dial, holder, text in _ARGUMENTS:
         group.add_argument(flag, dest=f"dial_{dial}", type=_reader(dial), metavar=holder, help=text)
 
@@ -95,17 +95,18 @@ def dials_of(options: argparse.Namespace, saved: Mapping[str, Any] | None = None
 
 
 def add_dial_command(commands: Any) -> argparse.ArgumentParser:
-    """Add the ``dial`` command to ``parser.add_subparsers()`` and return its parser."""
+    """Add the ``adjust`` command, also called ``dial``, to ``parser.add_subparsers()`` and return its parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "dial",
-        help="turn a take's dials, without any network",
-        description="Turn the dials of a take. Its motion stays as inferred; dials not named stay as they are.",
-        epilog="Without -o the take itself gets the dials: nothing in it is lost, and --reset takes them off again.",
+        "adjust",
+        aliases=["dial"],
+        help="adjust a take: at once, without hearing the sound again",
+        description="Adjust a take. Its motion is kept as heard; amounts that are not named stay as they are.",
+        epilog="Without -o the take itself is adjusted: nothing in it is lost, and --reset takes that off again.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("take", type=Path, metavar="TAKE", help="a .npz written by animate")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="write another take and leave TAKE alone")
-    parser.add_argument("--reset", action="store_true", help="put all dials back first")
+    parser.add_argument("--reset", action="store_true", help="put all amounts back first")
     parser.add_argument(
         "--apply", action="store_true", help="write the motion as it is seen, for other programs; needs -o"
     )
@@ -123,7 +124,7 @@ def run_dial(options: argparse.Namespace) -> int:
     teller = reporter(options)
     try:
         if options.apply and options.output is None:
-            teller.error(str(options.take), "--apply would replace the motion as inferred. Name another place with -o.")
+            teller.error(str(options.take), "--apply would replace the motion as heard. Name another place with -o.")
             return BAD_ARGUMENTS
         take = Performance.load(options.take)
         place = options.output or options.take
@@ -138,6 +139,6 @@ def run_dial(options: argparse.Namespace) -> int:
         teller.error(str(options.take), str(error))
         return FAILED
     turned = dials.saved()
-    text = ", ".join(f"{name} {value}" for name, value in turned.items()) or "as inferred"
+    text = ", ".join(f"{name} {value}" for name, value in turned.items()) or "as heard"
     teller.result({"ok": True, "output": str(written), "dials": turned}, f"{written}  {text}")
     return DONE

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import MouthpieceError, TakeError
 from ..performance import Performance
+from ..phrases import counted
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
 from .report import DONE, FAILED, reporter
 
@@ -94,18 +95,18 @@ def describe(take: Performance) -> str:
     facts = summarise(take)
     models = ", ".join(f"{name} {digest[:12]}" for name, digest in facts["models"].items()) or "none recorded"
     options = ", ".join(f"{name} {value}" for name, value in facts["options"].items()) or "none recorded"
-    dials = ", ".join(f"{name} {value}" for name, value in facts["dials"].items()) or "as inferred"
+    dials = ", ".join(f"{name} {value}" for name, value in facts["dials"].items()) or "as heard"
     pitch, yaw, roll = facts["head_degrees_std"]
     return "\n".join(
         [
-            f"length     {facts['seconds']:.2f} s, {facts['frames']} frames at {facts['fps']:g} per second",
+            f"length     {facts['seconds']:.2f} s, {counted(facts['frames'], 'frame')} at {facts['fps']:g} per second",
             f"speech     {facts['speech_share']:.0%} of the time",
             f"lips       {facts['lip_gap_mean']:.3f} eye distances apart, {facts['lip_gap_max']:.3f} at most",
             f"jawOpen    {facts['jaw_open_max']:.2f} at most",
             f"blinks     {facts['blinks']}",
             f"head       pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} degrees (standard deviation)",
             f"options    {options}",
-            f"dials      {dials}",
+            f"adjusted   {dials}",
             f"networks   {models}",
             f"sound      {facts['audio_sha256'][:16] or 'not recorded'}",
         ]

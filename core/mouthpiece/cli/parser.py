@@ -25,7 +25,7 @@ examples:
   mouthpiece animate line.wav                       writes line.npz beside it
   mouthpiece animate line.wav -o take.npz --seed 3  another head, other blinks, the same lips
   mouthpiece animate scene/*.flac -o takes          one take a file; a bad file does not stop the rest
-  mouthpiece dial take.npz --lips 1.2 --emotion happy   turn it afterwards: no network runs again
+  mouthpiece adjust take.npz --lips 1.2 --emotion sad   afterwards, without hearing it again
   mouthpiece cues take.npz --set rhubarb -o cues.tsv    which drawn mouth when, on twos
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: …"   a picture that talks
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture

@@ -15,6 +15,7 @@ from ..audio import SoundFile
 from ..errors import PictureError
 from ..motion.dials import dialled
 from ..performance import Performance
+from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
 from ..portrait import begun_before
 from ..portrait.consent import Consent
@@ -112,7 +113,7 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     }
     kept = f", {count - done.rendered} of them made before" if done.rendered < count else ""
     seconds, sealed = result["seconds"], _SEALED[seal.signature]
-    return result, f"{options.output}  {count} frames{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
+    return result, f"{options.output}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
 
 
 def _output_of(options: argparse.Namespace) -> PortraitOutput:
@@ -244,7 +245,7 @@ def _rendered(job: PortraitJob, options: argparse.Namespace, teller: Reporter) -
     with closing(job.steps()) as work:
         for message in work:
             if isinstance(message, FramesKept):
-                what = f"{message.kept} of {message.count} frames are in '{message.folder}' already"
+                what = f"{message.kept} of {counted(message.count, 'frame')} are in '{message.folder}' already"
                 teller.warning(subject, f"{what}, made from the same: they are kept, the others are made.")
             elif isinstance(message, FilmToEncode):
                 _encode(message, job, options, teller)

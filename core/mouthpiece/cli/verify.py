@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
+from ..phrases import counted
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> t
         "not_valid": [frame.path.name for frame in bad],
         "problems": [*problems, *_counted(frames)],
     }
-    lines = [f"{folder}: {len(frames)} frames, {len(frames) - len(bad)} of them in order"]
+    lines = [f"{folder}: {counted(len(frames), 'frame')}, {len(frames) - len(bad)} of them in order"]
     lines += [f"  {problem}" for problem in problems]
     lines += (
         [f"  not in order: {', '.join(frame.path.name for frame in bad[:5])}{', …' if len(bad) > 5 else ''}"]
@@ -131,7 +132,7 @@ def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> t
 def _counted(frames: Sequence[Verified]) -> list[str]:
     """Return each problem of single frames once, with how often it is there."""
     counts = Counter(problem for frame in frames for problem in frame.problems)
-    return [f"{problem} ({count} frames)" for problem, count in counts.items()]
+    return [f"{problem} ({counted(count, 'frame')})" for problem, count in counts.items()]
 
 
 def described(found: Verified, ok: bool) -> str:

@@ -114,9 +114,9 @@ class Dials:
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise TakeError(f"The dial '{name}' is {value!r}; it must be a number from {low:g} to {high:g}.")
+                raise TakeError(f"The amount '{name}' is {value!r}; it must be a number from {low:g} to {high:g}.")
             if not low <= value <= high:
-                raise TakeError(f"The dial '{name}' is {value:g}. Choose a number from {low:g} to {high:g}.")
+                raise TakeError(f"The amount '{name}' is {value:g}. Choose a number from {low:g} to {high:g}.")
         if self.emotion not in emotions.NAMES:
             raise TakeError(f"There is no emotion '{self.emotion}'. Choose one of: {', '.join(emotions.NAMES)}.")
 
@@ -132,7 +132,7 @@ class Dials:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(saved) - known)
         if unknown:
-            raise TakeError(f"There is no dial '{unknown[0]}'. The dials are: {', '.join(sorted(known))}.")
+            raise TakeError(f"There is no amount called '{unknown[0]}'. There are: {', '.join(sorted(known))}.")
         return cls(**saved)
 
     def saved(self) -> dict[str, Any]:

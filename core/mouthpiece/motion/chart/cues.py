@@ -78,7 +78,7 @@ class Timing:
         if not (math.isfinite(self.hold) and 0 <= self.hold <= 2):
             raise MouthpieceError(f"The least hold of a mouth is {self.hold} seconds; it must be from 0 to 2.")
         if not (math.isfinite(self.lead) and abs(self.lead) <= 1):
-            raise MouthpieceError(f"Mouths cannot come {self.lead} seconds early; at most one second.")
+            raise MouthpieceError(f"Mouths cannot come {self.lead} s early; at most one second.")
 
     @classmethod
     def of_frames(cls, fps: float, on: int = 2, hold: int = 2, lead: float = 1.0) -> Timing:

@@ -151,7 +151,7 @@ def match_bones(bones: Sequence[str], locked: Collection[str] = (), profile: str
     if not best.links:
         raise RigError(
             f"None of the {len(bones)} bones is one of a face. Looked for, among others: {', '.join(_looked_for())}. "
-            "Name the bones so, or add them to the table under Bones by hand."
+            "Name the bones so, or add them to the table under Face Bones by hand."
         )
     return best
 
