@@ -19,6 +19,7 @@ from .characters import company
 from .keys import nla
 from .sound import timeline
 from .targets import DRIVABLE, target_for
+from .targets.grease_pencil.panel import draw_beginning as draw_face_beginning
 from .targets.head import pivots
 from .targets.mouth_chart.panel import draw_offer as draw_chart_offer
 
@@ -87,6 +88,7 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
         draw_chart_offer(layout, obj, context)
+        draw_face_beginning(box, obj)
         if obj.type == "MESH" and obj.data.shape_keys is None:
             _draw_beginnings(layout)
         return str(error)
@@ -95,6 +97,8 @@ def _draw_character(layout: Any, context: bpy.types.Context) -> str:
         moved = scene_settings.coverage(context)
     except RigError as error:
         paragraphs.draw(box, str(error), "ERROR", context)
+        if target.kind == "STROKES":
+            box.operator("mouthpiece.lay_lips", icon="SNAP_ON")
         return str(error)
     paragraphs.draw(box, moved.summary(), "INFO", context)
     return ""

@@ -433,3 +433,19 @@ def test_a_renamed_bone_goes_on_following(tmp_path, layers):
     assert bpy.ops.mouthpiece.redial() == {"FINISHED"}
     turned = [key for key in before if "skull" in key and seen.keys()[key] != before[key]]
     assert len(turned) == 4
+
+
+def test_a_linked_copy_that_was_cleared_leaves_no_head_behind(tmp_path):
+    a, rig = box("A"), scenes.armature()
+    a.parent = rig
+    turn_by(a, rig)
+    say(tmp_path)
+    animate(a)
+    choose(a)
+    rig.select_set(True)
+    bpy.ops.object.duplicate(linked=True)
+    for one in (bpy.context.active_object, a):
+        choose(one)
+        assert bpy.ops.mouthpiece.remove_take() == {"FINISHED"}
+        assert not bpy.ops.mouthpiece.remove_take.poll()
+    assert seen.keys() == {}

@@ -171,6 +171,5 @@ def test_every_kind_of_target_answers(kind):
 def test_the_panel_tells_in_short(context):
     face = scenes.face(keys=("jawOpen", "eyeBlinkLeft"))
     assert scene_settings.coverage(context).summary() == "Mouth, lids · no gaze, brows, head, teeth, tongue"
-    settings = context.scene.mouthpiece
-    settings.head, settings.head_object = "OBJECT", face
+    face.mouthpiece_head.turns, face.mouthpiece_head.object = "OBJECT", face
     assert scene_settings.coverage(context).driven["head"] == ("Face",)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.motion.dials import Dials
+from mouthpiece.motion.eyes import close_lids
 from mouthpiece.topology import MIRROR
 
 from addon import compat, scene_settings
-from addon.targets.grease_pencil import face_finder, frames, handles, planes, pose_preview
+from addon.targets.grease_pencil import face_finder, frames, handles, mouth_check, planes, pose_preview
 from addon.targets.grease_pencil import settings as drawing_settings
-from blender_tests.test_drawn_face import bake, everything, face_points, lifted, obj, remove, ring, strokes  # noqa: F401
+from blender_tests.test_drawn_face import (  # noqa: F401
+    FPS,
+    bake,
+    everything,
+    face_points,
+    lifted,
+    obj,
+    remove,
+    ring,
+    strokes,
+    take,
+)
 from demo import samples
 
 
@@ -27,6 +41,76 @@ def drawing_of(points, name="Lines"):
     drawing.attributes["position"].data.foreach_set("vector", flat.ravel())
     bpy.context.view_layer.objects.active = made
     return made
+
+
+def doodle(mouth=0.55, eyes=0.15, wide=0.35):
+    """Make an active drawing of four strokes, as anybody draws a face: an outline, two eyes, one line for the mouth."""
+    x = np.linspace(-wide, wide, 24)
+    lines = [ring(0, 0, 1, 1.25), ring(-0.4, -0.25, eyes, 0.9 * eyes), ring(0.4, -0.25, eyes, 0.9 * eyes)]
+    made = drawing_of([lifted(flat) for flat in (*lines, np.stack([x, mouth + 0 * x], axis=1))], "Doodle")
+    drawing = made.data.layers[0].frames[0].drawing
+    for stroke in list(drawing.strokes)[:3]:
+        stroke.cyclic = True
+    material = bpy.data.materials.new("Ink")
+    bpy.data.materials.create_gpencil_data(material)
+    made.data.materials.append(material)
+    return made
+
+
+def lines_of(made, frame):
+    """Return the heights of the mouth's and of the right eye's stroke at a frame."""
+    layer = made.data.layers[0]
+    shown = max((one for one in layer.frames if one.frame_number <= frame), key=lambda one: one.frame_number)
+    places = planes.vectors(shown.drawing, "position")
+    offsets = planes.offsets(shown.drawing)
+    return [float(np.ptp(places[offsets[k] : offsets[k + 1], 2])) for k in (3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("press", "mouth"),
+    [("find_drawn_face", 0.55), ("place_handles", 0.3), ("place_handles", 0.55), ("place_handles", 0.85)],
+)
+def test_four_strokes_speak_and_blink_at_the_press_of_one_button(press, mouth, context):
+    made = doodle(mouth)
+    assert getattr(bpy.ops.mouthpiece, press)() == {"FINISHED"}
+    moved = scene_settings.coverage(context)
+    assert moved.has("mouth") and moved.has("lids") and mouth_check.warning(made) == ""
+    made.mouthpiece_strokes.timing, made.mouthpiece_strokes.head = "ONES", 0.0
+    spoken, blink = take(turn=0.0), np.zeros((25, 2))
+    blink[12:15] = 1.0
+    landmarks = spoken.landmarks.astype(np.float64)
+    close_lids(landmarks, blink)
+    bake(made, replace(spoken, landmarks=landmarks.astype(np.float32)))
+    heights = np.array([lines_of(made, frame) for frame in range(2, 27)])
+    wanted = 0.15 * np.sin(4 * np.pi * np.arange(25) / FPS) ** 2
+    assert np.corrcoef(heights[:, 0], wanted)[0, 1] > 0.95 and heights[:, 0].max() > 0.08
+    assert heights[:, 1].min() < 0.5 * heights[:, 1].max()  # shut eyes are a curved line
+
+
+def test_a_mouth_that_never_opens_is_said_before_anything_is_drawn(context):
+    made = doodle(0.85, wide=0.2)
+    bpy.ops.mouthpiece.place_handles()
+    landmarks = handles.read(made)
+    landmarks[48:68, 1] -= 0.45
+    handles.put(made, landmarks)
+    before = everything(made)
+    with pytest.raises(RigError, match=r"does not open.*Lay Lips on Mouth"):
+        scene_settings.targets_of(made, 1.0)
+    assert not bpy.ops.mouthpiece.animate.poll() and everything(made) == before
+    assert bpy.ops.mouthpiece.lay_lips() == {"FINISHED"}
+    assert scene_settings.coverage(context).has("mouth")
+    np.testing.assert_allclose(handles.read(made)[[60, 64]], [[-0.2, 0.85], [0.2, 0.85]], atol=0.02)
+
+
+def test_no_mouth_to_lay_lips_on_is_said():
+    made = doodle()
+    bpy.ops.mouthpiece.place_handles()
+    drawing = made.data.layers[0].frames[0].drawing
+    drawing.remove_strokes(indices=[3])
+    with pytest.raises(RuntimeError, match="looks like a mouth"):
+        bpy.ops.mouthpiece.lay_lips()
+    with pytest.raises(RigError, match="does not open"):
+        scene_settings.targets_of(made, 1.0)
 
 
 def turned(flat, right, down):

@@ -13,7 +13,7 @@ from mouthpiece.motion.dials import Dials
 from addon import compat
 from addon.bake import convert, interlude_keys, interludes, redial, removal
 from addon.bake.bake import Bake
-from addon.keys import kept_takes, ledgers, nla
+from addon.keys import channels, kept_takes, ledgers, nla
 from addon.sound import recordings
 from addon.targets import target_for
 from addon.targets.head.target import HeadTarget
@@ -356,7 +356,7 @@ def test_files_of_old_versions_have_interludes_after_their_next_update(say, monk
     face = scenes.face()
     key = face.data.shape_keys
     with monkeypatch.context() as before:
-        before.setattr(redial, "renew", lambda *a: None)  # as version 0.4.0 left it
+        before.setattr(redial, "renew", lambda *a: channels.Written())  # as version 0.4.0 left it
         say(face, "one", 50)
     assert {frame for frame, _ in scenes.values(key, JAW)} == set(range(50, 98))
     redial.redial(face, Dials())

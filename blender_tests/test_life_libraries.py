@@ -21,17 +21,6 @@ def fetch(character, link):
     return character.object
 
 
-def choose_head(character):
-    """Set the head of the scene's settings as the character's file has it."""
-    with bpy.data.libraries.load(str(character.blend), link=True) as (theirs, mine):
-        mine.scenes = theirs.scenes[:1]
-    saved, here = mine.scenes[0].mouthpiece, bpy.context.scene.mouthpiece
-    here.head, here.bone = saved.head, saved.bone
-    here.armature = bpy.data.objects.get((saved.armature.name, None)) if saved.armature else None
-    here.head_object = bpy.data.objects.get((saved.head_object.name, None)) if saved.head_object else None
-    bpy.data.scenes.remove(mine.scenes[0])
-
-
 def overridden(obj):
     """Override a linked character and all its data, as an animator does to work on it; return the local object."""
     scene, layer = bpy.context.scene, bpy.context.view_layer
@@ -52,7 +41,6 @@ def overridden(obj):
 
 def test_appended_it_plays_and_is_restored(character, tmp_path):
     obj = fetch(character, link=False)
-    choose_head(character)
     assert life.seen(obj).like(character.playing)
     life.reload(tmp_path / "appended.blend")
     obj = character.object
@@ -64,7 +52,6 @@ def test_appended_it_plays_and_is_restored(character, tmp_path):
 
 def test_appended_it_is_baked_again(character):
     obj = fetch(character, link=False)
-    choose_head(character)
     assert life.bake(obj, 0.5) == {"FINISHED"}
     half = life.seen(obj)
     assert half.moves() and not half.like(character.playing)
@@ -93,7 +80,6 @@ def test_overridden_it_plays(character, tmp_path):
 
 def test_overridden_it_is_baked_and_the_bake_is_there_after_reloading(character, tmp_path):
     obj = overridden(fetch(character, link=True))
-    choose_head(character)
     if obj.mouthpiece_strokes.handles is not None:  # new drawings in an override are lost on saving
         with pytest.raises(RuntimeError, match="linked"):
             life.bake(obj, 0.5)

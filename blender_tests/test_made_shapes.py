@@ -165,3 +165,13 @@ def test_the_command_makes_shapes_saves_and_reports(head, tmp_path, capsys):
     assert command_parser.main(["make-shapes", "--object", head.name, "--only", "ears"]) == 2
     assert command_parser.main(["make-shapes", "--object", head.name]) == 1
     assert "all these shapes already" in capsys.readouterr().err
+
+
+def test_a_head_that_an_importer_left_black_is_looked_at_in_skin_colour(head):
+    for material in head.data.materials:
+        material.diffuse_color = (0, 0, 0, 1)
+    _, colours = keyed_mesh.triangles_of(head.data)
+    assert colours.min() > 0.3
+    head.data.materials[0].diffuse_color = (0.6, 0.4, 0.3, 1)
+    _, colours = keyed_mesh.triangles_of(head.data)
+    assert colours.min() == 0.0  # pupils may be black beside skin

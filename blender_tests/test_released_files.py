@@ -57,11 +57,16 @@ def facts_of(folder: Path, name: str) -> dict[str, Any]:
     return json.loads((folder / "facts.json").read_text(encoding="utf-8"))[name]
 
 
-def open_in(folder: Path, blend: str, name: str = "") -> dict[str, Any]:
-    """Open a file, make an object active, and return what was recorded of the file when it was made."""
+def open_in(folder: Path, blend: str, name: str = "", rest: float = 0.0) -> dict[str, Any]:
+    """Open a file, make an object active, and return what was recorded of the file when it was made.
+
+    Version 0.4.0 knew no rest around lines: without it, keys are those of the lines alone, as then.
+    """
     bpy.ops.wm.open_mainfile(filepath=str(folder / blend))
     if name:
-        choose(bpy.data.objects[name])
+        settings = choose(bpy.data.objects[name]).mouthpiece
+        live, settings.live = settings.live, False
+        settings.rest, settings.live = rest, live
     return facts_of(folder, blend)
 
 
@@ -178,6 +183,18 @@ def test_its_lines_are_dialled_and_back(folder, blend, name, amounts):
     assert off(facts) < near(obj)
 
 
+def test_an_update_brings_rest_around_its_lines_and_leaves_them(folder):
+    facts = open_in(folder, "shape_keys.blend", "Face", rest=1.0)
+    before = seen.keys()
+    turn(bpy.data.objects["Face"])
+    now = seen.keys()
+    for channel in (name for name in before if name.endswith(('"jawOpen"].value|0', "rotation_quaternion|0"))):
+        rows = {frame: value for frame, value in now[channel]}
+        assert min(rows) < before[channel][0][0] and max(rows) > before[channel][-1][0]
+        assert max(abs(rows[frame] - value) for frame, value in before[channel]) < 1e-4
+    assert len(now) == len(facts["keys"])
+
+
 def test_dials_leave_what_was_edited_by_hand(folder):
     open_in(folder, "shape_keys.blend", "Face")
     by_hand, all_keys = edited(), seen.keys()
@@ -219,6 +236,7 @@ def test_taking_it_off_leaves_what_was_there_before(folder, blend):
 @pytest.mark.parametrize(("blend", "name"), [case[:2] for case in PERFORMERS if case[1] != "Bones"])
 def test_animated_again_the_take_is_replaced(folder, blend, name):
     facts = open_in(folder, blend, name)
+    turn(bpy.data.objects[name])  # no rest around its other line either
     settings = bpy.context.scene.mouthpiece
     settings.source, settings.filepath = "FILE", str(folder / "second.npz")
     settings.start, settings.head = (11, "NONE") if name == "Pinned" else (61, settings.head)
@@ -239,6 +257,7 @@ def test_animated_again_the_take_is_replaced(folder, blend, name):
 )
 def test_a_line_is_heard_again_where_its_strip_was_moved_to(folder, blend, name, blocks):
     facts = open_in(folder, blend, name)
+    turn(bpy.data.objects[name])
     settings, before = bpy.context.scene.mouthpiece, seen.keys()
     settings.source, settings.strip = "STRIP", "Line"
     bpy.data.objects[name].mouthpiece.reduce = error_of(bpy.data.objects[name])
@@ -267,6 +286,7 @@ def test_layers_become_one_action_with_the_edit_in_it(folder):
     for track in key.animation_data.nla_tracks:
         track.mute = False
     channels = [channel for channel in facts["plays"] if channel.startswith("Key ")]
+    turn(bpy.data.objects["Face"])
     layered = seen.played(facts["frames"], channels)
     assert bpy.ops.mouthpiece.merge_layers() == {"FINISHED"}
     assert not key.animation_data.nla_tracks and key.animation_data.action is not None
@@ -476,7 +496,7 @@ def test_landmarks_are_read(folder):
 
 
 def test_the_command_dials_and_bakes(folder, capfd):
-    facts = open_in(folder, "shape_keys.blend", "Face")
+    facts = open_in(folder, "shape_keys.blend", "Face", rest=1.0)
     out = folder / "dialled.blend"
     assert command("redial", "--object", "Face", "--jaw", "0.2", "--output", out, "--json") == 0
     report = json.loads(capfd.readouterr().out.splitlines()[-1])

@@ -99,7 +99,9 @@ CORE_LAYERS = {
     ),
     "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.warp", "spans", "topology"),
+    "retarget.drawing": (
+        "curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
+    ),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (

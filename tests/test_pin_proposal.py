@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mouthpiece.errors import RigError
 from mouthpiece.portrait.find.faces import find_faces
+from mouthpiece.retarget.pins import facing
 from mouthpiece.retarget.pins import names as landmark_names
 from mouthpiece.retarget.pins.facing import FRONTS, Head
 from mouthpiece.retarget.pins.known_meshes import recognise, tables
@@ -202,3 +203,16 @@ def test_every_landmark_has_a_name_a_place_and_a_turn():
     assert len(asked) == 39
     diagram = np.array(landmark_names.DIAGRAM)
     np.testing.assert_allclose(diagram[list(MIRROR)] * [-1, 1], diagram, atol=0.02)
+
+
+def test_of_a_whole_figure_the_top_is_looked_at(rng, monkeypatch):
+    points = rng.uniform(-1, 1, (500, 3)) * [0.4, 0.15, 0.9]
+    triangles = np.array([[0, 1, 2]])
+    head = Head(points, triangles, np.full((1, 3), 0.5), np.zeros(500, int), (), np.zeros((0, 500, 3), np.float32))
+    views = []
+    drawn = facing.picture
+    monkeypatch.setattr(facing, "picture", lambda view, *rest: (views.append(view), drawn(view, *rest))[1])
+    with pytest.raises(RigError):
+        facing.front(head, lambda image: ())
+    top = views[0]
+    assert top.extent < 1.3 and top.centre[1] < -0.6  # down is positive: near the top, not all 1.8 of its height

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import bpy
 from mouthpiece.errors import RigError
@@ -20,6 +20,9 @@ from ..keys.kept_takes import KeptLine
 from ..targets import KINDS, find_object, owners_of
 from . import rebuild
 from .lines import dialled_lines
+
+#: Data-blocks in which several characters may drive channels: an armature's bones are its object's.
+_SHARED: Final = bpy.types.Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +100,17 @@ def alone(obj: bpy.types.Object) -> AbstractContextManager[None]:
     Quick: the other objects of the file are looked at only if something of this character's could be theirs.
     """
     mine = claims_of(obj)
+    whole = {claim.owner for claim in mine if not (claim.copied or claim.prefix or isinstance(claim.owner, _SHARED))}
     everybody: list[Claims] = []
     known: dict[tuple[bpy.types.ID, str], bool] = {}
 
     def is_foreign(owner: bpy.types.ID, channel: str) -> bool:
+        if owner in whole:
+            return False
         place = owner, channel
         if place not in known:
             own = max((c for c in mine if c.holds(owner, channel)), key=lambda c: len(c.prefix), default=None)
-            if own is not None and not own.copied and (own.prefix or not isinstance(owner, bpy.types.Object)):
+            if own is not None and not own.copied and (own.prefix or not isinstance(owner, _SHARED)):
                 known[place] = False
             else:
                 everybody[:] = everybody or [Claims.of(obj)]
@@ -137,6 +143,8 @@ def claims_of(obj: bpy.types.Object) -> list[Claim]:
 def _claims(obj: bpy.types.Object) -> list[Claim]:
     """Return the claims of a character that may carry lines; no channel is hidden meanwhile."""
     lines = dialled_lines(obj)
+    if not lines:
+        return _left_over(obj)
     found: dict[tuple[bpy.types.ID, str], tuple[str, set[str], bool]] = {}
     for line in lines:
         for number, saved in enumerate(line.targets):
@@ -147,9 +155,42 @@ def _claims(obj: bpy.types.Object) -> list[Claim]:
     return [Claim(obj, *place, label, frozenset(sounds), copied) for place, (label, sounds, copied) in found.items()]
 
 
+def _left_over(obj: bpy.types.Object) -> list[Claim]:
+    """Return the claims of a character whose lines are gone on what they drove beside its face.
+
+    That is so for linked duplicates, whose lines lie with the mesh they share, once the other one's take was removed.
+    """
+    head = obj.mouthpiece_head
+    turned = {"BONE": head.armature, "OBJECT": head.object}.get(head.turns)
+    found = []
+    for entry in obj.mouthpiece.driven:
+        other = entry.object
+        if other is None or other == obj:
+            continue
+        prefix, label = "", f"'{other.name}'"
+        if other == turned:
+            saved = {"kind": "HEAD", "bone": head.bone if head.turns == "BONE" else ""}
+            (prefix,) = KINDS["HEAD"].scope(saved)  # type: ignore[attr-defined]
+            label = f"head bone '{head.bone}' of '{other.name}'" if saved["bone"] else f"the head '{other.name}'"
+        elif other.type != "MESH":
+            continue  # which bone of it turned is not known
+        for owner in KINDS["HEAD"].owners(other) if prefix else owners_of([other], None):
+            sounds = frozenset(
+                line.sound
+                for layer in nla.keyed_layers(owner)
+                for line in ledgers.read(owner, layer).lines
+                if any(channel.startswith(prefix) for channel in line.channels)
+            )
+            if sounds:
+                found.append(Claim(obj, owner, prefix, label, sounds, copied=True))
+    return found
+
+
 def _may_carry(obj: bpy.types.Object) -> bool:
     """Return whether an object may carry lines at all; quick."""
     data = obj.data
+    if len(obj.mouthpiece.driven):
+        return True
     key = getattr(data, "shape_keys", None)
     return any(
         block is not None and (block.animation_data is not None or ledgers.PROPERTY in block)

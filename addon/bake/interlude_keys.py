@@ -58,21 +58,18 @@ def renew(
     callbacks that revert everything.
     """
     note_seed(obj, undo)
-    places = {
-        (owner, layer): _Update(owner, layer, how)
-        for owner in all_owners(obj, lines)
-        for layer in nla.keyed_layers(owner)
-    }
+    owners = all_owners(obj, lines)
+    places = {(owner, layer): _Update(owner, layer, how) for owner in owners for layer in nla.keyed_layers(owner)}
     drawn = {
         (owner, kind): [one.sound for one in kind.drawn_lines(owner) if is_one(one.sound)]
-        for owner in all_owners(obj, lines)
+        for owner in owners
         for kind in drawers(owner)
     }
     there = {_place(one) for update in places.values() for one in update.ledger.lines if is_one(one.sound)}
     shown = {sound for sounds in drawn.values() for sound in sounds}
     known: dict[str, Target | None] = {}
     planned = []
-    for one in interludes(obj, pieces(obj, lines), ends):
+    for one in interludes(obj, pieces(obj, lines, owners), ends):
         targets = [target for target in targets_of(obj, one, known) if target.kind not in _ASKING]
         planned.append((one, targets, one.sections(targets) if targets else []))
     wanted = {_place(section) for _, _, sections in planned for section in sections}
@@ -138,6 +135,7 @@ class _Update:
         self.fresh: list[tuple[Section, Part]] = []
         self.stays: set[_Place] = set()
         self._curves: Mapping[tuple[str, int], Any] = {}
+        self._bare: dict[str, BareKeys | None] = {}
         self._made: dict[str, dict[str, Keys]] = {}
         self._noted: dict[_Place, dict[str, int]] = {}
         self._steps: list[Step] = []
@@ -167,7 +165,11 @@ class _Update:
                     entries.setdefault(channel.id, []).append((section, part, channel))
         for id, items in entries.items():
             planned = _Planned()
-            self._plan_old(id, [one for one in old if id in one.channels], planned)
+            there = [one for one in old if id in one.channels]
+            items, there = self._carry_over(id, items, there)
+            if not items and not there:
+                continue
+            self._plan_old(id, there, planned)
             if split_id(id) not in beyond and self._may_write(id, said):
                 self._plan_new(id, items, spoken, planned)
             written.keys += len(planned.keys)
@@ -176,10 +178,40 @@ class _Update:
         self._write(name, undo)
         return written
 
+    def _carry_over(
+        self, id: str, items: list[tuple[Section, Part, Channel]], old: list[ledgers.LedgerLine]
+    ) -> tuple[list[tuple[Section, Part, Channel]], list[ledgers.LedgerLine]]:
+        """Note sections in which a channel's keys stay what they were, and return what is left of both lists."""
+        if self.how.over or split_id(id) not in self._curves:
+            return items, old
+        left, gone = [], set[int]()
+        for section, part, channel in items:
+            span = (section.first, section.last)
+            same = next((k for k, one in enumerate(old) if (one.first, one.last) == span), None)
+            if same is None or not self._is_like(id, self._keys_of(section, part)[channel.name], span, old[same]):
+                left.append((section, part, channel))
+                continue
+            gone.add(same)
+            self._noted.setdefault(_place(section), {})[id] = old[same].channels[id]
+        return left, [one for k, one in enumerate(old) if k not in gone]
+
+    def _is_like(self, id: str, made: Keys, span: _Range, noted: ledgers.LedgerLine) -> bool:
+        """Return whether a channel was given the keys ``made`` on a range before (they may be edited since)."""
+        if not made.is_curved:
+            return made.checksum(*span) == noted.channels[id]
+        bare = self._bare_of(id)
+        return bare is not None and bare.is_like(made, [span])
+
+    def _bare_of(self, id: str) -> BareKeys | None:
+        """Return the keys a channel has now; None if it has no curve."""
+        if id not in self._bare:
+            fcurve = self._curves.get(split_id(id))
+            self._bare[id] = None if fcurve is None else BareKeys.read(fcurve)
+        return self._bare[id]
+
     def _plan_old(self, id: str, old: Sequence[ledgers.LedgerLine], planned: _Planned) -> None:
         """Plan what becomes of a channel's keys in sections that are no longer wanted, or are made again."""
-        fcurve = self._curves.get(split_id(id))
-        bare = None if fcurve is None else BareKeys.read(fcurve)
+        fcurve, bare = self._curves.get(split_id(id)), self._bare_of(id)
         free = self.how.over or (self.owner, self.layer, id) in self.how.rescued.channels
         for one in old:
             span = (one.first, one.last)
@@ -202,13 +234,13 @@ class _Update:
         planned: _Planned,
     ) -> None:  # fmt: skip
         """Plan a channel's keys in fresh sections, but for those with edited keys or keys of the user's own."""
-        fcurve = self._curves.get(split_id(id))
+        bare = self._bare_of(id)
         ours = [*planned.gone, *((one.first, one.last) for one in spoken)]
         for section, part, channel in items:
             span = (section.first, section.last)
             if _meets(span, planned.kept):
                 continue
-            if fcurve is not None and not self.how.over and _has_others(BareKeys.read(fcurve), span, ours):
+            if bare is not None and not self.how.over and _has_others(bare, span, ours):
                 continue
             made = self._keys_of(section, part)[channel.name]
             planned.keys = planned.keys.joined(made)
@@ -225,9 +257,8 @@ class _Update:
         span = (section.first, section.last)
         there: dict[str, NDArray[np.float32]] = {}
         for channel in part.channels if self.how.draft and part.error > 0 else ():
-            curve = self._curves.get((channel.data_path, channel.index))
-            if curve is not None:
-                bare = BareKeys.read(curve)
+            bare = self._bare_of(channel.id)
+            if bare is not None:
                 frames = bare.co[bare.within(*span), 0]
                 if len(frames) > 1:
                     there[channel.name] = frames
@@ -237,15 +268,14 @@ class _Update:
 
     def _plan_steps(self, id: str, planned: _Planned) -> None:
         """Plan the steps that change the curve of a channel."""
-        fcurve = self._curves.get(split_id(id))
+        fcurve, bare = self._curves.get(split_id(id)), self._bare_of(id)
         ranges = _joined([*planned.gone, *planned.ranges])
         if not ranges:
             return
-        if fcurve is None:
+        if fcurve is None or bare is None:
             if len(planned.keys):
                 self._others[id] = planned.keys
             return
-        bare = BareKeys.read(fcurve)
         if not len(planned.keys) and not _has_others(bare, _ALL, ranges):
             self._others[id] = planned.keys  # nothing is left of the curve
             return

@@ -47,7 +47,7 @@ _MOST_ENDS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Neighbour:
     """A stretch of frames, both ends included, on which a line is heard; ``line`` is None if its take is not kept."""
 
     first: int
@@ -90,8 +90,8 @@ class Interlude:
 
     first: int
     last: int
-    before: Passage | None
-    after: Passage | None
+    before: Neighbour | None
+    after: Neighbour | None
     ends: tuple[End | None, End | None]
     dials: Dials
     seed: int
@@ -233,7 +233,7 @@ class Ends:
             self._seen[line.sound] = LayeredTake.of(motion, Dials.of(line.dials), layered, line.error, line.bends)
         return self._seen[line.sound]
 
-    def of(self, piece: Passage, first: bool) -> End | None:
+    def of(self, piece: Neighbour, first: bool) -> End | None:
         """Return the first or the last frames of a piece; None if its take is not kept or damaged."""
         from mouthpiece.motion.interludes import EDGE
 
@@ -274,14 +274,16 @@ def _on_frames(seen: Performance, line: kept_takes.KeptLine, first: int, count: 
     return replace(seen, **tracks, style=empty[0], style_head=empty[1], fps=grid.fps)
 
 
-def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[Passage]:
+def pieces(
+    obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine], owners: Sequence[bpy.types.ID] | None = None
+) -> list[Neighbour]:
     """Return the stretches on which a character speaks, in order of time, none over another.
 
-    Where lines overlap, the one baked last is heard.
+    Where lines overlap, the one baked last is heard. ``owners`` are those of :func:`all_owners`, if they are known.
     """
     known = {line.sound: line for line in lines}
     found: list[tuple[int, int, str]] = []
-    for owner in all_owners(obj, lines):
+    for owner in all_owners(obj, lines) if owners is None else owners:
         for layer in nla.keyed_layers(owner):
             found += [(it.first, it.last, it.sound) for it in ledgers.read(owner, layer).lines if not is_one(it.sound)]
     keyed = {sound for _, _, sound in found}
@@ -299,7 +301,9 @@ def pieces(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> list[
     cuts = np.flatnonzero(np.diff(heard)) + 1
     rows = zip([0, *cuts.tolist()], [*cuts.tolist(), len(heard)], strict=True)
     return [
-        Passage(low + begin, low + end - 1, known.get(names[heard[begin]])) for begin, end in rows if heard[begin] >= 0
+        Neighbour(low + begin, low + end - 1, known.get(names[heard[begin]]))
+        for begin, end in rows
+        if heard[begin] >= 0
     ]
 
 
@@ -318,7 +322,7 @@ def is_one(sound: str) -> bool:
 
 
 def interludes(
-    obj: bpy.types.Object, spoken: Sequence[Passage], ends: Ends, within: tuple[int, int] | None = None
+    obj: bpy.types.Object, spoken: Sequence[Neighbour], ends: Ends, within: tuple[int, int] | None = None
 ) -> list[Interlude]:
     """Return the interludes of a character; ``spoken`` is what it says, in order of time.
 
@@ -349,7 +353,7 @@ def interludes(
     return found
 
 
-def bends_between(one: Passage, other: Passage, ends: Ends) -> dict[str, list[Bend]]:
+def bends_between(one: Neighbour, other: Neighbour, ends: Ends) -> dict[str, list[Bend]]:
     """Return how two lines give way to each other, by sound; nothing if the take of one is not kept."""
     from mouthpiece.motion.interludes import bends
 

@@ -74,7 +74,10 @@ def carries(obj: bpy.types.Object | None) -> bool:
         return False
     if dialled_lines(obj):
         return True
-    return any(map(has_lines, owners_of([obj], None))) and bool(CarriedLines.of(obj).owners)
+    beside = [entry.object for entry in obj.mouthpiece.driven if entry.object is not None]
+    if not any(map(has_lines, owners_of([obj, *beside], None))) and not any(map(_is_keyed, beside)):
+        return False
+    return bool(CarriedLines.of(obj).owners)
 
 
 def take_off(obj: bpy.types.Object, replace_edited: bool = False) -> tuple[CarriedLines, Written]:

@@ -173,7 +173,7 @@ _WAYS_OUT: Final = {
         "Add the jaw or the lower lip to the table under Face Bones, click the mesh with the shape keys, or choose "
         "another target."
     ),
-    "STROKES": "Move the handles of the lips onto the line of the mouth, or choose another target.",
+    "STROKES": "Move the handles of the lips onto its line, press Lay Lips on Mouth, or choose another target.",
     "CHART": "Tick at least two shapes that have a drawing under Mouth Chart, or choose another target.",
     "PICTURE": "Make the picture rig again.",
     "PORTRAIT": "Add the portrait again.",

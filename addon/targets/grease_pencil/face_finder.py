@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,22 +16,78 @@ from . import handles, layer_plan, ledgers, planes
 from . import settings as drawing_settings
 
 if TYPE_CHECKING:
+    from mouthpiece.retarget.drawing.mouth_fit import FlatStroke
     from mouthpiece.retarget.drawing.stroke_render import Ink
 
 
-def place(obj: Any, frame: int, look: bool) -> bool:
-    """Place handles on the face that a drawing shows at a frame; return whether the detector found it.
+#: How far lids may be from the nearest lines, in eye distances, for a face that the detector saw to be believed.
+_OFF: Final = 0.03
 
-    Without ``look``, or if it finds none, handles are placed by :func:`template`. Raises RigError if nothing is drawn.
+
+def place(obj: Any, frame: int, look: bool) -> bool:
+    """Place handles on the face that a drawing shows at a frame; return whether it was found there.
+
+    The detector looks for it, if ``look`` is set, then eyes and a mouth are looked for among the strokes; if there are
+    none, handles are placed by :func:`template`. A mouth that is drawn elsewhere than the lips were seen gets them laid
+    on it. Raises RigError if nothing is drawn.
     """
+    from mouthpiece.retarget.drawing.mouth_fit import off_lines, plain_face
+
     plane = plane_of(obj, frame)
-    found = detected(obj, plane, frame) if look else None
-    if found is None:
-        handles.make(obj, template(obj, plane, frame), plane)
-    else:
-        handles.make(obj, found, plane)
+    strokes = flat_strokes(obj, plane, frame)
+    average = template(obj, plane, frame)
+    found, simple = detected(obj, plane, frame) if look else None, plain_face(strokes, average)
+    # the detector knows people: on two circles and a line it sees eyes and lips of its own
+    if simple is not None and (found is None or off_lines(found, strokes) > max(_OFF, 2 * off_lines(simple, strokes))):
+        found = simple
+    landmarks = average if found is None else found
+    laid = laid_on_mouth(landmarks, strokes)
+    handles.make(obj, landmarks if laid is None else laid, plane)
     drawing_settings.list_layers(obj)
     return found is not None
+
+
+def laid_on_mouth(landmarks: NDArray[np.float64], strokes: Sequence[FlatStroke]) -> NDArray[np.float64] | None:
+    """Return landmarks (68, 2) with the lips laid on the mouth among the strokes; None if there is no need, or none.
+
+    There is no need if the strokes under the lips open as they are.
+    """
+    from mouthpiece.retarget.drawing import mouth_fit
+    from mouthpiece.retarget.drawing.face import DrawnFace
+
+    face = DrawnFace.of(landmarks, neutral())
+    now = mouth_fit.opening(face, strokes)
+    if now >= mouth_fit.OPENS:
+        return None
+    laid = mouth_fit.laid_on_mouth(face, strokes)
+    better = laid is not None and mouth_fit.opening(DrawnFace.of(laid, neutral()), strokes) > now
+    return laid if better else None
+
+
+def lay_lips(obj: bpy.types.Object, frame: int) -> None:
+    """Lay the lips' handles of a drawing on the mouth drawn below its eyes; raises RigError if none looks like one."""
+    from mouthpiece.retarget.drawing import mouth_fit
+    from mouthpiece.retarget.drawing.face import DrawnFace
+
+    plane = planes.from_numbers(obj.mouthpiece_strokes.plane)
+    face = DrawnFace.of(handles.read(obj), neutral())
+    laid = mouth_fit.laid_on_mouth(face, flat_strokes(obj, plane, frame))
+    if laid is None:
+        raise RigError(
+            f"No line below the eyes of '{obj.name}' looks like a mouth. Draw it on a layer of the face, or move the "
+            "handles of the lips onto it by hand."
+        )
+    handles.put(obj, laid)
+
+
+def flat_strokes(obj: bpy.types.Object, plane: planes.Plane, frame: int) -> list[FlatStroke]:
+    """Return the visible strokes on a drawing's layers of the face, as the user drew them at a frame."""
+    from mouthpiece.retarget.drawing.mouth_fit import FlatStroke
+    from mouthpiece.retarget.drawing.strokes import FacePart
+
+    faces = {layer.name for layer, part in drawing_settings.parts_of(obj) if part is FacePart.FACE}
+    shown = [(layer, drawing) for layer, drawing in own(obj, frame) if layer.name in faces]
+    return [FlatStroke(ink.points, ink.closed, ink.fill) for ink in of(obj, plane, shown)]
 
 
 def own(obj: Any, frame: int) -> Iterator[tuple[Any, Any]]:

@@ -82,6 +82,22 @@ class MOUTHPIECE_OT_place_handles(_OfDrawing, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class MOUTHPIECE_OT_lay_lips(_WithHandles, bpy.types.Operator):
+    """Lay the handles of the lips on the mouth that is drawn."""
+
+    bl_idname = "mouthpiece.lay_lips"
+    bl_label = "Lay Lips on Mouth"
+    bl_description = "Look for the drawn mouth below the eyes and lay the handles of the lips on its line"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reports_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Lay the handles, or say that no mouth was found."""
+        obj: Any = drawing(context)
+        face_finder.lay_lips(obj, context.scene.frame_current)
+        return {"FINISHED"}
+
+
 class MOUTHPIECE_OT_edit_handles(_WithHandles, bpy.types.Operator):
     """Select the handles of a feature in Edit Mode."""
 
@@ -169,5 +185,5 @@ def _enter(context: bpy.types.Context, obj: Any, mode: str) -> None:
 
 register, unregister = register_classes_factory((
     MOUTHPIECE_OT_find_drawn_face, MOUTHPIECE_OT_place_handles, MOUTHPIECE_OT_edit_handles, MOUTHPIECE_OT_leave_handles,
-    MOUTHPIECE_OT_mirror_handles, MOUTHPIECE_OT_list_layers,
+    MOUTHPIECE_OT_mirror_handles, MOUTHPIECE_OT_list_layers, MOUTHPIECE_OT_lay_lips,
 ))  # fmt: skip

@@ -6,10 +6,11 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.errors import RigError
 
 from ... import paragraphs
 from ...sub_panels import SubPanel
-from . import handles, operators, pose_preview
+from . import handles, mouth_check, operators, pose_preview
 from . import settings as drawing_settings
 
 #: Buttons that select features, in rows from the brows down to the jaw.
@@ -57,6 +58,7 @@ class MOUTHPIECE_PT_strokes(SubPanel, bpy.types.Panel):
         row.operator("mouthpiece.find_drawn_face", icon="VIEWZOOM")
         row.operator("mouthpiece.place_handles", icon="EMPTY_AXIS")
         if not handles.missing(obj):
+            draw_warning(layout, obj, context)
             _draw_handles(layout, obj, context)
         _draw_layers(layout, obj, context)
         column = layout.column()
@@ -67,6 +69,28 @@ class MOUTHPIECE_PT_strokes(SubPanel, bpy.types.Panel):
         column.prop(obj.mouthpiece_strokes, "mouth")
         column.prop(obj.mouthpiece_strokes, "inside")
         column.prop(obj.mouthpiece_strokes, "own")
+
+
+def draw_warning(layout: Any, obj: Any, context: bpy.types.Context) -> None:
+    """Draw that the drawn mouth hardly opens or never does, with the button that lays its handles on it."""
+    try:
+        opens, hardly = mouth_check.looked_at(obj)[0].has("mouth"), mouth_check.warning(obj)
+    except RigError:
+        return
+    if opens and not hardly:
+        return
+    box = layout.box().column(align=True)
+    never = "The drawn mouth does not open: move the handles of the lips onto its line"
+    paragraphs.draw(box, hardly or never, "ERROR", context)
+    box.operator("mouthpiece.lay_lips", icon="SNAP_ON")
+
+
+def draw_beginning(layout: Any, obj: Any) -> None:
+    """Draw the buttons that give a drawing its handles, if it has none yet."""
+    if obj.type == "GREASEPENCIL" and handles.missing(obj):
+        row = layout.row(align=True)
+        row.operator("mouthpiece.find_drawn_face", icon="VIEWZOOM")
+        row.operator("mouthpiece.place_handles", icon="EMPTY_AXIS")
 
 
 def _draw_handles(layout: Any, obj: Any, context: bpy.types.Context) -> None:

@@ -14,7 +14,7 @@ from mouthpiece.phrases import counted
 
 from ...keys.channels import Line, Written
 from .. import Driven, find_object
-from . import handles, ledgers, planes, written_lines
+from . import handles, ledgers, mouth_check, planes, written_lines
 from . import settings as drawing_settings
 from .drawings import Show
 
@@ -67,11 +67,14 @@ class StrokesTarget:
         reason = written_lines.not_drawable(obj)
         if reason:
             raise RigError(reason)
+        hardly = mouth_check.warning(obj)
         count = len(grid.frames)
         show, folds = shown(obj, performance, grid, self.strength)
         driven = Driven(
             (), drawings=written_lines.FaceDrawings(obj.data, obj.name, show, obj.mouthpiece_strokes.own == "WARP")
         )
+        if hardly:
+            driven.warnings.append(hardly)
         if folds:
             more = " Lower Strength, or give the features more room with the handles." if folds > _FEW * count else ""
             driven.warnings.append(
@@ -80,11 +83,8 @@ class StrokesTarget:
         return driven
 
     def coverage(self) -> Coverage:
-        """Return which parts of the face are drawn where its handles are."""
-        from mouthpiece.retarget.coverage import Coverage
-
-        moved = dict.fromkeys(("mouth", "lids", "brows", "head"), ("strokes of the drawing",))
-        return Coverage(moved)
+        """Return which parts of the face are drawn where its handles are; the mouth only if its line would open."""
+        return mouth_check.looked_at(find_object(self.object_name))[0]
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mouthpiece.errors import PictureError
+from mouthpiece.phrases import counted
 
 from ...sound import soundtrack
 from . import film_encoder

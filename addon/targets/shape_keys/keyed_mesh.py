@@ -84,6 +84,8 @@ def triangles_of(mesh: bpy.types.Mesh) -> tuple[NDArray[np.int64], Floats]:
     # Parts that are white or have no material get a skin colour, as faces are hard to detect in white.
     colours = [tuple(m.diffuse_color)[:3] if m is not None else _PALE for m in mesh.materials] or [_PALE]
     colours = [_PALE if min(colour) > 0.75 else colour for colour in colours]
+    if max(max(colour) for colour in colours) < 0.05:
+        colours = [_PALE] * len(colours)  # all black, as some importers leave materials: nothing would be seen
     return corners.reshape(-1, 3).astype(np.int64), np.array(colours)[np.clip(owner, 0, len(colours) - 1)]
 
 

@@ -34,6 +34,8 @@ FRONTS: Final = (
 _SURE, _LEAST, _LEVEL = 0.85, 0.6, 0.4
 #: Size in pixels of the picture in which a face is searched, and of the one in which its landmarks are found.
 _SEARCH, _READ = 512, 768
+#: Height of a standing figure in depths of it, and the share of its height that shows the head.
+_TALL, _TOP = 3.0, 0.18
 #: Margin around the moving vertices, and around a face's box, as shares of their size.
 _ROOM, _MARGIN = 0.5, 0.3
 
@@ -113,6 +115,10 @@ def _views(head: Head) -> Iterator[View]:
             rotation = np.array(rows, np.float64)
             turned = points @ rotation.T
             low, high = turned[:, :2].min(axis=0), turned[:, :2].max(axis=0)
+            if high[1] - low[1] > _TALL * np.ptp(turned[:, 2]):
+                # A whole figure: its face is too small in a picture of all of it.
+                top = turned[turned[:, 1] < low[1] + _TOP * (high[1] - low[1]), :2]
+                low, high = top.min(axis=0), top.max(axis=0)
             yield View(rotation, (low + high) / 2, (1 + _ROOM) * float((high - low).max()), _SEARCH)
 
 
