@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import bpy
 from bpy_extras.object_utils import world_to_camera_view
-from mathutils import Vector
+from mathutils import Euler, Vector
 
 #: Types of objects with a body that can hide another.
 _BODIES: Final = frozenset(
@@ -21,6 +21,9 @@ _GAP: Final = 0.25
 #: character may stand in them (a room, a sky) or on them (a floor).
 _SURROUNDINGS: Final = 40.0
 _FLAT: Final = 0.02
+#: Share of the direction along +Y that a view needs to show a face, and the view that is taken if it has less.
+_FRONTAL: Final = 0.75
+_FRONT: Final = Euler((1.4, 0.0, 0.35))
 #: Steps in one direction after which no free place is looked for any more.
 _STEPS: Final = 64
 
@@ -136,7 +139,11 @@ def _is_seen(context: bpy.types.Context, body: Extent) -> bool:
 
 
 def show(context: bpy.types.Context) -> None:
-    """Move every 3D View of the open windows so that it shows what is selected; a view through a camera stays."""
+    """Move every 3D View of the open windows so that it shows the face of what is selected.
+
+    Characters look along -Y: views in perspective that would show one from the side or from behind are turned to its
+    front. A view through a camera stays, and so does the direction of views along an axis.
+    """
     for window in context.window_manager.windows:
         if window.scene != context.scene:
             continue
@@ -144,8 +151,12 @@ def show(context: bpy.types.Context) -> None:
             region = next((one for one in area.regions if one.type == "WINDOW"), None)
             if area.type != "VIEW_3D" or region is None or area.spaces.active.region_3d is None:
                 continue
-            if area.spaces.active.region_3d.view_perspective == "CAMERA":
+            view = area.spaces.active.region_3d
+            if view.view_perspective == "CAMERA":
                 continue
+            ahead = view.view_rotation @ Vector((0, 0, -1))
+            if view.view_perspective == "PERSP" and ahead.y < _FRONTAL:
+                view.view_rotation = _FRONT.to_quaternion()
             with context.temp_override(window=window, screen=window.screen, area=area, region=region):
                 if bpy.ops.view3d.view_selected.poll():
                     bpy.ops.view3d.view_selected()

@@ -12,6 +12,9 @@ from addon.command import parser as command_parser
 from addon.keys import nla
 from blender_tests import scenes
 
+#: What lines do, without what is between them (see conftest).
+LINES_ALONE = True
+
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory):
@@ -76,7 +79,7 @@ def test_a_bake_reports_and_saves(face, voice, tmp_path, capsys):
 def test_words_on_stdout_and_progress_on_stderr(face, voice, capsys):
     assert bake(voice) == 0
     told = capsys.readouterr()
-    assert "keys on 52 channels of Face" in told.out and "52 of 52 ARKit shapes" in told.out
+    assert "on 52 channels of Face" in told.out and "52 of 52 ARKit shapes" in told.out
     assert "[" in told.err
     assert bake(voice, "--quiet") == 0
     assert "[" not in capsys.readouterr().err

@@ -156,3 +156,15 @@ def test_the_guide_is_one_click_away_and_there(context):
     assert "mouthpiece.guide" in layout.drawn(preferences.MOUTHPIECE_AP_preferences, context).operators
     where = guide.address()
     assert where.startswith("https://") or Path(url2pathname(where.removeprefix("file:"))).is_file()
+
+
+def test_missing_shapes_are_those_of_faces(context):
+    from addon.targets.pins.panel import MOUTHPIECE_PT_missing_shapes as missing
+
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert not missing.poll(context)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    portraits.portrait()
+    bpy.ops.mouthpiece.edit_landmarks()
+    assert not missing.poll(context)

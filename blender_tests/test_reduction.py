@@ -37,7 +37,7 @@ def test_what_blender_plays_is_within_the_error_which_is_reported(pair, error, l
     assert 0 < missed <= error
     assert report.reduction.error <= error and report.reduction.keys == report.keys
     assert report.reduction.keys < 0.6 * report.reduction.frames
-    assert f"{report.reduction.keys:,} keys instead of" in report.summary()
+    assert f"{report.reduction.keys:,} keys (instead of" in report.summary()
 
 
 def test_a_real_line_far_along_the_timeline(pair, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from mathutils import Vector
+from mathutils import Euler, Vector
 
 from addon import stage
 
@@ -76,6 +76,17 @@ def test_views_show_it_whoever_presses_the_button(start_up, what):
         view = area.spaces.active.region_3d
         assert (view.view_location - middle).length < 0.3
         assert view.view_distance < 8
+        assert (view.view_rotation @ Vector((0, 0, -1))).y > 0.7  # the face, not the ear
+
+
+def test_a_view_along_an_axis_keeps_its_direction(start_up):
+    areas = [a for w in start_up.window_manager.windows for a in w.screen.areas if a.type == "VIEW_3D"]
+    side = Euler((1.5708, 0, 1.5708)).to_quaternion()
+    for area in areas:
+        area.spaces.active.region_3d.view_perspective = "ORTHO"
+        area.spaces.active.region_3d.view_rotation = side
+    add_head()
+    assert all(area.spaces.active.region_3d.view_rotation.rotation_difference(side).angle < 1e-3 for area in areas)
 
 
 def test_a_view_through_the_camera_stays(start_up):

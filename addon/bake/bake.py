@@ -70,10 +70,10 @@ class Report:
 
     def summary(self) -> str:
         """Return one line of text for the user."""
-        keyed = f"{counted(self.keys, 'key')} on {counted(self.channels, 'channel')} of {self.object}"
+        fewer = "" if self.reduction is None else f" ({self.reduction.summary()})"
+        keyed = f"{counted(self.keys, 'key')}{fewer} on {counted(self.channels, 'channel')} of {self.object}"
         what = keyed if self.channels else self.object
-        text = f"{what}, frames {self.first} to {self.last}"
-        return text if self.reduction is None else f"{text}; {self.reduction.summary()}"
+        return f"{what}, frames {self.first} to {self.last}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as a dict that fits JSON; ``coverage`` has an entry for each part of the face."""

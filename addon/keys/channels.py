@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
-from mouthpiece.phrases import counted
 from numpy.typing import NDArray
 
 from .fcurve_keys import Keys, channel_id
@@ -161,7 +160,7 @@ class Reduction:
 
     def summary(self) -> str:
         """Return one line of text for a report."""
-        return f"{counted(self.keys, 'key')} instead of {self.frames:,}, off by at most {self.error:.2g}"
+        return f"instead of {self.frames:,}, off by at most {self.error:.2g}"
 
 
 @dataclass(slots=True)

@@ -124,6 +124,9 @@ class MOUTHPIECE_PT_missing_shapes(SubPanel, bpy.types.Panel):
         obj: Any = context.active_object
         if obj is None or obj.type != "MESH" or (refusal(obj) and obj.mode == "OBJECT"):
             return False
+        # handles of a drawing and landmarks of a picture are meshes as well, but no faces
+        if scene_settings.character(context) != obj or not (obj.data.shape_keys or pins.pins_of(obj).set):
+            return False
         kind = scene_settings.kind_of(obj) if obj.mouthpiece.target == "AUTO" else obj.mouthpiece.target
         return kind in ("NAMES", "SOLVED", "") and bool(missing(obj, ("MOUTH", "EYES", "BROWS")))
 

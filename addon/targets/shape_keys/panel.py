@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
+from mouthpiece.phrases import listed
 
 from ... import paragraphs, scene_settings
 from ...sub_panels import SubPanel
@@ -15,6 +16,8 @@ from .target import detected_on
 
 #: Width of the sidebar, in unscaled pixels, from which rows also show what drives the key.
 _WIDE = 400.0
+#: At most so many missing shapes are named; the rest is counted.
+_NAMED = 4
 _NONE = "Nothing: the key stays as it is"
 
 
@@ -151,6 +154,9 @@ def _draw_missing(layout: Any, obj: Any, context: bpy.types.Context) -> None:
     except RigError:
         return
     for line in lines:
+        head, _, names = line.rpartition(": ")
+        if head:
+            line = f"{head}: {listed(names.split(', '), _NAMED)}"
         paragraphs.draw(layout, line, "INFO", context)
 
 
