@@ -83,8 +83,8 @@ def load(path: Path) -> list[Any]:
 class Mouth:
     """Where a rig's mouth is seen: an object, and pairs of vertices (upper, lower) or two bones of an armature.
 
-    ``eyes`` (2, 3) are the middles of the eyes, the right one first, and ``chin`` (3,) is a place below them, in the object's own
-    space; empty if they are not known. ``unit`` is the eye distance as takes have it, between the outer corners.
+    ``eyes`` (2, 3) are the middles of the eyes, the right one first, and ``chin`` (3,) is a place below them, in the
+    object's own space; empty if they are not known. ``unit`` is the eye distance of takes, between the outer corners.
     """
 
     object: str
