@@ -223,6 +223,9 @@ def frame_view(mouth: Mouth) -> None:
     scene.render.resolution_percentage = 100
     scene.display.shading.light = "STUDIO"
     scene.display.shading.color_type = "MATERIAL"
+    for material in bpy.data.materials:
+        if max(material.diffuse_color[:3]) < 0.05:  # some rigs come with black ones, on which nothing is seen
+            material.diffuse_color = (0.6, 0.6, 0.6, 1.0)
     for obj in bpy.data.objects:
         if obj.type == "ARMATURE":
             obj.hide_render = True

@@ -174,7 +174,8 @@ def settled(
 def measured(part: Part, kept: Collection[str]) -> Reduction | None:
     """Return how many keys a part's channels have, and how far Blender's evaluation is from the part's curves.
 
-    Channels that were ``kept`` as they were do not count. None if the part has a key on every frame.
+    Channels that were ``kept`` as they were, or that hold their values, do not count. None if none is left, and if the
+    part has a key on every frame.
     """
     if part.error <= 0:
         return None
@@ -189,7 +190,7 @@ def measured(part: Part, kept: Collection[str]) -> Reduction | None:
         missed = float(np.abs(played - part.curves[channel.name]).max()) / channel.reach
         keys = int(Keys.read(curve).within(frames[0], frames[-1]).sum())
         total = Reduction(total.keys + keys, total.frames + len(frames), max(total.error, missed))
-    return total
+    return total if total.frames else None
 
 
 def _set_keys(item: Plan, change: Change, keys: Keys | None, fcurve: Any = None) -> None:

@@ -83,14 +83,17 @@ def _beside(path: str, changed: int) -> list[int]:
 def _mouths(obj: bpy.types.Object) -> ChartLikeness | None:
     """Return that the children of an object are called as the mouths of a set."""
     from mouthpiece.motion.chart.charts import charts
-    from mouthpiece.motion.chart.names import match_names, suited_chart
+    from mouthpiece.motion.chart.names import is_whole, match_names, suited_chart
 
     names = tuple(child.name for child in obj.children) if obj.type in ("MESH", "EMPTY") else ()
-    if len(names) < _LEAST or not any(word in name.lower() for word in _WORDS for name in (obj.name, *names)):
+    if len(names) < _LEAST:
         return None
     known = charts()
     found = suited_chart(known["rhubarb"], names, known.values())
     if len(match_names(found, names)) < _LEAST:
+        return None
+    called = any(word in name.lower() for word in _WORDS for name in (obj.name, *names))
+    if not called and not is_whole(found, names):
         return None
     return ChartLikeness("OBJECTS", found.name, f"Mouths of the set {found.label} lie below '{obj.name}'")
 
