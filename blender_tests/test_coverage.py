@@ -157,7 +157,7 @@ def test_bones_without_a_jaw_or_lower_lip_are_no_character():
         place = face_rigs.at(name.replace("mouth", "lip"))
         bones[name] = (place, place + face_rigs.Vector((0, -0.02, 0)), 0.0, "head", False)
     rig = face_rigs.make(bones)
-    with pytest.raises(RigError, match=r"no bone of the jaw or the lower lip.*Only its gaze.*table under Bones"):
+    with pytest.raises(RigError, match=r"no bone of the jaw or the lower lip.*Only its gaze.*table under Face Bones"):
         scenes_targets(rig)
     assert not bpy.ops.mouthpiece.animate.poll()
     assert rig.animation_data is None

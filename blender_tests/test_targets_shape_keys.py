@@ -88,7 +88,7 @@ def absolute():
     ("make", "words"),
     [
         (lambda: None, "No character is active"),
-        (empty, "not a mesh"),
+        (empty, "An empty cannot speak: click a character"),
         (cube, "no shape keys"),
         (stranger, "a name Mouthpiece knows"),
         (absolute, "Turn on Relative"),
