@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,9 +120,13 @@ class _RemovedFrame:
 class Snapshot:
     """Frames of a layer as they are now, so that they can be restored after they were removed."""
 
-    def __init__(self, layer: Any, numbers: Iterable[int], sources: Mapping[int, int]) -> None:
-        """Read the frames ``numbers``; ``sources`` are the frames they were copied from, as far as those stay."""
-        present = table(layer)
+    def __init__(
+        self, layer: Any, present: Mapping[int, Any], numbers: Iterable[int], sources: Mapping[int, int]
+    ) -> None:
+        """Read the frames ``numbers`` of those that are ``present`` (all of the layer's, by number).
+
+        ``sources`` are the frames they were copied from, as far as those stay.
+        """
         self._layer = layer
         self._all = set(present)
         self._rows: list[_RemovedFrame] = []
@@ -144,7 +148,8 @@ class Snapshot:
     def put_back(self) -> None:
         """Remove every frame that was added since, and make those again that were removed."""
         layer = self._layer
-        for number in set(table(layer)) - self._all | {row.number for row in self._rows} & set(table(layer)):
+        now = set(table(layer))
+        for number in now - self._all | {row.number for row in self._rows} & now:
             layer.frames.remove(number)
         made: dict[int, int] = {}
         for row in self._rows:
@@ -160,13 +165,16 @@ class Snapshot:
             frame.keyframe_type, frame.select = row.kind, row.selected
 
 
-def miscounted(layer: Any, numbers: Iterable[int]) -> bool:
+def miscounted(present: Mapping[int, Any], numbers: Collection[int]) -> bool:
     """Return whether any of the frames ``numbers`` shares a drawing whose users Blender has lost count of.
+
+    ``present`` are all frames of the layer by number.
 
     Removing such a frame would damage other drawings, see :func:`repeat`. Mouthpiece makes none: the user, or another
     add-on, has made them share it.
     """
-    present = table(layer)
+    if not numbers:
+        return False
     used = Counter(frame.drawing.as_pointer() for frame in present.values())
     drawings = (present[number].drawing for number in numbers)
     return any(used[drawing.as_pointer()] > drawing.user_count for drawing in drawings)
