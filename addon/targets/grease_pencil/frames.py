@@ -133,12 +133,13 @@ class Snapshot:
         gone = set(numbers)
         stays = {frame.drawing.as_pointer(): number for number, frame in present.items() if number not in gone}
         read: set[int] = set()
+        forms = {source: _form(present[source].drawing) for source in set(sources.values())}
         for number in sorted(gone):
             frame, source = present[number], sources.get(number)
             key = frame.drawing.as_pointer()
             row = _RemovedFrame(number, frame.keyframe_type, frame.select, key, stays.get(key))
             if key not in stays and key not in read:
-                if source is not None and _alike(frame.drawing, present[source].drawing):
+                if source is not None and _form(frame.drawing) == forms[source]:
                     row.source, row.places = source, get_places(frame.drawing)
                 else:
                     row.content = Content.of(frame.drawing)
@@ -180,10 +181,9 @@ def miscounted(present: Mapping[int, Any], numbers: Collection[int]) -> bool:
     return any(used[drawing.as_pointer()] > drawing.user_count for drawing in drawings)
 
 
-def _alike(drawing: Any, source: Any) -> bool:
-    """Return whether two drawings have the same attributes with the same number of values."""
-    one, two = ({(a.name, a.data_type, len(a.data)) for a in item.attributes} for item in (drawing, source))
-    return one == two
+def _form(drawing: Any) -> set[tuple[str, str, int]]:
+    """Return the attributes of a drawing: name, type and number of values of each."""
+    return {(item.name, item.data_type, len(item.data)) for item in drawing.attributes}
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,12 +80,24 @@ class Sources:
 
 
 def own_drawing(layer: Any, ledger: DrawingLedger, frame: int) -> Any | None:
-    """Return the user's own drawing on a layer at a frame, or their first one if it is later; None if there is none."""
-    sources = Sources(layer, ledger)
-    source = sources.at(frame)
-    if source is None:
-        source = min(sources.places, default=None)
-    return None if source is None else sources.present[sources.places[source]].drawing
+    """Return the user's own drawing on a layer at a frame, or their first one if it is later; None if there is none.
+
+    It is what :class:`Sources` would find, but panels ask at every redraw: no drawing is looked at without need.
+    """
+    name = layer.name
+    present = {one.frame_number: one for one in layer.frames}
+    generated, ends = ledger.frames(name), ledger.ends.get(name, {})
+    stashed = {time: place for time, place in ledger.aside.get(name, {}).items() if place in present}
+    taken = set(stashed.values())
+    places = {n: n for n in present if n not in generated and n not in taken} | stashed
+    times = sorted(places)
+    shown = bisect.bisect_right(times, frame)
+    for time in (*reversed(times[:shown]), *times[shown:]):
+        drawing = present[places[time]].drawing
+        if drawing is None or (time in ends and time not in stashed and frames.checksum(drawing) == ends[time]):
+            continue
+        return drawing
+    return None
 
 
 def plan(
