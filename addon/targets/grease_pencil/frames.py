@@ -38,12 +38,23 @@ def checksum(drawing: Any) -> int:
 
     Colours, radii and the like are left out: copies of a drawing share them in memory, until they are read.
     """
+    return checksum_of(form_checksum(drawing), {name: planes.vectors(drawing, name) for name in PLACES})
+
+
+def form_checksum(drawing: Any) -> int:
+    """Return a CRC-32 of the names and sizes of a drawing's attributes."""
     crc = 0
     for attribute in drawing.attributes:
         crc = zlib.crc32(f"{attribute.name} {len(attribute.data)}".encode(), crc)
-    for name in PLACES:
-        crc = zlib.crc32(planes.vectors(drawing, name).tobytes(), crc)
     return crc
+
+
+def checksum_of(form: int, places: Mapping[str, NDArray[np.float32]]) -> int:
+    """Return the checksum of a drawing with attributes of the checksum ``form`` and points at ``places``, (P, 3)."""
+    for name in PLACES:
+        if name in places:
+            form = zlib.crc32(np.ascontiguousarray(places[name], np.float32).tobytes(), form)
+    return form
 
 
 def _values(attribute: Any, key: str) -> NDArray[Any]:

@@ -213,6 +213,7 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
         layer.frames.remove(frame)
     move_all(layer, [(place, plan.aside.get(k, k)) for k, place in plan.back.items()], undo)
     drawn: dict[int, int] = {}
+    forms: dict[int, int] = {}  # checksum of the attributes of new drawings, by the frame of their source
     models: dict[int, int] = {}  # frame of a drawing whose strokes are doubled already, by the frame of its source
     for cell in plan.cells:
         if cell.like is not None:
@@ -225,7 +226,12 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
                 models[cell.source] = cell.frame
             frames.put_places(made.drawing, cell.places)
             made.keyframe_type = "GENERATED"
-            drawn[cell.frame] = frames.checksum(made.drawing)
+            if set(cell.places) != {"position"}:  # Blender may move the handles of curves
+                drawn[cell.frame] = frames.checksum(made.drawing)
+                continue
+            if cell.source not in forms:
+                forms[cell.source] = frames.form_checksum(made.drawing)
+            drawn[cell.frame] = frames.checksum_of(forms[cell.source], cell.places)
     return drawn
 
 
