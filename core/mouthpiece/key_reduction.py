@@ -79,8 +79,11 @@ def refitted(values: NDArray[np.floating], frames: NDArray[np.int64], error: flo
     """
     track = np.asarray(values, np.float64)
     inside = frames[(frames > 0) & (frames < len(track) - 1)]
+    rests = bool((track == track[:1]).all())
+    if rests and not len(inside) and len(track) > 1:
+        return Keyed(np.array([0, len(track) - 1], np.int64), np.zeros(2))
     chosen = np.unique(np.concatenate([[0], inside, [len(track) - 1]])).astype(np.int64)
-    if (track == track[:1]).all():
+    if rests:
         return Keyed(chosen, np.zeros(len(chosen)))
     slopes = _slopes(track[:, None])[:, 0]
     allowed = max(error * (1 - _MARGIN) - _ROUNDING, 0.0)
