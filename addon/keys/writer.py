@@ -17,7 +17,7 @@ from mouthpiece.errors import RigError
 from . import ledgers, nla, rna_values, shared_actions
 from .channels import Line, Part, Reduction, Written
 from .drawings import Drawings
-from .fcurve_keys import Keys, split_id
+from .fcurve_keys import BareKeys, Keys, split_id
 from .plan import Change, Plan, Rescued, action_of, curves_by_place, plan
 
 
@@ -160,7 +160,7 @@ def settled(
     """Return ledger lines with the checksums of ``written`` keys as Blender has them now: it moves aligned handles."""
     bent = {channel: keys for channel, keys in written.items() if len(keys) and keys.is_curved}
     curves = curves_by_place(owner, layer) if bent else {}
-    present = {channel: Keys.read(curves[split_id(channel)]) for channel in bent}
+    present = {channel: BareKeys.read(curves[split_id(channel)]) for channel in bent}
     found = []
     for line in lines:
         sums = dict(line.channels)
