@@ -143,9 +143,9 @@ def mouth_of(objects: list[Any]) -> Mouth:
     if found:
         return max(found, key=lambda one: one[0])[1]
     for obj in objects:
-        pairs = tuple(pair for pair in LIP_BONES if obj.type == "ARMATURE" and pair[0] in obj.pose.bones)
-        if pairs:
-            return Mouth(obj.name, pairs)
+        bones = tuple(pair for pair in LIP_BONES if obj.type == "ARMATURE" and pair[0] in obj.pose.bones)
+        if bones:
+            return Mouth(obj.name, bones)
     raise LookupError("no mesh on which a mouth is found")
 
 
