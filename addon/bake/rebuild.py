@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -59,6 +61,23 @@ def _as_now(saved: Mapping[str, Any], name: str) -> Mapping[str, Any]:
             if found is not None:
                 return {**saved, "object_name": name, "bone": bpy.utils.unescape_identifier(found[1])}
     return {**saved, "object_name": name}
+
+
+def note_bones(obj: bpy.types.Object, lines: Iterable[kept_takes.KeptLine], undo: ExitStack) -> None:
+    """Note in a character's kept lines the present names of bones that turn its head.
+
+    This has to be done before keys change: a renamed bone is recognised by the keys that are noted under its old name.
+    ``undo`` gets callbacks that revert it.
+    """
+    for line in lines:
+        targets = list(line.targets)
+        for number, saved in enumerate(targets):
+            if number and saved["kind"] == "HEAD":
+                now = _as_now(saved, name_now(obj, line, number))
+                targets[number] = {**saved, **({"bone": now["bone"]} if "bone" in now else {})}
+        if targets != list(line.targets) and line.home is not None:
+            undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
+            kept_takes.remember(replace(line, targets=tuple(targets)))
 
 
 def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
