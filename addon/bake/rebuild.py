@@ -106,11 +106,16 @@ def name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> s
 
 
 def note_names(obj: bpy.types.Object, targets: Iterable[Target]) -> None:
-    """Note in a character which objects are meant by the names in its lines' targets."""
+    """Note in a character which objects are meant by the names in its lines' targets, and the rigs that play them."""
     known = obj.mouthpiece.driven
     for target in targets:
         entry = known.get(target.object_name) or known.add()
         entry.name, entry.object = target.object_name, find_object(target.object_name)
+        shared = getattr(type(target), "shared", None)  # the controls of a rig
+        for owner in shared(entry.object) if shared is not None else ():
+            if isinstance(owner, bpy.types.Object) and not any(one.object == owner for one in known):
+                rig = known.add()
+                rig.name, rig.object = owner.name, owner
 
 
 def _plays(obj: bpy.types.Object, sound: str) -> bool:
