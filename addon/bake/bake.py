@@ -164,6 +164,7 @@ class Bake:
 
         obj = find_object(self.targets[0].object_name)
         coverage = coverage_of(self.targets)
+        rebuild.note_bones(obj, redial.dialled_lines(obj), undo)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
         sha256 = heard.performance.audio_sha256

@@ -212,14 +212,13 @@ def _empty_curve(
     if channel not in before:
         change.keys.put(fcurve)
         return
-    undo.callback(rna_values.put, item.owner, change.data_path, change.index, _value(item.owner, change))
+    place, value = (item.owner, change.data_path, change.index), before.pop(channel)
+    there = rna_values.exists(*place)  # what the curve moved may have been removed since
+    if there:
+        undo.callback(rna_values.put, *place, rna_values.get(*place))
     nla.fcurves_of(item.owner, item.layer).remove(fcurve)
-    rna_values.put(item.owner, change.data_path, change.index, before.pop(channel))
-
-
-def _value(owner: bpy.types.ID, change: Change) -> float:
-    """Return the present value of the property that a change is about."""
-    return rna_values.get(owner, change.data_path, change.index)
+    if there:
+        rna_values.put(*place, value)
 
 
 def _ledger_restorer(item: Plan) -> Callable[[], None]:
