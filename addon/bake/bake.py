@@ -71,7 +71,9 @@ class Report:
     def summary(self) -> str:
         """Return one line of text for the user."""
         fewer = "" if self.reduction is None else f" ({self.reduction.summary()})"
-        keyed = f"{counted(self.keys, 'key')}{fewer} on {counted(self.channels, 'channel')} of {self.object}"
+        drawn = bool(self.targets) and all(entry["kind"] == "STROKES" for entry in self.targets)
+        one, where = ("drawing", "layer") if drawn else ("key", "channel")
+        keyed = f"{counted(self.keys, one)}{fewer} on {counted(self.channels, where)} of {self.object}"
         what = keyed if self.channels else self.object
         return f"{what}, frames {self.first} to {self.last}"
 
@@ -262,11 +264,8 @@ def _check_mouth(name: str, driven: Driven, kept: Mapping[str, str]) -> None:
     """Raise RigError if all channels of the lips of a character's target were kept: its mouth would not speak."""
     lips = [channel.name for part in driven.parts for channel in part.channels if channel.layer == "lips"]
     if lips and all(channel in kept for channel in lips):
-        reasons = ", ".join(sorted({kept[channel] for channel in lips}))
-        raise RigError(
-            f"The mouth of '{name}' would not move: every channel of its lips is taken ({reasons}). Remove those keys, "
-            "or turn on Replace Edited Keys, under Options."
-        )
+        reasons = " ".join(remarks.kept({channel: kept[channel] for channel in lips}))
+        raise RigError(f"The mouth of '{name}' would not move: {reasons}")
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:
