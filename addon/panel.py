@@ -131,10 +131,13 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column = layout.column()
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
-    if context.scene.mouthpiece.replace_edited:  # in whatever panel it was turned on, it shall not be forgotten
-        layout.prop(context.scene.mouthpiece, "replace_edited")
-    layout.operator("mouthpiece.remove_take", icon="TRASH")
     obj = scene_settings.character(context)
+    settings: Any = context.scene.mouthpiece
+    mine = obj is not None and state.remarks_of in ("", obj.name)
+    offered = mine and settings.bl_rna.properties["replace_edited"].name in state.remarks
+    if obj is not None and (settings.replace_edited or offered):  # on, it is not to be forgotten in a closed panel
+        layout.prop(settings, "replace_edited")
+    layout.operator("mouthpiece.remove_take", icon="TRASH")
     spoken = removal.carries(obj) and state.ends_in == context.scene.name
     ends = timeline.beyond(context.scene, state.ends) if spoken else ""
     if ends:
@@ -143,7 +146,7 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
         text = f"Extend Scene to Frame {state.ends}"
         box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
     draw_kept(layout, context, again=False)
-    if obj is not None and state.remarks_of not in ("", obj.name):
+    if obj is not None and not mine:
         return
     told = state.kept.splitlines()
     for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:

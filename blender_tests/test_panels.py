@@ -190,6 +190,15 @@ def test_that_edits_will_be_replaced_is_seen_beside_the_button(context):
     assert "replace_edited" not in layout.drawn("MOUTHPIECE_PT_speech", context).props
     context.scene.mouthpiece.replace_edited = True
     assert "replace_edited" in layout.drawn("MOUTHPIECE_PT_speech", context).props
+    context.scene.mouthpiece.replace_edited = False
+    state = context.window_manager.mouthpiece
+    state.remarks = "Nothing was keyed: jawOpen has keys of your own. Replace Edited Keys animates over them."
+    try:  # the way out is beside what it is the way out of
+        assert "replace_edited" in layout.drawn("MOUTHPIECE_PT_speech", context).props
+        state.remarks_of = "Somebody Else"
+        assert "replace_edited" not in layout.drawn("MOUTHPIECE_PT_speech", context).props
+    finally:
+        state.remarks = state.remarks_of = ""
 
 
 def test_what_is_between_lines_has_a_heading(context):
