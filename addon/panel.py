@@ -135,7 +135,8 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     settings: Any = context.scene.mouthpiece
     mine = obj is not None and state.remarks_of in ("", obj.name)
     offered = mine and settings.bl_rna.properties["replace_edited"].name in state.remarks
-    if obj is not None and (settings.replace_edited or offered):  # on, it is not to be forgotten in a closed panel
+    keyed = obj is not None and scene_settings.kind_of(obj) != "PORTRAIT"
+    if keyed and (settings.replace_edited or offered):  # on, it is not to be forgotten in a closed panel
         layout.prop(settings, "replace_edited")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
     spoken = removal.carries(obj) and state.ends_in == context.scene.name
