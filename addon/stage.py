@@ -142,8 +142,8 @@ def show(context: bpy.types.Context, picture: bool = False) -> None:
     """Move every 3D View of the open windows so that it shows the face of what is selected.
 
     Characters look along -Y: views in perspective that would show one from the side or from behind are turned to its
-    front. A view through a camera stays, and so does the direction of views along an axis. If it is a ``picture``, views
-    in Solid that would show it grey, as they show the colours of materials, show textures.
+    front. A view through a camera stays, and so does the direction of views along an axis. For a ``picture``,
+    views in Solid that show the colours of materials, and it grey, show textures instead.
     """
     for window in context.window_manager.windows:
         if window.scene != context.scene:
