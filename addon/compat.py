@@ -53,6 +53,13 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
     return chosen
 
 
+def show_in_sequencers(scene: bpy.types.Scene) -> None:
+    """Let workspaces that show no scene's strips show this one's: since 5.0 they begin with none."""
+    for workspace in bpy.data.workspaces:
+        if getattr(workspace, "sequencer_scene", scene) is None:
+            workspace.sequencer_scene = scene
+
+
 def strip_times(strip: Any) -> StripTimes:
     """Return position and trims of a strip, read from the renamed attributes of 5.2 where they exist."""
     if hasattr(strip, "left_handle"):

@@ -186,6 +186,7 @@ class MOUTHPIECE_OT_add_demo(bpy.types.Operator):
         if self.line:
             strip = add_line(context.scene)
             if strip is not None:
+                compat.show_in_sequencers(context.scene)
                 settings.source, settings.strip = "STRIP", strip.name
                 for remark in timeline.sync(context.scene):
                     self.report({"INFO"}, remark)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import bpy
+from mouthpiece.errors import MouthpieceError
 
 from . import compat
 from .reports import reports_errors
@@ -157,9 +158,11 @@ class Working:
             return {"PASS_THROUGH"}
         try:
             return self._handle(context)
-        except BaseException:
+        except BaseException as error:
             self._job.cancel()
             self._put_away(context)  # whatever went wrong, the next work can begin
+            if isinstance(error, MouthpieceError):  # its message goes with the next click, and the panel keeps it
+                context.window_manager.mouthpiece.remarks = str(error)
             raise
 
     def _handle(self, context: bpy.types.Context) -> set[str]:

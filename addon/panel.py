@@ -13,6 +13,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
 from . import compat, guide, jobs, paragraphs, scene_settings
+from .bake import removal
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
 from .characters import company
@@ -108,7 +109,7 @@ def _draw_beginnings(layout: Any) -> None:
     """Draw buttons that add a character."""
     column = layout.column(align=True)
     column.operator("mouthpiece.add_demo", icon="ADD")
-    column.operator("mouthpiece.make_picture_rig", icon="IMAGE_DATA")
+    column.operator("mouthpiece.make_picture_rig", icon="MESH_GRID")
     column.operator("mouthpiece.add_portrait", icon="IMAGE_DATA")
 
 
@@ -130,14 +131,24 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     column = layout.column()
     column.scale_y = 1.4
     column.operator("mouthpiece.animate", icon="PLAY")
+    obj = scene_settings.character(context)
+    settings: Any = context.scene.mouthpiece
+    mine = obj is not None and state.remarks_of in ("", obj.name)
+    offered = mine and settings.bl_rna.properties["replace_edited"].name in state.remarks
+    keyed = obj is not None and scene_settings.kind_of(obj) != "PORTRAIT"
+    if keyed and (settings.replace_edited or offered):  # on, it is not to be forgotten in a closed panel
+        layout.prop(settings, "replace_edited")
     layout.operator("mouthpiece.remove_take", icon="TRASH")
-    ends = timeline.beyond(context.scene, state.ends) if state.ends_in == context.scene.name else ""
+    spoken = removal.carries(obj) and state.ends_in == context.scene.name
+    ends = timeline.beyond(context.scene, state.ends) if spoken else ""
     if ends:
         box = layout.box().column()
         paragraphs.draw(box, ends, "INFO", context)
         text = f"Extend Scene to Frame {state.ends}"
         box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
     draw_kept(layout, context, again=False)
+    if obj is not None and not mine:
+        return
     told = state.kept.splitlines()
     for remark in [text for text in state.remarks.splitlines() if text not in told][:_REMARKS]:
         paragraphs.draw(layout.box(), remark, "ERROR", context)

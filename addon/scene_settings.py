@@ -143,7 +143,8 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
 class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     """State of an operator that is running, and what the last ones had to say.
 
-    ``doing`` is the class of the running operator: its progress is shown where its button is. ``ends`` is the last
+    ``doing`` is the class of the running operator: its progress is shown where its button is. ``remarks`` are about the
+    character called ``remarks_of``, or about whatever is active if that is empty. ``ends`` is the last
     frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
     called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was
     when lines were updated, not animated.
@@ -155,6 +156,7 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     progress: FloatProperty(subtype="FACTOR", min=0.0, max=1.0)
     message: StringProperty()
     remarks: StringProperty()
+    remarks_of: StringProperty()
     ends: IntProperty()
     ends_in: StringProperty()
     kept: StringProperty()

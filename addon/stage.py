@@ -138,11 +138,12 @@ def _is_seen(context: bpy.types.Context, body: Extent) -> bool:
     return not hit or (where - begin).length > way.length - max(body.size)
 
 
-def show(context: bpy.types.Context) -> None:
+def show(context: bpy.types.Context, picture: bool = False) -> None:
     """Move every 3D View of the open windows so that it shows the face of what is selected.
 
     Characters look along -Y: views in perspective that would show one from the side or from behind are turned to its
-    front. A view through a camera stays, and so does the direction of views along an axis.
+    front. A view through a camera stays, and so does the direction of views along an axis. For a ``picture``,
+    views in Solid that show the colours of materials, and it grey, show textures instead.
     """
     for window in context.window_manager.windows:
         if window.scene != context.scene:
@@ -151,7 +152,9 @@ def show(context: bpy.types.Context) -> None:
             region = next((one for one in area.regions if one.type == "WINDOW"), None)
             if area.type != "VIEW_3D" or region is None or area.spaces.active.region_3d is None:
                 continue
-            view = area.spaces.active.region_3d
+            shading, view = area.spaces.active.shading, area.spaces.active.region_3d
+            if picture and shading.type == "SOLID" and shading.color_type == "MATERIAL":
+                shading.color_type = "TEXTURE"
             if view.view_perspective == "CAMERA":
                 continue
             ahead = view.view_rotation @ Vector((0, 0, -1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import bpy
@@ -172,6 +173,7 @@ def test_drawings_are_the_cores_warp_of_the_users(obj, row):
     performance = take()
     report = bake(obj, performance)
     assert report.channels == 2 and report.keys > 20
+    assert re.match(r"\d+ drawings on 2 layers of Drawing, frames 2 to ", report.summary())
     face, hair = obj.data.layers
     assert np.allclose(positions(face, 2 + row), expected(obj, performance, row, strokes(), FacePart.FACE), atol=1e-5)
     assert np.allclose(

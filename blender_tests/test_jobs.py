@@ -143,6 +143,7 @@ def test_an_error_on_the_way_is_reported_and_the_next_work_can_begin(context):
     operator = Counting(lambda: iter([1, "done"]), wrong=1)
     assert operator.ended(context) == {"CANCELLED"} and put_away(context)
     assert operator.reports == [({"ERROR"}, "That cannot be.")]
+    assert context.window_manager.mouthpiece.remarks == "That cannot be."  # Blender's own message goes with a click
 
 
 def test_a_bug_on_the_way_goes_on_to_blender_and_the_next_work_can_begin(context):

@@ -168,3 +168,67 @@ def test_missing_shapes_are_those_of_faces(context):
     portraits.portrait()
     bpy.ops.mouthpiece.edit_landmarks()
     assert not missing.poll(context)
+
+
+def test_remarks_are_shown_with_the_character_they_are_about(context):
+    obj = scenes.face("Ada")
+    state = context.window_manager.mouthpiece
+    state.remarks, state.remarks_of = "tongueOut moves nothing on 'Ada'", "Ada"
+    try:
+        assert "moves nothing on 'Ada'" in layout.drawn("MOUTHPIECE_PT_speech", context).text
+        scenes.face("Bob")
+        assert "moves nothing on 'Ada'" not in layout.drawn("MOUTHPIECE_PT_speech", context).text
+        context.view_layer.objects.active = obj
+        state.remarks_of = ""
+        assert "moves nothing on 'Ada'" in layout.drawn("MOUTHPIECE_PT_speech", context).text
+    finally:
+        state.remarks = state.remarks_of = ""
+
+
+def test_that_edits_will_be_replaced_is_seen_beside_the_button(context):
+    scenes.face()
+    assert "replace_edited" not in layout.drawn("MOUTHPIECE_PT_speech", context).props
+    context.scene.mouthpiece.replace_edited = True
+    assert "replace_edited" in layout.drawn("MOUTHPIECE_PT_speech", context).props
+    context.scene.mouthpiece.replace_edited = False
+    state = context.window_manager.mouthpiece
+    state.remarks = "Nothing was keyed: jawOpen has keys of your own. Replace Edited Keys animates over them."
+    try:  # the way out is beside what it is the way out of
+        assert "replace_edited" in layout.drawn("MOUTHPIECE_PT_speech", context).props
+        state.remarks_of = "Somebody Else"
+        assert "replace_edited" not in layout.drawn("MOUTHPIECE_PT_speech", context).props
+    finally:
+        state.remarks = state.remarks_of = ""
+
+
+def test_what_is_between_lines_has_a_heading(context):
+    scenes.face()
+    assert "Between Lines" in layout.drawn("MOUTHPIECE_PT_dials", context).text
+
+
+def test_a_part_of_a_face_is_no_mouth_chart(context):
+    from blender_tests.test_character_parts import avatar
+
+    made = avatar()
+    for name in ("eye", "face", "rig"):
+        context.view_layer.objects.active = made[name]
+        assert not chart_panel.MOUTHPIECE_PT_chart.poll(context), name
+    bpy.ops.mesh.primitive_plane_add(location=(9, 0, 0))
+    assert chart_panel.MOUTHPIECE_PT_chart.poll(context)
+
+
+@pytest.mark.parametrize("also", [(), ("browInnerUp",)])
+def test_a_mouth_with_keys_of_its_own_says_what_to_do(context, tmp_path, also):
+    obj = scenes.face(keys=("jawOpen", "mouthClose", "mouthFunnel", *also))
+    for block in obj.data.shape_keys.key_blocks[1:4]:
+        block.keyframe_insert("value", frame=12)
+    settings = context.scene.mouthpiece
+    settings.source = "FILE"
+    settings.filepath = str(scenes.write_wav(tmp_path / "line.wav", [0.0] * 16_000, 16_000))
+    before = scenes.state()
+    with pytest.raises(RuntimeError) as told:
+        bpy.ops.mouthpiece.animate()
+    assert scenes.state() == before
+    said = "jawOpen, mouthClose and mouthFunnel have keys of your own, which stay. Replace Edited Keys, under Options"
+    what = "The mouth of 'Face' would not move" if also else "Nothing was keyed"
+    assert f"{what}: {said}, animates over them." in str(told.value)

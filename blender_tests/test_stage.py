@@ -77,6 +77,7 @@ def test_views_show_it_whoever_presses_the_button(start_up, what):
         assert (view.view_location - middle).length < 0.3
         assert view.view_distance < 8
         assert (view.view_rotation @ Vector((0, 0, -1))).y > 0.7  # the face, not the ear
+        assert area.spaces.active.shading.color_type == ("MATERIAL" if what == "head" else "TEXTURE")
 
 
 def test_a_view_along_an_axis_keeps_its_direction(start_up):

@@ -90,6 +90,32 @@ def test_a_line_beyond_the_end_of_the_scene_offers_to_extend_it(spoken, context)
     assert context.scene.frame_end == 60 and "UNDO" in bpy.types.MOUTHPIECE_OT_extend_scene.bl_options
 
 
+def test_only_a_character_with_lines_is_offered_more_scene(spoken, context):
+    animate()
+    scenes.face("Other")
+    assert "mouthpiece.extend_scene" not in layout.drawn("MOUTHPIECE_PT_speech", context).operators
+    context.view_layer.objects.active = spoken
+    assert "mouthpiece.extend_scene" in layout.drawn("MOUTHPIECE_PT_speech", context).operators
+    bpy.ops.mouthpiece.remove_take()
+    assert "mouthpiece.extend_scene" not in layout.drawn("MOUTHPIECE_PT_speech", context).operators
+
+
+def test_the_sound_is_seen_in_the_sequencer_of_every_workspace(spoken, context):
+    spaces = [one for one in bpy.data.workspaces if hasattr(one, "sequencer_scene")]
+    if not spaces:
+        pytest.skip("before 5.0 a sequencer shows the window's scene")
+    other, chosen = bpy.data.scenes.new("Edit"), spaces[0]
+    for space in spaces:
+        space.sequencer_scene = None
+    chosen.sequencer_scene = other
+    animate()
+    assert chosen.sequencer_scene == other  # what somebody chose stays
+    assert all(space.sequencer_scene == context.scene for space in spaces[1:])
+    chosen.sequencer_scene = None
+    animate()
+    assert chosen.sequencer_scene == context.scene
+
+
 def test_without_a_window_it_is_an_option(spoken, context, capsys):
     path = context.scene.mouthpiece.filepath
     assert command_parser.main(["bake", "--audio", path, "--object", "Face", "--no-sequence", "--json"]) == 0

@@ -223,6 +223,12 @@ def test_keys_that_move_nothing_match_nothing_and_are_told():
     assert f"moves nothing: {', '.join(ARKIT_NAMES[:6])} and 46 more" in table.summary()
 
 
+def test_an_empty_key_is_told_once():
+    table = detect(ARKIT_NAMES, still=["tongueOut"])
+    assert table.summary() == "51 of 52 ARKit shapes matched; moves nothing: tongueOut"
+    assert table.missing_lines() == ["Moves nothing: tongueOut"]
+
+
 def test_one_empty_key_is_missing_and_something_stands_in():
     table = detect([*ARKIT_NAMES, "Fcl_MTH_A", "Fcl_MTH_I", "Fcl_MTH_O"], still=["jawOpen"])
     assert table.missing == {"jawOpen": "Fcl_MTH_A"} and table.still == ("jawOpen",)

@@ -71,7 +71,9 @@ class Report:
     def summary(self) -> str:
         """Return one line of text for the user."""
         fewer = "" if self.reduction is None else f" ({self.reduction.summary()})"
-        keyed = f"{counted(self.keys, 'key')}{fewer} on {counted(self.channels, 'channel')} of {self.object}"
+        drawn = bool(self.targets) and all(entry["kind"] == "STROKES" for entry in self.targets)
+        one, where = ("drawing", "layer") if drawn else ("key", "channel")
+        keyed = f"{counted(self.keys, one)}{fewer} on {counted(self.channels, where)} of {self.object}"
         what = keyed if self.channels else self.object
         return f"{what}, frames {self.first} to {self.last}"
 
@@ -278,13 +280,15 @@ def _held(obj: bpy.types.Object, line: Line, stays: Collection[str]) -> dict[str
 
 def _check_mouth(name: str, driven: Driven, left: Mapping[tuple[int, str, str], str]) -> None:
     """Raise RigError if all channels of the lips of a character's target were left: its mouth would not speak."""
-    lips = [part.place(channel) for part in driven.parts for channel in part.channels if channel.layer == "lips"]
-    if lips and all(place in left for place in lips):
-        reasons = ", ".join(sorted({left[place] for place in lips}))
-        raise RigError(
-            f"The mouth of '{name}' would not move: every channel of its lips is taken ({reasons}). Remove those keys, "
-            "or turn on Replace Edited Keys, under Options."
-        )
+    lips = [
+        (channel.name, part.place(channel))
+        for part in driven.parts
+        for channel in part.channels
+        if channel.layer == "lips"
+    ]
+    if lips and all(place in left for _, place in lips):
+        reasons = " ".join(remarks.kept({channel: left[place] for channel, place in lips}))
+        raise RigError(f"The mouth of '{name}' would not move: {reasons}")
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

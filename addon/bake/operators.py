@@ -39,7 +39,8 @@ def _sound_missing(context: bpy.types.Context) -> str:
     if settings.source == "SOUND":
         return "" if settings.sound else "Choose a sound"
     strips = compat.all_strips(compat.sequencer_scene(context))
-    return "" if any(strip.type == "SOUND" for strip in strips) else "Add a sound strip to the sequencer"
+    there = any(strip.type == "SOUND" for strip in strips)
+    return "" if there else "Add a sound strip to the sequencer, or choose File above"
 
 
 class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
@@ -85,6 +86,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         self._bake = scene_settings.bake_of(context)
         self._scene, self._sequence = context.scene.name, settings.source == "FILE" and settings.sequence
         state.remarks, state.kept, state.ends = "", "", 0
+        state.remarks_of = self._bake.targets[0].object_name
 
     def _result(self, context: bpy.types.Context, message: Heard) -> None:
         """Write the take and report the result."""
@@ -100,6 +102,8 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
                 self.report({"WARNING"}, ends)
             for remark in timeline.put(scene, self._bake.recording) if self._sequence else ():
                 self.report({"INFO"}, remark)
+            if self._sequence:
+                compat.show_in_sequencers(scene)
         bake_settings.note_kept(context, find_object(report.object), report.kept, again=False)
         previews.changed(find_object(report.object))
         compat.redraw(context)
@@ -171,7 +175,8 @@ class MOUTHPIECE_OT_remove_take(bpy.types.Operator):
         """Remove all lines the character carries and report what went and what stays."""
         obj: Any = scene_settings.character(context)
         carried, gone = removal.take_off(obj, context.scene.mouthpiece.replace_edited)
-        context.window_manager.mouthpiece.kept = ""
+        state = context.window_manager.mouthpiece
+        state.kept, state.ends = "", 0
         for sentence in remarks.now_yours(gone.kept):
             self.report({"WARNING"}, sentence)
         self.report({"INFO"}, f"Removed {carried.summary()} ({counted(gone.keys, 'key')})")

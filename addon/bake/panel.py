@@ -74,7 +74,8 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
                 amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)
         column.prop(settings, "offset")
-        between = column.column(align=True, heading="Between Lines")
+        between = column.column(align=True)
+        between.label(text="Between Lines")
         between.prop(settings, "rest", slider=True)
         row = between.row()
         row.active = settings.rest > 0

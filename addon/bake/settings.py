@@ -70,6 +70,7 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
         compat.redraw(context)
         return
     state = context.window_manager.mouthpiece
+    state.remarks_of = obj.name
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
         state.remarks = "\n".join(done.warnings)

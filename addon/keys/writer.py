@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 from mouthpiece.errors import RigError
 
+from .. import remarks as sentences
 from . import ledgers, nla, rna_values, shared_actions
 from .channels import Line, Part, Reduction, Written
 from .drawings import Drawings
@@ -43,11 +44,7 @@ def write(
         written = total(plans)
         written.warnings += remarks
         if not written.channels and not drawings:
-            reasons = ", ".join(sorted(set(written.kept.values())))
-            raise RigError(
-                f"Nothing was keyed: every channel is taken ({reasons}). Remove those keys, or turn on "
-                "Replace Edited Keys."
-            )
+            raise RigError(f"Nothing was keyed: {' '.join(sentences.kept(written.kept))}")
         for drawing in drawings:
             drawing.check()
         carry_out([*plans, *saved.plans], action_name, mine)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import bpy
 from bpy.utils import register_classes_factory
 
-from ... import paragraphs
+from ... import paragraphs, scene_settings
 from ...sub_panels import SubPanel
 from ..picture_rig.settings import face_meant
 from . import recognition
@@ -58,6 +58,8 @@ class MOUTHPIECE_PT_chart(SubPanel, bpy.types.Panel):
             return False
         if obj.mouthpiece.target != "AUTO":
             return bool(obj.mouthpiece.target == "CHART")
+        if scene_settings.character(context) != obj or scene_settings.kind_of(obj) == "STROKES":
+            return False  # a part of a face, or a drawn one
         bare = obj.type == "MESH" and obj.data.shape_keys is None
         return bare or obj.type in ("GREASEPENCIL", "EMPTY") or len(obj.mouthpiece_chart.rows) > 0
 

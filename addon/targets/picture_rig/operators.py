@@ -91,7 +91,7 @@ class OfImage(ImportHelper):
         context.view_layer.update()
         if self.camera:
             rig_builder.add_camera(context, made.rig)
-        stage.show(context)
+        stage.show(context, picture=True)
         if self.placement == "HAND":
             rig_landmarks.show(context, made.rig)
             made.warnings.append("Now press Place Landmarks and click the eyes and the corners of the mouth.")

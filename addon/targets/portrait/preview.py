@@ -83,7 +83,7 @@ def _draw_waiting() -> None:
             preview(obj, scene)
         except MouthpieceError as error:
             obj.mouthpiece_portrait.follow = False
-            state.remarks = str(error)
+            state.remarks, state.remarks_of = str(error), ""
     compat.redraw_images(bpy.context)
 
 

@@ -57,7 +57,8 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
         """Render in the background of the user interface; ask first if something is in the way."""
         if bpy.app.background:
             return self.execute(context)
-        context.window_manager.mouthpiece.remarks = ""
+        state = context.window_manager.mouthpiece
+        state.remarks, state.remarks_of = "", ""
         self._set_up(context)
         refused = "" if self.replace else self._rendering.job.objection()
         if refused:

@@ -163,7 +163,7 @@ def editable_keys(obj: bpy.types.Object) -> bpy.types.Key:
         raise RigError(f"'{obj.name}' is not a mesh ({obj.type.title()}). Click the mesh with the shape keys.")
     key = obj.data.shape_keys
     if key is None:
-        raise RigError(f"'{obj.name}' has no shape keys. Add ARKit shape keys (jawOpen, mouthSmileLeft, …) first.")
+        raise RigError(f"'{obj.name}' has no shape keys. Click a head that has some (jawOpen, mouthSmileLeft, …).")
     if not key.use_relative:
         raise RigError(f"The shape keys of '{obj.name}' are absolute. Turn on Relative in Shape Keys.")
     if not key.is_editable:

@@ -120,7 +120,8 @@ class ShapeMap:
             text = f"{len(ARKIT_NAMES) - len(self.missing)} of {len(ARKIT_NAMES)} ARKit shapes matched"
         else:
             text = f"{' + '.join(self.families)}: {count} {plural} matched"
-        missing = [f"{name} ({by} {_stands(by)} in)" if by else name for name, by in _paired(self.missing)]
+        absent = {name: by for name, by in self.missing.items() if by or name not in self.still}
+        missing = [f"{name} ({by} {_stands(by)} in)" if by else name for name, by in _paired(absent)]
         return (f"{text}, missing: {', '.join(missing)}" if missing else text) + self._told()
 
     def _told(self) -> str:
@@ -136,7 +137,8 @@ class ShapeMap:
         """Return a line for each missing shape with a substitute, one for all without, and those of :meth:`_told`."""
         lines = [f"{name}: {by} {_stands(by)} in" for name, by in _paired(self.missing) if by]
         lines += [f"{_both(names)}: {key} plays both sides" for key, names in self.both.items()]
-        lost = [name for name, by in _paired(self.missing) if not by]
+        absent = {name: by for name, by in self.missing.items() if name not in self.still}
+        lost = [name for name, by in _paired(absent) if not by]
         lines += [f"Not played: {', '.join(lost)}"] if lost else []
         return lines + ([f"Moves nothing: {listed(self.still)}"] if self.still else [])
 
