@@ -169,6 +169,10 @@ class _Update:
         for id, items in entries.items():
             planned = _Planned()
             there = [one for one in old if id in one.channels]
+            if self.fresh and not items and id in said:  # nothing drives it now, but a line has keys: its rest stays
+                for one in there:
+                    self._noted.setdefault(_place(one), {})[id] = one.channels[id]
+                continue
             items, there = self._carry_over(id, items, there)
             if not items and not there:
                 continue
