@@ -9,7 +9,7 @@ from mouthpiece.motion.dials import Dials
 from addon.bake import redial, removal
 from addon.keys import ledgers
 from blender_tests import life, scenes
-from blender_tests.test_interludes import say, spoken, turn
+from blender_tests.test_interludes import course, say, spoken, turn
 
 __all__ = ["say"]
 
@@ -44,5 +44,21 @@ def test_a_head_goes_on_after_its_bone_was_renamed_and_its_line_updated(say, lay
     assert not report.kept
     if not layered:
         assert turn(rig).max() < 2
+    removal.take_off(face)
+    assert scenes.state() == before
+
+
+def test_what_no_longer_plays_still_comes_to_rest_after_its_line(say):
+    face = scenes.face()
+    before = scenes.state()
+    say(face, "one", 50)
+    face.data.shape_keys.key_blocks["jawOpen"].name = "old"
+    redial.redial(face, Dials(blink=0.5))
+    say(face, "two", 150)
+    jaw = course(face.data.shape_keys, scenes.shape_path("old"))
+    assert jaw[55:90].min() > 0.4 and max(*jaw[:40], *jaw[105:]) < 0.01
+    face.data.shape_keys.key_blocks["old"].name = "jawOpen"
+    redial.redial(face, Dials())
+    assert course(face.data.shape_keys, scenes.shape_path("jawOpen"))[105:145].max() < 0.01
     removal.take_off(face)
     assert scenes.state() == before

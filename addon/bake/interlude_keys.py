@@ -161,12 +161,7 @@ class _Update:
         self._curves = curves_by_place(self.owner, self.layer)
         beyond = properties_without_effect(self.owner, self.layer)
         said = {channel for one in spoken for channel in one.channels}
-        entries = {channel: list[tuple[Section, Part, Channel]]() for one in old for channel in one.channels}
-        for section, part in self.fresh:
-            for channel in part.channels:
-                if channel.id in said or self.layer == "expression":
-                    entries.setdefault(channel.id, []).append((section, part, channel))
-        for id, items in entries.items():
+        for id, items in self._entries(old, said).items():
             planned = _Planned()
             there = [one for one in old if id in one.channels]
             items, there = self._carry_over(id, items, there)
@@ -180,6 +175,24 @@ class _Update:
             self._plan_steps(id, planned)
         self._write(name, undo)
         return written
+
+    def _entries(
+        self, old: Sequence[ledgers.LedgerLine], said: set[str]
+    ) -> dict[str, list[tuple[Section, Part, Channel]]]:
+        """Return what plays each channel in fresh sections, by its id; nothing in those of ``old`` sections alone.
+
+        A channel that a line has keys on, but that nothing drives any more, is left out: its rest stays as it is.
+        """
+        entries = {channel: list[tuple[Section, Part, Channel]]() for one in old for channel in one.channels}
+        for section, part in self.fresh:
+            for channel in part.channels:
+                if channel.id in said or self.layer == "expression":
+                    entries.setdefault(channel.id, []).append((section, part, channel))
+        left = {id for id, items in entries.items() if self.fresh and not items and id in said}
+        for one in old:
+            for id in left & one.channels.keys():
+                self._noted.setdefault(_place(one), {})[id] = one.channels[id]
+        return {id: items for id, items in entries.items() if id not in left}
 
     def _carry_over(
         self, id: str, items: list[tuple[Section, Part, Channel]], old: list[ledgers.LedgerLine]
