@@ -449,3 +449,17 @@ def test_a_linked_copy_that_was_cleared_leaves_no_head_behind(tmp_path):
         assert bpy.ops.mouthpiece.remove_take() == {"FINISHED"}
         assert not bpy.ops.mouthpiece.remove_take.poll()
     assert seen.keys() == {}
+
+
+def test_keys_of_ones_own_are_told_with_the_object_that_has_them(tmp_path):
+    keys = ("jawOpen", "mouthPucker")
+    head, teeth = box("Head", keys=(*keys, "eyeBlinkLeft", "eyeBlinkRight")), box("Teeth", keys=keys)
+    head.mouthpiece.also.add().object = teeth
+    for name in keys:
+        teeth.data.shape_keys.key_blocks[name].keyframe_insert("value", frame=1)
+    say(tmp_path)
+    animate(head)  # the mouth moves, though keys of the same names are taken on the teeth
+    remarks = bpy.context.window_manager.mouthpiece.remarks
+    assert "jawOpen of 'Teeth' and mouthPucker of 'Teeth' have keys of your own" in remarks
+    assert len(spoken(head.data.shape_keys, 'key_blocks["jawOpen"].value')) == 24
+    assert len(spoken(teeth.data.shape_keys, 'key_blocks["jawOpen"].value')) == 1

@@ -19,7 +19,7 @@ from addon import compat, targets
 from addon.bake import redial, removal
 from addon.bake.bake import Bake, Heard
 from addon.sound.recordings import Placement, Recording
-from addon.targets.grease_pencil import face_finder, frames, handles, ledgers, planes
+from addon.targets.grease_pencil import face_finder, frames, handles, layer_plan, ledgers, planes
 from addon.targets.grease_pencil import settings as drawing_settings
 from addon.targets.grease_pencil.target import StrokesTarget
 
@@ -498,6 +498,46 @@ def test_two_lines_one_after_the_other_and_overlapping(obj):
     assert 27 in frames.table(layer) and 65 in frames.table(layer)
     remove(obj)
     assert everything(obj) == before
+
+
+def test_frames_of_a_layer_are_read_only_a_few_times_a_write(obj, monkeypatch):
+    bake(obj, sound="a", first=2)
+    asked = []
+    table = frames.table
+    monkeypatch.setattr(frames, "table", lambda layer: asked.append(layer.name) or table(layer))
+    bake(obj, sound="b", first=40)
+    names = {name for name in asked if name in obj.data.layers}
+    assert names and all(asked.count(name) <= 3 for name in names)  # that takes Blender long in long files
+
+
+def test_the_users_drawing_is_found_as_writing_finds_it(obj):
+    bake(obj, sound="a", first=1)  # the drawing on the first frame lies one frame earlier
+    layer = obj.data.layers["Face"]
+    fill(layer.frames.new(33).drawing, strokes(), shift=0.2)
+    bake(obj, sound="b", first=40)
+    ledger = ledgers.read(obj.data)
+    assert ledger.ends["Face"]
+    for changed in (False, True):
+        if changed:  # a frame after a line that the user has drawn on is the user's own
+            last = max(ledger.ends["Face"])
+            drawing = frames.table(layer)[last].drawing
+            frames.put_places(drawing, {n: v + np.float32(0.1) for n, v in frames.get_places(drawing).items()})
+        sources = layer_plan.Sources(layer, ledger)
+        assert (max(ledger.ends["Face"]) in sources.own) == changed
+        for frame in range(-2, 80):
+            source = sources.at(frame)
+            place = sources.places[min(sources.places) if source is None else source]
+            found = layer_plan.own_drawing(layer, ledger, frame)
+            assert found.as_pointer() == frames.table(layer)[place].drawing.as_pointer(), frame
+
+
+def test_checksums_noted_are_those_of_the_drawings(obj):
+    bake(obj)
+    (line,) = ledgers.read(obj.data).lines
+    for layer in obj.data.layers:
+        present, rows = frames.table(layer), line.layers.get(layer.name, {})
+        assert {n: frames.checksum(present[n].drawing) for n in rows} == rows
+    assert line.layers["Face"]
 
 
 def test_dialling_redraws_without_sound(obj):

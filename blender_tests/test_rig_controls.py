@@ -352,3 +352,35 @@ def test_a_linked_rig_is_refused(face, rig, tmp_path):
         here.objects = there.objects
     drive(face, "jawOpen", (here.objects[0], '["Jaw"]'))
     assert "library override" in " ".join(controls_of(face.data.shape_keys, ["jawOpen"]).refused.values())
+
+
+@pytest.mark.parametrize("layered", [False, True], ids=["one action", "layers"])
+@pytest.mark.parametrize("beside", [False, True], ids=["jaw alone", "smile stays"])
+def test_a_take_is_removed_from_a_control_whose_driver_was_deleted(face, rig, layered, beside):
+    path = with_property(rig, "Jaw", 0.2)
+    drive(face, "jawOpen", (rig, path))
+    names = ("mouthSmileLeft", "mouthSmileRight", "mouthClose")
+    for name in names if beside else ():
+        drive(face, name, (rig, with_property(rig, name)))
+    before = scenes.state()[0]["Rig", "Object"]
+    baked(face, scenes.performance(jawOpen=wave, mouthSmileLeft=0.5), layered)
+    rig.name = "Control"
+    face.data.shape_keys.key_blocks["jawOpen"].driver_remove("value")
+    for name in names[1:] if beside else ():
+        face.data.shape_keys.key_blocks[name].driver_remove("value")
+    assert removal.carries(face)
+    removal.take_off(face)
+    assert rig["Jaw"] == pytest.approx(0.2)
+    assert scenes.state()[0]["Control", "Object"] == before
+    assert not bpy.data.actions
+
+
+def test_a_take_kept_with_a_control_is_removed_after_all_drivers_were_deleted(face, rig):
+    for block in face.data.shape_keys.key_blocks[1:]:
+        drive(face, block.name, (rig, with_property(rig, block.name)))
+    baked(face, scenes.performance(jawOpen=wave, mouthSmileLeft=0.5))
+    for block in face.data.shape_keys.key_blocks[1:]:
+        block.driver_remove("value")
+    assert removal.carries(face)
+    removal.take_off(face)
+    assert rig["jawOpen"] == 0.0 and not bpy.data.actions

@@ -154,6 +154,17 @@ def test_the_lips_of_a_face_are_found_at_their_middle(lying):
         assert abs(rest[above, 0]) < 0.05
 
 
+def test_what_lies_deep_inside_the_mouth_does_not_turn_its_width():
+    (rest, opened, pucker), count = face(np.eye(3))
+    deep = np.array([[0, 0.8, -0.01], [0, 1.0, -0.01]], np.float32)
+    rest, opened = np.concatenate([rest, deep]), np.concatenate([opened, np.zeros_like(deep)])
+    pucker = np.concatenate([pucker, np.tile(np.float32([0, -0.1, 0]), (2, 1))])  # the throat comes forward as well
+    pairs = lip_pairs(rest, opened, [pucker])
+    assert len(pairs) == 3
+    assert all(count <= above < count + 31 <= below < count + 62 for above, below in pairs)
+    assert all(abs(rest[vertex, 0]) < 0.05 for pair in pairs for vertex in pair)
+
+
 def test_opening_is_measured_along_the_way_the_mouth_opens():
     pairs = ((0, 1),)
     opened = np.array([[[0, 0, 0], [0, 0, -2.0]]])

@@ -96,3 +96,21 @@ def test_the_cubic_is_hermites():
     found = cubic(keyed, np.array([0.0, 9, 9, 9, 2.0]))
     # by hand: u = 1/2, h00 = h01 = 1/2, h10 = 1/8: 0.5 * 2 + 0.125 * 4 * 1
     assert found[2] == pytest.approx(1.5)
+
+
+def test_channels_at_rest_have_keys_at_both_ends_and_change_nothing_for_others():
+    table = speechlike(channels=4)
+    flat = np.insert(table, [0, 2, 4], [0.0, 0.25, 1.0], axis=1)  # columns at rest before, between and behind
+    found = reduced(flat, 0.01)
+    for column in (0, 3, 6):
+        assert found[column].frames.tolist() == [0, len(flat) - 1]
+        assert found[column].slopes.tolist() == [0, 0]
+    for one, other in zip([found[1], found[2], found[4], found[5]], reduced(table, 0.01), strict=True):
+        assert np.array_equal(one.frames, other.frames) and np.array_equal(one.slopes, other.slopes)
+
+
+@pytest.mark.parametrize("frames", [[], [0, 99], [0, 40, 99]])
+def test_a_channel_at_rest_keeps_the_keys_it_has(frames):
+    keyed = refitted(np.full(100, 0.3), np.array(frames, np.int64), 0.01)
+    assert keyed.frames.tolist() == sorted({0, *frames, 99})
+    assert not keyed.slopes.any() and len(keyed.slopes) == len(keyed.frames)

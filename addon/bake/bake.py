@@ -6,7 +6,7 @@ it alone changes the scene, completely or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from mouthpiece.phrases import counted
 
 from .. import remarks
 from ..keys import kept_takes, ledgers, writer
-from ..keys.channels import Line, Part, Reduction
+from ..keys.channels import Line, Part, Reduction, Written
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Driven, Target, coverage_of, find_object, without_mouth
@@ -166,6 +166,7 @@ class Bake:
 
         obj = find_object(self.targets[0].object_name)
         coverage = coverage_of(self.targets)
+        rebuild.note_bones(obj, redial.dialled_lines(obj), undo)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
         sha256 = heard.performance.audio_sha256
@@ -183,30 +184,47 @@ class Bake:
             redial.rescue_interludes(obj, undo)
         rescued = self._rescued(obj, line, heard)
         written = writer.write(parts, line, f"Mouthpiece {name}", self.replace_edited, drawings, rescued, undo)
-        _check_mouth(name, driven[0], written.kept)
+        _check_mouth(name, driven[0], written.left)
         former = removal.leave_former(claims, line.sound, {part.owner for part in parts}, self.replace_edited, undo)
         written.warnings += former.remarks
         tidy.append(former.tidy)
         rebuild.note_names(obj, self.targets)
-        edited = {name for name, reason in written.kept.items() if reason == remarks.EDITED}
-        stays = {c.id for part in parts for c in part.channels if c.name in edited}
+        edited = {place for place, reason in written.left.items() if reason == remarks.EDITED}
+        stays = {c.id for part in parts for c in part.channels if part.place(c) in edited}
         self._keep_line(parts, [drawing.owner for drawing in drawings], heard, _held(obj, line, stays))
         written.warnings += redial.renew(obj, undo, interlude_keys.How(self.replace_edited, beside=line.sound)).warnings
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
-        report.keys, report.channels, report.kept = written.keys, written.channels, written.kept
+        report.keys, report.channels, report.kept = written.keys, written.channels, self._left(driven, written)
         report.reduction, report.coverage = written.reduction, coverage
         mouthless = "" if self.targets[0].kind == "HEAD" else without_mouth(self.targets[0])
         report.warnings += [mouthless] if mouthless else []
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += [*written.warnings, *remarks.kept(written.kept), *self.remarks]
+        report.warnings += [*written.warnings, *remarks.kept(report.kept), *self.remarks]
         keyed = [
-            replace(part, channels=tuple(c for c in part.channels if c.name not in written.kept)) for part in parts
+            replace(part, channels=tuple(c for c in part.channels if part.place(c) not in written.left))
+            for part in parts
         ]
         tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
+
+    def _left(self, driven: Sequence[Driven], written: Written) -> dict[str, str]:
+        """Return why channels were left as they were, by their names; those of the company with the name of its object.
+
+        What is drawn has no channels, and is called as it is.
+        """
+        places = {part.place(c) for one in driven for part in one.parts for c in part.channels}
+        main = {part.place(c) for part in driven[0].parts for c in part.channels}
+        found = {name: why for name, why in written.kept.items() if name not in {name for _, _, name in places}}
+        for target, one in zip(self.targets, driven, strict=True):
+            beside = target.kind != "HEAD"
+            for place in (part.place(c) for part in one.parts for c in part.channels):
+                if place in written.left:
+                    of = f" of '{target.object_name}'" if beside and place not in main else ""
+                    found[place[2] + of] = written.left[place]
+        return found
 
     def _rescued(self, obj: bpy.types.Object, line: Line, heard: Heard) -> Rescued:
         """Return the edits in layers that baking ``line`` would overwrite."""
@@ -260,12 +278,12 @@ def _held(obj: bpy.types.Object, line: Line, stays: Collection[str]) -> dict[str
     return {} if before is None else {channel: before.held.get(channel, before.dials) for channel in stays}
 
 
-def _check_mouth(name: str, driven: Driven, kept: Mapping[str, str]) -> None:
-    """Raise RigError if all channels of the lips of a character's target were kept: its mouth would not speak."""
-    lips = [channel.name for part in driven.parts for channel in part.channels if channel.layer == "lips"]
-    if lips and all(channel in kept for channel in lips):
-        reasons = " ".join(remarks.kept({channel: kept[channel] for channel in lips}))
-        raise RigError(f"The mouth of '{name}' would not move: {reasons}")
+def _check_mouth(name: str, driven: Driven, left: Mapping[tuple[int, str, str], str]) -> None:
+    """Raise RigError if all channels of the lips of a character's target were left: its mouth would not speak."""
+    lips = [(part, channel) for part in driven.parts for channel in part.channels if channel.layer == "lips"]
+    if lips and all(part.place(channel) in left for part, channel in lips):
+        reasons = remarks.kept({channel.name: left[part.place(channel)] for part, channel in lips})
+        raise RigError(f"The mouth of '{name}' would not move: {' '.join(reasons)}")
 
 
 def _from_second(grid: FrameGrid, second: float) -> FrameGrid:

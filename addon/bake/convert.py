@@ -54,6 +54,7 @@ def turn(obj: bpy.types.Object, layered: bool, undo: ExitStack) -> tuple[Written
     The function returned with the result removes actions and tracks that are empty then. That cannot be reverted: call
     it when everything has succeeded.
     """
+    rebuild.note_bones(obj, redial.dialled_lines(obj), undo)
     lines = _in_order(redial.dialled_lines(obj), layered)
     owners = list(dict.fromkeys(owner for line in lines for owner in edits.owners_of_line(obj, line)))
     _check(obj, owners, lines, layered)

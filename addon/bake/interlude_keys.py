@@ -293,12 +293,12 @@ class _Update:
         """Change the curves that are there, make or remove others, and note all of it in the ledger."""
         owner, layer = self.owner, self.layer
         found = nla.action_and_slot(owner, layer)
+        ledger = ledgers.read(owner, layer)  # before keys change: what was renamed is recognised by the keys it has
         if found is not None:
             undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
             for do, take_back in self._steps:
                 undo.callback(take_back)
                 do()
-        ledger = ledgers.read(owner, layer)
         lines = [one for one in ledger.lines if not is_one(one.sound) or _place(one) in self.stays]
         for (sound, first, last), sums in sorted(self._noted.items(), key=lambda item: item[0][1]):
             lines.append(ledgers.LedgerLine(sound, first, last, sums))

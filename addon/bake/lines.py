@@ -31,7 +31,10 @@ def _is_anothers(obj: bpy.types.Object, owner: bpy.types.ID, line: kept_takes.Ke
     if name == obj.name or saved["kind"] not in _PLAYED or owner == getattr(obj.data, "shape_keys", None):
         return False
     other = bpy.data.objects.get(name)
-    return other is not None and owner in owners_of([other], None)
+    if other is None:
+        return False
+    # Its drivers may have been deleted since: then the mesh still remembers the rig.
+    return owner in owners_of([other], None) or any(entry.object == obj for entry in other.mouthpiece.driven)
 
 
 def _is_heard(owner: bpy.types.ID, line: kept_takes.KeptLine, frame: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -61,6 +63,23 @@ def _as_now(saved: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return {**saved, "object_name": name}
 
 
+def note_bones(obj: bpy.types.Object, lines: Iterable[kept_takes.KeptLine], undo: ExitStack) -> None:
+    """Note in a character's kept lines the present names of bones that turn its head.
+
+    This has to be done before keys change: a renamed bone is recognised by the keys that are noted under its old name.
+    ``undo`` gets callbacks that revert it.
+    """
+    for line in lines:
+        targets = list(line.targets)
+        for number, saved in enumerate(targets):
+            if number and saved["kind"] == "HEAD":
+                now = _as_now(saved, name_now(obj, line, number))
+                targets[number] = {**saved, **({"bone": now["bone"]} if "bone" in now else {})}
+        if targets != list(line.targets) and line.home is not None:
+            undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
+            kept_takes.remember(replace(line, targets=tuple(targets)))
+
+
 def parts_again(obj: bpy.types.Object, line: kept_takes.KeptLine, dials: Dials, layered: bool) -> list[Part]:
     """Return the parts that a kept line gives with ``dials``, in layers or for one action."""
     seen = LayeredTake.of(kept_takes.motion(line), dials, layered, line.error, line.bends)
@@ -87,11 +106,16 @@ def name_now(obj: bpy.types.Object, line: kept_takes.KeptLine, number: int) -> s
 
 
 def note_names(obj: bpy.types.Object, targets: Iterable[Target]) -> None:
-    """Note in a character which objects are meant by the names in its lines' targets."""
+    """Note in a character which objects are meant by the names in its lines' targets, and the rigs that play them."""
     known = obj.mouthpiece.driven
     for target in targets:
         entry = known.get(target.object_name) or known.add()
         entry.name, entry.object = target.object_name, find_object(target.object_name)
+        shared = getattr(type(target), "shared", None)  # the controls of a rig
+        for owner in shared(entry.object) if shared is not None else ():
+            if isinstance(owner, bpy.types.Object) and not any(one.object == owner for one in known):
+                rig = known.add()
+                rig.name, rig.object = owner.name, owner
 
 
 def _plays(obj: bpy.types.Object, sound: str) -> bool:

@@ -66,6 +66,7 @@ def redial(
     """
     total = Written()
     with alone(obj), ExitStack() as undo:
+        rebuild.note_bones(obj, dialled_lines(obj), undo)
         owners = _changed_owners(obj, _chosen_lines(obj, frame), dials)
         total.warnings += shared_actions.separate(owners, undo)
         moved = Rescued() if replace_edited else rescue_interludes(obj, undo)
@@ -137,7 +138,7 @@ def renew(
             known[line.sound] = change.seen
         assert line.home is not None  # kept lines that were read have one
         undo.callback(ledgers.restore, line.home.holder, ledgers.snapshot(line.home.holder))
-        kept_takes.remember_bends(replace(line, bends=bends))
+        kept_takes.remember(replace(line, bends=bends))
     return interlude_keys.renew(obj, dialled_lines(obj), how, interludes.Ends(known), undo)
 
 
@@ -247,11 +248,12 @@ def carry_out(changed: Changed, sound: str, name: str, undo: ExitStack) -> None:
     found = nla.action_and_slot(owner, layer)
     if found is not None:
         undo.callback(ledgers.restore, found[0], ledgers.snapshot(found[0]))
+        # The ledger is read again: another target of the same data-block (a head bone) may have changed it meanwhile.
+        # That has to be before keys change: what was renamed is recognised by the keys it has.
+        ledger, sums = ledgers.read(owner, layer), changed.sums
         for do, take_back in changed.steps:
             undo.callback(take_back)
             do()
-        # The ledger is read again: another target of the same data-block (a head bone) may have changed it meanwhile.
-        ledger, sums = ledgers.read(owner, layer), changed.sums
         lines = [
             replace(noted, channels={c: sums.get((k, c), old) for c, old in noted.channels.items()})
             for k, noted in enumerate(ledger.lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +10,7 @@ from functools import partial
 import bpy
 from mouthpiece.phrases import counted
 
-from ..keys import ledgers, nla, shared_actions, writer
+from ..keys import kept_takes, ledgers, nla, shared_actions, writer
 from ..keys.channels import Written
 from ..keys.fcurve_keys import channel_id
 from ..keys.plan import Plan, plan_removal
@@ -22,13 +22,17 @@ from .lines import dialled_lines
 
 @dataclass(frozen=True, slots=True)
 class CarriedLines:
-    """What a character carries: how many lines, on which data-blocks, and what these are in an animator's words."""
+    """What a character carries: how many lines, on which data-blocks, and what these are in an animator's words.
+
+    ``strays`` are ids of channels, by data-block, that its lines drove by controls that play nothing any more.
+    """
 
     character: str
     lines: int
     owners: tuple[bpy.types.ID, ...]
     claims: Claims
     places: tuple[str, ...]
+    strays: Mapping[bpy.types.ID, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, obj: bpy.types.Object) -> CarriedLines:
@@ -43,9 +47,16 @@ class CarriedLines:
                     spoken = not line.sound.startswith(ledgers.INTERLUDE)
                     if spoken and any(_is_mine(claims, owner, channel) for channel in line.channels):
                         sounds.add(line.sound)
+        strays = _strays(obj, claims, sounds)
         held = [owner for owner in owners if _holds(claims, owner)]
+        held += [owner for owner in strays if owner not in held]
         labels = dict.fromkeys(claim.label for claim in claims.mine if claim.owner in held)
-        return cls(obj.name, len(sounds), tuple(held), claims, tuple(labels) or (f"the face of '{obj.name}'",))
+        labels |= dict.fromkeys(f"'{owner.name}'" for owner in strays if not any(c.owner == owner for c in claims.mine))
+        return cls(obj.name, len(sounds), tuple(held), claims, tuple(labels) or (f"the face of '{obj.name}'",), strays)
+
+    def holds(self, owner: bpy.types.ID, channel: str) -> bool:
+        """Return whether a channel is the character's to remove."""
+        return channel in self.strays.get(owner, ()) or _is_mine(self.claims, owner, channel)
 
     def summary(self) -> str:
         """Return one line of text that says what of whom would be removed."""
@@ -58,6 +69,22 @@ def _is_mine(claims: Claims, owner: bpy.types.ID, channel: str) -> bool:
     return claims.foreign(owner, channel) is None and (
         claims.covers(owner, channel) or not any(claim.owner == owner for claim in claims.mine)
     )
+
+
+def _strays(obj: bpy.types.Object, claims: Claims, sounds: set[str]) -> dict[bpy.types.ID, frozenset[str]]:
+    """Return ids of channels that a character's lines drove by controls whose drivers were removed, by data-block.
+
+    Lines that are kept with such a control are added to ``sounds``.
+    """
+    found = {}
+    for other in dict.fromkeys(entry.object for entry in obj.mouthpiece.driven if entry.object not in (None, obj)):
+        sounds |= {one.sound for one in kept_takes.lines(other) if one.targets[0]["object_name"] == obj.name}
+        lines = [one for layer in nla.keyed_layers(other) for one in ledgers.read(other, layer).lines]
+        spoken = {channel for one in lines if one.sound in sounds for channel in one.channels}
+        alone = {c for c in spoken if claims.foreign(other, c) is None and not claims.covers(other, c)}
+        if alone:
+            found[other] = frozenset(alone)
+    return found
 
 
 def _holds(claims: Claims, owner: bpy.types.ID) -> bool:
@@ -87,8 +114,7 @@ def take_off(obj: bpy.types.Object, replace_edited: bool = False) -> tuple[Carri
     RigError, with nothing changed, if an action may not be edited.
     """
     carried = CarriedLines.of(obj)
-    claims = carried.claims
-    return carried, remove(carried.owners, replace_edited, lambda owner, channel: _is_mine(claims, owner, channel))
+    return carried, remove(carried.owners, replace_edited, carried.holds)
 
 
 def remove(

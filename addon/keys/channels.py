@@ -136,6 +136,10 @@ class Part:
         names = (*self.curves.names, *(channel.name for channel in named))
         return replace(self, channels=(*self.channels, *named), curves=Curves(names, self.curves.frames, values))
 
+    def place(self, channel: Channel) -> tuple[int, str, str]:
+        """Return where a channel is, unlike any other of a scene: its data-block for this session, layer and name."""
+        return self.owner.session_uid, self.layer, channel.name
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -167,12 +171,14 @@ class Reduction:
 class Written:
     """Counts of written keys (drawings count as keys) and channels, and warnings.
 
-    ``kept`` holds the reason why a channel was left as it was, by channel name.
+    ``kept`` holds the reason why a channel was left as it was, by channel name, and ``left`` which channels those are
+    (see :meth:`Part.place`): several data-blocks may have channels of one name.
     """
 
     keys: int = 0
     channels: int = 0
     kept: dict[str, str] = field(default_factory=dict)
+    left: dict[tuple[int, str, str], str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     reduction: Reduction | None = None
 
@@ -186,6 +192,7 @@ class Written:
         self.keys += other.keys
         self.channels += other.channels
         self.kept |= other.kept
+        self.left |= other.left
         self.warnings += other.warnings
         if other.reduction is not None:
             mine = self.reduction or Reduction()

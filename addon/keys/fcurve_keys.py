@@ -111,17 +111,23 @@ class Keys:
         is linear.
         """
         count = len(frames)
-        co = np.stack([frames.astype(np.float64), values.astype(np.float64)], axis=1)
-        gaps = np.diff(frames).astype(np.float64)
-        ends = gaps[:1] if count > 1 else np.ones(1)
-        back, ahead = np.append(ends, gaps) / 3, np.append(gaps, gaps[-1:] if count > 1 else ends) / 3
+        co = np.empty((count, 2))
+        co[:, 0], co[:, 1] = frames, values
+        gaps = np.ones(count + 1)  # before each key and after it: those at the ends are as the ones beside them
+        gaps[1:-1] = co[1:, 0] - co[:-1, 0]
+        if count > 1:
+            gaps[0], gaps[-1] = gaps[1], gaps[-2]
+        reach = np.empty((count + 1, 2))
+        reach[:, 0] = gaps / 3
+        back, ahead = reach[:-1].copy(), reach[1:].copy()
+        back[:, 1], ahead[:, 1] = back[:, 0] * slopes, ahead[:, 0] * slopes
         interpolation = np.full(count, BEZIER, np.int32)
         interpolation[-1] = LINEAR
         return cls(
             {
                 "co": co.astype(np.float32),
-                "handle_left": (co - np.stack([back, back * slopes], axis=1)).astype(np.float32),
-                "handle_right": (co + np.stack([ahead, ahead * slopes], axis=1)).astype(np.float32),
+                "handle_left": (co - back).astype(np.float32),
+                "handle_right": (co + ahead).astype(np.float32),
                 "handle_left_type": np.full(count, ALIGNED, np.int32),
                 "handle_right_type": np.full(count, ALIGNED, np.int32),
                 "interpolation": interpolation,

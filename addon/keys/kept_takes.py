@@ -142,8 +142,8 @@ def remember_dials(
     ledgers.put_line(home, _number(home, line), replace(line, dials=dials, held=held).entry())
 
 
-def remember_bends(line: KeptLine) -> None:
-    """Store a kept line's bends."""
+def remember(line: KeptLine) -> None:
+    """Store what else was changed of a kept line than its take: its bends, or the names of what it drives."""
     home = _home(line)
     ledgers.put_line(home, _number(home, line), line.entry())
 

@@ -109,7 +109,7 @@ def plan(part: Part, line: Line, over: bool, rescued: frozenset[str] = frozenset
             fcurve, present, channel.id, ledger, line, over or channel.id in rescued
         )
         if reason:
-            result.written.kept[channel.name] = reason
+            result.written.kept[channel.name] = result.written.left[part.place(channel)] = reason
             continue
         fresh = made[channel.name]
         keys = fresh if present is None else _keys_around(fcurve, present, channel.id, ledger, line).joined(fresh)

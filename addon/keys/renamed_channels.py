@@ -24,11 +24,14 @@ def names_now(ledger: Ledger, fcurves: Any) -> dict[str, str]:
 
     A channel whose keys were edited as well is found if another channel of the same bone or modifier is.
     """
-    known = [*dict.fromkeys(channel for line in ledger.lines for channel in line.channels)]
+    noted = set[str]().union(*(line.channels for line in ledger.lines))
     present = {channel_id(curve.data_path, curve.array_index): curve for curve in fcurves}
-    strays = {channel: curve for channel, curve in present.items() if channel not in set(known)}
-    lost = [channel for channel in known if channel not in present]
     found: dict[str, str] = {}
+    if noted <= present.keys():
+        return found
+    known = dict.fromkeys(channel for line in ledger.lines for channel in line.channels)
+    lost = [channel for channel in known if channel not in present]
+    strays = {channel: curve for channel, curve in present.items() if channel not in noted}
     for channel in lost if strays else ():
         lines = [line for line in ledger.lines if channel in line.channels]
         alike = (name for name in strays if _property(name) == _property(channel))

@@ -17,6 +17,15 @@ def get(owner: bpy.types.ID, data_path: str, index: int = 0) -> float:
     return float(value[index]) if hasattr(value, "__len__") else float(value)
 
 
+def exists(owner: bpy.types.ID, data_path: str, index: int = 0) -> bool:
+    """Return whether a data-block has a property: its shape key, bone or modifier may have been removed."""
+    try:
+        get(owner, data_path, index)
+    except (ValueError, IndexError, TypeError):
+        return False
+    return True
+
+
 def put(owner: bpy.types.ID, data_path: str, index: int, number: float) -> None:
     """Set a property; integers and booleans get the nearest value they can have."""
     match = _LAST.match(data_path)

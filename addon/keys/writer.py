@@ -18,7 +18,7 @@ from .. import remarks as sentences
 from . import ledgers, nla, rna_values, shared_actions
 from .channels import Line, Part, Reduction, Written
 from .drawings import Drawings
-from .fcurve_keys import Keys, split_id
+from .fcurve_keys import BareKeys, Keys, split_id
 from .plan import Change, Plan, Rescued, action_of, curves_by_place, plan
 
 
@@ -157,7 +157,7 @@ def settled(
     """Return ledger lines with the checksums of ``written`` keys as Blender has them now: it moves aligned handles."""
     bent = {channel: keys for channel, keys in written.items() if len(keys) and keys.is_curved}
     curves = curves_by_place(owner, layer) if bent else {}
-    present = {channel: Keys.read(curves[split_id(channel)]) for channel in bent}
+    present = {channel: BareKeys.read(curves[split_id(channel)]) for channel in bent}
     found = []
     for line in lines:
         sums = dict(line.channels)
@@ -171,7 +171,8 @@ def settled(
 def measured(part: Part, kept: Collection[str]) -> Reduction | None:
     """Return how many keys a part's channels have, and how far Blender's evaluation is from the part's curves.
 
-    Channels that were ``kept`` as they were do not count. None if the part has a key on every frame.
+    Channels that were ``kept`` as they were, or that hold their values, do not count. None if none is left, and if the
+    part has a key on every frame.
     """
     if part.error <= 0:
         return None
@@ -186,7 +187,7 @@ def measured(part: Part, kept: Collection[str]) -> Reduction | None:
         missed = float(np.abs(played - part.curves[channel.name]).max()) / channel.reach
         keys = int(Keys.read(curve).within(frames[0], frames[-1]).sum())
         total = Reduction(total.keys + keys, total.frames + len(frames), max(total.error, missed))
-    return total
+    return total if total.frames else None
 
 
 def _set_keys(item: Plan, change: Change, keys: Keys | None, fcurve: Any = None) -> None:
@@ -208,14 +209,13 @@ def _empty_curve(
     if channel not in before:
         change.keys.put(fcurve)
         return
-    undo.callback(rna_values.put, item.owner, change.data_path, change.index, _value(item.owner, change))
+    place, value = (item.owner, change.data_path, change.index), before.pop(channel)
+    there = rna_values.exists(*place)  # what the curve moved may have been removed since
+    if there:
+        undo.callback(rna_values.put, *place, rna_values.get(*place))
     nla.fcurves_of(item.owner, item.layer).remove(fcurve)
-    rna_values.put(item.owner, change.data_path, change.index, before.pop(channel))
-
-
-def _value(owner: bpy.types.ID, change: Change) -> float:
-    """Return the present value of the property that a change is about."""
-    return rna_values.get(owner, change.data_path, change.index)
+    if there:
+        rna_values.put(*place, value)
 
 
 def _ledger_restorer(item: Plan) -> Callable[[], None]:

@@ -54,6 +54,11 @@ def reduced(values: NDArray[np.floating], error: float) -> list[Keyed]:
     if count < 3 or error <= 0:
         every = np.arange(count, dtype=np.int64)
         return [Keyed(every, slopes[:, column]) for column in range(width)]
+    still = (table == table[0]).all(axis=0)
+    if still.any():  # at rest throughout, as most channels are where nobody speaks: keys at both ends
+        ends = Keyed(np.array([0, count - 1], np.int64), np.zeros(2))
+        moving = iter(reduced(table[:, ~still], error) if not still.all() else ())
+        return [ends if rests else next(moving) for rests in still]
     must = _turns(table, error) | _rest_ends(table)
     allowed = max(error * (1 - _MARGIN) - _ROUNDING, 0.0)
     before = _shortest_way(_spans(table, slopes, must, allowed), _rests(table), count)
@@ -73,10 +78,15 @@ def refitted(values: NDArray[np.floating], frames: NDArray[np.int64], error: flo
     This is much faster than :func:`reduced`, for a curve that has changed a little, but gives mostly more keys.
     """
     track = np.asarray(values, np.float64)
+    inside = frames[(frames > 0) & (frames < len(track) - 1)]
+    rests = bool((track == track[:1]).all())
+    if rests and not len(inside) and len(track) > 1:
+        return Keyed(np.array([0, len(track) - 1], np.int64), np.zeros(2))
+    chosen = np.unique(np.concatenate([[0], inside, [len(track) - 1]])).astype(np.int64)
+    if rests:
+        return Keyed(chosen, np.zeros(len(chosen)))
     slopes = _slopes(track[:, None])[:, 0]
     allowed = max(error * (1 - _MARGIN) - _ROUNDING, 0.0)
-    inside = frames[(frames > 0) & (frames < len(track) - 1)]
-    chosen = np.unique(np.concatenate([[0], inside, [len(track) - 1]])).astype(np.int64)
     while True:
         keyed = Keyed(chosen, slopes[chosen])
         missed = np.abs(cubic(keyed, track) - track)

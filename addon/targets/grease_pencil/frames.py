@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,12 +38,23 @@ def checksum(drawing: Any) -> int:
 
     Colours, radii and the like are left out: copies of a drawing share them in memory, until they are read.
     """
+    return checksum_of(form_checksum(drawing), {name: planes.vectors(drawing, name) for name in PLACES})
+
+
+def form_checksum(drawing: Any) -> int:
+    """Return a CRC-32 of the names and sizes of a drawing's attributes."""
     crc = 0
     for attribute in drawing.attributes:
         crc = zlib.crc32(f"{attribute.name} {len(attribute.data)}".encode(), crc)
-    for name in PLACES:
-        crc = zlib.crc32(planes.vectors(drawing, name).tobytes(), crc)
     return crc
+
+
+def checksum_of(form: int, places: Mapping[str, NDArray[np.float32]]) -> int:
+    """Return the checksum of a drawing with attributes of the checksum ``form`` and points at ``places``, (P, 3)."""
+    for name in PLACES:
+        if name in places:
+            form = zlib.crc32(np.ascontiguousarray(places[name], np.float32).tobytes(), form)
+    return form
 
 
 def _values(attribute: Any, key: str) -> NDArray[Any]:
@@ -120,21 +131,26 @@ class _RemovedFrame:
 class Snapshot:
     """Frames of a layer as they are now, so that they can be restored after they were removed."""
 
-    def __init__(self, layer: Any, numbers: Iterable[int], sources: Mapping[int, int]) -> None:
-        """Read the frames ``numbers``; ``sources`` are the frames they were copied from, as far as those stay."""
-        present = table(layer)
+    def __init__(
+        self, layer: Any, present: Mapping[int, Any], numbers: Iterable[int], sources: Mapping[int, int]
+    ) -> None:
+        """Read the frames ``numbers`` of those that are ``present`` (all of the layer's, by number).
+
+        ``sources`` are the frames they were copied from, as far as those stay.
+        """
         self._layer = layer
         self._all = set(present)
         self._rows: list[_RemovedFrame] = []
         gone = set(numbers)
         stays = {frame.drawing.as_pointer(): number for number, frame in present.items() if number not in gone}
         read: set[int] = set()
+        forms = {source: _form(present[source].drawing) for source in set(sources.values())}
         for number in sorted(gone):
             frame, source = present[number], sources.get(number)
             key = frame.drawing.as_pointer()
             row = _RemovedFrame(number, frame.keyframe_type, frame.select, key, stays.get(key))
             if key not in stays and key not in read:
-                if source is not None and _alike(frame.drawing, present[source].drawing):
+                if source is not None and _form(frame.drawing) == forms[source]:
                     row.source, row.places = source, get_places(frame.drawing)
                 else:
                     row.content = Content.of(frame.drawing)
@@ -144,7 +160,8 @@ class Snapshot:
     def put_back(self) -> None:
         """Remove every frame that was added since, and make those again that were removed."""
         layer = self._layer
-        for number in set(table(layer)) - self._all | {row.number for row in self._rows} & set(table(layer)):
+        now = set(table(layer))
+        for number in now - self._all | {row.number for row in self._rows} & now:
             layer.frames.remove(number)
         made: dict[int, int] = {}
         for row in self._rows:
@@ -160,22 +177,24 @@ class Snapshot:
             frame.keyframe_type, frame.select = row.kind, row.selected
 
 
-def miscounted(layer: Any, numbers: Iterable[int]) -> bool:
+def miscounted(present: Mapping[int, Any], numbers: Collection[int]) -> bool:
     """Return whether any of the frames ``numbers`` shares a drawing whose users Blender has lost count of.
+
+    ``present`` are all frames of the layer by number.
 
     Removing such a frame would damage other drawings, see :func:`repeat`. Mouthpiece makes none: the user, or another
     add-on, has made them share it.
     """
-    present = table(layer)
+    if not numbers:
+        return False
     used = Counter(frame.drawing.as_pointer() for frame in present.values())
     drawings = (present[number].drawing for number in numbers)
     return any(used[drawing.as_pointer()] > drawing.user_count for drawing in drawings)
 
 
-def _alike(drawing: Any, source: Any) -> bool:
-    """Return whether two drawings have the same attributes with the same number of values."""
-    one, two = ({(a.name, a.data_type, len(a.data)) for a in item.attributes} for item in (drawing, source))
-    return one == two
+def _form(drawing: Any) -> set[tuple[str, str, int]]:
+    """Return the attributes of a drawing: name, type and number of values of each."""
+    return {(item.name, item.data_type, len(item.data)) for item in drawing.attributes}
 
 
 @dataclass(frozen=True, slots=True)

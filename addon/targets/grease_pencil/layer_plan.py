@@ -50,12 +50,14 @@ class Sources:
 
     ``own`` are their frames, ``places`` the frame each is on now by the frame it was drawn for: it differs for those in
     ``stashed``, which are moved aside. ``ends`` are frames that Mouthpiece added to show a drawing of the user's again.
+    ``present`` are all frames of the layer by number: reading them is slow, and they are not valid any more once a
+    frame is added, moved or removed.
     """
 
     def __init__(self, layer: Any, ledger: DrawingLedger) -> None:
         """Find them by the ledger, which lists Mouthpiece's drawings."""
         name = layer.name
-        present = frames.table(layer)
+        present = self.present = frames.table(layer)
         generated = set(ledger.frames(name))
         stashed = {frame: place for frame, place in ledger.aside.get(name, {}).items() if place in present}
         others = {n for n in present if n not in generated and n not in stashed.values()}
@@ -78,12 +80,24 @@ class Sources:
 
 
 def own_drawing(layer: Any, ledger: DrawingLedger, frame: int) -> Any | None:
-    """Return the user's own drawing on a layer at a frame, or their first one if it is later; None if there is none."""
-    sources = Sources(layer, ledger)
-    source = sources.at(frame)
-    if source is None:
-        source = min(sources.places, default=None)
-    return None if source is None else frames.table(layer)[sources.places[source]].drawing
+    """Return the user's own drawing on a layer at a frame, or their first one if it is later; None if there is none.
+
+    It is what :class:`Sources` would find, but panels ask at every redraw: no drawing is looked at without need.
+    """
+    name = layer.name
+    present = {one.frame_number: one for one in layer.frames}
+    generated, ends = ledger.frames(name), ledger.ends.get(name, {})
+    stashed = {time: place for time, place in ledger.aside.get(name, {}).items() if place in present}
+    taken = set(stashed.values())
+    places = {n: n for n in present if n not in generated and n not in taken} | stashed
+    times = sorted(places)
+    shown = bisect.bisect_right(times, frame)
+    for time in (*reversed(times[:shown]), *times[shown:]):
+        drawing = present[places[time]].drawing
+        if drawing is None or (time in ends and time not in stashed and frames.checksum(drawing) == ends[time]):
+            continue
+        return drawing
+    return None
 
 
 def plan(
@@ -98,7 +112,7 @@ def plan(
 ) -> LayerPlan:
     """Return what writing the line of ``sound`` on the frames ``span`` changes on a layer; nothing is changed yet."""
     result = LayerPlan(layer, Sources(layer, ledger))
-    present, (first, last) = frames.table(layer), span
+    present, (first, last) = result.sources.present, span
     _plan_removal(result, present, ledger, sound, span, warp_own)
     _plan_own(result, present, ledger, sound, span, warp_own)
     matrix = planes.layer_matrix(obj, layer)
@@ -182,22 +196,24 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
     revert everything.
     """
     layer = plan.layer
-    if frames.miscounted(layer, plan.remove):
+    if frames.miscounted(plan.sources.present, plan.remove):
         raise RigError(
             f"Frames of the take on '{layer.name}' share drawings with others, and Blender has lost count of them: "
             "removing them would damage others. Save the file, open it in Blender 5.2 or later, and try again."
         )
-    move_all(layer, [(k, place) for k, place in plan.aside.items() if k not in plan.back], undo)
-    present = frames.table(layer)
+    aside = [(k, place) for k, place in plan.aside.items() if k not in plan.back]
+    move_all(layer, aside, undo)
+    present = frames.table(layer) if aside else plan.sources.present
     sources = {f: plan.frame_of(s) for f in plan.remove if (s := plan.sources.at(f)) is not None}
     sources = {f: place for f, place in sources.items() if place in present and place not in plan.remove}
-    undo.callback(frames.Snapshot(layer, plan.remove, sources).put_back)
+    undo.callback(frames.Snapshot(layer, present, plan.remove, sources).put_back)
     for frame, begun in plan.carried.items():
         frames.repeat(layer, begun, frame)
     for frame in plan.remove:
         layer.frames.remove(frame)
     move_all(layer, [(place, plan.aside.get(k, k)) for k, place in plan.back.items()], undo)
     drawn: dict[int, int] = {}
+    forms: dict[int, int] = {}  # checksum of the attributes of new drawings, by the frame of their source
     models: dict[int, int] = {}  # frame of a drawing whose strokes are doubled already, by the frame of its source
     for cell in plan.cells:
         if cell.like is not None:
@@ -210,7 +226,12 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
                 models[cell.source] = cell.frame
             frames.put_places(made.drawing, cell.places)
             made.keyframe_type = "GENERATED"
-            drawn[cell.frame] = frames.checksum(made.drawing)
+            if set(cell.places) != {"position"}:  # Blender may move the handles of curves
+                drawn[cell.frame] = frames.checksum(made.drawing)
+                continue
+            if cell.source not in forms:
+                forms[cell.source] = frames.form_checksum(made.drawing)
+            drawn[cell.frame] = frames.checksum_of(forms[cell.source], cell.places)
     return drawn
 
 
@@ -224,7 +245,7 @@ def move_all(layer: Any, moves: list[tuple[int, int]], undo: ExitStack) -> None:
 def plan_off(layer: Any, ledger: DrawingLedger, sounds: set[str], warp_own: bool) -> LayerPlan:
     """Return the plan that removes the lines of ``sounds`` from a layer and moves the user's drawings back."""
     result = LayerPlan(layer, Sources(layer, ledger))
-    present = frames.table(layer)
+    present = result.sources.present
     for line in ledger.lines:
         if line.sound not in sounds:
             continue

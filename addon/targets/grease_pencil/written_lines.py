@@ -165,7 +165,7 @@ def _note_layer(
     ``drawn`` is the line written, ``rows`` the checksums of its new drawings by frame.
     """
     name = plan.layer.name
-    present = frames.table(plan.layer)
+    present = frames.table(plan.layer) if plan.carried else {}
     for other in ledger.lines:
         had = other.layers.get(name)
         if had is None:
@@ -190,8 +190,8 @@ def _resume_own(owner: Any, ledger: ledgers.DrawingLedger, undo: ExitStack) -> N
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        sources, present = layer_plan.Sources(layer, ledger), set(frames.table(layer))
-        ends = sorted({drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)} - present)
+        sources = layer_plan.Sources(layer, ledger)
+        ends = sorted({drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)} - sources.present.keys())
         for frame in ends:
             source = sources.at(frame)
             if source is None:

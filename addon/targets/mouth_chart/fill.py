@@ -35,7 +35,7 @@ def set_up(
     ``wanted`` holds the fields of the table's rows by shape. Without it, they are found by names that match shapes,
     else in the order of drawings; if the names are those of another set, that set is chosen. Mouths among the
     ``selected`` that stand for no shape are hidden. In the end the mouth at rest is shown. Raises RigError if nothing
-    is found.
+    is found, or if ``obj`` is a mouth of the set itself.
     """
     settings: Any = obj.mouthpiece_chart
     check_editable(obj, f"'{obj.name}'")
@@ -48,6 +48,8 @@ def set_up(
         filled = wanted or found
         if not filled:
             raise refused("Nothing was found to fill the table from. " + _HINTS[settings.how])
+        if settings.how == "OBJECTS":
+            _check_carrier(obj, chart, filled)
         _fill(settings, chart, filled)
         chart_settings.set_spares(settings, _spares(obj, others, filled) if settings.how == "OBJECTS" else ())
         ChartTarget.of(obj).show(chart.names[chart.rest])
@@ -62,6 +64,19 @@ def set_up(
         few = ", ".join(spares[:_FEW]) + (f" and {len(spares) - _FEW} more" if len(spares) > _FEW else "")
         text += f"; hidden, as {'it stands' if len(spares) == 1 else 'they stand'} for no shape: {few}"
     return text
+
+
+def _check_carrier(obj: bpy.types.Object, chart: MouthChart, filled: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise RigError if the character is called as the one mouth that is missing: it cannot hide with the others."""
+    from mouthpiece.motion.chart.names import match_names
+
+    shown = {row["object"].type for row in filled.values() if row.get("object") is not None}
+    own = [shape for shape in match_names(chart, [obj.name]) if shape not in filled] if obj.type in shown else []
+    if own:
+        raise refused(
+            f"'{obj.name}' is one of the mouths ({own[0]}) and cannot be their character as well. Select the mouths, "
+            "and last the head or an empty, and press Set Up."
+        )
 
 
 def _suited(obj: bpy.types.Object, chart: MouthChart, others: Sequence[bpy.types.Object]) -> MouthChart:

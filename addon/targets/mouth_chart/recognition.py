@@ -82,17 +82,28 @@ def _beside(path: str, changed: int) -> list[int]:
 
 def _mouths(obj: bpy.types.Object) -> ChartLikeness | None:
     """Return that the children of an object are called as the mouths of a set."""
-    from mouthpiece.motion.chart.charts import charts
-    from mouthpiece.motion.chart.names import match_names, suited_chart
-
-    names = tuple(child.name for child in obj.children) if obj.type in ("MESH", "EMPTY") else ()
-    if len(names) < _LEAST or not any(word in name.lower() for word in _WORDS for name in (obj.name, *names)):
+    children = obj.children if obj.type in ("MESH", "EMPTY") else ()
+    names = tuple(child.name for child in children)
+    if not _LEAST <= len(names) <= _MOST:
         return None
+    called = any(word in name.lower() for word in _WORDS for name in (obj.name, *names))
+    chart, label = _set_called(names, called)
+    return ChartLikeness("OBJECTS", chart, f"Mouths of the set {label} lie below '{obj.name}'") if chart else None
+
+
+@lru_cache(maxsize=64)
+def _set_called(names: tuple[str, ...], are_mouths: bool) -> tuple[str, str]:
+    """Return name and label of the set that ``names`` are of, empty if of none; panels ask again at every redraw.
+
+    Whatever is not known to be mouths must be a whole set.
+    """
+    from mouthpiece.motion.chart.charts import charts
+    from mouthpiece.motion.chart.names import is_whole, match_names, suited_chart
+
     known = charts()
     found = suited_chart(known["rhubarb"], names, known.values())
-    if len(match_names(found, names)) < _LEAST:
-        return None
-    return ChartLikeness("OBJECTS", found.name, f"Mouths of the set {found.label} lie below '{obj.name}'")
+    fits = len(match_names(found, names)) >= _LEAST if are_mouths else is_whole(found, names)
+    return (found.name, found.label) if fits else ("", "")
 
 
 def _drawings(obj: bpy.types.Object) -> ChartLikeness | None:

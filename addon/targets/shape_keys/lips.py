@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import bpy
@@ -30,17 +31,20 @@ def measured(key: bpy.types.Key, table: ShapeMap) -> Lips | None:
     from mouthpiece.retarget.shape_keys.lip_opening import Lips
     from mouthpiece.retarget.shape_keys.lip_pairs import parting
 
-    found = openers(table)
-    if not found or not table.match_lips:
+    if not are_found(key, table):
         return None
-    opener = found[0]
+    opener = openers(table)[0]
     pairs = _found(key, table, opener)
-    if not pairs:
-        return None
-    moved = np.array([[_moved_at(key, name, pair) for pair in pairs] for name in table.keys])
+    moved = _moved_at(key, table.keys, pairs)
     opening = moved[table.keys.index(opener)]
     apart = parting(pairs, opening, moved)
     return Lips(table, dict(zip(table.keys, apart.tolist(), strict=True)))
+
+
+def are_found(key: bpy.types.Key, table: ShapeMap) -> bool:
+    """Return whether lips are found, and the table matches them."""
+    found = openers(table)
+    return bool(found) and table.match_lips and bool(_found(key, table, found[0]))
 
 
 def openers(table: ShapeMap) -> tuple[str, ...]:
@@ -68,7 +72,20 @@ def _moved(key: bpy.types.Key, name: str) -> Array:
     return places(block) - places(block.relative_key)
 
 
-def _moved_at(key: bpy.types.Key, name: str, vertices: tuple[int, int]) -> list[list[float]]:
-    """Return the displacement of a few vertices by a key at value 1, without reading all."""
-    block = key.key_blocks[name]
-    return [list(block.data[index].co - block.relative_key.data[index].co) for index in vertices]
+def _moved_at(key: bpy.types.Key, names: Sequence[str], pairs: _Pairs) -> NDArray[np.float64]:
+    """Return the displacements (K, P, 2, 3) of P pairs of vertices by K keys at value 1, without reading all."""
+    there = [index for pair in pairs for index in pair]
+    resting: dict[str, Array] = {}
+
+    def seen(block: bpy.types.ShapeKey) -> Array:
+        data = block.data
+        return np.array([data[index].co for index in there], np.float32)
+
+    moved = []
+    for name in names:
+        block = key.key_blocks[name]
+        relative = block.relative_key
+        if relative.name not in resting:
+            resting[relative.name] = seen(relative)
+        moved.append(seen(block) - resting[relative.name])
+    return np.array(moved, np.float64).reshape(len(names), len(pairs), 2, 3)

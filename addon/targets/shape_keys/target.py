@@ -138,7 +138,7 @@ class ShapeKeyTarget:
                     f"No shape key of '{obj.name}' drops the jaw, so its mouth hardly opens. Sculpt or transfer "
                     "jawOpen, choose in Shape Key Mapping what opens it, or animate the jaw's bone"
                 )
-        elif self.table.match_lips and len(key.reference_key.points) >= _LIPS and not lips.measured(key, self.table):
+        elif self.table.match_lips and len(key.reference_key.points) >= _LIPS and not lips.are_found(key, self.table):
             found.append(
                 f"The lips of '{obj.name}' were not found, so its mouth opens by the weights alone and may not close "
                 "for m, b and p. Look at the mouth; turn off Match Lips if that is as it should be"

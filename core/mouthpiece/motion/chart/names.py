@@ -72,6 +72,12 @@ def suited_chart(chart: MouthChart, names: Collection[str], known: Iterable[Mout
     return best if share(chart) < _HALF and share(best) >= _NEARLY_ALL else chart
 
 
+def is_whole(chart: MouthChart, names: Collection[str]) -> bool:
+    """Return whether nearly all shapes of a chart are among ``names``, and nearly all of those are its shapes."""
+    matched = len(match_names(chart, names))
+    return matched >= _NEARLY_ALL * max(len(chart.names), len(names))
+
+
 def stand_ins(chart: MouthChart, drawn: Sequence[bool]) -> tuple[int, ...]:
     """Return the index of the shape to show for each shape: itself if ``drawn``, else the most similar drawn one.
 

@@ -96,6 +96,17 @@ def _cut(landmarks: bytes, count: int) -> tuple[Points, Numbers]:
     return np.concatenate([filled, border]), triangulate(filled, border, rims.LOOPS, rims.PAIRS)
 
 
+@lru_cache(maxsize=128)
+def _warp(anchors: bytes, sides: bytes, vertices: bytes, triangles: bytes) -> Warp:
+    """Return the warp of anchors (P, 2); cached: a drawing is bound to its face for each line and stretch anew.
+
+    ``sides`` (P,), ``vertices`` (V, 2) and ``triangles`` (K, 3) are as :meth:`Warp.of` takes them.
+    """
+    points, corners = (np.frombuffer(one, np.float64).reshape(-1, 2) for one in (anchors, vertices))
+    cut = np.frombuffer(triangles, np.int64).reshape(-1, 3)
+    return Warp.of(points, corners, cut, np.frombuffer(sides, np.int64), rims.PAIRS)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
     """A drawing whose points are bound to a puppet.
@@ -149,7 +160,17 @@ class Bound:
                 if len(stroke) and part is FacePart.FACE and number not in lines:
                     parts[stroke] = found_part(puppet.face, points[stroke])
         seam = Seam.of(puppet.face, points, strokes if part is FacePart.FACE else [], lines)
-        warp = Warp.of(seam.anchors, puppet.vertices, puppet.triangles, seam.sides, rims.PAIRS)
+        warp = _warp(
+            *(
+                np.ascontiguousarray(a).tobytes()
+                for a in (
+                    np.asarray(seam.anchors, np.float64),
+                    np.asarray(seam.sides, np.int64),
+                    puppet.vertices.astype(np.float64),
+                    puppet.triangles.astype(np.int64),
+                )
+            )
+        )
         back = np.full(len(puppet.vertices), _BACK * puppet.face.unit)
         depths = rims.filled(np.stack([puppet.face.depths] * 2, axis=1))[:, 0]
         back[: len(depths)] = depths

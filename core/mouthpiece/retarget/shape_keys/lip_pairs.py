@@ -106,8 +106,11 @@ def _direction(opening: Array, lips: NDArray[np.bool_]) -> Array:
 
 
 def _across(lips: Array, down: Array) -> Array:
-    """Return the axis (3,) of the mouth's width: the longest extent across the direction of opening."""
-    extent = np.ptp(lips, axis=0)
+    """Return the axis (3,) of the mouth's width: that along which lips spread most, across the direction of opening.
+
+    It is the spread and not the extent, as a few vertices deep inside the mouth may lie farther back than it is wide.
+    """
+    extent = lips.std(axis=0)
     extent[int(np.abs(down).argmax())] = -1.0
     axis = np.zeros(3, np.float32)
     axis[int(extent.argmax())] = 1.0
