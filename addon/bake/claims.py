@@ -54,9 +54,13 @@ class Claims:
 
     @classmethod
     def of(cls, obj: bpy.types.Object) -> Claims:
-        """Return all claims as seen by a character. It looks at every object of the file: not for panels."""
+        """Return all claims as seen by a character. It looks at every object of the file: not for panels.
+
+        Linked objects have none: what they play is in their own file, their overrides are characters of this one.
+        """
         mine = claims_of(obj)
-        theirs = [claim for other in bpy.data.objects if other != obj for claim in claims_of(other)]
+        others = [other for other in bpy.data.objects if other != obj and other.library is None]
+        theirs = [claim for other in others for claim in claims_of(other)]
         return cls(tuple(mine), tuple(theirs))
 
     def foreign(self, owner: bpy.types.ID, channel: str) -> Claim | None:
