@@ -116,7 +116,7 @@ def test_a_stepped_channel_has_keys_only_where_it_changes_and_holds():
     writer.write([stepped(obj, [1] * 8)], line, "Mouthpiece Face")
     assert scenes.values(obj, '["mouth"]') == [(1, 1)]
     curve.keyframe_points[0].co.y = 2
-    with pytest.raises(RigError, match="edited since"):
+    with pytest.raises(RigError, match="keeps your edit"):
         writer.write([stepped(obj, [0] * 8)], line, "Mouthpiece Face")
     removal.remove([obj], replace_edited=True)
     assert obj["mouth"] == 3 and isinstance(obj["mouth"], int) and obj.animation_data is None
