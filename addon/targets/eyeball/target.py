@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 import numpy as np
 from mathutils import Vector
-from mouthpiece.errors import RigError
 
 from .. import Driven, find_object
 from ..head import delta_transforms
 from ..head.target import AXES
-from ..shape_keys.target import leader
+from ..shape_keys.target import face_of
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -39,10 +38,7 @@ class EyeballTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for an object on the list of a face; raises RigError if it is on none."""
-        face = leader(obj)
-        if face is None:
-            raise RigError(f"'{obj.name}' is on no face's list. Add it under Teeth, Tongue & Lashes of its face.")
-        return cls.beside(face, obj, (obj,), strength)
+        return cls.beside(face_of(obj), obj, (obj,), strength)
 
     @classmethod
     def beside(
@@ -97,9 +93,9 @@ class EyeballTarget:
     @classmethod
     def scope(cls, _saved: Mapping[str, Any]) -> tuple[str, ...]:
         """Return with what the ids of the channels begin that a saved target has."""
-        return ("delta_",)
+        return delta_transforms.SCOPE
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the object, if it has no shape keys of its own."""
-        return [obj] if obj.type == "MESH" and obj.data.shape_keys is None else []
+        return delta_transforms.owners_without_keys(obj)

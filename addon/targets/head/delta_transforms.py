@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import bpy
 import numpy as np
@@ -14,6 +15,14 @@ from numpy.typing import NDArray
 from ...keys.channels import Part
 from ..bones.rotations import before, rotation_before
 from .target import Joint
+
+#: What the ids of the channels begin with that turn or shift an object's delta transform.
+SCOPE: Final = ("delta_",)
+
+
+def owners_without_keys(obj: bpy.types.Object) -> list[bpy.types.ID]:
+    """Return in a list a mesh object without shape keys, which moves by its delta transform; else an empty list."""
+    return [obj] if obj.type == "MESH" and obj.data.shape_keys is None else []
 
 
 def at_rest(turned: bpy.types.Object) -> Matrix:

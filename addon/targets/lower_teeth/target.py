@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
-from mouthpiece.errors import RigError
 
 from .. import Driven, find_object
 from ..head import delta_transforms
-from ..shape_keys.target import leader
+from ..shape_keys.target import face_of
 from .jaw import Hinge, hinge_of
 
 if TYPE_CHECKING:
@@ -35,10 +34,7 @@ class LowerTeethTarget:
     @classmethod
     def of(cls, obj: bpy.types.Object, strength: float = 1.0) -> Self:
         """Return the target for an object on the list of a face; raises RigError if there is none, or it has no jaw."""
-        face = leader(obj)
-        if face is None:
-            raise RigError(f"'{obj.name}' is on no face's list. Add it under Teeth, Tongue & Lashes of its face.")
-        return cls.beside(face, obj, strength)
+        return cls.beside(face_of(obj), obj, strength)
 
     @classmethod
     def beside(cls, face: bpy.types.Object, obj: bpy.types.Object, strength: float = 1.0) -> Self:
@@ -85,9 +81,9 @@ class LowerTeethTarget:
     @classmethod
     def scope(cls, _saved: Mapping[str, Any]) -> tuple[str, ...]:
         """Return with what the ids of the channels begin that a saved target has."""
-        return ("delta_",)
+        return delta_transforms.SCOPE
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:
         """Return the object, if it has no shape keys of its own."""
-        return [obj] if obj.type == "MESH" and obj.data.shape_keys is None else []
+        return delta_transforms.owners_without_keys(obj)

@@ -274,6 +274,14 @@ def named_leader(obj: bpy.types.Object) -> bpy.types.Object | None:
     return face if face.mouthpiece.target != "SOLVED" else None
 
 
+def face_of(obj: bpy.types.Object) -> bpy.types.Object:
+    """Return the face on whose list an object is; raises RigError if it is on none."""
+    face = leader(obj)
+    if face is None:
+        raise RigError(f"'{obj.name}' is on no face's list. Add it under Teeth, Tongue & Lashes of its face.")
+    return face
+
+
 def leader(obj: bpy.types.Object) -> bpy.types.Object | None:
     """Return the face with shape keys that lists ``obj`` as a further object; None if ``obj`` itself has a list."""
     if obj.mouthpiece.also:
