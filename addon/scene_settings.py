@@ -85,11 +85,7 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
     head: EnumProperty(
         name="Head",
         description="What turns with the head",
-        items=(
-            ("NONE", "None", "The face only"),
-            ("BONE", "Bone", "A bone of an armature"),
-            ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
-        ),
+        items=head_settings.TURNS,
         update=_head_asked,
     )
     armature: PointerProperty(

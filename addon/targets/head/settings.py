@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, PointerProperty, StringProperty
@@ -11,6 +11,14 @@ from bpy.utils import register_classes_factory
 from .joints import armature_of, head_bone
 
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
+
+
+#: What may turn with a head: items of an EnumProperty.
+TURNS: Final = (
+    ("NONE", "None", "The face only"),
+    ("BONE", "Bone", "A bone of an armature"),
+    ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
+)
 
 
 def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
@@ -36,11 +44,7 @@ class MOUTHPIECE_PG_head(bpy.types.PropertyGroup):
     turns: EnumProperty(
         name="Turns",
         description="What turns with the head",
-        items=(
-            ("NONE", "None", "The face only"),
-            ("BONE", "Bone", "A bone of an armature"),
-            ("OBJECT", "Object", "An object's delta transform, so that its own transform stays yours"),
-        ),
+        items=TURNS,
         override=_OVERRIDE,
         update=_propose,
     )
