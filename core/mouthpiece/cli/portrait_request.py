@@ -17,6 +17,7 @@ from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
+from ..places import refuse_inputs
 from ..portrait import begun_before
 from ..portrait.consent import Consent
 from ..portrait.draw.flatness import LEFT_OUT, is_flat
@@ -30,7 +31,6 @@ from ..portrait.film_job import (
     PortraitOutput,
     PortraitPicture,
     is_film,
-    refuse_inputs,
 )
 from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
@@ -49,7 +49,7 @@ from .landmarks import face_request
 from .report import Reporter
 
 #: Options that name files which are read.
-_READ: Final = ("audio", "take", "landmarks", "style_from", "certificate", "private_key")
+_READ: Final = ("audio", "take", "landmarks", "style", "style_from", "generator", "certificate", "private_key")
 #: How a result is vouched for, in words.
 _SEALED: Final = {
     provenance.SELF_SIGNED: "signed with a certificate made on this computer",
@@ -133,7 +133,7 @@ def _output_of(options: argparse.Namespace) -> PortraitOutput:
 
 
 def _files_read(options: argparse.Namespace) -> tuple[Path, ...]:
-    """Return the files that are read besides the picture."""
+    """Return the files that are read besides the picture; a style or network may be a name, and then no file."""
     return tuple(Path(path) for name in _READ if (path := getattr(options, name)) is not None)
 
 

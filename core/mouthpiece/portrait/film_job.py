@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import PictureError
 from ..pipeline import Progress
+from ..places import refuse_inputs
 from ..provenance import facts as provenance
 from ..provenance import sketches
 from ..provenance.credentials import Seal
@@ -134,21 +135,6 @@ class PortraitPicture:
         return np.concatenate([marks[:, :2].ravel() / unit, depth / unit, irises.ravel() / unit, [np.log(unit)]])
 
 
-def refuse_inputs(places: Iterable[Path], read: Iterable[Path]) -> None:
-    """Refuse to write over files that are read for the portrait, whatever may be replaced.
-
-    Raises
-    ------
-    PictureError
-        If one of the places is such a file, links followed.
-    """
-    inputs = {path.resolve() for path in read}
-    for place in places if inputs else ():
-        if place.resolve() in inputs:
-            what = f"'{place}' is read for this portrait: it cannot be the output as well."
-            raise PictureError(f"{what} Choose another.")
-
-
 @dataclass(frozen=True, slots=True)
 class PortraitOutput:
     """Where a portrait goes.
@@ -186,7 +172,9 @@ class PortraitOutput:
         Raises
         ------
         PictureError
-            If the film is a folder, exists, or is one of the files that are read, or a frame is.
+            If the film is a folder, or exists.
+        PlaceError
+            If the film or a frame is one of the files that are read.
         """
         films = [] if self.film is None else [self.film]
         frames = [] if self.frames is None else [self.frames.path(index) for index in range(count)]
@@ -273,7 +261,7 @@ class PortraitJob:
 
         Raises
         ------
-        PictureError
+        PictureError, PlaceError
             As for :meth:`PortraitOutput.check`.
         """
         read = self.inputs if self.picture.file is None else (self.picture.file, *self.inputs)
