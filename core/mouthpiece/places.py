@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .drafts import draft_file
 from .errors import PlaceError
 
 #: What tells files apart: device and number on it, or the path without links where a file system has no numbers.
@@ -16,7 +17,7 @@ _Mark = tuple[int, int] | str
 def _mark(path: Path) -> _Mark | None:
     """Return the mark of the file a path leads to, links followed; None if there is none that can be seen."""
     try:
-        state = os.stat(path)
+        state = path.stat()
         return (state.st_dev, state.st_ino) if state.st_ino else os.path.normcase(os.path.realpath(path))
     except (OSError, ValueError):  # a name no file can have
         return None
@@ -88,12 +89,29 @@ def _full(place: Path) -> str:
         return str(place)
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is something at a path that can be seen: not where looking is forbidden, or no name fits."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder at a path; as :func:`is_there` does, it answers whatever the path is."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def _is_blind_to_case(folder: Path) -> bool:
     """Return whether a folder, or the one it will be made in, makes no difference between ``a`` and ``A``."""
-    while not os.path.isdir(folder) and folder != folder.parent:
+    while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
     try:
-        with tempfile.NamedTemporaryFile(prefix=".mouthpiece-case-", dir=folder) as probe:
-            return os.path.exists(probe.name.replace(".mouthpiece-case-", ".MOUTHPIECE-CASE-"))
+        with draft_file(folder) as probe:
+            return is_there(probe.with_name(probe.name.upper()))
     except OSError:  # nothing can be written there, which is told where it is tried
         return False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, TakeError
 from ..phrases import counted
-from ..places import refuse_inputs
+from ..places import is_there, refuse_inputs
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def run_cues(options: argparse.Namespace) -> int:
     try:
         if options.output is not None:
             refuse_inputs([options.output], [options.take, Path(options.chart)])
-            if os.path.exists(options.output) and not options.force:
+            if is_there(options.output) and not options.force:
                 raise TakeError(f"'{options.output}' exists. Choose another place, or replace it with --force.")
         chart = named_chart(options.chart)
         take = Performance.load(options.take).final()

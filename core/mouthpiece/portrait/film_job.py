@@ -6,10 +6,10 @@ thread may run it. Films it hands over to be encoded (:class:`FilmToEncode`): Bl
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Generator as Yielding
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..drafts import draft_folder
 from ..errors import PictureError
+from ..files import move_whole, refuse_protected
 from ..pipeline import Progress
 from ..places import refuse_inputs
 from ..provenance import facts as provenance
@@ -356,23 +358,28 @@ class PortraitJob:
 
     def _film(self, film: Path, files: tuple[Path, ...]) -> Iterator[Progress | FilmToEncode]:
         """Have the film encoded beside its place, vouch for it, and put it there."""
-        try:
-            film.parent.mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.TemporaryDirectory(prefix=".mouthpiece-", dir=film.parent)
-        except OSError as error:
-            raise PictureError(f"'{film}' cannot be written: {error.strerror}. Choose another place.") from error
-        images = _read(files) if files else self._images(self._renderer())
-        with scratch as folder, closing(images):
-            beside = Path(folder) / film.name
+        with ExitStack() as lent:
+            try:
+                film.parent.mkdir(parents=True, exist_ok=True)
+                refuse_protected(film)
+                folder = lent.enter_context(draft_folder(Path(os.path.realpath(film)).parent))
+            except OSError as error:
+                raise _unwritten(film, error) from error
+            images = lent.enter_context(closing(_read(files) if files else self._images(self._renderer())))
+            beside = folder / film.name
             yield FilmToEncode(beside, self.size, self.motion.count, files, images, _RENDERED if files else 0.0)
             yield Progress(_ENCODED, "Signing the film")
             if not beside.is_file():
                 raise PictureError(f"The film '{film}' was not encoded: the rendering was stopped.")
             self.seal.put(beside, facts_of(self))
             try:
-                beside.replace(film)
+                move_whole(beside, film)
             except OSError as error:
-                raise PictureError(f"'{film}' cannot be written: {error.strerror}. Choose another place.") from error
+                raise _unwritten(film, error) from error
+
+
+def _unwritten(film: Path, error: OSError) -> PictureError:
+    return PictureError(f"'{film}' cannot be written: {error.strerror or error}. Choose another place.")
 
 
 def facts_of(job: PortraitJob) -> Facts:
