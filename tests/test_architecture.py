@@ -49,6 +49,7 @@ IMPORTERS = {
     "PIL": (
         "core/mouthpiece/portrait/images.py",
         "demo/portrait_sheet.py",
+        "tests/fuzz/*",
     ),
     "av": ("core/mouthpiece/portrait/films.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/credentials.py", "tests/*"),
