@@ -71,6 +71,7 @@ CORE_LAYERS = {
     "topology": (),
     "spans": (),
     "files": (),
+    "readers": ("errors",),
     "phrases": (),
     "curves": ("errors",),
     "features": (),

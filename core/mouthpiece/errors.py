@@ -29,3 +29,10 @@ class RigError(MouthpieceError):
 
 class PictureError(MouthpieceError):
     """A picture cannot be used: missing, unreadable, too large, or without the face that is asked for."""
+
+
+class UnreadableError(MouthpieceError):
+    """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
+
+    The readers raise it (``mouthpiece.readers``). Callers make a sentence of it that names the file and the way out.
+    """
