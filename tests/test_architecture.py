@@ -73,6 +73,7 @@ CORE_LAYERS = {
     "spans": (),
     "drafts": (),
     "files": ("drafts",),
+    "readers": ("errors",),
     "phrases": (),
     "places": ("drafts", "errors"),
     "curves": ("errors",),

@@ -33,3 +33,10 @@ class PictureError(MouthpieceError):
 
 class PlaceError(MouthpieceError):
     """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
+
+
+class UnreadableError(MouthpieceError):
+    """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
+
+    The readers raise it (``mouthpiece.readers``). Callers make a sentence of it that names the file and the way out.
+    """
