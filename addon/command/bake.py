@@ -99,6 +99,8 @@ def contradiction(options: argparse.Namespace) -> str:
     """Return which options contradict each other; empty if none do."""
     if bool(options.armature) != bool(options.bone):
         return "--armature and --bone belong together: name both, or neither"
+    if options.channel is not None and str(options.audio or "").lower().endswith(".npz"):
+        return "--channel is for sounds: a take (.npz) is of the channel it was made from"
     if options.armature and options.head_object:
         return "The head is either a bone or an object: give --armature and --bone, or --head-object"
     return ""
@@ -125,6 +127,11 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = recordings.from_file(str(options.audio), scene, options.start)
+    if options.channel is None:
+        heard = scene_settings.spoken_by(obj, heard)
+    else:
+        heard = recordings.with_channel(heard, options.channel)
+        bake_settings.choose_channel(obj.mouthpiece, options.channel)
     if options.strength is not None:
         obj.mouthpiece.strength = options.strength
     if options.seed:

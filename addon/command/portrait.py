@@ -12,6 +12,7 @@ import bpy
 from mouthpiece.errors import MouthpieceError, PictureError
 
 from .. import preferences
+from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Heard
 from ..jobs import drain
 from ..sound import recordings
@@ -86,6 +87,8 @@ def _check(options: argparse.Namespace) -> Numbering | None:
     from mouthpiece.provenance.sequences import Numbering
 
     Consent.of(options.consent, options.consent_by)
+    if options.channel is not None:
+        recordings.open_file(options.audio, options.channel)
     if options.time_stamp and not bpy.app.online_access:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
     place, read = options.keep_frames, files_read(options)
@@ -143,11 +146,12 @@ def _face(
 def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) -> list[str]:
     """Have the portrait speak the sound or take, and return remarks."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli.animate import style_asked
+    from mouthpiece.cli.animate import channel_asked, style_asked
     from mouthpiece.pipeline import Options
 
     source, scene = options.take or options.audio, bpy.context.scene
-    heard = recordings.from_file(str(source), scene, 1)
+    heard = recordings.with_channel(recordings.from_file(str(source), scene, 1), channel_asked(options))
+    bake_settings.choose_channel(obj.mouthpiece, heard.channel)
     if options.audio is not None:
         recordings.from_file(str(options.audio), scene, 1)  # refused now rather than after the frames
     asked = Options(seed=options.seed, style=None if options.take else style_asked(options))

@@ -316,6 +316,7 @@ def excerpt_steps(
     yield Progress(0.0, "Reading the sound")
     work = _Work(source, options or Options(), Networks.find(models))
     yield from (Warned(remark) for remark in work.networks.remarks(models))
+    yield from map(Warned, source.mixdown.remarks(source.label))
     whole = work.known(_WHOLE)
     if whole is None:
         if work.knows_a_chapter(part) or len(_read(source, chapters.WHOLE, chapters.WHOLE + 1)):
@@ -329,7 +330,7 @@ def excerpt_steps(
     yield from _remarks(source.label, round(whole.end * RATE), whole.clipped, whole.silent)
     first, stop = _frames(part, work.options.fps)
     take = whole.performance if part is None else chapters.part(whole, first, stop)
-    yield Excerpt(take, first / work.options.fps, whole.end)
+    yield Excerpt(_noted(take, source), first / work.options.fps, whole.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +402,13 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
         clipped = max(piece.clipped for piece in pieces)
         yield from _remarks(label, chapters.WHOLE * RATE, clipped, all(piece.silent for piece in pieces), "here")
     take = joined.performance("" if heard is None else heard.sha256)
-    yield Excerpt(take, joined.first / fps, pieces[-1].end)
+    yield Excerpt(_noted(take, work.source), joined.first / fps, pieces[-1].end)
+
+
+def _noted(take: Performance, source: Source) -> Performance:
+    """Return a take that says which channel of its sound was heard, if it was not the mean of all."""
+    noted = source.mixdown.noted
+    return replace(take, options={**take.options, "channel": noted}) if noted else take
 
 
 def _chapter(

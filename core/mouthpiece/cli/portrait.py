@@ -125,6 +125,8 @@ def contradiction(options: argparse.Namespace) -> str:
         return "--no-credentials leaves out what --certificate and --time-stamp are for. Choose one of them."
     if options.keep_frames is not None and options.output.suffix.lower() not in FILMS:
         return "--keep-frames is for films: with frames as the output they are kept anyway."
+    if options.take is not None and options.channel is not None:
+        return "--channel is for --audio without --take: a take is of the channel it was made from."
     if options.take is not None and (options.style or options.style_from):
         return "--style is for --audio without --take: the manner of a take is in it (--style-blend turns it)."
     return ""

@@ -12,7 +12,8 @@ from time import perf_counter
 from typing import Any, Final
 
 from ..audio import SoundFile
-from ..errors import PictureError
+from ..errors import AudioError, PictureError
+from ..mixdown import AUTOMATIC, choice
 from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
@@ -43,7 +44,7 @@ from ..provenance import facts as provenance
 from ..provenance.certificates import Identity
 from ..provenance.credentials import Seal
 from ..provenance.sequences import Numbering
-from .animate import style_asked
+from .animate import channel_asked, style_asked
 from .dial import dials_of
 from .landmarks import face_request
 from .report import Reporter
@@ -85,7 +86,7 @@ def made(options: argparse.Namespace, read: Sequence[Path], teller: Reporter) ->
     output = _output_of(options, read)
     seal = seal_of(options)
     if options.audio is not None:
-        SoundFile(options.audio)
+        SoundFile(options.audio, channel_asked(options))
     subject = subject_of(options, output)
     take, warnings = _take(options, output, teller)
     job = replace(_job(options, consent, output, seal, subject, take), inputs=tuple(read[1:]))
@@ -187,14 +188,14 @@ def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter)
     if options.take is not None:
         take = Performance.load(options.take)
         take = dialled(take, dials_of(options, take.dials))
-        if options.audio is not None and survey(SoundFile(options.audio)).sha256 != take.audio_sha256:
+        if options.audio is not None and not _is_of(take, options.audio):
             warnings.append(f"'{options.audio}' is not the sound '{options.take}' was made from: lips may not fit.")
         return take, warnings
     usual = Options().fps
     rate = begun_before.rate_before(output, options.fps or Fraction(usual), usual)
     asked = Options(rate, options.seed, style_asked(options))
     heard: Performance | None = None
-    for item in steps(SoundFile(options.audio), asked, options.models):
+    for item in steps(SoundFile(options.audio, channel_asked(options)), asked, options.models):
         if isinstance(item, Progress):
             teller.progress(str(options.audio), item.fraction, item.message)
         elif isinstance(item, Performance):
@@ -203,6 +204,16 @@ def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter)
             warnings.append(item.message)
     assert heard is not None
     return dialled(heard, dials_of(options)), warnings
+
+
+def _is_of(take: Performance, audio: Path) -> bool:
+    """Return whether a take was made from a sound file, by whichever channel of it."""
+    try:
+        heard = SoundFile(audio, choice(str(take.options.get("channel", AUTOMATIC))))
+    except AudioError:
+        SoundFile(audio)  # says what is wrong with it, if something is
+        return False  # it lacks the channel
+    return survey(heard).sha256 == take.audio_sha256
 
 
 def _job(
