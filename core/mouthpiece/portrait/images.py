@@ -23,6 +23,8 @@ from . import headers
 
 #: Longest side, in pixels, of a picture that is read: what graphics cards take as a texture.
 LONGEST: Final = 16_384
+#: Longest side of a picture all of whose pixels go into frames; a larger one is read smaller, as no frame is so large.
+WHOLE: Final = 8_192
 #: Rows converted, or laid over white, at once: large pictures would need several times their size otherwise.
 _BAND: Final = 512
 #: Most bytes of memory that a picture may take on being read; larger ones are refused before they are decoded.
@@ -81,8 +83,10 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return read_still(path).pixels
 
 
-def read_still(path: Path, longest: int | None = None) -> Still:
+def read_still(path: Path, longest: int | None = None, whole: int = 0) -> Still:
     """Return a picture file with remarks; at most ``longest`` pixels a side, if given, its blocks averaged.
+
+    A picture of up to ``whole`` pixels a side is read as it is all the same.
 
     Raises
     ------
@@ -99,6 +103,7 @@ def read_still(path: Path, longest: int | None = None) -> Still:
     try:
         source = io.BytesIO(headers.first_frame(path)) if kind == "GIF" else path
         with _quietly(Image), Image.open(source, formats=(kind,)) as opened:
+            longest = None if max(opened.size) <= whole else longest
             _check_size(path, opened, longest)
             return _read(opened, longest, _frames_said(path, opened))
     except UnidentifiedImageError as error:
