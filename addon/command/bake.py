@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 from mouthpiece.errors import MouthpieceError
 
-from .. import scene_settings
+from .. import compat, scene_settings
 from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Report
 from ..characters import company, heads
@@ -210,11 +210,25 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse outputs that exist or cannot be written, before any work."""
+    read = files_read(options)
     if options.output is not None:
-        blend_files.check(options.output, options.force)
+        blend_files.check(options.output, options.force, read)
     if options.render is not None:
-        blend_files.check(options.render, options.force)
+        blend_files.check(options.render, options.force, read)
         preview_video.check(bpy.context.scene)
+
+
+def files_read(options: argparse.Namespace) -> list[Any]:
+    """Return what the options name that may be a file that is read; None for what is not given."""
+    names = ("audio", "mapping", "chart", "style", "style_from", "image", "landmarks")
+    return [getattr(options, name, None) for name in names] + _strip_file(options.strip)
+
+
+def _strip_file(name: str | None) -> list[Any]:
+    """Return the file of a strip's sound; nothing if there is none, which the bake tells."""
+    strip = next((strip for strip in compat.all_strips(bpy.context.scene) if name and strip.name == name), None)
+    sound = getattr(strip, "sound", None)
+    return [recordings.full_path(sound.filepath, sound.library)] if sound is not None else []
 
 
 def _put_on_timeline(options: argparse.Namespace, bake: Bake, report: Report, teller: Any, subject: str) -> None:

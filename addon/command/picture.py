@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         for path in (options.output, options.render):
             if path is not None:
-                blend_files.check(path, options.force)
+                blend_files.check(path, options.force, bake_command.files_read(options))
         rig, warnings = _made(options)
         for warning in warnings:
             teller.warning(str(options.image), warning)

@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> Numbering | None:
     """Refuse before any work what cannot end well; return where frames go, if that was said."""
+    from mouthpiece.cli.portrait import files_read
     from mouthpiece.portrait.consent import Consent
     from mouthpiece.portrait.film_job import is_film
     from mouthpiece.provenance.sequences import Numbering
@@ -88,13 +89,13 @@ def _check(options: argparse.Namespace) -> Numbering | None:
     Consent.of(options.consent, options.consent_by)
     if options.time_stamp and not bpy.app.online_access:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
-    place = options.keep_frames
+    place, read = options.keep_frames, files_read(options)
     if is_film(options.output):
-        blend_files.check(options.output, options.force)
+        blend_files.check(options.output, options.force, read)
     else:
         place = options.output
     if options.blend is not None:
-        blend_files.check(options.blend, options.force)
+        blend_files.check(options.blend, options.force, read)
     return None if place is None else Numbering.of(place.absolute())
 
 

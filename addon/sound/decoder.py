@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import AudioError
 
 from .. import compat
@@ -132,10 +133,27 @@ def opened(path: str, label: str, packed: bytes | None = None, content: str = ""
     if packed is None:
         yield StreamedSound(path, label, content)
         return
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        place = Path(folder) / ("packed" + Path(path).suffix)
-        place.write_bytes(packed)
+    with unpacked(packed, path, label) as place:
         yield StreamedSound(place, label, content)
+
+
+@contextmanager
+def unpacked(packed: bytes, path: str, label: str) -> Iterator[Path]:
+    """Lend the bytes of a packed sound as a file, in the system's folder for temporary files.
+
+    Raises AudioError, with ``label`` for the sound, if it cannot be written: the disk is full, say.
+    """
+    with ExitStack() as lent:
+        try:
+            folder = lent.enter_context(draft_folder(Path(tempfile.gettempdir())))
+            place = folder / ("packed" + Path(path).suffix)
+            place.write_bytes(packed)
+        except OSError as error:
+            raise AudioError(
+                f"{label} is packed into the scene and cannot be read: no temporary file can be written "
+                f"({error.strerror or error}). Make room, or unpack it."
+            ) from error
+        yield place
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:

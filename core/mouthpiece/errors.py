@@ -29,3 +29,7 @@ class RigError(MouthpieceError):
 
 class PictureError(MouthpieceError):
     """A picture cannot be used: missing, unreadable, too large, or without the face that is asked for."""
+
+
+class PlaceError(MouthpieceError):
+    """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""

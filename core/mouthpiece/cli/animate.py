@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MouthpieceError, TakeError
+from ..errors import MouthpieceError, PlaceError
 from ..phrases import counted
+from ..places import collisions, refuse_inputs
 from .dial import add_dial_arguments, dials_of
 from .report import DONE, FAILED, Reporter, reporter
 
@@ -84,6 +85,12 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
 
 
+def files_read(options: argparse.Namespace) -> list[Path]:
+    """Return the files that ``animate`` reads: sounds, and what the style is from."""
+    style = [Path(options.style)] if options.style else []  # most often a name, and then no file
+    return [*options.sounds, *style, *([options.style_from] if options.style_from else [])]
+
+
 def run_animate(options: argparse.Namespace) -> int:
     """Animate every sound, also if an earlier one failed. Return 0 if all succeeded, else 1."""
     teller = reporter(options)
@@ -94,10 +101,13 @@ def run_animate(options: argparse.Namespace) -> int:
         teller.error(str(options.style_from or options.style), str(error))
         return FAILED
     places = _places(options.sounds, options.output)
+    shared = collisions(zip(options.sounds, places, strict=True))
     for sound, place in zip(options.sounds, places, strict=True):
         try:
-            if places.count(place) > 1:
-                raise TakeError(f"Several of the sounds would be written to '{place}'. Animate them one by one.")
+            if place in shared:
+                names = " and ".join(f"'{other}'" for other in shared[place])
+                raise PlaceError(f"{names} would all be written to '{place}'. Animate them one by one, each with -o.")
+            refuse_inputs([place], files_read(options))
             results.append(_animate_one(sound, place, options, style, teller))
         except MouthpieceError as error:
             teller.error(str(sound), str(error))

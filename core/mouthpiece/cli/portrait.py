@@ -15,6 +15,8 @@ from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 #: Endings of films.
 FILMS: Final = (".mp4", ".m4v", ".mov")
+#: Options that name files which are read; a style or network may be a name, and then no file.
+_READ: Final = ("image", "audio", "take", "landmarks", "style", "style_from", "generator", "certificate", "private_key")
 #: Frame rates of television as they are written, and as they are.
 _RATES: Final = {
     "23.976": Fraction(24000, 1001),
@@ -128,6 +130,11 @@ def contradiction(options: argparse.Namespace) -> str:
     return ""
 
 
+def files_read(options: argparse.Namespace) -> list[Path]:
+    """Return the files that the options name to be read, the picture first."""
+    return [Path(path) for name in _READ if (path := getattr(options, name)) is not None]
+
+
 def add_portrait_command(commands: Any) -> argparse.ArgumentParser:
     """Add ``portrait`` to ``parser.add_subparsers()`` and return its parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
@@ -195,7 +202,7 @@ def run_portrait(options: argparse.Namespace) -> int:
         teller.error("portrait", wrong)
         return BAD_ARGUMENTS
     try:
-        result, text = made(options, teller)
+        result, text = made(options, files_read(options), teller)
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         if options.json:

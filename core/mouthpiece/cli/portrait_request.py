@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +17,7 @@ from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
+from ..places import refuse_inputs
 from ..portrait import begun_before
 from ..portrait.consent import Consent
 from ..portrait.draw.flatness import LEFT_OUT, is_flat
@@ -30,7 +31,6 @@ from ..portrait.film_job import (
     PortraitOutput,
     PortraitPicture,
     is_film,
-    refuse_inputs,
 )
 from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
@@ -48,8 +48,6 @@ from .dial import dials_of
 from .landmarks import face_request
 from .report import Reporter
 
-#: Options that name files which are read.
-_READ: Final = ("audio", "take", "landmarks", "style_from", "certificate", "private_key")
 #: How a result is vouched for, in words.
 _SEALED: Final = {
     provenance.SELF_SIGNED: "signed with a certificate made on this computer",
@@ -72,8 +70,10 @@ class PortraitSubject:
     remarks: tuple[str, ...]
 
 
-def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any], str]:
+def made(options: argparse.Namespace, read: Sequence[Path], teller: Reporter) -> tuple[dict[str, Any], str]:
     """Make the film or frames, telling how far it is; return the result for programs, and in words.
+
+    ``read`` are the files that the options name to be read, the picture first: they are never written over.
 
     Raises
     ------
@@ -82,13 +82,13 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     """
     began = perf_counter()
     consent = Consent.of(options.consent, options.consent_by)
-    output = _output_of(options)
+    output = _output_of(options, read)
     seal = seal_of(options)
     if options.audio is not None:
         SoundFile(options.audio)
     subject = subject_of(options, output)
     take, warnings = _take(options, output, teller)
-    job = _job(options, consent, output, seal, subject, take)
+    job = replace(_job(options, consent, output, seal, subject, take), inputs=tuple(read[1:]))
     warnings = [*subject.remarks, *warnings]
     for warning in warnings:
         teller.warning(str(options.image), warning)
@@ -116,9 +116,8 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     return result, f"{options.output}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
 
 
-def _output_of(options: argparse.Namespace) -> PortraitOutput:
+def _output_of(options: argparse.Namespace, read: Sequence[Path]) -> PortraitOutput:
     """Return where the result goes, checked as far as that can be before any work."""
-    read = [options.image, *_files_read(options)]
     refuse_inputs([options.output], read)
     film = options.output if is_film(options.output) else None
     place = options.keep_frames if film is not None else options.output
@@ -130,11 +129,6 @@ def _output_of(options: argparse.Namespace) -> PortraitOutput:
             raise PictureError(f"There is no folder '{film.absolute().parent}'. Make it, or choose another place.")
     output.check(read)
     return output
-
-
-def _files_read(options: argparse.Namespace) -> tuple[Path, ...]:
-    """Return the files that are read besides the picture."""
-    return tuple(Path(path) for name in _READ if (path := getattr(options, name)) is not None)
 
 
 def identity_of(options: argparse.Namespace) -> Identity | None:
@@ -241,7 +235,6 @@ def _job(
         background=options.background,
         quality=options.quality,
         finders=subject.finders,
-        inputs=_files_read(options),
     )
     return begun_before.command_job(job, take, subject.placed, options.strength)
 
