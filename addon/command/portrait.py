@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the portrait, animate it, render. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
+    from mouthpiece.portrait.find.placement import PlacementError
 
     teller = reporter(options)
     wrong = portrait_command.contradiction(options)
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(FAILED)
+        return int(BAD_ARGUMENTS if isinstance(error, PlacementError) else FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, render.summary(result))
     return int(DONE)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..errors import MouthpieceError
 from .animate import add_motion_arguments
 from .dial import add_dial_arguments, strength
-from .landmarks import pixel
+from .landmarks import FaceBox, pixel
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 #: Endings of films.
@@ -67,7 +67,7 @@ def _add_picture(parser: argparse.ArgumentParser) -> None:
         "--points", metavar="X,Y", nargs=4, type=pixel,
         help="eye, eye, corner and corner of the mouth in pixels, the left of the picture first",
     )  # fmt: skip
-    where.add_argument("--box", metavar="PX", nargs=4, type=float, help="left, top, right and bottom of the face")
+    where.add_argument("--box", metavar="PX", nargs=4, action=FaceBox, help="left, top, right and bottom of the face")
     group.add_argument(
         "--backend", choices=("mediapipe", "face_alignment"), default="mediapipe", help="who finds faces"
     )
@@ -194,7 +194,8 @@ def _quality(text: str) -> int:
 
 
 def run_portrait(options: argparse.Namespace) -> int:
-    """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
+    """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other or the picture."""
+    from ..portrait.find.placement import PlacementError
     from .portrait_request import made
 
     teller = reporter(options)
@@ -208,6 +209,6 @@ def run_portrait(options: argparse.Namespace) -> int:
         teller.error(str(options.image), str(error))
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
-        return FAILED
+        return BAD_ARGUMENTS if isinstance(error, PlacementError) else FAILED
     teller.result(result, text)
     return DONE

@@ -37,7 +37,7 @@ from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
 from ..portrait.find.search import LOOKED_AT, sight_in
 from ..portrait.frame_motion import rate_of, spoken
-from ..portrait.images import read_still
+from ..portrait.images import WHOLE, Still, read_still
 from ..portrait.portrait import portrait_of
 from ..provenance import certificates, credentials
 from ..provenance import facts as provenance
@@ -163,23 +163,30 @@ def subject_of(options: argparse.Namespace, output: PortraitOutput | None = None
     MouthpieceError
         If one of them cannot be had.
     """
-    still = read_still(options.image)
+    is_old = begun_before.is_of_command(output)
+    still = read_still(options.image) if is_old else read_still(options.image, LOOKED_AT, WHOLE)
     finders: Mapping[str, str] = {}
     remarks: tuple[str, ...] = ()
     if options.landmarks is not None:
         placed = read_points(options.landmarks, still.width, still.height, options.face - 1)
     else:
         # 0.4.0 had Pillow make large pictures smaller
-        seen = read_still(options.image, LOOKED_AT) if begun_before.is_of_command(output) else still
+        seen = read_still(options.image, LOOKED_AT) if is_old else still
         request, size = face_request(options, options.face), (still.width, still.height)
         sighting = sight_in(seen.pixels, size, request, str(options.image))
         placed, finders, remarks = sighting.placed[0], sighting.networks or {}, sighting.remarks
-    portrait = portrait_of(still.pixels, placed.rounded())
+    portrait = portrait_of(still.pixels, _in_pixels_of(still, placed.rounded()))
     generator = named_generator(options.generator)
     if generator is not None and options.generator is None and is_flat(portrait):
         generator, remarks = None, (*remarks, f"{LEFT_OUT} Have it with --generator shipped.")
     picture = PortraitPicture.of_file(portrait, placed.rounded(), options.image)
     return PortraitSubject(picture, placed, generator, finders, (*still.remarks, *remarks))
+
+
+def _in_pixels_of(still: Still, placed: Placed) -> Placed:
+    """Return a face placed in the whole picture in the pixels that were read of it."""
+    high, wide = still.pixels.shape[:2]
+    return placed if (wide, high) == (still.width, still.height) else placed.scaled(wide / still.width, high / still.height)
 
 
 def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter) -> tuple[Performance, list[str]]:
