@@ -93,7 +93,8 @@ def test_a_chart_survives_json():
         ({"shapes": [{"name": "a", "visemes": {}}]}, "without a number"),
         ({"shapes": [{"name": "a", "visemes": {"aa": "1"}}]}, "without a number"),
         ({"shapes": [{"name": "a", "visemes": {"aa": 1.5}}]}, "not in 0 to 1"),
-        ({"shapes": [{"name": "a b", "visemes": {"aa": 1}}]}, "space in its name"),
+        ({"shapes": [{"name": "a b", "visemes": {"aa": 1}}]}, "has a space, or"),
+        ({"shapes": [{"name": "a\x01", "visemes": {"aa": 1}}]}, "cannot be seen, in its name"),
         ({"shapes": [{"visemes": {"aa": 1}}]}, "no name"),
     ],
 )
