@@ -7,7 +7,6 @@ code, and the network file's SHA-256 must be the one in it. Nothing is ever down
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ..errors import ModelError, UnreadableError
 from ..files import ASSETS
+from ..readers.json_text import read_json
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import OnnxSession
 
@@ -117,9 +117,9 @@ def read_sidecar(path: Path) -> Sidecar:
         If it is missing, not JSON, from a newer format, or lacks a field.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The network description '{path}' cannot be read ({error}). Reinstall Mouthpiece.") from error
+        raw = read_json(path)
+    except UnreadableError as error:
+        raise ModelError(f"The network description '{path}' cannot be read: {error}. Reinstall Mouthpiece.") from error
     try:
         if int(raw["format"]) > SIDECAR_FORMAT:
             raise ModelError(f"'{path.name}' was made for a newer Mouthpiece. Update Mouthpiece to use it.")
@@ -142,7 +142,7 @@ def read_sidecar(path: Path) -> Sidecar:
             window=int(raw.get("window", 0)),
             provenance=dict(raw.get("provenance", {})),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelError(
             f"The network description '{path}' is incomplete ({error!r}). Reinstall Mouthpiece."
         ) from error

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PictureError
+from ...errors import PictureError, UnreadableError
+from ...readers.json_text import number_in, read_json, row_of, rows_of, whole_in
 from ...retarget.picture.anatomy import FACE
 from ...topology import LANDMARK_COUNT, LEFT_EYE, MIRROR, RIGHT_EYE
 from .face import Face
@@ -24,7 +25,7 @@ _DIGITS: Final = 3
 #: The average face's left, top, right and bottom, brows to chin.
 _BOX: Final = (-0.79, -0.29, 0.79, 1.28)
 #: Largest size of a file of points, in bytes: a crowd fits.
-_LARGEST: Final = 4_000_000
+_LARGEST: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,13 +155,10 @@ def read_points(path: Path, width: int, height: int, index: int = 0) -> Placed:
         If the file is missing, damaged, from a newer version, or has no such face.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise PictureError(f"'{path}' is too large to be a file of landmarks.")
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PictureError(f"The landmarks '{path}' cannot be read: {error.strerror}. Check the path.") from error
-    except ValueError as error:
-        raise PictureError(f"'{path}' is no file of landmarks ({error}). Make one: mouthpiece landmarks") from error
+        raw = read_json(path, _LARGEST)
+    except UnreadableError as error:
+        advice = "Make a file of landmarks: mouthpiece landmarks"
+        raise PictureError(error.told(f"The landmarks '{path}'", "cannot be used", advice)) from error
     return from_json(raw, width, height, index, str(path))
 
 

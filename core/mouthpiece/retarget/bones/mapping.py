@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import RigError
+from ...errors import RigError, UnreadableError
 from ...files import ASSETS
+from ...readers.json_text import parsed_json, read_json
+from ...readers.shipped_files import shipped_json
 from .controls import CONTROLS, is_number, layer_of
 
 _FILE: Final = ASSETS / "bone_profiles.json"
@@ -114,7 +116,7 @@ class BoneMatch:
 
 @cache
 def _profiles() -> tuple[Mapping[str, Any], ...]:
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    data = shipped_json(_FILE)
     return tuple(data["profiles"])
 
 
@@ -232,7 +234,7 @@ def _sided(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         filled = text
         for word, side in words.items():
             filled = filled.replace("{" + word + "}", side)
-        yield key.replace("{S}", words["S"]), json.loads(filled)
+        yield key.replace("{S}", words["S"]), parsed_json(filled)
 
 
 def _alternatives(spec: Any) -> Iterator[dict[str, Any]]:
@@ -297,9 +299,9 @@ def read(path: Path) -> tuple[Link, ...]:
         If it is missing, damaged, or not a mapping of bones.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RigError(f"The mapping '{path}' cannot be read ({error}). Check the path.") from error
+        data = read_json(path)
+    except UnreadableError as error:
+        raise RigError(error.told(f"The mapping '{path}'", "cannot be used", "Save it again.")) from error
     if not isinstance(data, dict) or data.get("kind") != "mouthpiece bones":
         raise RigError(f"'{path}' is not a mapping of bones. Save one from the panel to see what it looks like.")
     if not isinstance(data.get("format"), int) or data["format"] > FORMAT:

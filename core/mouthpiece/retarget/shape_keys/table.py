@@ -222,11 +222,9 @@ def load(path: str | os.PathLike[str]) -> ShapeMap:
     """
     source = Path(path)
     try:
-        data = json.loads(source.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise RigError(f"The mapping '{source}' cannot be read: {error.strerror or error}. Check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise RigError(f"'{source.name}' is not a mapping: it is no JSON ({error}). Export it again.") from error
+        data = read_json(source)
+    except UnreadableError as error:
+        raise RigError(error.told(f"The mapping '{source}'", "cannot be used", "Export it again.")) from error
     if not isinstance(data, dict) or data.get("kind") != _KIND:
         raise RigError(f"'{source.name}' is not a shape-key mapping of Mouthpiece. Export one from the panel.")
     number = data.get("format")
