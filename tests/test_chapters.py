@@ -45,6 +45,7 @@ class Counted:
 
     def __init__(self, audio, content=""):
         self.audio, self.label, self.content, self.count = audio, audio.label, content, 0
+        self.mixdown = audio.mixdown
 
     def blocks(self, start=0, stop=None):
         for block in self.audio.blocks(start, stop):

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 from mouthpiece.errors import MouthpieceError
 
-from .. import scene_settings
+from .. import compat, scene_settings
 from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Report
 from ..characters import company, heads
@@ -99,6 +99,8 @@ def contradiction(options: argparse.Namespace) -> str:
     """Return which options contradict each other; empty if none do."""
     if bool(options.armature) != bool(options.bone):
         return "--armature and --bone belong together: name both, or neither"
+    if options.channel is not None and str(options.audio or "").lower().endswith(".npz"):
+        return "--channel is for sounds: a take (.npz) is of the channel it was made from"
     if options.armature and options.head_object:
         return "The head is either a bone or an object: give --armature and --bone, or --head-object"
     return ""
@@ -125,6 +127,11 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = recordings.from_file(str(options.audio), scene, options.start)
+    if options.channel is None:
+        heard = scene_settings.spoken_by(obj, heard)
+    else:
+        heard = recordings.with_channel(heard, options.channel)
+        bake_settings.choose_channel(obj.mouthpiece, options.channel)
     if options.strength is not None:
         obj.mouthpiece.strength = options.strength
     if options.seed:
@@ -210,11 +217,25 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse outputs that exist or cannot be written, before any work."""
+    read = files_read(options)
     if options.output is not None:
-        blend_files.check(options.output, options.force)
+        blend_files.check(options.output, options.force, read)
     if options.render is not None:
-        blend_files.check(options.render, options.force)
+        blend_files.check(options.render, options.force, read)
         preview_video.check(bpy.context.scene)
+
+
+def files_read(options: argparse.Namespace) -> list[Any]:
+    """Return what the options name that may be a file that is read; None for what is not given."""
+    names = ("audio", "mapping", "chart", "style", "style_from", "image", "landmarks")
+    return [getattr(options, name, None) for name in names] + _strip_file(options.strip)
+
+
+def _strip_file(name: str | None) -> list[Any]:
+    """Return the file of a strip's sound; nothing if there is none, which the bake tells."""
+    strip = next((strip for strip in compat.all_strips(bpy.context.scene) if name and strip.name == name), None)
+    sound = getattr(strip, "sound", None)
+    return [recordings.full_path(sound.filepath, sound.library)] if sound is not None else []
 
 
 def _put_on_timeline(options: argparse.Namespace, bake: Bake, report: Report, teller: Any, subject: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import RigError
+from mouthpiece.files import move_whole
 
 from .. import compat
 from ..sound import recordings, timeline
@@ -36,19 +39,31 @@ def render(
     check(scene)
     full = path.absolute()
     try:
-        with _restored(scene, first, last), _sound_strip(scene, recording):
-            made, remark = _aim(scene, full)
-            full.parent.mkdir(parents=True, exist_ok=True)
-            bpy.ops.render.render(animation=True, scene=scene.name)
+        full.parent.mkdir(parents=True, exist_ok=True)
+        with draft_folder(Path(os.path.realpath(full)).parent) as folder:
+            with _restored(scene, first, last), _sound_strip(scene, recording):
+                made, remark = _aim(scene, folder / full.name)
+                bpy.ops.render.render(animation=True, scene=scene.name)
+            if not made.exists():
+                raise RigError(f"The take is keyed, but Blender rendered nothing to '{full}'. See its messages above.")
+            return _put(made, full.with_name(made.name)), remark
     except (OSError, RuntimeError) as error:
         raise RigError(f"The take is keyed, but '{full}' could not be rendered: {error}") from error
-    if not made.exists():
-        raise RigError(f"The take is keyed, but Blender rendered nothing to '{made}'. See its messages above.")
-    return made, remark
+
+
+def _put(made: Path, place: Path) -> Path:
+    """Move a video, or each picture of a folder, to its place, and return the place."""
+    if not made.is_dir():
+        move_whole(made, place)
+        return place
+    place.mkdir(exist_ok=True)
+    for picture in sorted(made.iterdir()):
+        move_whole(picture, place / picture.name)
+    return place
 
 
 def _aim(scene: bpy.types.Scene, full: Path) -> tuple[Path, str]:
-    """Set the scene's output for the file; return the path and the remark that :func:`render` returns."""
+    """Set the scene's output for a file; return what is made, a folder of pictures if need be, and a remark."""
     settings = scene.render
     settings.use_overwrite = True
     if not compat.use_video_output(settings.image_settings):
@@ -56,7 +71,7 @@ def _aim(scene: bpy.types.Scene, full: Path) -> tuple[Path, str]:
         compat.use_image_output(settings.image_settings)
         settings.use_file_extension = True
         settings.filepath = str(folder / "frame_")
-        return folder, f"This Blender cannot write video: pictures are in '{folder}'."
+        return folder, f"This Blender cannot write video: pictures are in a folder called '{folder.name}'."
     settings.use_file_extension = False
     settings.filepath = str(full)
     video = settings.ffmpeg

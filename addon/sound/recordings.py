@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
+from mouthpiece.mixdown import AUTOMATIC, MEAN
 
 from . import contents, decoder
 from .decoder import StreamedSound
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
 
 #: Digits of a file's hash in the identity of its line.
 _IDENTITY = 32
+#: Channels of the layouts that Blender knows.
+_LAYOUTS = {
+    "MONO": 1, "STEREO": 2, "STEREO_LFE": 3, "SURROUND4": 4, "SURROUND5": 5, "SURROUND51": 6, "SURROUND61": 7,
+    "SURROUND71": 8,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,8 @@ class Recording:
 
     Baking a sound of the same ``identity`` again replaces its line; so do others that are the same line (see
     ``addon.bake.line_identity``). ``label`` is its name in messages and in the scene, without a folder, ``packed`` the
-    bytes of a packed sound, ``volume`` a factor on it in films.
+    bytes of a packed sound, ``volume`` a factor on it in films, ``channel`` what of a sound with several channels is
+    heard (see ``mouthpiece.mixdown.choice``); films and the sequencer play all of them.
     """
 
     identity: str
@@ -84,6 +93,12 @@ class Recording:
     placement: Placement
     packed: bytes | None = None
     volume: float = 1.0
+    channel: str = AUTOMATIC
+
+    @property
+    def is_take(self) -> bool:
+        """Whether it is no sound but a take (.npz)."""
+        return self.packed is None and self.path.lower().endswith(".npz")
 
     @property
     def content(self) -> str:
@@ -133,7 +148,26 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
 
 def opened(recording: Recording) -> AbstractContextManager[StreamedSound]:
     """Provide a recording to read, a stretch at a time. Any thread may call this: it uses no Blender data."""
-    return decoder.opened(recording.path, recording.label, recording.packed, recording.content)
+    return decoder.opened(recording.path, recording.label, recording.packed, recording.content, recording.channel)
+
+
+def with_channel(recording: Recording, channel: str) -> Recording:
+    """Return a recording of which that channel is heard; AudioError says if the sound lacks it, or is a take."""
+    if channel == AUTOMATIC:
+        return replace(recording, channel=channel)
+    if recording.is_take:
+        raise AudioError(f"{recording.label} is a take, which has no channels. Leave the channel out.")
+    chosen = replace(recording, channel=channel)
+    with opened(chosen):
+        return chosen
+
+
+def channel_count(recording: Recording) -> int:
+    """Return how many channels a sound has; 0 for a take. Raises AudioError if it cannot be read."""
+    if recording.is_take:
+        return 0
+    with opened(replace(recording, channel=MEAN)) as sound:
+        return sound.mixdown.count
 
 
 def decode(recording: Recording) -> Audio:
@@ -157,9 +191,37 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     return path, None
 
 
-def open_file(path: str | os.PathLike[str]) -> StreamedSound:
+def channels_of(sound: bpy.types.Sound | None) -> int:
+    """Return how many channels a Sound data-block has, as Blender found them; 0 if that is not known."""
+    return 0 if sound is None else _LAYOUTS.get(sound.channels, 0)
+
+
+def channels_in(path: str) -> int:
+    """Return how many channels the sound file at ``path`` (``//`` allowed) has; 0 if that cannot be known.
+
+    A file is opened again only if it has changed.
+    """
+    full = full_path(path) if path.strip() else ""
+    if not full or full.lower().endswith(".npz"):
+        return 0
+    try:
+        about = Path(full).stat()
+        return _channels_in(full, about.st_size, about.st_mtime_ns) if S_ISREG(about.st_mode) else 0
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=64)
+def _channels_in(path: str, _size: int, _changed: int) -> int:
+    try:
+        return open_file(path, MEAN).mixdown.count
+    except AudioError:
+        return 0
+
+
+def open_file(path: str | os.PathLike[str], channel: str = AUTOMATIC) -> StreamedSound:
     """Return the sound file at ``path`` to read, decoded as for baking."""
-    return StreamedSound(path)
+    return StreamedSound(path, channel=channel)
 
 
 def stored_place(path: str) -> str:

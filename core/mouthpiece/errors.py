@@ -31,6 +31,10 @@ class PictureError(MouthpieceError):
     """A picture cannot be used: missing, unreadable, too large, or without the face that is asked for."""
 
 
+class PlaceError(MouthpieceError):
+    """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 

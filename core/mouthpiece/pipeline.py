@@ -25,7 +25,7 @@ from .chapters import Chapter
 from .curves import sample
 from .errors import AudioError, ModelError, MouthpieceError
 from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
-from .models import registry
+from .models import registry, signatures
 from .models.content import ContentNetwork
 from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
@@ -171,7 +171,7 @@ class Networks:
             If ``folder`` is not a folder with a network in it, a network is missing or damaged, the encoder the content
             network was trained with is missing, or the content network was trained with another listener.
         """
-        if folder is not None and not any(folder.glob("*.onnx")):
+        if folder is not None and not _holds_networks(folder):
             raise ModelError(f"'{folder}' is not a folder with networks (.onnx) in it. Check the path.")
         phonetic, content, voice, head = (registry.find(n, folder) for n in ("phonetic", "content", "voice", "head"))
         if content.sidecar.listener != phonetic.sidecar.sha256:
@@ -190,7 +190,26 @@ class Networks:
                 f"The content network in '{folder}' was trained with another encoder than the one beside it "
                 f"('{encoder.sidecar.name}'). Put the encoder there it was trained with."
             )
+        heard = signatures.frame_numbers(phonetic.sidecar.features, encoder.sidecar.features if encoder else 0)
+        if content.sidecar.features != heard:
+            raise ModelError(
+                f"The content network takes {content.sidecar.features} numbers a frame; the listener"
+                f"{' and the encoder give' if encoder else ' gives'} {heard}. Export it again, for these."
+            )
         return cls(phonetic, content, voice, head, encoder)
+
+    def remarks(self, folder: Path | None) -> Iterator[str]:
+        """Yield what of ``folder`` does nothing, for whoever put it there."""
+        if folder is None:
+            return
+        if self.encoder is None and registry.is_file(folder / "encoder.onnx"):
+            yield (
+                f"The encoder in '{folder}' is not used: the content network that makes this take learned without one. "
+                "Put the content network there that was trained with it."
+            )
+        elif not any(registry.is_file(folder / f"{field.name}.onnx") for field in fields(self)):
+            names = ", ".join(f"{field.name}.onnx" for field in fields(self))
+            yield f"No network in '{folder}' has the name of one that makes takes ({names}): the shipped ones are used."
 
     def listener(self) -> PhoneticListener:
         """Return the listener, which computes the content network's input."""
@@ -200,6 +219,13 @@ class Networks:
         """Return the sha256 of each network by its name."""
         known = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: network.sidecar.sha256 for name, network in known.items() if network is not None}
+
+
+def _holds_networks(folder: Path) -> bool:
+    try:
+        return any(folder.glob("*.onnx"))
+    except (OSError, ValueError):
+        return False
 
 
 def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:
@@ -287,6 +313,8 @@ def excerpt_steps(
     """
     yield Progress(0.0, "Reading the sound")
     work = _Work(source, options or Options(), Networks.find(models))
+    yield from (Warned(remark) for remark in work.networks.remarks(models))
+    yield from map(Warned, source.mixdown.remarks(source.label))
     whole = work.known(_WHOLE)
     if whole is None:
         if work.knows_a_chapter(part) or len(_read(source, chapters.WHOLE, chapters.WHOLE + 1)):
@@ -300,7 +328,7 @@ def excerpt_steps(
     yield from _remarks(source.label, round(whole.end * RATE), whole.clipped, whole.silent)
     first, stop = _frames(part, work.options.fps)
     take = whole.performance if part is None else chapters.part(whole, first, stop)
-    yield Excerpt(take, first / work.options.fps, whole.end)
+    yield Excerpt(_noted(take, source), first / work.options.fps, whole.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +400,13 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
         clipped = max(piece.clipped for piece in pieces)
         yield from _remarks(label, chapters.WHOLE * RATE, clipped, all(piece.silent for piece in pieces), "here")
     take = joined.performance("" if heard is None else heard.sha256)
-    yield Excerpt(take, joined.first / fps, pieces[-1].end)
+    yield Excerpt(_noted(take, work.source), joined.first / fps, pieces[-1].end)
+
+
+def _noted(take: Performance, source: Source) -> Performance:
+    """Return a take that says which channel of its sound was heard, if it was not the mean of all."""
+    noted = source.mixdown.noted
+    return replace(take, options={**take.options, "channel": noted}) if noted else take
 
 
 def _chapter(

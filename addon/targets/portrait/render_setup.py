@@ -243,11 +243,18 @@ def _job(
         background=(red, green, blue),
         quality=wish.quality,
         finders=wish.finders,
-        inputs=tuple(Path(track.recording.path) for track in sounds),
+        inputs=_files_read(obj, sounds),
     )
     if begun_before.is_of_scene(output):
         return begun_before.scene_job(job, playback.portrait_of(obj, longest))
     return job
+
+
+def _files_read(obj: bpy.types.Object, sounds: tuple[soundtrack.TrackSound, ...]) -> tuple[Path, ...]:
+    """Return the files of the sounds and of the picture, even if it was painted on since."""
+    image = picture_settings.picture_of(obj)
+    picture = bpy.path.abspath(image.filepath, library=image.library) if image.filepath else ""
+    return tuple(Path(path) for path in (picture, *(track.recording.path for track in sounds)) if path)
 
 
 def _other_rates(obj: bpy.types.Object, fps: float) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .animate import add_animate_command
@@ -37,7 +36,7 @@ exit codes: 0 all done, 1 something failed, 2 bad arguments
 """
 
 
-def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
+def add_commands(commands: Any, open_sound: Callable[..., Source] | None = None) -> None:
     """Add ``animate``, ``dial``, ``cues``, ``landmarks``, ``verify`` and ``inspect`` to ``parser.add_subparsers()``.
 
     ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).

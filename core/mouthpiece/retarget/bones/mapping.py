@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...errors import RigError, UnreadableError
 from ...files import ASSETS
-from ...readers.json_text import parsed_json, read_json
+from ...readers.json_text import parsed_json, quoted, read_json
 from ...readers.shipped_files import shipped_json
 from .controls import CONTROLS, is_number, layer_of
 
@@ -25,6 +25,8 @@ _SHARED: Final = 3
 _SURER: Final = 2
 #: Format number of mapping files.
 FORMAT: Final = 1
+#: Most of what a gain may be.
+_MOST: Final = 1e6
 CHANNELS: Final = ("LOCATION", "ROTATION", "SCALE")
 AXES: Final = ("ALL", "X", "Y", "Z")
 SPACES: Final = ("FACE", "LOCAL")
@@ -80,6 +82,9 @@ class Link:
         RigError
             If a word is unknown or the gain is not a number.
         """
+        for name, value in (("source", self.source), ("bone", self.bone), ("watch", self.watch)):
+            if not isinstance(value, str):
+                raise RigError(f"The {name} of a link is {quoted(value)}; it must be a name.")
         try:
             layer_of(self.source)
         except KeyError:
@@ -89,12 +94,12 @@ class Link:
                 raise RigError(
                     f"The {name} of '{self.bone}' is '{getattr(self, name)}'; it must be one of {', '.join(allowed)}."
                 )
-        if not isinstance(self.bone, str) or not self.bone:
+        if not self.bone:
             raise RigError(f"No bone is named for '{self.source}'. Pick one, or remove the entry.")
         if self.space == "FACE" and self.channel != "SCALE" and is_number(self.source) and self.axis == "ALL":
             raise RigError(f"'{self.bone}' follows '{self.source}', a single number: choose its axis.")
-        if not (isinstance(self.gain, int | float) and math.isfinite(self.gain)):
-            raise RigError(f"The gain of '{self.bone}' is {self.gain}; it must be a number.")
+        if not (isinstance(self.gain, int | float) and abs(self.gain) <= _MOST):
+            raise RigError(f"The gain of '{self.bone}' is {quoted(self.gain)}; it must be a number.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,9 +169,9 @@ def read(path: Path) -> RigProfile:
             path.stem, data["label"], data["about"], int(data["least"]), tuple(data["prefixes"]),
             tuple(keys), tuple(fallbacks), tuple(data.get("suffixes", ())),
         )  # fmt: skip
+        _check(profile)
     except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RigError(f"The rig family '{path.name}' is damaged ({error}). Install Mouthpiece again.") from error
-    _check(profile)
     return profile
 
 
