@@ -35,9 +35,6 @@ def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
 
 def run_inspect(options: argparse.Namespace) -> int:
     """Show what is in a take. Return 0, or 1 if it cannot be read."""
-    from ..files import replacing
-from ..performance import Performance
-
     teller = reporter(options)
     try:
         if options.plot is not None:
