@@ -219,7 +219,9 @@ class Performance:
                 meta = row_of(parsed_json(stored.text("meta")))
                 _check_format(meta, source)
                 layer = _STYLE if meta["format"] > 1 else ()
-                arrays = {name: stored.array(name, None, _NUMBERS) for name in (*_SHAPES, "neutral", *layer)}
+                arrays: dict[str, Any] = {
+                    name: stored.array(name, None, _NUMBERS) for name in (*_SHAPES, "neutral", *layer)
+                }
             names = tuple(map(str, rows_of(meta.get("arkit_names"), "'arkit_names'")))
             take = cls(**arrays, arkit_names=names, **_said(meta, with_dials=meta["format"] > 1))
         except UnreadableError as error:
@@ -354,7 +356,7 @@ def unpack(content: bytes) -> Performance:
     try:
         with opened_arrays(content) as stored:
             meta = _packed_meta(stored)
-            arrays = {name: stored.array(name, None, _NUMBERS) for name in _EXACT}
+            arrays: dict[str, Any] = {name: stored.array(name, None, _NUMBERS) for name in _EXACT}
             for name in _TRACKS:
                 arrays[name] = _track(stored, name)
         count = len(arrays["head"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -306,7 +305,7 @@ def read(path: Path) -> tuple[Link, ...]:
     try:
         data = read_json(path)
     except UnreadableError as error:
-        raise RigError(error.told(f"The mapping '{path}'", "cannot be used", "Save it again.")) from error
+        raise RigError(error.told(f"The mapping '{path}'", "cannot be read", "Save it again.")) from error
     if not isinstance(data, dict) or data.get("kind") != "mouthpiece bones":
         raise RigError(f"'{path}' is not a mapping of bones. Save one from the panel to see what it looks like.")
     if not isinstance(data.get("format"), int) or data["format"] > FORMAT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -228,7 +227,7 @@ def load(path: str | os.PathLike[str]) -> ShapeMap:
     try:
         data = read_json(source)
     except UnreadableError as error:
-        raise RigError(error.told(f"The mapping '{source}'", "cannot be used", "Export it again.")) from error
+        raise RigError(error.told(f"'{source}'", "is not a mapping", "Export it again.")) from error
     if not isinstance(data, dict) or data.get("kind") != _KIND:
         raise RigError(f"'{source.name}' is not a shape-key mapping of Mouthpiece. Export one from the panel.")
     number = data.get("format")
