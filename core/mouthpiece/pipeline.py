@@ -30,7 +30,7 @@ from .models.content import ContentNetwork
 from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
 from .motion import eyes, head, living, prosody, rest
-from .performance import Performance
+from .performance import FPS_LIMITS, Performance
 from .recent_takes import recent
 from .speaker import voice_print
 from .styles import Style
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 
-#: Least and greatest frame rate of a take, frames per second.
-FPS_LIMITS: Final = (1.0, 240.0)
 #: Seconds of motion before and after a part that belong to an excerpt: a dial moves motion by up to five.
 MARGIN: Final = 6
 #: Number of the piece that is a sound heard whole, and a frame that no sound reaches.

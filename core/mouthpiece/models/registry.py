@@ -7,7 +7,6 @@ code, and the network file's SHA-256 must be the one in it. Nothing is ever down
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ..errors import ModelError, UnreadableError
 from ..files import ASSETS
+from ..readers.json_text import read_json
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import OnnxSession, read_network
 from .signatures import SIGNATURES, CheckedSession, Shape, check_description, check_file
@@ -143,14 +143,10 @@ def read_sidecar(path: Path) -> Sidecar:
         If it is missing, not JSON, from a newer format, lacks a field, or has one that cannot be right.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ModelError(f"The network description '{path}' is larger than 4 MB. Write it again.")
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"The network description '{path}' cannot be read ({error}). Write it again, or, if it came with "
-            "Mouthpiece, reinstall Mouthpiece."
-        ) from error
+        raw = read_json(path, _LARGEST)
+    except UnreadableError as error:
+        advice = "Write it again, or, if it came with Mouthpiece, reinstall Mouthpiece."
+        raise ModelError(error.told(f"The network description '{path}'", "cannot be read", advice)) from error
     try:
         fields = _Fields(raw)
         if fields.number("format", whole=True) > SIDECAR_FORMAT:

@@ -165,5 +165,5 @@ def quoted(value: object) -> str:
     """Return a value for a message, shortened: a list or an object by its kind alone."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= _QUOTED else text[:_QUOTED] + "…"

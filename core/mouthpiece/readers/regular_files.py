@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import UnreadableError
+from ..errors import UnopenedError, UnreadableError
 
 
 def opened_file(path: str | os.PathLike[str], most: int) -> BinaryIO:
@@ -15,22 +15,24 @@ def opened_file(path: str | os.PathLike[str], most: int) -> BinaryIO:
 
     Raises
     ------
+    UnopenedError
+        If it is missing, may not be read, or is no ordinary file.
     UnreadableError
-        If it is missing, may not be read, is larger, or is no ordinary file.
+        If it is larger.
     """
     try:
         found = Path(path).stat()  # looked at before it is opened: to open a pipe may wait for ever
         if stat.S_ISDIR(found.st_mode):
-            raise UnreadableError("it is a folder")
+            raise UnopenedError("it is a folder")
         if not stat.S_ISREG(found.st_mode):
-            raise UnreadableError("it is no ordinary file")
+            raise UnopenedError("it is no ordinary file")
         if found.st_size > most:
             raise UnreadableError(too_large(most))
         return open(path, "rb")
     except OSError as error:
-        raise UnreadableError(f"it cannot be read: {error.strerror or error}") from error
+        raise UnopenedError(f"it cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a path with a zero character
-        raise UnreadableError(f"it cannot be read: {error}") from error
+        raise UnopenedError(f"it cannot be read: {error}") from error
 
 
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
@@ -39,7 +41,7 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
         try:
             data = stream.read(most + 1)
         except OSError as error:
-            raise UnreadableError(f"it cannot be read: {error.strerror or error}") from error
+            raise UnopenedError(f"it cannot be read: {error.strerror or error}") from error
     if len(data) > most:
         raise UnreadableError(too_large(most))
     return data

@@ -8,7 +8,6 @@ rest. Lips that meet while someone speaks are always ``PP``.
 
 from __future__ import annotations
 
-import zipfile
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...curves import sample
-from ...errors import ModelError
 from ...files import ASSETS
 from ...performance import Performance
+from ...readers.shipped_files import damaged, shipped_arrays
 from ..closures import contact
 from ..measures import MEASURES, mouth_measures
 
@@ -85,13 +84,13 @@ def reading() -> Reading:
     """
     count, width = len(VISEMES), len(MEASURES)
     shapes = ((count, width), (width,), (len(CONTEXT) * width, count), (count,))
+    stored = shipped_arrays(_FILE)
     try:
-        with np.load(_FILE, allow_pickle=False) as stored:
-            found = Reading(*(stored[name].astype(np.float32) for name in Reading._fields))
+        found = Reading(*(stored[name].astype(np.float32) for name in Reading._fields))
         if any(a.shape != s or not np.isfinite(a).all() for a, s in zip(found, shapes, strict=True)):
             raise ValueError("unexpected sizes")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"'{_FILE.name}' is missing or damaged ({error}). Install Mouthpiece again.") from error
+    except (ValueError, KeyError) as error:
+        raise damaged(_FILE, error) from error
     for array in found:
         array.setflags(write=False)
     return found

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PictureError
+from ...errors import PictureError, UnreadableError
+from ...readers.json_text import read_json
 from ...retarget.picture.anatomy import FACE
 from ...topology import LANDMARK_COUNT, LEFT_EYE, LIPS, MIRROR, RIGHT_EYE
 from .face import Face
@@ -26,7 +27,7 @@ _BOX: Final = (-0.79, -0.29, 0.79, 1.28)
 #: Farthest that a point of such a file may lie from the picture's corner, in pixels: 60 times the largest picture.
 _FARTHEST: Final = 1_000_000
 #: Largest size of a file of points, in bytes: a crowd fits.
-_LARGEST: Final = 4_000_000
+_LARGEST: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,13 +177,10 @@ def read_points(path: Path, width: int, height: int, index: int = 0) -> Placed:
         If the file is missing, damaged, from a newer version, or has no such face.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise PictureError(f"'{path}' is too large to be a file of landmarks.")
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PictureError(f"The landmarks '{path}' cannot be read: {error.strerror}. Check the path.") from error
-    except ValueError as error:
-        raise PictureError(f"'{path}' is no file of landmarks ({error}). Make one: mouthpiece landmarks") from error
+        raw = read_json(path, _LARGEST)
+    except UnreadableError as error:
+        advice = "Make a file of landmarks: mouthpiece landmarks"
+        raise PictureError(error.told(f"The landmarks '{path}'", "cannot be used", advice)) from error
     return from_json(raw, width, height, index, str(path))
 
 
@@ -209,7 +207,9 @@ def from_json(raw: Any, width: int, height: int, index: int = 0, label: str = "t
             raise ValueError(f"{LANDMARK_COUNT} points with x and y are needed")
         numbers = [points.ravel(), size, np.zeros(0) if irises is None else irises.ravel()]
         if not (np.abs(np.concatenate(numbers)) <= _FARTHEST).all() or (size < 1).any():
-            raise ValueError(f"its numbers are no pixels: all are up to {_FARTHEST:,}, and the picture has at least one")
+            raise ValueError(
+                f"its numbers are no pixels: all are up to {_FARTHEST:,}, and the picture has at least one"
+            )
         if irises is not None and (irises[:, 2] < 0).any():
             raise ValueError("the radius of an iris is negative")
         if not all(value is None or 0 <= value < np.inf for value in (confidence, jitter)):
