@@ -83,7 +83,7 @@ CORE_LAYERS = {
     "recent_takes": ("chapters",),
     "motion": ("curves", "errors", "features", "files", "models", "performance", "topology"),
     # takes apply their own dials; motion.dials knows the type by name only
-    "performance": ("errors", "files", "motion", "topology"),
+    "performance": ("errors", "files", "motion", "places", "topology"),
     "motion.chart": ("curves", "errors", "files", "motion", "performance"),
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TakeError
-from .files import replacing
+from .files import refuse_protected, replacing
 from .motion.dials import Dials, apply
+from .places import is_there
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.
@@ -251,9 +252,13 @@ def check_replaceable(place: Path, force: bool) -> None:
     Raises
     ------
     TakeError
-        If another file or a folder is there.
+        If another file or a folder is there, or a file that is write-protected.
     """
-    if force or not place.exists():
+    try:
+        refuse_protected(place)
+    except OSError as error:
+        raise TakeError(f"'{place}' cannot be written: {error.strerror or error}. Choose another place.") from error
+    if force or not is_there(place):
         return
     try:
         Performance.load(place)
