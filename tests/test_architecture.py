@@ -85,7 +85,7 @@ CORE_LAYERS = {
     "recent_takes": ("chapters",),
     "motion": ("curves", "errors", "features", "files", "models", "performance", "readers", "topology"),
     # takes apply their own dials; motion.dials knows the type by name only
-    "performance": ("errors", "files", "motion", "readers", "topology"),
+    "performance": ("errors", "files", "motion", "places", "readers", "topology"),
     "motion.chart": ("curves", "errors", "files", "motion", "performance", "readers"),
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "readers", "topology"),

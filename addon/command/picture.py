@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.places import is_file
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
@@ -101,7 +102,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
     path = Path(options.audio)
-    if path.suffix.lower() == ".npz" or not path.is_file():
+    if path.suffix.lower() == ".npz" or not is_file(path):
         return  # baking reads the take, or says what is wrong with the path
     scene: Any = bpy.context.scene
     strips = compat.strips_of(scene.sequence_editor_create())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import bpy
 from mouthpiece.errors import AudioError, RigError
 from mouthpiece.mixdown import AUTOMATIC, MEAN
+from mouthpiece.places import is_file
 
 from . import contents, decoder
 from .decoder import StreamedSound
@@ -130,7 +131,7 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     if not path.strip():
         raise AudioError("No sound file is chosen. Pick one under Sound.")
     full = full_path(path)
-    if not Path(full).is_file():
+    if not is_file(Path(full)):
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
     # the content, not the place: projects move, and a full path is nobody else's business
     identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
@@ -186,7 +187,7 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     path = full_path(sound.filepath, sound.library)
     if sound.packed_file is not None:
         return path, bytes(sound.packed_file.data)
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         raise AudioError(f"The file of the sound '{sound.name}' is missing: '{path}'. Find it, or choose another.")
     return path, None
 
@@ -254,7 +255,7 @@ def found(content: str, place: str) -> str:
     places += [full_path(sound.filepath, sound.library) for sound in bpy.data.sounds if sound.filepath]
     same = next((path for path in places if content and contents.of_file(path) == content), "")
     same = same or contents.place_of(content)
-    named = (path for path in places if Path(path).name == Path(place).name and Path(path).is_file())
+    named = (path for path in places if Path(path).name == Path(place).name and is_file(Path(path)))
     known = same or next(named, "")
     if not known:
         raise AudioError(f"'{Path(place).name}' is not found. Choose it under Sound, or put it beside this file.")

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..errors import PlaceError
+from ..places import in_words
 from .animate import add_animate_command
 from .cues import add_cues_command
 from .dial import add_dial_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .portrait import add_portrait_command
-from .report import DONE, INTERRUPTED, Reporter, add_report_arguments
+from .report import DONE, FAILED, INTERRUPTED, Reporter, add_report_arguments
 from .verify import add_verify_command
 
 if TYPE_CHECKING:
@@ -89,7 +91,11 @@ def run(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | Non
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return int(options.command(options))
+        with in_words(Path()):
+            return int(options.command(options))
+    except PlaceError as error:
+        Reporter(as_json=options.json).error("", str(error))
+        return FAILED
     except KeyboardInterrupt:
         Reporter(as_json=options.json).error("", "Stopped. What was finished before is kept.")
         return INTERRUPTED

@@ -18,7 +18,7 @@ from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
-from ..places import refuse_inputs
+from ..places import is_folder, refuse_inputs
 from ..portrait import begun_before
 from ..portrait.consent import Consent
 from ..portrait.draw.flatness import LEFT_OUT, is_flat
@@ -126,7 +126,7 @@ def _output_of(options: argparse.Namespace, read: Sequence[Path]) -> PortraitOut
     output = PortraitOutput(film, numbering, replaces=options.force, remedy="replace {it} with --force")
     if film is not None:
         package()
-        if not film.absolute().parent.is_dir():
+        if not is_folder(film.absolute().parent):
             raise PictureError(f"There is no folder '{film.absolute().parent}'. Make it, or choose another place.")
     output.check(read)
     return output

@@ -21,7 +21,7 @@ from ..drafts import draft_folder
 from ..errors import PictureError
 from ..files import move_whole, refuse_protected
 from ..pipeline import Progress
-from ..places import refuse_inputs
+from ..places import is_folder, is_there, refuse_inputs
 from ..provenance import facts as provenance
 from ..provenance import sketches
 from ..provenance.credentials import Seal
@@ -174,7 +174,7 @@ class PortraitOutput:
         Raises
         ------
         PictureError
-            If the film is a folder, or exists.
+            If the film is a folder, exists, or is write-protected.
         PlaceError
             If the film or a frame is one of the files that are read.
         """
@@ -182,10 +182,14 @@ class PortraitOutput:
         frames = [] if self.frames is None else [self.frames.path(index) for index in range(count)]
         refuse_inputs([*films, *frames], read)
         for film in films:
-            if film.is_dir():
+            if is_folder(film):
                 raise PictureError(f"'{film}' is a folder. Name a film in it.")
-            if film.exists() and not self.replaces:
+            if is_there(film) and not self.replaces:
                 raise InTheWay(f"'{film}' exists", self.remedy.format(it="it"))
+            try:
+                refuse_protected(film)
+            except OSError as error:
+                raise _unwritten(film, error) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +292,7 @@ class PortraitJob:
 
     def objection(self) -> str:
         """Return what is in the way and would be replaced, after a glance; empty if nothing is seen."""
-        if self.output.film is not None and self.output.film.exists():
+        if self.output.film is not None and is_there(self.output.film):
             return f"'{self.output.film}' exists"
         frames = self.frames()
         return frames.objection() if frames is not None else ""
