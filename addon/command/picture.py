@@ -57,8 +57,11 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
     teller = reporter(options)
+    wrong = bake_command.contradiction(options)
     if options.audio is None and options.render is not None:
-        teller.error("picture", "--render needs --audio: without a sound nothing moves")
+        wrong = "--render needs --audio: without a sound nothing moves"
+    if wrong:
+        teller.error("picture", wrong)
         return int(BAD_ARGUMENTS)
     try:
         for path in (options.output, options.render):
