@@ -64,7 +64,9 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
         help="put the sound of --audio into the scene's sequencer, unless it is there (default: as set, yes)",
     )  # fmt: skip
     keys.add_argument("--extend", action="store_true", help="let the scene end with the line, if it ends earlier")
-    keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
+    keys.add_argument(
+        "--start", type=_frame, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)"
+    )
     keys.add_argument(
         "--strength", type=strength, metavar="X", help="factor on all motion (default: as the character has it, or 1)"
     )
@@ -85,6 +87,18 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
         "--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4, .mov or .mkv"
     )
     out.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _frame(text: str) -> int:
+    """Return a frame that Blender can show, as argparse wants it."""
+    last = recordings.LAST_FRAME
+    try:
+        value = int(text)
+    except ValueError:
+        value = last + 1
+    if not -last <= value <= last:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a frame from {-last:,} to {last:,}")
+    return value
 
 
 def _error(text: str) -> float:
