@@ -59,8 +59,11 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece.portrait.find.placement import PlacementError
 
     teller = reporter(options)
+    wrong = bake_command.contradiction(options)
     if options.audio is None and options.render is not None:
-        teller.error("picture", "--render needs --audio: without a sound nothing moves")
+        wrong = "--render needs --audio: without a sound nothing moves"
+    if wrong:
+        teller.error("picture", wrong)
         return int(BAD_ARGUMENTS)
     try:
         for path in (options.output, options.render):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
@@ -33,6 +33,10 @@ _LAYOUTS = {
 }  # fmt: skip
 
 
+#: The last frame that Blender can show; the first is as far below 0. Keys are single floats, which are exact so far.
+LAST_FRAME: Final = 1_048_574
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The position of a sound on a scene's frames.
@@ -48,8 +52,15 @@ class Placement:
     left: int | None = None
     right: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raise RigError if the sound begins at a frame that Blender cannot show."""
+        _check_frame(self.origin if self.left is None else self.left, "begin")
+
     def grid(self, seconds: float) -> FrameGrid:
-        """Return the whole frames at which a sound of that length is heard; raises RigError if there are none."""
+        """Return the whole frames at which a sound of that length is heard.
+
+        Raises RigError if there are none, or the last is one that Blender cannot show.
+        """
         from mouthpiece.curves import FrameGrid
 
         whole = FrameGrid.covering(seconds - self.offset, self.fps, self.origin, self.offset, self.speed)
@@ -57,6 +68,7 @@ class Placement:
         last = whole.last if self.right is None else min(whole.last, self.right - 1)
         if last < first:
             raise RigError("None of the sound is heard between the strip's handles. Drag the handles apart.")
+        _check_frame(last, "end")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
     def remapped(self, pace: float) -> Placement:
@@ -108,6 +120,15 @@ class Recording:
         Any thread may ask; a long file takes a moment the first time.
         """
         return contents.of_file(self.path) if self.packed is None else contents.of_bytes(self.packed)
+
+
+def _check_frame(frame: float, what: str) -> None:
+    """Raise RigError if a sound would begin or end at a frame that Blender cannot show."""
+    if not -LAST_FRAME <= frame <= LAST_FRAME:
+        raise RigError(
+            f"The sound would {what} at frame {frame:,.0f}, and Blender's frames go from {-LAST_FRAME:,} to "
+            f"{LAST_FRAME:,}. Choose another start frame, or move the strip."
+        )
 
 
 def true_fps(scene: bpy.types.Scene) -> float:
