@@ -73,6 +73,7 @@ CORE_LAYERS = {
     "drafts": (),
     "files": ("drafts",),
     "phrases": (),
+    "references": (),
     "places": ("drafts", "errors"),
     "curves": ("errors",),
     "features": (),
@@ -112,7 +113,7 @@ CORE_LAYERS = {
     ),
     "portrait": (
         "curves", "drafts", "errors", "files", "performance", "pipeline", "places", "portrait.draw",
-        "portrait.find", "provenance", "retarget.picture",
+        "portrait.find", "provenance", "references", "retarget.picture",
     ),
     "provenance": ("__version__", "drafts", "errors", "files", "portrait"),
     "cli": (

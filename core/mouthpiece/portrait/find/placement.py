@@ -209,7 +209,9 @@ def from_json(raw: Any, width: int, height: int, index: int = 0, label: str = "t
             raise ValueError(f"{LANDMARK_COUNT} points with x and y are needed")
         numbers = [points.ravel(), size, np.zeros(0) if irises is None else irises.ravel()]
         if not (np.abs(np.concatenate(numbers)) <= _FARTHEST).all() or (size < 1).any():
-            raise ValueError(f"its numbers are no pixels: all are up to {_FARTHEST:,}, and the picture has at least one")
+            raise ValueError(
+                f"its numbers are no pixels: all are up to {_FARTHEST:,}, and the picture has at least one"
+            )
         if irises is not None and (irises[:, 2] < 0).any():
             raise ValueError("the radius of an iris is negative")
         if not all(value is None or 0 <= value < np.inf for value in (confidence, jitter)):
