@@ -75,6 +75,7 @@ CORE_LAYERS = {
     "files": ("drafts",),
     "readers": ("errors",),
     "phrases": (),
+    "references": (),
     "places": ("drafts", "errors"),
     "curves": ("errors",),
     "features": (),
@@ -118,7 +119,7 @@ CORE_LAYERS = {
     ),
     "portrait": (
         "curves", "drafts", "errors", "files", "performance", "pipeline", "places", "portrait.draw",
-        "portrait.find", "provenance", "retarget.picture",
+        "portrait.find", "provenance", "references", "retarget.picture",
     ),
     "provenance": ("__version__", "drafts", "errors", "files", "portrait", "readers"),
     "cli": (

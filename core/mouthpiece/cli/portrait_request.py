@@ -186,7 +186,11 @@ def subject_of(options: argparse.Namespace, output: PortraitOutput | None = None
 def _in_pixels_of(still: Still, placed: Placed) -> Placed:
     """Return a face placed in the whole picture in the pixels that were read of it."""
     high, wide = still.pixels.shape[:2]
-    return placed if (wide, high) == (still.width, still.height) else placed.scaled(wide / still.width, high / still.height)
+    return (
+        placed
+        if (wide, high) == (still.width, still.height)
+        else placed.scaled(wide / still.width, high / still.height)
+    )
 
 
 def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter) -> tuple[Performance, list[str]]:
