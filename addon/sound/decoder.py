@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _BLOCK: Final = 24_000_000
 #: Seconds resampled at a time; a sound that is no longer is resampled in one go.
 _PIECE: Final = 200
+#: Name of a copy of a sound, in a folder of its own.
+_COPY: Final = "sound"
 #: Seconds decoded before a stretch and dropped: decoders of MP3, AAC and Opus need a moment after a jump. (Measured: a
 #: jump is exact in WAV, FLAC, MP3 and M4A, 7 ms late in Opus, and 21 ms early in OGG, as in Blender's own playback.)
 _LEAD: Final = 1
@@ -39,14 +41,17 @@ class StreamedSound:
         self.path = os.fspath(path)
         self.label, self.content = label or f"'{self.path}'", content
         self._file: SoundFile | None = None
-        from mouthpiece import audio
-
         if not compat.has_aud():
-            self._file = audio.SoundFile(self.path)
+            from mouthpiece.audio import SoundFile
+
+            self._file = SoundFile(self.path)
             self._file.label = self.label
             self.rate, self.channels = self._file.rate, 1
             return
-        audio.check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        from mouthpiece.sounds.headers import check_file
+
+        check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        self._mended, self._is_chain = _mended(Path(self.path), self.label), _is_chain(Path(self.path))
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -119,7 +124,10 @@ class StreamedSound:
         import aud
 
         try:
-            return read(aud.Sound.file(self.path))
+            place = self.path if self._mended is None else str(Path(self._mended.name) / _COPY)
+            sound = aud.Sound.file(place)
+            # what is joined to nothing is decoded from its beginning on: jumps into a chain lead nowhere
+            return read(sound.join(sound.limit(0, 0)) if self._is_chain else sound)
         except aud.error as error:
             raise AudioError(
                 f"{self.label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
@@ -136,6 +144,39 @@ def opened(path: str, label: str, packed: bytes | None = None, content: str = ""
         place = Path(folder) / ("packed" + Path(path).suffix)
         place.write_bytes(packed)
         yield StreamedSound(place, label, content)
+
+
+def _mended(path: Path, label: str) -> tempfile.TemporaryDirectory[str] | None:
+    """Return a folder, removed with the object, with a copy of a sound that is read to its end; None if the sound itself is.
+
+    Raises AudioError if the copy cannot be made.
+    """
+    from mouthpiece.sounds import headers
+    from mouthpiece.sounds.splice import Splice
+
+    try:
+        told = headers.extent(path)
+        if told is None or not headers.is_mistaken(path, told) or told.is_read_on:
+            return None
+        folder = tempfile.TemporaryDirectory(prefix="mouthpiece-", ignore_cleanup_errors=True)
+        with Splice(path, told.mended()) as whole:
+            whole.copy_to(Path(folder.name) / _COPY)
+    except OSError as error:
+        raise AudioError(
+            f"{label} says that it ends before it does, and a copy that does not could not be made "
+            f"({error.strerror}). Export it again."
+        ) from error
+    return folder
+
+
+def _is_chain(path: Path) -> bool:
+    """Return whether a file is several streams of Ogg one after the other."""
+    from mouthpiece.sounds import ogg
+
+    try:
+        return len(ogg.links(path)) > 1
+    except OSError:  # which its decoder will tell
+        return False
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:
