@@ -105,3 +105,21 @@ def test_a_jump_into_a_joined_sound_leads_to_its_second(tmp_path, name, make, wi
         there = [at - second for at in beeps if second + 0.1 < at < second + 5.9]
         here = [at for at in beeps_of(sound.native(second, second + 6)[:, 0], sound.rate) if 0.1 < at < 5.9]
         np.testing.assert_allclose(here, there, atol=within)
+
+
+def test_a_chain_with_another_rate_is_told(tmp_path):
+    path = tmp_path / "a.ogg"
+    first, second = (odd_sounds.plain("OGG", "VORBIS", rate=rate)(tmp_path, None) for rate in (44_100, 22_050))
+    path.write_bytes(first + second)
+    with pytest.raises(AudioError, match="22,050 samples per second after 44,100"):
+        recordings.decode(recordings.from_file(str(path), bpy.context.scene, 1))
+
+
+def test_a_chain_with_other_channels_keeps_those_it_began_with(tmp_path):
+    import soundfile
+
+    path = tmp_path / "a.ogg"
+    soundfile.write(tmp_path / "two.ogg", np.stack([beep(), beep()], axis=1), RATE, subtype="VORBIS")
+    path.write_bytes((tmp_path / "two.ogg").read_bytes() + odd_sounds.VORBIS(tmp_path, None))
+    found = recordings.open_file(path).native(0, 9)
+    assert found.shape[1] == 2 and len(beeps_of(found[:, 1], RATE)) == 2

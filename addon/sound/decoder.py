@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _BLOCK: Final = 24_000_000
 #: Seconds resampled at a time; a sound that is no longer is resampled in one go.
 _PIECE: Final = 200
-#: Name of a copy of a sound, in a folder of its own.
-_COPY: Final = "sound"
 #: Seconds decoded before a stretch and dropped: decoders of MP3, AAC and Opus need a moment after a jump. (Measured: a
 #: jump is exact in WAV, FLAC, MP3 and M4A, 7 ms late in Opus, and 21 ms early in OGG, as in Blender's own playback.)
 _LEAD: Final = 1
@@ -51,7 +49,7 @@ class StreamedSound:
         from mouthpiece.sounds.headers import check_file
 
         check_file(Path(self.path))  # Blender would decode a truncated file without an error
-        self._mended, self._is_chain = _mended(Path(self.path), self.label), _is_chain(Path(self.path))
+        self._copies, self._places = _copied(Path(self.path), self.label)
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -106,28 +104,44 @@ class StreamedSound:
 
     def _blocks(self, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
         """Yield the samples (N, channels) of seconds, in bounded memory."""
+        if len(self._places) == 1:
+            yield from self._stretches(0, start, stop)
+            return
+        skip, left = start * self.rate, None if stop is None else (stop - start) * self.rate
+        for number in range(len(self._places)):
+            if left == 0:
+                return
+            rate = int(self._decoded(lambda sound: sound.specs[0], number))
+            if rate != self.rate:
+                change = f"{rate:,} samples per second after {self.rate:,}"
+                raise AudioError(f"{self.label} goes on with {change}. Export the sound again.")
+            for block in self._stretches(number, 0, None):
+                kept, skip = block[skip:][:left], max(0, skip - len(block))
+                left = None if left is None else left - len(kept)
+                if len(kept):
+                    yield kept
+
+    def _stretches(self, number: int, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples (N, channels) of seconds of the file, or of a link of a chain."""
         step = max(1, min(_PIECE + 2, _BLOCK // (self.rate * self.channels)))
         at = start
         while stop is None or at < stop:
             upto = at + step if stop is None else min(at + step, stop)
             lead = min(_LEAD, at)
-            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data())
-            block = _full_scale(data).reshape(-1, self.channels)[lead * self.rate :]
+            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data(), number)
+            block = _with_channels(_full_scale(data), self.channels)[lead * self.rate :]
             if len(block):
                 yield block
             if len(block) < (upto - at) * self.rate:
                 return
             at = upto
 
-    def _decoded(self, read: Any) -> Any:
-        """Return what ``read`` returns for Blender's own Sound of the file."""
+    def _decoded(self, read: Any, number: int = 0) -> Any:
+        """Return what ``read`` returns for Blender's own Sound of the file, or of a link of a chain."""
         import aud
 
         try:
-            place = self.path if self._mended is None else str(Path(self._mended.name) / _COPY)
-            sound = aud.Sound.file(place)
-            # what is joined to nothing is decoded from its beginning on: jumps into a chain lead nowhere
-            return read(sound.join(sound.limit(0, 0)) if self._is_chain else sound)
+            return read(aud.Sound.file(self._places[number]))
         except aud.error as error:
             raise AudioError(
                 f"{self.label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
@@ -146,37 +160,44 @@ def opened(path: str, label: str, packed: bytes | None = None, content: str = ""
         yield StreamedSound(place, label, content)
 
 
-def _mended(path: Path, label: str) -> tempfile.TemporaryDirectory[str] | None:
-    """Return a folder, removed with the object, with a copy of a sound that is read to its end; None if the sound itself is.
+def _copied(path: Path, label: str) -> tuple[tempfile.TemporaryDirectory[str] | None, list[str]]:
+    """Return the files to be decoded one after the other instead of a sound: as a rule itself, and None.
 
-    Raises AudioError if the copy cannot be made.
+    Of a sound that would not be read to its end it is a copy with a true header; of several streams of Ogg, into which
+    no jump leads, one copy each. They are in the folder that is returned, which is removed with the object. Raises
+    AudioError if they cannot be made.
     """
-    from mouthpiece.sounds import headers
+    from mouthpiece.sounds import headers, ogg
     from mouthpiece.sounds.splice import Splice
 
     try:
-        told = headers.extent(path)
-        if told is None or not headers.is_mistaken(path, told) or told.is_read_on:
-            return None
+        told, links = headers.extent(path), ogg.links(path)
+        if told is not None and headers.is_mistaken(path, told) and not told.is_read_on:
+            wanted = [told.mended()]
+        elif len(links) > 1:
+            wanted = [[link] for link in links]
+        else:
+            return None, [os.fspath(path)]
         folder = tempfile.TemporaryDirectory(prefix="mouthpiece-", ignore_cleanup_errors=True)
-        with Splice(path, told.mended()) as whole:
-            whole.copy_to(Path(folder.name) / _COPY)
+        places = [str(Path(folder.name) / str(number)) for number in range(len(wanted))]
+        for place, pieces in zip(places, wanted, strict=True):
+            with Splice(path, pieces) as part:
+                part.copy_to(Path(place))
     except OSError as error:
         raise AudioError(
-            f"{label} says that it ends before it does, and a copy that does not could not be made "
-            f"({error.strerror}). Export it again."
+            f"{label} has to be copied to be read to its end, which failed ({error.strerror}). Export it again."
         ) from error
-    return folder
+    return folder, places
 
 
-def _is_chain(path: Path) -> bool:
-    """Return whether a file is several streams of Ogg one after the other."""
-    from mouthpiece.sounds import ogg
+def _with_channels(block: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return samples with that many channels: as they are, or their mean in each."""
+    import numpy as np
 
-    try:
-        return len(ogg.links(path)) > 1
-    except OSError:  # which its decoder will tell
-        return False
+    block = block.reshape(len(block), -1 if block.size else count)
+    if block.shape[1] == count:
+        return block
+    return np.repeat(block.mean(axis=1, keepdims=True, dtype=np.float32), count, axis=1)
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:

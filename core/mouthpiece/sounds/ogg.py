@@ -15,7 +15,7 @@ _PATIENCE: Final = 1 << 20
 
 
 def links(path: Path) -> list[ByteSpan]:
-    """Return the streams of the file at ``path`` that follow upon each other: one, as a rule; none if it is no Ogg file.
+    """Return the streams of the file at ``path`` that follow upon each other: one, as a rule; none if it is no Ogg.
 
     Streams that lie between each other, as in films, count as one.
 
