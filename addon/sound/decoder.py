@@ -47,14 +47,17 @@ class StreamedSound:
         self.content = f"{content}:{channel}" if content and channel != AUTOMATIC else content
         self._channel, self._mixdown = channel, _mixdowns.get(self.content)
         self._file: SoundFile | None = None
-        from mouthpiece import audio
-
         if not compat.has_aud():
-            self._file = audio.SoundFile(self.path, channel)
+            from mouthpiece.audio import SoundFile
+
+            self._file = SoundFile(self.path, channel)
             self._file.label = self.label
             self.rate, self.channels = self._file.rate, 1
             return
-        audio.check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        from mouthpiece.sounds.headers import check_file
+
+        check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        self._copies, self._places = _copied(Path(self.path), self.label)
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
         if channel != AUTOMATIC:
             self._mixdown = decided(self._blocks, self.rate, self.label, channel)
@@ -123,25 +126,44 @@ class StreamedSound:
 
     def _blocks(self, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
         """Yield the samples (N, channels) of seconds, in bounded memory."""
+        if len(self._places) == 1:
+            yield from self._stretches(0, start, stop)
+            return
+        skip, left = start * self.rate, None if stop is None else (stop - start) * self.rate
+        for number in range(len(self._places)):
+            if left == 0:
+                return
+            rate = int(self._decoded(lambda sound: sound.specs[0], number))
+            if rate != self.rate:
+                change = f"{rate:,} samples per second after {self.rate:,}"
+                raise AudioError(f"{self.label} goes on with {change}. Export the sound again.")
+            for block in self._stretches(number, 0, None):
+                kept, skip = block[skip:][:left], max(0, skip - len(block))
+                left = None if left is None else left - len(kept)
+                if len(kept):
+                    yield kept
+
+    def _stretches(self, number: int, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples (N, channels) of seconds of the file, or of a link of a chain."""
         step = max(1, min(_PIECE + 2, _BLOCK // (self.rate * self.channels)))
         at = start
         while stop is None or at < stop:
             upto = at + step if stop is None else min(at + step, stop)
             lead = min(_LEAD, at)
-            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data())
-            block = _full_scale(data).reshape(-1, self.channels)[lead * self.rate :]
+            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data(), number)
+            block = _with_channels(_full_scale(data), self.channels)[lead * self.rate :]
             if len(block):
                 yield block
             if len(block) < (upto - at) * self.rate:
                 return
             at = upto
 
-    def _decoded(self, read: Any) -> Any:
-        """Return what ``read`` returns for Blender's own Sound of the file."""
+    def _decoded(self, read: Any, number: int = 0) -> Any:
+        """Return what ``read`` returns for Blender's own Sound of the file, or of a link of a chain."""
         import aud
 
         try:
-            return read(aud.Sound.file(self.path))
+            return read(aud.Sound.file(self._places[number]))
         except aud.error as error:
             raise AudioError(
                 f"{self.label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
@@ -177,6 +199,46 @@ def unpacked(packed: bytes, path: str, label: str) -> Iterator[Path]:
                 f"({error.strerror or error}). Make room, or unpack it."
             ) from error
         yield place
+
+
+def _copied(path: Path, label: str) -> tuple[tempfile.TemporaryDirectory[str] | None, list[str]]:
+    """Return the files to be decoded one after the other instead of a sound: as a rule itself, and None.
+
+    Of a sound that would not be read to its end it is a copy with a true header; of several streams of Ogg, into which
+    no jump leads, one copy each. They are in the folder that is returned, which is removed with the object. Raises
+    AudioError if they cannot be made.
+    """
+    from mouthpiece.sounds import headers, ogg
+    from mouthpiece.sounds.splice import Splice
+
+    try:
+        told, links = headers.extent(path), ogg.links(path)
+        if told is not None and headers.is_mistaken(path, told) and not told.is_read_on:
+            wanted = [told.mended()]
+        elif len(links) > 1:
+            wanted = [[link] for link in links]
+        else:
+            return None, [os.fspath(path)]
+        folder = tempfile.TemporaryDirectory(prefix="mouthpiece-", ignore_cleanup_errors=True)
+        places = [str(Path(folder.name) / str(number)) for number in range(len(wanted))]
+        for place, pieces in zip(places, wanted, strict=True):
+            with Splice(path, pieces) as part:
+                part.copy_to(Path(place))
+    except OSError as error:
+        raise AudioError(
+            f"{label} has to be copied to be read to its end, which failed ({error.strerror}). Export it again."
+        ) from error
+    return folder, places
+
+
+def _with_channels(block: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return samples with that many channels: as they are, or their mean in each."""
+    import numpy as np
+
+    block = block.reshape(len(block), -1 if block.size else count)
+    if block.shape[1] == count:
+        return block
+    return np.repeat(block.mean(axis=1, keepdims=True, dtype=np.float32), count, axis=1)
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:
