@@ -261,3 +261,22 @@ def test_the_length_is_not_believed_but_measured(tmp_path):
     path = tmp_path / "a.mp3"
     path.write_bytes(twice(mp3()(tmp_path, None)))
     assert abs(SoundFile(path).seconds - 2 * odd_sounds.SECONDS) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (odd_sounds.W64, put(b"fmt ", 12, "<Q", (1 << 64) - 1)),
+        (odd_sounds.CAF, put(b"desc", 0, ">q", (1 << 63) - 1)),
+        (odd_sounds.FLAC, put(b"fLaC", 0, ">I", 0x00FFFFFF)),
+        (odd_sounds.FLAC, lambda content: b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + content),
+        (odd_sounds.FLAC, lambda content: content[:42]),
+        (odd_sounds.VORBIS, lambda content: content[:40]),
+        (changed(odd_sounds.AAC, odd_sounds.in_mp4()), put(b"mdat", -8, ">I", 1)),
+    ],
+)
+def test_places_beyond_the_file_are_refused(tmp_path, make, change):
+    path = tmp_path / "a"
+    path.write_bytes(change(make(tmp_path, encode)))
+    with pytest.raises(AudioError):
+        list(SoundFile(path).blocks())

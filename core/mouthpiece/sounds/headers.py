@@ -248,6 +248,8 @@ def _wav(stream: BinaryIO, size: int, head: bytes) -> SoundExtent | None:
 def _w64(stream: BinaryIO, size: int) -> SoundExtent | None:
     at = 40
     for _ in range(_CHUNKS):
+        if at >= size:
+            break
         stream.seek(at)
         head = stream.read(24)
         if len(head) < 24:
@@ -273,6 +275,8 @@ def _aiff(stream: BinaryIO, size: int) -> SoundExtent | None:
 def _caf(stream: BinaryIO, size: int) -> SoundExtent | None:
     at = 8
     for _ in range(_CHUNKS):
+        if at >= size:
+            break
         stream.seek(at)
         head = stream.read(12)
         if len(head) < 12:
@@ -290,6 +294,8 @@ def _mp4(stream: BinaryIO, size: int) -> SoundExtent | None:
     """Return the extent of the last box of an MP4 file: what was cut off of the file was its end."""
     at = start = 0
     for _ in range(_CHUNKS):
+        if at >= size:
+            break
         stream.seek(at)
         head = stream.read(16)
         if len(head) < 8:
