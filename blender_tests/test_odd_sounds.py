@@ -70,6 +70,31 @@ def test_values_that_are_no_numbers_are_told(tmp_path):
         recordings.decode(recordings.from_file(str(path), bpy.context.scene, 1))
 
 
+@pytest.mark.parametrize(("at", "form", "value"), [(22, "<H", 0), (24, "<I", 0), (24, "<I", 2_000_000_000)])
+def test_headers_that_make_no_sense(tmp_path, at, form, value):
+    """Blender itself dies of the last of them."""
+    content = odd_sounds.WAV(tmp_path, encode)
+    path = tmp_path / "a.wav"
+    path.write_bytes(put(content[:1], at - 1, form, value)(content))
+    with pytest.raises(AudioError, match=r"not a sound|samples per second"):
+        recordings.decode(recordings.from_file(str(path), bpy.context.scene, 1))
+
+
+@pytest.mark.parametrize("name", ["8-bit.wav", "24-bit.wav", "float, over full scale.wav", "double.wav", "24-bit.flac"])
+def test_samples_are_those_the_core_reads(tmp_path, name):
+    from mouthpiece.audio import load
+
+    path = next(sound for sound in HEARD if sound.name == name).write(tmp_path, encode)
+    np.testing.assert_array_equal(recordings.open_file(path).whole().samples, load(path).samples)
+
+
+def test_an_odd_rate_is_heard_in_time(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(odd_sounds.plain("WAV", "PCM_16", rate=999_983)(tmp_path, encode))
+    heard = np.concatenate(list(recordings.open_file(path).blocks()))
+    assert len(heard) == 24_000 and beeps_of(heard, 16_000) == pytest.approx([0.8], abs=0.001)
+
+
 def test_a_copy_that_was_needed_is_gone_with_the_sound(tmp_path, monkeypatch):
     monkeypatch.setattr(decoder.tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()

@@ -261,3 +261,45 @@ def test_the_length_is_not_believed_but_measured(tmp_path):
     path = tmp_path / "a.mp3"
     path.write_bytes(twice(mp3()(tmp_path, None)))
     assert abs(SoundFile(path).seconds - 2 * odd_sounds.SECONDS) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (odd_sounds.W64, put(b"fmt ", 12, "<Q", (1 << 64) - 1)),
+        (odd_sounds.CAF, put(b"desc", 0, ">q", (1 << 63) - 1)),
+        (odd_sounds.FLAC, put(b"fLaC", 0, ">I", 0x00FFFFFF)),
+        (odd_sounds.FLAC, lambda content: b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + content),
+        (odd_sounds.FLAC, lambda content: content[:42]),
+        (odd_sounds.VORBIS, lambda content: content[:40]),
+        (changed(odd_sounds.AAC, odd_sounds.in_mp4()), put(b"mdat", -8, ">I", 1)),
+    ],
+)
+def test_places_beyond_the_file_are_refused(tmp_path, make, change):
+    path = tmp_path / "a"
+    path.write_bytes(change(make(tmp_path, encode)))
+    with pytest.raises(AudioError):
+        list(SoundFile(path).blocks())
+
+
+@pytest.mark.parametrize(
+    ("form", "place", "told"),
+    [
+        ("W64", 56, b"\xf0" + b"\xff" * 6 + b"\x7f"),
+        ("CAF", 12, b"\x7f" + b"\xff" * 6 + b"\xf0"),
+        ("FLAC", 4, b"\x80\xff\xff\xf0"),
+        ("AIFF", 16, b"\x7f\xff\xff\xf0"),
+        ("WAV", 16, b"\xf0\xff\xff\x7f"),
+    ],
+)
+def test_parts_that_claim_to_be_larger_than_any_file_are_no_reason_to_give_up(form, place, told, tmp_path):
+    """The part before the sound says that it ends beyond all files; the file is read or refused in words."""
+    path = tmp_path / f"line.{form.lower()}"
+    soundfile.write(path, np.zeros(16_000), 16_000, format=form)
+    content = bytearray(path.read_bytes())
+    content[place : place + len(told)] = told
+    path.write_bytes(content)
+    try:
+        audio.load(path)
+    except AudioError as error:
+        assert path.name in str(error)

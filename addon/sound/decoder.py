@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Numbers decoded at a time at most, of all channels together: a hundred megabytes.
 _BLOCK: Final = 24_000_000
-#: Seconds resampled at a time; a sound that is no longer is resampled in one go.
-_PIECE: Final = 200
+#: Seconds resampled at a time, and samples at most; a sound that is no longer is resampled in one go.
+_PIECE, _SAMPLES = 200, 40_000_000
 #: Seconds decoded before a stretch and dropped: decoders of MP3, AAC and Opus need a moment after a jump. (Measured: a
 #: jump is exact in WAV, FLAC, MP3 and M4A, 7 ms late in Opus, and 21 ms early in OGG, as in Blender's own playback.)
 _LEAD: Final = 1
@@ -54,11 +54,13 @@ class StreamedSound:
             self._file.label = self.label
             self.rate, self.channels = self._file.rate, 1
             return
+        from mouthpiece.audio import check_rate
         from mouthpiece.sounds.headers import check_file
 
         check_file(Path(self.path))  # Blender would decode a truncated file without an error
         self._copies, self._places = _copied(Path(self.path), self.label)
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
+        check_rate(self.rate, self.label)  # Blender crashes on rates that no sound has
         if channel != AUTOMATIC:
             self._mixdown = decided(self._blocks, self.rate, self.label, channel)
 
@@ -82,9 +84,10 @@ class StreamedSound:
         if self._file is not None:
             yield from self._file.blocks(start, stop)
             return
+        length = max(1, min(_PIECE, _SAMPLES // self.rate))
         at = start
         while stop is None or at < stop:
-            upto = at + _PIECE if stop is None else min(at + _PIECE, stop)
+            upto = at + length if stop is None else min(at + length, stop)
             lead, tail = (0, 0) if at == start and upto == stop else (min(1, at - start), 1)
             mono = self._mono(at - lead, upto + tail)
             wanted = (upto - at) * RATE

@@ -97,7 +97,7 @@ class Audio:
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
         if samples.ndim != 1:
             raise AudioError(f"{self.label} has shape {samples.shape}; one row of samples is needed. Mix it to mono.")
-        _check_rate(self.rate, self.label)
+        check_rate(self.rate, self.label)
         if not len(samples):
             raise AudioError(f"{self.label} is empty: it holds no samples. Choose another sound.")
         _check_finite(samples, self.label)
@@ -141,7 +141,7 @@ class SoundFile:
         self._decoder = decoder_of(self.path)
         self.rate = self._decoder.rate
         self._frames: int | None = None
-        _check_rate(self.rate, self.label)
+        check_rate(self.rate, self.label)
         if next(self.channels(0, 1), None) is None:
             raise AudioError(f"{self.label} is empty: it holds no samples. Export the sound again.")
         self._channel, self._mixdown = channel, None if channel == AUTOMATIC else self._decided(channel)
@@ -276,7 +276,8 @@ class _Counted:
         self.has_ended = True
 
 
-def _check_rate(rate: float, label: str) -> None:
+def check_rate(rate: float, label: str) -> None:
+    """Check a sample rate; raises AudioError if it is not one of sound (:data:`RATE_LIMITS`)."""
     if not RATE_LIMITS[0] <= rate <= RATE_LIMITS[1]:
         raise AudioError(f"{label} says it has {rate:,} samples per second. Export it at 16,000 to 48,000.")
 

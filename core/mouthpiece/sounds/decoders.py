@@ -250,6 +250,17 @@ class _Av:
                 continue
 
     def blocks(self, first: int, last: int | None) -> Iterator[Array]:
+        held: list[Array] = []
+        for block in self._pieces(first, last):
+            held.append(block)
+            if sum(map(len, held)) >= self.rate:
+                yield np.concatenate(held)
+                held = []
+        if held:
+            yield np.concatenate(held)
+
+    def _pieces(self, first: int, last: int | None) -> Iterator[Array]:
+        """Yield the samples as the frames of the file have them."""
         with ExitStack() as stack:
             try:
                 container, stream = self._open(stack)

@@ -248,6 +248,8 @@ def _wav(stream: BinaryIO, size: int, head: bytes) -> SoundExtent | None:
 def _w64(stream: BinaryIO, size: int) -> SoundExtent | None:
     at = 40
     for _ in range(_CHUNKS):
+        if at >= size:
+            break
         stream.seek(at)
         head = stream.read(24)
         if len(head) < 24:
@@ -258,6 +260,8 @@ def _w64(stream: BinaryIO, size: int) -> SoundExtent | None:
             told_samples = 0 if told in (0, 24) else told
             return SoundExtent(at + 24, 0 if unknown else at + told, size, SizeField(at + 16, "<Q", 24), told_samples)
         at += max(24, told + -told % 8)
+        if at > size:
+            return None
     return None
 
 
@@ -273,6 +277,8 @@ def _aiff(stream: BinaryIO, size: int) -> SoundExtent | None:
 def _caf(stream: BinaryIO, size: int) -> SoundExtent | None:
     at = 8
     for _ in range(_CHUNKS):
+        if at >= size:
+            break
         stream.seek(at)
         head = stream.read(12)
         if len(head) < 12:
@@ -280,9 +286,9 @@ def _caf(stream: BinaryIO, size: int) -> SoundExtent | None:
         told = int.from_bytes(head[4:], "big", signed=True)
         if head[:4] == b"data":
             return SoundExtent(at + 16, 0 if told < 0 else at + 12 + told, size)
-        if told < 0:
-            return None
         at += 12 + told
+        if told < 0 or at > size:
+            return None
     return None
 
 
@@ -290,6 +296,8 @@ def _mp4(stream: BinaryIO, size: int) -> SoundExtent | None:
     """Return the extent of the last box of an MP4 file: what was cut off of the file was its end."""
     at = start = 0
     for _ in range(_CHUNKS):
+        if at >= size:
+            break
         stream.seek(at)
         head = stream.read(16)
         if len(head) < 8:
