@@ -476,3 +476,16 @@ def test_see_through_frames_stand_on_the_background(tmp_path):
 def test_another_blender_is_told_from_other_programs():
     assert not film_encoder.is_blender("") and not film_encoder.is_blender("/bin/true")
     assert not film_encoder.is_blender("/nowhere/blender")
+
+
+def test_a_film_that_is_too_small_is_refused_before_any_frame(tmp_path, line, monkeypatch):
+    if not film_encoder.can_encode():
+        pytest.skip("this Blender cannot write films")
+    obj = portraits.portrait(media="VIDEO", output=str(tmp_path / "film.mp4"))
+    portraits.speak(line)
+    monkeypatch.setattr(film_encoder, "LEAST", 400)
+    with pytest.raises(PictureError, match=r"Films of 320 x 320 pixels cannot be written.*400 on a side"):
+        render_setup.rendering_of(obj, bpy.context.scene)
+    obj.mouthpiece_portrait.media = "FRAMES"
+    assert render_setup.rendering_of(obj, bpy.context.scene)[0].job.size == (320, 320)
+    assert not list(tmp_path.glob("film*"))

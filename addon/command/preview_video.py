@@ -33,7 +33,7 @@ _OTHER: Final = (
     ".mpg", ".npz", ".ogg", ".ogv", ".opus", ".png", ".tif", ".tiff", ".wav", ".webm", ".webp", ".wmv",
 )  # fmt: skip
 #: Least and greatest side of a film in pixels: Blender's, and that of H.264.
-_SIDES: Final = (16, 16_384)
+_SIDES: Final = (film_encoder.LEAST, 16_384)
 #: Constant rate factor of films that are encoded from pictures: what "HIGH" is.
 _QUALITY: Final = 20
 _RENDER: Final = (

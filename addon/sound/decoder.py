@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import AudioError
-from mouthpiece.mixdown import AUTOMATIC, Mixdown, decided
+from mouthpiece.mixdown import AUTOMATIC, MEAN, Mixdown, decided
 
 from .. import compat
 
@@ -171,6 +171,21 @@ class StreamedSound:
             raise AudioError(
                 f"{self.label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
             ) from error
+
+
+def channel_count(path: str) -> int:
+    """Return how many channels a sound file has by its header; 0 if that cannot be read."""
+    if not compat.has_aud():
+        try:
+            return StreamedSound(path, channel=MEAN).mixdown.count
+        except AudioError:
+            return 0
+    import aud
+
+    try:
+        return int(aud.Sound.file(path).specs[1])
+    except aud.error:
+        return 0
 
 
 @contextmanager

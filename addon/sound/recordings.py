@@ -235,10 +235,7 @@ def channels_in(path: str) -> int:
 
 @lru_cache(maxsize=64)
 def _channels_in(path: str, _size: int, _changed: int) -> int:
-    try:
-        return open_file(path, MEAN).mixdown.count
-    except AudioError:
-        return 0
+    return decoder.channel_count(path)
 
 
 def open_file(path: str | os.PathLike[str], channel: str = AUTOMATIC) -> StreamedSound:

@@ -23,6 +23,8 @@ from ... import compat
 
 #: Container by file ending.
 CONTAINERS: Final = {".mp4": "MPEG4", ".m4v": "MPEG4", ".mov": "QUICKTIME"}
+#: Least side of a film in pixels that Blender writes.
+LEAST: Final = 16
 #: Blender's names of constant rate factors.
 _QUALITIES: Final = {"PERC_LOSSLESS": 17, "HIGH": 20, "MEDIUM": 23, "LOW": 26, "VERYLOW": 29, "LOWEST": 32}
 #: Pictures in one strip: adding one takes the longer the more there are (measured: 2,000 take 0.1 s, 15,000 take 45 s).

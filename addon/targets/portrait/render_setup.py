@@ -165,6 +165,11 @@ def rendering_of(
     picture = _picture(obj)
     seal, said = seal_of(picture.file, wish.signer or Signer(*preferences.signer(bpy.context)))
     job = _job(obj, (consent, motion, picture, seal, output), wish, sounds)
+    if output.film is not None and min(job.size) < film_encoder.LEAST:
+        raise PictureError(
+            "Films of {} x {} pixels cannot be written: Blender's have {} on a side at least. Render it larger, or as "
+            "frames.".format(*job.size, film_encoder.LEAST)
+        )
     blender = bpy.app.binary_path
     rendering = Rendering(job, first, scene.render.fps, scene.render.fps_base, sounds, blender)
     return rendering, [*remarks, *told, *said]
