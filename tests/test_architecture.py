@@ -112,7 +112,7 @@ CORE_LAYERS = {
         "curves", "errors", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",
         "retarget.picture",
     ),
-    "provenance": ("__version__", "errors", "files", "portrait"),
+    "provenance": ("__version__", "errors", "files", "phrases", "portrait"),
     "cli": (
         "__version__", "audio", "errors", "files", "motion", "motion.chart", "performance", "phrases", "pipeline",
         "portrait", "portrait.draw", "portrait.find", "provenance", "styles", "topology",
@@ -166,6 +166,7 @@ CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
+    "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
