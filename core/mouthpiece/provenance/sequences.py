@@ -339,8 +339,8 @@ class Frames:
         """
         self.finish()
         for index in range(self.count):
-            if self._seen(index) is Standing.DONE:
-                with suppress(OSError):
+            with suppress(OSError, PictureError):
+                if self._seen(index) is Standing.DONE:
                     remove_recorded(self.numbering.path(index))
         with suppress(OSError):
             self.numbering.folder.rmdir()
@@ -350,10 +350,11 @@ class Frames:
         path = self.numbering.path(index)
         try:
             state = os.lstat(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return Standing.FREE
-        except (OSError, ValueError):
-            return Standing.FOREIGN
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PictureError(f"'{path}' cannot be looked at: {reason}. Choose another place.") from error
         is_link = stat.S_ISLNK(state.st_mode)
         if not is_link and not stat.S_ISREG(state.st_mode):
             return Standing.FOREIGN
