@@ -187,7 +187,11 @@ def test_other_frames_are_not_replaced_unasked(tmp_path, line):
         render()
     assert (folder / "astronaut_0003.png").read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == ["astronaut_0003.png", "notes.txt"]
-    assert render(replace=True) == {"FINISHED"} and len(stamps(folder)) == 10
+    with pytest.raises(RuntimeError, match="Move it away"):
+        render(replace=True)
+    assert (folder / "astronaut_0003.png").read_text() == "mine"
+    (folder / "astronaut_0003.png").unlink()
+    assert render() == {"FINISHED"} and len(stamps(folder)) == 10
     obj.mouthpiece.jaw = 0.3  # other frames
     there = stamps(folder)
     with pytest.raises(RuntimeError, match="not frames of this portrait"):

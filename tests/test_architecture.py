@@ -128,7 +128,7 @@ CORE_LAYERS = {
         "curves", "drafts", "errors", "files", "performance", "pipeline", "places", "portrait.draw",
         "portrait.find", "provenance", "references", "retarget.picture",
     ),
-    "provenance": ("__version__", "drafts", "errors", "files", "portrait", "readers"),
+    "provenance": ("__version__", "drafts", "errors", "files", "phrases", "places", "portrait", "readers"),
     "cli": (
         "__version__", "audio", "errors", "files", "mixdown", "motion", "motion.chart", "performance", "phrases",
         "pipeline", "places", "portrait", "portrait.draw", "portrait.find", "provenance", "styles", "topology",
@@ -206,6 +206,7 @@ CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
+    "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
