@@ -112,7 +112,7 @@ def with_pauses(samples: Sound) -> Spoken:
     count = -(-len(joined) // FRAME_SAMPLES)
     spoken = np.pad(spoken, (0, count * FRAME_SAMPLES - len(spoken))).reshape(count, FRAME_SAMPLES).any(axis=1)
     loudness = lowpass(rest.frame_decibels(hop_rms(joined), count), 6.0, FRAME_RATE)
-    speech = loudness > 20 * np.log10(max(level, 1e-9)) - SOFT
+    speech = (loudness > 20 * np.log10(max(level, 1e-9)) - SOFT) & (level > 0)
     return Spoken(joined, level, ~hold_near(spoken, AWAY, FRAME_RATE), speech)
 
 
@@ -170,18 +170,15 @@ def hiss(count: int, rng: np.random.Generator) -> Sound:
 
 def music(count: int, rng: np.random.Generator) -> Sound:
     """Return a bed of chords, each struck softly and held for two seconds."""
-    time = np.arange(count) / RATE
-    bed = np.zeros(count)
-    for start in np.arange(0, count / RATE, 2.0):
-        since = time - start
-        swell = np.where(
-            (since >= 0) & (since < 3), np.minimum(since / 0.15, 1) * np.exp(-np.maximum(since, 0) / 1.5), 0
-        )
+    bed = np.zeros(count + 3 * RATE)
+    since = np.arange(3 * RATE) / RATE
+    swell = np.minimum(since / 0.15, 1) * np.exp(-since / 1.5) * np.minimum((3 - since) / 0.3, 1)
+    for start in range(0, count, 2 * RATE):
         root = 110 * 2 ** (rng.integers(0, 12) / 12)
         for step in (0, 4, 7, 12):
             note = root * 2 ** (step / 12)
-            bed += swell * sum(np.sin(2 * np.pi * k * note * time) / k**2 for k in (1, 2, 3))
-    return bed.astype(np.float32)
+            bed[start : start + 3 * RATE] += swell * sum(np.sin(2 * np.pi * k * note * since) / k**2 for k in (1, 2, 3))
+    return bed[:count].astype(np.float32)
 
 
 def door(count: int, rng: np.random.Generator) -> Sound:

@@ -1,7 +1,7 @@
 """Finds when someone speaks, and rests the mouth when nobody does.
 
-Few rooms are silent, so :func:`mouth_gate` learns what the room sounds like: in each mel band the quietest third of a
-second of the seconds before and after. Where hardly anything rises above that for a while, only the room is heard. A
+Few rooms are silent, so :func:`mouth_gate` learns what the room sounds like: in each mel band the quietest quarter of
+a second of the seconds before and after. Where hardly anything rises above that for a while, only the room is heard. A
 room may change, hum or rumble, as each moment has its own seconds and each band its own level; a whisper that is a few
 decibels above its room is speech. All of it depends on those seconds and on how loud the speech is, so that two
 chapters agree where they meet.
@@ -31,7 +31,7 @@ _ANTICIPATION: Final = 0.36
 _RAMP: Final = 0.2
 #: Seconds before a moment, and after it, whose quietest stretch of so many seconds is the room.
 _ROOM_MEMORY: Final = 4.0
-_ROOM_STRETCH: Final = 0.3
+_ROOM_STRETCH: Final = 0.28
 #: Decibels above the room, on average over the mel bands, from which something else is heard; more than the second
 #: figure counts as that in any band. Of that the average over so many seconds is taken.
 _ROOM_RISE_DB: Final = 4.0
@@ -114,14 +114,15 @@ def _room(levels: Array, heard: NDArray[np.bool_]) -> Array:
     from scipy import ndimage
 
     count = len(levels)
-    calm = np.where(heard[:, None], _average(levels, _ROOM_STRETCH), np.inf)
     width = min(count, round(_ROOM_MEMORY * FRAME_RATE))
-    quietest = ndimage.minimum_filter1d(calm, width, axis=0, mode="nearest")
+    half = min(round(_ROOM_STRETCH * FRAME_RATE) // 2, (width - 1) // 2)
+    calm = np.where(heard[:, None], _average(levels, _ROOM_STRETCH), np.inf)
+    # The filter looks around a frame; each stretch wanted lies before or after its frame, and all of it in the sound.
+    size = width - 2 * half
+    quietest = ndimage.minimum_filter1d(calm, size, axis=0, mode="nearest")
     quietest[np.isinf(quietest)] = -np.inf
-    # The filter's windows lie around their frame; those wanted end or begin at theirs, and lie within the sound.
-    frames, first, last = np.arange(count), width // 2, count - width + width // 2
-    before = np.clip(frames - width + 1 + width // 2, first, last)
-    after = np.clip(frames + width // 2, first, last)
+    frames, first = np.arange(count), half + size // 2
+    before, after = (np.clip(frames + shift, first, first + count - width) for shift in (first - width + 1, first))
     room: Array = np.maximum(quietest[before], quietest[after])
     return room
 
