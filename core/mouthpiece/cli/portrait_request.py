@@ -46,7 +46,7 @@ from ..provenance.sequences import Numbering
 from .animate import style_asked
 from .dial import dials_of
 from .landmarks import face_request
-from .report import Reporter
+from .report import Reporter, shown
 
 #: Options that name files which are read.
 _READ: Final = ("audio", "take", "landmarks", "style_from", "certificate", "private_key")
@@ -113,7 +113,10 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     }
     kept = f", {count - done.rendered} of them made before" if done.rendered < count else ""
     seconds, sealed = result["seconds"], _SEALED[seal.signature]
-    return result, f"{options.output}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
+    return (
+        result,
+        f"{shown(options.output)}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}",
+    )
 
 
 def _output_of(options: argparse.Namespace) -> PortraitOutput:

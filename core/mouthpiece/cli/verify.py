@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
 from ..phrases import counted
-from .report import DONE, FAILED, reporter
+from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
     from ..provenance.verification import Verified
@@ -119,10 +119,10 @@ def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> t
         "not_valid": [frame.path.name for frame in bad],
         "problems": [*problems, *_counted(frames)],
     }
-    lines = [f"{folder}: {counted(len(frames), 'frame')}, {len(frames) - len(bad)} of them in order"]
+    lines = [f"{shown(folder)}: {counted(len(frames), 'frame')}, {len(frames) - len(bad)} of them in order"]
     lines += [f"  {problem}" for problem in problems]
     lines += (
-        [f"  not in order: {', '.join(frame.path.name for frame in bad[:5])}{', …' if len(bad) > 5 else ''}"]
+        [f"  not in order: {', '.join(shown(frame.path.name) for frame in bad[:5])}{', …' if len(bad) > 5 else ''}"]
         if bad
         else []
     )
