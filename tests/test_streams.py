@@ -36,18 +36,14 @@ def shell(line, **more):
 
 @POSIX
 @pytest.mark.parametrize("command", ["inspect {}", "--help", "--version", "cues {}"])
-def test_a_closed_or_full_stdout_is_said_and_a_reader_that_left_is_not(take, command):
+def test_a_full_stdout_is_said(take, command):
     line = command.format(f"'{take}'")
     code, _, said = shell(f"$MP {line} >/dev/full")
     assert code == 1 and said == "error: The result cannot be written to standard output: No space left on device.\n"
-    # the reader is gone before anything is written
-    code, _, said = shell(f"( sleep 0; $MP {line}; echo $? >&2 ) | true; :")
-    assert said in (f"{NOT_READ}\n", "0\n") and code == 0
 
 
 @POSIX
-def test_a_reader_that_left_is_told_by_the_exit_code_alone(take, tmp_path):
-    place = tmp_path / "code"
+def test_a_reader_that_left_is_told_by_the_exit_code_alone(take):
     read, write = os.pipe()
     os.close(read)
     environment = os.environ | {"PYTHONPATH": str(CORE)}
@@ -56,7 +52,6 @@ def test_a_reader_that_left_is_told_by_the_exit_code_alone(take, tmp_path):
         done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment, timeout=60)
         assert (done.returncode, done.stderr) == (NOT_READ, b"")
     os.close(write)
-    assert not place.exists()
 
 
 @POSIX

@@ -113,10 +113,8 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     }
     kept = f", {count - done.rendered} of them made before" if done.rendered < count else ""
     seconds, sealed = result["seconds"], _SEALED[seal.signature]
-    return (
-        result,
-        f"{shown(options.output)}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}",
-    )
+    frames = f"{counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s"
+    return result, f"{shown(options.output)}  {frames}; {sealed}"
 
 
 def _output_of(options: argparse.Namespace) -> PortraitOutput:
