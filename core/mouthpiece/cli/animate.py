@@ -12,7 +12,7 @@ from ..errors import MouthpieceError, PlaceError
 from ..phrases import counted
 from ..places import collisions, in_words, is_folder, refuse_inputs
 from .dial import add_dial_arguments, dials_of
-from .report import DONE, FAILED, Reporter, reporter
+from .report import DONE, FAILED, Reporter, reporter, shown
 
 if TYPE_CHECKING:
     from ..audio import Source
@@ -135,7 +135,7 @@ def run_animate(options: argparse.Namespace) -> int:
             teller.error(str(sound), str(error))
             results.append({"input": str(sound), "ok": False, "error": str(error)})
     good = [result for result in results if result["ok"]]
-    lines = [f"{r['output']}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
+    lines = [f"{shown(r['output'])}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
     if len(results) > len(good):
         lines.append(f"{len(results) - len(good)} of {counted(len(results), 'sound')} failed")
     ok = len(good) == len(results)

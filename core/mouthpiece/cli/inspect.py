@@ -15,7 +15,7 @@ from ..performance import Performance
 from ..phrases import counted
 from ..places import is_folder, is_there, refuse_inputs
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
-from .report import DONE, FAILED, reporter
+from .report import DONE, FAILED, reporter, shown
 
 
 def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
@@ -43,7 +43,7 @@ def run_inspect(options: argparse.Namespace) -> int:
         text, facts = describe(take), summarise(take)
         if options.plot is not None:
             facts["plot"] = str(plot(take, options.plot))
-            text += f"\npicture    {facts['plot']}"
+            text += f"\npicture    {shown(facts['plot'])}"
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
         return FAILED
@@ -135,9 +135,9 @@ def describe(take: Performance) -> str:
             f"jawOpen    {facts['jaw_open_max']:.2f} at most",
             f"blinks     {facts['blinks']}",
             f"head       pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} degrees (standard deviation)",
-            f"options    {options}",
-            f"adjusted   {dials}",
-            f"networks   {models}",
+            f"options    {shown(options)}",
+            f"adjusted   {shown(dials)}",
+            f"networks   {shown(models)}",
             f"sound      {facts['audio_sha256'][:16] or 'not recorded'}",
         ]
     )

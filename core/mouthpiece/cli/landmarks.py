@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, PictureError
 from ..files import write_whole
 from ..places import is_there, refuse_inputs
-from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
+from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
     from ..portrait.find.search import FaceRequest, Sighting
@@ -118,7 +118,7 @@ def run_landmarks(options: argparse.Namespace) -> int:
         "warnings": remarks,
     }
     lines = [f"  face {row['face']}: {_sentence(row)}" for row in faces]
-    teller.result(result, "\n".join([f"{place}  {len(sighting.placed)} face(s)", *lines]))
+    teller.result(result, "\n".join([f"{shown(place)}  {len(sighting.placed)} face(s)", *lines]))
     return DONE
 
 

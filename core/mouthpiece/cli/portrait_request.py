@@ -47,7 +47,7 @@ from ..provenance.sequences import Numbering
 from .animate import channel_asked, style_asked
 from .dial import dials_of
 from .landmarks import face_request
-from .report import Reporter
+from .report import Reporter, shown
 
 #: How a result is vouched for, in words.
 _SEALED: Final = {
@@ -114,7 +114,8 @@ def made(options: argparse.Namespace, read: Sequence[Path], teller: Reporter) ->
     }
     kept = f", {count - done.rendered} of them made before" if done.rendered < count else ""
     seconds, sealed = result["seconds"], _SEALED[seal.signature]
-    return result, f"{options.output}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
+    frames = f"{counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s"
+    return result, f"{shown(options.output)}  {frames}; {sealed}"
 
 
 def _output_of(options: argparse.Namespace, read: Sequence[Path]) -> PortraitOutput:

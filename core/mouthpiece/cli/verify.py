@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import MouthpieceError
 from ..phrases import counted, listed
 from ..places import in_words, is_folder
-from .report import DONE, FAILED, reporter
+from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
     from ..provenance.sequence_checks import VerifiedSequence
@@ -131,7 +131,7 @@ def _folder(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> tup
     lines += [f"  not looked at, as they are no PNG pictures: {listed(found.others)}"] if found.others else []
     blocks = [_described_sequence(one, unsigned) for one in sequences[:_TOLD]]
     blocks += [f"and {len(sequences) - _TOLD} sequences more"] if len(sequences) > _TOLD else []
-    return result, "\n".join([*map(_one_line_after_margin, lines), *blocks])
+    return result, "\n".join([*map(shown, lines), *blocks])
 
 
 def _described_sequence(found: VerifiedSequence, unsigned: bool) -> str:
@@ -140,17 +140,12 @@ def _described_sequence(found: VerifiedSequence, unsigned: bool) -> str:
     lines += [f"  {problem}" for problem in found.problems]
     lines += [f"  not in order: {listed(found.not_valid)}"] if found.not_valid else []
     lines += [f"  signed by {name or 'somebody without a name'} ({count})" for name, _, count in found.signers[1:]]
-    return "\n".join([*map(_one_line_after_margin, lines), described(found.example, _fine(found.example, unsigned))])
-
-
-def _one_line_after_margin(text: str) -> str:
-    margin = len(text) - len(text.lstrip(" "))
-    return " " * margin + _one_line(text)
+    return "\n".join([*map(shown, lines), described(found.example, _fine(found.example, unsigned))])
 
 
 def described(found: Verified, ok: bool) -> str:
     """Return what was found in words, several lines."""
-    lines = [_one_line(f"{found.path}: {'in order' if ok else 'NOT in order'}")]
+    lines = [shown(f"{found.path}: {'in order' if ok else 'NOT in order'}")]
     kind = found.source_type or "it does not say"
     rows = [
         ("what it is", f"synthetic ({kind})" if found.synthetic else kind),
@@ -171,12 +166,7 @@ def described(found: Verified, ok: bool) -> str:
         rows += [("frame", str(facts.frame))] if facts.frame is not None else []
     rows.append(("signature", _signature(found)))
     rows += [("problem", problem) for problem in found.problems]
-    return "\n".join([*lines, *(f"  {name:<13}{_one_line(text)}" for name, text in rows)])
-
-
-def _one_line(text: str) -> str:
-    """Return what a file says without anything that could make it look like more lines of ours, or move the cursor."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    return "\n".join([*lines, *(f"  {name:<13}{shown(text)}" for name, text in rows)])
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -124,13 +124,15 @@ def check_description(
         there_is = given.get(name, given.get(ANY, ()))
         if not _takes(shape, there_is):
             raise ModelError(
-                f"The network '{label}' takes '{name}' as {_words(shape)}; there is {_words(there_is)}. {how_to_mend(kind)}"
+                f"The network '{label}' takes '{name}' as {_words(shape)}; there is {_words(there_is)}. "
+                f"{how_to_mend(kind)}"
             )
     for name, shape in outputs.items():
         wanted = needed.get(name, needed.get(ANY))
         if wanted is not None and not _gives(shape, wanted):
             raise ModelError(
-                f"The network '{label}' gives '{name}' as {_words(shape)}; it must be {_words(wanted)}. {how_to_mend(kind)}"
+                f"The network '{label}' gives '{name}' as {_words(shape)}; it must be {_words(wanted)}. "
+                f"{how_to_mend(kind)}"
             )
     widths = [width for shape in outputs.values() for width in shape[2:] if isinstance(width, int)]
     if kind == "phonetic" and len(widths) == len(outputs) and sum(widths) != features:

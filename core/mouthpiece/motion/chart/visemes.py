@@ -9,7 +9,7 @@ rest. Lips that meet while someone speaks are always ``PP``.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,7 @@ def _mixture(measures: Array, chances: Array, fps: float) -> Array:
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def _descended(weights: Array, linear: Array, gram: Array, still: float) -> Array:
+def _descended(weights: Array, linear: Array, gram: NDArray[np.floating[Any]], still: float) -> Array:
     """Return ``weights`` (T, 15) after all rounds of FISTA."""
     step = np.float32(1.0 / (float(np.linalg.eigvalsh(gram)[-1]) + 4 * still))
     ahead, pace = weights, 1.0
