@@ -79,7 +79,10 @@ def test_a_signed_picture_stays(tmp_path, request):
     request.getfixturevalue("no_room")
     with pytest.raises(MouthpieceError):
         Seal(identity).put(place, FACTS)
-    assert place.read_bytes() == before and sorted(path.name for path in tmp_path.iterdir()) == ["settings", "signed.png"]
+    assert place.read_bytes() == before and sorted(path.name for path in tmp_path.iterdir()) == [
+        "settings",
+        "signed.png",
+    ]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
