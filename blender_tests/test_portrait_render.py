@@ -229,7 +229,7 @@ def test_a_full_disk_is_told_and_what_is_done_stays(tmp_path, line, monkeypatch)
     real, count = Path.write_bytes, [0]
 
     def full(self, data):
-        count[0] += self.name.endswith(".part.png")
+        count[0] += self.name.startswith(".mouthpiece-")
         if count[0] > 3:
             real(self, data[:100])
             raise OSError(errno.ENOSPC, "No space left on device")
