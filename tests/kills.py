@@ -107,7 +107,8 @@ class Arena:
 
     def contents(self, folder: Path) -> dict[str, str]:
         """Return what is in every file of a folder, but for drafts."""
-        return {str(path.relative_to(folder)): self.read(path) for path in files_in(folder) if not is_draft(path)}
+        found = {path.relative_to(folder): path for path in files_in(folder) if not is_draft(path)}
+        return {str(name): (bytes_of if name.parts[0] == "in" else self.read)(path) for name, path in found.items()}
 
 
 def is_draft(path: Path) -> bool:
@@ -122,7 +123,8 @@ def files_in(folder: Path) -> list[Path]:
 
 def drafts_in(folder: Path) -> list[str]:
     """Return the names of all that is left of what was being written."""
-    return [path.name for path in folder.rglob(".mouthpiece-*")]
+    walk = os.walk(folder)  # which does not mind what vanishes meanwhile
+    return [name for _, folders, files in walk for name in (*folders, *files) if is_draft(Path(name))]
 
 
 def content_of(path: Path) -> str:
@@ -137,8 +139,14 @@ def content_of(path: Path) -> str:
             packet = records.read(path)
             if packet is not None and packet.facts is not None:
                 return f"{_vouched(path)} {replace(packet.facts, created='')}"
+            return str(records.container_of(path).content_digest(path))
         except MouthpieceError:
-            return f"damaged: {hashlib.sha256(path.read_bytes()).hexdigest()}"
+            return f"damaged: {bytes_of(path)}"
+    return bytes_of(path)
+
+
+def bytes_of(path: Path) -> str:
+    """Return a hash of all that is in a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
