@@ -76,7 +76,7 @@ def blender(scene: Path | None, *words: object) -> list[str]:
 
 def read(path: Path) -> str:
     """Return what a file holds; of a scene, the keys of its actions."""
-    if not path.name.endswith((".blend", ".blend1")):
+    if path.suffix != ".blend":
         return content_of(path)
     from addon import compat
 
@@ -167,7 +167,6 @@ def commands(inputs: Path) -> list[Deed]:
         for place in ("shape_key_mappings/Hero.json", "mapping.json", "pins.json", "chart.json"):
             (folder / "out" / place).write_text('{"old": true}')
 
-    bpy.context.preferences.filepaths.save_version = 0
     return [
         *over("bake", baked, "--strength", "0.5"),
         *over("render frames", lambda f, *more: rendered(f, "out/frames", *more), "marked"),

@@ -107,7 +107,9 @@ class Arena:
 
     def contents(self, folder: Path) -> dict[str, str]:
         """Return what is in every file of a folder, but for drafts."""
-        found = {path.relative_to(folder): path for path in files_in(folder) if not is_draft(path)}
+        kept = (path for path in files_in(folder) if not is_draft(path))
+        # earlier versions are kept of the new scene as well, where a run was killed after it was saved
+        found = {path.relative_to(folder): path for path in kept if path.suffix != ".blend1"}
         return {str(name): (bytes_of if name.parts[0] == "in" else self.read)(path) for name, path in found.items()}
 
 
@@ -221,7 +223,9 @@ def tried(arena: Arena, deed: Deed, count: int, seed: int) -> Tally:
             f"{name} is another after the next run" for name in {*again, *after} if again.get(name) != after.get(name)
         ]
         lost += [f"{name} is left after the next run" for name in drafts_in(folder)]
-        tally.lost += [f"{deed.name}, kill {number}: {text}" for text in lost]
+        told = [f"{deed.name}, kill {number}: {text}" for text in lost]
+        print("\n".join(told), end="\n" if told else "", flush=True)
+        tally.lost += told
     return tally
 
 
@@ -247,7 +251,6 @@ def main(
             print(f"{deed.name:<28} {tally.kills:4} kills, {tally.writing:4} while writing, {tally.ended:3} too late, "
                   f"{len(tally.lost)} lost", flush=True)  # fmt: skip
             total = Tally(*(getattr(total, name) + getattr(tally, name) for name in vars(total)))
-    print("\n".join(total.lost))
     print(f"{total.kills} kills, {total.writing} while writing, {total.ended} too late, {len(total.lost)} lost")
     return 1 if total.lost else 0
 
