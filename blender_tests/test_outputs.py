@@ -50,12 +50,12 @@ def test_a_scene_is_saved_with_its_relative_paths_and_nothing_beside_it(tmp_path
 
 
 @POSIX
-def test_a_replaced_scene_keeps_its_permissions_and_its_earlier_version(tmp_path):
+def test_a_replaced_scene_keeps_its_permissions_and_its_earlier_version(tmp_path, monkeypatch):
     place = blend_files.save(tmp_path / "out.blend")
     place.chmod(0o600)
     first = place.read_bytes()
     scenes.face()
-    bpy.context.preferences.filepaths.save_version = 2
+    monkeypatch.setattr(bpy.context.preferences.filepaths, "save_version", 2)
     blend_files.save(place)
     assert place.stat().st_mode & 0o777 == 0o600 and names(tmp_path) == ["out.blend", "out.blend1"]
     second = place.read_bytes()

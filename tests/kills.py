@@ -107,7 +107,10 @@ class Arena:
 
     def contents(self, folder: Path) -> dict[str, str]:
         """Return what is in every file of a folder, but for drafts."""
-        return {str(path.relative_to(folder)): self.read(path) for path in files_in(folder) if not is_draft(path)}
+        kept = (path for path in files_in(folder) if not is_draft(path))
+        # earlier versions are kept of the new scene as well, where a run was killed after it was saved
+        found = {path.relative_to(folder): path for path in kept if path.suffix != ".blend1"}
+        return {str(name): (bytes_of if name.parts[0] == "in" else self.read)(path) for name, path in found.items()}
 
 
 def is_draft(path: Path) -> bool:
@@ -122,7 +125,8 @@ def files_in(folder: Path) -> list[Path]:
 
 def drafts_in(folder: Path) -> list[str]:
     """Return the names of all that is left of what was being written."""
-    return [path.name for path in folder.rglob(".mouthpiece-*")]
+    walk = os.walk(folder)  # which does not mind what vanishes meanwhile
+    return [name for _, folders, files in walk for name in (*folders, *files) if is_draft(Path(name))]
 
 
 def content_of(path: Path) -> str:
@@ -137,8 +141,14 @@ def content_of(path: Path) -> str:
             packet = records.read(path)
             if packet is not None and packet.facts is not None:
                 return f"{_vouched(path)} {replace(packet.facts, created='')}"
+            return str(records.container_of(path).content_digest(path))
         except MouthpieceError:
-            return f"damaged: {hashlib.sha256(path.read_bytes()).hexdigest()}"
+            return f"damaged: {bytes_of(path)}"
+    return bytes_of(path)
+
+
+def bytes_of(path: Path) -> str:
+    """Return a hash of all that is in a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -213,7 +223,9 @@ def tried(arena: Arena, deed: Deed, count: int, seed: int) -> Tally:
             f"{name} is another after the next run" for name in {*again, *after} if again.get(name) != after.get(name)
         ]
         lost += [f"{name} is left after the next run" for name in drafts_in(folder)]
-        tally.lost += [f"{deed.name}, kill {number}: {text}" for text in lost]
+        told = [f"{deed.name}, kill {number}: {text}" for text in lost]
+        print("\n".join(told), end="\n" if told else "", flush=True)
+        tally.lost += told
     return tally
 
 
@@ -239,7 +251,6 @@ def main(
             print(f"{deed.name:<28} {tally.kills:4} kills, {tally.writing:4} while writing, {tally.ended:3} too late, "
                   f"{len(tally.lost)} lost", flush=True)  # fmt: skip
             total = Tally(*(getattr(total, name) + getattr(tally, name) for name in vars(total)))
-    print("\n".join(total.lost))
     print(f"{total.kills} kills, {total.writing} while writing, {total.ended} too late, {len(total.lost)} lost")
     return 1 if total.lost else 0
 

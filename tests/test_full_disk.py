@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -27,13 +28,16 @@ FACTS = Facts(Consent("I am the person shown", "own", "Ada"), "Mouthpiece 9.8.7"
 PICTURE = np.random.default_rng(3).integers(0, 256, (24, 32, 4), np.uint8)
 
 
-@pytest.fixture
+@contextmanager
 def no_room():
+    """Let files have no more than ``ROOM`` bytes: in the block alone, as pytest may be writing to a file itself."""
     before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def frames(folder, identity=None):
@@ -60,24 +64,22 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS))
-def test_what_was_there_stays(tmp_path, name, request):
+def test_what_was_there_stays(tmp_path, name):
     place = tmp_path / name
     good = png.encoded(PICTURE) if place.suffix == ".png" else b"good"
     place.write_bytes(good)
-    request.getfixturevalue("no_room")
-    with pytest.raises(MouthpieceError, match="cannot be"):
+    with no_room(), pytest.raises(MouthpieceError, match="cannot be"):
         WRITERS[name](place)
     assert place.read_bytes() == good and list(tmp_path.iterdir()) == [place]
 
 
-def test_a_signed_picture_stays(tmp_path, request):
+def test_a_signed_picture_stays(tmp_path):
     pytest.importorskip("c2pa")
     identity, place = certificates.own_identity(tmp_path / "settings"), tmp_path / "signed.png"
     place.write_bytes(png.encoded(PICTURE))
     Seal(identity).put(place, FACTS)
     before = place.read_bytes()
-    request.getfixturevalue("no_room")
-    with pytest.raises(MouthpieceError):
+    with no_room(), pytest.raises(MouthpieceError):
         Seal(identity).put(place, FACTS)
     assert place.read_bytes() == before and sorted(path.name for path in tmp_path.iterdir()) == [
         "settings",
@@ -86,10 +88,10 @@ def test_a_signed_picture_stays(tmp_path, request):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
-def test_the_command_line_says_so(tmp_path, request, capsys):
+def test_the_command_line_says_so(tmp_path, capsys):
     take = make_take().save(tmp_path / "take.npz")
     before = take.read_bytes()
-    request.getfixturevalue("no_room")
-    assert core_cli.run(["adjust", str(take), "--lips", "0.5"]) == 1
+    with no_room():
+        assert core_cli.run(["adjust", str(take), "--lips", "0.5"]) == 1
     assert "cannot be written" in capsys.readouterr().err
     assert take.read_bytes() == before and list(tmp_path.iterdir()) == [take]
