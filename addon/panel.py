@@ -52,6 +52,7 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
         column = layout.column()
         column.enabled = not running
         _draw_sound(column, settings, context)
+        _draw_channel(column, context)
         shown = _draw_character(column, context)
         _draw_buttons(layout, context, shown)
 
@@ -71,6 +72,16 @@ def _draw_sound(layout: Any, settings: Any, context: bpy.types.Context) -> None:
     layout.prop(settings, "start")
     if settings.source == "FILE":
         layout.prop(settings, "sequence")
+
+
+def _draw_channel(layout: Any, context: bpy.types.Context) -> None:
+    """Draw which channel of the sound the character speaks, if the sound has several."""
+    obj: Any = scene_settings.character(context)
+    if obj is None or scene_settings.channels(context) < 2:
+        return
+    layout.prop(obj.mouthpiece, "channel")
+    if obj.mouthpiece.channel == "NUMBER":
+        layout.prop(obj.mouthpiece, "channel_number")
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:

@@ -9,6 +9,7 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import AudioError, RigError
+from mouthpiece.mixdown import AUTOMATIC
 
 from . import compat
 from .bake import settings as bake_settings
@@ -198,6 +199,31 @@ def recording(context: bpy.types.Context) -> recordings.Recording:
     return sequenced(context)
 
 
+def spoken_by(obj: bpy.types.Object, heard: recordings.Recording) -> recordings.Recording:
+    """Return a sound of which the channel is heard that a character speaks; AudioError says if it lacks that channel.
+
+    Sounds with one channel only are heard by whatever channel was chosen for others.
+    """
+    channel = bake_settings.channel_of(obj.mouthpiece)
+    if channel == AUTOMATIC or recordings.channel_count(heard) < 2:
+        return heard
+    return recordings.with_channel(heard, channel)
+
+
+def channels(context: bpy.types.Context) -> int:
+    """Return how many channels the chosen sound has; 0 if that is not known. Cheap enough for panels."""
+    settings = context.scene.mouthpiece
+    if settings.source == "FILE":
+        return recordings.channels_in(settings.filepath)
+    sound = settings.sound
+    if settings.source == "STRIP":
+        try:
+            sound = strips.find_strip(compat.sequencer_scene(context), settings.strip).sound
+        except (AttributeError, AudioError):  # no strip, several, or one that is no sound
+            return 0
+    return recordings.channels_of(sound)
+
+
 def sequenced(context: bpy.types.Context) -> recordings.Recording:
     """Return the sound of the chosen strip, placed on the frames of the active scene.
 
@@ -227,7 +253,7 @@ def bake_of(context: bpy.types.Context) -> Bake:
     head = heads.head_target(obj, strength_of(obj))
     style, style_from = bake_settings.style_of(obj.mouthpiece)
     return Bake(
-        recording(context),
+        spoken_by(obj, recording(context)),
         driven if head is None else (*driven, head),
         Options(seed=obj.mouthpiece.seed, style=style),
         replace_edited=settings.replace_edited,

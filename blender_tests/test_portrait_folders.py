@@ -32,7 +32,7 @@ COUNT = 10
 def pillow(monkeypatch):
     """Have the core's command line read pictures with Blender."""
 
-    def read(path, longest=None):
+    def read(path, longest=None, whole=0):
         pixels, _ = images.pixels(images.load(str(path)), longest or images.LONGEST)
         return core_images.Still(pixels, pixels.shape[1], pixels.shape[0])
 

@@ -20,6 +20,8 @@ from .schedule import LOGS, Job, Outcome, slug
 FETCHED, SUITE = ROOT / ".cache" / "blender-sid", "sid"
 #: The tests that run Blender in processes of their own.
 OUTER = [f"--ignore=blender_tests/test_{name}.py" for name in ("installed_zip", "real_blender")]
+#: Where the fuzzer puts an input of each kind of fault.
+FOUND = BUILD / "fuzz"
 #: What of blender_tests/ runs in one process if several can run side by side: name -> pytest's arguments.
 SHARES: dict[str, list[str]] = {
     "": ["blender_tests", *OUTER, "--ignore-glob=*/test_life_*.py"],
@@ -29,6 +31,7 @@ SHARES: dict[str, list[str]] = {
 SECONDS = {
     "pure": 150.0,
     "training": 110.0,
+    "fuzz": 65.0,
     "bpy 4.5": 180.0,
     "bpy 4.5 life": 70.0,
     "bpy 5.2": 190.0,
@@ -225,4 +228,32 @@ def fetch_blender() -> Outcome:
     return Outcome("fetch Blender", True, "fetched" if code == 0 else f"none could be fetched: exit code {code}")
 
 
-RINGS = {"pure": ring_pure, "bpy": ring_bpy, "zip": ring_zip, "real": ring_real}
+def ring_fuzz(options: argparse.Namespace, shared: bool) -> list[Job]:
+    """Try mutated files on every reader for a minute: in CI, or if asked for."""
+    name = "fuzz"
+    if not options.ci and options.ring != name:
+        return [left_out(name, True, "--ring fuzz tries mutated files for a minute")]
+    environment = dev(True) if options.training or options.ci else tools()
+
+    def run() -> Outcome:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        said = LOGS / "fuzz.txt"
+        said.unlink(missing_ok=True)
+        command: list[str | Path] = [
+            environment.executable,
+            "-m",
+            "tests.fuzz",
+            "--jobs",
+            "1",
+            "--summary",
+            said,
+            "--keep",
+            FOUND,
+        ]
+        code = execute(command, settings={"PYTHONPATH": f"core{os.pathsep}."}, timeout=600)
+        return Outcome(name, code == 0, said.read_text().strip() if said.is_file() else f"exit code {code}")
+
+    return [Job(name, run, after=(environment.folder,), seconds=SECONDS[name])]
+
+
+RINGS = {"pure": ring_pure, "fuzz": ring_fuzz, "bpy": ring_bpy, "zip": ring_zip, "real": ring_real}

@@ -390,6 +390,23 @@ def test_ci_fetches_a_blender_and_leaves_its_ring_out_where_there_is_none(every_
     assert "fetch Blender" not in planned("--ci", "--blender", "/somewhere/blender")
 
 
+def test_ci_tries_mutated_files_and_says_what_became_of_them(every_python, monkeypatch, logs):
+    assert planned()["fuzz"].action().words.startswith("left out") and planned("--ring", "fuzz")["fuzz"].after
+    job = planned("--ci")["fuzz"]
+    assert job.after == (".venv-train",)
+    ran = []
+
+    def execute(command, **options):
+        ran.append([str(word) for word in command])
+        (logs / "fuzz.txt").write_text("900 inputs, seed 1: 2 faults\n")
+        return 1
+
+    monkeypatch.setattr(rings, "execute", execute)
+    found = job.action()
+    assert (found.fine, found.words) == (False, "900 inputs, seed 1: 2 faults")
+    assert ran[0][1:3] == ["-m", "tests.fuzz"]
+
+
 def test_the_table_has_all_rings_and_their_sum():
     jobs = [job("pure"), job(".venv", quiet=True), job("bpy 4.5")]
     outcomes = [

@@ -112,7 +112,7 @@ def written(tmp_path, **changes):
         ({"entries": [{"key": "a"}]}, r"'a'\) has no formula"),
         ({"entries": [{"key": "a", "formula": "jawOpn"}]}, "Shape key 'a'.*Did you mean jawOpen"),
         ({"entries": [{"key": "a", "formula": "jawOpen", "gain": "much"}]}, "gain is 'much'"),
-        ({"entries": [{"key": "a", "formula": "jawOpen", "offset": True}]}, "offset is 'True'"),
+        ({"entries": [{"key": "a", "formula": "jawOpen", "offset": True}]}, "offset is true"),
         ({"entries": [{"key": "a", "formula": "jawOpen", "invert": 1}]}, "invert must be"),
         ({"entries": [{"key": "a", "formula": "jawOpen", "layer": "feet"}]}, "layer is 'feet'"),
         ({"entries": [{"key": "a", "formula": "jawOpen", "speed": 2}]}, "nobody knows: speed"),

@@ -280,3 +280,26 @@ def test_places_beyond_the_file_are_refused(tmp_path, make, change):
     path.write_bytes(change(make(tmp_path, encode)))
     with pytest.raises(AudioError):
         list(SoundFile(path).blocks())
+
+
+@pytest.mark.parametrize(
+    ("form", "place", "told"),
+    [
+        ("W64", 56, b"\xf0" + b"\xff" * 6 + b"\x7f"),
+        ("CAF", 12, b"\x7f" + b"\xff" * 6 + b"\xf0"),
+        ("FLAC", 4, b"\x80\xff\xff\xf0"),
+        ("AIFF", 16, b"\x7f\xff\xff\xf0"),
+        ("WAV", 16, b"\xf0\xff\xff\x7f"),
+    ],
+)
+def test_parts_that_claim_to_be_larger_than_any_file_are_no_reason_to_give_up(form, place, told, tmp_path):
+    """The part before the sound says that it ends beyond all files; the file is read or refused in words."""
+    path = tmp_path / f"line.{form.lower()}"
+    soundfile.write(path, np.zeros(16_000), 16_000, format=form)
+    content = bytearray(path.read_bytes())
+    content[place : place + len(told)] = told
+    path.write_bytes(content)
+    try:
+        audio.load(path)
+    except AudioError as error:
+        assert path.name in str(error)

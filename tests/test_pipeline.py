@@ -129,13 +129,13 @@ def test_a_long_sound_in_pieces_equals_the_networks_in_one_go(speech):
     """Features come from one grid of windows; the network over all of them at once is the yardstick."""
     sound = Audio(np.tile(speech.samples, 20)[: 16_000 * 130], 16_000)
     heard, networks = survey(sound), Networks.find()
-    offsets, arkit = list(articulate(sound, heard, networks))[-1]
+    mouth = list(articulate(sound, heard, networks))[-1]
     listener = PhoneticListener(networks.phonetic.open())
     features = np.concatenate(list(listener.features([sound.samples], heard.frames, loudness_gain(heard.rms))))
     whole = content.ContentNetwork(networks.content.open()).predict(features)
-    assert len(offsets) == 130 * 25 > 2 * content.WINDOW
-    np.testing.assert_allclose(offsets, whole.offsets, atol=1e-3)
-    np.testing.assert_allclose(arkit, whole.arkit, atol=1e-3)
+    assert len(mouth.offsets) == 130 * 25 > 2 * content.WINDOW
+    np.testing.assert_allclose(mouth.offsets, whole.offsets, atol=1e-3)
+    np.testing.assert_allclose(mouth.arkit, whole.arkit, atol=1e-3)
 
 
 def test_memory_grows_by_the_result_and_not_by_the_sound(wav, rng, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mouthpiece.cli import parser as core_cli
-from mouthpiece.errors import PictureError
+from mouthpiece.errors import PictureError, PlaceError
 from mouthpiece.performance import pack, unpack
 from mouthpiece.portrait import begun_before
 from mouthpiece.portrait.consent import Consent
@@ -214,7 +214,7 @@ def test_what_is_read_is_never_written_over_though_it_may_be_replaced(tmp_path):
     there.parent.mkdir()
     there.write_bytes(b"a take, say")
     output = PortraitOutput(frames=Numbering.of(tmp_path / "out"), replaces=True)
-    with pytest.raises(PictureError, match="cannot be the output as well"):
+    with pytest.raises(PlaceError, match="cannot be the output as well"):
         drained(job(tmp_path, output=output, inputs=(there,)))
     assert there.read_bytes() == b"a take, say"
 

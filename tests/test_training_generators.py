@@ -113,11 +113,11 @@ def test_networks_that_do_not_fit_are_refused_and_not_described(tmp_path, caplog
             tmp_path / "depth.onnx", [helper.make_node("Add", ["warped", "depth"], ["frame"])],
             {"warped": (1, 3, 256, 256), "depth": (1, 1, 256, 256)},
         ),
-        "returned no 'frame' of 3 x 256 x 256": network(
+        "gives 'frame' as 1 x 1 x 256 x 256; it must be 1 x 3 x 256 x 256": network(
             tmp_path / "flat.onnx", [helper.make_node("ReduceMean", ["warped", "axis"], ["frame"], keepdims=1)],
             {"warped": (1, 3, 256, 256)}, [("axis", np.array([1]))], (1, 1, 256, 256),
         ),
-        "returned no 'frame' of 3 x 80 x 48": network(
+        "returned no 'frame' of 1 x 3 x 80 x 48": network(
             tmp_path / "halving.onnx", [helper.make_node("MaxPool", ["warped"], ["frame"], kernel_shape=[2, 2],
                                                          strides=[2, 2])],
             {"warped": (1, 3, "h", "w")}, (), (1, 3, "a", "b"),
@@ -143,9 +143,9 @@ def test_a_refused_description_leaves_the_old_one(tmp_path):
     ("changes", "words"),
     [
         ({"sha256": "0" * 64}, "vouches for"),
-        ({"kind": "faces"}, "not a generator of portraits"),
+        ({"kind": "faces"}, "of kind 'faces'; one of kind 'portrait' is needed"),
         ({"format": 99}, "newer Mouthpiece"),
-        ({"inputs": {"warped": [1, 3, 256, 256], "oval": [1, 1, 256, 256]}}, "cannot be run"),
+        ({"inputs": {"warped": [1, 3, 256, 256], "oval": [1, 1, 256, 256]}}, "does not take oval"),
         ({"inputs": {}}, "asks for nothing"),
     ],
 )

@@ -52,7 +52,8 @@ class Report:
 
     ``targets`` has a dict for each target, the character first: object, kind, and a summary. ``coverage`` says which
     parts of the face move, by what, and why not the others. ``clamped`` holds the number of clamped frames and ``kept``
-    the reason why a channel was left as it was, each by channel name.
+    the reason why a channel was left as it was, each by channel name. ``channel`` is which one of a sound with several
+    was heard; empty for the mean of all.
     """
 
     object: str
@@ -67,6 +68,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     reduction: Reduction | None = None
     coverage: Coverage | None = None
+    channel: str = ""
 
     def summary(self) -> str:
         """Return one line of text for the user."""
@@ -113,7 +115,7 @@ class Bake:
         from mouthpiece.performance import Performance
         from mouthpiece.pipeline import Excerpt, excerpt_steps
 
-        if self.recording.path.lower().endswith(".npz") and self.recording.packed is None:
+        if self.recording.is_take:
             take = self._dialled(Performance.load(self.recording.path))
             yield Heard(take, self.recording.placement.grid(take.seconds))
             return
@@ -197,6 +199,7 @@ class Bake:
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, self._left(driven, written)
         report.reduction, report.coverage = written.reduction, coverage
+        report.channel = str(heard.performance.options.get("channel", ""))
         mouthless = "" if self.targets[0].kind == "HEAD" else without_mouth(self.targets[0])
         report.warnings += [mouthless] if mouthless else []
         for one in driven:
@@ -269,6 +272,7 @@ class Bake:
             sound.content,
             heard.begin,
             recordings.stored_place(sound.path),
+            channel=str(heard.performance.options.get("channel", "")),
         )
 
 

@@ -45,6 +45,13 @@ _STYLES = (
     ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
     ("FILE", "From File", "An actor's manner, from the file style.json that training makes"),
 )
+_CHANNELS = (
+    ("AUTO", "Automatic", "All channels together; one of them where they cancel each other out", 0),
+    ("LEFT", "Left", "The left channel, which is the first", 1),
+    ("RIGHT", "Right", "The right channel, which is the second", 2),
+    ("MIX", "Mix", "All channels together, come what may", 3),
+    ("NUMBER", "Number", "A channel by its number: in a film with six, the third is the centre as a rule", 4),
+)
 _EMOTIONS = (
     ("NEUTRAL", "Neutral", "As the words want it"),
     ("HAPPY", "Happy", "Corners of the mouth up, cheeks raised"),
@@ -149,6 +156,22 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     )
     driven: CollectionProperty(type=MOUTHPIECE_PG_driven, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
     taken_up: IntProperty(options={"HIDDEN"}, override=_OVERRIDE)
+    channel: EnumProperty(
+        name="Channel",
+        description="What of a sound with several channels the character speaks: of an interview, one side. Takes "
+        "effect when the sound is animated again",
+        items=_CHANNELS,
+        override=_OVERRIDE,
+    )
+    channel_number: IntProperty(
+        name="Number",
+        description="Number of the channel that is spoken, from 1",
+        default=3,
+        min=1,
+        soft_max=8,
+        max=9999,
+        override=_OVERRIDE,
+    )
     strength: FloatProperty(
         name="Strength",
         description="How strongly face and head move. Takes effect when the sound is animated again",
@@ -279,6 +302,19 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         ),
         override=_OVERRIDE,
     )
+
+
+def channel_of(settings: Any) -> str:
+    """Return which channel of a sound a character speaks, as ``mouthpiece.mixdown.choice`` returns it."""
+    return str(settings.channel_number) if settings.channel == "NUMBER" else str(settings.channel.lower())
+
+
+def choose_channel(settings: Any, channel: str) -> None:
+    """Set which channel of a sound a character speaks, named as ``mouthpiece.mixdown.choice`` returns it."""
+    if channel.isdigit():
+        settings.channel, settings.channel_number = "NUMBER", min(int(channel), 9999)
+    else:
+        settings.channel = channel.upper()
 
 
 def dials_of(settings: Any) -> Dials:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import bpy
 from mouthpiece.errors import MouthpieceError
 
-from .. import scene_settings
+from .. import compat, scene_settings
 from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Report
 from ..characters import company, heads
@@ -63,7 +64,9 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
         help="put the sound of --audio into the scene's sequencer, unless it is there (default: as set, yes)",
     )  # fmt: skip
     keys.add_argument("--extend", action="store_true", help="let the scene end with the line, if it ends earlier")
-    keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
+    keys.add_argument(
+        "--start", type=_frame, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)"
+    )
     keys.add_argument(
         "--strength", type=strength, metavar="X", help="factor on all motion (default: as the character has it, or 1)"
     )
@@ -80,8 +83,22 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
-    out.add_argument("--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4 or .mkv")
+    out.add_argument(
+        "--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4, .mov or .mkv"
+    )
     out.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _frame(text: str) -> int:
+    """Return a frame that Blender can show, as argparse wants it."""
+    last = recordings.LAST_FRAME
+    try:
+        value = int(text)
+    except ValueError:
+        value = last + 1
+    if not -last <= value <= last:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a frame from {-last:,} to {last:,}")
+    return value
 
 
 def _error(text: str) -> float:
@@ -99,9 +116,19 @@ def contradiction(options: argparse.Namespace) -> str:
     """Return which options contradict each other; empty if none do."""
     if bool(options.armature) != bool(options.bone):
         return "--armature and --bone belong together: name both, or neither"
+    if options.channel is not None and str(options.audio or "").lower().endswith(".npz"):
+        return "--channel is for sounds: a take (.npz) is of the channel it was made from"
+    if options.render is not None and preview_video.wrong_name(options.render):
+        return preview_video.wrong_name(options.render)
+    if options.render is not None and options.output is not None and _is_same(options.render, options.output):
+        return "--output and --render name the same file: the scene and the film of it need one each"
     if options.armature and options.head_object:
         return "The head is either a bone or an object: give --armature and --bone, or --head-object"
     return ""
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.normcase(one.absolute()) == os.path.normcase(other.absolute())
 
 
 def bake_of(options: argparse.Namespace) -> Bake:
@@ -125,6 +152,11 @@ def bake_of(options: argparse.Namespace) -> Bake:
         heard = strips.from_strip(strips.find_strip(scene, options.strip), scene)
     else:
         heard = recordings.from_file(str(options.audio), scene, options.start)
+    if options.channel is None:
+        heard = scene_settings.spoken_by(obj, heard)
+    else:
+        heard = recordings.with_channel(heard, options.channel)
+        bake_settings.choose_channel(obj.mouthpiece, options.channel)
     if options.strength is not None:
         obj.mouthpiece.strength = options.strength
     if options.seed:
@@ -210,11 +242,25 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse outputs that exist or cannot be written, before any work."""
+    read = files_read(options)
     if options.output is not None:
-        blend_files.check(options.output, options.force)
+        blend_files.check(options.output, options.force, read)
     if options.render is not None:
-        blend_files.check(options.render, options.force)
+        blend_files.check(options.render, options.force, read)
         preview_video.check(bpy.context.scene)
+
+
+def files_read(options: argparse.Namespace) -> list[Any]:
+    """Return what the options name that may be a file that is read; None for what is not given."""
+    names = ("audio", "mapping", "chart", "style", "style_from", "image", "landmarks")
+    return [getattr(options, name, None) for name in names] + _strip_file(options.strip)
+
+
+def _strip_file(name: str | None) -> list[Any]:
+    """Return the file of a strip's sound; nothing if there is none, which the bake tells."""
+    strip = next((strip for strip in compat.all_strips(bpy.context.scene) if name and strip.name == name), None)
+    sound = getattr(strip, "sound", None)
+    return [recordings.full_path(sound.filepath, sound.library)] if sound is not None else []
 
 
 def _put_on_timeline(options: argparse.Namespace, bake: Bake, report: Report, teller: Any, subject: str) -> None:
@@ -261,10 +307,10 @@ def _save(options: argparse.Namespace, result: dict[str, Any]) -> None:
 def _render(options: argparse.Namespace, bake: Bake, report: Report, result: dict[str, Any], teller: Any) -> None:
     if options.render is not None:
         teller.progress(str(options.render), 0.0, "Rendering")
-        made, remark = preview_video.render(
+        made, remarks = preview_video.render(
             bpy.context.scene, bake.recording, report.first, report.last, options.render
         )
         result["outputs"].append(str(made))
-        if remark:
+        for remark in remarks:
             result["warnings"].append(remark)
             teller.warning(str(options.render), remark)

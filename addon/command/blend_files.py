@@ -3,37 +3,108 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import bpy
+from mouthpiece.drafts import draft_path
 from mouthpiece.errors import TakeError
+from mouthpiece.files import move_whole, refuse_protected
+from mouthpiece.places import is_folder, is_there, refuse_inputs
+
+#: Versions of a file that Blender keeps at most.
+_VERSIONS = 32
 
 
-def check(path: Path, force: bool) -> None:
-    """Raise TakeError if a file exists at ``path`` (unless ``force``) or cannot be written there."""
+def check(path: Path, force: bool, read: Iterable[Path | str | None] = ()) -> None:
+    """Refuse a place for a result before any work.
+
+    ``read`` is what is read for it; neither that nor the opened file and its libraries are ever written over.
+
+    Raises
+    ------
+    TakeError
+        If a file exists at ``path`` (unless ``force``), or cannot be written there.
+    PlaceError
+        If it is a file that is read.
+    """
     full = path.absolute()
-    if full.is_dir():
+    if is_folder(full):
         raise TakeError(f"'{full}' is a folder. Name a file in it.")
-    if full.exists() and not force:
+    refuse_inputs([full, named(full)], [*(Path(place) for place in read if place), *_opened()])
+    if is_there(full) and not force:
         raise TakeError(f"'{full}' exists. Choose another place, or replace it with --force.")
+    try:
+        refuse_protected(full)
+    except OSError as error:
+        raise TakeError(f"'{full}' cannot be written: {error.strerror or error}. Choose another place.") from error
     folder = full.parent
-    while not folder.exists():
+    while not is_there(folder) and folder != folder.parent:
         folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if not is_folder(folder) or not os.access(folder, os.W_OK):
         raise TakeError(f"'{full}' cannot be written: '{folder}' is not a folder you may write to.")
+
+
+def _opened() -> list[Path]:
+    """Return the opened file and its libraries."""
+    libraries = (bpy.path.abspath(library.filepath, library=library.parent) for library in bpy.data.libraries)
+    return [Path(path) for path in (bpy.data.filepath, *libraries) if path]
+
+
+def named(path: Path) -> Path:
+    """Return the full path of a .blend file, its ending added if it has none."""
+    full = path.absolute()
+    return full if full.suffix.lower() == ".blend" else full.with_name(full.name + ".blend")
 
 
 def save(path: Path) -> Path:
     """Save the open scene as ``path`` and return the full path; the file that was opened is not changed.
 
-    Blender adapts relative paths in the scene. Raises TakeError if saving fails.
+    It appears whole or not at all. Where a file is replaced, Blender's preferences say how many versions of it stay
+    beside it (.blend1, …). Blender adapts relative paths in the scene. Raises TakeError if saving fails.
     """
-    full = path.absolute()
-    if full.suffix.lower() != ".blend":
-        full = full.with_name(full.name + ".blend")
+    full = named(path)
     try:
         full.parent.mkdir(parents=True, exist_ok=True)
-        bpy.ops.wm.save_as_mainfile(filepath=str(full), copy=True, check_existing=False)
+        place = Path(os.path.realpath(full))
+        with draft_path(place.parent, ".blend") as draft:
+            with _no_more_readable_than(place):
+                bpy.ops.wm.save_as_mainfile(filepath=str(draft), copy=True, check_existing=False)
+            _keep_versions(place)
+            move_whole(draft, place)
     except (OSError, RuntimeError) as error:
         raise TakeError(f"The scene cannot be saved as '{full}': {error}. Choose another place.") from error
     return full
+
+
+def _keep_versions(place: Path) -> None:
+    """Keep a file that is to be replaced as .blend1, and those before it as .blend2 …, as Blender does on saving."""
+    preferences: Any = bpy.context.preferences.filepaths
+    count = min(preferences.save_version, _VERSIONS)
+    if not count or not place.is_file():
+        return
+    earlier = [place.with_name(f"{place.name}{number}") for number in range(1, count + 1)]
+    for newer, older in zip(earlier[-2::-1], earlier[:0:-1], strict=True):
+        if newer.is_file():
+            newer.replace(older)
+    with suppress(OSError):
+        earlier[0].unlink()
+    try:
+        os.link(place, earlier[0])
+    except OSError:  # drives without links
+        shutil.copy2(place, earlier[0])
+
+
+@contextmanager
+def _no_more_readable_than(place: Path) -> Iterator[None]:
+    """Let files that are made meanwhile be readable for nobody who may not read the one that is to be replaced."""
+    more = 0o077 & ~place.stat().st_mode if place.is_file() else 0
+    usual = os.umask(0o077)
+    os.umask(usual | more)
+    try:
+        yield
+    finally:
+        os.umask(usual)

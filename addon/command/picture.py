@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.places import is_file
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
@@ -21,7 +22,7 @@ def add(commands: Any) -> None:
     """Add the ``picture`` command to ``parser.add_subparsers()``."""
     from mouthpiece.cli import dial
     from mouthpiece.cli.animate import add_motion_arguments
-    from mouthpiece.cli.landmarks import pixel
+    from mouthpiece.cli.landmarks import FaceBox, pixel
     from mouthpiece.cli.report import add_report_arguments
 
     parser = commands.add_parser(
@@ -38,7 +39,7 @@ def add(commands: Any) -> None:
         "--points", metavar="X,Y", nargs=4, type=pixel,
         help="eye, eye, corner and corner of the mouth in pixels, the left of the picture first",
     )  # fmt: skip
-    where.add_argument("--box", metavar="PX", nargs=4, type=float, help="left, top, right and bottom of the face")
+    where.add_argument("--box", metavar="PX", nargs=4, action=FaceBox, help="left, top, right and bottom of the face")
     parser.add_argument("--face", type=int, default=1, metavar="N", help="which face, if there are several (default 1)")
     parser.add_argument("--fps", type=int, metavar="N", help="frame rate of the scene (default: as opened)")
     bake_command.add_keys_and_output(parser)
@@ -55,15 +56,19 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the rig, animate it if there is a sound, save and render. Return the exit code."""
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
+    from mouthpiece.portrait.find.placement import PlacementError
 
     teller = reporter(options)
+    wrong = bake_command.contradiction(options)
     if options.audio is None and options.render is not None:
-        teller.error("picture", "--render needs --audio: without a sound nothing moves")
+        wrong = "--render needs --audio: without a sound nothing moves"
+    if wrong:
+        teller.error("picture", wrong)
         return int(BAD_ARGUMENTS)
     try:
         for path in (options.output, options.render):
             if path is not None:
-                blend_files.check(path, options.force)
+                blend_files.check(path, options.force, bake_command.files_read(options))
         rig, warnings = _made(options)
         for warning in warnings:
             teller.warning(str(options.image), warning)
@@ -75,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result({"ok": False, "error": str(error)}, "Failed.") if options.json else None
-        return int(FAILED)
+        return int(BAD_ARGUMENTS if isinstance(error, PlacementError) else FAILED)
     result = {"ok": True, "object": rig.name, "outputs": outputs, "warnings": warnings}
     teller.result(result, "\n".join([f"Made the picture rig '{rig.name}'", *outputs]))
     return int(DONE)
@@ -83,11 +88,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
     """Make the rig in a new scene that shows it as the picture is; nothing stays of it if that fails."""
-    from mouthpiece.portrait.find.placement import placed_by_clicks, placed_in_box
+    from mouthpiece.portrait.find.placement import check_inside, placed_by_clicks, placed_in_box
 
     image = images.load(str(options.image))
     placed = placed_by_clicks(options.points[:2], options.points[2:]) if options.points else None
     placed = placed_in_box(*options.box) if options.box else placed
+    if placed is not None:
+        check_inside(placed, *image.size)
     wanted = rig_builder.WantedFace(options.face, str(options.landmarks or ""), placed=placed)
     with scene_for(image, options.fps):
         made = rig_builder.make(bpy.context, image, wanted)
@@ -98,7 +105,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
     path = Path(options.audio)
-    if path.suffix.lower() == ".npz" or not path.is_file():
+    if path.suffix.lower() == ".npz" or not is_file(path):
         return  # baking reads the take, or says what is wrong with the path
     scene: Any = bpy.context.scene
     strips = compat.strips_of(scene.sequence_editor_create())

@@ -12,6 +12,7 @@ import bpy
 from mouthpiece.errors import MouthpieceError, PictureError
 
 from .. import preferences
+from ..bake import settings as bake_settings
 from ..bake.bake import Bake, Heard
 from ..jobs import drain
 from ..sound import recordings
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the portrait, animate it, render. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
     from mouthpiece.cli import portrait as portrait_command
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
+    from mouthpiece.portrait.find.placement import PlacementError
 
     teller = reporter(options)
     wrong = portrait_command.contradiction(options)
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         teller.result(result | {"error": str(error)}, "Failed.") if options.json else None
-        return int(FAILED)
+        return int(BAD_ARGUMENTS if isinstance(error, PlacementError) else FAILED)
     result |= {"ok": True, "wall_seconds": round(perf_counter() - began, 3)}
     teller.result(result, render.summary(result))
     return int(DONE)
@@ -80,20 +82,23 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> Numbering | None:
     """Refuse before any work what cannot end well; return where frames go, if that was said."""
+    from mouthpiece.cli.portrait import files_read
     from mouthpiece.portrait.consent import Consent
     from mouthpiece.portrait.film_job import is_film
     from mouthpiece.provenance.sequences import Numbering
 
     Consent.of(options.consent, options.consent_by)
+    if options.channel is not None:
+        recordings.open_file(options.audio, options.channel)
     if options.time_stamp and not bpy.app.online_access:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
-    place = options.keep_frames
+    place, read = options.keep_frames, files_read(options)
     if is_film(options.output):
-        blend_files.check(options.output, options.force)
+        blend_files.check(options.output, options.force, read)
     else:
         place = options.output
     if options.blend is not None:
-        blend_files.check(options.blend, options.force)
+        blend_files.check(options.blend, options.force, read)
     return None if place is None else Numbering.of(place.absolute())
 
 
@@ -142,11 +147,12 @@ def _face(
 def _animate(obj: bpy.types.Object, options: argparse.Namespace, teller: Any) -> list[str]:
     """Have the portrait speak the sound or take, and return remarks."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli.animate import style_asked
+    from mouthpiece.cli.animate import channel_asked, style_asked
     from mouthpiece.pipeline import Options
 
     source, scene = options.take or options.audio, bpy.context.scene
-    heard = recordings.from_file(str(source), scene, 1)
+    heard = recordings.with_channel(recordings.from_file(str(source), scene, 1), channel_asked(options))
+    bake_settings.choose_channel(obj.mouthpiece, heard.channel)
     if options.audio is not None:
         recordings.from_file(str(options.audio), scene, 1)  # refused now rather than after the frames
     asked = Options(seed=options.seed, style=None if options.take else style_asked(options))

@@ -35,7 +35,8 @@ class KeptLine:
     sound's file was: relative to the .blend file (``//``) or only its name, never a full path. ``bends`` is how its
     ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
     to since 0.4.0, which knew no interludes. ``held`` has the dials that channels which keep an edit were generated
-    with, by channel id, where those are not the line's; ``home`` is where all of this is stored.
+    with, by channel id, where those are not the line's; ``channel`` says which channel of a sound with several was
+    heard, as takes note it, and is empty for the mean of all; ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -50,6 +51,7 @@ class KeptLine:
     bends: tuple[Mapping[str, Any], ...] | None = None
     held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     home: ledgers.Home | None = field(default=None, compare=False)
+    channel: str = ""
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> KeptLine:
@@ -63,7 +65,8 @@ class KeptLine:
             place = str(entry.get("place", _place_before(sound)))
             bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
             held = {str(channel): dict(item) for channel, item in entry.get("held", {}).items()}
-            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, held, home)
+            channel = str(entry.get("channel", ""))
+            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, held, home, channel)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"no line: {error}") from error
 
@@ -81,6 +84,7 @@ class KeptLine:
             "place": self.place,
             **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
             **({"held": {channel: dict(item) for channel, item in self.held.items()}} if self.held else {}),
+            **({"channel": self.channel} if self.channel else {}),
         }
 
     def second_at(self, frame: float) -> float:

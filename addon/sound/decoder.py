@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import AudioError
+from mouthpiece.mixdown import AUTOMATIC, Mixdown, decided
 
 from .. import compat
 
@@ -25,24 +27,30 @@ _PIECE, _SAMPLES = 200, 40_000_000
 #: Seconds decoded before a stretch and dropped: decoders of MP3, AAC and Opus need a moment after a jump. (Measured: a
 #: jump is exact in WAV, FLAC, MP3 and M4A, 7 ms late in Opus, and 21 ms early in OGG, as in Blender's own playback.)
 _LEAD: Final = 1
+#: What is heard of the channels of sounds in this session, by their content and the channel that was asked for.
+_mixdowns: Final[dict[str, Mixdown]] = {}
 
 
 class StreamedSound:
     """A sound file as a source for the core, decoded by Blender or, in builds without Audaspace, by the core.
 
     Any thread may read it: it uses no Blender data. ``content`` is what the core keeps its motion under for the
-    session (see ``mouthpiece.audio.Source``).
+    session (see ``mouthpiece.audio.Source``): the SHA-256 of the file, and the channel if one was chosen.
     """
 
-    def __init__(self, path: str | os.PathLike[str], label: str = "", content: str = "") -> None:
-        """Open the file briefly; raises AudioError if it is missing, damaged, or not a sound."""
+    def __init__(
+        self, path: str | os.PathLike[str], label: str = "", content: str = "", channel: str = AUTOMATIC
+    ) -> None:
+        """Open the file briefly; raises AudioError if it is missing, damaged, not a sound, or lacks the ``channel``."""
         self.path = os.fspath(path)
-        self.label, self.content = label or f"'{self.path}'", content
+        self.label = label or f"'{self.path}'"
+        self.content = f"{content}:{channel}" if content and channel != AUTOMATIC else content
+        self._channel, self._mixdown = channel, _mixdowns.get(self.content)
         self._file: SoundFile | None = None
         if not compat.has_aud():
             from mouthpiece.audio import SoundFile
 
-            self._file = SoundFile(self.path)
+            self._file = SoundFile(self.path, channel)
             self._file.label = self.label
             self.rate, self.channels = self._file.rate, 1
             return
@@ -53,6 +61,20 @@ class StreamedSound:
         self._copies, self._places = _copied(Path(self.path), self.label)
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
         check_rate(self.rate, self.label)  # Blender crashes on rates that no sound has
+        if channel != AUTOMATIC:
+            self._mixdown = decided(self._blocks, self.rate, self.label, channel)
+
+    @property
+    def mixdown(self) -> Mixdown:
+        """What is heard of the channels; the file is looked at the first time."""
+        if self._file is not None:
+            return self._file.mixdown
+        if self._mixdown is None:
+            known = Mixdown(1) if self.channels == 1 else decided(self._blocks, self.rate, self.label, self._channel)
+            self._mixdown = known
+            if self.content:
+                _mixdowns[self.content] = known
+        return self._mixdown
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Yield mono samples at 16 kHz from the second ``start`` on, to the end or the second ``stop``."""
@@ -102,7 +124,7 @@ class StreamedSound:
     def _mono(self, start: int, stop: int | None) -> NDArray[np.float32]:
         import numpy as np
 
-        parts = [block.mean(axis=1, dtype=np.float32) for block in self._blocks(start, stop)]
+        parts = [self.mixdown.mono(block) for block in self._blocks(start, stop)]
         return np.concatenate([np.zeros(0, np.float32), *parts])
 
     def _blocks(self, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
@@ -152,15 +174,34 @@ class StreamedSound:
 
 
 @contextmanager
-def opened(path: str, label: str, packed: bytes | None = None, content: str = "") -> Iterator[StreamedSound]:
+def opened(
+    path: str, label: str, packed: bytes | None = None, content: str = "", channel: str = AUTOMATIC
+) -> Iterator[StreamedSound]:
     """Provide a sound to read; the bytes of a ``packed`` one are in a temporary file meanwhile."""
     if packed is None:
-        yield StreamedSound(path, label, content)
+        yield StreamedSound(path, label, content, channel)
         return
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        place = Path(folder) / ("packed" + Path(path).suffix)
-        place.write_bytes(packed)
-        yield StreamedSound(place, label, content)
+    with unpacked(packed, path, label) as place:
+        yield StreamedSound(place, label, content, channel)
+
+
+@contextmanager
+def unpacked(packed: bytes, path: str, label: str) -> Iterator[Path]:
+    """Lend the bytes of a packed sound as a file, in the system's folder for temporary files.
+
+    Raises AudioError, with ``label`` for the sound, if it cannot be written: the disk is full, say.
+    """
+    with ExitStack() as lent:
+        try:
+            folder = lent.enter_context(draft_folder(Path(tempfile.gettempdir())))
+            place = folder / ("packed" + Path(path).suffix)
+            place.write_bytes(packed)
+        except OSError as error:
+            raise AudioError(
+                f"{label} is packed into the scene and cannot be read: no temporary file can be written "
+                f"({error.strerror or error}). Make room, or unpack it."
+            ) from error
+        yield place
 
 
 def _copied(path: Path, label: str) -> tuple[tempfile.TemporaryDirectory[str] | None, list[str]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
+from mouthpiece.mixdown import AUTOMATIC, MEAN
+from mouthpiece.places import is_file
 
 from . import contents, decoder
 from .decoder import StreamedSound
@@ -22,6 +26,15 @@ if TYPE_CHECKING:
 
 #: Digits of a file's hash in the identity of its line.
 _IDENTITY = 32
+#: Channels of the layouts that Blender knows.
+_LAYOUTS = {
+    "MONO": 1, "STEREO": 2, "STEREO_LFE": 3, "SURROUND4": 4, "SURROUND5": 5, "SURROUND51": 6, "SURROUND61": 7,
+    "SURROUND71": 8,
+}  # fmt: skip
+
+
+#: The last frame that Blender can show; the first is as far below 0. Keys are single floats, which are exact so far.
+LAST_FRAME: Final = 1_048_574
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +52,15 @@ class Placement:
     left: int | None = None
     right: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raise RigError if the sound begins at a frame that Blender cannot show."""
+        _check_frame(self.origin if self.left is None else self.left, "begin")
+
     def grid(self, seconds: float) -> FrameGrid:
-        """Return the whole frames at which a sound of that length is heard; raises RigError if there are none."""
+        """Return the whole frames at which a sound of that length is heard.
+
+        Raises RigError if there are none, or the last is one that Blender cannot show.
+        """
         from mouthpiece.curves import FrameGrid
 
         whole = FrameGrid.covering(seconds - self.offset, self.fps, self.origin, self.offset, self.speed)
@@ -48,6 +68,7 @@ class Placement:
         last = whole.last if self.right is None else min(whole.last, self.right - 1)
         if last < first:
             raise RigError("None of the sound is heard between the strip's handles. Drag the handles apart.")
+        _check_frame(last, "end")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
     def remapped(self, pace: float) -> Placement:
@@ -75,7 +96,8 @@ class Recording:
 
     Baking a sound of the same ``identity`` again replaces its line; so do others that are the same line (see
     ``addon.bake.line_identity``). ``label`` is its name in messages and in the scene, without a folder, ``packed`` the
-    bytes of a packed sound, ``volume`` a factor on it in films.
+    bytes of a packed sound, ``volume`` a factor on it in films, ``channel`` what of a sound with several channels is
+    heard (see ``mouthpiece.mixdown.choice``); films and the sequencer play all of them.
     """
 
     identity: str
@@ -84,6 +106,12 @@ class Recording:
     placement: Placement
     packed: bytes | None = None
     volume: float = 1.0
+    channel: str = AUTOMATIC
+
+    @property
+    def is_take(self) -> bool:
+        """Whether it is no sound but a take (.npz)."""
+        return self.packed is None and self.path.lower().endswith(".npz")
 
     @property
     def content(self) -> str:
@@ -92,6 +120,15 @@ class Recording:
         Any thread may ask; a long file takes a moment the first time.
         """
         return contents.of_file(self.path) if self.packed is None else contents.of_bytes(self.packed)
+
+
+def _check_frame(frame: float, what: str) -> None:
+    """Raise RigError if a sound would begin or end at a frame that Blender cannot show."""
+    if not -LAST_FRAME <= frame <= LAST_FRAME:
+        raise RigError(
+            f"The sound would {what} at frame {frame:,.0f}, and Blender's frames go from {-LAST_FRAME:,} to "
+            f"{LAST_FRAME:,}. Choose another start frame, or move the strip."
+        )
 
 
 def true_fps(scene: bpy.types.Scene) -> float:
@@ -115,7 +152,7 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     if not path.strip():
         raise AudioError("No sound file is chosen. Pick one under Sound.")
     full = full_path(path)
-    if not Path(full).is_file():
+    if not is_file(Path(full)):
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
     # the content, not the place: projects move, and a full path is nobody else's business
     identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
@@ -133,7 +170,26 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
 
 def opened(recording: Recording) -> AbstractContextManager[StreamedSound]:
     """Provide a recording to read, a stretch at a time. Any thread may call this: it uses no Blender data."""
-    return decoder.opened(recording.path, recording.label, recording.packed, recording.content)
+    return decoder.opened(recording.path, recording.label, recording.packed, recording.content, recording.channel)
+
+
+def with_channel(recording: Recording, channel: str) -> Recording:
+    """Return a recording of which that channel is heard; AudioError says if the sound lacks it, or is a take."""
+    if channel == AUTOMATIC:
+        return replace(recording, channel=channel)
+    if recording.is_take:
+        raise AudioError(f"{recording.label} is a take, which has no channels. Leave the channel out.")
+    chosen = replace(recording, channel=channel)
+    with opened(chosen):
+        return chosen
+
+
+def channel_count(recording: Recording) -> int:
+    """Return how many channels a sound has; 0 for a take. Raises AudioError if it cannot be read."""
+    if recording.is_take:
+        return 0
+    with opened(replace(recording, channel=MEAN)) as sound:
+        return sound.mixdown.count
 
 
 def decode(recording: Recording) -> Audio:
@@ -152,14 +208,42 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     path = full_path(sound.filepath, sound.library)
     if sound.packed_file is not None:
         return path, bytes(sound.packed_file.data)
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         raise AudioError(f"The file of the sound '{sound.name}' is missing: '{path}'. Find it, or choose another.")
     return path, None
 
 
-def open_file(path: str | os.PathLike[str]) -> StreamedSound:
+def channels_of(sound: bpy.types.Sound | None) -> int:
+    """Return how many channels a Sound data-block has, as Blender found them; 0 if that is not known."""
+    return 0 if sound is None else _LAYOUTS.get(sound.channels, 0)
+
+
+def channels_in(path: str) -> int:
+    """Return how many channels the sound file at ``path`` (``//`` allowed) has; 0 if that cannot be known.
+
+    A file is opened again only if it has changed.
+    """
+    full = full_path(path) if path.strip() else ""
+    if not full or full.lower().endswith(".npz"):
+        return 0
+    try:
+        about = Path(full).stat()
+        return _channels_in(full, about.st_size, about.st_mtime_ns) if S_ISREG(about.st_mode) else 0
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=64)
+def _channels_in(path: str, _size: int, _changed: int) -> int:
+    try:
+        return open_file(path, MEAN).mixdown.count
+    except AudioError:
+        return 0
+
+
+def open_file(path: str | os.PathLike[str], channel: str = AUTOMATIC) -> StreamedSound:
     """Return the sound file at ``path`` to read, decoded as for baking."""
-    return StreamedSound(path)
+    return StreamedSound(path, channel=channel)
 
 
 def stored_place(path: str) -> str:
@@ -192,7 +276,7 @@ def found(content: str, place: str) -> str:
     places += [full_path(sound.filepath, sound.library) for sound in bpy.data.sounds if sound.filepath]
     same = next((path for path in places if content and contents.of_file(path) == content), "")
     same = same or contents.place_of(content)
-    named = (path for path in places if Path(path).name == Path(place).name and Path(path).is_file())
+    named = (path for path in places if Path(path).name == Path(place).name and is_file(Path(path)))
     known = same or next(named, "")
     if not known:
         raise AudioError(f"'{Path(place).name}' is not found. Choose it under Sound, or put it beside this file.")

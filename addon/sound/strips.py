@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import bpy
 from mouthpiece.errors import AudioError
 
 from .. import compat
+from . import decoder
 from .recordings import Placement, Recording, content_of, pace, true_fps
 
 #: How many levels of strips have a volume that is heard, measured in Blender's mixdown: a sound and its own meta strip
@@ -130,10 +130,9 @@ def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None
 def _natural_length(path: str, packed: bytes | None, scene: bpy.types.Scene) -> int:
     """Return how many frames long a strip of this sound is without trims and retiming."""
     render = scene.render
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
+    with ExitStack() as lent:
         if packed is not None:
-            path = str(Path(folder) / ("packed" + Path(path).suffix))
-            Path(path).write_bytes(packed)
+            path = str(lent.enter_context(decoder.unpacked(packed, path, path)))
         with compat.scratch_scene(render.fps, render.fps_base) as scratch:
             strips = compat.strips_of(scratch.sequence_editor_create())
             return compat.strip_length(strips.new_sound("length", path, 1, 1))

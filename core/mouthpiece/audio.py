@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .errors import AudioError
 from .features import RATE
+from .mixdown import AUTOMATIC, Mixdown, decided
 from .models.windows import Window, gather
 from .sounds.decoders import DecoderFault, decoder_of
 from .sounds.headers import check_file
@@ -45,7 +46,15 @@ class Source(Protocol):
 
     @property
     def content(self) -> str:
-        """SHA-256 of what the sound is, by which what was made of it is found again; empty if that is not wanted."""
+        """SHA-256 of what the sound is, by which what was made of it is found again; empty if that is not wanted.
+
+        It differs for different channels of one sound.
+        """
+        ...
+
+    @property
+    def mixdown(self) -> Mixdown:
+        """What is heard of its channels: the same for all parts of the sound."""
         ...
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
@@ -99,6 +108,11 @@ class Audio:
         """Duration in seconds."""
         return len(self.samples) / self.rate
 
+    @property
+    def mixdown(self) -> Mixdown:
+        """The only channel there is."""
+        return Mixdown(1)
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
         """Yield the sound, or its seconds ``start`` to ``stop``, as 16 kHz mono blocks."""
         heard = self.samples[start * self.rate : None if stop is None else stop * self.rate]
@@ -113,13 +127,13 @@ class SoundFile:
     #: What is made of it is written to files, and not kept in memory as well.
     content = ""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open ``path`` briefly to check that it is a sound file.
+    def __init__(self, path: str | os.PathLike[str], channel: str = AUTOMATIC) -> None:
+        """Open ``path`` briefly to check that it is a sound file with the ``channel`` (see :func:`.mixdown.choice`).
 
         Raises
         ------
         AudioError
-            If it is missing, empty, damaged, cut off, or in a format that cannot be read here.
+            If it is missing, empty, damaged, cut off, in a format that cannot be read here, or lacks the channel.
         """
         self.path = Path(path)
         self.label = f"'{self.path}'"
@@ -130,6 +144,17 @@ class SoundFile:
         check_rate(self.rate, self.label)
         if next(self.channels(0, 1), None) is None:
             raise AudioError(f"{self.label} is empty: it holds no samples. Export the sound again.")
+        self._channel, self._mixdown = channel, None if channel == AUTOMATIC else self._decided(channel)
+
+    @property
+    def mixdown(self) -> Mixdown:
+        """What is heard of the channels; the file is looked at the first time."""
+        if self._mixdown is None:
+            self._mixdown = self._decided(self._channel)
+        return self._mixdown
+
+    def _decided(self, channel: str) -> Mixdown:
+        return decided(self.channels, self.rate, self.label, channel)
 
     @property
     def frames(self) -> int:
@@ -173,9 +198,10 @@ class SoundFile:
             self._frames = count
 
     def mono(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
-        """Yield the mean of the channels at the file's own rate; parts and errors as for :meth:`channels`."""
+        """Yield what is heard of the channels at the file's own rate; parts and errors as for :meth:`channels`."""
+        mixdown = self.mixdown
         for block in self.channels(start, stop):
-            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+            yield mixdown.mono(block)
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
         """Yield the sound, or its seconds ``start`` to ``stop``, as 16 kHz mono blocks."""

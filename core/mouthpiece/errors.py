@@ -29,3 +29,26 @@ class RigError(MouthpieceError):
 
 class PictureError(MouthpieceError):
     """A picture cannot be used: missing, unreadable, too large, or without the face that is asked for."""
+
+
+class PlaceError(MouthpieceError):
+    """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
+
+
+class UnreadableError(MouthpieceError):
+    """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
+
+    The readers raise it (``mouthpiece.readers``); callers make a sentence of it (:meth:`told`) for their own error.
+    """
+
+    def told(self, what: str, wrong: str, advice: str) -> str:
+        """Return the sentences "``what`` ``wrong``: it is not text in UTF-8. ``advice``"."""
+        return f"{what} {wrong}: {self}. {advice}"
+
+
+class UnopenedError(UnreadableError):
+    """A file cannot be opened at all: there is none, it may not be read, or it is a folder or a pipe."""
+
+    def told(self, what: str, wrong: str, advice: str) -> str:
+        """Return the sentences "``what`` cannot be read: No such file or directory. Check the path."."""
+        return f"{what}{str(self).removeprefix('it')}. Check the path."

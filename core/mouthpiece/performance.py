@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +16,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import TakeError
-from .files import replacing
+from .errors import TakeError, UnreadableError
+from .files import refuse_protected, replacing
 from .motion.dials import Dials, apply
+from .places import is_there
+from .readers.arrays import StoredArrays, opened_arrays
+from .readers.json_text import number_in, parsed_json, row_of, rows_of, text_in, whole_in
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.
 FORMAT: Final = 2
+#: Least and greatest frame rate of a take that is read or saved, frames per second.
+FPS_LIMITS: Final = (1.0, 240.0)
+#: Largest number in a take that is read: eye distances, radians and weights come nowhere near it.
+_LARGEST: Final = 1e4
 
 Array = NDArray[np.float32]
 
@@ -36,12 +41,15 @@ _SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
     "blink": (2,),
     "activity": (),
 }
+#: Kinds of numbers that a take's arrays may be stored as.
+_NUMBERS: Final = "fiub"
 #: The style layer's arrays: frames by coefficients, two with a row for each coefficient, and frames by head pose.
 _STYLE: Final = ("style", "style_landmarks", "style_arkit", "style_head")
 
 
 def _frozen(value: object, shape: tuple[int, ...], name: str) -> Array:
-    array = np.array(value, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what is too large for single floats is told below
+        array = np.array(value, dtype=np.float32)
     if array.shape != shape:
         raise TakeError(f"The take's '{name}' has shape {array.shape}, expected {shape}. Animate the sound again.")
     if not np.isfinite(array).all():
@@ -174,9 +182,10 @@ class Performance:
         Raises
         ------
         TakeError
-            If the file cannot be written.
+            If the file cannot be written, or :meth:`load` would not believe it.
         """
         target = Path(path)
+        _check_believable(self, f"The take for '{target}'")
         meta = {
             "format": FORMAT,
             "fps": self.fps,
@@ -206,43 +215,66 @@ class Performance:
             If the file is missing, not a take, damaged, pickled, or from a newer format.
         """
         source = Path(path)
-        if not source.is_file():
-            raise TakeError(f"There is no take at '{source}'. Check the path.")
         try:
-            with np.load(source, allow_pickle=False) as stored:
-                meta = json.loads(str(stored["meta"]))
+            with opened_arrays(source) as stored:
+                meta = row_of(parsed_json(stored.text("meta")))
                 _check_format(meta, source)
                 layer = _STYLE if meta["format"] > 1 else ()
-                arrays = {name: stored[name] for name in (*_SHAPES, "neutral", *layer)}
-        except TakeError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise TakeError(
-                f"'{source}' is not a Mouthpiece take, or it is damaged ({error}). Animate the sound again."
-            ) from error
-        try:
-            return cls(
-                **arrays,
-                fps=float(meta["fps"]),
-                audio_sha256=str(meta["audio_sha256"]),
-                models={str(k): str(v) for k, v in meta["models"].items()},
-                options=dict(meta["options"]),
-                arkit_names=tuple(meta["arkit_names"]),
-                dials=dict(meta["dials"] if meta["format"] > 1 else {}),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TakeError(f"'{source}' is damaged ({error}). Animate the sound again.") from error
+                arrays: dict[str, Any] = {
+                    name: stored.array(name, None, _NUMBERS) for name in (*_SHAPES, "neutral", *layer)
+                }
+            names = tuple(map(str, rows_of(meta.get("arkit_names"), "'arkit_names'")))
+            take = cls(**arrays, arkit_names=names, **_said(meta, with_dials=meta["format"] > 1))
+        except UnreadableError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise TakeError(f"There is no take at '{source}'. Check the path.") from error
+            wrong = "is not a Mouthpiece take, or it is damaged"
+            raise TakeError(error.told(f"'{source}'", wrong, "Animate the sound again.")) from error
+        _check_believable(take, f"'{source}'")
+        return take
 
 
-def _check_format(meta: object, source: Path) -> None:
-    number = meta.get("format") if isinstance(meta, dict) else None
-    if not isinstance(number, int):
+def _said(meta: Mapping[str, Any], with_dials: bool) -> dict[str, Any]:
+    """Return the arguments of ``Performance`` in a take's JSON; raises UnreadableError if one is of a wrong kind."""
+    models = row_of(meta.get("models"), "'models'")
+    return {
+        "fps": number_in(meta, "fps"),
+        "audio_sha256": text_in(meta, "audio_sha256"),
+        "models": {name: text_in(models, name) for name in models},
+        "options": dict(row_of(meta.get("options"), "'options'")),
+        "dials": dict(row_of(meta.get("dials"), "'dials'")) if with_dials else {},
+    }
+
+
+def _check_format(meta: Mapping[str, Any], source: Path) -> None:
+    if "format" not in meta:
         raise TakeError(f"'{source}' is not a Mouthpiece take: it carries no format number.")
+    number = whole_in(meta, "format")
     if number > FORMAT:
         raise TakeError(
             f"'{source}' was made by a newer Mouthpiece (format {number}, this one reads up to {FORMAT}). "
             "Update Mouthpiece, or animate the sound again."
         )
+
+
+def _check_believable(take: Performance, what: str) -> None:
+    """Check that a take can be computed with: it has frames, at a rate that is one, and its numbers are a face's.
+
+    Raises
+    ------
+    TakeError
+        If not, with a sentence about ``what``.
+    """
+    low, high = FPS_LIMITS
+    if not low <= take.fps <= high:
+        raise TakeError(
+            f"{what} has {take.fps:g} frames per second; a take has {low:g} to {high:g}. Animate the sound again."
+        )
+    if not len(take):
+        raise TakeError(f"{what} holds no motion: it has no frames. Animate the sound again.")
+    for name in (*_SHAPES, "neutral", *_STYLE):
+        if np.abs(getattr(take, name)).max(initial=0.0) > _LARGEST:
+            raise TakeError(f"{what} holds a '{name}' that no face has. Animate the sound again.")
 
 
 def check_replaceable(place: Path, force: bool) -> None:
@@ -251,9 +283,13 @@ def check_replaceable(place: Path, force: bool) -> None:
     Raises
     ------
     TakeError
-        If another file or a folder is there.
+        If another file or a folder is there, or a file that is write-protected.
     """
-    if force or not place.exists():
+    try:
+        refuse_protected(place)
+    except OSError as error:
+        raise TakeError(f"'{place}' cannot be written: {error.strerror or error}. Choose another place.") from error
+    if force or not is_there(place):
         return
     try:
         Performance.load(place)
@@ -323,28 +359,39 @@ def unpack(content: bytes) -> Performance:
         If ``content`` is damaged, or was packed by a newer version.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            meta = _meta(stored["meta"])
-            arrays = {name: stored[name] for name in _EXACT}
+        with opened_arrays(content) as stored:
+            meta = _packed_meta(stored)
+            arrays: dict[str, Any] = {name: stored.array(name, None, _NUMBERS) for name in _EXACT}
             for name in _TRACKS:
-                arrays[name] = _track(stored[name], float(stored[f"{name}_scale"]))
+                arrays[name] = _track(stored, name)
         count = len(arrays["head"])
-        arrays["landmarks"] = arrays["landmarks"].reshape(count, -1, 3) + arrays["neutral"]
+        if arrays["landmarks"].shape != (count, 3 * LANDMARK_COUNT) or arrays["activity"].shape != (count, 1):
+            raise UnreadableError("its tracks differ in length")
+        neutral = arrays["neutral"]
+        if neutral.shape != (LANDMARK_COUNT, 3):
+            raise UnreadableError("it has no face at rest")
+        arrays["landmarks"] = arrays["landmarks"].reshape(count, -1, 3) + neutral
         arrays["activity"] = arrays["activity"][:, 0]
-        return Performance(**arrays, **meta)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise TakeError(f"The take kept in this scene is damaged ({error}). Animate the sound again.") from error
+        take = Performance(**arrays, **_said(meta, with_dials=True))
+    except UnreadableError as error:
+        raise TakeError(f"The take kept in this scene is damaged: {error}. Animate the sound again.") from error
+    _check_believable(take, "The take kept in this scene")
+    return take
 
 
-def _track(differences: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
+def _track(stored: StoredArrays, name: str) -> NDArray[np.float32]:
+    """Return the values (T, C) of a packed track."""
+    differences = stored.array(name, (None, None), "i")
+    scale = float(stored.array(f"{name}_scale", (), "f"))
+    if not 0 < scale <= _LARGEST:
+        raise UnreadableError(f"'{name}_scale' is {scale:g}, which no motion has")
     steps = np.cumsum(differences, axis=1, dtype=np.int16)
     return np.ascontiguousarray((steps * np.float32(scale)).T)
 
 
-def _meta(stored: NDArray[Any]) -> dict[str, Any]:
-    """Return the arguments of ``Performance`` that are not arrays."""
-    meta: dict[str, Any] = json.loads(str(stored))
-    number = meta.pop("format")
-    if number > PACKED_FORMAT:
+def _packed_meta(stored: StoredArrays) -> Mapping[str, Any]:
+    """Return the JSON of a packed take."""
+    meta = row_of(parsed_json(stored.text("meta")))
+    if whole_in(meta, "format") > PACKED_FORMAT:
         raise TakeError("The take kept in this scene is of a newer Mouthpiece. Update it, or animate the sound again.")
     return meta

@@ -6,7 +6,6 @@ regression fitted on tracked speakers) or from a name, which stands for the aver
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,10 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelError, MouthpieceError
+from .errors import MouthpieceError, UnreadableError
 from .files import ASSETS
 from .motion.shapes import alone, landmark_shapes, weights_of
 from .motion.smooth import lowpass
+from .readers.json_text import number_in, read_json, row_of, text_in
+from .readers.shipped_files import damaged, shipped_json
 from .topology import ARKIT_INDEX, ARKIT_NAMES, INNER_LIP_BOTTOM, INNER_LIP_TOP
 
 Array = NDArray[np.float32]
@@ -82,12 +83,12 @@ class Style:
 @cache
 def _measured() -> dict[str, Any]:
     """Return the results of ``training/speaker/train.py``: named styles, and the regression from voices."""
+    known: dict[str, Any] = shipped_json(_FILE)
     try:
-        known: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
         if tuple(known["manner"]) != MANNER or not set(NAMES[2:]) <= set(known["named"]):
             raise ValueError("styles are missing")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"'{_FILE.name}' is missing or damaged ({error}). Install Mouthpiece again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(_FILE, error) from error
     return known
 
 
@@ -117,13 +118,11 @@ def read(path: Path) -> Style:
         If there is no such file, or it does not hold a style.
     """
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return Style(str(stored["name"]), **{key: float(stored[key]) for key in MANNER})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MouthpieceError(
-            f"'{path}' is not a style ({error}). Choose a style.json made by training.content.adapt, or one of "
-            f"{', '.join(NAMES)}."
-        ) from error
+        stored = row_of(read_json(path))
+        return Style(text_in(stored, "name"), **{key: number_in(stored, key) for key in MANNER})
+    except UnreadableError as error:
+        advice = f"Choose a style.json made by training.content.adapt, or one of {', '.join(NAMES)}."
+        raise MouthpieceError(error.told(f"'{path}'", "is not a style", advice)) from error
 
 
 def heard(voice: Array | None, rhythm: Array) -> Style:

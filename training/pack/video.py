@@ -9,6 +9,7 @@ import av
 import numpy as np
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
+from mouthpiece.references import AV_OPTIONS, reference_at
 from numpy.typing import NDArray
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
@@ -16,6 +17,13 @@ SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 
 class VideoError(MouthpieceError):
     """A video cannot be used; the message says which and why."""
+
+
+def _opened(path: Path) -> av.container.InputContainer:
+    """Return an opened film; VideoError if it is a list of other files, which FFmpeg would open."""
+    if words := reference_at(path):
+        raise VideoError(f"'{path.name}' {words}, not a film")
+    return av.open(str(path), options=dict(AV_OPTIONS))
 
 
 def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
@@ -29,7 +37,7 @@ def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
         If the file has no pictures or cannot be decoded.
     """
     try:
-        with av.open(str(path)) as container:
+        with _opened(path) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path.name}' has no pictures")
             stream = container.streams.video[0]
@@ -83,7 +91,7 @@ def sound(path: Path) -> NDArray[np.float32]:
         If the file has no sound or cannot be decoded.
     """
     try:
-        with av.open(str(path)) as container:
+        with _opened(path) as container:
             if not container.streams.audio:
                 raise VideoError(f"'{path.name}' has no sound")
             video = container.streams.video[0] if container.streams.video else None

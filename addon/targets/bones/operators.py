@@ -13,7 +13,7 @@ from mouthpiece.errors import RigError
 from mouthpiece.files import write_whole
 from mouthpiece.phrases import counted
 
-from ... import compat
+from ... import compat, exports
 from ...reports import reports_errors
 from . import mapping as bone_mapping
 from .target import detected
@@ -174,7 +174,7 @@ class MOUTHPIECE_OT_save_bone_mapping(_OnTable, bpy.types.Operator, ExportHelper
         rig = rig_of(context)
         text = to_json(bone_mapping.links_in(rig), rig.mouthpiece_bones.profile)
         try:
-            write_whole(self.filepath, text)
+            write_whole(exports.place(self.filepath), text)
         except OSError as error:
             raise RigError(f"'{self.filepath}' cannot be written: {error.strerror}. Choose another place.") from error
         self.report({"INFO"}, f"Saved as {self.filepath}")

@@ -10,6 +10,7 @@ from bpy.props import StringProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 
+from ... import exports
 from ...reports import reports_errors
 from . import files, fill, recognition
 from . import settings as chart_settings
@@ -153,10 +154,8 @@ class MOUTHPIECE_OT_save_chart(_OnFile, bpy.types.Operator):
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Write the file."""
         obj: Any = context.object
-        path = Path(self.filepath)
-        if not path.name:
-            raise RigError("No file is named. Choose a place for the chart.")
-        path = path if path.suffix.lower() == ".json" else path.with_name(path.name + ".json")
+        ending = "" if not self.filepath or self.filepath.lower().endswith(".json") else ".json"
+        path = exports.place(self.filepath + ending)
         chart_settings.check_rows(obj, chart_settings.chart_of(obj.mouthpiece_chart))
         files.write(obj, path)
         self.report({"INFO"}, f"Saved {path}")

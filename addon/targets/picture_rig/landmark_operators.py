@@ -14,7 +14,7 @@ from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_
 from mouthpiece.errors import PictureError, RigError
 from mouthpiece.files import write_whole
 
-from ... import compat
+from ... import compat, exports
 from ...reports import reports_errors
 from ..portrait import settings as portrait_settings
 from . import landmarks as rig_landmarks
@@ -259,7 +259,7 @@ class MOUTHPIECE_OT_save_landmarks(OnRig, bpy.types.Operator, ExportHelper):
 
         def work() -> list[str]:
             try:
-                write_whole(self.filepath, rig.mouthpiece_picture.points + "\n")
+                write_whole(exports.place(self.filepath), rig.mouthpiece_picture.points + "\n")
             except OSError as error:
                 raise PictureError(f"'{self.filepath}' cannot be written: {error.strerror}.") from error
             return []

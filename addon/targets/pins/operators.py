@@ -13,7 +13,7 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mouthpiece.phrases import counted
 
-from ... import compat
+from ... import compat, exports
 from ...reports import reports_errors
 from . import made_shapes, overlay, pins, proposal
 
@@ -234,7 +234,7 @@ class MOUTHPIECE_OT_export_pins(_OnPins, bpy.types.Operator, ExportHelper):
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write the file."""
-        pins.write_file(context.active_object, Path(self.filepath))
+        pins.write_file(context.active_object, exports.place(self.filepath))
         return {"FINISHED"}
 
 

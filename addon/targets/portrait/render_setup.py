@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import MouthpieceError, PictureError, RigError
+from mouthpiece.places import is_file, is_folder
 
 from ... import jobs, preferences
 from ...keys import kept_takes
@@ -82,7 +83,7 @@ def output_of(obj: bpy.types.Object) -> Output:
             return Output(Numbering.of(path), None)
         folder = path.with_suffix("") if path.suffix.lower() in (*FILMS, ".png") else path
         return Output(Numbering(folder, name), None)
-    if path.is_dir():
+    if is_folder(path):
         raise PictureError(f"'{path}' is a folder. Name a film in it, such as {obj.name}.mp4.")
     if path.suffix.lower() not in FILMS:
         path = path.with_name(path.name + FILMS[0])
@@ -243,11 +244,18 @@ def _job(
         background=(red, green, blue),
         quality=wish.quality,
         finders=wish.finders,
-        inputs=tuple(Path(track.recording.path) for track in sounds),
+        inputs=_files_read(obj, sounds),
     )
     if begun_before.is_of_scene(output):
         return begun_before.scene_job(job, playback.portrait_of(obj, longest))
     return job
+
+
+def _files_read(obj: bpy.types.Object, sounds: tuple[soundtrack.TrackSound, ...]) -> tuple[Path, ...]:
+    """Return the files of the sounds and of the picture, even if it was painted on since."""
+    image = picture_settings.picture_of(obj)
+    picture = bpy.path.abspath(image.filepath, library=image.library) if image.filepath else ""
+    return tuple(Path(path) for path in (picture, *(track.recording.path for track in sounds)) if path)
 
 
 def _other_rates(obj: bpy.types.Object, fps: float) -> list[str]:
@@ -265,7 +273,7 @@ def _file_of(image: bpy.types.Image) -> Path | None:
     if not image.filepath or image.packed_file is not None or image.is_dirty:
         return None
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
-    return path if path.is_file() else None
+    return path if is_file(path) else None
 
 
 def seal_of(picture: Path | None, signer: Signer) -> tuple[Seal, list[str]]:

@@ -10,7 +10,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mouthpiece.errors import RigError
 from mouthpiece.phrases import counted
 
-from ... import scene_settings
+from ... import exports, scene_settings
 from ...bake import settings as bake_settings
 from ...reports import reports_errors
 from . import fingerprints, presets
@@ -171,7 +171,7 @@ class MOUTHPIECE_OT_export_mapping(OnFace, ExportHelper, bpy.types.Operator):
         """Write the file and return its path in a sentence."""
         from mouthpiece.retarget.shape_keys import table as core_table
 
-        return f"Written to {core_table.save(self.filepath, table_of(obj), obj.name)}"
+        return f"Written to {core_table.save(exports.place(self.filepath), table_of(obj), obj.name)}"
 
 
 class MOUTHPIECE_OT_import_mapping(OnFace, ImportHelper, bpy.types.Operator):

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MouthpieceError, TakeError
+from ..errors import MouthpieceError, PlaceError
 from ..phrases import counted
+from ..places import collisions, in_words, is_folder, refuse_inputs
 from .dial import add_dial_arguments, dials_of
 from .report import DONE, FAILED, Reporter, reporter
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from ..styles import Style
 
 
-def add_animate_command(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> argparse.ArgumentParser:
+def add_animate_command(commands: Any, open_sound: Callable[..., Source] | None = None) -> argparse.ArgumentParser:
     """Add ``animate`` to ``parser.add_subparsers()`` and return its parser.
 
-    ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).
+    ``open_sound`` reads a sound file, given its path and perhaps its channel, in place of this package's own reader
+    (Blender decodes sounds itself).
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         "animate",
@@ -43,8 +45,18 @@ def add_animate_command(commands: Any, open_sound: Callable[[Path], Source] | No
 
 
 def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that set how a face moves: ``--seed``, ``--style``, ``--style-from`` and ``--models``."""
+    """Add the arguments that set how a face moves: what is heard, the seed, the style and the networks.
+
+    ``channel`` is None where it is not given.
+    """
     group = parser.add_argument_group("motion")
+    group.add_argument(
+        "--channel",
+        type=_channel,
+        metavar="CHANNEL",
+        help="what of a sound with several channels is heard: auto (the mean, or one channel where they cancel each "
+        "other out; the default), mix (the mean), left, right, or a number from 1",
+    )
     group.add_argument(
         "--seed", type=_whole, default=0, metavar="N", help="choose head motion, blinks and gaze (default 0)"
     )
@@ -60,6 +72,13 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--models", type=Path, metavar="DIR", help="use the networks in DIR in place of the shipped ones of that name"
     )
+
+
+def channel_asked(options: argparse.Namespace) -> str:
+    """Return the channel chosen by the arguments of :func:`add_motion_arguments`, automatic by default."""
+    from ..mixdown import AUTOMATIC
+
+    return options.channel or AUTOMATIC
 
 
 def style_asked(options: argparse.Namespace) -> Style | None:
@@ -84,21 +103,34 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
 
 
+def files_read(options: argparse.Namespace) -> list[Path]:
+    """Return the files that ``animate`` reads: sounds, and what the style is from."""
+    style = [Path(options.style)] if options.style else []  # most often a name, and then no file
+    return [*options.sounds, *style, *([options.style_from] if options.style_from else [])]
+
+
 def run_animate(options: argparse.Namespace) -> int:
     """Animate every sound, also if an earlier one failed. Return 0 if all succeeded, else 1."""
     teller = reporter(options)
     results: list[dict[str, Any]] = []
     try:
-        style = style_asked(options)
+        with in_words(options.style_from or Path(str(options.style))):
+            style = style_asked(options)
     except MouthpieceError as error:
         teller.error(str(options.style_from or options.style), str(error))
         return FAILED
     places = _places(options.sounds, options.output)
+    shared = collisions([(a, b) for a, b in zip(options.sounds, places, strict=True) if b is not None])
     for sound, place in zip(options.sounds, places, strict=True):
         try:
-            if places.count(place) > 1:
-                raise TakeError(f"Several of the sounds would be written to '{place}'. Animate them one by one.")
-            results.append(_animate_one(sound, place, options, style, teller))
+            if place is None:
+                raise PlaceError(f"'{sound}' is no name of a file. Check the path.")
+            if place in shared:
+                names = " and ".join(f"'{other}'" for other in shared[place])
+                raise PlaceError(f"{names} would all be written to '{place}'. Animate them one by one, each with -o.")
+            refuse_inputs([place], files_read(options))
+            with in_words(sound):
+                results.append(_animate_one(sound, place, options, style, teller))
         except MouthpieceError as error:
             teller.error(str(sound), str(error))
             results.append({"input": str(sound), "ok": False, "error": str(error)})
@@ -111,12 +143,12 @@ def run_animate(options: argparse.Namespace) -> int:
     return DONE if ok else FAILED
 
 
-def _places(sounds: Sequence[Path], output: Path | None) -> list[Path]:
-    """Return the file each sound's take is written to."""
+def _places(sounds: Sequence[Path], output: Path | None) -> list[Path | None]:
+    """Return the file each sound's take is written to; None for a sound whose path ends without a name."""
     if output is None:
-        return [sound.with_suffix(".npz") for sound in sounds]
-    if len(sounds) > 1 or output.is_dir():
-        return [output / f"{sound.stem}.npz" for sound in sounds]
+        return [sound.with_suffix(".npz") if sound.name else None for sound in sounds]
+    if len(sounds) > 1 or is_folder(output) or not output.name:
+        return [output / f"{sound.stem}.npz" if sound.name else None for sound in sounds]
     return [output if output.suffix.lower() == ".npz" else output.with_name(output.name + ".npz")]
 
 
@@ -134,7 +166,7 @@ def _animate_one(
     began = perf_counter()
     warnings: list[str] = []
     take: Performance | None = None
-    source = (options.open_sound or SoundFile)(sound)
+    source = (options.open_sound or SoundFile)(sound, channel_asked(options))
     for item in steps(source, Options(options.fps, options.seed, style), options.models):
         if isinstance(item, Progress):
             teller.progress(str(sound), item.fraction, item.message)
@@ -155,6 +187,15 @@ def _animate_one(
         "wall_seconds": round(perf_counter() - began, 3),
         "warnings": warnings,
     }
+
+
+def _channel(text: str) -> str:
+    from ..mixdown import choice
+
+    try:
+        return choice(text)
+    except MouthpieceError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole(text: str) -> int:

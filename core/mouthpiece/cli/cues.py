@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, TakeError
 from ..phrases import counted
+from ..places import is_there, refuse_inputs
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ def run_cues(options: argparse.Namespace) -> int:
 
     teller = reporter(options)
     try:
-        if options.output is not None and options.output.exists() and not options.force:
-            raise TakeError(f"'{options.output}' exists. Choose another place, or replace it with --force.")
+        if options.output is not None:
+            refuse_inputs([options.output], [options.take, Path(options.chart)])
+            if is_there(options.output) and not options.force:
+                raise TakeError(f"'{options.output}' exists. Choose another place, or replace it with --force.")
         chart = named_chart(options.chart)
         take = Performance.load(options.take).final()
         track = cue_track(take, chart, timing_of(options, options.fps))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, TakeError
+from ..places import refuse_inputs
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 if TYPE_CHECKING:
@@ -126,10 +127,13 @@ def run_dial(options: argparse.Namespace) -> int:
         if options.apply and options.output is None:
             teller.error(str(options.take), "--apply would replace the motion as heard. Name another place with -o.")
             return BAD_ARGUMENTS
-        take = Performance.load(options.take)
         place = options.output or options.take
         if options.output is not None:
             place = place if place.suffix.lower() == ".npz" else place.with_name(place.name + ".npz")
+        if options.apply:
+            refuse_inputs([place], [options.take])  # the motion as heard would be lost
+        take = Performance.load(options.take)
+        if options.output is not None:
             check_replaceable(place, options.force)
         dials = dials_of(options, {} if options.reset else take.dials)
         take = dialled(take, dials)

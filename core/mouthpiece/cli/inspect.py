@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..errors import MouthpieceError, TakeError
+from ..files import replacing
 from ..performance import Performance
 from ..phrases import counted
+from ..places import is_folder, is_there, refuse_inputs
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
 from .report import DONE, FAILED, reporter
 
@@ -25,17 +27,18 @@ def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("take", type=Path, metavar="TAKE", help="a .npz written by animate")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves into a picture")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves into a picture (PNG, SVG, PDF …)")
+    parser.add_argument("--force", action="store_true", help="replace a file that exists and is no plot of ours")
     parser.set_defaults(command=run_inspect)
     return parser
 
 
 def run_inspect(options: argparse.Namespace) -> int:
-    """Show what is in a take. Return 0, or 1 if it cannot be read."""
-    from ..performance import Performance
-
+    """Show what is in a take. Return 0, or 1 if it cannot be read or the plot not be written."""
     teller = reporter(options)
     try:
+        if options.plot is not None:
+            _check_place(options.plot, options.take, options.force)
         take = Performance.load(options.take)
         text, facts = describe(take), summarise(take)
         if options.plot is not None:
@@ -48,6 +51,33 @@ def run_inspect(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _check_place(place: Path, take: Path, replaces: bool) -> None:
+    """Raise MouthpieceError if a plot may not be written to a place, before any work."""
+    refuse_inputs([place], [take])
+    if place.suffix.lower() not in _PLOTS:
+        raise TakeError(f"'{place}' is no place for a plot: its name has to end in {', '.join(_PLOTS)}.")
+    if is_folder(place):
+        raise TakeError(f"'{place}' is a folder. Name a file for the plot.")
+    if not replaces and is_there(place) and not _is_plot(place):
+        raise TakeError(f"'{place}' exists. Choose another place, or replace it with --force.")
+
+
+def _is_plot(place: Path) -> bool:
+    """Return whether a file is a PNG that :func:`plot` wrote."""
+    try:
+        if not place.is_file():
+            return False
+        with place.open("rb") as file:
+            return _MARK.encode() in file.read(_MARKED)
+    except OSError:
+        return False
+
+
+#: Endings of the files that plots are written to. Others have matplotlib start other programs.
+_PLOTS: Final = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+#: What a PNG says that is a plot of ours, and in how many of its first bytes.
+_MARK: Final = "A take of Mouthpiece"
+_MARKED: Final = 4096
 #: Lid closure, 0 to 1, from which on it counts as a blink.
 _BLINK: float = 0.5
 
@@ -147,8 +177,10 @@ def plot(take: Performance, path: str | os.PathLike[str]) -> Path:
     for row in rows:
         row.legend(loc="upper right", ncols=5, fontsize="small")
         row.grid(alpha=0.3)
+    marks = {"Description": _MARK} if Path(path).suffix.lower() == ".png" else None
     try:
-        figure.savefig(path, dpi=100)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=100, metadata=marks)
     except (OSError, ValueError) as error:
         raise TakeError(f"The picture cannot be written to '{path}' ({error}). Choose another place.") from error
     return Path(path)

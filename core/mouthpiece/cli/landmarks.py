@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
 from ..files import write_whole
-from .report import DONE, FAILED, reporter
+from ..places import is_there, refuse_inputs
+from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 if TYPE_CHECKING:
     from ..portrait.find.search import FaceRequest, Sighting
@@ -34,7 +36,7 @@ def add_landmarks_command(commands: Any) -> argparse.ArgumentParser:
         help="no detector: eye, eye, corner and corner of the mouth, the left of the picture first",
     )  # fmt: skip
     where.add_argument(
-        "--box", metavar="PX", nargs=4, type=float, help="no detector: left, top, right and bottom of the face"
+        "--box", metavar="PX", nargs=4, action=FaceBox, help="no detector: left, top, right and bottom of the face"
     )
     parser.add_argument(
         "--backend",
@@ -53,7 +55,30 @@ def pixel(text: str) -> tuple[float, float]:
         x, y = (float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is not a pixel: give x,y such as 120,85") from error
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a pixel: give x,y such as 120,85")
     return x, y
+
+
+class FaceBox(argparse.Action):
+    """The argument ``--box``: left, top, right and bottom of a face, in pixels."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Keep the four numbers, or end with exit code 2 and what is wrong with them."""
+        try:
+            left, top, right, bottom = (float(value) for value in values)
+        except ValueError:
+            left, top, right, bottom = (math.nan,) * 4
+        if not all(math.isfinite(edge) for edge in (left, top, right, bottom)):
+            parser.error(f"--box {' '.join(values)}: give four numbers of pixels: left, top, right, bottom")
+        if right - left < 1 or bottom - top < 1:
+            parser.error(
+                f"--box {' '.join(values)} encloses nothing: give left, top, right, bottom, the right edge greater than "
+                "the left one, and the bottom than the top"
+            )
+        setattr(namespace, self.dest, [left, top, right, bottom])
 
 
 def face_request(options: argparse.Namespace, face: int | None) -> FaceRequest:
@@ -65,8 +90,12 @@ def face_request(options: argparse.Namespace, face: int | None) -> FaceRequest:
 
 
 def run_landmarks(options: argparse.Namespace) -> int:
-    """Find the faces and write them. Return 0, or 1 if there are none or something cannot be read or written."""
+    """Find the faces and write them.
+
+    Return 0; 1 if there are none or something cannot be read or written; 2 if a face is placed outside the picture.
+    """
     from ..portrait.find.choice import told
+    from ..portrait.find.placement import PlacementError
 
     teller = reporter(options)
     try:
@@ -75,7 +104,7 @@ def run_landmarks(options: argparse.Namespace) -> int:
         teller.error(str(options.picture), str(error))
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
-        return FAILED
+        return BAD_ARGUMENTS if isinstance(error, PlacementError) else FAILED
     remarks = [*sighting.of_file, *sighting.remarks]
     for remark in remarks:
         teller.warning(str(options.picture), remark)
@@ -107,7 +136,8 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     from ..portrait.find.search import sight
 
     place = options.output or options.picture.with_suffix(".json")
-    if place.exists() and not options.force:
+    refuse_inputs([place], [options.picture])
+    if is_there(place) and not options.force:
         raise PictureError(f"'{place}' exists. Choose another place, or replace it with --force.")
     sighting = sight(options.picture, face_request(options, options.face))
     text = as_json(list(sighting.placed), sighting.width, sighting.height, options.picture.name)

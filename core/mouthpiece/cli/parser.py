@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..errors import PlaceError
+from ..places import in_words
 from .animate import add_animate_command
 from .cues import add_cues_command
 from .dial import add_dial_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .portrait import add_portrait_command
-from .report import DONE, INTERRUPTED, Reporter, add_report_arguments
+from .report import DONE, FAILED, INTERRUPTED, Reporter, add_report_arguments
 from .verify import add_verify_command
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ exit codes: 0 all done, 1 something failed, 2 bad arguments
 """
 
 
-def add_commands(commands: Any, open_sound: Callable[[Path], Source] | None = None) -> None:
+def add_commands(commands: Any, open_sound: Callable[..., Source] | None = None) -> None:
     """Add ``animate``, ``dial``, ``cues``, ``landmarks``, ``verify`` and ``inspect`` to ``parser.add_subparsers()``.
 
     ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).
@@ -90,7 +92,11 @@ def run(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | Non
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return int(options.command(options))
+        with in_words(Path()):
+            return int(options.command(options))
+    except PlaceError as error:
+        Reporter(as_json=options.json).error("", str(error))
+        return FAILED
     except KeyboardInterrupt:
         Reporter(as_json=options.json).error("", "Stopped. What was finished before is kept.")
         return INTERRUPTED

@@ -10,11 +10,13 @@ from typing import Any, Final
 from ..errors import MouthpieceError
 from .animate import add_motion_arguments
 from .dial import add_dial_arguments, strength
-from .landmarks import pixel
+from .landmarks import FaceBox, pixel
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 #: Endings of films.
 FILMS: Final = (".mp4", ".m4v", ".mov")
+#: Options that name files which are read; a style or network may be a name, and then no file.
+_READ: Final = ("image", "audio", "take", "landmarks", "style", "style_from", "generator", "certificate", "private_key")
 #: Frame rates of television as they are written, and as they are.
 _RATES: Final = {
     "23.976": Fraction(24000, 1001),
@@ -65,7 +67,7 @@ def _add_picture(parser: argparse.ArgumentParser) -> None:
         "--points", metavar="X,Y", nargs=4, type=pixel,
         help="eye, eye, corner and corner of the mouth in pixels, the left of the picture first",
     )  # fmt: skip
-    where.add_argument("--box", metavar="PX", nargs=4, type=float, help="left, top, right and bottom of the face")
+    where.add_argument("--box", metavar="PX", nargs=4, action=FaceBox, help="left, top, right and bottom of the face")
     group.add_argument(
         "--backend", choices=("mediapipe", "face_alignment"), default="mediapipe", help="who finds faces"
     )
@@ -123,9 +125,16 @@ def contradiction(options: argparse.Namespace) -> str:
         return "--no-credentials leaves out what --certificate and --time-stamp are for. Choose one of them."
     if options.keep_frames is not None and options.output.suffix.lower() not in FILMS:
         return "--keep-frames is for films: with frames as the output they are kept anyway."
+    if options.take is not None and options.channel is not None:
+        return "--channel is for --audio without --take: a take is of the channel it was made from."
     if options.take is not None and (options.style or options.style_from):
         return "--style is for --audio without --take: the manner of a take is in it (--style-blend turns it)."
     return ""
+
+
+def files_read(options: argparse.Namespace) -> list[Path]:
+    """Return the files that the options name to be read, the picture first."""
+    return [Path(path) for name in _READ if (path := getattr(options, name)) is not None]
 
 
 def add_portrait_command(commands: Any) -> argparse.ArgumentParser:
@@ -185,7 +194,8 @@ def _quality(text: str) -> int:
 
 
 def run_portrait(options: argparse.Namespace) -> int:
-    """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other."""
+    """Make the portrait talk. Return 0, 1 if it fails, 2 if the arguments contradict each other or the picture."""
+    from ..portrait.find.placement import PlacementError
     from .portrait_request import made
 
     teller = reporter(options)
@@ -194,11 +204,11 @@ def run_portrait(options: argparse.Namespace) -> int:
         teller.error("portrait", wrong)
         return BAD_ARGUMENTS
     try:
-        result, text = made(options, teller)
+        result, text = made(options, files_read(options), teller)
     except MouthpieceError as error:
         teller.error(str(options.image), str(error))
         if options.json:
             teller.result({"ok": False, "error": str(error)}, "")
-        return FAILED
+        return BAD_ARGUMENTS if isinstance(error, PlacementError) else FAILED
     teller.result(result, text)
     return DONE

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 from ..audio import SoundFile
-from ..errors import PictureError
+from ..errors import AudioError, PictureError
+from ..mixdown import AUTOMATIC, choice
 from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
+from ..places import is_folder, refuse_inputs
 from ..portrait import begun_before
 from ..portrait.consent import Consent
 from ..portrait.draw.flatness import LEFT_OUT, is_flat
@@ -30,26 +32,23 @@ from ..portrait.film_job import (
     PortraitOutput,
     PortraitPicture,
     is_film,
-    refuse_inputs,
 )
 from ..portrait.films import FilmOptions, package, write_film
 from ..portrait.find.placement import Placed, read_points
 from ..portrait.find.search import LOOKED_AT, sight_in
 from ..portrait.frame_motion import rate_of, spoken
-from ..portrait.images import read_still
+from ..portrait.images import WHOLE, Still, read_still
 from ..portrait.portrait import portrait_of
 from ..provenance import certificates, credentials
 from ..provenance import facts as provenance
 from ..provenance.certificates import Identity
 from ..provenance.credentials import Seal
 from ..provenance.sequences import Numbering
-from .animate import style_asked
+from .animate import channel_asked, style_asked
 from .dial import dials_of
 from .landmarks import face_request
 from .report import Reporter
 
-#: Options that name files which are read.
-_READ: Final = ("audio", "take", "landmarks", "style_from", "certificate", "private_key")
 #: How a result is vouched for, in words.
 _SEALED: Final = {
     provenance.SELF_SIGNED: "signed with a certificate made on this computer",
@@ -72,8 +71,10 @@ class PortraitSubject:
     remarks: tuple[str, ...]
 
 
-def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any], str]:
+def made(options: argparse.Namespace, read: Sequence[Path], teller: Reporter) -> tuple[dict[str, Any], str]:
     """Make the film or frames, telling how far it is; return the result for programs, and in words.
+
+    ``read`` are the files that the options name to be read, the picture first: they are never written over.
 
     Raises
     ------
@@ -82,13 +83,13 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     """
     began = perf_counter()
     consent = Consent.of(options.consent, options.consent_by)
-    output = _output_of(options)
+    output = _output_of(options, read)
     seal = seal_of(options)
     if options.audio is not None:
-        SoundFile(options.audio)
+        SoundFile(options.audio, channel_asked(options))
     subject = subject_of(options, output)
     take, warnings = _take(options, output, teller)
-    job = _job(options, consent, output, seal, subject, take)
+    job = replace(_job(options, consent, output, seal, subject, take), inputs=tuple(read[1:]))
     warnings = [*subject.remarks, *warnings]
     for warning in warnings:
         teller.warning(str(options.image), warning)
@@ -116,9 +117,8 @@ def made(options: argparse.Namespace, teller: Reporter) -> tuple[dict[str, Any],
     return result, f"{options.output}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
 
 
-def _output_of(options: argparse.Namespace) -> PortraitOutput:
+def _output_of(options: argparse.Namespace, read: Sequence[Path]) -> PortraitOutput:
     """Return where the result goes, checked as far as that can be before any work."""
-    read = [options.image, *_files_read(options)]
     refuse_inputs([options.output], read)
     film = options.output if is_film(options.output) else None
     place = options.keep_frames if film is not None else options.output
@@ -126,15 +126,10 @@ def _output_of(options: argparse.Namespace) -> PortraitOutput:
     output = PortraitOutput(film, numbering, replaces=options.force, remedy="replace {it} with --force")
     if film is not None:
         package()
-        if not film.absolute().parent.is_dir():
+        if not is_folder(film.absolute().parent):
             raise PictureError(f"There is no folder '{film.absolute().parent}'. Make it, or choose another place.")
     output.check(read)
     return output
-
-
-def _files_read(options: argparse.Namespace) -> tuple[Path, ...]:
-    """Return the files that are read besides the picture."""
-    return tuple(Path(path) for name in _READ if (path := getattr(options, name)) is not None)
 
 
 def identity_of(options: argparse.Namespace) -> Identity | None:
@@ -168,23 +163,34 @@ def subject_of(options: argparse.Namespace, output: PortraitOutput | None = None
     MouthpieceError
         If one of them cannot be had.
     """
-    still = read_still(options.image)
+    is_old = begun_before.is_of_command(output)
+    still = read_still(options.image) if is_old else read_still(options.image, LOOKED_AT, WHOLE)
     finders: Mapping[str, str] = {}
     remarks: tuple[str, ...] = ()
     if options.landmarks is not None:
         placed = read_points(options.landmarks, still.width, still.height, options.face - 1)
     else:
         # 0.4.0 had Pillow make large pictures smaller
-        seen = read_still(options.image, LOOKED_AT) if begun_before.is_of_command(output) else still
+        seen = read_still(options.image, LOOKED_AT) if is_old else still
         request, size = face_request(options, options.face), (still.width, still.height)
         sighting = sight_in(seen.pixels, size, request, str(options.image))
         placed, finders, remarks = sighting.placed[0], sighting.networks or {}, sighting.remarks
-    portrait = portrait_of(still.pixels, placed.rounded())
+    portrait = portrait_of(still.pixels, _in_pixels_of(still, placed.rounded()))
     generator = named_generator(options.generator)
     if generator is not None and options.generator is None and is_flat(portrait):
         generator, remarks = None, (*remarks, f"{LEFT_OUT} Have it with --generator shipped.")
     picture = PortraitPicture.of_file(portrait, placed.rounded(), options.image)
     return PortraitSubject(picture, placed, generator, finders, (*still.remarks, *remarks))
+
+
+def _in_pixels_of(still: Still, placed: Placed) -> Placed:
+    """Return a face placed in the whole picture in the pixels that were read of it."""
+    high, wide = still.pixels.shape[:2]
+    return (
+        placed
+        if (wide, high) == (still.width, still.height)
+        else placed.scaled(wide / still.width, high / still.height)
+    )
 
 
 def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter) -> tuple[Performance, list[str]]:
@@ -193,14 +199,14 @@ def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter)
     if options.take is not None:
         take = Performance.load(options.take)
         take = dialled(take, dials_of(options, take.dials))
-        if options.audio is not None and survey(SoundFile(options.audio)).sha256 != take.audio_sha256:
+        if options.audio is not None and not _is_of(take, options.audio):
             warnings.append(f"'{options.audio}' is not the sound '{options.take}' was made from: lips may not fit.")
         return take, warnings
     usual = Options().fps
     rate = begun_before.rate_before(output, options.fps or Fraction(usual), usual)
     asked = Options(rate, options.seed, style_asked(options))
     heard: Performance | None = None
-    for item in steps(SoundFile(options.audio), asked, options.models):
+    for item in steps(SoundFile(options.audio, channel_asked(options)), asked, options.models):
         if isinstance(item, Progress):
             teller.progress(str(options.audio), item.fraction, item.message)
         elif isinstance(item, Performance):
@@ -209,6 +215,16 @@ def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter)
             warnings.append(item.message)
     assert heard is not None
     return dialled(heard, dials_of(options)), warnings
+
+
+def _is_of(take: Performance, audio: Path) -> bool:
+    """Return whether a take was made from a sound file, by whichever channel of it."""
+    try:
+        heard = SoundFile(audio, choice(str(take.options.get("channel", AUTOMATIC))))
+    except AudioError:
+        SoundFile(audio)  # says what is wrong with it, if something is
+        return False  # it lacks the channel
+    return survey(heard).sha256 == take.audio_sha256
 
 
 def _job(
@@ -234,7 +250,6 @@ def _job(
         background=options.background,
         quality=options.quality,
         finders=subject.finders,
-        inputs=_files_read(options),
     )
     return begun_before.command_job(job, take, subject.placed, options.strength)
 

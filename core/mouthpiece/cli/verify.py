@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
 from ..phrases import counted
+from ..places import in_words, is_folder
 from .report import DONE, FAILED, reporter
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def run_verify(options: argparse.Namespace) -> int:
         return FAILED
     for path in options.files:
         try:
-            result, text = _looked_at(path, anchors, options.allow_unsigned, teller)
+            with in_words(path):
+                result, text = _looked_at(path, anchors, options.allow_unsigned, teller)
         except MouthpieceError as error:
             teller.error(str(path), str(error))
             result, text = {"file": str(path), "ok": False, "problems": [str(error)]}, ""
@@ -77,7 +79,7 @@ def _anchors(path: Path | None) -> str:
         return ""
     try:
         text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PictureError(f"The certificates '{path}' cannot be read ({error}). They must be PEM.") from error
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise PictureError(f"'{path}' holds no certificate. It must be PEM: -----BEGIN CERTIFICATE-----.")
@@ -88,7 +90,7 @@ def _looked_at(path: Path, anchors: str, unsigned: bool, teller: Reporter) -> tu
     """Return what was found in a file or folder, for programs and in words."""
     from ..provenance.verification import verified
 
-    if path.is_dir():
+    if is_folder(path):
         return _sequence(path, anchors, unsigned, teller)
     found = verified(path, anchors)
     ok = _fine(found, unsigned)
@@ -103,11 +105,18 @@ def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> t
     from ..provenance.verification import frames_of, sequence_problems, verified
 
     paths = frames_of(folder)
-    frames = []
+    frames: list[Verified] = []
+    unread: list[MouthpieceError] = []
     for index, path in enumerate(paths):
         teller.progress(str(folder), index / len(paths), "Reading credentials")
-        frames.append(verified(path, anchors))
-    problems = sequence_problems(frames)
+        try:
+            with in_words(path):
+                frames.append(verified(path, anchors))
+        except MouthpieceError as error:
+            unread.append(error)
+    if not frames:
+        raise unread[0]
+    problems = [*sequence_problems(frames), *map(str, unread)]
     bad = [frame for frame in frames if not _fine(frame, unsigned)]
     ok = not bad and not problems
     first = bad[0] if bad else frames[0]
@@ -115,11 +124,11 @@ def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> t
         "file": str(folder),
         "ok": ok,
         "valid": not problems and all(frame.valid for frame in frames),
-        "frames": len(frames),
+        "frames": len(paths),
         "not_valid": [frame.path.name for frame in bad],
         "problems": [*problems, *_counted(frames)],
     }
-    lines = [f"{folder}: {counted(len(frames), 'frame')}, {len(frames) - len(bad)} of them in order"]
+    lines = [f"{folder}: {counted(len(paths), 'frame')}, {len(frames) - len(bad)} of them in order"]
     lines += [f"  {problem}" for problem in problems]
     lines += (
         [f"  not in order: {', '.join(frame.path.name for frame in bad[:5])}{', …' if len(bad) > 5 else ''}"]

@@ -7,7 +7,7 @@ code, and the network file's SHA-256 must be the one in it. Nothing is ever down
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +16,25 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ..errors import ModelError, UnreadableError
 from ..files import ASSETS
+from ..readers.json_text import read_json
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
-from .session import OnnxSession
+from .session import OnnxSession, read_network
+from .signatures import SIGNATURES, CheckedSession, Shape, check_description, check_file, how_to_mend
 
 #: Format number of the sidecars this version reads.
 SIDECAR_FORMAT: Final = 1
+#: Most bytes in a sidecar, letters in one of its texts, axes of an input or output, and inputs and outputs.
+_LARGEST: Final = 4 << 20
+_LONGEST_TEXT: Final = 100_000
+_MOST_AXES: Final = 8
+_MOST_TENSORS: Final = 64
+#: Most of what any number of a sidecar may be, and how far from its middle a resting face may reach, in eye distances.
+_MOST: Final = 1_000_000
+_FARTHEST: Final = 10.0
+#: Most samples an encoder may need for its first vector, a tenth of a second.
+LONGEST_WINDOW: Final = 1_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,8 @@ class Sidecar:
     version: str
     kind: str
     sha256: str
-    inputs: Mapping[str, tuple[int | str, ...]]
-    outputs: Mapping[str, tuple[int | str, ...]]
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
     rate: float
     features: int
     licence: str
@@ -88,12 +100,17 @@ class Sidecar:
         Raises
         ------
         ModelError
-            If the sidecar holds none.
+            If the sidecar holds none, or one whose points are not near each other.
         """
-        face = np.array(self.neutral, dtype=np.float32)
-        if face.shape != (LANDMARK_COUNT, 3):
+        if len(self.neutral) != LANDMARK_COUNT or any(len(point) != 3 for point in self.neutral):
             raise ModelError(f"The sidecar of '{self.name}' holds no resting face of 68 points. Export it again.")
-        return face
+        face = np.array(self.neutral, dtype=np.float64)
+        if not (np.abs(face) <= _FARTHEST).all():
+            raise ModelError(
+                f"The sidecar of '{self.name}' holds a resting face whose points are not within {_FARTHEST:g} eye "
+                "distances. Export it again."
+            )
+        return face.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +120,18 @@ class Network:
     sidecar: Sidecar
     content: bytes
 
-    def open(self, threads: int = 1) -> OnnxSession:
-        """Return a session running the network."""
-        return OnnxSession(self.content, self.sidecar.name, threads)
+    def open(self, threads: int = 1) -> CheckedSession:
+        """Return a session running the network, which checks what the network gives.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be loaded, or is not what its sidecar describes.
+        """
+        about = self.sidecar
+        session = OnnxSession(self.content, about.name, threads)
+        check_file(about.name, about.kind, (about.inputs, about.outputs), (session.inputs, session.outputs))
+        return CheckedSession(session, about.kind, about.name, about.outputs, about.features)
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -114,61 +140,206 @@ def read_sidecar(path: Path) -> Sidecar:
     Raises
     ------
     ModelError
-        If it is missing, not JSON, from a newer format, or lacks a field.
+        If it is missing, not JSON, from a newer format, lacks a field, or has one that cannot be right.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The network description '{path}' cannot be read ({error}). Reinstall Mouthpiece.") from error
+        raw = read_json(path, _LARGEST)
+    except UnreadableError as error:
+        advice = "Write it again, or, if it came with Mouthpiece, reinstall Mouthpiece."
+        raise ModelError(error.told(f"The network description '{path}'", "cannot be read", advice)) from error
     try:
-        if int(raw["format"]) > SIDECAR_FORMAT:
+        fields = _Fields(raw)
+        if fields.number("format", whole=True) > SIDECAR_FORMAT:
             raise ModelError(f"'{path.name}' was made for a newer Mouthpiece. Update Mouthpiece to use it.")
         return Sidecar(
-            name=str(raw["name"]),
-            version=str(raw["version"]),
-            kind=str(raw["kind"]),
-            sha256=str(raw["sha256"]),
-            inputs={key: tuple(shape) for key, shape in raw["inputs"].items()},
-            outputs={key: tuple(shape) for key, shape in raw["outputs"].items()},
-            rate=float(raw["rate"]),
-            features=int(raw["features"]),
-            licence=str(raw["licence"]),
-            data=str(raw["data"]),
-            neutral=tuple(tuple(float(x) for x in point) for point in raw.get("neutral", ())),
-            arkit_names=tuple(raw.get("arkit_names", ())),
-            listener=str(raw.get("listener", "")),
-            encoder=str(raw.get("encoder", "")),
-            normalise=bool(raw.get("normalise", False)),
-            window=int(raw.get("window", 0)),
-            provenance=dict(raw.get("provenance", {})),
+            name=fields.text("name"),
+            version=fields.text("version"),
+            kind=fields.text("kind"),
+            sha256=fields.text("sha256"),
+            inputs=fields.shapes("inputs"),
+            outputs=fields.shapes("outputs"),
+            rate=fields.number("rate"),
+            features=int(fields.number("features", whole=True)),
+            licence=fields.text("licence"),
+            data=fields.text("data"),
+            neutral=fields.points("neutral"),
+            arkit_names=fields.names("arkit_names"),
+            listener=fields.text("listener", ""),
+            encoder=fields.text("encoder", ""),
+            normalise=fields.switch("normalise"),
+            window=int(fields.number("window", 0, whole=True)),
+            provenance=fields.notes("provenance"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _Wrong as error:
         raise ModelError(
-            f"The network description '{path}' is incomplete ({error!r}). Reinstall Mouthpiece."
+            f"The network description '{path}' is incomplete or wrong: {error}. Write it again, or, if it came with "
+            "Mouthpiece, reinstall Mouthpiece."
         ) from error
 
 
-def find(name: str, folder: Path | None = None) -> Network:
-    """Return the network ``name``, looked for in ``folder`` first and then among those shipped.
+class _Wrong(Exception):
+    """A field is missing, or not of the kind it must be; the text says which."""
+
+
+class _Fields:
+    """The fields of a sidecar, each read as what it must be."""
+
+    def __init__(self, raw: object) -> None:
+        if not isinstance(raw, dict):
+            raise _Wrong("it holds no fields")
+        self._raw = raw
+
+    def _get(self, name: str, default: object) -> Any:
+        value = self._raw.get(name, default)
+        if value is None:
+            raise _Wrong(f"it lacks '{name}'")
+        return value
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a text; numbers count as texts, for versions are often written so."""
+        value = self._get(name, default)
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > _LONGEST_TEXT:
+            raise _Wrong(f"'{name}' is not a text")
+        return str(value)
+
+    def number(self, name: str, default: float | None = None, whole: bool = False) -> float:
+        """Return a number from 0 up."""
+        value = self._get(name, default)
+        if not _is_number(value) or not 0 <= value <= _MOST or (whole and value != int(value)):
+            raise _Wrong(f"'{name}' is not a {'whole ' if whole else ''}number from 0 to {_MOST:,}")
+        return float(value)
+
+    def switch(self, name: str) -> bool:
+        """Return true or false; false if there is no such field."""
+        value = self._get(name, False)
+        if not isinstance(value, bool):
+            raise _Wrong(f"'{name}' is neither true nor false")
+        return value
+
+    def shapes(self, name: str) -> dict[str, Shape]:
+        """Return names with their axes: whole numbers, and words for axes of any length."""
+        value = self._get(name, None)
+        if not isinstance(value, dict) or len(value) > _MOST_TENSORS:
+            raise _Wrong(f"'{name}' are not names with shapes")
+        return {key: self._shape(key, axes) for key, axes in value.items()}
+
+    def _shape(self, name: str, axes: object) -> Shape:
+        if not isinstance(axes, list) or len(axes) > _MOST_AXES:
+            raise _Wrong(f"the shape of '{name}' is not a list of axes")
+        for axis in axes:
+            is_size = isinstance(axis, int) and not isinstance(axis, bool) and 1 <= axis <= _MOST
+            if not is_size and not (isinstance(axis, str) and 0 < len(axis) <= _LONGEST_TEXT):
+                raise _Wrong(f"the shape of '{name}' has an axis that is neither a size nor a word")
+        return tuple(axes)
+
+    def points(self, name: str) -> tuple[tuple[float, ...], ...]:
+        """Return lists of numbers; none if there is no such field."""
+        value = self._get(name, ())
+        if not isinstance(value, list | tuple) or len(value) > LANDMARK_COUNT:
+            raise _Wrong(f"'{name}' is not a list of {LANDMARK_COUNT} points")
+        for point in value:
+            if not isinstance(point, list) or not all(_is_number(number) for number in point):
+                raise _Wrong(f"'{name}' has a point that is not made of numbers")
+        return tuple(tuple(float(number) for number in point) for point in value)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; none if there is no such field."""
+        value = self._get(name, ())
+        if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+            raise _Wrong(f"'{name}' is not a list of names")
+        return tuple(value)
+
+    def notes(self, name: str) -> dict[str, Any]:
+        """Return notes, whatever they are; none if there is no such field."""
+        value = self._get(name, {})
+        if not isinstance(value, dict):
+            raise _Wrong(f"'{name}' are not notes with names")
+        return value
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a value is a finite number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= 1e300 if isinstance(value, int) else math.isfinite(value)
+
+
+def find(name: str, folder: Path | None = None, kind: str = "") -> Network:
+    """Return the network ``name`` of a kind, looked for in ``folder`` first and then among those shipped.
+
+    The kind (default: the name) decides what its sidecar must say: :data:`~.signatures.SIGNATURES`.
 
     Raises
     ------
     ModelError
-        If it is missing, or the hash of its file is not the sidecar's.
+        If it is missing, the hash of its file is not the sidecar's, or the sidecar describes no network of that kind.
     """
     places = [place for place in (folder, ASSETS) if place is not None]
     for place in places:
         path = place / f"{name}.onnx"
-        if not path.is_file():
+        if not _is_there(path):
             continue
+        content = read_network(path)
         sidecar = read_sidecar(path.with_name(path.name + ".json"))
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"The network '{path}' cannot be read: {error.strerror}.") from error
         if hashlib.sha256(content).hexdigest() != sidecar.sha256:
-            raise ModelError(f"The network '{path}' is not the one its description vouches for. Reinstall Mouthpiece.")
-        if sidecar.kind == "content" and sidecar.arkit_names != ARKIT_NAMES:
-            raise ModelError(f"The network '{path}' does not name ARKit's 52 blendshapes. Export it again.")
+            raise ModelError(
+                f"The network '{path}' is not the one its description vouches for. Copy or describe it again, or, if "
+                "it came with Mouthpiece, reinstall Mouthpiece."
+            )
+        _check(sidecar, path, kind or name)
         return Network(sidecar, content)
     raise ModelError(f"There is no network '{name}' in {' or '.join(str(place) for place in places)}.")
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether something has that name: what is no file is not passed over for a network that is shipped.
+
+    Raises
+    ------
+    ModelError
+        If that cannot be known.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The network '{path}' cannot be read ({error}). Check the path.") from error
+    return True
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _check(sidecar: Sidecar, path: Path, kind: str) -> None:
+    """Check a sidecar against what networks of a kind must be.
+
+    Raises
+    ------
+    ModelError
+        If it describes another network.
+    """
+    if sidecar.kind != kind:
+        raise ModelError(
+            f"'{path}' is a network of kind '{sidecar.kind}'; one of kind '{kind}' is needed here. Choose another file."
+        )
+    rate = SIGNATURES[kind].rate
+    if rate is not None and sidecar.rate != rate:
+        raise ModelError(
+            f"The network '{path}' works at {sidecar.rate:g} a second; it must be {rate:g}. {how_to_mend(kind)}"
+        )
+    check_description(str(path), kind, sidecar.inputs, sidecar.outputs, sidecar.features)
+    if sidecar.window > LONGEST_WINDOW:
+        raise ModelError(
+            f"The network '{path}' needs {sidecar.window} samples for a vector; at most {LONGEST_WINDOW} are given. "
+            "Describe it again: python -m training.listener.encoders."
+        )
+    if kind == "content":
+        if sidecar.arkit_names != ARKIT_NAMES:
+            raise ModelError(f"The network '{path}' does not name ARKit's 52 blendshapes. Export it again.")
+        sidecar.neutral_face()

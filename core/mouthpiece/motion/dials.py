@@ -117,7 +117,7 @@ class Dials:
                 raise TakeError(f"The amount '{name}' is {value!r}; it must be a number from {low:g} to {high:g}.")
             if not low <= value <= high:
                 raise TakeError(f"The amount '{name}' is {value:g}. Choose a number from {low:g} to {high:g}.")
-        if self.emotion not in emotions.NAMES:
+        if not isinstance(self.emotion, str) or self.emotion not in emotions.NAMES:
             raise TakeError(f"There is no emotion '{self.emotion}'. Choose one of: {', '.join(emotions.NAMES)}.")
 
     @classmethod

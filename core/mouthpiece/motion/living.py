@@ -6,7 +6,6 @@ How often, how long and how far was measured on tracked speakers (``training/tab
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
 from ..features import FRAME_RATE
 from ..files import ASSETS
+from ..readers.shipped_files import damaged, shipped_json
 from . import eyes
 from .prosody import STATES
 from .shapes import alone, weights_of
@@ -56,12 +55,12 @@ def statistics() -> Mapping[str, Any]:
     ModelError
         If the file is damaged.
     """
+    measured: dict[str, Any] = shipped_json(_FILE)
     try:
-        measured: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
         if not all(set(STATES) < set(measured[name]["rate"]) for name in ("blink", "gaze", "brow")):
             raise ValueError("rates are missing")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"'{_FILE.name}' is missing or damaged ({error}). Install Mouthpiece again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(_FILE, error) from error
     return measured
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import ASSETS
+from ..readers.shipped_files import shipped_arrays
 from ..topology import ARKIT_INDEX, ARKIT_NAMES
 from . import closures
 
@@ -24,8 +25,7 @@ def landmark_shapes() -> Array:
 
     Measured on the demo head by ``training/tables/face_shapes.py``; read-only.
     """
-    with np.load(_FILE, allow_pickle=False) as stored:
-        shapes: Array = stored["shapes"].astype(np.float32)
+    shapes: Array = shipped_arrays(_FILE)["shapes"].astype(np.float32)
     shapes.setflags(write=False)
     return shapes
 

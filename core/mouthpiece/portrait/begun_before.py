@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..performance import Performance
-from ..pipeline import FPS_LIMITS
+from ..performance import FPS_LIMITS, Performance
 from ..provenance import facts as provenance
 from ..provenance.facts import Facts
 from ..provenance.sequences import begun_with, note_in

@@ -6,10 +6,10 @@ thread may run it. Films it hands over to be encoded (:class:`FilmToEncode`): Bl
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Generator as Yielding
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +17,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..drafts import draft_folder
 from ..errors import PictureError
+from ..files import move_whole, refuse_protected
 from ..pipeline import Progress
+from ..places import is_folder, is_there, refuse_inputs
 from ..provenance import facts as provenance
 from ..provenance import sketches
 from ..provenance.credentials import Seal
@@ -134,21 +137,6 @@ class PortraitPicture:
         return np.concatenate([marks[:, :2].ravel() / unit, depth / unit, irises.ravel() / unit, [np.log(unit)]])
 
 
-def refuse_inputs(places: Iterable[Path], read: Iterable[Path]) -> None:
-    """Refuse to write over files that are read for the portrait, whatever may be replaced.
-
-    Raises
-    ------
-    PictureError
-        If one of the places is such a file, links followed.
-    """
-    inputs = {path.resolve() for path in read}
-    for place in places if inputs else ():
-        if place.resolve() in inputs:
-            what = f"'{place}' is read for this portrait: it cannot be the output as well."
-            raise PictureError(f"{what} Choose another.")
-
-
 @dataclass(frozen=True, slots=True)
 class PortraitOutput:
     """Where a portrait goes.
@@ -186,16 +174,22 @@ class PortraitOutput:
         Raises
         ------
         PictureError
-            If the film is a folder, exists, or is one of the files that are read, or a frame is.
+            If the film is a folder, exists, or is write-protected.
+        PlaceError
+            If the film or a frame is one of the files that are read.
         """
         films = [] if self.film is None else [self.film]
         frames = [] if self.frames is None else [self.frames.path(index) for index in range(count)]
         refuse_inputs([*films, *frames], read)
         for film in films:
-            if film.is_dir():
+            if is_folder(film):
                 raise PictureError(f"'{film}' is a folder. Name a film in it.")
-            if film.exists() and not self.replaces:
+            if is_there(film) and not self.replaces:
                 raise InTheWay(f"'{film}' exists", self.remedy.format(it="it"))
+            try:
+                refuse_protected(film)
+            except OSError as error:
+                raise _unwritten(film, error) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +267,7 @@ class PortraitJob:
 
         Raises
         ------
-        PictureError
+        PictureError, PlaceError
             As for :meth:`PortraitOutput.check`.
         """
         read = self.inputs if self.picture.file is None else (self.picture.file, *self.inputs)
@@ -298,7 +292,7 @@ class PortraitJob:
 
     def objection(self) -> str:
         """Return what is in the way and would be replaced, after a glance; empty if nothing is seen."""
-        if self.output.film is not None and self.output.film.exists():
+        if self.output.film is not None and is_there(self.output.film):
             return f"'{self.output.film}' exists"
         frames = self.frames()
         return frames.objection() if frames is not None else ""
@@ -368,23 +362,28 @@ class PortraitJob:
 
     def _film(self, film: Path, files: tuple[Path, ...]) -> Iterator[Progress | FilmToEncode]:
         """Have the film encoded beside its place, vouch for it, and put it there."""
-        try:
-            film.parent.mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.TemporaryDirectory(prefix=".mouthpiece-", dir=film.parent)
-        except OSError as error:
-            raise PictureError(f"'{film}' cannot be written: {error.strerror}. Choose another place.") from error
-        images = _read(files) if files else self._images(self._renderer())
-        with scratch as folder, closing(images):
-            beside = Path(folder) / film.name
+        with ExitStack() as lent:
+            try:
+                film.parent.mkdir(parents=True, exist_ok=True)
+                refuse_protected(film)
+                folder = lent.enter_context(draft_folder(Path(os.path.realpath(film)).parent))
+            except OSError as error:
+                raise _unwritten(film, error) from error
+            images = lent.enter_context(closing(_read(files) if files else self._images(self._renderer())))
+            beside = folder / film.name
             yield FilmToEncode(beside, self.size, self.motion.count, files, images, _RENDERED if files else 0.0)
             yield Progress(_ENCODED, "Signing the film")
             if not beside.is_file():
                 raise PictureError(f"The film '{film}' was not encoded: the rendering was stopped.")
             self.seal.put(beside, facts_of(self))
             try:
-                beside.replace(film)
+                move_whole(beside, film)
             except OSError as error:
-                raise PictureError(f"'{film}' cannot be written: {error.strerror}. Choose another place.") from error
+                raise _unwritten(film, error) from error
+
+
+def _unwritten(film: Path, error: OSError) -> PictureError:
+    return PictureError(f"'{film}' cannot be written: {error.strerror or error}. Choose another place.")
 
 
 def facts_of(job: PortraitJob) -> Facts:

@@ -10,7 +10,6 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -240,9 +239,8 @@ def _make(kept: Path) -> None:
         content += _certificate(authority, key, is_authority).public_bytes(text)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # only the user may read the file, from its first byte on
-        with replacing(kept) as beside, open(beside, "xb", opener=partial(os.open, mode=0o600)) as stream:
-            stream.write(content)
+        with replacing(kept, private=True) as beside:  # only the user may read the file, from its first byte on
+            beside.write_bytes(content)
     except OSError as error:
         raise PictureError(
             f"The certificate to sign with cannot be kept in '{kept.parent}': {error.strerror}. Name another folder in "

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import util
@@ -19,7 +18,9 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..drafts import draft_file
 from ..errors import PictureError
+from ..files import replacing
 from . import records
 from .certificates import Identity, require_cryptography
 from .facts import CERTIFIED, SELF_SIGNED, UNSIGNED, VOCABULARY, Facts
@@ -123,19 +124,13 @@ class Seal:
         facts = replace(facts, signature=self.signature)
         if self.identity is None:
             return records.record(path, facts)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.seal")
-        signed = path.with_name(f".{path.name}.{os.getpid()}.signed")
         try:
-            whole = records.recorded(path, beside, facts)
-            with open(beside, "rb") as source, open(signed, "w+b") as target:
-                _sign(source, target, records.media_of(beside), whole, self)
-            signed.replace(path)
+            with replacing(path) as signed, draft_file(signed.parent, path.suffix, 0o600) as plain:
+                whole = records.recorded(path, plain, facts)
+                with open(plain, "rb") as source, open(signed, "w+b") as target:
+                    _sign(source, target, records.media_of(plain), whole, self)
         except OSError as error:
             raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
-        finally:
-            for extra in (beside, signed):
-                with suppress(OSError):
-                    extra.unlink()
         return whole
 
     def frame(self, frame: NDArray[np.uint8], facts: Facts) -> bytes:

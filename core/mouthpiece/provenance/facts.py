@@ -11,8 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import PictureError
+from ..errors import PictureError, UnreadableError
 from ..portrait.consent import Consent
+from ..readers.json_text import parsed_json
 from .files import opened
 
 #: Layout of the record this version writes and reads.
@@ -142,9 +143,9 @@ class Facts:
     def from_json(cls, text: str) -> Facts:
         """Return what :meth:`as_json` gave; errors as for :meth:`from_dict`."""
         try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise PictureError(f"The record is damaged ({error}).") from error
+            raw = parsed_json(text)
+        except UnreadableError as error:
+            raise PictureError(f"The record is damaged: {error}.") from error
         return cls.from_dict(raw)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..drafts import sweep
 from ..errors import PictureError
 from ..files import write_whole
 from . import records, sketches
@@ -236,6 +237,7 @@ class Frames:
         folder = self.numbering.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)  # also where no frame is left to be written
         except OSError as error:
             raise PictureError(f"Frames cannot be written to '{folder}': {error.strerror}.") from error
         for index, path in self.numbering.others(self.count):

@@ -65,7 +65,7 @@ def length(path: Path) -> FlacLength | None:
         if found is None or found[2] >= size:
             return None
         place, info, begin = found
-        low = max(begin, size - _TAIL)
+        low = min(max(begin, size - _TAIL), size)
         stream.seek(low)
         tail = stream.read(size - low)
     if tail[-128:-125] == b"TAG":

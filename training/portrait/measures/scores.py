@@ -108,7 +108,7 @@ def _unit(layer: Planes) -> Planes:
 @lru_cache(maxsize=2)
 def _detector_layers(size: int) -> OnnxSession:
     """Return the face detector, cut off behind the last of ``LAYERS``, for pictures of (size, size) pixels."""
-    model = onnx.load_from_string(find("face_detector_128").content)
+    model = onnx.load_from_string(find("face_detector_128", kind="faces").content)
     graph = model.graph
     last = next(k for k, node in enumerate(graph.node) if LAYERS[-1] in node.output)
     body = list(graph.node)[: last + 1]

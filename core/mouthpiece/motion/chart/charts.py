@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MouthpieceError
+from ...errors import MouthpieceError, UnreadableError
 from ...files import ASSETS
+from ...readers.json_text import read_json
+from ...readers.shipped_files import shipped_json
 from .visemes import VISEMES, reading
 
 Array = NDArray[np.float32]
@@ -140,8 +141,11 @@ def _shape(entry: object, chart: str) -> Shape:
     if not isinstance(entry, dict) or not isinstance(entry.get("visemes"), dict) or not entry.get("name"):
         raise MouthpieceError(f"A shape of the mouth chart '{chart}' has no name or no visemes.")
     name, visemes = str(entry["name"]), entry["visemes"]
-    if any(letter.isspace() for letter in name):
-        raise MouthpieceError(f"The shape '{name}' of the mouth chart '{chart}' has a space in its name. Take it out.")
+    if any(letter.isspace() or not letter.isprintable() for letter in name):
+        raise MouthpieceError(
+            f"The shape '{name}' of the mouth chart '{chart}' has a space, or a character that cannot be seen, in its "
+            "name. Take it out."
+        )
     unknown = sorted(set(map(str, visemes)) - set(VISEMES))
     if unknown:
         raise MouthpieceError(
@@ -159,7 +163,7 @@ def _shape(entry: object, chart: str) -> Shape:
 @cache
 def charts() -> Mapping[str, MouthChart]:
     """Return the charts that come with Mouthpiece, by name."""
-    found = [chart_from(entry) for entry in json.loads(_FILE.read_text(encoding="utf-8"))]
+    found = [chart_from(entry) for entry in shipped_json(_FILE)]
     return {chart.name: chart for chart in found}
 
 
@@ -189,9 +193,7 @@ def read_chart(path: Path) -> MouthChart:
         If it cannot be read or does not hold a chart.
     """
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MouthpieceError(f"The mouth chart '{path}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise MouthpieceError(f"The mouth chart '{path}' is not JSON: {error}.") from error
+        saved = read_json(path)
+    except UnreadableError as error:
+        raise MouthpieceError(error.told(f"The mouth chart '{path}'", "cannot be used", "Save it again.")) from error
     return chart_from(saved)

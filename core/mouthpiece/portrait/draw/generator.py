@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...files import ASSETS
-from ...models.registry import Network, Sidecar, find
+from ...models.registry import Network, find, is_file
 from ...models.session import Session
+from ...models.signatures import SIGNATURES, CheckedSession
 from .conditions import SIZE, Conditions
 
-#: What a generator may ask for, and the planes of each.
-INPUTS: Final = {"warped": 3, "source": 3, "lines": 3, "masks": 2, "oval": 1}
-OUTPUT: Final = "frame"
 KIND: Final = "portrait"
+#: What a generator may ask for, and the planes of each.
+INPUTS: Final = {name: int(shape[1] or 0) for name, shape in SIGNATURES[KIND].inputs.items()}
+OUTPUT: Final = "frame"
 #: Parts of a frame begin and end at multiples of this, so that a network's own grid never moves against the picture.
 _STEP: Final = 16
 
@@ -48,7 +49,10 @@ class Generator:
             raise ModelError(
                 f"The generator '{name}' asks for {', '.join(unknown) or 'nothing'}; there are {', '.join(INPUTS)}."
             )
-        self._session, self._inputs = session, inputs
+        checked = (
+            session if isinstance(session, CheckedSession) else CheckedSession(session, KIND, name, {OUTPUT: ()}, 0)
+        )
+        self._session, self._inputs = checked, inputs
         self._any_size = any_size
         self.name, self.sha256 = name, sha256
 
@@ -62,10 +66,7 @@ class Generator:
         """
         rows, columns = _part(conditions.oval[0]) if self._any_size else (slice(0, SIZE), slice(0, SIZE))
         given = {name: getattr(conditions, name)[None, :, rows, columns] for name in self._inputs}
-        frame = self._session(given).get(OUTPUT)
-        high, wide = rows.stop - rows.start, columns.stop - columns.start
-        if frame is None or frame.shape != (1, 3, high, wide) or not np.isfinite(frame).all():
-            raise ModelError(f"The generator '{self.name}' returned no '{OUTPUT}' of 3 x {high} x {wide} numbers.")
+        frame = self._session(given)[OUTPUT]
         made = conditions.warped.copy()
         made[:, rows, columns] = np.clip(frame[0], 0, 1)
         return made
@@ -111,14 +112,14 @@ def load_generator(path: Path, threads: int = 1) -> Generator:
     """
     if path.suffix != ".onnx":
         raise ModelError(f"'{path}' is no network: a generator is an .onnx file with its .onnx.json beside it.")
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(f"There is no network '{path}'. Check the path.")
-    if not path.with_name(path.name + ".json").is_file():
+    if not is_file(path.with_name(path.name + ".json")):
         raise ModelError(
             f"The generator '{path}' has no description '{path.name}.json' beside it. Write one: "
             f"python -m training.portrait.sidecar '{path.name}'"
         )
-    generator = _of(find(path.stem, path.parent), threads)
+    generator = _of(find(path.stem, path.parent, KIND), threads)
     _try_out(generator)
     return generator
 
@@ -127,36 +128,10 @@ def _try_out(generator: Generator) -> None:
     """Let a generator make part of a grey frame: what it cannot take or give is told before a film is begun."""
     grey = {name: np.full((planes, SIZE, SIZE), 0.5, np.float32) for name, planes in INPUTS.items()}
     grey["oval"][:, :, 48:] = grey["oval"][:, 80:] = 0
-    try:
-        generator.frame(Conditions(**grey))
-    except ModelError:
-        raise
-    except Exception as error:  # ONNX Runtime's exceptions share no public base class but Exception
-        raise ModelError(
-            f"The generator '{generator.name}' cannot be run on what its description says it takes ({error}). "
-            "Numbers are 32-bit floats; half-precision weights are fine inside."
-        ) from error
+    generator.frame(Conditions(**grey))
 
 
 def _of(network: Network, threads: int) -> Generator:
     sidecar = network.sidecar
-    if sidecar.kind != KIND:
-        raise ModelError(f"'{sidecar.name}' is a network of kind '{sidecar.kind}', not a generator of portraits.")
-    _check_shapes(sidecar)
     free = all(isinstance(side, str) for shape in sidecar.inputs.values() for side in shape[2:])
     return Generator(network.open(threads), tuple(sidecar.inputs), sidecar.name, sidecar.sha256, free)
-
-
-def _check_shapes(sidecar: Sidecar) -> None:
-    """Refuse a generator that takes what there is in another size."""
-    for key, shape in sidecar.inputs.items():
-        wanted = (1, INPUTS.get(key), SIZE, SIZE)
-        free_axes = (0, 2, 3)
-        fits = len(shape) == 4 and all(
-            shape[axis] == wanted[axis] or (axis in free_axes and isinstance(shape[axis], str)) for axis in range(4)
-        )
-        if key in INPUTS and not fits:
-            raise ModelError(
-                f"The generator '{sidecar.name}' takes '{key}' as {' x '.join(map(str, shape))}; there is "
-                f"{' x '.join(map(str, wanted))}."
-            )

@@ -94,8 +94,8 @@ class FaceNetworks:
         ModelError
             If one is missing or damaged, or ONNX Runtime is not installed.
         """
-        self._detector: Session = registry.find("face_detector_128").open(threads)
-        self._landmarker: Session = registry.find("face_landmarks_478").open(threads)
+        self._detector: Session = registry.find("face_detector_128", kind="faces").open(threads)
+        self._landmarker: Session = registry.find("face_landmarks_478", kind="landmarks").open(threads)
         self._anchors = _anchors()
 
     def propose(self, square: Array) -> tuple[Array, Array]:
@@ -104,9 +104,9 @@ class FaceNetworks:
         A shape is centre, size, right eye, left eye, nose, mouth and both ears, as shares of the square's side.
         """
         tensor = (square / np.float32(127.5) - 1).transpose(2, 0, 1)[None].astype(np.float32)
-        outputs = sorted(self._detector({"t0": tensor}).values(), key=lambda value: value.shape[-1])
-        scores = _sigmoid(outputs[0][0, :, 0].astype(np.float32)).astype(np.float32)
-        shapes = outputs[1][0].astype(np.float32).reshape(-1, 8, 2) / np.float32(DETECTOR_SIZE)
+        outputs = self._detector({"t0": tensor})
+        scores = _sigmoid(outputs["t174"][0, :, 0].astype(np.float32)).astype(np.float32)
+        shapes = outputs["t175"][0].astype(np.float32).reshape(-1, 8, 2) / np.float32(DETECTOR_SIZE)
         shapes[:, [0, 2, 3, 4, 5, 6, 7]] += self._anchors[:, None]
         return scores, shapes
 

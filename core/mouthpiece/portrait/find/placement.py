@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PictureError
+from ...errors import PictureError, UnreadableError
+from ...readers.json_text import read_json
 from ...retarget.picture.anatomy import FACE
-from ...topology import LANDMARK_COUNT, LEFT_EYE, MIRROR, RIGHT_EYE
+from ...topology import LANDMARK_COUNT, LEFT_EYE, LIPS, MIRROR, RIGHT_EYE
 from .face import Face
 
 Points = NDArray[np.float64]
@@ -23,8 +24,10 @@ FORMAT: Final = 1
 _DIGITS: Final = 3
 #: The average face's left, top, right and bottom, brows to chin.
 _BOX: Final = (-0.79, -0.29, 0.79, 1.28)
+#: Farthest that a point of such a file may lie from the picture's corner, in pixels: 60 times the largest picture.
+_FARTHEST: Final = 1_000_000
 #: Largest size of a file of points, in bytes: a crowd fits.
-_LARGEST: Final = 4_000_000
+_LARGEST: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +53,26 @@ class Placed:
         """Return the face with the digits that files of landmarks have: it is the same when it is read back."""
         irises = None if self.irises is None else np.round(self.irises, _DIGITS)
         return replace(self, landmarks=np.round(self.landmarks, _DIGITS), irises=irises)
+
+    def scaled(self, across: float, down: float) -> Placed:
+        """Return the face in a picture that is so many times as wide and as high."""
+        scale = np.array([across, down, (across + down) / 2])
+        irises = None if self.irises is None else self.irises * scale
+        return replace(self, landmarks=self.landmarks * scale[: self.landmarks.shape[1]], irises=irises)
+
+
+class PlacementError(PictureError):
+    """A face that was placed by hand is not in the picture."""
+
+
+def check_inside(placed: Placed, width: int, height: int) -> None:
+    """Raise PlacementError if eyes or mouth of a face lie outside a picture of that size."""
+    seen = placed.landmarks[[*RIGHT_EYE, *LEFT_EYE, *LIPS], :2]
+    if not ((seen >= 0) & (seen <= (width, height))).all():
+        raise PlacementError(
+            f"Eyes or mouth of the face as it is placed lie outside the picture, which has {width} x {height} pixels. "
+            "Give pixels in it, counted from its upper left corner."
+        )
 
 
 def placed_by_clicks(eyes: NDArray[Any], mouth: NDArray[Any]) -> Placed:
@@ -154,14 +177,16 @@ def read_points(path: Path, width: int, height: int, index: int = 0) -> Placed:
         If the file is missing, damaged, from a newer version, or has no such face.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise PictureError(f"'{path}' is too large to be a file of landmarks.")
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PictureError(f"The landmarks '{path}' cannot be read: {error.strerror}. Check the path.") from error
-    except ValueError as error:
-        raise PictureError(f"'{path}' is no file of landmarks ({error}). Make one: mouthpiece landmarks") from error
+        raw = read_json(path, _LARGEST)
+    except UnreadableError as error:
+        advice = "Make a file of landmarks: mouthpiece landmarks"
+        raise PictureError(error.told(f"The landmarks '{path}'", "cannot be used", advice)) from error
     return from_json(raw, width, height, index, str(path))
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong with a file of points."""
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def from_json(raw: Any, width: int, height: int, index: int = 0, label: str = "the landmarks") -> Placed:
@@ -174,20 +199,24 @@ def from_json(raw: Any, width: int, height: int, index: int = 0, label: str = "t
             raise PictureError(f"'{label}' holds {len(faces)} faces; there is no face {index + 1}.")
         points = np.array(faces[index]["landmarks"], np.float64)
         irises = np.array(faces[index]["irises"], np.float64) if "irises" in faces[index] else None
-        fits = points.shape in ((LANDMARK_COUNT, 2), (LANDMARK_COUNT, 3)) and size.shape == (2,) and (size > 0).all()
+        fits = points.shape in ((LANDMARK_COUNT, 2), (LANDMARK_COUNT, 3)) and size.shape == (2,)
         confidence, jitter = (
             None if faces[index].get(name) is None else float(faces[index][name]) for name in ("confidence", "jitter")
         )
-        if not fits or not np.isfinite(points).all() or (irises is not None and irises.shape != (2, 3)):
+        if not fits or (irises is not None and irises.shape != (2, 3)):
             raise ValueError(f"{LANDMARK_COUNT} points with x and y are needed")
+        numbers = [points.ravel(), size, np.zeros(0) if irises is None else irises.ravel()]
+        if not (np.abs(np.concatenate(numbers)) <= _FARTHEST).all() or (size < 1).any():
+            raise ValueError(
+                f"its numbers are no pixels: all are up to {_FARTHEST:,}, and the picture has at least one"
+            )
+        if irises is not None and (irises[:, 2] < 0).any():
+            raise ValueError("the radius of an iris is negative")
+        if not all(value is None or 0 <= value < np.inf for value in (confidence, jitter)):
+            raise ValueError("confidence and jitter are numbers from 0 on")
     except PictureError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PictureError(f"'{label}' does not hold landmarks as Mouthpiece writes them ({error!r}).") from error
-    scale = np.array([width, height]) / size
-    points[:, :2] *= scale
-    if points.shape[1] == 3:
-        points[:, 2] *= scale.mean()
-    if irises is not None:
-        irises *= [*scale, scale.mean()]
-    return Placed(points, irises, confidence, jitter)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise PictureError(f"'{label}' does not hold landmarks as Mouthpiece writes them ({_said(error)}).") from error
+    across, down = np.array([width, height]) / size
+    return Placed(points, irises, confidence, jitter).scaled(float(across), float(down))

@@ -16,7 +16,7 @@ from ...models.registry import read_sidecar
 from .choice import BY_HAND, chosen_face, no_face, remarks_on, scaled
 from .face import Face
 from .faces import Backend, look_for_faces
-from .placement import Placed, placed_by_clicks, placed_by_detector, placed_in_box
+from .placement import Placed, check_inside, placed_by_clicks, placed_by_detector, placed_in_box
 
 #: Longest side, in pixels, at which a picture is looked at for faces: larger ones show no more of them.
 LOOKED_AT: Final = 4096
@@ -125,12 +125,13 @@ def sight_in(
     Raises
     ------
     PictureError
-        If no face, or not the one asked for, is found.
+        If no face, or not the one asked for, is found, or one that was placed by hand is not in the picture.
     """
     from ..images import over_white
 
     by_hand = request.placed()
     if by_hand is not None:
+        check_inside(by_hand, *size)
         return Sighting(*size, (by_hand,), of_file=of_file)
     small = np.ascontiguousarray(looked_at(pixels))
     factor = size[0] / small.shape[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,8 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import RigError
+from ...errors import RigError, UnreadableError
 from ...files import ASSETS
+from ...readers.json_text import parsed_json, quoted, read_json
+from ...readers.shipped_files import shipped_json
 from .controls import CONTROLS, is_number, layer_of
 
 _FILE: Final = ASSETS / "bone_profiles.json"
@@ -23,6 +24,8 @@ _SHARED: Final = 3
 _SURER: Final = 2
 #: Format number of mapping files.
 FORMAT: Final = 1
+#: Most of what a gain may be.
+_MOST: Final = 1e6
 CHANNELS: Final = ("LOCATION", "ROTATION", "SCALE")
 AXES: Final = ("ALL", "X", "Y", "Z")
 SPACES: Final = ("FACE", "LOCAL")
@@ -78,6 +81,9 @@ class Link:
         RigError
             If a word is unknown or the gain is not a number.
         """
+        for name, value in (("source", self.source), ("bone", self.bone), ("watch", self.watch)):
+            if not isinstance(value, str):
+                raise RigError(f"The {name} of a link is {quoted(value)}; it must be a name.")
         try:
             layer_of(self.source)
         except KeyError:
@@ -87,12 +93,12 @@ class Link:
                 raise RigError(
                     f"The {name} of '{self.bone}' is '{getattr(self, name)}'; it must be one of {', '.join(allowed)}."
                 )
-        if not isinstance(self.bone, str) or not self.bone:
+        if not self.bone:
             raise RigError(f"No bone is named for '{self.source}'. Pick one, or remove the entry.")
         if self.space == "FACE" and self.channel != "SCALE" and is_number(self.source) and self.axis == "ALL":
             raise RigError(f"'{self.bone}' follows '{self.source}', a single number: choose its axis.")
-        if not (isinstance(self.gain, int | float) and math.isfinite(self.gain)):
-            raise RigError(f"The gain of '{self.bone}' is {self.gain}; it must be a number.")
+        if not (isinstance(self.gain, int | float) and abs(self.gain) <= _MOST):
+            raise RigError(f"The gain of '{self.bone}' is {quoted(self.gain)}; it must be a number.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ class BoneMatch:
 
 @cache
 def _profiles() -> tuple[Mapping[str, Any], ...]:
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    data = shipped_json(_FILE)
     return tuple(data["profiles"])
 
 
@@ -232,7 +238,7 @@ def _sided(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         filled = text
         for word, side in words.items():
             filled = filled.replace("{" + word + "}", side)
-        yield key.replace("{S}", words["S"]), json.loads(filled)
+        yield key.replace("{S}", words["S"]), parsed_json(filled)
 
 
 def _alternatives(spec: Any) -> Iterator[dict[str, Any]]:
@@ -297,9 +303,9 @@ def read(path: Path) -> tuple[Link, ...]:
         If it is missing, damaged, or not a mapping of bones.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RigError(f"The mapping '{path}' cannot be read ({error}). Check the path.") from error
+        data = read_json(path)
+    except UnreadableError as error:
+        raise RigError(error.told(f"The mapping '{path}'", "cannot be read", "Save it again.")) from error
     if not isinstance(data, dict) or data.get("kind") != "mouthpiece bones":
         raise RigError(f"'{path}' is not a mapping of bones. Save one from the panel to see what it looks like.")
     if not isinstance(data.get("format"), int) or data["format"] > FORMAT:

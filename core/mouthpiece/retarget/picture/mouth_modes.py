@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...curves import Curves, FrameGrid, sample
 from ...files import ASSETS
+from ...readers.shipped_files import shipped_arrays
 from ...topology import ARKIT_INDEX, INNER_LIPS, LIPS
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def _rows(moved: Points) -> Points:
 @cache
 def mouth_modes() -> Modes:
     """Return the modes that come with Mouthpiece."""
-    with np.load(_FILE, allow_pickle=False) as stored:
-        moves = stored["modes"].astype(np.float64)
-        names = tuple(str(name) for name in stored["names"])
+    stored = shipped_arrays(_FILE)
+    moves = stored["modes"].astype(np.float64)
+    names = tuple(str(name) for name in stored["names"])
     moves.setflags(write=False)
     return Modes(names, moves)
 

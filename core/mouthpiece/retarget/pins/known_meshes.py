@@ -6,7 +6,6 @@ merged or reordered is recognised if it has a vertex at every place of the table
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files import ASSETS
+from ...readers.shipped_files import shipped_json
 from .facing import FRONTS
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ class KnownMesh:
 @cache
 def tables() -> tuple[KnownMesh, ...]:
     """Return all known meshes."""
-    stored = json.loads(_FILE.read_text(encoding="utf-8"))
+    stored = shipped_json(_FILE)
     return tuple(
         KnownMesh(
             str(row["name"]),

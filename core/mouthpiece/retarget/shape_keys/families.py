@@ -11,8 +11,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import RigError
+from ...errors import RigError, UnreadableError
 from ...files import ASSETS
+from ...readers.json_text import parsed_json, read_json
 from . import drivers, formulas
 
 FOLDER: Final = ASSETS / "profiles"
@@ -159,7 +160,7 @@ def read(path: Path) -> RigProfile:
         If the file cannot be read, or what it says contradicts itself.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         if data["format"] != FORMAT:
             raise RigError(f"'{path.name}' is of format {data['format']}; this Mouthpiece reads {FORMAT}. Update it.")
         keys = [key for item in data["keys"] for key in _keys(item)]
@@ -168,9 +169,9 @@ def read(path: Path) -> RigProfile:
             path.stem, data["label"], data["about"], int(data["least"]), tuple(data["prefixes"]),
             tuple(keys), tuple(fallbacks), tuple(data.get("suffixes", ())),
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RigError(f"The rig family '{path.name}' is damaged ({error!r}). Install Mouthpiece again.") from error
-    _check(profile)
+        _check(profile)
+    except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RigError(f"The rig family '{path.name}' is damaged ({error}). Install Mouthpiece again.") from error
     return profile
 
 
@@ -200,7 +201,7 @@ def _sides(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         return
     for side in ("Left", "Right"):
         done = text.replace("{Side}", side).replace("{side}", side.lower()).replace("{S}", side[0])
-        yield json.loads(done)
+        yield parsed_json(done)
 
 
 def _keys(item: Mapping[str, Any]) -> Iterator[ProfileKey]:

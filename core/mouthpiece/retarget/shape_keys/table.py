@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import RigError
+from ...errors import RigError, UnreadableError
 from ...files import write_whole
+from ...readers.json_text import quoted, read_json
 from ...topology import ARKIT_NAMES
 from . import drivers, formulas
 
 FORMAT: Final = 1
 _KIND: Final = "mouthpiece shape-key mapping"
+#: Most of what a gain or an offset may be.
+_MOST: Final = 1e6
 LAYERS: Final = ("lips", "expression", "eyes", "head")
 
 
@@ -222,11 +225,9 @@ def load(path: str | os.PathLike[str]) -> ShapeMap:
     """
     source = Path(path)
     try:
-        data = json.loads(source.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise RigError(f"The mapping '{source}' cannot be read: {error.strerror or error}. Check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise RigError(f"'{source.name}' is not a mapping: it is no JSON ({error}). Export it again.") from error
+        data = read_json(source)
+    except UnreadableError as error:
+        raise RigError(error.told(f"'{source}'", "is not a mapping", "Export it again.")) from error
     if not isinstance(data, dict) or data.get("kind") != _KIND:
         raise RigError(f"'{source.name}' is not a shape-key mapping of Mouthpiece. Export one from the panel.")
     number = data.get("format")
@@ -264,7 +265,7 @@ def from_dict(data: Mapping[str, Any]) -> ShapeMap:
         raise RigError("The mapping has no entries. Export it again.")
     entries = tuple(_entry(item, number) for number, item in enumerate(items, 1))
     keys = [entry.key for entry in entries]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
+    twice = sorted(key for key, count in Counter(keys).items() if count > 1)
     if twice:
         raise RigError(f"The mapping names shape keys more than once: {', '.join(twice)}.")
     return ShapeMap(entries, match_lips=bool(data.get("match_lips", True)))
@@ -281,13 +282,13 @@ def _entry(item: object, number: int) -> Entry:
         raise RigError(f"{where} has no formula.")
     for name in ("gain", "offset"):
         value = item.get(name, 0.0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise RigError(f"{where}: {name} is '{value}', which is no number.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST:
+            raise RigError(f"{where}: {name} is {quoted(value)}, which is no number, or too large a one.")
     for name in ("enabled", "invert"):
         if not isinstance(item.get(name, True), bool):
             raise RigError(f"{where}: {name} must be true or false.")
     if item.get("layer", "lips") not in LAYERS:
-        raise RigError(f"{where}: the layer is '{item['layer']}', not one of {', '.join(LAYERS)}.")
+        raise RigError(f"{where}: the layer is {quoted(item['layer'])}, not one of {', '.join(LAYERS)}.")
     entry = Entry(**item)
     entry.parsed()
     return entry

@@ -1,0 +1,244 @@
+"""Which reader is tried with what."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import scipy.signal  # noqa: F401  # loaded once, before processes part
+from mouthpiece.audio import SoundFile
+from mouthpiece.cli import parser
+from mouthpiece.errors import MouthpieceError
+from mouthpiece.files import ASSETS
+from mouthpiece.models import registry
+from mouthpiece.motion.chart.charts import named_chart, read_chart
+from mouthpiece.motion.chart.cues import cue_track
+from mouthpiece.performance import Performance, unpack
+from mouthpiece.portrait import headers
+from mouthpiece.portrait.find.placement import read_points
+from mouthpiece.portrait.images import read_still
+from mouthpiece.provenance import certificates
+from mouthpiece.provenance.verification import verified
+from mouthpiece.retarget.bones import mapping
+from mouthpiece.retarget.shape_keys import table
+from mouthpiece.styles import read as read_style
+from PIL import Image
+
+from . import samples
+from .arena import Campaign
+from .mutations import changed_arrays, changed_bytes, changed_json, changed_png, changed_value
+
+#: Exit codes that a command may end with: done, failed, bad arguments.
+_CODES = (0, 1, 2)
+#: Words of command lines, for arguments made at random.
+_WORDS = (
+    "--lips", "--jaw", "--emotion", "happy", "--intensity", "--offset", "--smoothing", "--set", "rhubarb", "--format",
+    "tsv", "json", "xml", "--fps", "--seed", "--style", "--json", "--quiet", "--force", "--apply", "--reset", "-o",
+    "--", "-h", "--version", "0", "1", "-1", "1e999", "nan", "inf", "9" * 400, "", "\0", "\ud800", "../x", "x" * 300,
+    "/dev/zero", "/proc/self/mem", "/", "out", "adjust", "dial", "cues", "inspect", "verify", "animate", "landmarks",
+)  # fmt: skip
+
+
+def every(folder: Path) -> list[Campaign]:
+    """Return all campaigns; what they need is made in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        *_of_takes(folder),
+        *_of_json(),
+        *(Campaign(f"sound {name}", f".{name.lower()}", made, _hear) for name, made in samples.sounds().items()),
+        *(
+            Campaign(f"picture {name}", f".{name.lower()}", made, _see, changed_png if name == "PNG" else changed_bytes)
+            for name, made in samples.pictures().items()
+        ),
+        *_of_records(folder),
+        Campaign("networks", ".onnx", samples.networks(), _open_network),
+        Campaign("sidecars", ".json", ((ASSETS / "head.onnx.json").read_bytes(),), _open_sidecar, changed_json),
+        Campaign("arguments", ".json", (json.dumps(["--version"]).encode(),), _run_arguments, _arguments),
+    ]
+
+
+def _of_takes(folder: Path) -> list[Campaign]:
+    made = samples.takes(folder)
+    return [
+        Campaign("takes", ".npz", made, _use_take, changed_arrays),
+        Campaign("packed takes", ".npz", samples.packed_takes(), _unpack, changed_arrays),
+        Campaign("inspect", ".npz", made, _command("inspect", "{}"), changed_arrays),
+        Campaign(
+            "adjust", ".npz", made, _command("adjust", "{}", "--smoothing", "0.5", "-o", "{}.out"), changed_arrays
+        ),
+        Campaign("cues", ".npz", made, _command("cues", "{}", "--format", "xml", "-o", "{}.xml"), changed_arrays),
+    ]
+
+
+def _of_json() -> list[Campaign]:
+    readers: dict[str, Callable[[Path], object]] = {
+        "charts": read_chart,
+        "styles": read_style,
+        "points": lambda path: read_points(path, 200, 220),
+        "shape keys": table.load,
+        "bones": mapping.read,
+    }
+    made = samples.json_files()
+    return [Campaign(name, ".json", made[name], read, changed_json) for name, read in readers.items()]
+
+
+def _of_records(folder: Path) -> list[Campaign]:
+    identity = certificates.own_identity(folder / "settings")
+    pem = (folder / "settings" / "signing-identity.pem").read_bytes()
+    signed, unsigned = samples.frames(folder, identity), samples.frames(folder, None)
+    genuine = {_pixels(frame) for frame in (*signed, *unsigned)}
+    return [
+        Campaign("signed frames", ".png", signed, _check_against(genuine), changed_png),
+        Campaign("unsigned frames", ".png", unsigned, _check_against(genuine), changed_png),
+        Campaign("films", ".mp4", samples.films(folder, identity), verified),
+        Campaign("sequences", ".json", (_sequence(signed),), _verify_folder_of(signed), _shuffled),
+        Campaign("certificates", ".pem", (pem,), lambda path: certificates.read_identity(path, path)),
+    ]
+
+
+def _use_take(path: Path) -> None:
+    seen = Performance.load(path).final()
+    cue_track(seen, named_chart("rhubarb"))
+
+
+def _unpack(path: Path) -> None:
+    unpack(path.read_bytes()).final()
+
+
+def _hear(path: Path) -> None:
+    for _ in SoundFile(path).blocks():
+        pass
+
+
+def _see(path: Path) -> None:
+    read_still(path, 64)
+    headers.remarks_on_file(path)
+
+
+def _pixels(content: bytes) -> bytes:
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+        return hashlib.sha256(np.asarray(picture.convert("RGBA")).tobytes()).digest()
+
+
+def _check_against(genuine: set[bytes]) -> Callable[[Path], object]:
+    """Return a reader that fails if a file is called whole and shows other pixels than a genuine one."""
+
+    def check(path: Path) -> None:
+        found = verified(path)
+        if found.valid or found.unsigned_but_whole:
+            try:
+                shown = _pixels(path.read_bytes())
+            except (OSError, ValueError, SyntaxError):  # Pillow shows nothing of it
+                return
+            assert shown in genuine, "a forgery is accepted"
+
+    return check
+
+
+def _shuffled(rng: Random, made: Sequence[bytes]) -> bytes:
+    """Return three frames in JSON: in another order, one twice, one left out, or one changed."""
+    genuine = _frames(made[0])
+    frames = genuine.copy()
+    what = rng.randrange(4)
+    if what == 0:
+        rng.shuffle(frames)
+    elif what == 1:
+        frames[rng.randrange(3)] = frames[rng.randrange(3)]
+    elif what == 2:
+        del frames[rng.randrange(3)]
+    else:
+        index = rng.randrange(3)
+        frames[index] = changed_png(rng, [frames[index]])
+    return _sequence(frames[::-1] if frames == genuine else frames)
+
+
+def _sequence(frames: Sequence[bytes]) -> bytes:
+    return json.dumps([frame.hex() for frame in frames]).encode()
+
+
+def _frames(content: bytes) -> list[bytes]:
+    return [bytes.fromhex(text) for text in json.loads(content)]
+
+
+def _verify_folder_of(genuine: Sequence[bytes]) -> Callable[[Path], object]:
+    """Return a reader that writes frames into a folder and fails if another sequence than the genuine one holds."""
+
+    def check(path: Path) -> None:
+        frames = _frames(path.read_bytes())
+        place = path.with_suffix("")
+        place.mkdir()
+        try:
+            for number, frame in enumerate(frames):
+                (place / f"frame_{number:04d}.png").write_bytes(frame)
+            _judge(parser.run(["verify", str(place), "--quiet"]))
+        finally:
+            shutil.rmtree(place)
+        assert frames == list(genuine), "a changed sequence is accepted"
+
+    return check
+
+
+def _open_network(path: Path) -> None:
+    _find_network(path.parent, path.read_bytes(), json.loads((ASSETS / "head.onnx.json").read_bytes()))
+
+
+def _open_sidecar(path: Path) -> None:
+    _find_network(path.parent, samples.networks()[0], path.read_bytes())
+
+
+def _find_network(folder: Path, content: bytes, sidecar: dict[str, object] | bytes) -> None:
+    place = folder / "networks"
+    place.mkdir()
+    try:
+        (place / "head.onnx").write_bytes(content)
+        if isinstance(sidecar, dict):
+            sidecar = json.dumps(sidecar | {"sha256": hashlib.sha256(content).hexdigest()}).encode()
+        (place / "head.onnx.json").write_bytes(sidecar)
+        registry.find("head", place).open()
+    finally:
+        shutil.rmtree(place)
+
+
+def _judge(code: int) -> None:
+    """Raise MouthpieceError if a command failed as it should: it said so itself."""
+    assert code in _CODES, f"exit code {code}"
+    if code:
+        raise MouthpieceError("refused")
+
+
+def _command(*words: str) -> Callable[[Path], object]:
+    """Return a reader that runs a command on a file, ``{}``; the command may leave nothing when it fails."""
+
+    def run(path: Path) -> None:
+        outputs = [Path(word.format(path)) for word in words if word.startswith("{}.")]
+        code = parser.run([word.format(path) for word in words])
+        left = [place.name for one in outputs for place in one.parent.glob(f"{one.name}*")]
+        for one in outputs:
+            for place in one.parent.glob(f"{one.name}*"):
+                place.unlink()
+        assert not (code and left), "something is left behind by a command that failed"
+        _judge(code)
+
+    return run
+
+
+def _arguments(rng: Random, made: Sequence[bytes]) -> bytes:
+    if rng.random() < 0.1:
+        return json.dumps(changed_value(rng, json.loads(made[0]))).encode()
+    command = rng.choice(("adjust", "cues", "inspect", "verify", "landmarks"))
+    return json.dumps([command, *rng.choices(_WORDS, k=rng.randrange(8))]).encode()
+
+
+def _run_arguments(path: Path) -> None:
+    words = json.loads(path.read_bytes())
+    os.chdir(path.parent)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return
+    _judge(parser.run(words))

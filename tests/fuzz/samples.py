@@ -1,0 +1,126 @@
+"""Files that are read without an error, made on the spot: what the fuzzer begins with. All return bytes of files."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from mouthpiece.files import ASSETS
+from mouthpiece.motion.chart.charts import charts
+from mouthpiece.performance import pack
+from mouthpiece.portrait.consent import Consent
+from mouthpiece.portrait.films import FilmOptions, write_film
+from mouthpiece.portrait.find.placement import as_json, placed_in_box
+from mouthpiece.provenance.certificates import Identity
+from mouthpiece.provenance.credentials import Seal
+from mouthpiece.provenance.facts import Facts
+from mouthpiece.retarget.bones.mapping import Link, to_json
+from mouthpiece.retarget.shape_keys import table
+from mouthpiece.styles import MANNER
+from PIL import Image
+
+from tests.material import make_take, tone
+
+#: Formats of sound that libsndfile writes, each with an encoding.
+_SOUNDS = (
+    ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "ULAW"), ("WAV", "IMA_ADPCM"), ("WAVEX", "PCM_16"),
+    ("RF64", "PCM_16"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("AU", "PCM_16"), ("CAF", "PCM_16"), ("FLAC", "PCM_16"),
+    ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("NIST", "PCM_16"), ("VOC", "PCM_16"),
+)  # fmt: skip
+#: Formats of pictures that are read, each with a mode.
+_PICTURES = (
+    ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGBA"),
+    ("TIFF", "RGB"), ("TIFF", "L"), ("GIF", "P"), ("BMP", "RGB"),
+)  # fmt: skip
+FACTS = Facts(
+    Consent("I am the person shown", "own", "Ada"),
+    "Mouthpiece 9.8.7",
+    "2026-11-25T16:00:00Z",
+    picture_sha256="0123456789abcdef" * 4,
+    networks={"content": "cd" * 32},
+    options={"fps": "25", "frames": 3, "size": "32 x 24", "strength": 1.25},
+)
+
+
+def takes(folder: Path) -> tuple[bytes, ...]:
+    """Return two takes: one as it was heard, one with dials."""
+    plain = make_take()
+    dials = {"lips": 1.2, "emotion": "happy", "intensity": 0.5, "offset": 0.2}
+    return tuple(take.save(folder / "take.npz").read_bytes() for take in (plain, replace(plain, dials=dials)))
+
+
+def packed_takes() -> tuple[bytes, ...]:
+    """Return a take as it is kept in a scene."""
+    return (pack(make_take()),)
+
+
+def json_files() -> dict[str, tuple[bytes, ...]]:
+    """Return files of JSON by what they are: charts, styles, points, shape keys, bones."""
+    some = list(charts().values())[:3]
+    entries = (table.Entry("jawOpen", "jawOpen"), table.Entry("A", "0.5*jawOpen + mouthFunnel", 1.2, enabled=False))
+    mapped = {"kind": table._KIND, "format": table.FORMAT, **table.as_dict(table.ShapeMap(entries))}
+    links = (Link("jawOpen", "jaw", "ROTATION", "X"), Link("lip_upper", "lip.T", gain=0.5))
+    found = {
+        "charts": [json.dumps(chart.saved()) for chart in some],
+        "styles": [json.dumps({"name": "calm", **dict.fromkeys(MANNER, 0.1)})],
+        "points": [as_json([placed_in_box(20, 20, 80, 90)], 100, 110)],
+        "shape keys": [json.dumps(mapped)],
+        "bones": [to_json(links)],
+    }
+    return {kind: tuple(text.encode() for text in texts) for kind, texts in found.items()}
+
+
+def sounds() -> dict[str, tuple[bytes, ...]]:
+    """Return short sounds by the format's name."""
+    found: dict[str, tuple[bytes, ...]] = {}
+    samples = np.stack([tone(0.6), 0.5 * tone(0.6, hertz=330.0)], axis=1)
+    for form, encoding in _SOUNDS:
+        if form not in soundfile.available_formats():
+            continue
+        stream = io.BytesIO()
+        soundfile.write(stream, samples, 16_000, subtype=encoding, format=form)
+        found[form] = (*found.get(form, ()), stream.getvalue())
+    return found
+
+
+def pictures() -> dict[str, tuple[bytes, ...]]:
+    """Return small pictures by the format's name."""
+    found: dict[str, tuple[bytes, ...]] = {}
+    pixels = np.random.default_rng(3).integers(0, 256, (24, 32, 4), np.uint8)
+    for form, mode in _PICTURES:
+        grey = Image.fromarray(pixels[..., 0].astype(np.uint16) * 200) if mode == "I;16" else None
+        picture = grey or Image.fromarray(pixels).convert("RGB" if form != "WEBP" else mode).convert(mode)
+        stream = io.BytesIO()
+        picture.save(stream, form)
+        found[form] = (*found.get(form, ()), stream.getvalue())
+    return found
+
+
+def frames(folder: Path, identity: Identity | None) -> tuple[bytes, ...]:
+    """Return frames (24, 32) with record, signed if there is an identity, else not."""
+    rng = np.random.default_rng(5)
+    seal = Seal(identity)
+    facts = replace(FACTS, signature=seal.signature)
+    pixels = rng.integers(0, 256, (3, 24, 32, 3), np.uint8)
+    return tuple(seal.frame(frame, replace(facts, frame=index)) for index, frame in enumerate(pixels))
+
+
+def films(folder: Path, identity: Identity) -> tuple[bytes, ...]:
+    """Return a film of five frames with record, signed."""
+    place = folder / "film.mp4"
+    images: Iterator[np.ndarray] = (np.full((24, 32, 3), level, np.uint8) for level in (0, 60, 120, 180, 240))
+    for _ in write_film(place, images, (32, 24), FilmOptions(Fraction(25))):
+        pass
+    Seal(identity).put(place, FACTS)
+    return (place.read_bytes(),)
+
+
+def networks() -> tuple[bytes, ...]:
+    """Return the smallest network that ships."""
+    return ((ASSETS / "head.onnx").read_bytes(),)
