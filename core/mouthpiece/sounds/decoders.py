@@ -134,7 +134,7 @@ class _Sndfile:
                 if first >= stream.frames:
                     return
                 stream.seek(first)
-            while True:
+            while stream.tell() < stream.frames:
                 block = stream.read(step if count is None else min(step, count), dtype="float32", always_2d=True)
                 if not len(block):
                     return
