@@ -101,10 +101,10 @@ def test_a_copy_that_was_needed_is_gone_with_the_sound(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     path.write_bytes(changed(odd_sounds.WAV, put(b"data", 0, "<I", 999))(tmp_path, encode))
     sound = decoder.StreamedSound(path)
-    assert len(list((tmp_path / "temporary").iterdir())) == 1
+    assert len(list((tmp_path / "temporary").glob(".mouthpiece-*"))) == 1
     assert len(beeps_of(sound.native(0, 9)[:, 0], RATE)) == 1
     del sound
-    assert not list((tmp_path / "temporary").iterdir())
+    assert not list((tmp_path / "temporary").glob(".mouthpiece-*"))
 
 
 UNCOUNTED = changed(odd_sounds.VARIABLE, odd_sounds.without_count)

@@ -216,8 +216,8 @@ class Decoded:
     def __init__(self, monkeypatch):
         self.seconds, real = 0.0, decoder.StreamedSound._decoded
 
-        def counted(sound, read):
-            found = real(sound, read)
+        def counted(sound, read, number=0):
+            found = real(sound, read, number)
             if isinstance(found, np.ndarray):
                 self.seconds += len(found) / sound.rate
             return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from .. import compat
 if TYPE_CHECKING:
     import numpy as np
     from mouthpiece.audio import Audio, SoundFile
+    from mouthpiece.sounds.splice import ByteSpan
     from numpy.typing import NDArray
 
 #: Numbers decoded at a time at most, of all channels together: a hundred megabytes.
@@ -58,7 +61,9 @@ class StreamedSound:
         from mouthpiece.sounds.headers import check_file
 
         check_file(Path(self.path))  # Blender would decode a truncated file without an error
-        self._copies, self._places = _copied(Path(self.path), self.label)
+        copies = ExitStack()
+        weakref.finalize(self, copies.close)
+        self._places = _copied(Path(self.path), self.label, copies)
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
         check_rate(self.rate, self.label)  # Blender crashes on rates that no sound has
         if channel != AUTOMATIC:
@@ -219,15 +224,13 @@ def unpacked(packed: bytes, path: str, label: str) -> Iterator[Path]:
         yield place
 
 
-def _copied(path: Path, label: str) -> tuple[tempfile.TemporaryDirectory[str] | None, list[str]]:
-    """Return the files to be decoded one after the other instead of a sound: as a rule itself, and None.
+def _copied(path: Path, label: str, lent: ExitStack) -> list[str]:
+    """Return the files to be decoded one after the other instead of a sound: as a rule itself.
 
     Of a sound that would not be read to its end it is a copy with a true header; of several streams of Ogg, into which
-    no jump leads, one copy each. They are in the folder that is returned, which is removed with the object. Raises
-    AudioError if they cannot be made.
+    no jump leads, one copy each. They are removed when ``lent`` is closed. Raises AudioError if they cannot be made.
     """
     from mouthpiece.sounds import headers, ogg
-    from mouthpiece.sounds.splice import Splice
 
     try:
         told, links = headers.extent(path), ogg.links(path)
@@ -236,17 +239,27 @@ def _copied(path: Path, label: str) -> tuple[tempfile.TemporaryDirectory[str] | 
         elif len(links) > 1:
             wanted = [[link] for link in links]
         else:
-            return None, [os.fspath(path)]
-        folder = tempfile.TemporaryDirectory(prefix="mouthpiece-", ignore_cleanup_errors=True)
-        places = [str(Path(folder.name) / str(number)) for number in range(len(wanted))]
+            return [os.fspath(path)]
+        folder = lent.enter_context(draft_folder(Path(tempfile.gettempdir())))
+        places = [folder / str(number) for number in range(len(wanted))]
         for place, pieces in zip(places, wanted, strict=True):
-            with Splice(path, pieces) as part:
-                part.copy_to(Path(place))
+            _copy(path, pieces, place)
     except OSError as error:
+        lent.close()
         raise AudioError(
             f"{label} has to be copied to be read to its end, which failed ({error.strerror}). Export it again."
         ) from error
-    return folder, places
+    return [str(place) for place in places]
+
+
+def _copy(path: Path, pieces: list[bytes | ByteSpan], place: Path) -> None:
+    """Write pieces of the file at ``path`` into a new file; raises OSError if reading or writing fails."""
+    from mouthpiece.sounds.splice import Splice
+
+    with Splice(path, pieces) as splice, open(place, "wb") as out:
+        shutil.copyfileobj(splice, out, 1 << 20)
+        if splice.fault is not None:
+            raise splice.fault
 
 
 def _with_channels(block: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -134,7 +134,7 @@ class _Sndfile:
                 if first >= stream.frames:
                     return
                 stream.seek(first)
-            while True:
+            while stream.tell() < stream.frames:
                 block = stream.read(step if count is None else min(step, count), dtype="float32", always_2d=True)
                 if not len(block):
                     return
@@ -251,11 +251,13 @@ class _Av:
 
     def blocks(self, first: int, last: int | None) -> Iterator[Array]:
         held: list[Array] = []
+        count = 0
         for block in self._pieces(first, last):
             held.append(block)
-            if sum(map(len, held)) >= self.rate:
+            count += len(block)
+            if count >= self.rate:
                 yield np.concatenate(held)
-                held = []
+                held, count = [], 0
         if held:
             yield np.concatenate(held)
 

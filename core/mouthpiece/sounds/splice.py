@@ -8,10 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-#: Bytes copied at a time.
-_BLOCK: Final = 1 << 20
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +90,3 @@ class Splice(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
-
-    def copy_to(self, path: Path) -> None:
-        """Write everything into a new file; raises OSError if reading or writing fails."""
-        self.seek(0)
-        with open(path, "wb") as out:
-            while block := self.read(_BLOCK):
-                out.write(block)
-        if self.fault is not None:
-            raise self.fault
