@@ -145,7 +145,7 @@ def _levels(values: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
 
 
 def remarks(image: bpy.types.Image) -> list[str]:
-    """Return remarks on an image: what Blender ignores in its file (turned, animated, cut off), and great size."""
+    """Return remarks on what Blender ignores in an image's file (turned, animated, cut off), and on its size."""
     from mouthpiece.portrait.headers import remarks_on_file
 
     said = remarks_on_file(Path(bpy.path.abspath(image.filepath))) if image.filepath else []
