@@ -153,8 +153,8 @@ def remarks(image: bpy.types.Image) -> list[str]:
     if max(wide, high) > WHOLE:
         held = wide * high * 4 * (4 if image.is_float else 1) / 1e9
         said.append(
-            f"The picture has {wide} x {high} pixels, all of which Blender holds in memory ({held:.1f} GB). Scale it to "
-            f"{WHOLE:,} a side or less if that is too much: frames have 3,840 at most."
+            f"The picture has {wide} x {high} pixels, all of which Blender holds in memory ({held:.1f} GB). Scale it "
+            f"to {WHOLE:,} a side or less if that is too much: frames have 3,840 at most."
         )
     return said
 
