@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.errors import AudioError, MouthpieceError
 from mouthpiece.places import is_file
 
 from .. import compat
@@ -104,9 +104,13 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
+    from mouthpiece.references import reference_at
+
     path = Path(options.audio)
     if path.suffix.lower() == ".npz" or not is_file(path):
         return  # baking reads the take, or says what is wrong with the path
+    if words := reference_at(path):  # Blender would open what it names
+        raise AudioError(f"'{path}' {words}, not a sound. Name the sound itself.")
     scene: Any = bpy.context.scene
     strips = compat.strips_of(scene.sequence_editor_create())
     strip = strips.new_sound(path.stem, str(path.resolve()), 1, options.start)

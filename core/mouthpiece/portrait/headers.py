@@ -202,6 +202,8 @@ def _beginning(path: Path) -> bytes:
 
 def remarks_on_file(path: Path) -> list[str]:
     """Return what should be known of a picture file that Blender does not tell; none if it cannot be read."""
+    if not is_file(path):
+        return []
     try:
         with path.open("rb") as file:
             head = file.read(_LOOKED_AT)
