@@ -24,6 +24,8 @@ _RATES: Final = {
     "59.94": Fraction(60000, 1001),
     "119.88": Fraction(120000, 1001),
 }
+#: Most characters of a frame rate.
+_LONGEST_RATE: Final = 40
 EPILOG: Final = """\
 examples:
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: I am the person in this picture"
@@ -145,7 +147,8 @@ def add_portrait_command(commands: Any) -> argparse.ArgumentParser:
 def frame_rate(text: str) -> Fraction:
     """Return the frame rate an argument names, exactly; 1 to 240."""
     try:
-        rate = _RATES.get(text) or Fraction(text)
+        # an exponent would be worked out to its last digit
+        rate = _RATES.get(text) or Fraction(text if len(text) < _LONGEST_RATE and "e" not in text.lower() else "0")
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 1 <= rate <= 240 or rate.denominator > 100_000:
