@@ -101,7 +101,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--keep-frames", type=Path, metavar="FOLDER", help="keep a film's frames too; a film stopped half-way goes on"
     )
     group.add_argument("--quality", type=_quality, default=16, metavar="N", help="of a film: 1 best to 51 (default 16)")
-    group.add_argument("--force", action="store_true", help="replace files that exist, and frames of other inputs")
+    group.add_argument("--force", action="store_true", help="replace a film, and frames of other inputs")
 
 
 def _add_responsibility(parser: argparse.ArgumentParser) -> None:
