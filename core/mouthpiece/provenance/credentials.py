@@ -44,7 +44,7 @@ _MEDIA: Final = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
-#: How a certificate begins in DER: a sequence whose length has two bytes.
+#: How a certificate begins in DER: a sequence whose length has two bytes; in it another, of what is certified.
 _CERTIFICATE: Final = b"\x30\x82"
 #: Most digits of a certificate's serial number, which has 20 bytes at most.
 _LONGEST_SERIAL: Final = 50
@@ -268,7 +268,8 @@ def signer_certificate(content: bytes, serial: str) -> str:
     while place >= 0:
         end = place + 4 + int.from_bytes(content[place + 2 : place + 4], "big")
         # its number comes first in it, behind the version
-        if bytes([2, len(wanted)]) + wanted in content[place : place + 60]:
+        is_outer = content[place + 4 : place + 5] == _CERTIFICATE[:1]
+        if is_outer and bytes([2, len(wanted)]) + wanted in content[place : place + 60]:
             found.add(hashlib.sha256(content[place:end]).digest())
         place = content.find(_CERTIFICATE, place + 1)
     if len(found) == 1:
