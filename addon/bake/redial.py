@@ -26,6 +26,7 @@ from . import edits, frame_rates, interlude_keys, interludes, rebuild
 from .claims import alone
 from .layers import LayeredTake
 from .lines import dialled_lines as dialled_lines
+from .lines import unread
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -180,7 +181,7 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
     """Return the lines to dial; raises RigError if there are none."""
     if not dialled_lines(obj):
-        raise RigError(f"'{obj.name}' has no line to adjust. Animate it first.")
+        raise RigError(" ".join([f"'{obj.name}' has no line to adjust. Animate it first.", *unread(obj)]))
     chosen = dialled_lines(obj, frame)
     if not chosen:
         raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or choose All Lines.")
