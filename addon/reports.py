@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.places import in_words
 
 
 def reports_errors(method: Callable[..., set[str]]) -> Callable[..., set[str]]:
     """Wrap an operator's ``execute``, ``invoke`` or ``modal`` so that it reports a MouthpieceError and cancels.
 
-    Other exceptions are bugs, and are not caught. Blender counts a method's arguments when it registers an operator, so
-    the wrapper takes as many as the method.
+    What the system says of files and folders is such an error as well. Other exceptions are bugs, and are not caught.
+    Blender counts a method's arguments when it registers an operator, so the wrapper takes as many as the method.
     """
 
     def run(operator: Any, *arguments: Any) -> set[str]:
         try:
-            return method(operator, *arguments)
+            with in_words(Path()):
+                return method(operator, *arguments)
         except MouthpieceError as error:
             operator.report({"ERROR"}, str(error))
             return {"CANCELLED"}

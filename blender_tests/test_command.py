@@ -51,6 +51,9 @@ def test_help_teaches(capsys):
         ["bake", "--audio", "a.wav", "--object", "Face", "--strength", "9"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--seed", "-1"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--reduce", "lots"],
+        ["bake", "--audio", "a.wav", "--object", "Face", "--start", "1048575"],
+        ["bake", "--audio", "a.wav", "--object", "Face", "--start", "-20000000"],
+        ["picture", "--image", "a.png", "--audio", "a.wav", "--start", "99999999999999999999"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--bone", "head"],
         ["bake", "--audio", "a.wav", "--object", "Face", "--armature", "R", "--bone", "h", "--head-object", "O"],
     ],
@@ -204,3 +207,42 @@ def test_a_render_has_the_takes_frames_and_gives_settings_back(face, voice, tmp_
         strip = scenes.sequencer(25).new_movie("video", str(made), 1, 1, fit_method="ORIGINAL")
         assert abs(int(strip.frame_final_duration) - 20) <= 1
         assert len(__import__("aud").Sound.file(str(made)).data()) > 0
+
+
+def test_networks_that_do_not_fit_are_refused_by_name(tmp_path, capsys):
+    import hashlib
+    import shutil
+
+    from mouthpiece.files import ASSETS
+
+    sound, folder = scenes.murmur(tmp_path / "line.wav", 0.5), tmp_path / "models"
+    for name, changes in {
+        "content": {"kind": "head"},
+        "head": {"rate": "12.5"},
+        "voice": {"outputs": {"voice": ["parts", 255]}},
+        "phonetic": {"sha256": hashlib.sha256(b"junk").hexdigest()},
+    }.items():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        shutil.copy(ASSETS / f"{name}.onnx", folder)
+        about = json.loads((ASSETS / f"{name}.onnx.json").read_text(encoding="utf-8")) | changes
+        (folder / f"{name}.onnx.json").write_text(json.dumps(about), encoding="utf-8")
+        if name == "phonetic":
+            (folder / "phonetic.onnx").write_bytes(b"junk")
+        scenes.face()
+        for words in (["animate", str(sound)], ["bake", "--audio", str(sound), "--object", "Face"]):
+            assert command_parser.main([*words, "--models", str(folder), "--quiet"]) == 1
+            (said,) = capsys.readouterr().err.splitlines()
+            assert said.startswith("error: ") and (name in said or "another listener" in said)
+
+
+def test_a_generator_that_does_not_fit_is_refused(tmp_path, capsys):
+    from blender_tests import portraits
+
+    consent = ("--consent", "own: I am the person in this picture")
+    (tmp_path / "mine.onnx").write_bytes(b"junk")
+    (tmp_path / "mine.onnx.json").write_text("[" * 100_000)
+    take = portraits.take(tmp_path / "line.npz")
+    words = ["portrait", "--image", str(portraits.PHOTO), "--take", str(take), "-o", str(tmp_path / "f"), "--quiet"]
+    assert command_parser.main([*words, "--generator", str(tmp_path / "mine.onnx"), *consent]) == 1
+    assert "The network description" in capsys.readouterr().err

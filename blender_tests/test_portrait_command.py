@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import bpy
+import numpy as np
 import pytest
 from mouthpiece.portrait.find.placement import as_json, placed_in_box
 from mouthpiece.provenance import records
@@ -135,3 +136,22 @@ def test_what_cannot_end_well_is_refused_before_any_work(tmp_path, line, voice, 
     assert run("render", "--object", "Nobody", "--json") == 1 and "no object" in told(capsys)["error"]
     scenes.face()
     assert run("render", "--object", "Face", "--json") == 1 and "not a portrait" in told(capsys)["error"]
+
+
+def test_one_channel_speaks_if_asked_for(tmp_path, capsys):
+    path = tmp_path / "two.wav"
+    samples = np.zeros((8000, 2), np.float32)
+    samples[:, 1] = np.sin(np.arange(8000) / 9) * 0.3 * (np.arange(8000) // 2000 % 2)
+    scenes.write_wav(path, samples.reshape(-1), 32_000)
+    content = bytearray(path.read_bytes())
+    content[22:24], content[24:28] = (2).to_bytes(2, "little"), (16_000).to_bytes(4, "little")
+    content[28:32], content[32:34] = (64_000).to_bytes(4, "little"), (4).to_bytes(2, "little")
+    path.write_bytes(content)
+    before = scenes.state()
+    assert portrait("--audio", path, "-o", tmp_path / "none", "--channel", "3") == 1
+    assert "2 channels: there is no channel 3" in capsys.readouterr().err and scenes.state() == before
+    assert portrait("--audio", path, "-o", tmp_path / "out", "--fps", "5", "--size", "96", "--channel", "right") == 0
+    obj = next(one for one in bpy.data.objects if picture_settings.is_portrait(one))
+    assert [line.channel for line in portrait_lines.spoken(obj)] == ["right"] and obj.mouthpiece.channel == "RIGHT"
+    take = portraits.take(tmp_path / "line.npz")
+    assert portrait("--take", take, "-o", tmp_path / "never", "--channel", "left") == 2

@@ -15,8 +15,9 @@ import bpy
 import numpy as np
 import pytest
 from mouthpiece.cli import parser as core_cli
+from mouthpiece.errors import PictureError
 from mouthpiece.portrait import images as core_images
-from mouthpiece.provenance import records
+from mouthpiece.provenance import png, records, xmp
 
 from addon.command import parser as command_parser
 from addon.targets.picture_rig import images
@@ -86,6 +87,12 @@ WAYS = {"outside": outside, "inside": inside, "panel": panel, "render": command_
 
 def state(folder):
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(folder.iterdir())}
+
+
+def contents(folder):
+    """Return every file below a folder; links as what they lead to."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".png", ".mp4", ".npz"))
+    return {path: path.is_symlink() or path.is_dir() or path.read_bytes() for path in paths}
 
 
 def told(capsys):
@@ -176,8 +183,6 @@ def exchanged(folder, tmp_path):
 
 def repainted(folder, tmp_path):
     """Frame 2 has the record of its own and the pixels of another frame."""
-    from mouthpiece.provenance import png, xmp
-
     facts = records.read(folder / "frame_0002.png").facts
     other = portraits.read(folder / "frame_0006.png").astype(np.uint8)
     (folder / "frame_0002.png").write_bytes(png.encoded(other, xmp.packet_of(facts)))
@@ -202,10 +207,77 @@ def of_another_motion(folder, tmp_path):
     shutil.copy(tmp_path / "other" / "frame_0008.png", folder / "frame_0008.png")
 
 
-DAMAGES = (cut, cut_in_the_picture, exchanged, repainted, a_picture, of_other_options, of_another_motion)
+def retouched(folder, tmp_path):
+    """Somebody painted into frame 2, and its record stayed."""
+    path = folder / "frame_0002.png"
+    facts, image = records.read(path).facts, portraits.read(path).astype(np.uint8)
+    image[:20, :20] = 255
+    path.write_bytes(png.encoded(image, xmp.packet_of(facts)))
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def emptied(folder, tmp_path):
+    """Frame 2 has no bytes, as after a power cut."""
+    (folder / "frame_0002.png").write_bytes(b"")
+
+
+def a_bit(folder, tmp_path):
+    """One bit of frame 2 is another on the disk."""
+    path = folder / "frame_0002.png"
+    data = bytearray(path.read_bytes())
+    data[-500] ^= 1
+    path.write_bytes(data)
+
+
+def a_folder(folder, tmp_path):
+    """A folder has the name of frame 2."""
+    (folder / "frame_0002.png").unlink()
+    (folder / "frame_0002.png").mkdir()
+
+
+def a_link(folder, tmp_path):
+    """Frame 2 is a link to a frame of other options that lies elsewhere."""
+    of_other_options(folder, tmp_path)
+    (folder / "frame_0002.png").unlink()
+    (folder / "frame_0002.png").symlink_to(tmp_path / "other" / "frame_0002.png")
+
+
+#: What is not ours: never replaced. What is ours: replaced when that is asked for. What is ours and broken: at once.
+FOREIGN = (cut, a_picture, a_folder, a_link)
+OURS = (exchanged, repainted, retouched, of_other_options, of_another_motion)
+BROKEN = (cut_in_the_picture, emptied, a_bit)
+
+
+@pytest.mark.parametrize("damage", FOREIGN, ids=lambda damage: damage.__name__)
+def test_what_is_not_ours_is_never_replaced(tmp_path, line, capsys, damage):
+    folder = tmp_path / "frames"
+    assert outside(line, folder) == 0
+    (folder / "frame_0009.png").unlink()
+    damage(folder, tmp_path)
+    there = contents(tmp_path)
+    for way in (outside, inside, panel):
+        for more in ((), ("--force",)):
+            assert way(line, folder, *more) == 1
+            error = told(capsys)["error"]
+            assert "frame_0002.png" in error and "Move it away" in error and "--force" not in error
+            assert contents(tmp_path) == there
+
+
+@pytest.mark.parametrize("damage", BROKEN, ids=lambda damage: damage.__name__)
+def test_a_frame_of_ours_that_is_broken_is_made_anew(tmp_path, line, capsys, damage):
+    folder = tmp_path / "frames"
+    assert outside(line, folder) == 0
+    whole = pixels(folder)
+    for way in (outside, inside, panel):
+        damage(folder, tmp_path)
+        there = state(folder)
+        assert way(line, folder) == 0
+        now = state(folder)
+        assert {name for name in there if now[name] != there[name]} == {"frame_0002.png"}
+    assert max(np.abs(one - two).max() for one, two in zip(whole, pixels(folder), strict=True)) <= 1
+    assert core_cli.run(["verify", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("damage", OURS, ids=lambda damage: damage.__name__)
 def test_nothing_else_is_taken_for_a_frame_or_lost(tmp_path, line, capsys, damage):
     folder = tmp_path / "frames"
     assert outside(line, folder) == 0
@@ -235,7 +307,32 @@ def test_a_stray_note_names_nothing_that_is_deleted(tmp_path, line):
     for more in ((), ("--force",)):
         assert inside(line, folder, *more) == 0 and panel(line, folder, *more) == 0
         assert all(photo.read_bytes() == portraits.PHOTO.read_bytes() for photo in photos)
-    assert not (folder / "mouthpiece-portrait.json").exists()  # as 0.4.0 left it: nobody reads it any more
+    assert json.loads((folder / "mouthpiece-portrait.json").read_text()) == note
+    (folder / "mouthpiece-portrait.json").write_text(json.dumps(note | {"name": "frame_####.png"}))
+    assert inside(line, folder) == 0  # frames that are all there need no note of 0.4.0 any more
+    assert not (folder / "mouthpiece-portrait.json").exists()
+
+
+@pytest.mark.parametrize("way", [outside, inside])
+def test_two_portraits_in_one_folder_leave_each_other_alone(tmp_path, line, capsys, way):
+    folder = tmp_path / "frames"
+    other = portraits.take(tmp_path / "other.npz", seconds=0.2, opening=0.3)
+    assert way(line, folder / "ada_####.png") == 0
+    there = state(folder)
+    for more in ((), ("--force",)):
+        assert way(other, folder / "bob_####.png", *more) == 0
+        assert {name: state(folder)[name] for name in there} == there and len(state(folder)) == COUNT + 5
+    there = state(folder)
+    assert way(other, folder / "ada_####.png") == 1 and "not frames of this portrait" in told(capsys)["error"]
+    assert state(folder) == there
+    (folder / "ada_0007.png").write_bytes(b"mine")
+    assert way(other, folder / "ada_####.png", "--force") == 1 and "ada_0007.png" in told(capsys)["error"]
+    assert (folder / "ada_0007.png").read_bytes() == b"mine" and len(state(folder)) == COUNT + 5
+    (folder / "ada_0007.png").unlink()
+    bob = {name: now for name, now in state(folder).items() if name.startswith("bob")}
+    assert way(other, folder / "ada_####.png", "--force") == 0
+    assert {name: state(folder)[name] for name in bob} == bob
+    assert list(state(folder)) == [f"{who}_{number:04d}.png" for who in ("ada", "bob") for number in range(1, 6)]
 
 
 def test_frames_of_other_numbers_are_only_replaced_when_that_is_asked_for(tmp_path, line, capsys):
@@ -274,7 +371,8 @@ def test_a_glance_sees_what_is_in_the_way_without_reading_it_all(tmp_path, line,
     assert rendering.resuming().startswith(" 10 of 10 frames are kept") and len(read) <= 4
     for path in folder.iterdir():
         shutil.copy(portraits.PHOTO, path)
-    assert "at least 4 files that are not frames" in rendering.job.objection()
+    with pytest.raises(PictureError, match="at least 4 files that are not frames"):
+        rendering.job.objection()
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -187,7 +187,11 @@ def test_other_frames_are_not_replaced_unasked(tmp_path, line):
         render()
     assert (folder / "astronaut_0003.png").read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == ["astronaut_0003.png", "notes.txt"]
-    assert render(replace=True) == {"FINISHED"} and len(stamps(folder)) == 10
+    with pytest.raises(RuntimeError, match="Move it away"):
+        render(replace=True)
+    assert (folder / "astronaut_0003.png").read_text() == "mine"
+    (folder / "astronaut_0003.png").unlink()
+    assert render() == {"FINISHED"} and len(stamps(folder)) == 10
     obj.mouthpiece.jaw = 0.3  # other frames
     there = stamps(folder)
     with pytest.raises(RuntimeError, match="not frames of this portrait"):
@@ -225,7 +229,7 @@ def test_a_full_disk_is_told_and_what_is_done_stays(tmp_path, line, monkeypatch)
     real, count = Path.write_bytes, [0]
 
     def full(self, data):
-        count[0] += self.name.endswith(".part.png")
+        count[0] += self.name.startswith(".mouthpiece-")
         if count[0] > 3:
             real(self, data[:100])
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -476,3 +480,16 @@ def test_see_through_frames_stand_on_the_background(tmp_path):
 def test_another_blender_is_told_from_other_programs():
     assert not film_encoder.is_blender("") and not film_encoder.is_blender("/bin/true")
     assert not film_encoder.is_blender("/nowhere/blender")
+
+
+def test_a_film_that_is_too_small_is_refused_before_any_frame(tmp_path, line, monkeypatch):
+    if not film_encoder.can_encode():
+        pytest.skip("this Blender cannot write films")
+    obj = portraits.portrait(media="VIDEO", output=str(tmp_path / "film.mp4"))
+    portraits.speak(line)
+    monkeypatch.setattr(film_encoder, "LEAST", 400)
+    with pytest.raises(PictureError, match=r"Films of 320 x 320 pixels cannot be written.*400 on a side"):
+        render_setup.rendering_of(obj, bpy.context.scene)
+    obj.mouthpiece_portrait.media = "FRAMES"
+    assert render_setup.rendering_of(obj, bpy.context.scene)[0].job.size == (320, 320)
+    assert not list(tmp_path.glob("film*"))

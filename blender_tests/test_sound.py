@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from mouthpiece import chapters, pipeline
 from mouthpiece.errors import AudioError, RigError
+from mouthpiece.motion.dials import Dials, dialled
 
-from addon import compat
+from addon import compat, targets
 from addon.bake import bake
 from addon.sound import contents, decoder, recordings, strips
 from blender_tests import scenes
@@ -215,8 +216,8 @@ class Decoded:
     def __init__(self, monkeypatch):
         self.seconds, real = 0.0, decoder.StreamedSound._decoded
 
-        def counted(sound, read):
-            found = real(sound, read)
+        def counted(sound, read, number=0):
+            found = real(sound, read, number)
             if isinstance(found, np.ndarray):
                 self.seconds += len(found) / sound.rate
             return found
@@ -565,3 +566,38 @@ def test_without_blenders_decoder_the_cores_is_used_or_named(wav, monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(AudioError, match="soundfile"):
         recordings.decode(recording)
+
+
+@pytest.mark.parametrize("start", [1_048_575, 20_000_000, -1_048_575, -(2**31)])
+def test_a_start_that_blender_cannot_show_is_refused(tmp_path, start):
+    scene, path = bpy.context.scene, scenes.click(tmp_path / "a.wav", 1.0)
+    scene.mouthpiece.start = start
+    for make in (
+        lambda: recordings.from_file(str(path), scene, scene.mouthpiece.start),
+        lambda: recordings.from_sound(bpy.data.sounds.load(str(path)), scene, scene.mouthpiece.start),
+    ):
+        with pytest.raises(RigError, match="Blender's frames go from -1,048,574 to 1,048,574"):
+            make()
+
+
+def test_lines_at_the_ends_of_the_timeline_keep_all_keys(tmp_path):
+    scene, path = bpy.context.scene, scenes.click(tmp_path / "a.wav", 1.0)
+    scene.render.fps = 25
+    for start in (-1_048_574, 1_048_574 - 99):
+        obj = scenes.face(f"Face {start}")
+        recording = recordings.from_file(str(path), scene, start)
+        grid = recording.placement.grid(4.0)
+        take = dialled(scenes.performance(4.0, jawOpen=lambda time: time % 0.5), Dials(rest=0.0))
+        bake.Bake(recording, (targets.target_for(obj),), dials=Dials(rest=0.0)).write(bake.Heard(take, grid))
+        found = scenes.values(obj.data.shape_keys, scenes.shape_path("jawOpen"))
+        assert [frame for frame, _ in found] == list(range(start, start + 100))
+    with pytest.raises(RigError, match="would end at frame 1,048,575"):
+        recordings.from_file(str(path), scene, 1_048_574 - 98).placement.grid(4.0)
+
+
+def test_a_strip_far_right_is_refused(tmp_path):
+    path = scenes.click(tmp_path / "a.wav", 1.0)
+    strip = scenes.sequencer(25).new_sound("a", str(path), 1, 1)
+    strip.frame_start = 17_000_000
+    with pytest.raises(RigError, match="Blender's frames"):
+        strips.from_strip(strip, bpy.context.scene)

@@ -239,7 +239,17 @@ def ring_fuzz(options: argparse.Namespace, shared: bool) -> list[Job]:
         LOGS.mkdir(parents=True, exist_ok=True)
         said = LOGS / "fuzz.txt"
         said.unlink(missing_ok=True)
-        command = [environment.executable, "-m", "tests.fuzz", "--jobs", "1", "--summary", said, "--keep", FOUND]
+        command: list[str | Path] = [
+            environment.executable,
+            "-m",
+            "tests.fuzz",
+            "--jobs",
+            "1",
+            "--summary",
+            said,
+            "--keep",
+            FOUND,
+        ]
         code = execute(command, settings={"PYTHONPATH": f"core{os.pathsep}."}, timeout=600)
         return Outcome(name, code == 0, said.read_text().strip() if said.is_file() else f"exit code {code}")
 

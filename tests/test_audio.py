@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
-from mouthpiece import audio
 from mouthpiece.audio import Audio, SoundFile, load
 from mouthpiece.errors import AudioError
+from mouthpiece.sounds import headers
 
 from tests.material import babble, tone
 
@@ -146,7 +146,7 @@ def test_an_unreadable_file_is_named(wav, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     path = wav(tone(0.1))
-    monkeypatch.setattr(audio, "open", refuse, raising=False)
+    monkeypatch.setattr(headers, "open", refuse, raising=False)
     with pytest.raises(AudioError, match="Permission denied"):
         SoundFile(path)
 

@@ -150,7 +150,7 @@ def piece(first, frames, **values):
     for name, value in values.items():
         arrays[name][:] = value
     take = Performance(neutral=np.zeros((68, 3), np.float32), fps=25.0, audio_sha256=str(first), **arrays)
-    return Chapter(take, first, (first + frames) / 25, False, 0.0, False)
+    return Chapter(take, first, (first + frames) / 25, False, 0.0, False, True)
 
 
 def test_the_hand_over_waits_for_open_lids(short_chapters):

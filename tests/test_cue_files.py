@@ -29,6 +29,19 @@ def test_rhubarb_xml_is_xml():
     assert [(cue.get("start"), cue.text) for cue in root.iter("mouthCue")][:2] == [("0.00", "X"), ("0.50", "A")]
 
 
+@pytest.mark.parametrize("form", files.FORMATS)
+def test_names_of_sounds_that_formats_cannot_hold_are_written_all_the_same(form, tmp_path):
+    name = "a\x01b\nc\udcffd\uffff.wav"
+    path = files.write(TRACK, tmp_path / "cues", form, Context(name, 24))
+    text = path.read_text(encoding="utf-8")
+    if form == "xml":
+        assert (
+            ElementTree.fromstring(text.encode()).find("metadata/soundFile").text == "a\ufffdb\ufffdc\ufffdd\ufffd.wav"
+        )
+    if form == "pgo":
+        assert text.splitlines()[1:3] == ["a\ufffdb\ufffdc\ufffdd\ufffd.wav", "24"]
+
+
 def test_moho_counts_frames_from_one():
     assert files.dat(TRACK, Context(fps=24)) == "MohoSwitch1\n1 X\n13 A\n19 D\n37 X\n43 B\n49 X\n"
 

@@ -93,7 +93,8 @@ def test_a_chart_survives_json():
         ({"shapes": [{"name": "a", "visemes": {}}]}, "without a number"),
         ({"shapes": [{"name": "a", "visemes": {"aa": "1"}}]}, "without a number"),
         ({"shapes": [{"name": "a", "visemes": {"aa": 1.5}}]}, "not in 0 to 1"),
-        ({"shapes": [{"name": "a b", "visemes": {"aa": 1}}]}, "space in its name"),
+        ({"shapes": [{"name": "a b", "visemes": {"aa": 1}}]}, "has a space, or"),
+        ({"shapes": [{"name": "a\x01", "visemes": {"aa": 1}}]}, "cannot be seen, in its name"),
         ({"shapes": [{"visemes": {"aa": 1}}]}, "no name"),
     ],
 )
@@ -249,3 +250,42 @@ def test_one_frame_of_a_take_is_one_mouth(spoken):
         style_head=spoken.style_head[:1],
     )
     assert len(cue_track(one, charts()["rhubarb"]).shapes) == 1
+
+
+def required_everywhere(costs, met, starts, timing):
+    """What closures cost, with every cell of the take looked at for each."""
+    begin = starts + timing.lead
+    overlap = np.minimum(met.stop, begin + timing.cell) - np.maximum(met.start, begin)
+    best = int(overlap.argmax()) if met.stop > begin[0] else 0
+    if overlap[best] <= 0 and not starts[0] < met.stop <= begin[0]:
+        return
+    cells = np.union1d(np.flatnonzero(overlap >= 0.6 * timing.cell), [best])
+    costs[np.ix_(cells, np.setdiff1d(np.arange(costs.shape[1]), met.shapes))] += met.cost
+
+
+@pytest.mark.parametrize("lead", [-4, 0, 1.5, 4])
+def test_what_closures_cost_is_found_near_them(rng, lead):
+    timing = Timing.of_frames(24, 2, 2, lead)
+    starts = np.arange(100) * timing.cell + 0.37
+    near, everywhere = np.zeros((100, 5), np.float32), np.zeros((100, 5), np.float32)
+    begins = rng.uniform(-1, 10, 400)
+    for begin, length in zip(begins, rng.choice([0.04, 0.08, 0.2, 1.5], 400), strict=True):
+        met = cues.Met(begin, begin + length, (int(begin) % 5, 3), 10.0)
+        cues._require(near, met, starts, starts + timing.lead, timing.cell)
+        required_everywhere(everywhere, met, starts, timing)
+    np.testing.assert_array_equal(near, everywhere)
+    assert near.any()
+
+
+def test_a_closure_looks_at_the_cells_around_it_only():
+    class Seen(np.ndarray):
+        most = 0
+
+        def __add__(self, other):
+            Seen.most = max(Seen.most, len(self))
+            return np.asarray(self) + other
+
+    starts = np.arange(100_000) / 12
+    costs = np.zeros((100_000, 3), np.float32)
+    cues._require(costs, cues.Met(4000.0, 4000.2, (0,), 1.0), starts, starts.view(Seen), 1 / 12)
+    assert 1 <= np.count_nonzero(costs[:, 1]) <= 3 and Seen.most < 10

@@ -48,6 +48,18 @@ def test_stack_lays_out_two_phonetic_and_four_cepstral_rows():
     assert rows[1, 2 * width] == 104 and rows[1, -1] == 107
 
 
+def test_band_levels_are_those_of_the_mel_bands_in_the_rows(rng):
+    samples = babble(2, rng)
+    levels = features.log_mel(np.pad(samples, features.MARGIN_SAMPLES), 200)
+    rows = features.stack(np.ones((100, features.PHONETIC_SIZE), np.float32), cepstra(samples)[:200], 50)
+    rows = np.concatenate([rows, np.ones((50, 7), np.float32)], axis=1)  # an encoder's numbers follow
+    found = features.band_levels(rows)
+    wanted = levels.reshape(50, 4, features.MEL_BANDS).mean(axis=1)
+    assert found.shape == (50, features.MEL_BANDS)
+    np.testing.assert_allclose(found.mean(axis=1), wanted.mean(axis=1), atol=1e-3)
+    assert np.abs(found - wanted).mean() < 3
+
+
 def test_stack_holds_the_last_row_when_a_frame_is_short():
     rows = features.stack(np.ones((3, sum(features.PHONETIC_PARTS)), np.float32), np.ones((7, 13), np.float32), 2)
     assert rows.shape == (2, features.FEATURE_SIZE) and (rows == 1).all()

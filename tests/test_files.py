@@ -104,6 +104,17 @@ def test_a_pipe_is_written_to(tmp_path):
     assert (tmp_path / "pipe").is_fifo() and names(tmp_path) == ["pipe"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes")
+def test_a_pipe_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "finished").write_bytes(b"x")
+    with pytest.raises(PermissionError, match="not a file"), replacing(tmp_path / "pipe"):
+        raise AssertionError("refused before any work")
+    with pytest.raises(PermissionError, match="not a file"):
+        move_whole(tmp_path / "finished", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_long_ending_is_no_obstacle(tmp_path):
     write_whole(tmp_path / ("x." + "y" * 250), "long")
     assert (tmp_path / ("x." + "y" * 250)).read_text() == "long"

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mouthpiece.features import SILENCE_RMS
+from mouthpiece.features import MEL_BANDS, SILENCE_RMS
 from mouthpiece.motion import eyes, rest
 from mouthpiece.motion.smooth import hold_near, lowpass, ramped
 from mouthpiece.topology import ARKIT_INDEX, LEFT_LID_PAIRS, LIPS, RIGHT_LID_PAIRS, UPPER_FACE
@@ -11,6 +11,14 @@ def speech_track(frames=500, low=0.0, high=0.1):
     rms = np.full(frames * 4, low, np.float32)
     rms[400:800] = rms[1200:1600] = high
     return rms
+
+
+def gate_of(rms, bands=None):
+    """The gate for 10 ms root mean squares, of a sound with the same level in every band if none are given."""
+    rms = np.asarray(rms, np.float32)
+    if bands is None:
+        bands = np.repeat(rest.frame_decibels(rms, len(rms) // 4)[:, None], MEL_BANDS, axis=1)
+    return rest.mouth_gate(rms, bands.astype(np.float32))
 
 
 def test_lowpass_keeps_slow_and_drops_fast_without_delay():
@@ -45,7 +53,7 @@ def test_speech_is_where_the_sound_is():
 def test_silence_is_not_speech_and_holds_the_mouth(level):
     rms = np.full(2000, level, np.float32)
     assert rest.speech_activity(rms, 500).max() == 0
-    assert rest.mouth_gate(rms, 500).max() == 0
+    assert gate_of(rms).max() == 0
 
 
 def test_steady_noise_is_not_speech():
@@ -54,14 +62,89 @@ def test_steady_noise_is_not_speech():
 
 
 def test_the_gate_opens_before_the_sound_and_never_within_it():
-    gate = rest.mouth_gate(speech_track(), 500)
+    gate = gate_of(speech_track())
     assert (gate[100:200] == 1).all() and (gate[300:400] == 1).all()
     assert gate[94] > 0.9  # a quarter of a second early
     assert (gate[:80] == 0).all() and (gate[220:280] == 0).all()
 
 
-def test_the_gate_ignores_pauses_with_any_sound_in_them():
-    assert rest.mouth_gate(speech_track(low=0.001), 500).min() == 1  # 40 dB down: a breath, or a room
+@pytest.mark.parametrize("low", [0.001, 0.01])
+def test_the_mouth_rests_in_the_tone_of_a_room(low, rng):
+    """40 and 20 decibels under the speech."""
+    rms = speech_track(low=low) * np.exp(0.1 * rng.standard_normal(2000))
+    gate = gate_of(rms)
+    assert (gate[100:200] == 1).all() and (gate[300:400] == 1).all()
+    assert (gate[:80] == 0).all() and (gate[220:280] == 0).all() and (gate[420:] == 0).all()
+
+
+def test_a_breath_in_a_quiet_room_moves_the_mouth():
+    rms = speech_track(low=0.0008)
+    rms[1000:1040] = 0.004  # 28 dB under the speech, 14 above the room
+    gate = gate_of(rms)
+    assert (gate[250:260] == 1).all() and (gate[220:235] == 0).all() and (gate[275:285] == 0).all()
+
+
+def test_the_gate_knows_a_room_whose_door_opens():
+    rms = speech_track(low=0.001)
+    rms[1000:1200] = rms[1600:] = 0.01
+    gate = gate_of(rms)
+    assert (gate[220:280] == 0).all()  # the door opens at frame 250
+    assert (gate[420:] == 0).all() and (gate[300:400] == 1).all()
+
+
+def test_quiet_words_above_the_hum_of_a_room_are_speech():
+    """The hum has two bands and is as loud as the words, which are 25 dB under the others."""
+    words = speech_track(low=0.0)
+    words[1200:1600] = 0.006
+    rms = np.sqrt(np.square(words) + 0.006**2)
+    bands = np.full((500, MEL_BANDS), -70.0)
+    bands[:, :2] = -44.0
+    said = rest.frame_decibels(words.astype(np.float32), 500)[:, None]
+    bands = np.maximum(bands, np.where(np.arange(MEL_BANDS) < 25, said, said - 20))
+    gate = gate_of(rms, bands)
+    assert (gate[100:200] == 1).all() and (gate[300:400] == 1).all()
+    assert (gate[220:280] == 0).all() and (gate[420:] == 0).all()
+
+
+def test_speech_without_a_pause_and_a_held_note_are_no_room(rng):
+    syllables = 0.1 * np.exp(np.sin(np.arange(2000) / 8) + 0.1 * rng.standard_normal(2000))
+    assert (gate_of(syllables) == 1).all()
+    held = speech_track()
+    held[400:1600] = 0.1  # twelve seconds
+    assert (gate_of(held)[100:400] == 1).all()
+
+
+def test_a_room_nearly_as_loud_as_the_speech_is_not_believed():
+    assert (gate_of(speech_track(low=0.04)) == 1).all()  # 8 dB under it
+
+
+@pytest.mark.parametrize(("seconds", "rests"), [(20, True), (3, False)])
+def test_a_sound_that_is_only_noise_holds_the_mouth_unless_it_is_as_short_as_a_word(seconds, rests, rng):
+    noise = 0.01 * (1 + 0.05 * rng.standard_normal(100 * seconds))
+    assert (gate_of(noise) == (0 if rests else 1)).all()
+
+
+def test_noise_that_a_recorder_cuts_off_in_pauses_is_no_room():
+    """Noise under the words alone: what is cut off is silence, and words in the noise are heard."""
+    rms = speech_track(low=0.0)
+    rms[300:900] = np.maximum(rms[300:900], 0.004)
+    rms[1100:1700] = np.maximum(rms[1100:1700], 0.004)
+    gate = gate_of(rms)
+    assert (gate[100:200] == 1).all() and (gate[300:400] == 1).all() and (gate[240:260] == 0).all()
+
+
+def test_the_gate_at_a_moment_depends_on_the_seconds_around_it(rng):
+    """So chapters agree where they meet: each hears sixteen seconds of the other."""
+    rms = np.tile(speech_track(low=0.004), 4) * np.exp(0.2 * rng.standard_normal(8000))
+    bands = np.repeat(rest.frame_decibels(rms.astype(np.float32), 2000)[:, None], MEL_BANDS, axis=1)
+    bands += rng.standard_normal(bands.shape)
+    whole, part = gate_of(rms, bands), gate_of(rms[2000:6000], bands[500:1500])
+    np.testing.assert_array_equal(whole[625:1375], part[125:875])
+
+
+def test_a_whole_take_of_noise_and_shorter_sounds_have_gates():
+    for frames in (1, 2, 7, 101):
+        assert gate_of(np.full(4 * frames, 0.1)).shape == (frames,)
 
 
 def test_a_gated_mouth_rests_and_the_rest_of_the_face_does_not(rng):

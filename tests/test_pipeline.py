@@ -7,13 +7,14 @@ from mouthpiece import chapters
 from mouthpiece.audio import Audio, SoundFile
 from mouthpiece.cli.inspect import lip_gap
 from mouthpiece.errors import ModelError, MouthpieceError
-from mouthpiece.features import FRAME_SAMPLES, loudness_gain
+from mouthpiece.features import FRAME_SAMPLES, hop_rms, loudness_gain, speech_rms
 from mouthpiece.files import ASSETS
 from mouthpiece.models import content, registry
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Networks, Options, Progress, Warned, animate, articulate, steps, survey
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH, LIPS
+from scipy.ndimage import gaussian_filter1d
 
 from tests.material import babble, tone
 
@@ -99,6 +100,33 @@ def test_silence_gives_a_closed_still_living_face():
     assert messages(Audio(np.zeros(16_000, np.float32), 16_000), Warned)[0].startswith("The sound is silent")
 
 
+@pytest.mark.parametrize("below", [40, 30, 20])
+def test_the_mouth_rests_in_a_room_as_in_silence(speech, rng, below):
+    """In 0.4.0 it stood ajar wherever a room was heard."""
+    line = np.pad(speech.samples, 48_000)
+    noise = np.cumsum(rng.standard_normal(len(line))).astype(np.float32)
+    noise -= gaussian_filter1d(noise, 400)
+    level = speech_rms(hop_rms(speech.samples)) * 10 ** (-below / 20)
+    room, silent = animate(Audio(line + noise * np.float32(level / noise.std()), 16_000)), animate(Audio(line, 16_000))
+    pauses = np.r_[5:62, len(room) - 62 : len(room) - 5]
+    np.testing.assert_array_equal(room.arkit[pauses][:, MOUTH], 0)
+    np.testing.assert_array_equal(room.landmarks[pauses][:, LIPS], silent.landmarks[pauses][:, LIPS])
+    assert room.activity[pauses].max() == 0
+    said = slice(80, len(room) - 80)
+    assert np.corrcoef(lip_gap(room)[said], lip_gap(silent)[said])[0, 1] > 0.9
+    assert lip_gap(room)[said].mean() > 0.85 * lip_gap(silent)[said].mean()
+
+
+def test_a_face_that_hears_only_a_hum_rests_and_it_is_told():
+    time = np.arange(16_000 * 8) / 16_000
+    hum = Audio(sum(0.05 / k * np.sin(2 * np.pi * 60 * k * time) for k in (1, 2, 3, 5)), 16_000, "hum.wav")
+    items = list(steps(hum))
+    assert [item.message for item in items if isinstance(item, Warned)] == [
+        "Nobody speaks in hum.wav from end to end, only noise is heard: the face rests, breathes and blinks."
+    ]
+    assert not items[-1].arkit[:, MOUTH].any() and items[-1].activity.max() == 0
+
+
 @pytest.mark.parametrize("samples", [1, 100, 320, 641, 3200])
 def test_sounds_of_milliseconds_are_takes_too(samples):
     take = animate(Audio(tone(1.0)[:samples], 16_000))
@@ -129,13 +157,13 @@ def test_a_long_sound_in_pieces_equals_the_networks_in_one_go(speech):
     """Features come from one grid of windows; the network over all of them at once is the yardstick."""
     sound = Audio(np.tile(speech.samples, 20)[: 16_000 * 130], 16_000)
     heard, networks = survey(sound), Networks.find()
-    offsets, arkit = list(articulate(sound, heard, networks))[-1]
+    mouth = list(articulate(sound, heard, networks))[-1]
     listener = PhoneticListener(networks.phonetic.open())
     features = np.concatenate(list(listener.features([sound.samples], heard.frames, loudness_gain(heard.rms))))
     whole = content.ContentNetwork(networks.content.open()).predict(features)
-    assert len(offsets) == 130 * 25 > 2 * content.WINDOW
-    np.testing.assert_allclose(offsets, whole.offsets, atol=1e-3)
-    np.testing.assert_allclose(arkit, whole.arkit, atol=1e-3)
+    assert len(mouth.offsets) == 130 * 25 > 2 * content.WINDOW
+    np.testing.assert_allclose(mouth.offsets, whole.offsets, atol=1e-3)
+    np.testing.assert_allclose(mouth.arkit, whole.arkit, atol=1e-3)
 
 
 def test_memory_grows_by_the_result_and_not_by_the_sound(wav, rng, monkeypatch):

@@ -150,6 +150,10 @@ def test_a_note_of_0_4_0_goes_with_the_frames_and_nothing_else_of_its_name(tmp_p
     note.write_text(json.dumps({"format": 1, "made_of": "x", "name": "DSC_####.JPG", "first": 1, "count": 3}))
     (tmp_path / "DSC_0001.JPG").write_bytes(b"mine")
     frames(tmp_path).remove()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["DSC_0001.JPG", note.name]
+    written(tmp_path)
+    note.write_text(json.dumps({"format": 1, "made_of": "x", "name": "frame_####.png", "first": 1, "count": 3}))
+    frames(tmp_path).remove()
     assert [path.name for path in tmp_path.iterdir()] == ["DSC_0001.JPG"]
 
 

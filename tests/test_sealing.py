@@ -564,7 +564,7 @@ def test_a_folder_of_frames_is_checked_as_a_whole(tmp_path, identity, capsys):
     last = (folder / "frame_0003.png").read_bytes()
     (folder / "frame_0003.png").unlink()
     assert core_cli.run(["verify", str(folder)]) == 1
-    assert "1 frames of the sequence are missing (counted from 0: 3)" in capsys.readouterr().out
+    assert "1 frame of the sequence is missing (counted from 1: 4)" in capsys.readouterr().out
     (folder / "frame_0003.png").write_bytes(last)
     changed_pixels_of = folder / "frame_0001.png"
     changed_pixels_of.write_bytes(png.encoded(np.full((8, 8, 3), 99, np.uint8)))
@@ -579,7 +579,7 @@ def test_frames_of_two_films_in_one_folder_are_noticed(tmp_path, identity, capsy
     path = folder / "frame_0002.png"
     Seal(identity).put(path, replace(FACTS, frame=2, options={"frames": 4}, picture_sha256="ab" * 32))
     assert core_cli.run(["verify", str(folder)]) == 1
-    assert "of several films" in capsys.readouterr().out
+    assert "Of another film, or made otherwise (picture): frame_0002.png" in capsys.readouterr().out
 
 
 def test_verify_of_other_files_says_what_they_are_not(tmp_path, picture, capsys):
@@ -594,5 +594,5 @@ def test_verify_of_other_files_says_what_they_are_not(tmp_path, picture, capsys)
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["signature"] == "none" and not result["synthetic"] and result["record"] is None
     assert core_cli.run(["verify", "--trust", str(picture), str(picture)]) == 1
-    assert "must be PEM" in capsys.readouterr().err
+    assert "is not PEM" in capsys.readouterr().err
     assert records.read(picture) is None

@@ -166,7 +166,7 @@ def test_an_encoder_that_is_not_as_described_is_said(folder, tmp_path):
     with pytest.raises(ModelError, match="gives 'units' as"):
         Encoder(find("encoder", lying)).hidden(np.zeros(RATE, np.float32))
     place.write_text(json.dumps(json.loads(place.read_text()) | {"rate": 100}))
-    with pytest.raises(ModelError, match="50 vectors"):
+    with pytest.raises(ModelError, match="works at 100 a second; it must be 50"):
         Encoder(find("encoder", lying))
 
 

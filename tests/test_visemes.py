@@ -153,3 +153,9 @@ def test_a_damaged_file_is_said_so(monkeypatch, tmp_path):
             visemes.reading()
     finally:
         visemes.reading.cache_clear()
+
+
+def test_long_takes_are_done_in_blocks_with_the_same_result(spoken, monkeypatch):
+    whole = visemes.viseme_weights(spoken.final())
+    monkeypatch.setattr(visemes, "_BLOCK", 41)
+    np.testing.assert_allclose(visemes.viseme_weights(spoken.final()), whole, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -63,7 +64,9 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
         help="put the sound of --audio into the scene's sequencer, unless it is there (default: as set, yes)",
     )  # fmt: skip
     keys.add_argument("--extend", action="store_true", help="let the scene end with the line, if it ends earlier")
-    keys.add_argument("--start", type=int, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)")
+    keys.add_argument(
+        "--start", type=_frame, default=1, metavar="FRAME", help="frame at which --audio begins (default 1)"
+    )
     keys.add_argument(
         "--strength", type=strength, metavar="X", help="factor on all motion (default: as the character has it, or 1)"
     )
@@ -80,8 +83,22 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
-    out.add_argument("--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4 or .mkv")
+    out.add_argument(
+        "--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4, .mov or .mkv"
+    )
     out.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _frame(text: str) -> int:
+    """Return a frame that Blender can show, as argparse wants it."""
+    last = recordings.LAST_FRAME
+    try:
+        value = int(text)
+    except ValueError:
+        value = last + 1
+    if not -last <= value <= last:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a frame from {-last:,} to {last:,}")
+    return value
 
 
 def _error(text: str) -> float:
@@ -101,9 +118,17 @@ def contradiction(options: argparse.Namespace) -> str:
         return "--armature and --bone belong together: name both, or neither"
     if options.channel is not None and str(options.audio or "").lower().endswith(".npz"):
         return "--channel is for sounds: a take (.npz) is of the channel it was made from"
+    if options.render is not None and preview_video.wrong_name(options.render):
+        return preview_video.wrong_name(options.render)
+    if options.render is not None and options.output is not None and _is_same(options.render, options.output):
+        return "--output and --render name the same file: the scene and the film of it need one each"
     if options.armature and options.head_object:
         return "The head is either a bone or an object: give --armature and --bone, or --head-object"
     return ""
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.normcase(one.absolute()) == os.path.normcase(other.absolute())
 
 
 def bake_of(options: argparse.Namespace) -> Bake:
@@ -282,10 +307,10 @@ def _save(options: argparse.Namespace, result: dict[str, Any]) -> None:
 def _render(options: argparse.Namespace, bake: Bake, report: Report, result: dict[str, Any], teller: Any) -> None:
     if options.render is not None:
         teller.progress(str(options.render), 0.0, "Rendering")
-        made, remark = preview_video.render(
+        made, remarks = preview_video.render(
             bpy.context.scene, bake.recording, report.first, report.last, options.render
         )
         result["outputs"].append(str(made))
-        if remark:
+        for remark in remarks:
             result["warnings"].append(remark)
             teller.warning(str(options.render), remark)

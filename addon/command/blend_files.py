@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,10 @@ from mouthpiece.errors import TakeError
 from mouthpiece.files import move_whole, refuse_protected
 from mouthpiece.places import is_folder, is_there, refuse_inputs
 
+#: How a compressed scene begins, what its table of parts ends with, and the mark in that (Zstandard, seekable).
+_PACKED, _TABLE, _TABLE_MARK = b"\x28\xb5\x2f\xfd", struct.Struct("<IBI"), 0x8F92EAB1
+#: Most bytes that the last block of a plain scene has.
+_LAST = 32
 #: Versions of a file that Blender keeps at most.
 _VERSIONS = 32
 
@@ -73,11 +79,37 @@ def save(path: Path) -> Path:
         with draft_path(place.parent, ".blend") as draft:
             with _no_more_readable_than(place):
                 bpy.ops.wm.save_as_mainfile(filepath=str(draft), copy=True, check_existing=False)
+            if not is_whole(draft):
+                raise OSError(errno.EIO, "it could not be written to its end; the disk may be full")
             _keep_versions(place)
             move_whole(draft, place)
     except (OSError, RuntimeError) as error:
         raise TakeError(f"The scene cannot be saved as '{full}': {error}. Choose another place.") from error
     return full
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a saved scene has its end: Blender does not always say so when a disk is full (measured in 5.2).
+
+    A plain file ends with an empty block ENDB; a compressed one with a table of how long its parts are.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        is_packed = file.read(4) == _PACKED
+        file.seek(max(0, size - _TABLE.size))
+        end = file.read()
+        if not is_packed:
+            file.seek(max(0, size - _LAST))
+            return b"ENDB" in file.read()
+        if len(end) < _TABLE.size:
+            return False
+        count, _, mark = _TABLE.unpack(end)
+        table = 8 * count + _TABLE.size
+        if mark != _TABLE_MARK or table > size:
+            return False
+        file.seek(size - table)
+        sizes = struct.unpack(f"<{2 * count}I", file.read(8 * count))
+    return sum(sizes[::2]) + 8 + table == size  # 8: the header of the table
 
 
 def _keep_versions(place: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.places import is_file
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
@@ -58,8 +59,11 @@ def run(options: argparse.Namespace) -> int:
     from mouthpiece.portrait.find.placement import PlacementError
 
     teller = reporter(options)
+    wrong = bake_command.contradiction(options)
     if options.audio is None and options.render is not None:
-        teller.error("picture", "--render needs --audio: without a sound nothing moves")
+        wrong = "--render needs --audio: without a sound nothing moves"
+    if wrong:
+        teller.error("picture", wrong)
         return int(BAD_ARGUMENTS)
     try:
         for path in (options.output, options.render):
@@ -101,7 +105,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
     path = Path(options.audio)
-    if path.suffix.lower() == ".npz" or not path.is_file():
+    if path.suffix.lower() == ".npz" or not is_file(path):
         return  # baking reads the take, or says what is wrong with the path
     scene: Any = bpy.context.scene
     strips = compat.strips_of(scene.sequence_editor_create())

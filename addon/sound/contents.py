@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -14,11 +15,16 @@ _places: Final[dict[str, str]] = {}
 
 
 def of_file(path: str) -> str:
-    """Return the SHA-256 of a file; empty if it cannot be read. A file is read again only if it has changed."""
+    """Return the SHA-256 of a file; empty if it cannot be read, or is a device or a pipe, which may never end.
+
+    A file is read again only if it has changed.
+    """
     try:
         about = Path(path).stat()
+        if not stat.S_ISREG(about.st_mode):
+            return ""
         return _of_file(path, about.st_size, about.st_mtime_ns)
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 

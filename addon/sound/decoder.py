@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,19 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import AudioError
-from mouthpiece.mixdown import AUTOMATIC, Mixdown, decided
+from mouthpiece.mixdown import AUTOMATIC, MEAN, Mixdown, decided
 
 from .. import compat
 
 if TYPE_CHECKING:
     import numpy as np
     from mouthpiece.audio import Audio, SoundFile
+    from mouthpiece.sounds.splice import ByteSpan
     from numpy.typing import NDArray
 
 #: Numbers decoded at a time at most, of all channels together: a hundred megabytes.
 _BLOCK: Final = 24_000_000
-#: Seconds resampled at a time; a sound that is no longer is resampled in one go.
-_PIECE: Final = 200
+#: Seconds resampled at a time, and samples at most; a sound that is no longer is resampled in one go.
+_PIECE, _SAMPLES = 200, 40_000_000
 #: Seconds decoded before a stretch and dropped: decoders of MP3, AAC and Opus need a moment after a jump. (Measured: a
 #: jump is exact in WAV, FLAC, MP3 and M4A, 7 ms late in Opus, and 21 ms early in OGG, as in Blender's own playback.)
 _LEAD: Final = 1
@@ -47,15 +50,22 @@ class StreamedSound:
         self.content = f"{content}:{channel}" if content and channel != AUTOMATIC else content
         self._channel, self._mixdown = channel, _mixdowns.get(self.content)
         self._file: SoundFile | None = None
-        from mouthpiece import audio
-
         if not compat.has_aud():
-            self._file = audio.SoundFile(self.path, channel)
+            from mouthpiece.audio import SoundFile
+
+            self._file = SoundFile(self.path, channel)
             self._file.label = self.label
             self.rate, self.channels = self._file.rate, 1
             return
-        audio.check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        from mouthpiece.audio import check_rate
+        from mouthpiece.sounds.headers import check_file
+
+        check_file(Path(self.path))  # Blender would decode a truncated file without an error
+        copies = ExitStack()
+        weakref.finalize(self, copies.close)
+        self._places = _copied(Path(self.path), self.label, copies)
         self.rate, self.channels = (int(spec) for spec in self._decoded(lambda sound: sound.specs))
+        check_rate(self.rate, self.label)  # Blender crashes on rates that no sound has
         if channel != AUTOMATIC:
             self._mixdown = decided(self._blocks, self.rate, self.label, channel)
 
@@ -79,9 +89,10 @@ class StreamedSound:
         if self._file is not None:
             yield from self._file.blocks(start, stop)
             return
+        length = max(1, min(_PIECE, _SAMPLES // self.rate))
         at = start
         while stop is None or at < stop:
-            upto = at + _PIECE if stop is None else min(at + _PIECE, stop)
+            upto = at + length if stop is None else min(at + length, stop)
             lead, tail = (0, 0) if at == start and upto == stop else (min(1, at - start), 1)
             mono = self._mono(at - lead, upto + tail)
             wanted = (upto - at) * RATE
@@ -123,29 +134,63 @@ class StreamedSound:
 
     def _blocks(self, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
         """Yield the samples (N, channels) of seconds, in bounded memory."""
+        if len(self._places) == 1:
+            yield from self._stretches(0, start, stop)
+            return
+        skip, left = start * self.rate, None if stop is None else (stop - start) * self.rate
+        for number in range(len(self._places)):
+            if left == 0:
+                return
+            rate = int(self._decoded(lambda sound: sound.specs[0], number))
+            if rate != self.rate:
+                change = f"{rate:,} samples per second after {self.rate:,}"
+                raise AudioError(f"{self.label} goes on with {change}. Export the sound again.")
+            for block in self._stretches(number, 0, None):
+                kept, skip = block[skip:][:left], max(0, skip - len(block))
+                left = None if left is None else left - len(kept)
+                if len(kept):
+                    yield kept
+
+    def _stretches(self, number: int, start: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples (N, channels) of seconds of the file, or of a link of a chain."""
         step = max(1, min(_PIECE + 2, _BLOCK // (self.rate * self.channels)))
         at = start
         while stop is None or at < stop:
             upto = at + step if stop is None else min(at + step, stop)
             lead = min(_LEAD, at)
-            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data())
-            block = _full_scale(data).reshape(-1, self.channels)[lead * self.rate :]
+            data = self._decoded(lambda sound, a=at - lead, b=upto: sound.limit(a, b).data(), number)
+            block = _with_channels(_full_scale(data), self.channels)[lead * self.rate :]
             if len(block):
                 yield block
             if len(block) < (upto - at) * self.rate:
                 return
             at = upto
 
-    def _decoded(self, read: Any) -> Any:
-        """Return what ``read`` returns for Blender's own Sound of the file."""
+    def _decoded(self, read: Any, number: int = 0) -> Any:
+        """Return what ``read`` returns for Blender's own Sound of the file, or of a link of a chain."""
         import aud
 
         try:
-            return read(aud.Sound.file(self.path))
+            return read(aud.Sound.file(self._places[number]))
         except aud.error as error:
             raise AudioError(
                 f"{self.label} is not a sound Blender can read ({error}). Export it as WAV, FLAC, OGG or MP3."
             ) from error
+
+
+def channel_count(path: str) -> int:
+    """Return how many channels a sound file has by its header; 0 if that cannot be read."""
+    if not compat.has_aud():
+        try:
+            return StreamedSound(path, channel=MEAN).mixdown.count
+        except AudioError:
+            return 0
+    import aud
+
+    try:
+        return int(aud.Sound.file(path).specs[1])
+    except aud.error:
+        return 0
 
 
 @contextmanager
@@ -177,6 +222,54 @@ def unpacked(packed: bytes, path: str, label: str) -> Iterator[Path]:
                 f"({error.strerror or error}). Make room, or unpack it."
             ) from error
         yield place
+
+
+def _copied(path: Path, label: str, lent: ExitStack) -> list[str]:
+    """Return the files to be decoded one after the other instead of a sound: as a rule itself.
+
+    Of a sound that would not be read to its end it is a copy with a true header; of several streams of Ogg, into which
+    no jump leads, one copy each. They are removed when ``lent`` is closed. Raises AudioError if they cannot be made.
+    """
+    from mouthpiece.sounds import headers, ogg
+
+    try:
+        told, links = headers.extent(path), ogg.links(path)
+        if told is not None and headers.is_mistaken(path, told) and not told.is_read_on:
+            wanted = [told.mended()]
+        elif len(links) > 1:
+            wanted = [[link] for link in links]
+        else:
+            return [os.fspath(path)]
+        folder = lent.enter_context(draft_folder(Path(tempfile.gettempdir())))
+        places = [folder / str(number) for number in range(len(wanted))]
+        for place, pieces in zip(places, wanted, strict=True):
+            _copy(path, pieces, place)
+    except OSError as error:
+        lent.close()
+        raise AudioError(
+            f"{label} has to be copied to be read to its end, which failed ({error.strerror}). Export it again."
+        ) from error
+    return [str(place) for place in places]
+
+
+def _copy(path: Path, pieces: list[bytes | ByteSpan], place: Path) -> None:
+    """Write pieces of the file at ``path`` into a new file; raises OSError if reading or writing fails."""
+    from mouthpiece.sounds.splice import Splice
+
+    with Splice(path, pieces) as splice, open(place, "wb") as out:
+        shutil.copyfileobj(splice, out, 1 << 20)
+        if splice.fault is not None:
+            raise splice.fault
+
+
+def _with_channels(block: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return samples with that many channels: as they are, or their mean in each."""
+    import numpy as np
+
+    block = block.reshape(len(block), -1 if block.size else count)
+    if block.shape[1] == count:
+        return block
+    return np.repeat(block.mean(axis=1, keepdims=True, dtype=np.float32), count, axis=1)
 
 
 def _full_scale(samples: Any) -> NDArray[np.float32]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
 from mouthpiece.mixdown import AUTOMATIC, MEAN
+from mouthpiece.places import is_file
 
 from . import contents, decoder
 from .decoder import StreamedSound
@@ -32,6 +33,10 @@ _LAYOUTS = {
 }  # fmt: skip
 
 
+#: The last frame that Blender can show; the first is as far below 0. Keys are single floats, which are exact so far.
+LAST_FRAME: Final = 1_048_574
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The position of a sound on a scene's frames.
@@ -47,8 +52,15 @@ class Placement:
     left: int | None = None
     right: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raise RigError if the sound begins at a frame that Blender cannot show."""
+        _check_frame(self.origin if self.left is None else self.left, "begin")
+
     def grid(self, seconds: float) -> FrameGrid:
-        """Return the whole frames at which a sound of that length is heard; raises RigError if there are none."""
+        """Return the whole frames at which a sound of that length is heard.
+
+        Raises RigError if there are none, or the last is one that Blender cannot show.
+        """
         from mouthpiece.curves import FrameGrid
 
         whole = FrameGrid.covering(seconds - self.offset, self.fps, self.origin, self.offset, self.speed)
@@ -56,6 +68,7 @@ class Placement:
         last = whole.last if self.right is None else min(whole.last, self.right - 1)
         if last < first:
             raise RigError("None of the sound is heard between the strip's handles. Drag the handles apart.")
+        _check_frame(last, "end")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
     def remapped(self, pace: float) -> Placement:
@@ -109,6 +122,15 @@ class Recording:
         return contents.of_file(self.path) if self.packed is None else contents.of_bytes(self.packed)
 
 
+def _check_frame(frame: float, what: str) -> None:
+    """Raise RigError if a sound would begin or end at a frame that Blender cannot show."""
+    if not -LAST_FRAME <= frame <= LAST_FRAME:
+        raise RigError(
+            f"The sound would {what} at frame {frame:,.0f}, and Blender's frames go from {-LAST_FRAME:,} to "
+            f"{LAST_FRAME:,}. Choose another start frame, or move the strip."
+        )
+
+
 def true_fps(scene: bpy.types.Scene) -> float:
     """Return the scene's frames per second, ``fps_base`` included."""
     return scene.render.fps / scene.render.fps_base
@@ -130,7 +152,7 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     if not path.strip():
         raise AudioError("No sound file is chosen. Pick one under Sound.")
     full = full_path(path)
-    if not Path(full).is_file():
+    if not is_file(Path(full)):
         raise AudioError(f"There is no sound at '{full}'. Check the path.")
     # the content, not the place: projects move, and a full path is nobody else's business
     identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
@@ -186,7 +208,7 @@ def content_of(sound: bpy.types.Sound) -> tuple[str, bytes | None]:
     path = full_path(sound.filepath, sound.library)
     if sound.packed_file is not None:
         return path, bytes(sound.packed_file.data)
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         raise AudioError(f"The file of the sound '{sound.name}' is missing: '{path}'. Find it, or choose another.")
     return path, None
 
@@ -213,10 +235,7 @@ def channels_in(path: str) -> int:
 
 @lru_cache(maxsize=64)
 def _channels_in(path: str, _size: int, _changed: int) -> int:
-    try:
-        return open_file(path, MEAN).mixdown.count
-    except AudioError:
-        return 0
+    return decoder.channel_count(path)
 
 
 def open_file(path: str | os.PathLike[str], channel: str = AUTOMATIC) -> StreamedSound:
@@ -254,7 +273,7 @@ def found(content: str, place: str) -> str:
     places += [full_path(sound.filepath, sound.library) for sound in bpy.data.sounds if sound.filepath]
     same = next((path for path in places if content and contents.of_file(path) == content), "")
     same = same or contents.place_of(content)
-    named = (path for path in places if Path(path).name == Path(place).name and Path(path).is_file())
+    named = (path for path in places if Path(path).name == Path(place).name and is_file(Path(path)))
     known = same or next(named, "")
     if not known:
         raise AudioError(f"'{Path(place).name}' is not found. Choose it under Sound, or put it beside this file.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, MouthpieceError
+from mouthpiece.places import is_file
 
 from ..keys import kept_takes
 from . import decoder, recordings, strips
@@ -65,7 +66,7 @@ def _recording(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> recordings.
         if line.place.lower().endswith(".npz"):
             return None
         # 0.4.0 noted the full path
-        path = name if Path(name).is_file() else recordings.found(line.content, line.place)
+        path = name if is_file(Path(name)) else recordings.found(line.content, line.place)
         return recordings.from_file(path, scene, grid.origin)
     if kind == "sound":
         block = next((block for block in bpy.data.sounds if block.name_full == name), None)

@@ -1,18 +1,19 @@
 """Reads sound: any file or array becomes blocks of 16 kHz mono samples, in bounded memory.
 
-The package soundfile reads wav, flac, ogg, mp3 and similar formats. Other formats are tried with librosa if the extra
-``files`` is installed. Inside Blender the add-on decodes the sound itself and passes an :class:`Audio`.
+The package soundfile reads wav, flac, ogg, mp3 and similar formats, PyAV (the extra ``files``) what is in m4a, mp4,
+mov, webm and more (:mod:`mouthpiece.sounds`). Inside Blender the add-on decodes the sound itself.
 """
 
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import gcd
+from fractions import Fraction
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,8 @@ from .errors import AudioError
 from .features import RATE
 from .mixdown import AUTOMATIC, Mixdown, decided
 from .models.windows import Window, gather
-
-if TYPE_CHECKING:
-    pass
+from .sounds.decoders import DecoderFault, decoder_of
+from .sounds.headers import check_file
 
 Array = NDArray[np.float32]
 
@@ -31,8 +31,9 @@ Array = NDArray[np.float32]
 BLOCK_SECONDS: Final = 10
 #: Least and greatest sample rate that is accepted; a header with another rate is damaged or not of a sound.
 RATE_LIMITS: Final = (1_000, 1_000_000)
-#: Values of a WAV header's size field that a program writes when it does not know the length yet.
-_UNKNOWN_SIZES: Final = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000)
+#: Greatest denominator of the ratio of 16 kHz to a sound's rate. Rates up to it are resampled exactly; above it a ratio
+#: is off by 2.5 millionths at most, which in a piece is less than half a sample.
+_LONGEST_RATIO: Final = 200_000
 
 
 class Source(Protocol):
@@ -96,7 +97,7 @@ class Audio:
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
         if samples.ndim != 1:
             raise AudioError(f"{self.label} has shape {samples.shape}; one row of samples is needed. Mix it to mono.")
-        _check_rate(self.rate, self.label)
+        check_rate(self.rate, self.label)
         if not len(samples):
             raise AudioError(f"{self.label} is empty: it holds no samples. Choose another sound.")
         _check_finite(samples, self.label)
@@ -117,11 +118,11 @@ class Audio:
         heard = self.samples[start * self.rate : None if stop is None else stop * self.rate]
         step = self.rate * BLOCK_SECONDS
         pieces = (heard[begin : begin + step] for begin in range(0, len(heard), step))
-        return resample_blocks(pieces, len(heard), self.rate)
+        return resample_blocks(pieces, self.rate)
 
 
 class SoundFile:
-    """A sound file, decoded block by block."""
+    """A sound file, decoded block by block. How long it is, is known when it has been decoded to its end once."""
 
     #: What is made of it is written to files, and not kept in memory as well.
     content = ""
@@ -137,15 +138,11 @@ class SoundFile:
         self.path = Path(path)
         self.label = f"'{self.path}'"
         check_file(self.path)
-        self._decoded: Audio | None = None
-        try:
-            with _soundfile().SoundFile(self.path) as stream:
-                self.frames, self.rate = int(stream.frames), int(stream.samplerate)
-        except (_soundfile().LibsndfileError, TypeError) as error:
-            self._decoded = _load_with_librosa(self.path, str(error))
-            self.frames, self.rate = len(self._decoded.samples), self._decoded.rate
-        _check_rate(self.rate, self.label)
-        if self.frames <= 0:
+        self._decoder = decoder_of(self.path)
+        self.rate = self._decoder.rate
+        self._frames: int | None = None
+        check_rate(self.rate, self.label)
+        if next(self.channels(0, 1), None) is None:
             raise AudioError(f"{self.label} is empty: it holds no samples. Export the sound again.")
         self._channel, self._mixdown = channel, None if channel == AUTOMATIC else self._decided(channel)
 
@@ -160,8 +157,17 @@ class SoundFile:
         return decided(self.channels, self.rate, self.label, channel)
 
     @property
+    def frames(self) -> int:
+        """Samples of each channel. The first time all is decoded for it; raises AudioError if that fails."""
+        if self._frames is None:
+            for _ in self.channels():
+                pass
+        assert self._frames is not None
+        return self._frames
+
+    @property
     def seconds(self) -> float:
-        """Duration in seconds."""
+        """Duration in seconds; effort and errors as for :attr:`frames`."""
         return self.frames / self.rate
 
     def channels(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
@@ -172,37 +178,24 @@ class SoundFile:
         AudioError
             If decoding fails half-way, the file ends early or holds values that are not numbers.
         """
-        first, last = start * self.rate, self.frames if stop is None else min(stop * self.rate, self.frames)
-        if self._decoded is not None:
-            yield self._decoded.samples[first:last, None]
-            return
-        if first >= last:
-            return
-        library = _soundfile()
-        count = first
+        first = count = start * self.rate
         try:
-            with library.SoundFile(self.path) as stream:
-                if first:
-                    stream.seek(first)
-                while count < last or stop is None:
-                    step = self.rate * BLOCK_SECONDS
-                    block = stream.read(
-                        step if stop is None else min(step, last - count), dtype="float32", always_2d=True
-                    )
-                    if not len(block):
-                        break
-                    _check_finite(block, self.label)
-                    count += len(block)
-                    yield block
-        except library.LibsndfileError as error:
+            for block in self._decoder.blocks(first, None if stop is None else stop * self.rate):
+                _check_finite(block, self.label)
+                count += len(block)
+                yield block
+        except DecoderFault as error:
             raise AudioError(
                 f"{self.label} is damaged after {count / self.rate:.1f} s ({error}). Export the sound again."
             ) from error
-        if count < last:
-            raise AudioError(
-                f"{self.label} ends early: {count / self.rate:.1f} of {self.seconds:.1f} s can be read. "
-                "Export or copy the sound again."
-            )
+        if stop is None and (count > first or not first):
+            whole = self._decoder.whole or 0
+            if count < whole:
+                raise AudioError(
+                    f"{self.label} ends early: {count / self.rate:.1f} of {whole / self.rate:.1f} s can be read. "
+                    "Export or copy the sound again."
+                )
+            self._frames = count
 
     def mono(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
         """Yield what is heard of the channels at the file's own rate; parts and errors as for :meth:`channels`."""
@@ -212,8 +205,7 @@ class SoundFile:
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Array]:
         """Yield the sound, or its seconds ``start`` to ``stop``, as 16 kHz mono blocks."""
-        last = self.frames if stop is None else min(stop * self.rate, self.frames)
-        return resample_blocks(self.mono(start, stop), max(0, last - start * self.rate), self.rate)
+        return resample_blocks(self.mono(start, stop), self.rate)
 
 
 def load(path: str | os.PathLike[str]) -> Audio:
@@ -228,100 +220,64 @@ def load(path: str | os.PathLike[str]) -> Audio:
     return Audio(np.concatenate(list(source.mono())), source.rate, source.label)
 
 
-def resample_blocks(blocks: Iterator[Array], count: int, rate: int) -> Iterator[Array]:
-    """Yield ``count`` samples given in ``blocks`` at ``rate`` as blocks at 16 kHz.
+def resample_blocks(blocks: Iterable[Array], rate: int) -> Iterator[Array]:
+    """Yield samples given in ``blocks`` at ``rate`` as blocks at 16 kHz.
 
     Equal, to rounding, to polyphase resampling of the whole (``scipy.signal.resample_poly``): each piece is
-    filtered with as much of its neighbours as the filter is long.
+    filtered with as much of its neighbours as the filter is long. Rates that would need an endless filter are taken for
+    the nearest that does not; every piece begins where it should, so that this adds up to nothing.
     """
     if rate == RATE:
         yield from blocks
         return
     from scipy.signal import resample_poly
 
-    common = gcd(rate, RATE)
-    up, down = RATE // common, rate // common
-    step = max(1, rate * BLOCK_SECONDS // down) * down
+    up, down = ratio_of(rate)
+    taps = _filter(up, down)
+    step = rate * BLOCK_SECONDS
     margin = (10 * max(up, down) // up // down + 2) * down
-    starts = range(0, count, step)
-    spans = [Window(start - margin, start + step + margin) for start in starts]
-    total = -(-count * up // down)
-    for start, heard in zip(starts, gather(blocks, spans), strict=True):
+    given = _Counted(blocks)
+    spans = (Window(start - margin, start + step + margin) for start in count(0, step))
+    for number, heard in enumerate(gather(given, spans)):
+        left = -(-given.count * RATE // rate) - number * RATE * BLOCK_SECONDS
+        if given.has_ended and left <= 0:
+            return
         first = margin * up // down
-        wanted = min(step * up // down, total - start * up // down)
-        piece = resample_poly(heard, up, down)[first : first + wanted]
+        wanted = min(RATE * BLOCK_SECONDS, left) if given.has_ended else RATE * BLOCK_SECONDS
+        piece = resample_poly(heard, up, down, window=taps)[first : first + wanted]
         yield np.asarray(piece, dtype=np.float32)
 
 
-def _soundfile() -> Any:
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:
-        raise AudioError(
-            "The package 'soundfile' is missing, so sound files cannot be read here. "
-            "Run: python -m pip install soundfile"
-        ) from error
-    return soundfile
+def ratio_of(rate: int) -> tuple[int, int]:
+    """Return by how much a sound at ``rate`` is sampled up, and then down, to be at 16 kHz."""
+    ratio = Fraction(RATE, rate).limit_denominator(_LONGEST_RATIO)
+    return ratio.numerator, ratio.denominator
 
 
-def check_file(path: Path) -> None:
-    """Check a sound file for faults that need no decoder to find, or that decoders do not report.
+@lru_cache(maxsize=2)
+def _filter(up: int, down: int) -> Array:
+    """Return the filter with which ``resample_poly`` resamples if it is given none: float32, one number a tap."""
+    from scipy.signal import firwin
 
-    Raises
-    ------
-    AudioError
-        If ``path`` is missing, a folder, empty, unreadable, or a WAV file cut off before its end.
-    """
-    if path.is_dir():
-        raise AudioError(f"'{path}' is a folder. Choose a sound file in it.")
-    if not path.is_file():
-        raise AudioError(f"There is no sound at '{path}'. Check the path.")
-    try:
-        size = path.stat().st_size
-        with open(path, "rb") as stream:
-            head = stream.read(12)
-            declared = _wav_size(stream, head)
-    except OSError as error:
-        raise AudioError(f"'{path}' cannot be read: {error.strerror}. Check its permissions.") from error
-    if not size:
-        raise AudioError(f"'{path}' is an empty file. Export the sound again.")
-    if declared is not None and declared > size:
-        raise AudioError(
-            f"'{path}' is cut off: {declared:,} bytes are announced, {size:,} are there. Export or copy it again."
-        )
+    longest = max(up, down)
+    return np.asarray(firwin(20 * longest + 1, 1 / longest, window=("kaiser", 5.0)), np.float32)
 
 
-def _wav_size(stream: Any, head: bytes) -> int | None:
-    """Return at which byte a RIFF file's ``data`` chunk ends by its header, or None if the header does not say."""
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return None
-    while len(chunk := stream.read(8)) == 8:
-        name, length = struct.unpack("<4sI", chunk)
-        if name == b"data":
-            return None if length in _UNKNOWN_SIZES else stream.tell() + length
-        stream.seek(length + length % 2, os.SEEK_CUR)
-    return None
+class _Counted:
+    """Blocks handed on, and how many samples there were."""
+
+    def __init__(self, blocks: Iterable[Array]) -> None:
+        self._blocks, self.count, self.has_ended = iter(blocks), 0, False
+
+    def __iter__(self) -> Iterator[Array]:
+        for block in self._blocks:
+            self.count += len(block)
+            yield block
+        self.has_ended = True
 
 
-def _load_with_librosa(path: Path, reason: str) -> Audio:
-    advice = f"'{path}' is not a sound that can be read ({reason}). Export it as WAV, FLAC, OGG or MP3."
-    try:
-        import librosa
-    except ImportError:
-        more = "(More formats are read after: python -m pip install 'mouthpiece[files]')"
-        raise AudioError(f"{advice} {more}") from None
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            samples, rate = librosa.load(path, sr=None, mono=True)
-    except Exception as error:  # librosa passes on whatever its decoders raise
-        raise AudioError(advice) from error
-    return Audio(samples, int(rate), f"'{path}'")
-
-
-def _check_rate(rate: float, label: str) -> None:
+def check_rate(rate: float, label: str) -> None:
+    """Check a sample rate; raises AudioError if it is not one of sound (:data:`RATE_LIMITS`)."""
     if not RATE_LIMITS[0] <= rate <= RATE_LIMITS[1]:
         raise AudioError(f"{label} says it has {rate:,} samples per second. Export it at 16,000 to 48,000.")
 

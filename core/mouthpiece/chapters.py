@@ -87,6 +87,8 @@ class Chapter:
         Share of samples at full scale.
     silent : bool
         Whether nothing is heard in it.
+    spoken : bool
+        Whether somebody may speak in it: more is heard than a steady sound.
     """
 
     performance: Performance
@@ -95,6 +97,7 @@ class Chapter:
     is_last: bool
     clipped: float
     silent: bool
+    spoken: bool
 
     @property
     def stop(self) -> int:

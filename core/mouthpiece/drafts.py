@@ -104,7 +104,12 @@ def _started() -> _Process:
             home, token = _home(locks), _token()
             lock = locks / token
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError:  # there are no locks here
+                os.close(descriptor)
+                lock.unlink()
+                break
             made = _Process(home, token, descriptor, lock)
             if made.is_known():  # else it was taken for dead before it was locked
                 return made

@@ -101,6 +101,14 @@ def mfcc(samples: Array, count: int) -> Array:
     return cepstra
 
 
+def band_levels(rows: Array) -> Array:
+    """Return the levels (T, 40) in dB of the mel bands, smooth as MFCCs are, of feature vectors (T, 1844 or more)."""
+    first = PHONETIC_PER_FRAME * PHONETIC_SIZE
+    cepstra = rows[:, first:FEATURE_SIZE].reshape(-1, HOPS_PER_FRAME, MFCC_COUNT).mean(axis=1)
+    levels: Array = cepstra @ _cosines().T
+    return levels
+
+
 def stack(hidden: Array, cepstra: Array, frames: int) -> Array:
     """Return one vector per motion frame (frames, 2 P + 52): two phonetic vectors, then four MFCC frames.
 

@@ -65,7 +65,7 @@ def move_whole(source: Path, path: str | os.PathLike[str]) -> None:
 
 
 def refuse_protected(path: str | os.PathLike[str]) -> None:
-    """Refuse to replace a file that is write-protected, though its folder would let it be replaced.
+    """Refuse to replace a file that is write-protected, or no file, though its folder would let it be replaced.
 
     Raises
     ------
@@ -73,8 +73,10 @@ def refuse_protected(path: str | os.PathLike[str]) -> None:
         If it is; the reason it carries is in words.
     """
     state = _state(_real(path))
-    if state is None or not stat.S_ISREG(state.st_mode):
+    if state is None or stat.S_ISDIR(state.st_mode):  # a folder is told where it is tried
         return
+    if not stat.S_ISREG(state.st_mode):
+        raise PermissionError(errno.EACCES, "it is a device or a pipe, not a file", str(path))
     if not state.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "it is write-protected", str(path))
 

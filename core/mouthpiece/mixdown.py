@@ -25,11 +25,12 @@ MEAN: Final = "mix"
 #: Names of the channels of a stereo sound, and their numbers from 0.
 _SIDES: Final = {"left": 0, "right": 1}
 #: Seconds from the start that are looked at, seconds of each later look, how much later each is than the one before,
-#: and how many there are: the last one is four hours after the start.
+#: and how many there are: the last one is three hours and a half after the start. They are few, as not every sound can
+#: be jumped into.
 _START: Final = 180
-_LOOK: Final = 10
-_GROWTH: Final = 1.25
-_LOOKS: Final = 20
+_LOOK: Final = 20
+_GROWTH: Final = 1.6
+_LOOKS: Final = 10
 #: Hertz between which voices are looked for: hum and rumble below are in all channels alike.
 _BAND: Final = (150, 4000)
 #: Parts of a second that are judged one by one, and how many are transformed at a time.

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TakeError, UnreadableError
-from .files import replacing
+from .files import refuse_protected, replacing
 from .motion.dials import Dials, apply
+from .places import is_there
 from .readers.arrays import StoredArrays, opened_arrays
 from .readers.json_text import number_in, parsed_json, row_of, rows_of, text_in, whole_in
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
@@ -282,9 +283,13 @@ def check_replaceable(place: Path, force: bool) -> None:
     Raises
     ------
     TakeError
-        If another file or a folder is there.
+        If another file or a folder is there, or a file that is write-protected.
     """
-    if force or not place.exists():
+    try:
+        refuse_protected(place)
+    except OSError as error:
+        raise TakeError(f"'{place}' cannot be written: {error.strerror or error}. Choose another place.") from error
+    if force or not is_there(place):
         return
     try:
         Performance.load(place)

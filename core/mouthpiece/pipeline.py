@@ -24,7 +24,7 @@ from .audio import Audio, Source
 from .chapters import Chapter
 from .curves import sample
 from .errors import AudioError, ModelError, MouthpieceError
-from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, hop_rms, loudness_gain, speech_rms
+from .features import FRAME_RATE, FRAME_SAMPLES, HOP_SAMPLES, RATE, band_levels, hop_rms, loudness_gain, speech_rms
 from .models import registry, signatures
 from .models.content import ContentNetwork
 from .models.encoder import Encoder
@@ -48,6 +48,8 @@ _WHOLE: Final = -1
 _ENDLESS: Final = 1 << 40
 #: Share of samples at full scale from which a sound counts as clipped.
 _CLIPPED_SHARE: Final = 0.002
+#: Where a warning about a whole sound holds.
+_EVERYWHERE: Final = "from end to end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,21 +230,46 @@ def _holds_networks(folder: Path) -> bool:
         return False
 
 
-def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | tuple[Array, Array]]:
-    """Yield progress and, last, the landmarks' offsets (T, 68, 3) and ARKit weights (T, 52) of the mouth at 25 Hz."""
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthMotion:
+    """What the networks make of a sound at 25 Hz.
+
+    Attributes
+    ----------
+    offsets : (T, 68, 3) float32
+        Displacements of the landmarks from the resting face, in outer-eye distances.
+    arkit : (T, 52) float32
+        Blendshape weights of the mouth.
+    bands : (T, 40) float32
+        Levels of the sound's mel bands in dB, at the loudness the networks hear it at.
+    """
+
+    offsets: Array
+    arkit: Array
+    bands: Array
+
+
+def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | MouthMotion]:
+    """Yield progress and, last, how the mouth moves."""
     listener = networks.listener()
     network = ContentNetwork(networks.content.open())
     frames = heard.frames
     offsets = np.zeros((frames, 68, 3), np.float32)
     arkit = np.zeros((frames, 52), np.float32)
-    features = listener.features(source.blocks(), frames, loudness_gain(heard.rms))
+    levels: list[Array] = []
+
+    def features() -> Iterator[Array]:
+        for rows in listener.features(source.blocks(), frames, loudness_gain(heard.rms)):
+            levels.append(band_levels(rows))
+            yield rows
+
     done = 0
-    for motion in network.stream(features, frames):
+    for motion in network.stream(features(), frames):
         stop = done + len(motion.offsets)
         offsets[done:stop], arkit[done:stop] = motion.offsets, motion.arkit
         done = stop
         yield Progress(done / frames, "Moving the mouth")
-    yield offsets, arkit
+    yield MouthMotion(offsets, arkit, np.concatenate(levels))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -325,7 +352,7 @@ def excerpt_steps(
             raise AudioError(f"{source.label} is empty: it holds no samples. Choose another sound.")
         audio = Audio(samples, RATE, source.label)
         whole = yield from _inferred(work, _WHOLE, audio, survey(audio), (0.0, 1.0))
-    yield from _remarks(source.label, round(whole.end * RATE), whole.clipped, whole.silent)
+    yield from _remarks(source.label, round(whole.end * RATE), whole.clipped, whole.silent, whole.spoken)
     first, stop = _frames(part, work.options.fps)
     take = whole.performance if part is None else chapters.part(whole, first, stop)
     yield Excerpt(_noted(take, source), first / work.options.fps, whole.end)
@@ -381,9 +408,10 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
         heard = survey(work.source)
         stop = math.ceil(heard.frames / FRAME_RATE * fps - 1e-6)
         numbers = chapters.all_of(heard.samples / RATE)
-        yield from _remarks(label, heard.samples, heard.clipped, speech_rms(heard.rms) <= 0)
+        # Whether anybody speaks is known when all chapters have been heard.
+        yield from _remarks(label, heard.samples, heard.clipped, speech_rms(heard.rms) <= 0, True)
     numbers = list(numbers)
-    joined, pieces = chapters.Joined(first, stop), list[Chapter]()
+    joined, pieces, spoken = chapters.Joined(first, stop), list[Chapter](), False
     for done, number in enumerate(numbers):
         piece = work.known(number)
         if piece is None:
@@ -391,6 +419,7 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
         if piece is None:
             break
         joined.add(number, piece)
+        spoken = spoken or piece.spoken
         pieces = [piece] if part is None else [*pieces, piece]
         if piece.is_last:
             break
@@ -398,7 +427,10 @@ def _chaptered(work: _Work, part: tuple[float, float] | None) -> Iterator[Progre
         raise AudioError(f"{label} ends before the part that is to be spoken. Choose an earlier part of it.")
     if heard is None:
         clipped = max(piece.clipped for piece in pieces)
-        yield from _remarks(label, chapters.WHOLE * RATE, clipped, all(piece.silent for piece in pieces), "here")
+        silent = all(piece.silent for piece in pieces)
+        yield from _remarks(label, chapters.WHOLE * RATE, clipped, silent, spoken, "here")
+    elif not spoken and speech_rms(heard.rms) > 0:
+        yield Warned(_nobody(label))
     take = joined.performance("" if heard is None else heard.sha256)
     yield Excerpt(_noted(take, work.source), joined.first / fps, pieces[-1].end)
 
@@ -432,21 +464,24 @@ def _inferred(
     low, high = share
     networks, options, fps = work.networks, work.options, work.options.fps
     yield Progress(low + 0.1 * (high - low), "Listening")
-    offsets = arkit = np.zeros(0, np.float32)
+    mouth: MouthMotion | None = None
     for item in articulate(audio, heard, networks):
         if isinstance(item, Progress):
             yield Progress(low + (0.1 + 0.8 * item.fraction) * (high - low), item.message)
         else:
-            offsets, arkit = item
+            mouth = item
+    assert mouth is not None
     yield Progress(low + 0.92 * (high - low), "Bringing the face to life")
-    rest.rest_mouth(offsets, arkit, rest.mouth_gate(heard.rms, heard.frames))
+    gate = rest.mouth_gate(heard.rms, mouth.bands)
+    rest.rest_mouth(mouth.offsets, mouth.arkit, gate)
     styled = replace(options, style=options.style or _style(audio, heard, networks))
     first = math.ceil(start * fps - 1e-6)
     rng = np.random.default_rng(options.seed if number == _WHOLE else (options.seed, number))
-    take = perform(offsets, arkit, heard, styled, networks, rng, first / fps - start)
+    rhythm = rhythm_of(heard, gate)
+    take = perform(mouth.offsets, mouth.arkit, rhythm, heard, styled, networks, rng, first / fps - start)
     end = start + heard.samples / RATE
     last = number == _WHOLE or not chapters.is_there(number + 1, end)
-    piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0)
+    piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0, bool(gate.any()))
     work.keep(number, piece)
     return piece
 
@@ -481,15 +516,21 @@ def animate(source: Source, options: Options | None = None, models: Path | None 
 
 
 def _remarks(
-    label: str, samples: int, clipped: float, silent: bool, where: str = "from end to end"
+    label: str, samples: int, clipped: float, silent: bool, spoken: bool, where: str = _EVERYWHERE
 ) -> Iterator[Warned]:
     """Yield warnings about a sound, or about the part of it that is heard, of so many samples at 16 kHz."""
     if silent:
         yield Warned(f"{label} is silent {where}: the face rests, breathes and blinks.")
+    elif not spoken:
+        yield Warned(_nobody(label, where))
     if clipped > _CLIPPED_SHARE:
         yield Warned(f"{label} is clipped ({clipped:.1%} of it at full scale): lips may be less precise.")
     if samples < RATE // 5:
         yield Warned(f"{label} lasts {samples / RATE * 1000:.0f} ms: too short to hear words in.")
+
+
+def _nobody(label: str, where: str = _EVERYWHERE) -> str:
+    return f"Nobody speaks in {label} {where}, only noise is heard: the face rests, breathes and blinks."
 
 
 #: Where the motion of the parts besides the mouth comes from, for the take's options.
@@ -505,9 +546,11 @@ class Rhythm:
     features: Array
 
 
-def rhythm_of(heard: Survey) -> Rhythm:
-    """Return the rhythm of a surveyed sound."""
+def rhythm_of(heard: Survey, gate: Array | None = None) -> Rhythm:
+    """Return the rhythm of a surveyed sound; nobody speaks where the mouth rests by its ``gate`` (T,), if given."""
     activity, decibels = rest.speech_activity(heard.rms, heard.frames), rest.frame_decibels(heard.rms, heard.frames)
+    if gate is not None:
+        activity = np.minimum(activity, gate)
     states = prosody.rhythm(activity, decibels, FRAME_RATE)
     return Rhythm(activity, states, head.rhythm_features(activity, decibels, states))
 
@@ -515,6 +558,7 @@ def rhythm_of(heard: Survey) -> Rhythm:
 def perform(
     offsets: Array,
     arkit: Array,
+    rhythm: Rhythm,
     heard: Survey,
     options: Options,
     networks: Networks,
@@ -529,6 +573,8 @@ def perform(
         Displacements from the resting face at 25 Hz, in outer-eye distances; may be changed in place.
     arkit : (T, 52) float32
         Blendshape weights at 25 Hz; may be changed in place.
+    rhythm
+        Rhythm of the sound.
     heard
         Survey of the sound.
     options
@@ -540,7 +586,6 @@ def perform(
     lead : float
         Seconds, less than a frame, by which the first frame comes after the beginning of the sound.
     """
-    rhythm = rhythm_of(heard)
     activity, states = rhythm.activity, rhythm.states
     style = options.style or styles.Style()
     fps = options.fps

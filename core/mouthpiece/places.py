@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from .drafts import draft_file
@@ -104,6 +105,48 @@ def is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a regular file at a path, links followed; it answers whatever the path is."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, in no order; none if it cannot be read, or is no folder."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Turn what the system says of a path, or of one that no file can have, into an error in words.
+
+    Raises
+    ------
+    PlaceError
+        For any OSError of the block, and for names that cannot be handed to the system.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise PlaceError(said_of(error, path)) from error
+    except ValueError as error:
+        if not isinstance(error, UnicodeError) and "null byte" not in str(error):
+            raise
+        raise PlaceError(f"'{path}' holds characters that no name can have here. Rename it.") from error
+
+
+def said_of(error: OSError, path: Path | str = "") -> str:
+    """Return what the system says as a sentence; ``path`` is what was worked on where the error names no file."""
+    where = error.filename if error.filename is not None else path
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"'{where if isinstance(where, str) else os.fsdecode(where)}' cannot be used: {reason}."
 
 
 def _is_blind_to_case(folder: Path) -> bool:

@@ -8,6 +8,7 @@ read in its place, or a connection to somewhere. So they are told by their conte
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 #: Bytes of a file that are looked at.
@@ -52,7 +53,7 @@ AV_OPTIONS: Final = {
 
 
 def reference_in(head: bytes) -> str:
-    """Return what a file that begins with ``head`` is, if it names other files: ``"is a playlist (PLS)"``, else empty."""
+    """Return what a file that begins with ``head`` is, as ``"is a playlist (PLS)"``; empty if it names no files."""
     text = head[:LOOKED_AT].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for start, words in _BEGINNINGS:
         if text.startswith(start):
@@ -65,7 +66,7 @@ def reference_in(head: bytes) -> str:
 def reference_at(path: str | os.PathLike[str]) -> str:
     """Return what :func:`reference_in` says of a file; empty for what is no file or cannot be read."""
     try:
-        if not os.path.isfile(path):
+        if not Path(path).is_file():
             return ""
         with open(path, "rb") as file:
             return reference_in(file.read(LOOKED_AT))

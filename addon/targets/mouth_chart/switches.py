@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import bpy
+from mouthpiece.places import names_in
 
 from .. import find_object
 from ..shape_keys.target import editable_keys
@@ -173,11 +174,11 @@ def picture_numbers(image: Any) -> list[int]:
 def numbers_beside(path: Path) -> list[int]:
     """Return the numbers of the files that are called as ``path`` but for their number, ascending."""
     match = _NUMBER.search(path.stem)
-    if match is None or not path.parent.is_dir():
+    if match is None or not (names := names_in(path.parent)):
         return []
     before, after = path.stem[: match.start()], path.stem[match.end() :]
     same = re.compile(re.escape(before) + r"(\d+)" + re.escape(after) + re.escape(path.suffix))
-    return sorted({int(m[1]) for file in path.parent.iterdir() if (m := same.fullmatch(file.name))})
+    return sorted({int(found[1]) for name in names if (found := same.fullmatch(name))})
 
 
 def check_pictures(obj: bpy.types.Object, setup: Setup) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mouthpiece.errors import PictureError
+from mouthpiece.places import is_file, is_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +26,9 @@ LONGEST: Final = 16_384
 def load(path: str) -> bpy.types.Image:
     """Return the image at a path, loading it if it is not loaded yet; raises PictureError if it cannot be read."""
     full = Path(bpy.path.abspath(path))
-    if full.is_dir():
+    if is_folder(full):
         raise PictureError(f"'{full}' is a folder. Choose a picture in it.")
-    if not full.is_file():
+    if not is_file(full):
         raise PictureError(f"There is no picture at '{full}'. Check the path.")
     known = set(bpy.data.images)
     try:

@@ -11,6 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
 from mouthpiece.errors import MouthpieceError, PictureError
+from mouthpiece.places import is_folder
 
 from ... import stage
 from ...reports import reports_errors
@@ -108,7 +109,7 @@ class OfImage(ImportHelper):
                 raise PictureError(f"There is no image '{self.image}' in this file.")
             images.check(found)
             return found
-        if not self.filepath or Path(bpy.path.abspath(self.filepath)).is_dir():
+        if not self.filepath or is_folder(Path(bpy.path.abspath(self.filepath))):
             raise PictureError("No picture is chosen. Click an image file.")
         return images.load(self.filepath)
 

@@ -23,6 +23,8 @@ from ... import compat
 
 #: Container by file ending.
 CONTAINERS: Final = {".mp4": "MPEG4", ".m4v": "MPEG4", ".mov": "QUICKTIME"}
+#: Least side of a film in pixels that Blender writes.
+LEAST: Final = 16
 #: Blender's names of constant rate factors.
 _QUALITIES: Final = {"PERC_LOSSLESS": 17, "HIGH": 20, "MEDIUM": 23, "LOW": 26, "VERYLOW": 29, "LOWEST": 32}
 #: Pictures in one strip: adding one takes the longer the more there are (measured: 2,000 take 0.1 s, 15,000 take 45 s).
@@ -170,8 +172,23 @@ def _noted(film: Film) -> Iterator[Path]:
             note.unlink()
 
 
+@contextmanager
+def counted_frames() -> Iterator[list[int]]:
+    """Provide a list to which the number of each frame is added that Blender writes meanwhile."""
+    written: list[int] = []
+
+    def note(scene: bpy.types.Scene, *_: Any) -> None:
+        written.append(scene.frame_current)
+
+    bpy.app.handlers.render_write.append(note)
+    try:
+        yield written
+    finally:
+        bpy.app.handlers.render_write.remove(note)
+
+
 def encode(film: Film) -> None:
-    """Encode a film; RuntimeError if Blender cannot."""
+    """Encode a film; RuntimeError if Blender cannot, or writes fewer frames than it has."""
     with compat.scratch_scene(film.fps, film.fps_base) as scene:
         _aim(scene, film)  # before strips are added: they are fitted to the size the scene has then
         strips = compat.strips_of(scene.sequence_editor_create())
@@ -181,7 +198,10 @@ def encode(film: Film) -> None:
             strips.new_sound("Sound", film.sound, 3, 1)
         scene.frame_start, scene.frame_end = 1, len(film.frames)
         Path(film.path).parent.mkdir(parents=True, exist_ok=True)
-        bpy.ops.render.render(animation=True, scene=scene.name)
+        with counted_frames() as written:
+            bpy.ops.render.render(animation=True, scene=scene.name)
+    if len(written) != len(film.frames):
+        raise RuntimeError(f"{len(written)} of its {len(film.frames)} frames were written")
 
 
 def add_frames(strips: Any, name: str, frames: tuple[str, ...], channel: int, start: int) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import bpy
 from bpy.app.handlers import persistent
 from mouthpiece.errors import MouthpieceError, PictureError
+from mouthpiece.places import is_file
 
 from ... import compat, previews
 from ..picture_rig import settings as picture_settings
@@ -121,7 +122,7 @@ def _loaded(*_: Any) -> None:
     _rendering[0] = False
     for obj in bpy.data.objects:
         settings = obj.mouthpiece_portrait
-        gone = settings.preview is None or not Path(bpy.path.abspath(settings.preview.filepath)).is_file()
+        gone = settings.preview is None or not is_file(Path(bpy.path.abspath(settings.preview.filepath)))
         if obj.library is None and settings.shown == "PREVIEW" and gone:
             settings.shown = "STILL"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import MouthpieceError, PictureError, RigError
+from mouthpiece.places import is_file, is_folder
 
 from ... import jobs, preferences
 from ...keys import kept_takes
@@ -82,7 +83,7 @@ def output_of(obj: bpy.types.Object) -> Output:
             return Output(Numbering.of(path), None)
         folder = path.with_suffix("") if path.suffix.lower() in (*FILMS, ".png") else path
         return Output(Numbering(folder, name), None)
-    if path.is_dir():
+    if is_folder(path):
         raise PictureError(f"'{path}' is a folder. Name a film in it, such as {obj.name}.mp4.")
     if path.suffix.lower() not in FILMS:
         path = path.with_name(path.name + FILMS[0])
@@ -164,6 +165,11 @@ def rendering_of(
     picture = _picture(obj)
     seal, said = seal_of(picture.file, wish.signer or Signer(*preferences.signer(bpy.context)))
     job = _job(obj, (consent, motion, picture, seal, output), wish, sounds)
+    if output.film is not None and min(job.size) < film_encoder.LEAST:
+        raise PictureError(
+            "Films of {} x {} pixels cannot be written: Blender's have {} on a side at least. Render it larger, or as "
+            "frames.".format(*job.size, film_encoder.LEAST)
+        )
     blender = bpy.app.binary_path
     rendering = Rendering(job, first, scene.render.fps, scene.render.fps_base, sounds, blender)
     return rendering, [*remarks, *told, *said]
@@ -272,7 +278,7 @@ def _file_of(image: bpy.types.Image) -> Path | None:
     if not image.filepath or image.packed_file is not None or image.is_dirty:
         return None
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
-    return path if path.is_file() else None
+    return path if is_file(path) else None
 
 
 def seal_of(picture: Path | None, signer: Signer) -> tuple[Seal, list[str]]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PlaceError
 from ..phrases import counted
-from ..places import collisions, refuse_inputs
+from ..places import collisions, in_words, is_folder, refuse_inputs
 from .dial import add_dial_arguments, dials_of
-from .report import DONE, FAILED, Reporter, reporter
+from .report import DONE, FAILED, Reporter, reporter, shown
 
 if TYPE_CHECKING:
     from ..audio import Source
@@ -114,24 +114,28 @@ def run_animate(options: argparse.Namespace) -> int:
     teller = reporter(options)
     results: list[dict[str, Any]] = []
     try:
-        style = style_asked(options)
+        with in_words(options.style_from or Path(str(options.style))):
+            style = style_asked(options)
     except MouthpieceError as error:
         teller.error(str(options.style_from or options.style), str(error))
         return FAILED
     places = _places(options.sounds, options.output)
-    shared = collisions(zip(options.sounds, places, strict=True))
+    shared = collisions([(a, b) for a, b in zip(options.sounds, places, strict=True) if b is not None])
     for sound, place in zip(options.sounds, places, strict=True):
         try:
+            if place is None:
+                raise PlaceError(f"'{sound}' is no name of a file. Check the path.")
             if place in shared:
                 names = " and ".join(f"'{other}'" for other in shared[place])
                 raise PlaceError(f"{names} would all be written to '{place}'. Animate them one by one, each with -o.")
             refuse_inputs([place], files_read(options))
-            results.append(_animate_one(sound, place, options, style, teller))
+            with in_words(sound):
+                results.append(_animate_one(sound, place, options, style, teller))
         except MouthpieceError as error:
             teller.error(str(sound), str(error))
             results.append({"input": str(sound), "ok": False, "error": str(error)})
     good = [result for result in results if result["ok"]]
-    lines = [f"{r['output']}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
+    lines = [f"{shown(r['output'])}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
     if len(results) > len(good):
         lines.append(f"{len(results) - len(good)} of {counted(len(results), 'sound')} failed")
     ok = len(good) == len(results)
@@ -139,12 +143,12 @@ def run_animate(options: argparse.Namespace) -> int:
     return DONE if ok else FAILED
 
 
-def _places(sounds: Sequence[Path], output: Path | None) -> list[Path]:
-    """Return the file each sound's take is written to."""
+def _places(sounds: Sequence[Path], output: Path | None) -> list[Path | None]:
+    """Return the file each sound's take is written to; None for a sound whose path ends without a name."""
     if output is None:
-        return [sound.with_suffix(".npz") for sound in sounds]
-    if len(sounds) > 1 or output.is_dir():
-        return [output / f"{sound.stem}.npz" for sound in sounds]
+        return [sound.with_suffix(".npz") if sound.name else None for sound in sounds]
+    if len(sounds) > 1 or is_folder(output) or not output.name:
+        return [output / f"{sound.stem}.npz" if sound.name else None for sound in sounds]
     return [output if output.suffix.lower() == ".npz" else output.with_name(output.name + ".npz")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, TakeError
 from ..phrases import counted
 from ..places import is_there, refuse_inputs
-from .report import DONE, FAILED, reporter
+from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
     from ..motion.chart.cues import Timing
@@ -87,7 +87,7 @@ def run_cues(options: argparse.Namespace) -> int:
         teller.error(str(options.take), str(error))
         return FAILED
     mean = track.seconds / len(track.shapes)
-    text = f"{written}  {counted(len(track.shapes), 'mouth')} of {chart.label}, {mean:.2f} s each"
+    text = f"{shown(written)}  {counted(len(track.shapes), 'mouth')} of {chart.label}, {mean:.2f} s each"
     teller.result(facts | {"output": str(written)}, text)
     return DONE
 

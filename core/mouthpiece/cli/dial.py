@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, TakeError
 from ..places import refuse_inputs
-from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
+from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
     from ..motion.dials import Dials
@@ -144,5 +144,5 @@ def run_dial(options: argparse.Namespace) -> int:
         return FAILED
     turned = dials.saved()
     text = ", ".join(f"{name} {value}" for name, value in turned.items()) or "as heard"
-    teller.result({"ok": True, "output": str(written), "dials": turned}, f"{written}  {text}")
+    teller.result({"ok": True, "output": str(written), "dials": turned}, f"{shown(written)}  {text}")
     return DONE

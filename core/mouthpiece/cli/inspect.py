@@ -13,9 +13,9 @@ from ..errors import MouthpieceError, TakeError
 from ..files import replacing
 from ..performance import Performance
 from ..phrases import counted
-from ..places import refuse_inputs
+from ..places import is_folder, is_there, refuse_inputs
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
-from .report import DONE, FAILED, reporter
+from .report import DONE, FAILED, reporter, shown
 
 
 def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
@@ -34,7 +34,7 @@ def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
 
 
 def run_inspect(options: argparse.Namespace) -> int:
-    """Show what is in a take. Return 0, or 1 if it cannot be read."""
+    """Show what is in a take. Return 0, or 1 if it cannot be read or the plot not be written."""
     teller = reporter(options)
     try:
         if options.plot is not None:
@@ -43,7 +43,7 @@ def run_inspect(options: argparse.Namespace) -> int:
         text, facts = describe(take), summarise(take)
         if options.plot is not None:
             facts["plot"] = str(plot(take, options.plot))
-            text += f"\npicture    {facts['plot']}"
+            text += f"\npicture    {shown(facts['plot'])}"
     except MouthpieceError as error:
         teller.error(str(options.take), str(error))
         return FAILED
@@ -56,17 +56,19 @@ def _check_place(place: Path, take: Path, replaces: bool) -> None:
     refuse_inputs([place], [take])
     if place.suffix.lower() not in _PLOTS:
         raise TakeError(f"'{place}' is no place for a plot: its name has to end in {', '.join(_PLOTS)}.")
-    if os.path.isdir(place):
+    if is_folder(place):
         raise TakeError(f"'{place}' is a folder. Name a file for the plot.")
-    if not replaces and os.path.exists(place) and not _is_plot(place):
+    if not replaces and is_there(place) and not _is_plot(place):
         raise TakeError(f"'{place}' exists. Choose another place, or replace it with --force.")
 
 
 def _is_plot(place: Path) -> bool:
     """Return whether a file is a PNG that :func:`plot` wrote."""
     try:
+        if not place.is_file():
+            return False
         with place.open("rb") as file:
-            return _MARK.encode() in file.read(_MARKED) if os.path.isfile(place) else False
+            return _MARK.encode() in file.read(_MARKED)
     except OSError:
         return False
 
@@ -133,9 +135,9 @@ def describe(take: Performance) -> str:
             f"jawOpen    {facts['jaw_open_max']:.2f} at most",
             f"blinks     {facts['blinks']}",
             f"head       pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} degrees (standard deviation)",
-            f"options    {options}",
-            f"adjusted   {dials}",
-            f"networks   {models}",
+            f"options    {shown(options)}",
+            f"adjusted   {shown(dials)}",
+            f"networks   {shown(models)}",
             f"sound      {facts['audio_sha256'][:16] or 'not recorded'}",
         ]
     )
@@ -175,10 +177,10 @@ def plot(take: Performance, path: str | os.PathLike[str]) -> Path:
     for row in rows:
         row.legend(loc="upper right", ncols=5, fontsize="small")
         row.grid(alpha=0.3)
-    marked = {"metadata": {"Description": _MARK}} if Path(path).suffix.lower() == ".png" else {}
+    marks = {"Description": _MARK} if Path(path).suffix.lower() == ".png" else None
     try:
         with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=100, **marked)
+            figure.savefig(temporary, dpi=100, metadata=marks)
     except (OSError, ValueError) as error:
         raise TakeError(f"The picture cannot be written to '{path}' ({error}). Choose another place.") from error
     return Path(path)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
 from ..files import write_whole
-from ..places import refuse_inputs
-from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
+from ..places import is_there, refuse_inputs
+from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
     from ..portrait.find.search import FaceRequest, Sighting
@@ -62,9 +61,11 @@ def pixel(text: str) -> tuple[float, float]:
 
 
 class FaceBox(argparse.Action):
-    """The argument ``--box``: left, top, right and bottom of a face, in pixels, that enclose something."""
+    """The argument ``--box``: left, top, right and bottom of a face, in pixels."""
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
         """Keep the four numbers, or end with exit code 2 and what is wrong with them."""
         try:
             left, top, right, bottom = (float(value) for value in values)
@@ -117,7 +118,7 @@ def run_landmarks(options: argparse.Namespace) -> int:
         "warnings": remarks,
     }
     lines = [f"  face {row['face']}: {_sentence(row)}" for row in faces]
-    teller.result(result, "\n".join([f"{place}  {len(sighting.placed)} face(s)", *lines]))
+    teller.result(result, "\n".join([f"{shown(place)}  {len(sighting.placed)} face(s)", *lines]))
     return DONE
 
 
@@ -136,7 +137,7 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
 
     place = options.output or options.picture.with_suffix(".json")
     refuse_inputs([place], [options.picture])
-    if os.path.exists(place) and not options.force:
+    if is_there(place) and not options.force:
         raise PictureError(f"'{place}' exists. Choose another place, or replace it with --force.")
     sighting = sight(options.picture, face_request(options, options.face))
     text = as_json(list(sighting.placed), sighting.width, sighting.height, options.picture.name)

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..errors import PlaceError
+from ..places import in_words
 from .animate import add_animate_command
 from .cues import add_cues_command
 from .dial import add_dial_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .portrait import add_portrait_command
-from .report import DONE, INTERRUPTED, Reporter, add_report_arguments
+from .report import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    NOT_READ,
+    NotWritten,
+    Reporter,
+    add_report_arguments,
+    shown,
+)
 from .verify import add_verify_command
 
 if TYPE_CHECKING:
@@ -32,7 +49,7 @@ examples:
 In Blender, with the add-on enabled:
   blender -b scene.blend -c mouthpiece bake --audio line.wav --object Face --output out.blend
 
-exit codes: 0 all done, 1 something failed, 2 bad arguments
+exit codes: 0 all done, 1 something failed, 2 bad arguments, 130 stopped by Ctrl-C, 141 nobody reads the output
 """
 
 
@@ -79,17 +96,129 @@ def run(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | Non
     """Run the command line ``argv`` (default: that of the process) and return its exit code.
 
     ``parser`` (default: :func:`build_parser`'s) sets ``command``, a function from the parsed options to the exit code.
+    Without it this is a program of its own, whose stderr holds its own lines only: what libraries print is left out
+    (``python -X dev -m mouthpiece`` shows it).
     """
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold characters that the terminal's encoding lacks.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
     try:
-        options = (parser or build_parser()).parse_args(argv)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    try:
-        return int(options.command(options))
+        with _streams(parser is None and not sys.flags.dev_mode):
+            try:
+                with in_words(Path()):
+                    return _run(words, as_json, parser or build_parser())
+            except PlaceError as error:
+                Reporter(as_json).error("", str(error))
+                return FAILED
+            except NotWritten as error:
+                _let_go_of_stdout()
+                if error.code != NOT_READ:
+                    Reporter(as_json).error("", f"The result cannot be written to standard output: {error}.")
+                return error.code
     except KeyboardInterrupt:
-        Reporter(as_json=options.json).error("", "Stopped. What was finished before is kept.")
+        Reporter(as_json).error("", "Stopped. What was finished before is kept.")
         return INTERRUPTED
+
+
+def _run(words: Sequence[str], as_json: bool, parser: argparse.ArgumentParser) -> int:
+    """Parse the arguments and run their command; return its exit code.
+
+    Raises
+    ------
+    NotWritten
+        If the result, or the help, cannot be written to stdout.
+    """
+    help_text, said = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(help_text), contextlib.redirect_stderr(said):
+            options = parser.parse_args(words)
+    except SystemExit as stop:
+        if said.getvalue():
+            _complain(said.getvalue(), as_json)
+        if help_text.getvalue():
+            Reporter().result({}, help_text.getvalue().removesuffix("\n"))
+        return int(stop.code or 0)
+    return int(options.command(options))
+
+
+def _complain(said: str, as_json: bool) -> None:
+    """Tell what argparse says of bad arguments, as a line of JSON if that is asked for."""
+    text = shown(said, keep="\n").rstrip()
+    if as_json:
+        Reporter(as_json).error("", text.rpartition("error: ")[2])
+    elif sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _streams(own: bool) -> Iterator[None]:
+    """Let stdout and stderr take any text; if they are our ``own``, keep what libraries say out of stderr."""
+    with contextlib.ExitStack() as undo:
+        if own:
+            undo.enter_context(warnings.catch_warnings())
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            undo.enter_context(_silent_logging())
+            undo.enter_context(_own_stderr())
+        for stream in (sys.stdout, sys.stderr):
+            # File names may hold characters that the terminal's encoding lacks.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        yield
+
+
+@contextlib.contextmanager
+def _silent_logging() -> Iterator[None]:
+    """Keep warnings that libraries log from being printed where nobody asked for logs."""
+    last, logging.lastResort = logging.lastResort, None
+    raising, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.lastResort, logging.raiseExceptions = last, raising
+
+
+@contextlib.contextmanager
+def _own_stderr() -> Iterator[None]:
+    """Give sys.stderr a descriptor of its own, and lead the process's, on which libraries in C print, nowhere.
+
+    Descriptors 0 to 2 that are closed lead nowhere as well: else the next file that is opened would be taken for one.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+    before = sys.stderr
+    try:
+        is_own = before is not None and before.fileno() == 2
+    except (OSError, ValueError):
+        is_own = False
+    if not is_own:
+        yield
+        return
+    before.flush()
+    kept = os.dup(2)
+    ours = open(os.dup(kept), "w", encoding=before.encoding, errors="backslashreplace", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = ours
+    try:
+        yield
+    finally:
+        sys.stderr = before
+        os.dup2(kept, 2)
+        os.close(kept)
+        with contextlib.suppress(OSError):
+            ours.close()
+
+
+def _let_go_of_stdout() -> None:
+    """Lead stdout nowhere, so that what is left in it is not written, and complained about, at the end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -18,7 +18,7 @@ from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
-from ..places import refuse_inputs
+from ..places import is_folder, refuse_inputs
 from ..portrait import begun_before
 from ..portrait.consent import Consent
 from ..portrait.draw.flatness import LEFT_OUT, is_flat
@@ -47,7 +47,7 @@ from ..provenance.sequences import Numbering
 from .animate import channel_asked, style_asked
 from .dial import dials_of
 from .landmarks import face_request
-from .report import Reporter
+from .report import Reporter, shown
 
 #: How a result is vouched for, in words.
 _SEALED: Final = {
@@ -114,7 +114,8 @@ def made(options: argparse.Namespace, read: Sequence[Path], teller: Reporter) ->
     }
     kept = f", {count - done.rendered} of them made before" if done.rendered < count else ""
     seconds, sealed = result["seconds"], _SEALED[seal.signature]
-    return result, f"{options.output}  {counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s; {sealed}"
+    frames = f"{counted(count, 'frame')}{kept}, {seconds:.2f} s, in {wall:.1f} s"
+    return result, f"{shown(options.output)}  {frames}; {sealed}"
 
 
 def _output_of(options: argparse.Namespace, read: Sequence[Path]) -> PortraitOutput:
@@ -126,7 +127,7 @@ def _output_of(options: argparse.Namespace, read: Sequence[Path]) -> PortraitOut
     output = PortraitOutput(film, numbering, replaces=options.force, remedy="replace {it} with --force")
     if film is not None:
         package()
-        if not film.absolute().parent.is_dir():
+        if not is_folder(film.absolute().parent):
             raise PictureError(f"There is no folder '{film.absolute().parent}'. Make it, or choose another place.")
     output.check(read)
     return output
@@ -186,7 +187,11 @@ def subject_of(options: argparse.Namespace, output: PortraitOutput | None = None
 def _in_pixels_of(still: Still, placed: Placed) -> Placed:
     """Return a face placed in the whole picture in the pixels that were read of it."""
     high, wide = still.pixels.shape[:2]
-    return placed if (wide, high) == (still.width, still.height) else placed.scaled(wide / still.width, high / still.height)
+    return (
+        placed
+        if (wide, high) == (still.width, still.height)
+        else placed.scaled(wide / still.width, high / still.height)
+    )
 
 
 def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter) -> tuple[Performance, list[str]]:

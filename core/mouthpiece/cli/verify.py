@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import MouthpieceError, PictureError
-from ..phrases import counted
-from .report import DONE, FAILED, reporter
+from ..errors import MouthpieceError
+from ..phrases import counted, listed
+from ..places import in_words, is_folder
+from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
+    from ..provenance.sequence_checks import VerifiedSequence
     from ..provenance.verification import Verified
     from .report import Reporter
 
-_EPILOG = """\
+#: Most sequences of a folder that are described in words.
+_TOLD: Final = 20
+_EPILOG: Final = """\
 A valid signature says that the file is as it was when it was signed, not that whoever signed tells the truth. A
 self-signed certificate names nobody. Credentials can be taken out of a file: that there are none proves nothing.
 
@@ -61,7 +64,8 @@ def run_verify(options: argparse.Namespace) -> int:
         return FAILED
     for path in options.files:
         try:
-            result, text = _looked_at(path, anchors, options.allow_unsigned, teller)
+            with in_words(path):
+                result, text = _looked_at(path, anchors, options.allow_unsigned, teller)
         except MouthpieceError as error:
             teller.error(str(path), str(error))
             result, text = {"file": str(path), "ok": False, "problems": [str(error)]}, ""
@@ -73,23 +77,17 @@ def run_verify(options: argparse.Namespace) -> int:
 
 
 def _anchors(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PictureError(f"The certificates '{path}' cannot be read ({error}). They must be PEM.") from error
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise PictureError(f"'{path}' holds no certificate. It must be PEM: -----BEGIN CERTIFICATE-----.")
-    return text
+    from ..provenance.certificates import read_authorities
+
+    return "" if path is None else read_authorities(path)
 
 
 def _looked_at(path: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
     """Return what was found in a file or folder, for programs and in words."""
     from ..provenance.verification import verified
 
-    if path.is_dir():
-        return _sequence(path, anchors, unsigned, teller)
+    if is_folder(path):
+        return _folder(path, anchors, unsigned, teller)
     found = verified(path, anchors)
     ok = _fine(found, unsigned)
     return found.as_dict() | {"ok": ok}, described(found, ok)
@@ -99,45 +97,55 @@ def _fine(found: Verified, unsigned: bool) -> bool:
     return found.valid or (unsigned and found.unsigned_but_whole)
 
 
-def _sequence(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
-    from ..provenance.verification import frames_of, sequence_problems, verified
+def _folder(folder: Path, anchors: str, unsigned: bool, teller: Reporter) -> tuple[dict[str, Any], str]:
+    """Return what was found in a folder: of several sequences, each by itself."""
+    from ..provenance.sequence_checks import pictures_of, verified_sequence
 
-    paths = frames_of(folder)
-    frames = []
-    for index, path in enumerate(paths):
-        teller.progress(str(folder), index / len(paths), "Reading credentials")
-        frames.append(verified(path, anchors))
-    problems = sequence_problems(frames)
-    bad = [frame for frame in frames if not _fine(frame, unsigned)]
-    ok = not bad and not problems
-    first = bad[0] if bad else frames[0]
-    result = first.as_dict() | {
+    found = pictures_of(folder)
+    total, before = sum(len(paths) for _, paths in found.groups), 0
+    sequences: list[VerifiedSequence] = []
+    for name, paths in found.groups:
+        steps = verified_sequence(name, paths, anchors, unsigned)
+        while True:
+            try:
+                teller.progress(str(folder), (before + next(steps)) / total, "Reading credentials")
+            except StopIteration as end:
+                sequences.append(end.value)
+                break
+        before += len(paths)
+    first = next((one for one in sequences if not one.ok), sequences[0])
+    several = len(sequences) > 1
+    result = first.example.as_dict() | {
         "file": str(folder),
-        "ok": ok,
-        "valid": not problems and all(frame.valid for frame in frames),
-        "frames": len(frames),
-        "not_valid": [frame.path.name for frame in bad],
-        "problems": [*problems, *_counted(frames)],
+        "ok": all(one.ok for one in sequences),
+        "valid": all(one.ok and one.is_signed for one in sequences),
+        "frames": total,
+        "not_valid": [name for one in sequences for name in one.not_valid],
+        "problems": [f"{one.name}: {text}" if several else text for one in sequences for text in one.problems],
+        "sequences": [one.as_dict() for one in sequences],
+        "not_looked_at": list(found.others),
     }
-    lines = [f"{folder}: {counted(len(frames), 'frame')}, {len(frames) - len(bad)} of them in order"]
-    lines += [f"  {problem}" for problem in problems]
-    lines += (
-        [f"  not in order: {', '.join(frame.path.name for frame in bad[:5])}{', …' if len(bad) > 5 else ''}"]
-        if bad
-        else []
-    )
-    return result, "\n".join([*lines, described(first, _fine(first, unsigned))])
+    bad = len(result["not_valid"])
+    lines = [f"{folder}: {counted(total, 'frame')}, {total - bad} of them in order by themselves"]
+    lines += [f"  {counted(len(sequences), 'sequence')}, each checked by itself"] if several else []
+    lines += [f"  not looked at, as they are no PNG pictures: {listed(found.others)}"] if found.others else []
+    blocks = [_described_sequence(one, unsigned) for one in sequences[:_TOLD]]
+    blocks += [f"and {len(sequences) - _TOLD} sequences more"] if len(sequences) > _TOLD else []
+    return result, "\n".join([*map(shown, lines), *blocks])
 
 
-def _counted(frames: Sequence[Verified]) -> list[str]:
-    """Return each problem of single frames once, with how often it is there."""
-    counts = Counter(problem for frame in frames for problem in frame.problems)
-    return [f"{problem} ({counted(count, 'frame')})" for problem, count in counts.items()]
+def _described_sequence(found: VerifiedSequence, unsigned: bool) -> str:
+    """Return what was found in a sequence in words, and in a file of it."""
+    lines = [f"{found.name}: {found.extent}, {'in order' if found.ok else 'NOT in order'}"]
+    lines += [f"  {problem}" for problem in found.problems]
+    lines += [f"  not in order: {listed(found.not_valid)}"] if found.not_valid else []
+    lines += [f"  signed by {name or 'somebody without a name'} ({count})" for name, _, count in found.signers[1:]]
+    return "\n".join([*map(shown, lines), described(found.example, _fine(found.example, unsigned))])
 
 
 def described(found: Verified, ok: bool) -> str:
     """Return what was found in words, several lines."""
-    lines = [_one_line(f"{found.path}: {'in order' if ok else 'NOT in order'}")]
+    lines = [shown(f"{found.path}: {'in order' if ok else 'NOT in order'}")]
     kind = found.source_type or "it does not say"
     rows = [
         ("what it is", f"synthetic ({kind})" if found.synthetic else kind),
@@ -158,12 +166,7 @@ def described(found: Verified, ok: bool) -> str:
         rows += [("frame", str(facts.frame))] if facts.frame is not None else []
     rows.append(("signature", _signature(found)))
     rows += [("problem", problem) for problem in found.problems]
-    return "\n".join([*lines, *(f"  {name:<13}{_one_line(text)}" for name, text in rows)])
-
-
-def _one_line(text: str) -> str:
-    """Return what a file says without anything that could make it look like more lines of ours, or move the cursor."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    return "\n".join([*lines, *(f"  {name:<13}{shown(text)}" for name, text in rows)])
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from ..files import ASSETS
 from ..readers.json_text import read_json
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import OnnxSession, read_network
-from .signatures import SIGNATURES, CheckedSession, Shape, check_description, check_file
+from .signatures import SIGNATURES, CheckedSession, Shape, check_description, check_file, how_to_mend
 
 #: Format number of the sidecars this version reads.
 SIDECAR_FORMAT: Final = 1
@@ -330,7 +330,9 @@ def _check(sidecar: Sidecar, path: Path, kind: str) -> None:
         )
     rate = SIGNATURES[kind].rate
     if rate is not None and sidecar.rate != rate:
-        raise ModelError(f"The network '{path}' works at {sidecar.rate:g} a second; it must be {rate:g}.")
+        raise ModelError(
+            f"The network '{path}' works at {sidecar.rate:g} a second; it must be {rate:g}. {how_to_mend(kind)}"
+        )
     check_description(str(path), kind, sidecar.inputs, sidecar.outputs, sidecar.features)
     if sidecar.window > LONGEST_WINDOW:
         raise ModelError(

@@ -124,19 +124,21 @@ def check_description(
         there_is = given.get(name, given.get(ANY, ()))
         if not _takes(shape, there_is):
             raise ModelError(
-                f"The network '{label}' takes '{name}' as {_words(shape)}; there is {_words(there_is)}. {_again(kind)}"
+                f"The network '{label}' takes '{name}' as {_words(shape)}; there is {_words(there_is)}. "
+                f"{how_to_mend(kind)}"
             )
     for name, shape in outputs.items():
         wanted = needed.get(name, needed.get(ANY))
         if wanted is not None and not _gives(shape, wanted):
             raise ModelError(
-                f"The network '{label}' gives '{name}' as {_words(shape)}; it must be {_words(wanted)}. {_again(kind)}"
+                f"The network '{label}' gives '{name}' as {_words(shape)}; it must be {_words(wanted)}. "
+                f"{how_to_mend(kind)}"
             )
     widths = [width for shape in outputs.values() for width in shape[2:] if isinstance(width, int)]
     if kind == "phonetic" and len(widths) == len(outputs) and sum(widths) != features:
         raise ModelError(
             f"The network '{label}' gives vectors of {sum(widths)} numbers; its description says {features}. "
-            f"{_again(kind)}"
+            f"{how_to_mend(kind)}"
         )
 
 
@@ -152,13 +154,13 @@ def _check_names(label: str, kind: str, inputs: Mapping[str, Shape], outputs: Ma
         there = ", ".join(signature.inputs)
     if unknown or not inputs:
         raise ModelError(
-            f"The network '{label}' asks for {', '.join(unknown) or 'nothing'}; there is {there}. {_again(kind)}"
+            f"The network '{label}' asks for {', '.join(unknown) or 'nothing'}; there is {there}. {how_to_mend(kind)}"
         )
     if lacking:
-        raise ModelError(f"The network '{label}' does not take {', '.join(lacking)}. {_again(kind)}")
+        raise ModelError(f"The network '{label}' does not take {', '.join(lacking)}. {how_to_mend(kind)}")
     missing = sorted(set(signature.outputs) - set(outputs) - {ANY})
     if missing or not outputs:
-        raise ModelError(f"The network '{label}' gives no {', '.join(missing) or 'outputs'}. {_again(kind)}")
+        raise ModelError(f"The network '{label}' gives no {', '.join(missing) or 'outputs'}. {how_to_mend(kind)}")
 
 
 def check_file(
@@ -182,18 +184,18 @@ def check_file(
         extra = sorted(set(found) - set(shapes)) if verb == "take" else []
         if lacking or extra:
             wrong = f"does not {verb} {', '.join(lacking)}" if lacking else f"also takes {', '.join(extra)}"
-            raise ModelError(f"The network '{label}' is not as its description says: it {wrong}. {_again(kind)}")
+            raise ModelError(f"The network '{label}' is not as its description says: it {wrong}. {how_to_mend(kind)}")
         for name, shape in shapes.items():
             tensor = found[name]
             if tensor.numbers not in ((WHOLE if name in whole else FLOATS,) if verb == "take" else _GIVEN):
                 raise ModelError(
                     f"The network '{label}' {verb}s '{name}' as {tensor.numbers}; it must be "
-                    f"{'64-bit whole numbers' if name in whole else '32-bit floats'}. {_again(kind)}"
+                    f"{'64-bit whole numbers' if name in whole else '32-bit floats'}. {how_to_mend(kind)}"
                 )
             if tensor.shape and not _alike(shape, tensor.shape, verb == "take"):
                 raise ModelError(
                     f"The network '{label}' {verb}s '{name}' as {_words(tensor.shape)}; its description says "
-                    f"{_words(shape)}. {_again(kind)}"
+                    f"{_words(shape)}. {how_to_mend(kind)}"
                 )
 
 
@@ -235,14 +237,14 @@ class CheckedSession:
     def _check(self, name: str, values: Any, needed: Shape) -> None:
         """Check one output."""
         if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
-            raise ModelError(f"The network '{self.label}' returned no '{name}' of numbers. {_again(self._kind)}")
+            raise ModelError(f"The network '{self.label}' returned no '{name}' of numbers. {how_to_mend(self._kind)}")
         fits = values.ndim == len(needed) and all(
             size > 0 if axis is None else size == axis for size, axis in zip(values.shape, needed, strict=True)
         )
         if not fits:
             raise ModelError(
                 f"The network '{self.label}' returned no '{name}' of {_words(needed)} numbers but one of "
-                f"{_words(values.shape)}. {_again(self._kind)}"
+                f"{_words(values.shape)}. {how_to_mend(self._kind)}"
             )
         if not np.isfinite(values).all():
             raise ModelError(
@@ -258,13 +260,13 @@ class CheckedSession:
                 if abs(rows.shape[1] - wanted) > _SLACK:
                     raise ModelError(
                         f"The network '{self.label}' returned {rows.shape[1]} vectors in '{name}' for "
-                        f"{sizes['samples']} samples, which are not {PHONETIC_RATE} a second. {_again(self._kind)}"
+                        f"{sizes['samples']} samples, which are not {PHONETIC_RATE} a second. {how_to_mend(self._kind)}"
                     )
         if self._kind == "phonetic" and sum(rows.shape[2] for rows in outputs.values()) != self._features:
             width = sum(rows.shape[2] for rows in outputs.values())
             raise ModelError(
                 f"The network '{self.label}' returned vectors of {width} numbers; its description says "
-                f"{self._features}. {_again(self._kind)}"
+                f"{self._features}. {how_to_mend(self._kind)}"
             )
 
 
@@ -273,7 +275,7 @@ def frame_numbers(listener: int, encoder: int) -> int:
     return PHONETIC_PER_FRAME * (listener + encoder) + _CEPSTRA
 
 
-def _again(kind: str) -> str:
+def how_to_mend(kind: str) -> str:
     """Return what to do about a network that does not fit."""
     if kind == "portrait":
         return "Describe it again: python -m training.portrait.sidecar."

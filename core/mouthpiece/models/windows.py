@@ -42,7 +42,7 @@ def split(count: int, size: int, overlap: int) -> tuple[Window, ...]:
     return tuple(Window(start, start + length) for start in starts)
 
 
-def gather(blocks: Iterable[NDArray[Any]], spans: Sequence[Window]) -> Iterator[NDArray[Any]]:
+def gather(blocks: Iterable[NDArray[Any]], spans: Iterable[Window]) -> Iterator[NDArray[Any]]:
     """Yield ``stream[start:stop]`` for each of ``spans`` (ascending) from a stream given in ``blocks``.
 
     Parts of a span before the stream's start or after its end are zero. No more than one span and one block are in

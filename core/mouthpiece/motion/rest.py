@@ -1,4 +1,11 @@
-"""Finds when someone speaks, and rests the mouth when nobody does."""
+"""Finds when someone speaks, and rests the mouth when nobody does.
+
+Few rooms are silent, so :func:`mouth_gate` learns what the room sounds like: in each mel band the quietest quarter of
+a second of the seconds before and after. Where hardly anything rises above that for a while, only the room is heard. A
+room may change, hum or rumble, as each moment has its own seconds and each band its own level; a whisper that is a few
+decibels above its room is speech. All of it depends on those seconds and on how loud the speech is, so that two
+chapters agree where they meet.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +29,19 @@ _SILENCE_DROP_DB: Final = 45.0
 #: Seconds around sound in which the mouth may move, as lips open before speech and close after it.
 _ANTICIPATION: Final = 0.36
 _RAMP: Final = 0.2
+#: Seconds before a moment, and after it, whose quietest stretch of so many seconds is the room.
+_ROOM_MEMORY: Final = 4.0
+_ROOM_STRETCH: Final = 0.28
+#: Decibels above the room, on average over the mel bands, from which something else is heard; more than the second
+#: figure counts as that in any band. Of that the average over so many seconds is taken.
+_ROOM_RISE_DB: Final = 4.0
+_MOST_RISE_DB: Final = 20.0
+_RISE_SECONDS: Final = 0.2
+#: Decibels that a room must be under the speech's loudness: one that is louder may be speech without a pause.
+_ROOM_DROP_DB: Final = 12.0
+#: Decibels above the room that nothing exceeds in a sound in which nobody speaks, its ends left out. Whoever speaks in
+#: noise 6 dB louder than the voice exceeds it.
+_STEADY_DB: Final = 1.5
 
 _MOUTH_COLUMNS: Final = [ARKIT_INDEX[name] for name in ARKIT_MOUTH]
 _MOUTH_POINTS: Final = list(MOUTH_AND_JAW)
@@ -55,18 +75,64 @@ def speech_activity(rms: Array, frames: int) -> Array:
     return activity
 
 
-def mouth_gate(rms: Array, frames: int) -> Array:
-    """Return the factor (frames,), 0 to 1, on the mouth's motion at 25 Hz that rests it in silence.
+def mouth_gate(rms: Array, bands: Array) -> Array:
+    """Return the factor (T,), 0 to 1, on the mouth's motion at 25 Hz that rests it where nobody speaks.
 
-    It is zero only where it is certainly silent for most of a second, with soft edges early enough for lips to open
-    before the first sound.
+    It is zero only where it is certainly silent, or nothing is heard but the room, for most of a second, with soft
+    edges early enough for lips to open before the first sound. It is zero throughout if nothing but a steady sound is
+    heard.
+
+    Parameters
+    ----------
+    rms
+        Root mean square of each 10 ms.
+    bands : (T, 40)
+        Level of each mel band at 25 Hz in dB, of a sound of any loudness.
     """
+    frames = len(bands)
     level = speech_rms(rms)
     if level <= 0:
         return np.zeros(frames, np.float32)
-    quiet_below = max(20 * np.log10(level) - _SILENCE_DROP_DB, 20 * np.log10(SILENCE_RMS))
-    loud = frame_decibels(rms, frames) > quiet_below
-    return ramped(hold_near(loud, _ANTICIPATION, FRAME_RATE), _RAMP, FRAME_RATE)
+    speech = 20 * np.log10(level)
+    loudness = frame_decibels(rms, frames)
+    heard = loudness > max(speech - _SILENCE_DROP_DB, 20 * np.log10(SILENCE_RMS))
+    rise = _average(np.clip(bands - _room(bands, heard), 0, _MOST_RISE_DB), _RISE_SECONDS).mean(axis=1)
+    edge = round(_RISE_SECONDS * FRAME_RATE)
+    if heard.all() and frames >= _ROOM_MEMORY * FRAME_RATE and rise[edge:-edge].max() < _STEADY_DB:
+        return np.zeros(frames, np.float32)
+    room = (rise < _ROOM_RISE_DB) & (_room(loudness[:, None], heard)[:, 0] < speech - _ROOM_DROP_DB)
+    return ramped(hold_near(heard & ~room, _ANTICIPATION, FRAME_RATE), _RAMP, FRAME_RATE)
+
+
+def _room(levels: Array, heard: NDArray[np.bool_]) -> Array:
+    """Return the levels (T, B) of the room for ``levels`` (T, B) at 25 Hz, both in dB.
+
+    That is the level of the quietest stretch of the seconds before a frame or of those after it, whichever is louder:
+    so a room that grows louder is known from then on, and one that grows quieter until then. Frames that are not
+    ``heard`` (T,) are left out; where there are no others, the room is minus infinity.
+    """
+    from scipy import ndimage
+
+    count = len(levels)
+    width = min(count, round(_ROOM_MEMORY * FRAME_RATE))
+    half = min(round(_ROOM_STRETCH * FRAME_RATE) // 2, (width - 1) // 2)
+    calm = np.where(heard[:, None], _average(levels, _ROOM_STRETCH), np.inf)
+    # The filter looks around a frame; each stretch wanted lies before or after its frame, and all of it in the sound.
+    size = width - 2 * half
+    quietest = ndimage.minimum_filter1d(calm, size, axis=0, mode="nearest")
+    quietest[np.isinf(quietest)] = -np.inf
+    frames, first = np.arange(count), half + size // 2
+    before, after = (np.clip(frames + shift, first, first + count - width) for shift in (first - width + 1, first))
+    room: Array = np.maximum(quietest[before], quietest[after])
+    return room
+
+
+def _average(track: Array, seconds: float) -> Array:
+    """Return the running mean over ``seconds`` of ``track`` (T, B) at 25 Hz."""
+    from scipy import ndimage
+
+    mean: Array = ndimage.uniform_filter1d(track, max(1, round(seconds * FRAME_RATE)), axis=0, mode="nearest")
+    return mean
 
 
 def rest_mouth(offsets: Array, arkit: Array, gate: Array) -> None:

@@ -134,5 +134,6 @@ def _is_noted(job: PortraitJob, begun: Facts) -> bool:
 def _if_begun(job: PortraitJob, earlier: PortraitJob, begun: Facts) -> PortraitJob:
     """Return the earlier job if the frame that was begun is one of its, else the job."""
     frames = earlier.frames()
-    fits = frames is not None and begun.frame is not None and frames.fits(begun, begun.frame)
+    index = begun.frame
+    fits = frames is not None and index is not None and index < frames.count and frames.fits(begun, index)
     return earlier if fits else job

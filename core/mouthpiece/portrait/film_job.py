@@ -21,7 +21,7 @@ from ..drafts import draft_folder
 from ..errors import PictureError
 from ..files import move_whole, refuse_protected
 from ..pipeline import Progress
-from ..places import refuse_inputs
+from ..places import is_folder, refuse_inputs
 from ..provenance import facts as provenance
 from ..provenance import sketches
 from ..provenance.credentials import Seal
@@ -150,7 +150,7 @@ class PortraitOutput:
     keeps_frames : bool
         Whether the frames stay when the film is made of them.
     replaces : bool
-        Whether a film, and other files under the frames' names, may be replaced.
+        Whether a film, and pictures with a record of ours under the frames' names, may be replaced.
     remedy : str
         What to do about files in the way, for messages; ``{it}`` stands for them.
     """
@@ -174,7 +174,7 @@ class PortraitOutput:
         Raises
         ------
         PictureError
-            If the film is a folder, or exists.
+            If the film is a folder, exists, or is write-protected.
         PlaceError
             If the film or a frame is one of the files that are read.
         """
@@ -182,10 +182,14 @@ class PortraitOutput:
         frames = [] if self.frames is None else [self.frames.path(index) for index in range(count)]
         refuse_inputs([*films, *frames], read)
         for film in films:
-            if film.is_dir():
+            if is_folder(film):
                 raise PictureError(f"'{film}' is a folder. Name a film in it.")
-            if film.exists() and not self.replaces:
+            if os.path.lexists(film) and not self.replaces:
                 raise InTheWay(f"'{film}' exists", self.remedy.format(it="it"))
+            try:
+                refuse_protected(film)
+            except OSError as error:
+                raise _unwritten(film, error) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,8 +291,14 @@ class PortraitJob:
         return Frames(*common, facts_of(self), seal, texts, self.output.remedy)
 
     def objection(self) -> str:
-        """Return what is in the way and would be replaced, after a glance; empty if nothing is seen."""
-        if self.output.film is not None and self.output.film.exists():
+        """Return what is in the way and would be replaced, after a glance; empty if nothing is seen.
+
+        Raises
+        ------
+        PictureError
+            If something is in the way that is never replaced.
+        """
+        if self.output.film is not None and os.path.lexists(self.output.film):
             return f"'{self.output.film}' exists"
         frames = self.frames()
         return frames.objection() if frames is not None else ""
@@ -308,6 +318,7 @@ class PortraitJob:
         self.check()
         yield Progress(0.0, "Preparing the picture")
         frames, files = self.frames(), tuple[Path, ...]()
+        self._try_seals(frames)
         rendered = self.motion.count
         if frames is not None:
             rendered = yield from self._written(frames)
@@ -322,6 +333,13 @@ class PortraitJob:
             files = ()
         yield PortraitMade(self.output.film, files, rendered, self.size)
 
+    def _try_seals(self, frames: Frames | None) -> None:
+        """Refuse before anything is rendered what could not be recorded or signed."""
+        if self.output.film is not None:
+            self.seal.try_out(facts_of(self))
+        if frames is not None:
+            frames.seal.try_out(frames.record(0))
+
     def _written(self, frames: Frames) -> Yielding[Any, None, int]:
         """Write the frames that are not there yet; return how many those were."""
         looks = frames.examined(self.output.replaces)
@@ -331,7 +349,7 @@ class PortraitJob:
             except StopIteration as end:
                 done: list[bool] = end.value
                 break
-        frames.begin()
+        frames.begin(self.output.replaces)
         made = kept = sum(done)
         if kept:
             yield FramesKept(kept, frames.count, frames.numbering.folder)
@@ -341,7 +359,7 @@ class PortraitJob:
             assert renderer is not None
             with closing(self._images(renderer, gap.start, gap.stop)) as images:
                 for index, image in zip(gap, images, strict=True):
-                    _write(frames, index, image, made)
+                    _write(frames, index, image, made, self.output.replaces)
                     made += 1
                     yield FrameMade(share * made / frames.count, f"Frame {made} of {frames.count}")
         frames.finish()
@@ -372,10 +390,7 @@ class PortraitJob:
             if not beside.is_file():
                 raise PictureError(f"The film '{film}' was not encoded: the rendering was stopped.")
             self.seal.put(beside, facts_of(self))
-            try:
-                move_whole(beside, film)
-            except OSError as error:
-                raise _unwritten(film, error) from error
+            _put(beside, film, self.output.replaces)
 
 
 def _unwritten(film: Path, error: OSError) -> PictureError:
@@ -420,13 +435,27 @@ def _of_line(line: LineFacts) -> dict[str, Any]:
     return {"take": provenance.of_take(line.take), "dials": dict(line.dials), "strength": line.strength}
 
 
-def _write(frames: Frames, index: int, image: Frame, made: int) -> None:
+def _write(frames: Frames, index: int, image: Frame, made: int, force: bool) -> None:
     """Write a frame; an error says how many are kept."""
     try:
-        frames.write(index, image)
+        frames.write(index, image, force)
     except PictureError as error:
         kept = f"{made} of {frames.count} frames are kept: render again to go on from there, or choose another place."
         raise PictureError(f"{error} {kept}") from error
+
+
+def _put(beside: Path, film: Path, replaces: bool) -> None:
+    """Move a film to its place; under another name if something has come there meanwhile, which an error says."""
+    place, number = film, 1
+    while not replaces and os.path.lexists(place):
+        number += 1
+        place = film.with_stem(f"{film.stem}-{number}")
+    try:
+        move_whole(beside, place)
+    except OSError as error:
+        raise _unwritten(film, error) from error
+    if place != film:
+        raise PictureError(f"'{film}' came there while the film was rendered, and stays. The film is '{place}'.")
 
 
 def _read(files: Iterable[Path]) -> Yielding[Frame, None, None]:

@@ -2,19 +2,21 @@
 
 Blender shows a turned photo as it is stored, colours whatever their profile says, the first frame of an animation
 without a word, and a JPEG whose end is missing as far as it goes; of an animated WebP it shows nothing. Read by hand,
-because Pillow, which knows all this, is not in Blender, and because it is known here, before any library sees a file, what
-it is and how much of it there is.
+because Pillow, which knows all this, is not in Blender, and because what a file is, and how much there is of it, has to
+be known before any library sees it.
 """
 
 from __future__ import annotations
 
-import os
+import mmap
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
+from ..places import is_there
 from ..references import reference_in
 
 #: Bytes of a file that are looked at: metadata stands before the picture.
@@ -24,6 +26,11 @@ _TAIL: Final = 1 << 16
 #: Most frames that are counted, and most bytes of a GIF that mean nothing before it is given up.
 MANY: Final = 1000
 _ODD: Final = 1 << 16
+#: A mark in a JPEG, between stretches of its picture as well; which ones have no length behind them.
+_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_ALONE: Final = (0x01, 0xD8)
+#: Most passes in which a JPEG may come.
+_PASSES: Final = 100
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION: Final = 0x0112
 #: What the values of the EXIF orientation mean to someone who sees the picture as it is stored.
@@ -55,8 +62,8 @@ _IN_BLENDER: Final = (
     ("DPX", (b"SDPX", b"XPDS")),
     ("CINEON", (b"\x80\x2a\x5f\xd7",)),
 )
-#: A Targa file has no beginning of its own, but only few values make sense there: colour tables, kinds of pictures, bits
-#: of a table's colours, and of a pixel.
+#: A Targa file has no beginning of its own, but only few values make sense there: colour tables, kinds of pictures,
+#: bits of a table's colours, and of a pixel.
 _TARGA: Final = ((0, 1), (1, 2, 3, 9, 10, 11), (0, 15, 16, 24, 32), (8, 15, 16, 24, 32))
 #: How files begin that are taken for pictures and are none, or none for everybody: beginning, who does read it, what it
 #: is, and what to do about it.
@@ -99,6 +106,7 @@ _PNM: Final = b"1234567fFy"
 #: The same for files that have a mark of their kind from the fifth byte on: HEIC, AVIF, films.
 _BOXED: Final = "is a HEIC, AVIF or film file that is not read here. Save it as PNG or JPEG"
 
+
 def picture_kind(path: Path, reader: Literal["Pillow", "Blender"]) -> str:
     """Return which kind of picture ``reader`` may be given a file as, by its first bytes; empty if it is none.
 
@@ -126,9 +134,9 @@ def _is_targa(head: bytes) -> bool:
 
 def kind_of(path: Path, reader: Literal["Pillow", "Blender"]) -> str:
     """Return what a file is that ``reader`` could not read, as the rest of a sentence; empty if that cannot be told."""
-    if not os.path.exists(path):
+    if not is_there(path):
         return ""
-    if not os.path.isfile(path):
+    if not is_file(path):
         return "is no file. Name a picture"
     head = _beginning(path)
     if not head:
@@ -147,10 +155,44 @@ def kind_of(path: Path, reader: Literal["Pillow", "Blender"]) -> str:
     return next((words for start, who, words in _OTHER_KINDS if who != reader and head.startswith(start)), "")
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a path leads to a file: no folder, pipe or device, and nothing that may not be looked at."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def strain(path: Path) -> str:
+    """Return why a JPEG would take for ever to be read, as the rest of a sentence; empty for healthy ones.
+
+    A JPEG may come in as many passes as somebody likes, each over all of the picture (programs write some ten), and
+    may be filled up between its parts.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            passes, place = 0, 2
+            while found := _MARKER.search(data, place):
+                if not passes and found.start() - place > _ODD:
+                    return "is a damaged JPEG picture: it is filled up with nothing. Save it again"
+                mark, place = data[found.end() - 1], found.end()
+                if mark == 0xD9:
+                    break
+                if mark == 0xDA:
+                    passes += 1
+                    if passes > _PASSES:
+                        return f"is a JPEG picture in more than {_PASSES} passes. Save it again, or as PNG"
+                if mark not in _ALONE:
+                    place += max(2, int.from_bytes(data[place : place + 2], "big"))
+    except (OSError, ValueError):
+        pass  # an empty file, or one that is gone: told on reading it
+    return ""
+
+
 def _beginning(path: Path) -> bytes:
     """Return the first bytes of a file; none of a folder, pipe or device, or if it cannot be read."""
     try:
-        if not os.path.isfile(path):
+        if not is_file(path):
             return b""
         with path.open("rb") as file:
             return file.read(64)

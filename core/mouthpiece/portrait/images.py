@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
+from ..places import is_folder, is_there
 from . import headers
 
 #: Longest side, in pixels, of a picture that is read: what graphics cards take as a texture.
@@ -119,15 +120,17 @@ def read_still(path: Path, longest: int | None = None, whole: int = 0) -> Still:
 
 def _kind(path: Path) -> str:
     """Return which kind of picture a file is; nothing but that is asked of Pillow, which else might run a program."""
-    if os.path.isdir(path):
+    if is_folder(path):
         raise PictureError(f"'{path}' is a folder and cannot be read as a picture. Name a file in it.")
-    if not os.path.exists(path):
+    if not is_there(path):
         raise PictureError(f"There is no picture at '{path}'. Check the path.")
-    if not os.path.isfile(path):
+    if not headers.is_file(path):
         raise PictureError(f"'{path}' is a pipe or device and cannot be read as a picture. Name a file.")
     if not os.access(path, os.R_OK):
         raise PictureError(f"The picture '{path}' may not be read. Check its permissions.")
     kind = headers.picture_kind(path, "Pillow")
+    if kind == "JPEG" and (words := headers.strain(path)):
+        raise PictureError(f"'{path}' {words}.")
     if not kind:
         unknown = "is not a picture Pillow can read, or is damaged. Use PNG, JPEG, WebP or TIFF"
         raise PictureError(f"'{path}' {headers.kind_of(path, 'Pillow') or unknown}.")
@@ -149,8 +152,8 @@ def _check_size(path: Path, opened: Any, longest: int | None) -> None:
 
 def _needed(opened: Any, longest: int | None) -> int:
     """Return about how many bytes reading a picture takes, from what its header says."""
-    wide, high = opened.size
-    held = _HELD.get(opened.mode, 4)
+    wide, high = (int(side) for side in opened.size)
+    held: float = _HELD.get(opened.mode, 4)
     if opened.format in ("JPEG", "MPO"):
         scale = max(1, min(8, 1 << (math.ceil(max(wide, high) / longest).bit_length() - 1))) if longest else 1
         held /= scale**2
@@ -188,7 +191,8 @@ def _read(opened: Any, longest: int | None, remarks: tuple[str, ...]) -> Still:
         width, height = opened.size
     factor = math.ceil(max(opened.size) / longest) if longest else 1
     if opened.mode.startswith(("I", "F")):
-        pixels, said = _deep(opened, factor), ()
+        pixels = _deep(opened, factor)
+        said: tuple[str, ...] = ()
     else:
         pixels, said = _coloured(opened, factor)
     turn = 1 if opened.format == "TIFF" else _orientation(opened.info)  # Pillow turns TIFF on its own

@@ -6,8 +6,10 @@ the core works without it as long as nothing is signed.
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import PictureError
 from ..files import replacing
+from .files import small_file
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -27,11 +30,17 @@ SELF_MADE: Final = "Self-signed on this computer, identity not verified"
 _FILE_NAME: Final = "signing-identity.pem"
 #: Years a self-made certificate is valid, and with it all signatures without a time stamp.
 _YEARS: Final = 30
+#: How a certificate begins in PEM.
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_NO_CERTIFICATE: Final = f"There is no certificate in it. It must be PEM: {_BEGIN}."
 #: Name of a key's elliptic curve in ``cryptography`` -> name of its signature algorithm in C2PA.
 _CURVES: Final = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 #: Fewest bits of an RSA key that C2PA signs with.
 _RSA_BITS: Final = 2048
 _WRONG_KIND: Final = "The key is of a kind C2PA does not sign with. Use P-256, Ed25519 or RSA (2048 bits or more)."
+#: Most bytes of a file of certificates or keys, and most certificates of a signer, and of authorities.
+_LARGEST: Final = 4_000_000
+_CHAIN, _AUTHORITIES = 20, 5_000
 _DAMAGED: Final = "The {0} cannot be read: it is damaged, cut off, or of another form. Export it again as PEM."
 
 
@@ -47,6 +56,11 @@ class Identity:
     def __repr__(self) -> str:
         """Return a text without the key, so that no message shows it."""
         return f"Identity({self.algorithm}, self_made={self.self_made})"
+
+    def is_named_in(self, credentials: bytes) -> bool:
+        """Return whether content credentials hold the signer's own certificate; they may hold others as well."""
+        first = self.certificates.partition(_BEGIN)[2].partition("-----END")[0]
+        return base64.b64decode(first) in credentials
 
 
 def read_identity(certificate: Path, key: Path) -> Identity:
@@ -66,6 +80,25 @@ def read_identity(certificate: Path, key: Path) -> Identity:
         raise PictureError(f"The certificate '{certificate}' and key '{key}' cannot be used: {error}") from error
 
 
+def read_authorities(path: Path) -> str:
+    """Return the certificates of trusted authorities in a PEM file, as PEM.
+
+    Raises
+    ------
+    PictureError
+        If it cannot be read, or holds no certificate, too many, or a damaged one.
+    """
+    text = _read(path)
+    try:
+        if not _has_package():
+            if _BEGIN not in text:
+                raise ValueError(_NO_CERTIFICATE)
+            return text
+        return _pem(_certificates(text, _AUTHORITIES))
+    except ValueError as error:
+        raise PictureError(f"The certificates in '{path}' cannot be used: {error}") from error
+
+
 def own_identity(folder: Path | None = None) -> Identity:
     """Return the self-made certificate from the user's settings, after making it if there is none.
 
@@ -81,7 +114,7 @@ def own_identity(folder: Path | None = None) -> Identity:
     """
     require_cryptography()
     kept = (folder or settings_folder()) / _FILE_NAME
-    if not kept.exists():
+    if not os.path.lexists(kept):
         _make(kept)
     text = _read(kept)
     try:
@@ -121,11 +154,17 @@ def require_cryptography() -> None:
         ) from error
 
 
+def _has_package() -> bool:
+    try:
+        require_cryptography()
+    except PictureError:
+        return False
+    return True
+
+
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PictureError(f"'{path}' cannot be read: {error.strerror}. Check the path.") from error
+        return small_file(path, _LARGEST).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise PictureError(f"'{path}' is not PEM, the text form of certificates and keys. Convert it.") from error
 
@@ -155,19 +194,27 @@ def _identity(chain: str, secret: str) -> Identity:
         raise ValueError(fault)
     text, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     return Identity(
-        "".join(item.public_bytes(text).decode("ascii") for item in certificates),
+        _pem(certificates),
         key.private_bytes(text, serialization.PrivateFormat.PKCS8, plain).decode("ascii"),
         algorithm,
         is_self_made,
     )
 
 
-def _certificates(chain: str) -> list[x509.Certificate]:
+def _pem(certificates: Sequence[x509.Certificate]) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return "".join(item.public_bytes(Encoding.PEM).decode("ascii") for item in certificates)
+
+
+def _certificates(chain: str, most: int = _CHAIN) -> list[x509.Certificate]:
     """Return the certificates of a PEM text, in its order; raise ValueError with a sentence if there are none."""
     from cryptography import x509
 
-    if "-----BEGIN CERTIFICATE-----" not in chain:
-        raise ValueError("There is no certificate in it. It must be PEM: -----BEGIN CERTIFICATE-----.")
+    if _BEGIN not in chain:
+        raise ValueError(_NO_CERTIFICATE)
+    if chain.count(_BEGIN) > most:
+        raise ValueError(f"There are {chain.count(_BEGIN):,} certificates in it, of which at most {most:,} are read.")
     try:
         return x509.load_pem_x509_certificates(chain.encode("utf-8"))
     except Exception as error:  # damage raises errors of the package without a common base class
@@ -223,8 +270,8 @@ def _fault(certificate: x509.Certificate, key: PrivateKeyTypes) -> str:
 
 
 def _is_self_made(certificate: x509.Certificate) -> bool:
-    """Return whether a certificate was made by this program or is signed by its own key."""
-    return certificate.issuer == certificate.subject or any(part.value == SELF_MADE for part in certificate.issuer)
+    """Return whether a certificate was made by this program: a user's own that is self-signed was not."""
+    return any(part.value == SELF_MADE for part in certificate.issuer)
 
 
 def _make(kept: Path) -> None:

@@ -5,6 +5,7 @@ Only this module knows the package ``c2pa-python``. It uses the network only if 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -43,6 +44,10 @@ _MEDIA: Final = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
+#: How a certificate begins in DER: a sequence whose length has two bytes.
+_CERTIFICATE: Final = b"\x30\x82"
+#: Most digits of a certificate's serial number, which has 20 bytes at most.
+_LONGEST_SERIAL: Final = 50
 _NAMES: Final = {"linux": "libc2pa_c.so", "darwin": "libc2pa_c.dylib", "win32": "c2pa_c.dll"}
 
 
@@ -132,6 +137,25 @@ class Seal:
         except OSError as error:
             raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
         return whole
+
+    def try_out(self, facts: Facts) -> None:
+        """Seal a tiny picture and read it back, so that nothing is rendered which could not be sealed afterwards.
+
+        Raises
+        ------
+        PictureError
+            If something of the record could not be read back, or cannot be signed.
+        """
+        sealed = io.BytesIO(self.frame(np.zeros((1, 1, 3), np.uint8), facts))
+        if self.identity is None:
+            return
+        with library().Reader("image/png", sealed) as reader:
+            store = json.loads(reader.json())
+        rows = store["manifests"][store["active_manifest"]]["assertions"]
+        said = next(row["data"] for row in rows if row["label"] == ASSERTION)
+        wanted = replace(facts, signature=self.signature)
+        if replace(Facts.from_dict(said), content_sha256="") != replace(wanted, content_sha256=""):
+            raise PictureError("The record would not be read back from the content credentials as it is.")
 
     def frame(self, frame: NDArray[np.uint8], facts: Facts) -> bytes:
         """Return a frame (H, W, 3 or 4) as the bytes of a PNG file with record and content credentials.
@@ -228,6 +252,28 @@ def manifest_of(facts: Facts, media: str, has_portrait: bool) -> dict[str, Any]:
             {"label": ASSERTION, "data": facts.as_dict()},
         ],
     }
+
+
+def signer_certificate(content: bytes, serial: str) -> str:
+    """Return the SHA-256 of the certificate with a serial number in content credentials; empty if it is not found.
+
+    Names and serial number can be copied into another certificate; its hash cannot. Where several certificates have
+    that number, the hash is of all of them.
+    """
+    if not serial.isdecimal() or len(serial) > _LONGEST_SERIAL:
+        return ""
+    number = int(serial)
+    wanted = number.to_bytes(number.bit_length() // 8 + 1, "big")
+    found, place = set[bytes](), content.find(_CERTIFICATE)
+    while place >= 0:
+        end = place + 4 + int.from_bytes(content[place + 2 : place + 4], "big")
+        # its number comes first in it, behind the version
+        if bytes([2, len(wanted)]) + wanted in content[place : place + 60]:
+            found.add(hashlib.sha256(content[place:end]).digest())
+        place = content.find(_CERTIFICATE, place + 1)
+    if len(found) == 1:
+        return found.pop().hex()
+    return hashlib.sha256(b"".join(sorted(found))).hexdigest() if found else ""
 
 
 def _media_type(head: bytes) -> str:

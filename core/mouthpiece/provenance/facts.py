@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,22 @@ SIGNATURES: Final = (SELF_SIGNED, CERTIFIED, UNSIGNED)
 NOTICE: Final = "Synthetic: a still picture made to talk by a program. This was never recorded by a camera."
 #: Networks that find a face. What is made does not depend on them otherwise: the face's points are recorded too.
 FINDERS: Final = ("face_detector_128", "face_landmarks_478")
+#: Deepest nesting of options, and the largest whole numbers (64 bits): other programs read no more.
+_DEEPEST: Final = 32
+_LARGEST: Final = 1 << 63
+#: Characters that XML 1.0 has no way to write; those that JSON does not escape, which options and names are written in.
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NOT_JSON: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
+#: Parts of a record as :meth:`Facts.as_dict` names them -> what they are called.
+_PARTS: Final = {
+    "software": "name of the program",
+    "created": "moment of making",
+    "digital_source_type": "source type",
+    "consent.statement": "consent statement",
+    "consent.by": "name of who consents",
+    "networks": "name of a network",
+    "frame": "frame's number",
+}
 #: Bytes of a picture file that are searched for what it says of itself.
 _SEARCHED: Final = 4_000_000
 
@@ -105,6 +122,25 @@ class Facts:
             "content_sha256": self.content_sha256,
         }
 
+    def check(self) -> None:
+        """Refuse what could not be read back from a file.
+
+        Raises
+        ------
+        PictureError
+            If a text holds what XML cannot, or a number is not finite or of more than 64 bits; it names the part.
+        """
+        left: list[tuple[str, Any]] = list(self.as_dict().items())
+        while left:
+            name, value = left.pop()
+            if isinstance(value, Mapping):
+                left += [(f"{name}.{key}", text) for key, item in value.items() for text in (key, item)]
+                continue
+            wrong = _objection(value, _NOT_JSON if "." in name else _NOT_XML)
+            if wrong:
+                part = _PARTS.get(name) or _PARTS.get(name.partition(".")[0]) or f"option '{_shown(name)}'"
+                raise PictureError(f"The {part} cannot be recorded: {wrong}. Change it.")
+
     def as_json(self) -> str:
         """Return the facts as one line of JSON."""
         return json.dumps(self.as_dict(), ensure_ascii=False, separators=(",", ":"))
@@ -132,7 +168,7 @@ class Facts:
                 options=dict(raw["options"]),
                 marked=bool(raw["visible_mark"]),
                 signature=str(raw["signature"]),
-                frame=None if raw["frame"] is None else int(raw["frame"]),
+                frame=_frame(raw["frame"]),
                 content_sha256=_digest(raw["content_sha256"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -147,6 +183,32 @@ class Facts:
         except UnreadableError as error:
             raise PictureError(f"The record is damaged: {error}.") from error
         return cls.from_dict(raw)
+
+
+def _frame(value: Any) -> int | None:
+    """Return the number of a frame; ValueError if it is none."""
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _LARGEST:
+        raise ValueError(f"'{str(value)[:40]}' is no number of a frame")
+    return value
+
+
+def _objection(value: Any, unwritten: re.Pattern[str]) -> str:
+    """Return why a text, number or other single value of a record could not be read back; empty if it could."""
+    if isinstance(value, str):
+        found = unwritten.search(value)
+        return f"it holds the character U+{ord(found[0]):04X}, which no file can keep" if found else ""
+    if isinstance(value, int):
+        return "" if -_LARGEST <= value < _LARGEST else "it is a whole number of more than 64 bits"
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else "it is no finite number"
+    return "" if value is None else f"it is a {type(value).__name__}"
+
+
+def _shown(name: str) -> str:
+    """Return the name of an option without its beginning, for messages."""
+    return _NOT_XML.sub("?", name).removeprefix("options.")[:80]
 
 
 def _digest(value: Any) -> str:
@@ -164,13 +226,20 @@ def of_take(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(options)
 
 
-def _plain(value: Any) -> Any:
-    """Return JSON values with fractions rounded, and lists as text: C2PA takes lists of numbers for bytes."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return JSON values with fractions rounded, and lists as text: C2PA takes lists of numbers for bytes.
+
+    Raises PictureError if they are nested too deep.
+    """
+    if depth > _DEEPEST:
+        raise PictureError(f"The options cannot be recorded: they are nested more than {_DEEPEST} deep.")
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    return ", ".join(str(_plain(item)) for item in value) if isinstance(value, list | tuple) else value
+        return {str(name): _plain(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_plain(item, depth + 1)) for item in value)
+    return value
 
 
 def now() -> str:

@@ -21,6 +21,9 @@ from .xmp import LARGEST
 
 #: Extended name of the box that holds XMP, by Adobe's specification.
 XMP_BOX: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
+#: Extended name of the box that holds content credentials, and the most bytes of it that are looked at.
+_CREDENTIALS: Final = bytes.fromhex("D8FEC3D61B0E483C92975828877EC481")
+_MOST_CREDENTIALS: Final = 16_000_000
 #: Most boxes at the top of a film; a film with more counts as damaged.
 _MOST: Final = 100_000
 
@@ -64,15 +67,31 @@ def xmp_of(path: Path) -> bytes | None:
     Raises
     ------
     PictureError
-        If it is no such film, or cut off, or the packet too large.
+        If it is no such film, or cut off, the packet too large, or there are two.
     """
     with opened(path) as stream:
-        for box in boxes(stream, path):
-            if box.is_xmp:
-                if box.size - box.head > LARGEST:
-                    raise PictureError(f"The metadata of '{path}' is larger than {LARGEST:,} bytes and was not read.")
-                return b"".join(span(stream, box.start + box.head, box.size - box.head))
-    return None
+        found = [box for box in boxes(stream, path) if box.is_xmp]
+        if len(found) > 1:
+            raise PictureError(f"'{path}' holds metadata twice, so that programs may read either.")
+        if not found:
+            return None
+        (box,) = found
+        if box.size - box.head > LARGEST:
+            raise PictureError(f"The metadata of '{path}' is larger than {LARGEST:,} bytes and was not read.")
+        return b"".join(span(stream, box.start + box.head, box.size - box.head))
+
+
+def credentials_of(path: Path) -> bytes:
+    """Return the content credentials of a film; empty if there are none, or more than 16 MB of them.
+
+    Raises
+    ------
+    PictureError
+        If it is no such film, or cut off.
+    """
+    with opened(path) as stream:
+        found = [box for box in boxes(stream, path) if box.extended == _CREDENTIALS and box.size <= _MOST_CREDENTIALS]
+        return b"".join(block for box in found for block in span(stream, box.start, box.size))
 
 
 def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:

@@ -83,6 +83,18 @@ def read(path: Path) -> Packet | None:
     return None if packet is None else read_packet(packet)
 
 
+def credentials_of(path: Path) -> bytes:
+    """Return the content credentials of a picture or film; empty if it has none.
+
+    Raises
+    ------
+    PictureError
+        If it is no such file, or damaged.
+    """
+    found: bytes = container_of(path).credentials_of(path)
+    return found
+
+
 def is_content_of(path: Path, facts: Facts) -> bool:
     """Return whether a file's pictures and sound are those the record was made for."""
     digest: str = container_of(path).content_digest(path)

@@ -64,8 +64,11 @@ def joined(picture: str, face: str, pose: str) -> str:
     return f"{picture}.{face}.{pose}"
 
 
-def are_alike(one: object, other: object) -> bool:
-    """Tell whether two sketches of frames are of the same picture, face and pose; never if one of them is none."""
+def are_alike(one: object, other: object, in_pose: bool = True) -> bool:
+    """Tell whether two sketches of frames are of the same picture and face; never if one of them is none.
+
+    ``in_pose`` asks for the same pose as well.
+    """
     parts = [str(text).split(".") for text in (one, other)]
     if [len(found) for found in parts] != [3, 3]:
         return False
@@ -76,7 +79,7 @@ def are_alike(one: object, other: object) -> bool:
     colours = [np.frombuffer(data, np.uint8).astype(int) for data in pairs[0]]
     if [len(levels) for levels in colours] != [4 * _BLOCKS**2] * 2 or np.abs(colours[0] - colours[1]).max() > _LEVELS:
         return False
-    return all(_length(*pair) <= most for pair, most in zip(pairs[1:], (_FACE, _POSE), strict=True))
+    return _length(*pairs[1]) <= _FACE and (not in_pose or _length(*pairs[2]) <= _POSE)
 
 
 def _length(one: bytes, other: bytes) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -42,8 +42,11 @@ class Verified:
         ``"valid"``, ``"invalid"``, ``"none"``, or ``"not checked"`` if the package for that is missing.
     signer : str
         Name in the signer's certificate.
+    certificate : str
+        SHA-256 of the signer's certificate; empty if there is none.
     self_signed, trusted : bool
-        Whether the certificate was made by its owner; whether it was issued by one of the trusted authorities.
+        Whether the certificate was made by Mouthpiece on somebody's computer; whether it was issued by one of the
+        trusted authorities.
     problems : tuple of str
         Sentences about what is wrong; empty if nothing is.
     """
@@ -54,6 +57,7 @@ class Verified:
     facts: Facts | None = None
     signature: str = NONE
     signer: str = ""
+    certificate: str = ""
     self_signed: bool = False
     trusted: bool = False
     problems: tuple[str, ...] = field(default=())
@@ -84,6 +88,7 @@ class Verified:
             "made_by": self.made_by,
             "signature": self.signature,
             "signer": self.signer,
+            "certificate_sha256": self.certificate,
             "self_signed": self.self_signed,
             "trusted": self.trusted,
             "problems": list(self.problems),
@@ -115,7 +120,7 @@ def _check_record(path: Path) -> Verified:
         packet = records.read(path)
         if packet is None:
             return Verified(path)
-        problems = []
+        problems = list(packet.problems)
         if packet.facts is not None and not records.is_content_of(path, packet.facts):
             problems.append("Pictures or sound are not those the record was made for: the file was changed since.")
         return Verified(path, packet.source_type, packet.tool, packet.facts, problems=tuple(problems))
@@ -138,10 +143,10 @@ def _check_credentials(found: Verified, media: str, anchors: str) -> Verified:
                 return _without_credentials(found)
             with reader:
                 store = json.loads(reader.json())
+        return _with_credentials(found, store)
     except c2pa.C2paError as error:
         problem = f"The content credentials are damaged ({str(error)[:200]})."
         return replace(found, signature=INVALID, problems=(*found.problems, problem))
-    return _with_credentials(found, store)
 
 
 def _without_credentials(found: Verified) -> Verified:
@@ -168,6 +173,8 @@ def _with_credentials(found: Verified, store: Mapping[str, Any]) -> Verified:
     if said is not None:
         facts, problem = _compared_records(facts, said)
         problems += problem
+    elif facts is not None and facts.signature != UNSIGNED:
+        problems.append("The record says that it was signed, but it is not in these credentials: they are others.")
     source = found.source_type or _source_type(manifest)
     agents = manifest.get("claim_generator_info") or [{}]
     made_by = found.made_by or " ".join(str(agents[0].get(key, "")) for key in ("name", "version")).strip()
@@ -179,10 +186,19 @@ def _with_credentials(found: Verified, store: Mapping[str, Any]) -> Verified:
         facts=facts,
         signature=INVALID if broken else VALID,
         signer=", ".join(name for name in names if name),
+        certificate=_certificate(found.path, str(signature.get("cert_serial_number") or "")),
         self_signed=names[1] == SELF_MADE,
         trusted=state == "Trusted",
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _certificate(path: Path, serial: str) -> str:
+    """Return the SHA-256 of the signer's certificate; empty if it is not found."""
+    try:
+        return credentials.signer_certificate(records.credentials_of(path), serial)
+    except PictureError:
+        return ""
 
 
 def _compared_records(facts: Facts | None, said: Any) -> tuple[Facts | None, list[str]]:
@@ -205,8 +221,9 @@ def _assertion(manifest: Mapping[str, Any], label: str) -> Any:
 
 def _source_type(manifest: Mapping[str, Any]) -> str:
     """Return the source type of an action in the manifest, without the address of its vocabulary."""
-    actions = _assertion(manifest, "c2pa.actions") or {}
-    types = (str(item.get("digitalSourceType", "")) for item in actions.get("actions", []))
+    actions = _assertion(manifest, "c2pa.actions")
+    rows = actions.get("actions", []) if isinstance(actions, Mapping) else []
+    types = (str(item.get("digitalSourceType", "")) for item in rows if isinstance(item, Mapping))
     return next((name.removeprefix(VOCABULARY) for name in types if name), "")
 
 
@@ -222,36 +239,3 @@ def _in_words(item: Mapping[str, Any]) -> str:
     if code.startswith("signingCredential"):
         return f"The certificate may not be used for this, or not any more ({code})."
     return f"{str(item.get('explanation', 'The content credentials do not hold')).capitalize()} ({code})."
-
-
-def frames_of(folder: Path) -> list[Path]:
-    """Return the PNG pictures of a folder, in order of their names.
-
-    Raises
-    ------
-    PictureError
-        If there are none.
-    """
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith("."))
-    if not found:
-        raise PictureError(f"There are no PNG pictures in the folder '{folder}'.")
-    return found
-
-
-def sequence_problems(frames: Sequence[Verified]) -> list[str]:
-    """Return sentences about faults of a sequence as a whole: missing frames, and frames of another sequence."""
-    facts = [frame.facts for frame in frames if frame.facts is not None]
-    numbers = sorted(fact.frame for fact in facts if fact.frame is not None)
-    if not numbers:
-        return []
-    problems = []
-    total = max((fact.options.get("frames", 0) for fact in facts), default=0)
-    missing = sorted(set(range(max(total, numbers[-1] + 1))) - set(numbers))
-    if missing:
-        some = ", ".join(str(number) for number in missing[:5]) + (", …" if len(missing) > 5 else "")
-        problems.append(f"{len(missing)} frames of the sequence are missing (counted from 0: {some}).")
-    if len(set(numbers)) < len(numbers):
-        problems.append("Some frames are there more than once.")
-    if len({(fact.picture_sha256, fact.sound_sha256, fact.consent) for fact in facts}) > 1:
-        problems.append("The frames are of several films: picture, sound or consent differ.")
-    return problems

@@ -141,8 +141,11 @@ def _shape(entry: object, chart: str) -> Shape:
     if not isinstance(entry, dict) or not isinstance(entry.get("visemes"), dict) or not entry.get("name"):
         raise MouthpieceError(f"A shape of the mouth chart '{chart}' has no name or no visemes.")
     name, visemes = str(entry["name"]), entry["visemes"]
-    if any(letter.isspace() for letter in name):
-        raise MouthpieceError(f"The shape '{name}' of the mouth chart '{chart}' has a space in its name. Take it out.")
+    if any(letter.isspace() or not letter.isprintable() for letter in name):
+        raise MouthpieceError(
+            f"The shape '{name}' of the mouth chart '{chart}' has a space, or a character that cannot be seen, in its "
+            "name. Take it out."
+        )
     unknown = sorted(set(map(str, visemes)) - set(VISEMES))
     if unknown:
         raise MouthpieceError(

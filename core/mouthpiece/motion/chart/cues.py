@@ -166,8 +166,9 @@ def choose(
     weights = viseme_weights(performance)
     moved = weights if strength == 1 else viseme_weights(_scaled(performance, strength))
     costs = _cell_costs(moved, performance.fps, chart, starts, timing)
+    begins = starts + timing.lead
     for met in closures(weights, performance.fps, chart):
-        _require(costs, met, starts, timing)
+        _require(costs, met, starts, begins, timing.cell)
     return cheapest(costs, change_costs(chart), timing.cells)
 
 
@@ -233,15 +234,24 @@ def closures(weights: Array, fps: float, chart: MouthChart) -> list[Met]:
     return found
 
 
-def _require(costs: Array, met: Met, starts: Floats, timing: Timing) -> None:
-    """Raise the cost of all other shapes, in place, in the cells of ``met``: at least one cell, and all it fills."""
-    begin = starts + timing.lead
-    overlap = np.minimum(met.stop, begin + timing.cell) - np.maximum(met.start, begin)
+def _require(costs: Array, met: Met, starts: Floats, begins: Floats, cell: float) -> None:
+    """Raise the cost of all other shapes, in place, in the cells of ``met``: at least one cell, and all it fills.
+
+    ``starts`` and ``begins`` (K,) are when the cells of ``cell`` seconds are shown, and what they show in the take;
+    both ascend. Only the cells around ``met`` are looked at.
+    """
+    first = max(int(np.searchsorted(begins, met.start - cell)) - 1, 0)
+    near = begins[first : int(np.searchsorted(begins, met.stop, "right")) + 1]
     # A stretch that ended before the first cell begins is shown in the first cell if it lies within the take.
-    best = int(overlap.argmax()) if met.stop > begin[0] else 0
-    if overlap[best] <= 0 and not starts[0] < met.stop <= begin[0]:
-        return
-    cells = np.flatnonzero(overlap >= _COVERED * timing.cell)
+    if met.stop <= begins[0]:
+        cells, best = np.zeros(0, np.int64), 0
+        if met.stop <= starts[0]:
+            return
+    else:
+        overlap = np.minimum(met.stop, near + cell) - np.maximum(met.start, near)
+        if overlap.max() <= 0:
+            return
+        cells, best = first + np.flatnonzero(overlap >= _COVERED * cell), first + int(overlap.argmax())
     others = np.setdiff1d(np.arange(costs.shape[1]), met.shapes)
     costs[np.ix_(np.union1d(cells, [best]), others)] += met.cost
 
@@ -255,34 +265,30 @@ def cheapest(costs: Array, changes: Array, hold: int) -> Numbers:
     rows = np.arange(shapes)
     # Least cost of a sequence that ends in a shape, by how many cells it has been shown so far (the last: enough).
     best = np.repeat(costs[0][:, None], hold, axis=1).astype(np.float64)
-    before = np.zeros((count, shapes, hold), np.int64)
-    ages = np.arange(hold)
+    before = np.zeros((count, shapes, hold), np.int32)
+    before[1:, :, 1:] = rows[:, None] * hold + np.arange(hold - 1)
+    to_others = changes.astype(np.float64)
+    np.fill_diagonal(to_others, np.inf)
     for k in range(1, count):
-        switch = best[:, -1][:, None] + changes
-        np.fill_diagonal(switch, np.inf)
+        switch = best[:, -1][:, None] + to_others
         source = switch.argmin(axis=0)
+        entered = switch[source, rows]
         following = np.empty_like(best)
         following[:, 1:] = best[:, :-1]
-        before[k, :, 1:] = rows[:, None] * hold + ages[:-1]
-        stay = best[:, -1] <= following[:, -1] if hold > 1 else np.ones(shapes, bool)
-        entered = switch[source, rows]
-        if hold > 1:
-            following[:, 0] = entered
-            before[k, :, 0] = source * hold + hold - 1
-        else:
-            stay = best[:, 0] <= entered
-            following[:, 0], before[k, :, 0] = entered, source
+        stay = best[:, -1] <= (following[:, -1] if hold > 1 else entered)
+        following[:, 0] = entered
+        before[k, :, 0] = source * hold + hold - 1
         following[stay, -1] = best[stay, -1]
         before[k, stay, -1] = rows[stay] * hold + hold - 1
         best = following + costs[k][:, None]
     return _traced(best, before)
 
 
-def _traced(best: Floats, before: NDArray[np.int64]) -> Numbers:
+def _traced(best: Floats, before: NDArray[np.int32]) -> Numbers:
     count, _, hold = before.shape
     state = int(best.argmin())
     found = np.empty(count, np.int64)
     for k in range(count - 1, -1, -1):
         found[k] = state // hold
-        state = int(before[k].ravel()[state])
+        state = int(before[k, state // hold, state % hold])
     return found

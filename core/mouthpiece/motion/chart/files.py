@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -127,6 +127,8 @@ FORMATS: Final[Mapping[str, Callable[[CueTrack, Context], str]]] = {
 def text_of(track: CueTrack, form: str, context: Context | None = None) -> str:
     """Return ``track`` as a file of the format ``form``, one of ``FORMATS``.
 
+    Characters of the sound's name that cannot be seen, which some formats cannot hold, are written as U+FFFD.
+
     Raises
     ------
     TakeError
@@ -140,7 +142,8 @@ def text_of(track: CueTrack, form: str, context: Context | None = None) -> str:
         raise TakeError(f"A frame rate of {context.fps:g} is not one the format '{form}' takes ({low:g} to {high:g}).")
     if form == "pgo" and abs(context.fps - round(context.fps)) > 1e-6:
         raise TakeError(f"Papagayo counts whole frames per second, not {context.fps:g}. Choose --fps 24, or tsv.")
-    return FORMATS[form](track, context)
+    sound = "".join(letter if letter.isprintable() else "\ufffd" for letter in context.sound)
+    return FORMATS[form](track, replace(context, sound=sound))
 
 
 def write(track: CueTrack, path: Path, form: str = "", context: Context | None = None) -> Path:

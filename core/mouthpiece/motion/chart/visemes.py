@@ -9,7 +9,7 @@ rest. Lips that meet while someone speaks are always ``PP``.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ _STILL: Final = 0.06
 #: Least logarithm of a viseme's chance; smaller ones are raised to it.
 _UNLIKELY: Final = -6.0
 _ROUNDS: Final = 40
+#: Frames of a take that are done at once, besides margins.
+_BLOCK: Final = 8_192
 #: How sharply FF and PP are separated where lips meet, and by how much PP is favoured where they are quite shut.
 _SURE: Final = 4.0
 _FAVOUR: Final = 0.25
@@ -169,8 +171,20 @@ def _mixture(measures: Array, chances: Array, fps: float) -> Array:
     gram = scaled @ scaled.T / len(MEASURES)
     linear = (measures / found.spread) @ scaled.T / len(MEASURES) + _USUAL * chances
     still = _STILL * fps / 25.0
+    begun: Array = np.exp(chances) / np.exp(chances).sum(axis=1, keepdims=True)
+    # In each round a frame hears of its neighbours, so that what lies more frames away than there are rounds never
+    # matters: long takes are done in blocks with such margins, which stay in the processor's cache.
+    blocks = []
+    for start in range(0, len(linear), _BLOCK):
+        low, high = max(start - _ROUNDS, 0), min(start + _BLOCK + _ROUNDS, len(linear))
+        weights = _descended(begun[low:high], linear[low:high], gram, still)
+        blocks.append(weights[start - low : start - low + _BLOCK])
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _descended(weights: Array, linear: Array, gram: NDArray[np.floating[Any]], still: float) -> Array:
+    """Return ``weights`` (T, 15) after all rounds of FISTA."""
     step = np.float32(1.0 / (float(np.linalg.eigvalsh(gram)[-1]) + 4 * still))
-    weights: Array = np.exp(chances) / np.exp(chances).sum(axis=1, keepdims=True)
     ahead, pace = weights, 1.0
     for _ in range(_ROUNDS):
         slope = ahead @ gram - linear

@@ -1,0 +1,187 @@
+"""Kills Blender's commands at random moments: `python blender_tests/kills.py --count 100`, see `tests/kills.py`.
+
+It runs the checkout in processes of the bpy module. With BLENDER=PATH, and the extension installed in the profile that
+BLENDER_USER_RESOURCES names, it is that Blender's own command line that is killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+for place in (str(ROOT), str(ROOT / "core")):
+    if place in sys.path:
+        sys.path.remove(place)
+    sys.path.insert(0, place)
+
+import bpy  # noqa: E402  # after the paths above
+import numpy as np  # noqa: E402
+
+from tests.kills import Deed, content_of, main  # noqa: E402
+
+#: Saves what panels save, again and again: each file is small, and so is the time in which it can be hit.
+SAVES = """
+import sys, time
+from pathlib import Path
+import bpy
+from addon import compat, exports
+from mouthpiece.retarget.shape_keys import table
+from mouthpiece.files import write_whole
+from addon.targets.shape_keys import presets
+from addon.targets.shape_keys.table import table_of
+out = Path(sys.argv[-1])
+compat.user_folder = lambda: str(out)
+face = bpy.data.objects["Mouthpiece Head"]
+bpy.context.view_layer.objects.active = face
+for _ in range(40):
+    assert bpy.ops.mouthpiece.save_mapping_preset(name="Hero") == {"FINISHED"}
+    assert bpy.ops.mouthpiece.export_mapping(filepath=str(out / "mapping.json")) == {"FINISHED"}
+    assert bpy.ops.mouthpiece.export_pins(filepath=str(out / "pins.json")) == {"FINISHED"}
+    assert bpy.ops.mouthpiece.save_chart(filepath=str(out / "chart.json")) == {"FINISHED"}
+"""
+
+
+def child(arguments: list[str]) -> int:
+    """Do in this process what `blender -b SCENE -c mouthpiece …` does, or run a program after the scene is opened."""
+    import addon
+    from addon.command import parser
+
+    scene, words = arguments[0], arguments[1:]
+    if scene != "-":
+        bpy.ops.wm.open_mainfile(filepath=scene)
+    addon.register()
+    if words[0] == "saves":
+        sys.argv = words
+        exec(compile(SAVES, "saves", "exec"), {})
+        return 0
+    return parser.main(words)
+
+
+def blender(scene: Path | None, *words: object) -> list[str]:
+    """Return the command line of a Blender with a scene."""
+    program = os.environ.get("BLENDER")
+    if program and words[0] != "saves":
+        opened = [str(scene)] if scene is not None else []
+        return [program, "-b", *opened, "-c", "mouthpiece", *map(str, words), "--quiet"]
+    quiet = [] if words[0] == "saves" else ["--quiet"]
+    return [sys.executable, str(Path(__file__)), "--child", str(scene or "-"), *map(str, words[:1]), *quiet,
+            *map(str, words[1:])]  # fmt: skip
+
+
+def read(path: Path) -> str:
+    """Return what a file holds; of a scene, the keys of its actions."""
+    if path.suffix != ".blend":
+        return content_of(path)
+    from addon import compat
+
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(path))
+    except RuntimeError as error:
+        return f"no scene: {error}"
+    words = []
+    for owner in (*bpy.data.objects, *bpy.data.shape_keys, *bpy.data.meshes):
+        for curve in compat.fcurves_of(owner):
+            keys = np.array([tuple(key.co) for key in curve.keyframe_points]).round(4)
+            words.append(f"{owner.name} {curve.data_path} {curve.array_index} {keys.tolist()}")
+    names = sorted(obj.name for obj in bpy.data.objects)
+    return hashlib.sha256(repr((names, sorted(words))).encode()).hexdigest()
+
+
+def commands(inputs: Path) -> list[Deed]:
+    """Make the scenes, and return the commands: each into an empty place, and over what another run has left."""
+    import addon
+
+    addon.register()
+    from blender_tests import portraits, scenes
+
+    scenes.performance(2.0, jawOpen=lambda t: 0.5 - 0.5 * np.cos(4 * t)).save(inputs / "take.npz")
+    portraits.take(inputs / "line.npz")
+    _empty()
+    bpy.ops.mouthpiece.add_demo(line=False)
+    scene = bpy.context.scene
+    bpy.context.view_layer.objects.active = bpy.data.objects["Mouthpiece Head"]
+    bpy.ops.mouthpiece.detect_shape_keys()
+    bpy.ops.mouthpiece.propose_pins()
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_x = scene.render.resolution_y = 64
+    bpy.ops.wm.save_as_mainfile(filepath=str(inputs / "face.blend"))
+    _empty()
+    obj = portraits.portrait(media="FRAMES", output="", longest=96)
+    obj.mouthpiece_portrait.repair = "NONE"
+    portraits.speak(inputs / "line.npz")
+    bpy.ops.wm.save_as_mainfile(filepath=str(inputs / "portrait.blend"))
+    name = obj.name
+    obj.mouthpiece_portrait.mark = True
+    bpy.ops.wm.save_as_mainfile(filepath=str(inputs / "marked.blend"))
+
+    def over(name: str, words: Callable[..., list[str]], *other: str) -> list[Deed]:
+        """Return a command for an empty place, and for one where it was run with other options before."""
+
+        def before(folder: Path) -> None:
+            kept = inputs.parent / "before" / name
+            if not kept.is_dir():
+                settings = {**os.environ, "MOUTHPIECE_SETTINGS": str(folder / "settings")}
+                subprocess.run(words(folder, *other), check=True, capture_output=True, env=settings, cwd=ROOT)
+                shutil.copytree(folder / "out", kept)
+            shutil.copytree(kept, folder / "out", dirs_exist_ok=True)
+
+        return [Deed(name, words), Deed(f"{name} over another", words, before)]
+
+    def baked(folder: Path, *more: str) -> list[str]:
+        given = [
+            "--audio",
+            folder / "in" / "take.npz",
+            "--object",
+            "Mouthpiece Head",
+            "--output",
+            folder / "out" / "baked.blend",
+        ]
+        return blender(folder / "in" / "face.blend", "bake", *given, "--force", *more)
+
+    def rendered(folder: Path, output: str, *more: str) -> list[str]:
+        scene = folder / "in" / ("marked.blend" if more else "portrait.blend")
+        return blender(scene, "render", "--object", name, "-o", folder / output, "--force")
+
+    def previewed(folder: Path, *more: str) -> list[str]:
+        given = [
+            "--audio",
+            folder / "in" / "take.npz",
+            "--object",
+            "Mouthpiece Head",
+            "--render",
+            folder / "out" / "preview.mp4",
+        ]
+        return blender(folder / "in" / "face.blend", "bake", *given, "--force", *more)
+
+    def saved(folder: Path, *more: str) -> list[str]:
+        return blender(folder / "in" / "face.blend", "saves", folder / "out")
+
+    def old(folder: Path) -> None:
+        (folder / "out" / "shape_key_mappings").mkdir()
+        for place in ("shape_key_mappings/Hero.json", "mapping.json", "pins.json", "chart.json"):
+            (folder / "out" / place).write_text('{"old": true}')
+
+    return [
+        *over("bake", baked, "--strength", "0.5"),
+        *over("render frames", lambda f, *more: rendered(f, "out/frames", *more), "marked"),
+        *over("render film", lambda f, *more: rendered(f, "out/film.mp4", *more), "marked"),
+        *over("bake --render", previewed, "--strength", "0.5"),
+        Deed("presets, pins, charts", saved, old),
+    ]
+
+
+def _empty() -> None:
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+
+
+if __name__ == "__main__":
+    code = child(sys.argv[2:]) if sys.argv[1:2] == ["--child"] else main(commands, read)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # bpy 4.5 as a module may hang on the way out
