@@ -285,6 +285,8 @@ def replanned(part: Part, sound: str, over: bool, rescued: frozenset[str], draft
         ranges = tuple((ledger.lines[k].first, ledger.lines[k].last) for k in mine)
         if ranges not in made:
             made[ranges] = part.keys(ranges, _key_frames(curves, part) if draft and part.error else None)
+        if channel.name not in made[ranges]:  # another program changed the frames that are noted: nothing lies there
+            continue
         sums = [(span, (k, ledger.lines[k].channels[channel.id])) for span, k in zip(ranges, mine, strict=True)]
         _rekey(changed, fcurve, channel, (made[ranges][channel.name], sums), over or channel.id in rescued)
     return changed
