@@ -10,6 +10,7 @@ import numpy as np
 from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 from mathutils import Vector
+from mouthpiece.readers.shipped_files import shipped_arrays
 from numpy.typing import NDArray
 
 from . import compat, stage
@@ -29,12 +30,12 @@ _NECK_BLEND: Final = (0.01, 0.05)
 
 def build(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Object]:
     """Add the head and its rig to the scene; return the mesh object and the armature object."""
-    with np.load(HEAD, allow_pickle=False) as data:
-        obj = bpy.data.objects.new("Mouthpiece Head", _mesh(data))
-        context.scene.collection.objects.link(obj)
-        _add_shapes(obj, data)
-        rig = _rig(context, data["neck_pivot"], data["head_pivot"])
-        _add_weights(obj, data["vertices"], data["head_pivot"])
+    data = shipped_arrays(HEAD)
+    obj = bpy.data.objects.new("Mouthpiece Head", _mesh(data))
+    context.scene.collection.objects.link(obj)
+    _add_shapes(obj, data)
+    rig = _rig(context, data["neck_pivot"], data["head_pivot"])
+    _add_weights(obj, data["vertices"], data["head_pivot"])
     obj.parent = rig
     obj.modifiers.new("Armature", "ARMATURE").object = rig
     return obj, rig
@@ -59,8 +60,7 @@ def add_camera_and_light(context: bpy.types.Context, place: Vector) -> None:
 
 def body() -> stage.Extent:
     """Return the box of the head before it is built, with its origin at the world's."""
-    with np.load(HEAD, allow_pickle=False) as data:
-        places = data["vertices"]
+    places = shipped_arrays(HEAD)["vertices"]
     return stage.Extent(Vector(places.min(axis=0).tolist()), Vector(places.max(axis=0).tolist()))
 
 

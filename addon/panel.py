@@ -14,6 +14,7 @@ from mouthpiece.errors import RigError
 
 from . import compat, guide, jobs, paragraphs, scene_settings
 from .bake import removal
+from .bake.lines import unread
 from .bake.operators import disabled_reason
 from .bake.panel import OfCharacter, draw_kept
 from .characters import company
@@ -157,6 +158,8 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
         paragraphs.draw(box, ends, "INFO", context)
         text = f"Extend Scene to Frame {state.ends}"
         box.operator("mouthpiece.extend_scene", text=text, icon="TIME").frame = state.ends
+    for sentence in unread(obj):
+        paragraphs.draw(layout.box(), sentence, "ERROR", context)
     draw_kept(layout, context, again=False)
     if obj is not None and not mine:
         return

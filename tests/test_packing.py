@@ -68,3 +68,44 @@ def test_what_is_no_take_is_refused(content):
 def test_a_cut_take_is_refused(take):
     with pytest.raises(TakeError, match="damaged"):
         unpack(pack(take)[:-2000])
+
+
+def repacked(content, **changes):
+    """Return a packed take with other arrays."""
+    with np.load(io.BytesIO(content)) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    meta = json.loads(str(arrays["meta"])) | changes.pop("meta", {})
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **(arrays | {"meta": np.array(json.dumps(meta))} | changes))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"meta": {"fps": 1e9}},
+        {"meta": {"fps": 1e-4}},
+        {"meta": {"format": "1"}},
+        {"meta": {"format": None}},
+        {"meta": {"models": []}},
+        {"meta": {"more": {}, "dials": None}},
+        {"head_scale": np.array(1e300)},
+        {"head_scale": np.array(-1.0)},
+        {"head_scale": np.array(np.nan)},
+        {"head_scale": np.zeros(2)},
+        {"head": np.zeros((6, 1500))},
+        {"head": np.zeros((6, 3), np.int16)},
+        {"landmarks": np.zeros((7, 1500), np.int16)},
+        {"activity": np.zeros((0, 1500), np.int16)},
+        {"neutral": np.zeros((0, 3))},
+        {"neutral": np.zeros(())},
+        {"style": np.zeros((2, 1500), np.int16)},
+        {"gaze": np.array("text")},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_a_packed_take_that_contradicts_itself_is_refused_in_words(take, changes):
+    if "more" in changes.get("meta", {}):
+        assert len(unpack(repacked(pack(take), meta={"more": {}}))) == 1500  # what is not known does no harm
+    with pytest.raises(TakeError, match="nimate the sound again"):
+        unpack(repacked(pack(take), **changes))

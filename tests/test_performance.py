@@ -196,6 +196,93 @@ def test_hostile_headers_are_refused(tmp_path, meta):
         Performance.load(path)
 
 
+def raw_meta(path, **texts):
+    """Rewrite the JSON of a take, with values as they are written: ``1e999`` has no value in Python."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    meta = json.loads(str(arrays["meta"]))
+    meta.update({name: f"@{name}@" for name in texts})
+    text = json.dumps(meta)
+    for name, written in texts.items():
+        text = text.replace(f'"@{name}@"', written)
+    np.savez(path, **(arrays | {"meta": np.array(text)}))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        *({"fps": text} for text in ("1e-4", "0.9", "241", "1e9", "1e999", "NaN", "9" * 400, "9" * 5000)),
+        *({"fps": text} for text in ('"25"', "true", "[]")),
+        *({"format": text} for text in ("1e999", "2.5", '"2"', "true", "null")),
+        *({name: text} for name in ("models", "options", "dials") for text in ("3", "[]", '"x"', "null")),
+        {"models": '{"content": 3}'},
+        {"audio_sha256": "3"},
+        {"arkit_names": "3"},
+        {"arkit_names": '"jawOpen"'},
+        {"options": '{"a":' * 70 + "1" + "}" * 70},
+        {"options": "[" * 100_000},
+        {"options": '{"style": {"name": "\\ud800"}}'},
+        {"options": '{"seed": ' + "9" * 400 + "}"},
+    ],
+    ids=lambda texts: str(texts)[:40],
+)  # fmt: skip
+def test_a_take_that_says_what_no_take_says_is_refused_in_words(tmp_path, texts):
+    path = make_take().save(tmp_path / "take.npz")
+    raw_meta(path, **texts)
+    with pytest.raises(TakeError, match="nimate the sound again"):
+        Performance.load(path)
+
+
+@pytest.mark.parametrize("name", ["landmarks", "neutral", "arkit", "head", "gaze", "blink", "activity"])
+@pytest.mark.parametrize("value", [1e30, -1e30, np.float64(1e300), 1e5])
+def test_numbers_that_no_face_has_are_refused(tmp_path, name, value):
+    path = make_take().save(tmp_path / "take.npz")
+    with np.load(path) as stored:
+        there = stored[name].astype(np.float64)
+    rewrite(path, **{name: there + value})
+    with pytest.raises(TakeError, match="nimate the sound again"):
+        Performance.load(path)
+
+
+def test_a_take_without_frames_is_neither_saved_nor_read(tmp_path):
+    empty = {
+        name: np.zeros((0, *tail), np.float32)
+        for name, tail in {
+            "landmarks": (68, 3), "arkit": (52,), "head": (6,), "gaze": (2,), "blink": (2,), "activity": (),
+        }.items()
+    }  # fmt: skip
+    with pytest.raises(TakeError, match="no frames"):
+        make_take(**empty).save(tmp_path / "take.npz")
+    path = make_take().save(tmp_path / "take.npz")
+    rewrite(path, **empty, style=np.zeros((0, 0)), style_head=np.zeros((0, 6)))
+    with pytest.raises(TakeError, match="no frames"):
+        Performance.load(path)
+
+
+def test_a_take_is_not_saved_at_a_rate_at_which_it_is_not_read(tmp_path):
+    for fps in (0.5, 1000.0):
+        with pytest.raises(TakeError, match="frames per second"):
+            make_take(fps=fps).save(tmp_path / "take.npz")
+    for fps in (1.0, 23.976, 240.0):
+        assert Performance.load(make_take(fps=fps).save(tmp_path / "take.npz")).fps == fps
+
+
+def test_a_take_of_objects_or_of_billions_of_frames_costs_nothing(tmp_path):
+    path = make_take().save(tmp_path / "take.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 6), }" + b" " * 49 + b"\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as stream:
+                if name == "head":
+                    stream.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+                else:
+                    np.save(stream, array)
+    with pytest.raises(TakeError, match="not as large as it says"):
+        Performance.load(path)
+
+
 def test_a_flipped_byte_is_noticed(tmp_path):
     path = make_take().save(tmp_path / "take.npz")
     with zipfile.ZipFile(path) as archive:

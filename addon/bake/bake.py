@@ -25,6 +25,7 @@ from ..targets import Driven, Target, coverage_of, find_object, without_mouth
 from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
+from .lines import unread
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -167,7 +168,7 @@ class Bake:
         from mouthpiece.motion.dials import Dials
 
         obj = find_object(self.targets[0].object_name)
-        coverage = coverage_of(self.targets)
+        coverage, unknown = coverage_of(self.targets), unread(obj)
         rebuild.note_bones(obj, redial.dialled_lines(obj), undo)
         seen = LayeredTake.of(heard.performance, Dials.of(heard.performance.dials), self.layered, self.error)
         driven = [seen.drive(target, heard.grid) for target in self.targets]
@@ -205,7 +206,7 @@ class Bake:
         for one in driven:
             report.clamped |= one.clamped
             report.warnings += one.warnings
-        report.warnings += [*written.warnings, *remarks.kept(report.kept), *self.remarks]
+        report.warnings += [*dict.fromkeys([*unknown, *written.warnings]), *remarks.kept(report.kept), *self.remarks]
         keyed = [
             replace(part, channels=tuple(c for c in part.channels if part.place(c) not in written.left))
             for part in parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..keys import kept_takes, ledgers
-from ..targets import owners_of
+from ..targets import drawers, owners_of
 from . import edits
 
 #: Kinds of targets whose shape keys may be played by the controls of a rig.
@@ -22,6 +22,15 @@ def dialled_lines(obj: bpy.types.Object | None, frame: int | None = None) -> lis
             if frame is None or _is_heard(owner, line, frame):
                 found.setdefault(line.sound, line)
     return list(found.values())
+
+
+def unread(obj: bpy.types.Object | None) -> list[str]:
+    """Return a sentence about each data-block of a character in which what is noted of lines cannot be read."""
+    found: dict[str, None] = {}
+    for owner in owners_of([obj], None):
+        why = kept_takes.objection(owner) or next((w for kind in drawers(owner) if (w := kind.objection(owner))), "")
+        found |= {why: None} if why else {}
+    return list(found)
 
 
 def _is_anothers(obj: bpy.types.Object, owner: bpy.types.ID, line: kept_takes.KeptLine) -> bool:

@@ -26,6 +26,7 @@ from . import edits, frame_rates, interlude_keys, interludes, rebuild
 from .claims import alone
 from .layers import LayeredTake
 from .lines import dialled_lines as dialled_lines
+from .lines import unread
 
 if TYPE_CHECKING:
     from mouthpiece.motion.dials import Dials
@@ -180,7 +181,7 @@ def _changed_owners(obj: bpy.types.Object, lines: list[kept_takes.KeptLine], dia
 def _chosen_lines(obj: bpy.types.Object, frame: int | None) -> list[kept_takes.KeptLine]:
     """Return the lines to dial; raises RigError if there are none."""
     if not dialled_lines(obj):
-        raise RigError(f"'{obj.name}' has no line to adjust. Animate it first.")
+        raise RigError(" ".join([f"'{obj.name}' has no line to adjust. Animate it first.", *unread(obj)]))
     chosen = dialled_lines(obj, frame)
     if not chosen:
         raise RigError(f"'{obj.name}' speaks no line at frame {frame}. Go to one, or choose All Lines.")
@@ -284,6 +285,8 @@ def replanned(part: Part, sound: str, over: bool, rescued: frozenset[str], draft
         ranges = tuple((ledger.lines[k].first, ledger.lines[k].last) for k in mine)
         if ranges not in made:
             made[ranges] = part.keys(ranges, _key_frames(curves, part) if draft and part.error else None)
+        if channel.name not in made[ranges]:  # another program changed the frames that are noted: nothing lies there
+            continue
         sums = [(span, (k, ledger.lines[k].channels[channel.id])) for span, k in zip(ranges, mine, strict=True)]
         _rekey(changed, fcurve, channel, (made[ranges][channel.name], sums), over or channel.id in rescued)
     return changed

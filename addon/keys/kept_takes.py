@@ -12,16 +12,29 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
-from mouthpiece.errors import TakeError
+from mouthpiece.errors import TakeError, UnreadableError
+from mouthpiece.readers.json_text import number_in, quoted, row_of, rows_of, text_in, whole_in
 
-from . import ledgers
+from . import ledgers, notes
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.performance import Performance
+
+#: Frames that lines may lie on, their number, and any other number in an entry: far more than any scene has.
+_FRAMES: Final = 1 << 21
+_FAR: Final = 1e7
+#: Least speed and frame rate.
+_SLOWEST: Final = 1e-6
+#: Most targets of a line.
+_MOST: Final = 1000
+#: What the values are that targets save, by name; what is not named here each kind of target looks at itself.
+_TEXTS: Final = ("kind", "object_name", "bone", "profile")
+_NUMBERS: Final = ("strength", "eye_distance")
+_ROWS: Final = ("hinge", "chart", "setup", "exposure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +70,24 @@ class KeptLine:
     def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> KeptLine:
         """Return the line that :meth:`entry` made an entry of; raises ValueError if it is malformed."""
         try:
-            items = entry["targets"] if "targets" in entry else _targets_before(entry)
-            targets, dials = tuple(dict(item) for item in items), dict(entry["dials"])
-            far = float(entry.get("error", 0.0))
-            sound, label, grid = str(entry["sound"]), str(entry["label"]), dict(entry["grid"])
-            content, begin = str(entry.get("content", "")), float(entry.get("begin", 0.0))
-            place = str(entry.get("place", _place_before(sound)))
-            bends = tuple(dict(item) for item in entry["bends"]) if "bends" in entry else None
-            held = {str(channel): dict(item) for channel, item in entry.get("held", {}).items()}
-            channel = str(entry.get("channel", ""))
-            return cls(sound, label, grid, targets, dials, far, content, begin, place, bends, held, home, channel)
-        except (AttributeError, KeyError, TypeError) as error:
+            items = rows_of(entry.get("targets"), "'targets'") if "targets" in entry else _targets_before(entry)
+            sound = text_in(entry, "sound")
+            return cls(
+                sound,
+                text_in(entry, "label"),
+                _grid(row_of(entry.get("grid"), "'grid'")),
+                _targets(items),
+                _dials(entry.get("dials")),
+                number_in({"error": 0.0, **entry}, "error", 0.0, _FAR),
+                str(entry.get("content", "")),
+                number_in({"begin": 0.0, **entry}, "begin", -_FAR, _FAR),
+                str(entry.get("place", _place_before(sound))),
+                tuple(dict(row_of(item)) for item in rows_of(entry["bends"])) if "bends" in entry else None,
+                {channel: _dials(item) for channel, item in row_of(entry.get("held", {}), "'held'").items()},
+                home,
+                str(entry.get("channel", "")),
+            )
+        except UnreadableError as error:
             raise ValueError(f"no line: {error}") from error
 
     def entry(self) -> dict[str, Any]:
@@ -105,7 +125,7 @@ def keep(home: ledgers.Home, line: KeptLine, take: Performance) -> None:
 
     number = _number(home, line)
     ledgers.put_line(home, number, line.entry())
-    ledgers.put_bytes(home.holder, ledgers.TAKE_PREFIX + number, pack(take))
+    notes.put(home.holder, ledgers.TAKE_PREFIX + number, pack(take))
 
 
 def rename(home: ledgers.Home, before: str, now: str) -> None:
@@ -121,6 +141,23 @@ def lines(owner: bpy.types.ID) -> list[KeptLine]:
             with suppress(ValueError):
                 found.append(KeptLine.of(entry, home))
     return found
+
+
+def objection(owner: bpy.types.ID) -> str:
+    """Return what of ``owner``'s lines cannot be read, as a sentence for people; empty if all can."""
+    for home in ledgers.homes(owner):
+        why = ledgers.objection(home.holder)
+        for entry in ledgers.kept_entries(home).values() if not why else ():
+            try:
+                KeptLine.of(entry, home)
+            except ValueError as error:
+                why = str(error)
+        if why:
+            return (
+                f"What Mouthpiece noted in '{home.holder.name}' cannot be read ({why}). It is kept there, and its keys "
+                "count as yours: open an earlier version of the file, or remove them and animate again."
+            )
+    return ""
 
 
 def motion(line: KeptLine) -> Performance:
@@ -169,8 +206,58 @@ def _unpacked(content: bytes) -> Performance:
 
 def _targets_before(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the targets of an entry from before targets were listed: named shape keys, and perhaps a head."""
-    face = {"kind": "NAMES", "object_name": "", "strength": entry["strength"]}
-    return [face, {"kind": "HEAD", **entry["head"]}] if entry["head"] else [face]
+    face = {"kind": "NAMES", "object_name": "", "strength": number_in(entry, "strength")}
+    return [face, {"kind": "HEAD", **row_of(entry["head"], "'head'")}] if entry.get("head") else [face]
+
+
+def _targets(items: list[Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return saved targets after checking that names, numbers and lists are what they must be."""
+    if not 0 < len(items) <= _MOST:
+        raise UnreadableError(f"it has {len(items)} targets")
+    return tuple(map(_target, items))
+
+
+def _target(item: Any) -> Mapping[str, Any]:
+    row = row_of(item, "a target")
+    for name in ("kind", "object_name", *(each for each in _TEXTS if each in row)):
+        text_in(row, name)
+    for name in _NUMBERS:
+        if name in row:
+            number_in(row, name, -_FAR, _FAR)
+    for name in _ROWS:
+        if name in row:
+            row_of(row[name], f"'{name}'")
+    for link in rows_of(row.get("links", []), "'links'"):
+        text_in(row_of(link, "a link"), "bone")
+    if row["kind"] == "BONES":
+        rows_of(row.get("links"), "'links'")
+    return dict(row)
+
+
+def _grid(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a line's frames after checking that there are not absurdly many of them."""
+    found = {
+        "fps": number_in(row, "fps", _SLOWEST, _FAR),
+        "origin": number_in(row, "origin", -_FAR, _FAR),
+        "first": whole_in(row, "first", -_FRAMES, _FRAMES),
+        "last": whole_in(row, "last", -_FRAMES, _FRAMES),
+        "offset": number_in({"offset": 0.0, **row}, "offset", -_FAR, _FAR),
+        "speed": number_in({"speed": 1.0, **row}, "speed", _SLOWEST, _FAR),
+    }
+    if not 0 <= found["last"] - found["first"] <= _FRAMES:
+        raise UnreadableError(f"it has the frames {found['first']} to {found['last']}")
+    return found
+
+
+def _dials(saved: Any) -> dict[str, Any]:
+    """Return dials after checking that they are numbers, or a text where there is a choice."""
+    row = row_of(saved, "'dials'")
+    for name, value in row.items():
+        if isinstance(value, str) != (name == "emotion"):
+            raise UnreadableError(f"its amount '{name}' is {quoted(value)}")
+        if name != "emotion":
+            number_in(row, name)
+    return dict(row)
 
 
 def _home(line: KeptLine) -> ledgers.Home:

@@ -7,7 +7,6 @@ the entries of kept lines (see :mod:`.kept_takes`).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 import bpy
+from mouthpiece.errors import UnreadableError
+from mouthpiece.readers.json_text import number_in, parsed_json, row_of, rows_of, whole_in
 
-from . import nla, renamed_channels, rna_values
+from . import nla, notes, renamed_channels, rna_values
 from .fcurve_keys import channel_id, split_id
 from .renamed_channels import renamed
 
@@ -24,6 +25,10 @@ from .renamed_channels import renamed
 PROPERTY = "mouthpiece"
 #: Custom properties whose names begin with this hold the take of a kept line each.
 TAKE_PREFIX = "mouthpiece_take_"
+#: Largest ledger, in bytes: thousands of lines.
+_LARGEST = 64 << 20
+#: Frames that lines lie on: more than any scene has.
+_FRAMES = 1 << 31
 #: What the sound of a ledger line begins with that is no speech: what the face does between lines.
 INTERLUDE = "interlude:"
 
@@ -79,7 +84,7 @@ def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
     hidden = _parted(owner, layer)[1]
     lines, before = [*hidden.lines, *ledger.lines], hidden.before | dict(ledger.before)
     action, handle = found[0], str(found[1].handle)
-    stored = _load(action)
+    stored = _to_change(action)
     slots = stored.setdefault("slots", {})
     slots.pop(handle, None)
     if lines or before:
@@ -97,7 +102,7 @@ def write(owner: bpy.types.ID, ledger: Ledger, layer: str = "") -> None:
 
 def forget_slots(action: bpy.types.Action, handles: Sequence[str]) -> None:
     """Delete the ledgers and kept lines of slots that are about to be removed."""
-    stored = _load(action)
+    stored = _to_change(action)
     if not stored:
         return
     stored["slots"] = {handle: entry for handle, entry in stored.get("slots", {}).items() if handle not in handles}
@@ -137,14 +142,14 @@ def kept_entries(home: Home) -> dict[str, dict[str, Any]]:
 
 def put_line(home: Home, number: str, entry: Mapping[str, Any]) -> None:
     """Store the entry of a kept line under the key ``number``."""
-    stored = _load(home.holder)
+    stored = _to_change(home.holder)
     stored["lines"] = _kept(home.holder) | {number: [home.slot, dict(entry)]}
     home.holder[PROPERTY] = json.dumps(stored)
 
 
 def rename_line(home: Home, before: str, now: str, number: str) -> None:
     """Note the line of the sound ``before`` under ``now``, and what is kept of it under the key ``number``."""
-    stored, kept = _load(home.holder), _kept(home.holder)
+    stored, kept = _to_change(home.holder), _kept(home.holder)
     entry = stored.get("slots", {}).get(home.slot)
     for row in entry.get("takes", ()) if isinstance(entry, dict) else ():
         if isinstance(row, list) and row and row[0] == before:
@@ -155,7 +160,7 @@ def rename_line(home: Home, before: str, now: str, number: str) -> None:
         kept[number] = [slot, kept.pop(key)[1] | {"sound": now}]
         take = home.holder.pop(TAKE_PREFIX + key, None)
         if take is not None:
-            put_bytes(home.holder, TAKE_PREFIX + number, take)
+            notes.put(home.holder, TAKE_PREFIX + number, take)
     if kept:
         stored["lines"] = kept
     if stored:
@@ -163,25 +168,34 @@ def rename_line(home: Home, before: str, now: str, number: str) -> None:
 
 
 def forget_lines(holder: bpy.types.ID) -> None:
-    """Delete the ledger, the kept lines and their takes from a data-block."""
+    """Delete the ledger, the kept lines and their takes from a data-block; if they cannot be read, all of it stays."""
+    if objection(holder):
+        return
     for key in snapshot(holder):
-        del holder[key]
+        if not key.startswith(notes.ASIDE_PREFIX):
+            del holder[key]
 
 
 def _kept(action: bpy.types.ID) -> dict[str, Any]:
     """Return slot and entry of every kept line in a data-block, by the key they are stored under."""
     found = _load(action).get("lines", {})
-    if not isinstance(found, dict):
-        return {}
-    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 2 and isinstance(v[1], dict)}
+    return {k: v for k, v in found.items() if _is_kept(v)} if isinstance(found, dict) else {}
+
+
+def _is_kept(value: object) -> bool:
+    """Return whether a value is slot and entry of a kept line."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
 
 
 def _drop_lines(action: bpy.types.Action, stored: dict[str, Any]) -> None:
-    """Delete the kept lines, and their takes, that are no longer in their slot's ledger."""
-    played = {(slot, line.sound) for slot, entry in stored["slots"].items() for line in _ledger(entry).lines}
+    """Delete the kept lines, and their takes, that are no longer in their slot's ledger.
+
+    Takes stay where something could not be read and was set aside: lines of it may need them.
+    """
+    played = {(slot, line.sound) for slot in stored["slots"] for line in _slot(stored, slot).lines}
     known = _kept(action)
     stored["lines"] = {n: [slot, entry] for n, (slot, entry) in known.items() if (slot, entry.get("sound")) in played}
-    for number in known.keys() - stored["lines"].keys():
+    for number in known.keys() - stored["lines"].keys() if not notes.has_aside(action) else ():
         action.pop(TAKE_PREFIX + number, None)
     if not stored["lines"]:
         del stored["lines"]
@@ -189,7 +203,8 @@ def _drop_lines(action: bpy.types.Action, stored: dict[str, Any]) -> None:
 
 def snapshot(action: bpy.types.ID) -> dict[str, Any]:
     """Return all custom properties that Mouthpiece stored in an action, for :func:`restore`."""
-    return {key: action[key] for key in action.keys() if key == PROPERTY or key.startswith(TAKE_PREFIX)}
+    mine = (TAKE_PREFIX, notes.ASIDE_PREFIX)
+    return {key: notes.value_of(action, key) for key in action.keys() if key == PROPERTY or key.startswith(mine)}
 
 
 def restore(action: bpy.types.ID, before: Mapping[str, Any]) -> None:
@@ -197,13 +212,7 @@ def restore(action: bpy.types.ID, before: Mapping[str, Any]) -> None:
     for key in snapshot(action).keys() - before.keys():
         del action[key]
     for key, value in before.items():
-        put_bytes(action, key, value)
-
-
-def put_bytes(action: bpy.types.ID, key: str, value: Any) -> None:
-    """Set a custom property that may hold bytes. It is removed first: 4.5 overwrites bytes only up to a zero byte."""
-    action.pop(key, None)
-    action[key] = value
+        notes.put(action, key, value)
 
 
 def mark_made(action: bpy.types.Action) -> None:
@@ -226,47 +235,114 @@ def value_before(owner: bpy.types.ID, data_path: str, index: int) -> float:
 
 
 def _load(action: bpy.types.ID) -> dict[str, Any]:
-    """Return the parsed custom property; an empty dict if a user or another tool made it unreadable."""
-    return _parsed(_text(action))
+    """Return the parsed custom property, not to be changed; an empty dict if a user or another tool spoilt it."""
+    return _read(_text(action))
+
+
+def objection(holder: bpy.types.ID) -> str:
+    """Return why what is noted in a data-block cannot be read, or not all of it; empty if it can."""
+    return _wrong(_text(holder))
+
+
+def _to_change(holder: bpy.types.ID) -> dict[str, Any]:
+    """Return the parsed custom property, to be changed and stored.
+
+    If it cannot be read, or not all of it, it is kept under another name first, so that nothing is lost, and only what
+    can be read is returned.
+    """
+    text = _text(holder)
+    found = _parsed(text)
+    if not _wrong(text):
+        return found
+    notes.set_aside(holder, PROPERTY)
+    slots = {slot: entry for slot, entry in found.get("slots", {}).items() if not _is_malformed(found, slot)}
+    return {**found, "slots": slots, "lines": _kept(holder)}
 
 
 def _text(action: bpy.types.ID) -> str:
-    """Return the custom property as text; an empty JSON object if it is missing."""
-    return str(action.get(PROPERTY, "{}"))
+    """Return the custom property as text; an empty JSON object if it is missing, no text if another tool set it."""
+    if PROPERTY in action.bl_rna.properties:  # an object's settings have this name, and lie there in Blender 4.5
+        return "{}"
+    return notes.text_of(action, PROPERTY, "{}")
 
 
 @lru_cache(maxsize=64)
 def _noted(text: str, handle: str) -> Ledger:
-    """Return the ledger of a slot; do not change it: it is cached, as it is read many times while a dial is dragged."""
-    return _ledger(_parsed(text).get("slots", {}).get(handle))
+    """Return the ledger of a slot; do not change it: it is cached, as it is read many times while a dial is dragged.
+
+    If it is malformed, return an empty one: all keys then count as the user's.
+    """
+    return _slot(_read(text), handle)
+
+
+def _slot(stored: Mapping[str, Any], handle: str) -> Ledger:
+    """Return the ledger of a slot in the parsed property; an empty one if it is malformed."""
+    found = stored.get("slots", {})
+    return Ledger() if handle not in found or _is_malformed(stored, handle) else _ledger(found[handle])
+
+
+def _is_malformed(stored: Mapping[str, Any], handle: str) -> bool:
+    """Return whether the ledger of a slot cannot be read."""
+    try:
+        _ledger(stored["slots"][handle])
+    except UnreadableError:
+        return True
+    return False
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> dict[str, Any]:
+    """Return parsed JSON, cached as panels ask at every redraw; do not change it."""
+    return _parsed(text)
 
 
 def _parsed(text: str) -> dict[str, Any]:
     """Return parsed JSON; an empty dict if it is malformed."""
     try:
-        stored = json.loads(text)
-    except json.JSONDecodeError:
+        stored = parsed_json(text, _LARGEST)
+    except UnreadableError:
         return {}
     return stored if isinstance(stored, dict) and isinstance(stored.get("slots", {}), dict) else {}
 
 
-def _ledger(stored: Any) -> Ledger:
-    """Return the ledger in ``stored``. If it is malformed, return an empty one: all keys then count as the user's."""
-    if not isinstance(stored, dict):
-        return Ledger()
+@lru_cache(maxsize=64)
+def _wrong(text: str) -> str:
+    """Return what is wrong with the text of the custom property; empty if all of it can be read."""
     try:
-        lines = [
-            LedgerLine(str(sound), int(first), int(last), {str(k): int(v) for k, v in channels.items()})
-            for sound, first, last, channels in stored["takes"]
-        ]
-        before = {str(k): float(v) for k, v in stored["before"].items()}
-        for channel in before:
-            split_id(channel)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return Ledger()
-    if not all(map(math.isfinite, before.values())):
-        return Ledger()
-    return Ledger(lines, before, bool(stored.get("made_data")))
+        stored = row_of(parsed_json(text, _LARGEST))
+        for entry in row_of(stored.get("slots", {}), "what is noted of slots").values():
+            _ledger(entry)
+        for entry in row_of(stored.get("lines", {}), "what is noted of lines").values():
+            if not _is_kept(entry):
+                raise UnreadableError("a line in it is none")
+    except UnreadableError as error:
+        return str(error)
+    return ""
+
+
+def _ledger(stored: Any) -> Ledger:
+    """Return the ledger in ``stored``; raises UnreadableError if it is malformed."""
+    row = row_of(stored, "a ledger in it")
+    before = row_of(row.get("before"), "what was before")
+    lines = []
+    for entry in rows_of(row.get("takes"), "its lines"):
+        if not isinstance(entry, list) or len(entry) != 4:
+            raise UnreadableError("a line in it is none")
+        noted = {"sound": entry[0], "first": entry[1], "last": entry[2]}
+        sums = row_of(entry[3], "a line's channels")
+        first, last = (whole_in(noted, name, -_FRAMES, _FRAMES) for name in ("first", "last"))
+        lines.append(LedgerLine(str(entry[0]), first, last, {channel: whole_in(sums, channel) for channel in sums}))
+    for channel in (*before, *(channel for line in lines for channel in line.channels)):
+        _check_channel(channel)
+    return Ledger(lines, {channel: number_in(before, channel) for channel in before}, bool(row.get("made_data")))
+
+
+def _check_channel(channel: str) -> None:
+    """Raise UnreadableError if a text is no id of a channel."""
+    try:
+        split_id(channel)
+    except ValueError as error:
+        raise UnreadableError(f"'{channel[:40]}' in it is no channel") from error
 
 
 @dataclass(frozen=True, slots=True)

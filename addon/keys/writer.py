@@ -15,7 +15,7 @@ import numpy as np
 from mouthpiece.errors import RigError
 
 from .. import remarks as sentences
-from . import ledgers, nla, rna_values, shared_actions
+from . import kept_takes, ledgers, nla, rna_values, shared_actions
 from .channels import Line, Part, Reduction, Written
 from .drawings import Drawings
 from .fcurve_keys import BareKeys, Keys, split_id
@@ -42,9 +42,10 @@ def write(
         remarks = shared_actions.separate([part.owner for part in parts], mine)
         plans = [plan(part, line, replace_edited, saved.of(part)) for part in parts]
         written = total(plans)
-        written.warnings += remarks
+        unread = dict.fromkeys(filter(None, (kept_takes.objection(part.owner) for part in parts)))
+        written.warnings += [*remarks, *unread]
         if not written.channels and not drawings:
-            raise RigError(f"Nothing was keyed: {' '.join(sentences.kept(written.kept))}")
+            raise RigError(f"Nothing was keyed: {' '.join([*sentences.kept(written.kept), *unread])}")
         for drawing in drawings:
             drawing.check()
         carry_out([*plans, *saved.plans], action_name, mine)

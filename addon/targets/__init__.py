@@ -110,6 +110,11 @@ class DrawnTarget(Target, Protocol):
         ...
 
     @classmethod
+    def objection(cls, owner: bpy.types.ID) -> str:
+        """Return why what is noted of them cannot be read, as a sentence for people; empty if it can."""
+        ...
+
+    @classmethod
     def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
         """Return the lines that are drawn in the data-block, interludes among them."""
         ...
@@ -305,7 +310,10 @@ def made_again(saved: Mapping[str, Any]) -> Target:
     kind = str(saved.get("kind"))
     if kind not in KINDS:
         raise RigError(f"This Mouthpiece knows no target '{kind}'. Update it, or animate the sound again.")
-    return KINDS[kind].from_saved(saved)
+    try:
+        return KINDS[kind].from_saved(saved)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise RigError("What the line moves is noted in a way that cannot be read. Animate the sound again.") from error
 
 
 def owners_of(characters: Iterable[bpy.types.Object | None], head: bpy.types.Object | None) -> list[bpy.types.ID]:

@@ -78,7 +78,9 @@ class EyeballTarget:
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target that was saved."""
         name = find_object(str(saved["object_name"])).name
-        return cls(name, tuple(map(tuple, saved["axes"])), tuple(saved["centre"]), float(saved["strength"]))
+        axes = np.array(saved["axes"], np.float64).reshape(3, 3).tolist()
+        centre = np.array(saved["centre"], np.float64).reshape(3).tolist()
+        return cls(name, tuple(map(tuple, axes)), tuple(centre), float(saved["strength"]))
 
     def summary(self) -> str:
         """Return what turns."""

@@ -236,9 +236,18 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
 
 
 def move_all(layer: Any, moves: list[tuple[int, int]], undo: ExitStack) -> None:
-    """Move frames of a layer, given as pairs of old and new number; ``undo`` gets callbacks that move them back."""
+    """Move frames of a layer, given as pairs of old and new number; ``undo`` gets callbacks that move them back.
+
+    Raises RigError if another drawing is where one is to go, or one is gone.
+    """
     for source, target in moves:
-        layer.frames.move(source, target)
+        try:
+            layer.frames.move(source, target)
+        except RuntimeError as error:
+            raise RigError(
+                f"The drawing on frame {source} of '{layer.name}' cannot be moved to frame {target}: another one is "
+                "there, or it is gone. Move that one away first."
+            ) from error
         undo.callback(layer.frames.move, target, source)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import bpy
+from mouthpiece.errors import UnreadableError
+from mouthpiece.readers.json_text import parsed_json, row_of, rows_of, text_in, whole_in
+
+from ...keys import notes
 
 #: Name of the custom property of a Grease Pencil: JSON.
 PROPERTY: Final = "mouthpiece_drawings"
 #: A drawing of the user's moves so many frames earlier while a line's is in its place: no scene begins there.
 ASIDE: Final = 20_000
+#: Frames that drawings may lie on: more than any scene has.
+_FRAMES: Final = 1 << 31
 
 
 @dataclass(slots=True)
@@ -60,26 +65,51 @@ class DrawingLedger:
 def read(owner: bpy.types.ID) -> DrawingLedger:
     """Return the ledger of a Grease Pencil. If it is malformed, return an empty one: all drawings are the user's."""
     try:
-        stored = json.loads(str(owner.get(PROPERTY, "{}")))
-        lines = [
-            DrawnLine(str(row["sound"]), int(row["first"]), int(row["last"]), dict(_layers(row["layers"])))
-            for row in stored.get("takes", [])
-        ]
-        ends = dict(_layers(stored.get("ends", {})))
-        aside = dict(_layers(stored.get("aside", {})))
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+        return _parsed(notes.text_of(owner, PROPERTY, "{}"))
+    except UnreadableError:
         return DrawingLedger()
-    return DrawingLedger(lines, ends, aside)
 
 
-def _layers(stored: Any) -> Iterator[tuple[str, dict[int, int]]]:
-    """Yield the name of each layer with its stored rows as a dict."""
-    for name, rows in stored.items():
-        yield str(name), {int(frame): int(value) for frame, value in rows}
+def objection(owner: bpy.types.ID) -> str:
+    """Return why the ledger of a Grease Pencil cannot be read, as a sentence for people; empty if it can."""
+    try:
+        _parsed(notes.text_of(owner, PROPERTY, "{}"))
+    except UnreadableError as error:
+        return (
+            f"What Mouthpiece noted of its drawings in '{owner.name}' cannot be read ({error}). It is kept there, and "
+            f"all drawings count as yours: open an earlier version of the file. Drawings of yours that made room for a "
+            f"line lie {ASIDE:,} frames earlier."
+        )
+    return ""
+
+
+def _parsed(text: str) -> DrawingLedger:
+    """Return the ledger in a text; raises UnreadableError if it is malformed."""
+    stored = row_of(parsed_json(text))
+    lines = []
+    for entry in rows_of(stored.get("takes") if stored else [], "its lines"):
+        row = row_of(entry, "a line in it")
+        first, last = (whole_in(row, name, -_FRAMES, _FRAMES) for name in ("first", "last"))
+        lines.append(DrawnLine(text_in(row, "sound"), first, last, _layers(row.get("layers"))))
+    return DrawingLedger(lines, _layers(stored.get("ends", {})), _layers(stored.get("aside", {})))
+
+
+def _layers(stored: Any) -> dict[str, dict[int, int]]:
+    """Return the rows of each layer as a dict, by the layer's name; raises UnreadableError if they are malformed."""
+    return {name: dict(map(_pair, rows_of(rows, "a layer"))) for name, rows in row_of(stored, "its layers").items()}
+
+
+def _pair(row: Any) -> tuple[int, int]:
+    if not isinstance(row, list) or len(row) != 2:
+        raise UnreadableError("a frame in it is none")
+    found = {"frame": row[0], "value": row[1]}
+    return whole_in(found, "frame", -_FRAMES, _FRAMES), whole_in(found, "value")
 
 
 def write(owner: bpy.types.ID, ledger: DrawingLedger) -> None:
-    """Store a ledger in a Grease Pencil; an empty one is deleted."""
+    """Store a ledger in a Grease Pencil; an empty one is deleted, one that cannot be read is kept aside."""
+    if objection(owner):
+        notes.set_aside(owner, PROPERTY)
     lines = ledger.lines  # also those that draw nothing now: dialled again they may
     ends = {name: sorted(rows.items()) for name, rows in ledger.ends.items() if rows}
     aside = {name: sorted(rows.items()) for name, rows in ledger.aside.items() if rows}
@@ -100,6 +130,4 @@ def write(owner: bpy.types.ID, ledger: DrawingLedger) -> None:
 
 def restore(owner: bpy.types.ID, before: Any) -> None:
     """Set the property of a Grease Pencil to what it held ``before``; None removes it."""
-    owner.pop(PROPERTY, None)
-    if before is not None:
-        owner[PROPERTY] = before
+    notes.put(owner, PROPERTY, before)

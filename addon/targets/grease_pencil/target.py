@@ -12,6 +12,7 @@ import numpy as np
 from mouthpiece.errors import RigError
 from mouthpiece.phrases import counted
 
+from ...keys import notes
 from ...keys.channels import Line, Written
 from .. import Driven, find_object
 from . import handles, ledgers, mouth_check, planes, written_lines
@@ -97,6 +98,11 @@ class StrokesTarget:
         return ledgers.PROPERTY in owner
 
     @classmethod
+    def objection(cls, owner: bpy.types.ID) -> str:
+        """Return why what is noted of them cannot be read, as a sentence for people; empty if it can."""
+        return ledgers.objection(owner)
+
+    @classmethod
     def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
         """Return the lines that are drawn."""
         return [Line(line.sound, line.first, line.last) for line in ledgers.read(owner).lines]
@@ -113,7 +119,7 @@ class StrokesTarget:
     @classmethod
     def rename_line(cls, owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
         """Note a line under another sound."""
-        undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+        undo.callback(ledgers.restore, owner, notes.value_of(owner, ledgers.PROPERTY))
         ledger = ledgers.read(owner)
         for line in ledger.lines:
             line.sound = now if line.sound == before else line.sound

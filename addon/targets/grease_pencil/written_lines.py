@@ -11,6 +11,7 @@ import bpy
 from mouthpiece.errors import RigError
 from mouthpiece.phrases import counted
 
+from ...keys import notes
 from ...keys.channels import Line, Written
 from .. import find_object
 from . import frames, layer_plan, ledgers, planes
@@ -33,7 +34,7 @@ class FaceDrawings:
 
     def check(self) -> None:
         """Raise RigError if the Grease Pencil may not be drawn into, or no layer of it would move."""
-        reason = not_drawable(find_object(self.object_name))
+        reason = not_drawable(find_object(self.object_name)) or ledgers.objection(self.owner)
         if reason:
             raise RigError(reason)
 
@@ -51,7 +52,7 @@ class FaceDrawings:
         """Replace the drawings that ``line`` had; ``undo`` gets callbacks that revert it."""
         obj = find_object(self.object_name)
         ledger = ledger_of(self.owner)
-        undo.callback(ledgers.restore, self.owner, self.owner.get(ledgers.PROPERTY))
+        undo.callback(ledgers.restore, self.owner, notes.value_of(self.owner, ledgers.PROPERTY))
         written = Written()
         plans = self._plans(obj, ledger, line, written)
         drawn = ledgers.DrawnLine(line.sound, line.first, line.last)
@@ -233,7 +234,7 @@ def erase_lines(owner: Any, sounds: Collection[str], warp_own: bool, undo: ExitS
     Drawings of them that were edited stay, and are the user's own.
     """
     ledger = ledger_of(owner)
-    undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+    undo.callback(ledgers.restore, owner, notes.value_of(owner, ledgers.PROPERTY))
     written, locked = Written(), set[str]()
     for name in sorted(ledger.layer_names()):
         layer = owner.layers.get(name)
@@ -272,11 +273,11 @@ def erase(owner: Any, warp_own: bool, undo: ExitStack) -> Written:
 
     ``undo`` gets callbacks that revert it.
     """
-    reason = linked(owner)
+    reason = linked(owner) or ledgers.objection(owner)
     if reason:
         raise RigError(reason)
     ledger = ledger_of(owner)
-    undo.callback(ledgers.restore, owner, owner.get(ledgers.PROPERTY))
+    undo.callback(ledgers.restore, owner, notes.value_of(owner, ledgers.PROPERTY))
     written, left = Written(), ledgers.DrawingLedger()
     for name in sorted(ledger.layer_names()):
         layer = owner.layers.get(name)

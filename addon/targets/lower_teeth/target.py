@@ -65,7 +65,8 @@ class LowerTeethTarget:
     def from_saved(cls, saved: Mapping[str, Any]) -> Self:
         """Return the target that was saved."""
         name = find_object(str(saved["object_name"])).name
-        hinge = Hinge(*(tuple(saved["hinge"][field]) for field in ("turn", "place", "shift")))
+        rows = np.array([saved["hinge"][field] for field in ("turn", "place", "shift")], np.float64).reshape(3, 3)
+        hinge = Hinge(*map(tuple, rows.tolist()))
         return cls(name, hinge, float(saved["strength"]))
 
     def summary(self) -> str:

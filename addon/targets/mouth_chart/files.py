@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import bpy
+from mouthpiece.errors import UnreadableError
 from mouthpiece.files import write_whole
+from mouthpiece.readers.json_text import quoted, read_json
 
 from . import fill
 from . import settings as chart_settings
@@ -25,11 +27,9 @@ _HOWS: Final = {how.lower(): how for how, _, _ in chart_settings.HOWS}
 def read(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file; raises RigError if it cannot be read or holds none."""
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise refused(f"The mouth chart '{path}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise refused(f"The mouth chart '{path}' is not JSON: {error}.") from error
+        saved = read_json(path)
+    except UnreadableError as error:
+        raise refused(error.told(f"The mouth chart '{path}'", "cannot be used", "Save it again.")) from error
     if not isinstance(saved, dict):
         raise refused(f"The mouth chart '{path}' is not a JSON object.")
     return saved
@@ -121,8 +121,8 @@ def _set_words(settings: Any, saved: Mapping[str, Any]) -> None:
             try:
                 value: Any = kind(saved[word])
                 setattr(settings, _PROPERTIES.get(word, word), str(value) if word == "on" else value)
-            except (TypeError, ValueError) as error:
-                raise refused(f"'{saved[word]}' is no value for '{word}' in the mouth chart file.") from error
+            except (TypeError, ValueError, OverflowError) as error:
+                raise refused(f"{quoted(saved[word])} is no value for '{word}' in the mouth chart file.") from error
     for word, place, blocks in (("object", "source", bpy.data.objects), ("material", "material", bpy.data.materials)):
         if word in saved:
             block = blocks.get(str(saved[word]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +16,8 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
-from mouthpiece.errors import MouthpieceError
+from mouthpiece.errors import MouthpieceError, UnreadableError
+from mouthpiece.readers.json_text import parsed_json
 
 from .setup import MouthEntry, Setup, refused
 
@@ -156,8 +156,8 @@ def chart_of(settings: Any) -> MouthChart:
     if not settings.definition:
         raise refused("No mouth chart is loaded. Press Load under Mouth Chart, or choose another set.")
     try:
-        saved = json.loads(settings.definition)
-    except ValueError as error:
+        saved = parsed_json(settings.definition)
+    except UnreadableError as error:
         raise refused("The mouth chart kept with the object is damaged. Load it again.") from error
     return chart_from(saved)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
-from mouthpiece.errors import PictureError
+from mouthpiece.errors import PictureError, UnreadableError
+from mouthpiece.readers.json_text import parsed_json
 
 from ... import previews
 from . import images
@@ -93,8 +93,8 @@ def landmarks_of(rig: bpy.types.Object) -> Placed:
 def _stored(rig: bpy.types.Object) -> Any:
     """Return the stored landmarks as parsed JSON; raises PictureError if they are damaged."""
     try:
-        return json.loads(rig.mouthpiece_picture.points)
-    except ValueError as error:
+        return parsed_json(rig.mouthpiece_picture.points)
+    except UnreadableError as error:
         raise PictureError(f"'{rig.name}' has lost its landmarks. Make the rig again.") from error
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from mouthpiece.errors import RigError
+from mouthpiece.readers.shipped_files import shipped_arrays
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh
@@ -168,14 +169,14 @@ def _donor() -> Donor:
     from mouthpiece.retarget.made_shapes.transfer import Donor, PinnedHead
     from mouthpiece.retarget.pins.known_meshes import recognise
 
-    with np.load(_HEAD, allow_pickle=False) as stored:
-        vertices = stored["vertices"].astype(np.float64)
-        ends = np.cumsum(stored["face_sizes"])[:-1]
-        faces = np.split(stored["face_vertices"], ends)
-        names = tuple(str(name) for name in stored["shape_names"])
-        deltas = np.zeros((len(names), *vertices.shape), np.float32)
-        for row, (start, stop) in enumerate(zip(stored["shape_start"][:-1], stored["shape_start"][1:], strict=True)):
-            deltas[row, stored["shape_index"][start:stop]] = stored["shape_delta"][start:stop]
+    stored = shipped_arrays(_HEAD)
+    vertices = stored["vertices"].astype(np.float64)
+    ends = np.cumsum(stored["face_sizes"])[:-1]
+    faces = np.split(stored["face_vertices"], ends)
+    names = tuple(str(name) for name in stored["shape_names"])
+    deltas = np.zeros((len(names), *vertices.shape), np.float32)
+    for row, (start, stop) in enumerate(zip(stored["shape_start"][:-1], stored["shape_start"][1:], strict=True)):
+        deltas[row, stored["shape_index"][start:stop]] = stored["shape_delta"][start:stop]
     edges = np.concatenate([np.stack([face, np.roll(face, -1)], axis=1) for face in faces])
     known = recognise(vertices)
     if known is None:

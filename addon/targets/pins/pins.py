@@ -16,8 +16,9 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, IntProperty, PointerProperty
 from bpy.utils import register_classes_factory
-from mouthpiece.errors import RigError
+from mouthpiece.errors import RigError, UnreadableError
 from mouthpiece.files import write_whole
+from mouthpiece.readers.json_text import number_in, read_json, row_of, rows_of, whole_in
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh
@@ -26,6 +27,9 @@ COUNT: Final = 68
 #: How far a vertex may be from its stored position to be the same, and to be found again: shares of the pins' extent.
 _SAME, _FOUND = 1e-5, 2e-3
 _FORMAT: Final = 1
+#: Most vertices of a mesh, and the farthest place, in files of pins.
+_VERTICES: Final = 1 << 31
+_FAR: Final = 1e12
 _OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
 
 
@@ -80,15 +84,16 @@ def pins_of(obj: bpy.types.Object, rest: NDArray[np.float64] | None = None) -> P
     stored = obj.mouthpiece_pins
     if not len(stored.points):
         return Pins(np.full(COUNT, -1))
-    vertices = np.array([pin.vertex for pin in stored.points])
-    places = np.array([pin.place for pin in stored.points], np.float64)
+    vertices, places = np.full(COUNT, -1), np.zeros((COUNT, 3))
+    for number, pin in enumerate(stored.points[:COUNT]):  # another program may have added or removed some
+        vertices[number], places[number] = pin.vertex, pin.place
     rest = keyed_mesh.rest_of(obj.data) if rest is None else rest
     kept = vertices >= 0
     spread = float(np.ptp(places[kept], axis=0).max()) if kept.any() else 1.0
     there = kept & (vertices < len(rest))
     off = np.full(COUNT, np.inf)
     off[there] = np.linalg.norm(rest[vertices[there]] - places[there], axis=1)
-    moved = kept & (off > _SAME * spread)
+    moved = kept & ~(off <= _SAME * spread)  # places that are no numbers are nowhere
     if not moved.any():
         return Pins(vertices)
     return _found_again(vertices, places, rest, moved, spread, same=len(rest) == stored.count)
@@ -116,7 +121,7 @@ def _found_again(
     if same and lost:
         # If vertices were reordered, every position is still found; if one is not, the mesh was sculpted instead, and
         # its vertices keep their numbers.
-        return Pins(vertices)
+        return Pins(np.where(vertices < len(rest), vertices, -1))
     result[lost] = -1
     return Pins(result, tuple(lost), len(elsewhere))
 
@@ -136,6 +141,8 @@ def set_pins(obj: bpy.types.Object, vertices: Mapping[int, int] | Sequence[int])
     stored = obj.mouthpiece_pins
     while len(stored.points) < COUNT:
         stored.points.add()
+    while len(stored.points) > COUNT:
+        stored.points.remove(COUNT)
     for point in wanted:
         stored.points[point].doubtful = False
     for pin, vertex in zip(stored.points, now.tolist(), strict=True):
@@ -196,15 +203,11 @@ def read_file(obj: bpy.types.Object, path: Path) -> int:
     file. Raises RigError if it is not a file of pins, or no position has a vertex.
     """
     try:
-        row: Any = json.loads(path.read_text(encoding="utf-8"))
-        vertices = np.array(row["vertices"], np.int64)
-        places = np.array([p or (np.nan,) * 3 for p in row["places"]], np.float64)
-        if vertices.shape != (COUNT,) or places.shape != (COUNT, 3) or int(row["format"]) > _FORMAT:
-            raise ValueError("it is not 68 pins, or of a newer Mouthpiece")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RigError(f"'{path}' holds no pins that can be read ({error}).") from error
+        vertices, places, count = _parsed(read_json(path))
+    except UnreadableError as error:
+        raise RigError(error.told(f"'{path}'", "holds no pins that can be read", "Write them again.")) from error
     rest = keyed_mesh.rest_of(obj.data)
-    if len(rest) == row["count"]:
+    if len(rest) == count:
         set_pins(obj, vertices.tolist())
         return int((vertices >= 0).sum())
     kept = vertices >= 0
@@ -214,6 +217,30 @@ def read_file(obj: bpy.types.Object, path: Path) -> int:
         raise RigError(f"None of the pins in '{path.name}' has a vertex at its place on '{obj.name}'.")
     set_pins(obj, found.vertices.tolist())
     return found.set
+
+
+def _parsed(saved: Any) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """Return vertices (68,), places (68, 3) and the number of vertices in the JSON of a file of pins.
+
+    Landmarks without a pin have the vertex -1 and no place (NaN). Raises UnreadableError if it is malformed.
+    """
+    row = row_of(saved)
+    if whole_in(row, "format") > _FORMAT:
+        raise UnreadableError("it is of a newer Mouthpiece")
+    vertices, places = (rows_of(row.get(name), f"'{name}'") for name in ("vertices", "places"))
+    if len(vertices) != COUNT or len(places) != COUNT:
+        raise UnreadableError(f"it is not about {COUNT} landmarks")
+    numbers = [whole_in({"a vertex": vertex}, "a vertex", -1, _VERTICES) for vertex in vertices]
+    return np.array(numbers, np.int64), np.array([_place(place) for place in places]), whole_in(row, "count", 0)
+
+
+def _place(saved: Any) -> list[float]:
+    """Return a stored place, NaN for none."""
+    if not saved:
+        return [np.nan] * 3
+    if len(rows_of(saved, "a place")) != 3:
+        raise UnreadableError("a place in it is none")
+    return [number_in({"a place": value}, "a place", -_FAR, _FAR) for value in saved]
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_pin, MOUTHPIECE_PG_pins))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
-from mouthpiece.errors import RigError
+from mouthpiece.errors import RigError, UnreadableError
+from mouthpiece.readers.json_text import parsed_json, rows_of, text_in, whole_in
 
 from ...bake import interludes
 from ...bake.layers import LayeredTake
-from ...keys import kept_takes, ledgers
+from ...keys import kept_takes, ledgers, notes
 from ...keys.channels import Line, Written
 from .. import find_object
 from .settings import not_editable
@@ -25,15 +26,47 @@ if TYPE_CHECKING:
 
 #: Custom property of a portrait's mesh: JSON, a row of sound, first and last frame for each line, the oldest first.
 PROPERTY: Final = "mouthpiece_portrait_lines"
+#: Frames that lines may lie on: more than any scene has.
+_FRAMES: Final = 1 << 31
 
 
 def order(owner: bpy.types.ID) -> list[Line]:
     """Return the lines of a portrait, the one baked last at the end; an empty list if the property is malformed."""
     try:
-        rows = json.loads(owner.get(PROPERTY, "[]"))
-        return [Line(str(sound), int(first), int(last)) for sound, first, last in rows]
-    except (ValueError, TypeError):
+        return _parsed(notes.text_of(owner, PROPERTY, "[]"))
+    except UnreadableError:
         return []
+
+
+def _parsed(text: str) -> list[Line]:
+    """Return the lines in a text; raises UnreadableError if it is malformed."""
+    lines = []
+    for row in rows_of(parsed_json(text)):
+        if not isinstance(row, list) or len(row) != 3:
+            raise UnreadableError("a line in it is none")
+        noted = dict(zip(("sound", "first", "last"), row, strict=True))
+        first, last = (whole_in(noted, name, -_FRAMES, _FRAMES) for name in ("first", "last"))
+        lines.append(Line(text_in(noted, "sound"), first, last))
+    return lines
+
+
+def objection(owner: bpy.types.ID) -> str:
+    """Return why the lines of a portrait cannot be read, as a sentence for people; empty if they can."""
+    try:
+        _parsed(notes.text_of(owner, PROPERTY, "[]"))
+    except UnreadableError as error:
+        return (
+            f"The list of what '{owner.name}' says cannot be read ({error}). It is kept there: open an earlier version "
+            "of the file, or animate its sounds again."
+        )
+    return ""
+
+
+def _note(owner: bpy.types.ID, lines: Sequence[Line]) -> None:
+    """Store the lines of a portrait; a list that cannot be read is kept aside."""
+    if objection(owner):
+        notes.set_aside(owner, PROPERTY)
+    notes.put(owner, PROPERTY, json.dumps([[line.sound, line.first, line.last] for line in lines]) if lines else None)
 
 
 @dataclass(slots=True)
@@ -55,11 +88,11 @@ class Spoken:
 
     def write(self, line: Line, undo: ExitStack) -> Written:
         """Note the line as the last one, replacing one of the same sound; where lines overlap, the last one counts."""
-        undo.callback(_restore, self.owner, self.owner.get(PROPERTY))
+        undo.callback(notes.put, self.owner, PROPERTY, notes.value_of(self.owner, PROPERTY))
         known = order(self.owner)
         if line not in known:
             known = [other for other in known if other.sound != line.sound] + [line]
-        self.owner[PROPERTY] = json.dumps([[row.sound, row.first, row.last] for row in known])
+        _note(self.owner, known)
         self.owner.update_tag()
         return Written()
 
@@ -67,29 +100,20 @@ class Spoken:
 def erase(owner: bpy.types.ID, undo: ExitStack, sounds: Collection[str] | None = None) -> Written:
     """Delete a portrait's lines from its list, all or those of ``sounds``.
 
-    Takes are deleted by ``ledgers.forget_lines``.
+    Takes are deleted by ``ledgers.forget_lines``. Raises RigError if the list cannot be read.
     """
-    undo.callback(_restore, owner, owner.get(PROPERTY))
+    if reason := objection(owner):
+        raise RigError(reason)
+    undo.callback(notes.put, owner, PROPERTY, notes.value_of(owner, PROPERTY))
     left = [] if sounds is None else [line for line in order(owner) if line.sound not in sounds]
-    owner.pop(PROPERTY, None)
-    if left:
-        owner[PROPERTY] = json.dumps([[line.sound, line.first, line.last] for line in left])
+    _note(owner, left)
     return Written()
 
 
 def rename(owner: bpy.types.ID, before: str, now: str, undo: ExitStack) -> None:
     """Note the line of the sound ``before`` under ``now``."""
-    undo.callback(_restore, owner, owner.get(PROPERTY))
-    rows = [[now if line.sound == before else line.sound, line.first, line.last] for line in order(owner)]
-    owner[PROPERTY] = json.dumps(rows)
-
-
-def _restore(owner: bpy.types.ID, before: str | None) -> None:
-    """Set the property to what it held ``before``; None removes it."""
-    if before is None:
-        owner.pop(PROPERTY, None)
-    else:
-        owner[PROPERTY] = before
+    undo.callback(notes.put, owner, PROPERTY, notes.value_of(owner, PROPERTY))
+    _note(owner, [replace(line, sound=now) if line.sound == before else line for line in order(owner)])
 
 
 def spoken(obj: bpy.types.Object) -> list[kept_takes.KeptLine]:

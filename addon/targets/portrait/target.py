@@ -85,6 +85,11 @@ class PortraitTarget:
         return portrait_lines.PROPERTY in owner
 
     @classmethod
+    def objection(cls, owner: bpy.types.ID) -> str:
+        """Return why what is noted of them cannot be read, as a sentence for people; empty if it can."""
+        return portrait_lines.objection(owner)
+
+    @classmethod
     def drawn_lines(cls, owner: bpy.types.ID) -> list[Line]:
         """Return the lines of the portrait."""
         return portrait_lines.order(owner)

@@ -5,7 +5,6 @@ The command line and Blender write and recognise the same files: what one began,
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -20,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..drafts import sweep
-from ..errors import PictureError
+from ..errors import PictureError, UnreadableError
 from ..files import write_whole
+from ..readers.json_text import parsed_json
 from . import png, records, sketches
 from .credentials import Seal
 from .facts import FINDERS, UNSIGNED, Facts
@@ -472,8 +472,8 @@ def remove_recorded(path: Path) -> None:
 def note_in(folder: Path) -> dict[str, Any]:
     """Return the note that version 0.4.0 left in a folder of frames; empty if there is none."""
     try:
-        found = json.loads(small_file(folder / _NOTE, _LARGEST_NOTE))
-    except (PictureError, ValueError, RecursionError):
+        found = parsed_json(small_file(folder / _NOTE, _LARGEST_NOTE))
+    except (PictureError, UnreadableError):
         return {}
     return found if isinstance(found, dict) and {"made_of", "first", "count"} <= found.keys() else {}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import PictureError
+from ..errors import PictureError, UnreadableError
+from ..readers.json_text import parsed_json, row_of
 from . import credentials, records
 from .certificates import SELF_MADE
 from .facts import COMPOSITE, GENERATED, UNSIGNED, VOCABULARY, Facts
@@ -20,6 +20,8 @@ SYNTHETIC: Final = (COMPOSITE, GENERATED, "compositeSynthetic", "algorithmicMedi
 _UNREAD: Final = (
     "The signature was not checked: that needs the package 'c2pa-python': python -m pip install 'mouthpiece[portrait]'."
 )
+#: Most bytes of what credentials say, as JSON.
+_LARGEST: Final = 64 << 20
 #: Codes of the library's findings about the signer, not about the signed content.
 _ABOUT_SIGNER: Final = ("signingCredential.untrusted",)
 
@@ -142,8 +144,11 @@ def _check_credentials(found: Verified, media: str, anchors: str) -> Verified:
             if reader is None:
                 return _without_credentials(found)
             with reader:
-                store = json.loads(reader.json())
+                store = row_of(parsed_json(reader.json(), _LARGEST))
         return _with_credentials(found, store)
+    except UnreadableError as error:
+        problem = f"The signature was not checked: the content credentials cannot be read ({error})."
+        return replace(found, signature=UNREAD, problems=(*found.problems, problem))
     except c2pa.C2paError as error:
         problem = f"The content credentials are damaged ({str(error)[:200]})."
         return replace(found, signature=INVALID, problems=(*found.problems, problem))
