@@ -189,6 +189,7 @@ TARGETS_USE = {
 PACKAGES = {"addon": "addon", "mouthpiece": "core/mouthpiece", "training": "training", "building": "building"}
 #: Files with calls that write in place: the writer itself, and those that write into what it or `drafts` lends them.
 WRITERS = {
+    "core/mouthpiece/cli/parser.py",  # the process's own stderr, under another number
     "core/mouthpiece/files.py",
     "core/mouthpiece/performance.py",
     "core/mouthpiece/portrait/films.py",
