@@ -98,8 +98,11 @@ def commands(inputs: Path) -> list[Deed]:
     import addon
 
     addon.register()
+    from mouthpiece.provenance import certificates
+
     from blender_tests import portraits, scenes
 
+    certificates.own_identity()
     scenes.performance(2.0, jawOpen=lambda t: 0.5 - 0.5 * np.cos(4 * t)).save(inputs / "take.npz")
     portraits.take(inputs / "line.npz")
     _empty()

@@ -236,14 +236,14 @@ def main(
     parser = argparse.ArgumentParser(description="Kill commands that write, and see whether anything is lost.")
     parser.add_argument("--count", type=int, default=100, help="kills, of all commands together (default: 100)")
     parser.add_argument("--seed", type=int, default=1, help="which moments (default: 1)")
-    parser.add_argument("--only", default="", metavar="NAME", help="one command, by its name")
+    parser.add_argument("--only", default="", metavar="WORDS", help="the commands that have these words in their name")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mouthpiece-kills-") as name:
         scratch = Path(name)
         (scratch / "prepared" / "in").mkdir(parents=True)
         arena = Arena(scratch, scratch / "prepared" / "in", read, settings_in(scratch))
         os.environ["MOUTHPIECE_SETTINGS"] = str(scratch / "prepared" / "settings")
-        deeds = [deed for deed in make(arena.inputs) if options.only in ("", deed.name)]
+        deeds = [deed for deed in make(arena.inputs) if options.only in deed.name]
         shares = Counter(deeds[number % len(deeds)].name for number in range(options.count))
         total = Tally()
         for deed in deeds:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no process gr
 def test_killed_commands_lose_nothing_and_leave_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MOUTHPIECE_SETTINGS", str(tmp_path))
     assert kills.main(kills.commands, kills.content_of, ["--count", "2", "--only", "adjust in place"]) == 0
-    assert "2 kills" in capsys.readouterr().out
+    assert "2 kills," in capsys.readouterr().out
 
 
 def test_what_is_spoilt_is_noticed():

@@ -66,9 +66,10 @@ def run(options: argparse.Namespace) -> int:
         teller.error("picture", wrong)
         return int(BAD_ARGUMENTS)
     try:
-        for path in (options.output, options.render):
+        read = bake_command.files_read(options)
+        for path, more in ((options.output, []), (options.render, blend_files.opened())):
             if path is not None:
-                blend_files.check(path, options.force, bake_command.files_read(options))
+                blend_files.check(path, options.force, [*read, *more])
         rig, warnings = _made(options)
         for warning in warnings:
             teller.warning(str(options.image), warning)

@@ -277,7 +277,7 @@ def _rendered(job: PortraitJob, options: argparse.Namespace, teller: Reporter) -
 def _encode(film: FilmToEncode, job: PortraitJob, options: argparse.Namespace, teller: Reporter) -> None:
     asked = FilmOptions(job.motion.fps, job.quality, job.background, provenance.NOTICE)
     sound = None if options.audio is None else SoundFile(options.audio)
-    with closing(write_film(film.place, film.images, film.size, asked, sound)) as written:
+    with closing(write_film(film.place, film.images, film.size, asked, sound, film.film)) as written:
         for count in written:
             told = film.progress(count / film.count, "Encoding the film" if film.files else "Rendering")
             teller.progress(str(options.image), told.fraction, told.message)
