@@ -32,7 +32,7 @@ from pathlib import Path
 import bpy
 from addon import compat, exports
 from mouthpiece.retarget.shape_keys import table
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from addon.targets.shape_keys import presets
 from addon.targets.shape_keys.table import table_of
 out = Path(sys.argv[-1])

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 
 from tests import kills
 

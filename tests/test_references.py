@@ -3,7 +3,7 @@
 import wave
 
 import pytest
-from mouthpiece.references import AV_OPTIONS, reference_at, reference_in
+from mouthpiece.files.references import AV_OPTIONS, reference_at, reference_in
 
 LISTS = {
     "m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nvoice.wav\n",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from mouthpiece import places
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import PlaceError
+from mouthpiece.files.places import in_words, is_file, is_folder, is_there
+from mouthpiece.files.writer import places
 from mouthpiece.motion.chart import files as chart_files
-from mouthpiece.places import in_words, is_file, is_folder, is_there
 from mouthpiece.provenance import sequence_checks
 
 from tests.material import make_take, tone

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from mouthpiece.drafts import draft_path
 from mouthpiece.errors import TakeError
-from mouthpiece.files import move_whole, refuse_protected
-from mouthpiece.places import is_folder, is_there, refuse_inputs
+from mouthpiece.files.drafts import draft_path
+from mouthpiece.files.places import is_folder, is_there, refuse_inputs
+from mouthpiece.files.writer import move_whole, refuse_protected
 
 #: How a compressed scene begins, what its table of parts ends with, and the mark in that (Zstandard, seekable).
 _PACKED, _TABLE, _TABLE_MARK = b"\x28\xb5\x2f\xfd", struct.Struct("<IBI"), 0x8F92EAB1

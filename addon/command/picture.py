@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import AudioError, MouthpieceError
-from mouthpiece.places import is_file
+from mouthpiece.files.places import is_file
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
@@ -105,7 +105,7 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
-    from mouthpiece.references import reference_at
+    from mouthpiece.files.references import reference_at
 
     path = Path(options.audio)
     if path.suffix.lower() == ".npz" or not is_file(path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mouthpiece.errors import PictureError
-from mouthpiece.places import is_folder
+from mouthpiece.files.places import is_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def check_file(path: Path) -> None:
 
     Blender asks all its libraries about a file, FFmpeg among them, which opens other files that a playlist names.
     """
-    from mouthpiece.places import is_there
+    from mouthpiece.files.places import is_there
     from mouthpiece.portrait.headers import is_file, kind_of, picture_kind
 
     if is_folder(path):

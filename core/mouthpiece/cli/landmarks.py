@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
-from ..files import write_whole
-from ..places import is_there, refuse_inputs
+from ..files.places import is_there, refuse_inputs
+from ..files.writer import write_whole
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:

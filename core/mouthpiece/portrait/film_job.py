@@ -17,11 +17,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drafts import draft_folder
 from ..errors import PictureError
-from ..files import move_whole, refuse_protected
+from ..files.drafts import draft_folder
+from ..files.places import is_folder, refuse_inputs
+from ..files.writer import move_whole, refuse_protected
 from ..pipeline import Progress
-from ..places import is_folder, refuse_inputs
 from ..provenance import facts as provenance
 from ..provenance import sketches
 from ..provenance.credentials import Seal

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from ..places import is_there
-from ..references import reference_in
+from ..files.places import is_there
+from ..files.references import reference_in
 
 #: Bytes of a file that are looked at: metadata stands before the picture.
 _LOOKED_AT: Final = 1 << 20

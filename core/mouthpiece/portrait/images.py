@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
-from ..places import is_folder, is_there
+from ..files.places import is_folder, is_there
 from . import headers
 
 #: Longest side, in pixels, of a picture that is read: what graphics cards take as a texture.

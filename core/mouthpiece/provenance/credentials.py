@@ -19,9 +19,9 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drafts import draft_file
 from ..errors import PictureError
-from ..files import replacing
+from ..files.drafts import draft_file
+from ..files.writer import replacing
 from . import records
 from .certificates import Identity, require_cryptography
 from .facts import CERTIFIED, SELF_SIGNED, UNSIGNED, VOCABULARY, Facts

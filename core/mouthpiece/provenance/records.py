@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Final
 
 from ..errors import PictureError
-from ..files import replacing
+from ..files.writer import replacing
 from . import mp4, png
 from .facts import Facts
 from .files import opened
