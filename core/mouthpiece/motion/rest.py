@@ -38,7 +38,7 @@ _ROOM_RISE_DB: Final = 4.0
 _MOST_RISE_DB: Final = 20.0
 _RISE_SECONDS: Final = 0.2
 #: Decibels that a room must be under the speech's loudness: one that is louder may be speech without a pause.
-_ROOM_DROP_DB: Final = 12.0
+_ROOM_DROP_DB: Final = 14.0
 #: Decibels above the room that nothing exceeds in a sound in which nobody speaks, its ends left out. Whoever speaks in
 #: noise 6 dB louder than the voice exceeds it.
 _STEADY_DB: Final = 1.5
