@@ -158,9 +158,13 @@ def _vouched(path: Path) -> str:
 
 
 def objections(found: Contents, before: Contents, after: Contents) -> Iterator[str]:
-    """Yield what a kill has spoilt: files that are neither as before nor as after, and files that are gone."""
+    """Yield what a kill has spoilt: files that are neither as before nor as after, and files that are gone.
+
+    Files with other names may be there if they are whole and say what they are: frames, from which a film goes on.
+    """
     for name, content in found.items():
-        if content not in (before.get(name), after.get(name)):
+        is_on_the_way = name not in before and name not in after and content.startswith("whole ")
+        if not is_on_the_way and content not in (before.get(name), after.get(name)):
             yield f"{name} is neither the old one nor the new one"
     for name in before:
         if name not in found and name in after:

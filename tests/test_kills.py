@@ -23,6 +23,10 @@ def test_what_is_spoilt_is_noticed():
         "a is neither the old one nor the new one", "e is neither the old one nor the new one",
     ]  # fmt: skip
     assert list(kills.objections({"a": "new"}, before, after)) == ["b is gone"]
+    assert not list(kills.objections({"a": "new", "b": "old", "frame": "whole Facts"}, before, after))
+    assert list(kills.objections({"a": "whole Facts", "b": "old"}, before, after)) == [
+        "a is neither the old one nor the new one"
+    ]
 
 
 def test_a_killed_writer_in_place_would_be_noticed(tmp_path):
