@@ -33,7 +33,14 @@ from PIL import Image
 
 from . import samples
 from .arena import Campaign
-from .containers import changed_boxes, changed_elements, changed_frames, changed_pages, changed_tags
+from .containers import (
+    changed_boxes,
+    changed_elements,
+    changed_frames,
+    changed_messages,
+    changed_pages,
+    changed_tags,
+)
 from .mutations import Maker, changed_arrays, changed_bytes, changed_json, changed_png, changed_value
 
 #: How sounds are changed whose containers are known, by the ending of their name.
@@ -67,6 +74,7 @@ def every(folder: Path) -> list[Campaign]:
         ),
         *_of_records(folder),
         Campaign("networks", ".onnx", samples.networks(), _open_network),
+        Campaign("graphs", ".onnx", samples.networks(), _open_network, changed_messages),
         Campaign("sidecars", ".json", ((ASSETS / "head.onnx.json").read_bytes(),), _open_sidecar, changed_json),
         Campaign("arguments", ".json", (json.dumps(["--version"]).encode(),), _run_arguments, _arguments),
     ]
@@ -74,7 +82,11 @@ def every(folder: Path) -> list[Campaign]:
 
 def _of_takes(folder: Path) -> list[Campaign]:
     made = samples.takes(folder)
+    take = folder / "whole.npz"
+    take.write_bytes(made[0])
+    charts, cues = samples.json_files()["charts"], ("cues", str(take), "--set", "{}", "-o", "{}.tsv")
     return [
+        Campaign("cues of charts", ".json", charts, _command(*cues), changed_json),
         Campaign("takes", ".npz", made, _use_take, changed_arrays),
         Campaign("packed takes", ".npz", samples.packed_takes(), _unpack, changed_arrays),
         Campaign("inspect", ".npz", made, _command("inspect", "{}"), changed_arrays),
