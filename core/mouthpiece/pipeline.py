@@ -260,7 +260,7 @@ def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Pr
 
     def features() -> Iterator[Array]:
         for rows in listener.features(source.blocks(), frames, loudness_gain(heard.rms)):
-            levels.append(band_levels(rows))
+            levels.append(band_levels(rows, networks.phonetic.sidecar.features))
             yield rows
 
     done = 0
