@@ -10,7 +10,7 @@ import numpy as np
 from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 from mathutils import Vector
-from mouthpiece.readers.shipped_files import shipped_arrays
+from mouthpiece.files.shipped_files import shipped_arrays
 from numpy.typing import NDArray
 
 from . import compat, stage

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 from mouthpiece.errors import PlaceError
-from mouthpiece.places import refuse_inputs
+from mouthpiece.files.places import refuse_inputs
 
 
 def place(filepath: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.places import in_words
+from mouthpiece.files.places import in_words
 
 
 def reports_errors(method: Callable[..., set[str]]) -> Callable[..., set[str]]:

@@ -9,7 +9,7 @@ from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import AudioError, RigError
-from mouthpiece.mixdown import AUTOMATIC
+from mouthpiece.sounds.mixdown import AUTOMATIC
 
 from . import compat
 from .bake import settings as bake_settings

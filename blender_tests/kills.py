@@ -32,7 +32,7 @@ from pathlib import Path
 import bpy
 from addon import compat, exports
 from mouthpiece.retarget.shape_keys import table
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from addon.targets.shape_keys import presets
 from addon.targets.shape_keys.table import table_of
 out = Path(sys.argv[-1])
@@ -98,8 +98,11 @@ def commands(inputs: Path) -> list[Deed]:
     import addon
 
     addon.register()
+    from mouthpiece.provenance import certificates
+
     from blender_tests import portraits, scenes
 
+    certificates.own_identity()
     scenes.performance(2.0, jawOpen=lambda t: 0.5 - 0.5 * np.cos(4 * t)).save(inputs / "take.npz")
     portraits.take(inputs / "line.npz")
     _empty()

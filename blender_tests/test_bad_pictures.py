@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -119,6 +120,10 @@ REFUSED = {
     "empty.png": (lambda: b"", "is empty. Save the picture again"),
     "text.png": (lambda: b"This is no picture.", "cannot be read"),
     "page.png": (lambda: b"%PDF-1.7\n", "is a PDF"),
+    "program.png": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n", "is a PostScript file"),
+    "list.png": (lambda: b"#EXTM3U\n#EXTINF:1,\nother.ts\n", "is a playlist"),
+    "list.mp4": (lambda: b"ffconcat version 1.0\nfile 'other.wav'\n", "is a list of files"),
+    "film.mp4": (lambda: b"\0\0\0\x18ftypmp42" + b"\0" * 40, "film file"),
     "drawing.svg": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "vector drawing"),
     "phone.heic": (lambda: b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC"),
     "moving.gif": (lambda: base64.b64decode(GIF), "not a single still picture .Movie.. Save one frame"),
@@ -225,3 +230,38 @@ def test_a_drawing_in_flat_colours_is_rendered_by_the_warp_alone(tmp_path):
         path = str(tmp_path / name)
         assert bpy.ops.mouthpiece.add_portrait(filepath=path, placement="FILE", landmarks=str(points)) == {"FINISHED"}
         assert bpy.context.active_object.mouthpiece_portrait.repair == repair
+
+
+def test_what_blender_must_not_see_is_refused_before_it_does(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "list.png").write_bytes(b"#EXTM3U\n#EXTINF:1,\nother.ts\n")
+    for path, says in ((tmp_path / "pipe.png", "pipe or device"), (tmp_path / "list.png", "playlist")):
+        with pytest.raises(PictureError, match=says):
+            images.load(str(path))
+    assert not bpy.data.images
+
+
+@pytest.mark.parametrize("ending", ["JPEG", "TIFF", "TARGA", "BMP", "WEBP", "OPEN_EXR", "HDR", "JPEG2000", "IRIS"])
+def test_all_kinds_that_blender_writes_it_may_read(tmp_path, ending):
+    image = bpy.data.images.load(str(PHOTO))
+    scene = bpy.context.scene
+    try:
+        scene.render.image_settings.file_format = ending
+    except TypeError:
+        pytest.skip(f"this Blender knows no {ending}")
+    image.save_render(str(tmp_path / "face"), scene=scene)
+    (made,) = tmp_path.iterdir()
+    assert tuple(images.load(str(made)).size) == (320, 320)
+
+
+def test_a_huge_picture_is_told_and_not_held_twice(monkeypatch):
+    image = images.load(str(PHOTO))
+    usual = images.pixels(image, 64)[0]
+    monkeypatch.setattr(images, "WHOLE", 300)
+    assert not any("holds in memory" in words for words in images.remarks(bpy.data.images.new("small", 9, 9)))
+    assert any("320 x 320 pixels, all of which Blender holds" in words for words in images.remarks(image))
+    np.testing.assert_array_equal(images.pixels(image, 64)[0], usual)
+    painted = np.zeros(320 * 320 * 4, np.float32)
+    image.pixels.foreach_set(painted)  # not in the file: it must not be lost
+    images.pixels(image, 64)
+    assert image.is_dirty and not images.pixels(image, 320)[0].any()

@@ -103,18 +103,33 @@ def test_a_scene_that_was_cut_off_is_not_whole(tmp_path, packed):
 
 
 def test_outputs_are_never_what_is_read(take, tmp_path, capsys):
-    shot, mapping, link = tmp_path / "shot.blend", tmp_path / "mapping.json", tmp_path / "link.blend"
+    mapping, library, link = tmp_path / "mapping.json", tmp_path / "library.blend", tmp_path / "link.blend"
     core_table.save(mapping, core_table.ShapeMap((core_table.Entry("jawOpen", "jawOpen"),)))
-    bpy.ops.wm.save_as_mainfile(filepath=str(shot))
-    link.symlink_to("shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=str(library), copy=True)
+    with bpy.data.libraries.load(str(library), link=True) as (found, wanted):
+        wanted.meshes = found.meshes[:1]
+    wanted.meshes[0].use_fake_user = True
+    link.symlink_to("library.blend")
     given = ("--mapping", mapping, "--force", "--output")
-    before = {place: place.read_bytes() for place in (take, mapping, shot)}
-    for place in (take, mapping, shot, link, shot.with_suffix("")):
+    before = {place: place.read_bytes() for place in (take, mapping, library)}
+    for place in (take, mapping, library, link, library.with_suffix("")):
         assert bake(take, *given, place) == 1
         assert "cannot be the output as well" in capsys.readouterr().err
-    assert command_parser.main(["update", "--object", "Face", "--output", str(shot), "--force"]) == 1
-    assert command_parser.main(["make-shapes", "--object", "Face", "--output", str(shot), "--force"]) == 1
+    for command in ("update", "make-shapes"):
+        assert command_parser.main([command, "--object", "Face", "--output", str(library), "--force"]) == 1
     assert {place: place.read_bytes() for place in before} == before
+
+
+def test_only_a_scene_goes_over_the_opened_file_and_only_when_that_is_meant(take, tmp_path, capsys):
+    shot = tmp_path / "shot.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(shot))
+    before = shot.read_bytes()
+    assert bake(take, "--render", shot, "--force") == 1
+    assert "cannot be the output as well" in capsys.readouterr().err
+    assert bake(take, "--output", shot) == 1 and shot.read_bytes() == before
+    assert bake(take, "--output", shot, "--force") == 0 and shot.read_bytes() != before
+    bpy.ops.wm.open_mainfile(filepath=str(shot))
+    assert bpy.data.objects["Face"].data.shape_keys.animation_data.action
 
 
 @POSIX

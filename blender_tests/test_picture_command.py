@@ -90,6 +90,9 @@ def test_what_exists_is_not_replaced_unasked(tmp_path, voice, capsys):
         ["--image", PHOTO, "--render", "a.mp4"],
         ["--image", PHOTO, "--points", "1,2", "3"],
         ["--image", PHOTO, "--box", "1", "2", "3", "4", "--landmarks", "a.json"],
+        ["--image", PHOTO, "--box", "nan", "2", "30", "40"],
+        ["--image", PHOTO, "--box", "30", "2", "3", "40"],
+        ["--image", PHOTO, "--box", "500", "500", "600", "600"],
     ],
 )
 def test_bad_arguments_exit_with_2(arguments):
@@ -101,3 +104,6 @@ def test_bad_pictures_and_sounds_exit_with_1(tmp_path, capsys):
     assert picture("--image", PHOTO, "--audio", tmp_path / "none.wav", "--json") == 1
     assert "none.wav" in told(capsys)["error"]
     assert picture("--image", PHOTO, "--face", 7, "--json") == 1 and "no face 7" in told(capsys)["error"]
+    (tmp_path / "line.wav").write_bytes(b"ffconcat version 1.0\nfile 'other.wav'\n")
+    assert picture("--image", PHOTO, "--audio", tmp_path / "line.wav", "--json") == 1
+    assert "is a list of files" in told(capsys)["error"]

@@ -322,7 +322,7 @@ REFUSED = (
     OddSound("cut.flac", changed(FLAC, share(0.6)), refused="cut off"),
     OddSound("cut.m4a", changed(AAC, in_mp4(), share(0.8)), refused="cut off"),
     OddSound("empty.wav", changed(WAV, put(b"data", 0, "<I", 0), lambda c: c[:44] + NOTE), refused="empty"),
-    OddSound("a list.m3u8", lambda *_: b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1/a.ts\n", refused="list of other"),
-    OddSound("a list.wav", lambda *_: b"ffconcat version 1.0\nfile /etc/hostname\n", refused="list of other"),
+    OddSound("a list.m3u8", lambda *_: b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1/a.ts\n", refused="is a playlist"),
+    OddSound("a list.wav", lambda *_: b"ffconcat version 1.0\nfile /etc/hostname\n", refused="is a list of files"),
     OddSound("words.wav", lambda *_: b"These are words, not sounds.\n" * 50, refused="not a sound"),
 )  # fmt: skip

@@ -123,6 +123,29 @@ def test_inspect_draws_the_curves(take, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 20_000
 
 
+def test_a_plot_replaces_a_plot_and_nothing_else_without_being_asked(take, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    plot, photo, same = tmp_path / "plot.png", tmp_path / "photo.png", tmp_path / "same.png"
+    assert core_cli.run(["inspect", str(take), "--plot", str(plot)]) == 0
+    assert core_cli.run(["inspect", str(take), "--plot", str(plot)]) == 0
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n a photo")
+    assert core_cli.run(["inspect", str(take), "--plot", str(photo)]) == 1
+    assert photo.read_bytes().endswith(b"a photo") and "--force" in capsys.readouterr().err
+    same.hardlink_to(take)
+    before = take.read_bytes()
+    for place in (take, same):
+        assert core_cli.run(["inspect", str(take), "--plot", str(place), "--force"]) == 1
+        assert take.read_bytes() == before and "is read for this" in capsys.readouterr().err
+    assert core_cli.run(["inspect", str(take), "--plot", str(photo), "--force"]) == 0
+    assert photo.stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("name", ["x.pgf", "x.eps", "x.ps", "x"])
+def test_a_plot_is_a_picture_that_needs_no_other_program(take, tmp_path, capsys, name):
+    assert core_cli.run(["inspect", str(take), "--plot", str(tmp_path / name)]) == 1
+    assert "has to end in .png" in capsys.readouterr().err and not (tmp_path / name).exists()
+
+
 def test_inspect_refuses_what_is_no_take(tmp_path, capsys):
     (tmp_path / "t.npz").write_text("no")
     assert core_cli.run(["inspect", str(tmp_path / "t.npz")]) == 1
@@ -132,8 +155,9 @@ def test_inspect_refuses_what_is_no_take(tmp_path, capsys):
 def test_a_picture_that_cannot_be_written_fails(take, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert core_cli.run(["inspect", str(take), "--plot", str(tmp_path / "none" / "x.png")]) == 1
-    assert core_cli.run(["inspect", str(take), "--plot", str(tmp_path / "x.nonsense")]) == 1
     assert "picture cannot be written" in capsys.readouterr().err
+    assert core_cli.run(["inspect", str(take), "--plot", str(tmp_path / "x.nonsense")]) == 1
+    assert "is no place for a plot" in capsys.readouterr().err
 
 
 def test_the_module_runs_and_its_exit_code_is_true(tmp_path):

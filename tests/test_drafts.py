@@ -10,16 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from mouthpiece import drafts
-from mouthpiece.drafts import draft_file, draft_folder, draft_path, sweep
-from mouthpiece.files import write_whole
+from mouthpiece.files.drafts import draft_file, draft_folder, draft_path, sweep
+from mouthpiece.files.writer import drafts, write_whole
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks: drafts go when they are a day old")
 
 #: Makes a draft of each kind and says so; ends, or is killed, with the word that comes.
 MAKER = """
 import os, pathlib, sys
-from mouthpiece.drafts import draft_file, draft_folder
+from mouthpiece.files.drafts import draft_file, draft_folder
 folder = pathlib.Path(sys.argv[1])
 with draft_file(folder, ".npz") as one, draft_folder(folder) as two:
     (two / "film.mp4").write_bytes(b"half")

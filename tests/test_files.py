@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from mouthpiece.drafts import draft_folder
-from mouthpiece.files import ASSETS, move_whole, replacing, write_whole
+from mouthpiece.files import ASSETS
+from mouthpiece.files.drafts import draft_folder
+from mouthpiece.files.writer import move_whole, replacing, write_whole
 
 
 def names(folder):

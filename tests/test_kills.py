@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 
 from tests import kills
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no process gr
 def test_killed_commands_lose_nothing_and_leave_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MOUTHPIECE_SETTINGS", str(tmp_path))
     assert kills.main(kills.commands, kills.content_of, ["--count", "2", "--only", "adjust in place"]) == 0
-    assert "2 kills" in capsys.readouterr().out
+    assert "2 kills," in capsys.readouterr().out
 
 
 def test_what_is_spoilt_is_noticed():
@@ -23,6 +23,10 @@ def test_what_is_spoilt_is_noticed():
         "a is neither the old one nor the new one", "e is neither the old one nor the new one",
     ]  # fmt: skip
     assert list(kills.objections({"a": "new"}, before, after)) == ["b is gone"]
+    assert not list(kills.objections({"a": "new", "b": "old", "frame": "whole Facts"}, before, after))
+    assert list(kills.objections({"a": "whole Facts", "b": "old"}, before, after)) == [
+        "a is neither the old one nor the new one"
+    ]
 
 
 def test_a_killed_writer_in_place_would_be_noticed(tmp_path):

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from mouthpiece import mixdown
 from mouthpiece.audio import SoundFile, load
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import AudioError
 from mouthpiece.performance import Performance
 from mouthpiece.pipeline import Excerpt, Warned, animate, excerpt_steps
+from mouthpiece.sounds import mixdown
 
 from tests.material import babble, tone
 

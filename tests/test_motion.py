@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from mouthpiece.features import MEL_BANDS, SILENCE_RMS
 from mouthpiece.motion import eyes, rest
-from mouthpiece.motion.smooth import hold_near, lowpass, ramped
+from mouthpiece.motion.smooth import hold_near, lowpass, ramped, running_least, running_mean
 from mouthpiece.topology import ARKIT_INDEX, LEFT_LID_PAIRS, LIPS, RIGHT_LID_PAIRS, UPPER_FACE
 
 
@@ -41,6 +41,13 @@ def test_a_mask_is_widened_and_softened_symmetrically():
     soft = ramped(wide, 0.2, 25)
     np.testing.assert_allclose(soft, soft[::-1], atol=1e-6)
     assert soft[50] == 1 and soft[0] == 0 and 0 < soft[44] < 0.5 < soft[46] < 1
+
+
+def test_running_means_and_least_values_are_those_around_a_frame(rng):
+    track = rng.standard_normal((20, 3)).astype(np.float32)
+    np.testing.assert_allclose(running_mean(track, 0.12, 25)[10], track[9:12].mean(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(running_least(track, 4)[10], track[8:12].min(axis=0))
+    np.testing.assert_array_equal(running_least(track, 5)[10], track[8:13].min(axis=0))
 
 
 def test_speech_is_where_the_sound_is():
@@ -135,7 +142,7 @@ def test_noise_that_a_recorder_cuts_off_in_pauses_is_no_room():
 
 def test_the_gate_at_a_moment_depends_on_the_seconds_around_it(rng):
     """So chapters agree where they meet: each hears sixteen seconds of the other."""
-    rms = np.tile(speech_track(low=0.004), 4) * np.exp(0.2 * rng.standard_normal(8000))
+    rms = np.tile(speech_track(low=0.004) * np.exp(0.2 * rng.standard_normal(2000)), 4)  # everywhere equally loud
     bands = np.repeat(rest.frame_decibels(rms.astype(np.float32), 2000)[:, None], MEL_BANDS, axis=1)
     bands += rng.standard_normal(bands.shape)
     whole, part = gate_of(rms, bands), gate_of(rms[2000:6000], bands[500:1500])

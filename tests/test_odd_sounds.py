@@ -305,17 +305,10 @@ def test_parts_that_claim_to_be_larger_than_any_file_are_no_reason_to_give_up(fo
         assert path.name in str(error)
 
 
-def test_what_is_read_beyond_a_guess_is_the_end(tmp_path):
-    """Of layers I and II nobody counts the frames, and libsndfile may find itself behind its own guess."""
+def test_what_is_read_beyond_a_guess_is_the_end(tmp_path, monkeypatch):
+    """Of layers I and II nobody counts the frames; in damaged ones libsndfile finds itself behind its own guess."""
     path = tmp_path / "a.mp2"
-    content = bytearray(odd_sounds.encoded("a.mp2", "mp2")(tmp_path, encode))
-    for seed in range(40):
-        random = np.random.default_rng(seed)
-        damaged = content.copy()
-        for at in random.integers(0, len(content), 6):
-            damaged[at : at + 4] = random.bytes(4)
-        path.write_bytes(damaged)
-        try:
-            assert len(left(SoundFile(path))) < 5 * RATE
-        except AudioError as error:
-            assert path.name in str(error)
+    path.write_bytes(odd_sounds.encoded("a.mp2", "mp2")(tmp_path, encode))
+    monkeypatch.setattr(soundfile.SoundFile, "tell", lambda stream: stream.frames + 3)
+    with pytest.raises(AudioError, match="no samples"):
+        SoundFile(path)

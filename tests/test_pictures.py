@@ -439,3 +439,110 @@ def test_no_fold_is_overlooked(rig):
         )
         assert held.folds == folded.sum() and held.frames == folded.any(axis=1).sum()
         assert held.left < held.folds
+
+
+@pytest.mark.parametrize("link", ["", "symbolic", "hard"])
+def test_landmarks_never_replace_the_picture(tmp_path, capsys, link):
+    pytest.importorskip("PIL")
+    data = (Path(__file__).parent / "test_training_face.jpg").read_bytes()
+    picture, place = tmp_path / "a.jpg", tmp_path / "b.json"
+    picture.write_bytes(data)
+    if link == "symbolic":
+        place.symlink_to(picture)
+    elif link == "hard":
+        place.hardlink_to(picture)
+    else:
+        place = picture
+    assert run("landmarks", picture, "-o", place, "--force", "--box", "50", "50", "150", "180") == 1
+    assert picture.read_bytes() == data and "is read for this" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        ["--box", "nan", "0", "100", "100"],
+        ["--box", "0", "0", "inf", "100"],
+        ["--box", "0", "0", "100", "-inf"],
+        ["--box", "0", "0", "0", "100"],
+        ["--box", "100", "0", "20", "100"],
+        ["--box", "0", "100", "100", "20"],
+        ["--box", "0", "0", "a", "100"],
+        ["--box", "0", "0", "1e308", "1e308"],
+        ["--box", "-100", "0", "20", "100"],
+        ["--box", "300", "300", "400", "400"],
+        ["--points", "nan,90", "140,90", "90,160", "130,160"],
+        ["--points", "80,inf", "140,90", "90,160", "130,160"],
+        ["--points", "280,90", "340,90", "290,160", "330,160"],
+    ],
+)
+def test_a_face_that_is_placed_nowhere_is_a_bad_argument(tmp_path, capsys, where):
+    pytest.importorskip("PIL")
+    picture, out = Path(__file__).parent / "test_training_face.jpg", tmp_path / "points.json"
+    try:
+        code = run("landmarks", picture, "-o", out, *where)
+    except SystemExit as ended:
+        code = ended.code
+    told = capsys.readouterr().err
+    assert code == 2 and not out.exists() and "Traceback" not in told
+    assert any(words in told for words in ("four numbers", "encloses nothing", "not a pixel", "outside", "expected 4"))
+
+
+def test_a_box_whose_rim_leaves_the_picture_is_as_good_as_any(tmp_path):
+    pytest.importorskip("PIL")
+    picture, out = Path(__file__).parent / "test_training_face.jpg", tmp_path / "points.json"
+    assert run("landmarks", picture, "-o", out, "--box", "-5", "20", "180", "230") == 0
+    assert read_points(out, 224, 224).landmarks[:, 0].min() < 0
+
+
+def absurd(part, value):
+    rows = json.loads(as_json([placed_in_box(0, 0, 9, 9)], 9, 9))
+    face = rows["faces"][0]
+    face["irises"] = [[2, 3, 1], [6, 3, 1]]
+    if part == "size":
+        rows["size"] = value
+    elif part in ("confidence", "jitter"):
+        face[part] = value
+    else:
+        face[part][1] = value
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("landmarks", [1e308, 1]),
+        ("landmarks", [-1e7, 1]),
+        ("landmarks", [10**400, 1]),
+        ("landmarks", [True]),
+        ("size", [1e-300, 9]),
+        ("size", [1e308, 9]),
+        ("size", [9]),
+        ("irises", [1, 2, float("inf")]),
+        ("irises", [1, 2, -3]),
+        ("irises", [1, 2]),
+        ("confidence", float("nan")),
+        ("jitter", -1.0),
+        ("jitter", 10**400),
+    ],
+)
+def test_absurd_numbers_in_files_of_points_are_refused(part, value):
+    from_json(absurd("jitter", 0.5), 9, 9)
+    with pytest.raises(PictureError, match="does not hold landmarks"):
+        from_json(absurd(part, value), 9, 9)
+
+
+def test_a_portrait_of_a_large_picture_is_read_smaller_and_its_face_stays_where_it_is(tmp_path, monkeypatch):
+    image = pytest.importorskip("PIL.Image")
+    from mouthpiece.cli import parser as core_cli
+    from mouthpiece.cli.portrait_request import subject_of
+
+    given = ["portrait", "--image", tmp_path / "large.png", "--audio", "a.wav", "-o", "out.mp4", "--consent", "me"]
+    options = core_cli.build_parser().parse_args([str(word) for word in [*given, "--box", 50, 50, 210, 250]])
+    image.new("RGB", (300, 400), "white").save(tmp_path / "large.png")
+    whole = subject_of(options).picture
+    monkeypatch.setattr("mouthpiece.cli.portrait_request.WHOLE", 399)
+    monkeypatch.setattr("mouthpiece.cli.portrait_request.LOOKED_AT", 200)
+    small = subject_of(options).picture
+    assert whole.portrait.picture.shape == (400, 300, 4) and small.portrait.picture.shape == (200, 150, 4)
+    np.testing.assert_array_equal(small.placed.landmarks, whole.placed.landmarks)
+    np.testing.assert_allclose(small.portrait.face.landmarks[:, :2] * 2, whole.portrait.face.landmarks[:, :2])

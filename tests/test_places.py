@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import PlaceError
+from mouthpiece.files.places import collisions, refuse_inputs
 from mouthpiece.performance import Performance
-from mouthpiece.places import collisions, refuse_inputs
 
 from tests.material import make_take, tone
 
@@ -55,7 +55,7 @@ def test_places_that_are_shared_are_named_with_all_that_would_go_there(tmp_path)
 def test_capitals_count_where_the_file_system_says_so(tmp_path, monkeypatch):
     pairs = [(tmp_path / "a.wav", tmp_path / "a.npz"), (tmp_path / "A.wav", tmp_path / "A.npz")]
     assert not collisions(pairs)
-    monkeypatch.setattr("mouthpiece.places._is_blind_to_case", lambda folder: True)
+    monkeypatch.setattr("mouthpiece.files.places._is_blind_to_case", lambda folder: True)
     assert set(collisions(pairs)) == {tmp_path / "a.npz", tmp_path / "A.npz"}
     assert not list(tmp_path.iterdir())
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,17 +15,25 @@ from mouthpiece.errors import PictureError, PlaceError
 from mouthpiece.performance import pack, unpack
 from mouthpiece.portrait import begun_before
 from mouthpiece.portrait.consent import Consent
-from mouthpiece.portrait.film_job import PortraitJob, PortraitMade, PortraitOutput, PortraitPicture, facts_of
+from mouthpiece.portrait.film_job import (
+    FilmToEncode,
+    PortraitJob,
+    PortraitMade,
+    PortraitOutput,
+    PortraitPicture,
+    facts_of,
+)
 from mouthpiece.portrait.find.placement import placed_in_box
 from mouthpiece.portrait.find.search import LOOKED_AT, FaceRequest, looked_at, sight_in
 from mouthpiece.portrait.frame_motion import FrameMotion, LineFacts, rate_of, spoken
 from mouthpiece.portrait.images import read_picture
 from mouthpiece.portrait.portrait import portrait_of
-from mouthpiece.provenance import sketches
+from mouthpiece.provenance import certificates, png, records, sketches
 from mouthpiece.provenance.credentials import Seal
 from mouthpiece.provenance.facts import Facts
-from mouthpiece.provenance.sequences import Frames, InTheWay, Numbering, begun_with, note_in
+from mouthpiece.provenance.sequences import Frames, InTheWay, Numbering, Standing, begun_with, note_in
 
+from tests import test_provenance
 from tests.material import ASTRONAUT_SHA256, make_take
 
 pytest.importorskip("PIL")
@@ -48,7 +57,8 @@ def sketch(face=0.0, pose=0.0, level=90):
 
 def frames(folder, **changes):
     given = {"facts": facts(), "sketches": (sketch(), sketch(pose=0.1), sketch(pose=0.2))} | changes
-    return Frames(Numbering.of(folder), 3, given["facts"], Seal(None), given["sketches"])
+    numbering = Numbering.of(folder / given.get("name", "frame_####.png"))
+    return Frames(numbering, 3, given["facts"], given.get("seal", Seal(None)), given["sketches"])
 
 
 def written(folder, **changes):
@@ -155,6 +165,184 @@ def test_a_note_of_0_4_0_goes_with_the_frames_and_nothing_else_of_its_name(tmp_p
     note.write_text(json.dumps({"format": 1, "made_of": "x", "name": "frame_####.png", "first": 1, "count": 3}))
     frames(tmp_path).remove()
     assert [path.name for path in tmp_path.iterdir()] == ["DSC_0001.JPG"]
+
+
+def test_two_portraits_in_one_folder_leave_each_other_alone(tmp_path):
+    ada, bob = (frames(tmp_path, name=f"{name}_##.png") for name in ("ada", "bob"))
+    for one in (ada, bob):
+        one.begin()
+        for index in range(3):
+            one.write(index, BLACK)
+    shorter = Frames(bob.numbering, 2, facts(marked=True), Seal(None), bob.sketches[:2])
+    there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for attempt in (shorter.done, shorter.begin, lambda: shorter.write(0, BLACK)):
+        with pytest.raises(InTheWay):
+            attempt()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == there
+    assert shorter.done(force=True) == [False] * 2
+    shorter.begin(force=True)
+    shorter.write(0, BLACK, force=True)
+    now = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(now) == ["ada_01.png", "ada_02.png", "ada_03.png", "bob_01.png", "bob_02.png"]
+    assert {name for name in now if now[name] != there[name]} == {"bob_01.png"}
+    shorter.remove()  # takes away its own frame alone: the other is of what was there before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({*now} - {"bob_01.png"})
+
+
+def a_text(path, elsewhere):
+    path.write_text("mine")
+
+
+def a_picture(path, elsewhere):
+    path.write_bytes(png.encoded(BLACK))
+
+
+def a_folder(path, elsewhere):
+    path.mkdir()
+
+
+def a_dangling_link(path, elsewhere):
+    path.symlink_to(elsewhere / "nothing")
+
+
+def a_link_to_a_picture(path, elsewhere):
+    (elsewhere / "mine.png").write_bytes(png.encoded(BLACK))
+    path.symlink_to(elsewhere / "mine.png")
+
+
+def a_link_to_another_portrait(path, elsewhere):
+    path.symlink_to(written(elsewhere, facts=facts(marked=True)).numbering.path(0))
+
+
+def a_pipe(path, elsewhere):
+    os.mkfifo(path)
+
+
+def a_cut_off_picture(path, elsewhere):
+    path.write_bytes(written(elsewhere).numbering.path(0).read_bytes()[:50])
+
+
+FOREIGN = (
+    a_text, a_picture, a_folder, a_dangling_link, a_link_to_a_picture, a_link_to_another_portrait, a_pipe,
+    a_cut_off_picture,
+)  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("put", FOREIGN)
+@pytest.mark.parametrize("index", [1, 3])
+def test_what_is_not_ours_is_never_replaced_or_taken_away(tmp_path, put, index):
+    """Whether it was there before, or came while frames were rendered; under the name of a frame, or of one more."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    made = written(tmp_path / "out")
+    path = made.numbering.path(index)
+    path.unlink(missing_ok=True)
+    put(path, elsewhere)
+    state = os.lstat(path)
+    there = {file: file.read_bytes() for file in elsewhere.iterdir()}
+    for force in (False, True):
+        for attempt in (made.done, made.begin, lambda force: made.write(1, BLACK, force)):
+            if index == 3 and attempt not in (made.done, made.begin):
+                continue
+            if index == 1 and attempt == made.begin:
+                continue
+            with pytest.raises(PictureError, match="Move it away") as error:
+                attempt(force)
+            assert not isinstance(error.value, InTheWay)
+    if index == 3:
+        made.numbering.path(0).unlink()  # so that a glance falls on what is beyond
+    with pytest.raises(PictureError, match="Move it away"):
+        made.objection()
+    made.remove()
+    assert os.lstat(path) == state and {file: file.read_bytes() for file in elsewhere.iterdir()} == there
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_to_the_very_frame_is_as_good_as_it_and_stays(tmp_path):
+    made = written(tmp_path / "out")
+    path = made.numbering.path(1)
+    path.rename(tmp_path / "annexed.png")
+    path.symlink_to(tmp_path / "annexed.png")
+    assert made.done() == [True] * 3
+    made.remove()
+    assert (tmp_path / "annexed.png").exists() and path.is_symlink()
+
+
+def test_frames_by_another_signer_are_replaced_only_when_that_is_asked_for(tmp_path):
+    pytest.importorskip("c2pa")
+    one, other = (Seal(certificates.own_identity(tmp_path / name)) for name in ("one", "other"))
+    made = frames(tmp_path / "out", seal=one)
+    made.begin()
+    for index in range(3):
+        made.write(index, BLACK)
+    assert made.done() == [True] * 3
+    with pytest.raises(InTheWay, match=r"3 files .*: they are signed with another certificate\. .*--force"):
+        frames(tmp_path / "out", seal=other).done()
+    assert frames(tmp_path / "out", seal=other).done(force=True) == [False] * 3
+    path = made.numbering.path(1)
+    data = path.read_bytes()
+    start = data.index(b"caBX") - 4
+    path.write_bytes(data[:start] + data[start + 12 + int.from_bytes(data[start : start + 4], "big") :])
+    assert made.standing(1) is Standing.OURS  # its credentials were taken out
+    comment = png._chunk(b"tEXt", b"Comment\0mine")
+    path.write_bytes(data[:-12] + comment + data[-12:])
+    assert made.standing(1) is Standing.OURS  # changed since it was signed
+    path.write_bytes(data)
+    assert made.standing(1) is Standing.DONE
+
+
+def test_what_two_runs_write_at_once_is_written_once(tmp_path):
+    made = written(tmp_path)
+    times = [made.numbering.path(index).stat().st_mtime_ns for index in range(3)]
+    for index in range(3):
+        made.write(index, BLACK)
+    assert times == [made.numbering.path(index).stat().st_mtime_ns for index in range(3)]
+
+
+@pytest.mark.parametrize("rate", ["1e999999999", "9" * 400, "1/0", "nan", None, [1], "1e-5"])
+def test_rates_that_make_no_sense_cost_nothing(tmp_path, rate):
+    made = written(tmp_path)
+    assert not made.fits(replace(made.record(0), options={**made.record(0).options, "fps": rate}), 0)
+
+
+def test_a_film_replaces_only_what_was_agreed_to(tmp_path):
+    film = tmp_path / "a.mp4"
+
+    def encoded(output, meanwhile=None):
+        for message in job(tmp_path, output=output).steps():
+            if isinstance(message, FilmToEncode):
+                assert sum(1 for _ in message.images) == message.count
+                test_provenance.film(message.place)
+                if meanwhile:
+                    meanwhile()
+        return message
+
+    assert encoded(PortraitOutput(film)).path == film
+    whole = film.read_bytes()
+    with pytest.raises(InTheWay, match="exists"):
+        encoded(PortraitOutput(film))
+    film.unlink()
+    with pytest.raises(PictureError, match=r"came there while .* The film is '.*a-3\.mp4'"):
+        encoded(PortraitOutput(film), lambda: [(tmp_path / name).write_text("mine") for name in ("a.mp4", "a-2.mp4")])
+    assert film.read_text() == (tmp_path / "a-2.mp4").read_text() == "mine"
+    assert records.read(tmp_path / "a-3.mp4").facts.options["frames"] == 10
+    assert encoded(PortraitOutput(film, replaces=True)).path == film and len(film.read_bytes()) == len(whole)
+    film.unlink()
+    film.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InTheWay, match="exists"):
+        encoded(PortraitOutput(film))
+
+
+def test_what_cannot_be_recorded_is_refused_before_anything_is_rendered(tmp_path):
+    whole = job(tmp_path)
+    take = replace(begun_take(), options={"style": {"name": "Ada\uffff"}})
+    wrong = replace(whole, motion=spoken(take, Fraction(25), take.seconds))
+    with pytest.raises(PictureError, match=r"option 'take\.style\.name'"):
+        drained(wrong)
+    with pytest.raises(PictureError, match=r"option 'take\.style\.name'"):
+        drained(replace(wrong, output=PortraitOutput(tmp_path / "a.mp4")))
+    assert list(tmp_path.iterdir()) == []
 
 
 def job(tmp_path, **changes):

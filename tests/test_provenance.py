@@ -3,13 +3,15 @@
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from mouthpiece.errors import PictureError
 from mouthpiece.portrait.consent import Consent
 from mouthpiece.provenance import mp4, png, records
-from mouthpiece.provenance.facts import COMPOSITE, GENERATED, VOCABULARY, Facts, source_type_of
+from mouthpiece.provenance.facts import COMPOSITE, GENERATED, VOCABULARY, Facts, file_sha256, source_type_of
+from mouthpiece.provenance.files import small_file
 from mouthpiece.provenance.xmp import packet_of, read_packet
 
 SHA = "0123456789abcdef" * 4
@@ -163,6 +165,117 @@ def test_another_picture_under_the_same_record_is_noticed(tmp_path):
     picture(tmp_path / "b.png", seed=1)
     png.copy_with_xmp(tmp_path / "b.png", path, packet_of(whole))
     assert not records.is_content_of(path, records.read(path).facts)
+
+
+LONG = {f"{number:03}": "x" * 10_000 for number in range(110)}
+DEEP = {"a": 0}
+for _ in range(40):
+    DEEP = {"a": DEEP}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": {"take": {"style": {"name": "a\uffff"}}}}, "option 'take.style.name' .*U\\+FFFF"),
+        ({"options": {"a\ufffe": 1}}, r"option 'a\?' .*U\+FFFE"),
+        ({"options": {"lines": ["\ud800"]}}, r"option 'lines' .*U\+D800"),
+        ({"networks": {"net\udfff": SHA}}, r"name of a network .*U\+DFFF"),
+        ({"software": "Mouth\x07piece 1"}, r"name of the program .*U\+0007"),
+        ({"options": {"seed": 10**41}}, "option 'seed' .*64 bits"),
+        ({"options": {"seed": 2**63}}, "option 'seed' .*64 bits"),
+        ({"frame": 2**63}, "frame's number .*64 bits"),
+        ({"options": {"a": {"b": float("nan")}}}, r"option 'a\.b' .*no finite number"),
+        ({"options": {"strength": float("-inf")}}, "option 'strength' .*no finite number"),
+        ({"options": {"a": b"bytes"}}, "option 'a' .*is a bytes"),
+        ({"options": LONG}, r"1,1\d\d,\d\d\d bytes"),
+        ({"networks": {"content": "no hash"}}, "no SHA-256"),
+    ],
+)
+def test_what_could_not_be_read_back_is_refused_with_the_name_of_the_part(tmp_path, change, words):
+    picture(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(PictureError, match=words):
+        records.record(tmp_path / "a.png", facts(**change))
+    assert (tmp_path / "a.png").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_options_nested_too_deep_are_refused():
+    with pytest.raises(PictureError, match="nested more than 32 deep"):
+        facts(options=DEEP)
+    with pytest.raises(PictureError, match="nested"):
+        Facts.from_dict(facts().as_dict() | {"options": DEEP})
+
+
+def test_what_people_write_of_consent_is_recorded_without_what_files_cannot_hold():
+    said = Consent("I am\x00 the \uffff per\ud800son\x0b shown\u202e", "own", "Ada\ufffe\x1b")
+    assert (said.statement, said.by) == ("I am the person shown", "Ada")
+    assert read_packet(packet_of(facts(consent=said))).facts.consent == said
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "words"),
+    [
+        ("/compositeWithTrainedAlgorithmicMedia<", "/digitalCapture<", "the kind of picture"),
+        ("<xmp:CreatorTool>Mouthpiece", "<xmp:CreatorTool>Camera", "the program"),
+        ("<xmp:CreateDate>2026", "<xmp:CreateDate>1999", "the moment"),
+        ("<Iptc4xmpExt:AISystemUsed>Mouthpiece", "<Iptc4xmpExt:AISystemUsed>Nothing", "the program"),
+        ("Consent: The face is that of whoever makes this statement: It is", "Consent: None", "the consent"),
+        ("Iptc4xmpExt:DigitalSourceType>", "Iptc4xmpExt:Other>", "does not say of what kind"),
+        (
+            "<xmp:CreateDate>",
+            "<Iptc4xmpExt:DigitalSourceType>http://x/digitalCapture</Iptc4xmpExt:DigitalSourceType><xmp:CreateDate>",
+            "the kind of picture",
+        ),
+        ('rdf:about="" ', 'rdf:about="" Iptc4xmpExt:DigitalSourceType="http://x/digitalCapture" ', "the kind"),
+    ],
+)
+def test_metadata_that_contradicts_its_record_is_told(text, other, words):
+    whole = packet_of(facts()).decode()
+    assert text in whole and read_packet(whole.encode()).problems == ()
+    problems = read_packet(whole.replace(text, other).encode()).problems
+    assert problems and words in problems[0]
+
+
+def test_files_with_two_records_are_refused(tmp_path):
+    whole = packet_of(facts()).decode()
+    start, stop = whole.index("<mouthpiece:Record>"), whole.index("</mouthpiece:Record>") + 20
+    with pytest.raises(PictureError, match="two records"):
+        read_packet((whole[:stop] + whole[start:stop] + whole[stop:]).encode())
+    chunk = png._text_chunk(packet_of(facts(frame=8)))
+    picture(tmp_path / "a.png")
+    records.record(tmp_path / "a.png", facts())
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:-12] + chunk + data[-12:])
+    film(tmp_path / "a.mp4", tail=2 * box(b"uuid", mp4.XMP_BOX + packet_of(facts())))
+    for name in ("a.png", "a.mp4"):
+        with pytest.raises(PictureError, match="metadata twice"):
+            records.read(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_pipes_and_devices_are_not_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
+        for read in (records.read, file_sha256, source_type_of):
+            with pytest.raises(PictureError, match="no ordinary file"):
+                read(path)
+    assert small_file(tmp_path / "pipe", 100) == b""  # nobody writes into it
+    read_end = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_end = os.open(tmp_path / "pipe", os.O_WRONLY)
+    monkeypatch.setattr("mouthpiece.provenance.files._SILENCE", 0.05)
+    with pytest.raises(PictureError, match="nothing comes out of it"):
+        small_file(tmp_path / "pipe", 100)
+    os.write(write_end, b"a secret")
+    os.close(write_end)
+    assert small_file(tmp_path / "pipe", 100) == b"a secret"
+    os.close(read_end)
+    with pytest.raises(PictureError, match="no ordinary file"):
+        small_file(Path("/dev/zero"), 100)
+    with pytest.raises(PictureError, match="is a folder"):
+        small_file(tmp_path, 100)
+    (tmp_path / "large").write_bytes(bytes(101))
+    with pytest.raises(PictureError, match="larger than 100 bytes"):
+        small_file(tmp_path / "large", 100)
 
 
 @pytest.mark.parametrize("maker", [picture, film])

@@ -9,9 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 from mouthpiece.errors import UnreadableError
-from mouthpiece.readers import arrays, json_text
-from mouthpiece.readers.arrays import opened_arrays
-from mouthpiece.readers.json_text import parsed_json, read_json
+from mouthpiece.files import arrays, json_text
+from mouthpiece.files.arrays import opened_arrays
+from mouthpiece.files.json_text import parsed_json, read_json
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Content credentials: made, read back, and what becomes of them when somebody changes the file."""
 
 import datetime
+import hashlib
+import io
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -382,9 +385,13 @@ def test_the_compiled_part_is_never_taken_from_the_current_folder(tmp_path):
     assert done.stderr == "" and "C2PA_LIBRARY_NAME" not in os.environ
 
 
+#: In place of an authority: a certificate that is signed by its own key and may sign.
+ALONE = object()
+
+
 def issued(key, name, above=None, days=(-1, 30), signs=True, purpose=x509.ExtendedKeyUsageOID.EMAIL_PROTECTION):
     """A certificate for a key by the authority `above` (its certificate and key); without one, an authority's own."""
-    issuer, signer = above or (None, key)
+    issuer, signer = above if above and above is not ALONE else (None, key)
     parts = ((x509.NameOID.ORGANIZATION_NAME, "Studio"), (x509.NameOID.COMMON_NAME, name))
     subject = x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
     never = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
@@ -436,6 +443,7 @@ def authority(tmp_path_factory):
         chain = [issued(key, f"Studio {name}", (root, root_key), **odd.get(name, {})), root]
         (folder / f"{name}.pem").write_bytes(b"".join(item.public_bytes(PEM) for item in chain))
         (folder / f"{name}.key").write_bytes(key.private_bytes(PEM, PKCS8, PLAIN))
+    (folder / "alone.pem").write_bytes(issued(keys["es256"], "Studio alone", ALONE).public_bytes(PEM))
     (folder / "root.pem").write_bytes(root.public_bytes(PEM))
     (folder / "root.key").write_bytes(root_key.private_bytes(PEM, PKCS8, PLAIN))
     older, locked = serialization.PrivateFormat.TraditionalOpenSSL, serialization.BestAvailableEncryption(b"secret")
@@ -500,6 +508,177 @@ def test_certificates_that_cannot_be_used_are_told_apart(authority, certificate,
     with pytest.raises(PictureError, match=words) as caught:
         certificates.read_identity(authority / certificate, authority / key)
     assert certificate in str(caught.value)
+
+
+def test_a_users_own_self_signed_certificate_is_not_one_made_on_this_computer(picture, authority, capsys):
+    own = certificates.read_identity(authority / "alone.pem", authority / "es256.key")
+    assert not own.self_made and Seal(own).put(picture, FACTS).signature == CERTIFIED
+    found = verified(picture)
+    assert found.valid and not found.self_signed and found.signer == "Studio alone, Studio"
+    assert core_cli.run(["verify", str(picture)]) == 0
+    said = capsys.readouterr().out
+    assert "by Studio alone, Studio, not among the authorities" in said and "self-signed" not in said
+
+
+def test_files_of_very_many_certificates_are_refused_at_once(authority, tmp_path, picture, capsys):
+    many = tmp_path / "many.pem"
+    for line in ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\n", "-----BEGIN X-----\n"):
+        many.write_text(line * 50_000 + "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----")
+        for pair in ((many, authority / "es256.key"), (authority / "es256.pem", many)):
+            with pytest.raises(PictureError, match=r"many\.pem"):
+                certificates.read_identity(*pair)
+        assert core_cli.run(["verify", "--trust", str(many), str(picture)]) == 1
+        assert "many.pem' cannot be used" in capsys.readouterr().err  # and nothing is said of the picture
+    many.write_text((authority / "es256.pem").read_text() * 20)
+    with pytest.raises(PictureError, match="40 certificates in it, of which at most 20"):
+        certificates.read_identity(many, authority / "es256.key")
+    assert certificates.read_authorities(many).count("BEGIN") == 40
+    many.write_bytes(bytes(5_000_000))
+    with pytest.raises(PictureError, match="larger than 4,000,000 bytes"):
+        certificates.read_authorities(many)
+
+
+def test_devices_are_no_certificates(authority, picture, capsys):
+    if not Path("/dev/zero").exists():
+        pytest.skip("this system has no such device")
+    for pair in (("/dev/zero", authority / "es256.key"), (authority / "es256.pem", "/dev/zero")):
+        with pytest.raises(PictureError, match="no ordinary file"):
+            certificates.read_identity(*map(Path, pair))
+    assert core_cli.run(["verify", "--trust", "/dev/zero", str(picture)]) == 1
+    assert "no ordinary file" in capsys.readouterr().err
+
+
+def test_a_certificate_and_its_key_may_stand_in_one_file(authority, tmp_path):
+    parts = [(authority / name).read_text() for name in ("es256.key", "es256.pem", "es256-older.key")]
+    for text in (parts[0] + parts[1], parts[1] + parts[0], parts[1] + parts[2]):
+        (tmp_path / "both.pem").write_text(text)
+        assert certificates.read_identity(tmp_path / "both.pem", tmp_path / "both.pem").algorithm == "es256"
+
+
+def test_a_record_in_anothers_credentials_is_told(picture, authority, identity):
+    """Somebody signs a picture with a copied record, and leaves the record out of what is signed."""
+    records.record(picture, replace(FACTS, signature=SELF_SIGNED))
+    before = picture.read_bytes()
+    c2pa, own = credentials.library(), certificates.read_identity(authority / "es256.pem", authority / "es256.key")
+    info = c2pa.C2paSignerInfo("es256", own.certificates.encode(), own.key.encode(), None)
+    made = {"action": "c2pa.created", "digitalSourceType": "http://c2pa.org/digitalsourcetype/empty"}
+    manifest = {"format": "image/png", "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}]}
+    builder = c2pa.Builder(manifest, context=c2pa.Context.from_dict(credentials.SETTINGS))
+    with open(picture, "w+b") as target, c2pa.Signer.from_info(info) as signer:
+        builder.sign(signer, "image/png", io.BytesIO(before), target)
+    found = verified(picture)
+    assert found.signature == "valid" and not found.valid and found.signer == "Studio es256, Studio"
+    assert any("not in these credentials" in problem for problem in found.problems)
+
+
+def test_signers_are_told_apart_by_more_than_names_and_numbers(authority, picture, identity):
+    Seal(identity).put(picture, FACTS)
+    first = verified(picture).certificate
+    der = x509.load_pem_x509_certificate(identity.certificates.encode()).public_bytes(serialization.Encoding.DER)
+    assert first == hashlib.sha256(der).hexdigest() and identity.is_named_in(picture.read_bytes())
+    serial = str(x509.load_pem_x509_certificate(identity.certificates.encode()).serial_number)
+    content = b"..." + der + b"..."
+    assert credentials.signer_certificate(content, serial) == first
+    changed = content.replace(der, der[:-1] + bytes([der[-1] ^ 1]))
+    assert credentials.signer_certificate(changed, serial) not in ("", first)
+    assert credentials.signer_certificate(content + der[:-1] + b"x", serial) not in ("", first)
+    for number in ("", "x", "-1", "7", "9" * 60):
+        assert credentials.signer_certificate(content, number) == ""
+
+
+def test_whatever_is_sealed_is_read_back_as_it_was(identity, tmp_path, rng):
+    signs = (
+        "\x00\x01\t\n\r\x1f\x7f\x85\u2028\ufffe\uffff\ufffd\ud800\U0001ffff\U0010ffff<>&'\"]]>&#0;é王  ;-\u202e\ufeff"
+    )
+
+    def text():
+        return "".join(rng.choice(list(signs if rng.random() < 0.3 else "abc XYZ"), rng.integers(0, 8)))
+
+    def value(depth=0):
+        numbers = (0, -1, 2**53, 2**63 - 1, 2**63, -(2**63), 10**41, True, None)
+        fractions = (-0.0, 1e-7, 1e300, 1.5, float("nan"), float("inf"), 1e16, 123456789.123456789)
+        kind = int(rng.integers(0, 5 if depth < 5 else 3))
+        if kind < 2:
+            return (numbers, fractions)[kind][int(rng.integers(0, 8))]
+        if kind == 2:
+            return text()
+        rows = [value(depth + 1) for _ in range(rng.integers(0, 3))]
+        return rows if kind == 3 else {text(): row for row in rows}
+
+    sealed = 0
+    for trial in range(250):
+        options = {text(): value() for _ in range(rng.integers(0, 4))}
+        try:
+            said = Consent("I am the person shown " + text(), "own", text())
+            facts = replace(FACTS, consent=said, options=options, frame=trial)
+            content = Seal(identity).frame(np.zeros((2, 2, 3), np.uint8), facts)
+        except PictureError as error:
+            assert "recorded" in str(error) or "written" in str(error)
+            continue
+        sealed += 1
+        (tmp_path / "a.png").write_bytes(content)
+        found = verified(tmp_path / "a.png")
+        assert found.valid and found.facts.options == facts.options and found.facts.consent == said, facts
+    assert 50 < sealed < 240
+
+
+def test_what_cannot_be_sealed_is_known_before_anything_is_rendered(authority):
+    own = certificates.read_identity(authority / "server.pem", authority / "server.key")
+    with pytest.raises(PictureError, match="may sign for C2PA"):
+        Seal(own).try_out(FACTS)
+    with pytest.raises(PictureError, match="option 'seed'"):
+        Seal(None).try_out(replace(FACTS, options={"seed": 10**41}))
+    Seal(None).try_out(FACTS)
+    Seal(certificates.read_identity(authority / "es256.pem", authority / "es256.key")).try_out(FACTS)
+
+
+def bytes_unnoticed(path, start, stop, step=1):
+    """Return which bytes of a part of a file can be changed without that `verify` notices."""
+    whole, unnoticed = path.read_bytes(), []
+    for place in range(start, stop, step):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        try:
+            found = verified(path)
+        except PictureError:
+            continue
+        unnoticed += [place] if found.valid else []
+    path.write_bytes(whole)
+    return unnoticed
+
+
+def test_what_is_left_open_in_a_signed_picture_is_the_credentials_own_padding(picture, identity):
+    Seal(identity).put(picture, FACTS)
+    start, stop = credentials_in(picture, is_film=False)
+    assert bytes_unnoticed(picture, 0, start) == []
+    assert bytes_unnoticed(picture, start, picture.stat().st_size, step=11) == []
+    whole = picture.read_bytes()
+    data = bytearray(whole[start + 4 : stop - 4])
+    padding = data.rindex(bytes(200))  # behind the signature, whose size is not known before it is made
+    data[padding + 100] ^= 1
+    chunk = whole[start : start + 4] + data + zlib.crc32(data).to_bytes(4, "big")
+    picture.write_bytes(whole[:start] + chunk + whole[stop:])
+    assert verified(picture).valid
+    for changed in (whole + b"tail", whole[:-12] + png._chunk(b"tEXt", b"Comment\0hello") + whole[-12:]):
+        picture.write_bytes(changed)
+        assert not verified(picture).valid
+
+
+def test_what_is_left_open_in_a_signed_film_is_its_kind_and_empty_space(tmp_path, identity):
+    path = tmp_path / "a.mp4"
+    write_film(path)
+    Seal(identity).put(path, FACTS)
+    with open(path, "rb") as stream:
+        found = {(box.name, box.is_xmp): box for box in mp4.boxes(stream, path)}
+    kind = found[b"ftyp", False]
+    # docs/portraits/responsible-use.md says so: change it there if this changes
+    assert bytes_unnoticed(path, kind.start, kind.size) == list(range(8, kind.size))
+    for name in ((b"moov", False), (b"mdat", False), (b"uuid", True), (b"free", False)):
+        box = found[name]
+        assert bytes_unnoticed(path, box.start, box.start + box.size, step=1 + box.size // 120) == []
+    whole = path.read_bytes()
+    for name, is_noticed in ((b"free", False), (b"skip", False), (b"mdat", True), (b"moov", True), (b"uuid", True)):
+        path.write_bytes(whole + b"\0\0\0\x20" + name + bytes(24))
+        assert verified(path).valid is not is_noticed, name
 
 
 def test_files_that_are_no_pem_or_damaged_are_told(authority, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
-from mouthpiece.files import replacing, write_whole
+from mouthpiece.files.writer import replacing, write_whole
 
 from training.command_line import exit_code
 from training.configuration import Configuration

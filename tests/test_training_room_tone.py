@@ -62,7 +62,7 @@ def gaping(gap):
 def test_figures_tell_an_ajar_mouth_from_a_resting_one_and_see_what_speech_loses():
     assert INNER_LIP_TOP != INNER_LIP_BOTTOM
     speech = np.arange(100) % 50 < 25
-    spoken = room_tone.Spoken(np.zeros(64_000, np.float32), 0.1, ~speech, speech)
+    spoken = room_tone.KnownSpeech(np.zeros(64_000, np.float32), 0.1, ~speech, speech)
     wanted = np.where(speech, 0.1 + 0.05 * np.sin(np.arange(100)), 0.0)
     same = room_tone.figures(spoken, gaping(wanted), gaping(wanted))
     assert same["ajar"] == same["gap"] == same["shut"] == 0

@@ -4,16 +4,17 @@ import json
 import os
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
-from mouthpiece import places
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import PlaceError
+from mouthpiece.files.places import in_words, is_file, is_folder, is_there
+from mouthpiece.files.writer import places
 from mouthpiece.motion.chart import files as chart_files
-from mouthpiece.places import in_words, is_file, is_folder, is_there
-from mouthpiece.provenance import verification
+from mouthpiece.provenance import sequence_checks
 
 from tests.material import make_take, tone
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 #: Somebody whom permissions apply to, for tests that the administrator runs.
 NOBODY = 65534
 #: Imported before: whoever has no rights may not be able to read Python itself.
-IMPORTED = (chart_files, verification)
+IMPORTED = (chart_files, sequence_checks)
 
 
 @contextmanager
@@ -125,8 +126,14 @@ def test_what_a_style_or_networks_are_taken_from_may_be_unreadable(folder, capsy
 def test_a_frame_that_vanishes_while_its_folder_is_verified_is_told_with_the_others(tmp_path, monkeypatch, capsys):
     for number in (1, 2):
         (tmp_path / f"frame_{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    real = verification.frames_of
-    monkeypatch.setattr(verification, "frames_of", lambda place: [*real(place), place / "frame_3.png"])
+    real = sequence_checks.pictures_of
+
+    def with_one_that_is_gone(place):
+        found = real(place)
+        ((name, paths),) = found.groups
+        return replace(found, groups=((name, (*paths, place / "frame_3.png")),))
+
+    monkeypatch.setattr(sequence_checks, "pictures_of", with_one_that_is_gone)
     assert core_cli.run(["verify", str(tmp_path), str(tmp_path / "none.png"), "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert len(report["results"]) == 2 and not report["results"][0]["ok"]

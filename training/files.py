@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 
 
 def write_json(path: Path, value: Any) -> None:

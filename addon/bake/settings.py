@@ -305,12 +305,12 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
 
 
 def channel_of(settings: Any) -> str:
-    """Return which channel of a sound a character speaks, as ``mouthpiece.mixdown.choice`` returns it."""
+    """Return which channel of a sound a character speaks, as ``mouthpiece.sounds.mixdown.choice`` returns it."""
     return str(settings.channel_number) if settings.channel == "NUMBER" else str(settings.channel.lower())
 
 
 def choose_channel(settings: Any, channel: str) -> None:
-    """Set which channel of a sound a character speaks, named as ``mouthpiece.mixdown.choice`` returns it."""
+    """Set which channel of a sound a character speaks, named as ``mouthpiece.sounds.mixdown.choice`` returns it."""
     if channel.isdigit():
         settings.channel, settings.channel_number = "NUMBER", min(int(channel), 9999)
     else:

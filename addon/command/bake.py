@@ -246,7 +246,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if options.output is not None:
         blend_files.check(options.output, options.force, read)
     if options.render is not None:
-        blend_files.check(options.render, options.force, read)
+        blend_files.check(options.render, options.force, [*read, *blend_files.opened()])
         preview_video.check(bpy.context.scene)
 
 

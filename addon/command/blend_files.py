@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from mouthpiece.drafts import draft_path
 from mouthpiece.errors import TakeError
-from mouthpiece.files import move_whole, refuse_protected
-from mouthpiece.places import is_folder, is_there, refuse_inputs
+from mouthpiece.files.drafts import draft_path
+from mouthpiece.files.places import is_folder, is_there, refuse_inputs
+from mouthpiece.files.writer import move_whole, refuse_protected
 
 #: How a compressed scene begins, what its table of parts ends with, and the mark in that (Zstandard, seekable).
 _PACKED, _TABLE, _TABLE_MARK = b"\x28\xb5\x2f\xfd", struct.Struct("<IBI"), 0x8F92EAB1
@@ -28,7 +28,8 @@ _VERSIONS = 32
 def check(path: Path, force: bool, read: Iterable[Path | str | None] = ()) -> None:
     """Refuse a place for a result before any work.
 
-    ``read`` is what is read for it; neither that nor the opened file and its libraries are ever written over.
+    ``read`` is what is read for it; neither that nor the libraries of the opened file are ever written over. With
+    ``force`` a scene may be saved over the opened file itself.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def check(path: Path, force: bool, read: Iterable[Path | str | None] = ()) -> No
     full = path.absolute()
     if is_folder(full):
         raise TakeError(f"'{full}' is a folder. Name a file in it.")
-    refuse_inputs([full, named(full)], [*(Path(place) for place in read if place), *_opened()])
+    refuse_inputs([full, named(full)], [*(Path(place) for place in read if place), *_libraries()])
     if is_there(full) and not force:
         raise TakeError(f"'{full}' exists. Choose another place, or replace it with --force.")
     try:
@@ -54,10 +55,13 @@ def check(path: Path, force: bool, read: Iterable[Path | str | None] = ()) -> No
         raise TakeError(f"'{full}' cannot be written: '{folder}' is not a folder you may write to.")
 
 
-def _opened() -> list[Path]:
-    """Return the opened file and its libraries."""
-    libraries = (bpy.path.abspath(library.filepath, library=library.parent) for library in bpy.data.libraries)
-    return [Path(path) for path in (bpy.data.filepath, *libraries) if path]
+def opened() -> list[str]:
+    """Return the opened file, as something that is read; nothing if the scene was never saved."""
+    return [bpy.data.filepath] if bpy.data.filepath else []
+
+
+def _libraries() -> list[Path]:
+    return [Path(bpy.path.abspath(block.filepath, library=block.parent)) for block in bpy.data.libraries]
 
 
 def named(path: Path) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from mouthpiece.errors import MouthpieceError
-from mouthpiece.places import is_file
+from mouthpiece.errors import AudioError, MouthpieceError
+from mouthpiece.files.places import is_file
 
 from .. import compat
 from ..targets.picture_rig import builder as rig_builder
@@ -66,9 +66,10 @@ def run(options: argparse.Namespace) -> int:
         teller.error("picture", wrong)
         return int(BAD_ARGUMENTS)
     try:
-        for path in (options.output, options.render):
+        read = bake_command.files_read(options)
+        for path, more in ((options.output, []), (options.render, blend_files.opened())):
             if path is not None:
-                blend_files.check(path, options.force, bake_command.files_read(options))
+                blend_files.check(path, options.force, [*read, *more])
         rig, warnings = _made(options)
         for warning in warnings:
             teller.warning(str(options.image), warning)
@@ -104,9 +105,13 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
+    from mouthpiece.files.references import reference_at
+
     path = Path(options.audio)
     if path.suffix.lower() == ".npz" or not is_file(path):
         return  # baking reads the take, or says what is wrong with the path
+    if words := reference_at(path):  # Blender would open what it names
+        raise AudioError(f"'{path}' {words}, not a sound. Name the sound itself.")
     scene: Any = bpy.context.scene
     strips = compat.strips_of(scene.sequence_editor_create())
     strip = strips.new_sound(path.stem, str(path.resolve()), 1, options.start)

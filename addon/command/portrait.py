@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace) -> Numbering | None:
         raise PictureError("--time-stamp needs the network, which is not allowed here. Allow it in the preferences.")
     place, read = options.keep_frames, files_read(options)
     if is_film(options.output):
-        blend_files.check(options.output, options.force, read)
+        blend_files.check(options.output, options.force, [*read, *blend_files.opened()])
     else:
         place = options.output
     if options.blend is not None:

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import bpy
 import numpy as np
-from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import MouthpieceError, RigError
-from mouthpiece.files import move_whole
+from mouthpiece.files.drafts import draft_folder
+from mouthpiece.files.writer import move_whole
 from mouthpiece.phrases import counted
 
 from .. import compat

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from mouthpiece.errors import TakeError, UnreadableError
-from mouthpiece.readers.json_text import number_in, quoted, row_of, rows_of, text_in, whole_in
+from mouthpiece.files.json_text import number_in, quoted, row_of, rows_of, text_in, whole_in
 
 from . import ledgers, notes
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import UnreadableError
-from mouthpiece.readers.json_text import number_in, parsed_json, row_of, rows_of, whole_in
+from mouthpiece.files.json_text import number_in, parsed_json, row_of, rows_of, whole_in
 
 from . import nla, notes, renamed_channels, rna_values
 from .fcurve_keys import channel_id, split_id

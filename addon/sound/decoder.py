@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mouthpiece.drafts import draft_folder
 from mouthpiece.errors import AudioError
-from mouthpiece.mixdown import AUTOMATIC, MEAN, Mixdown, decided
+from mouthpiece.files.drafts import draft_folder
+from mouthpiece.sounds.mixdown import AUTOMATIC, MEAN, Mixdown, decided
 
 from .. import compat
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, RigError
-from mouthpiece.mixdown import AUTOMATIC, MEAN
-from mouthpiece.places import is_file
+from mouthpiece.files.places import is_file
+from mouthpiece.sounds.mixdown import AUTOMATIC, MEAN
 
 from . import contents, decoder
 from .decoder import StreamedSound
@@ -97,7 +97,7 @@ class Recording:
     Baking a sound of the same ``identity`` again replaces its line; so do others that are the same line (see
     ``addon.bake.line_identity``). ``label`` is its name in messages and in the scene, without a folder, ``packed`` the
     bytes of a packed sound, ``volume`` a factor on it in films, ``channel`` what of a sound with several channels is
-    heard (see ``mouthpiece.mixdown.choice``); films and the sequencer play all of them.
+    heard (see ``mouthpiece.sounds.mixdown.choice``); films and the sequencer play all of them.
     """
 
     identity: str

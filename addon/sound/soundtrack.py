@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import AudioError, MouthpieceError
-from mouthpiece.places import is_file
+from mouthpiece.files.places import is_file
 
 from ..keys import kept_takes
 from . import decoder, recordings, strips

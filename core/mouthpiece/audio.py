@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from .errors import AudioError
 from .features import RATE
-from .mixdown import AUTOMATIC, Mixdown, decided
 from .models.windows import Window, gather
 from .sounds.decoders import DecoderFault, decoder_of
 from .sounds.headers import check_file
+from .sounds.mixdown import AUTOMATIC, Mixdown, decided
 
 Array = NDArray[np.float32]
 

@@ -38,7 +38,7 @@ class PlaceError(MouthpieceError):
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 
-    The readers raise it (``mouthpiece.readers``); callers make a sentence of it (:meth:`told`) for their own error.
+    The readers raise it (``mouthpiece.files``); callers make a sentence of it (:meth:`told`) for their own error.
     """
 
     def told(self, what: str, wrong: str, advice: str) -> str:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TakeError, UnreadableError
-from .files import refuse_protected, replacing
+from .files.arrays import StoredArrays, opened_arrays
+from .files.json_text import number_in, parsed_json, row_of, rows_of, text_in, whole_in
+from .files.places import is_there
+from .files.writer import refuse_protected, replacing
 from .motion.dials import Dials, apply
-from .places import is_there
-from .readers.arrays import StoredArrays, opened_arrays
-from .readers.json_text import number_in, parsed_json, row_of, rows_of, text_in, whole_in
 from .topology import ARKIT_NAMES, LANDMARK_COUNT
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.

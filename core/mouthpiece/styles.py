@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from .errors import MouthpieceError, UnreadableError
 from .files import ASSETS
+from .files.json_text import number_in, read_json, row_of, text_in
+from .files.shipped_files import damaged, shipped_json
 from .motion.shapes import alone, landmark_shapes, weights_of
 from .motion.smooth import lowpass
-from .readers.json_text import number_in, read_json, row_of, text_in
-from .readers.shipped_files import damaged, shipped_json
 from .topology import ARKIT_INDEX, ARKIT_NAMES, INNER_LIP_BOTTOM, INNER_LIP_TOP
 
 Array = NDArray[np.float32]

@@ -23,7 +23,6 @@ from mouthpiece.provenance.facts import Facts
 from mouthpiece.retarget.bones.mapping import Link, to_json
 from mouthpiece.retarget.shape_keys import table
 from mouthpiece.styles import MANNER
-from PIL import Image
 
 from tests.material import make_take, tone
 
@@ -91,6 +90,8 @@ def sounds() -> dict[str, tuple[bytes, ...]]:
 
 def pictures() -> dict[str, tuple[bytes, ...]]:
     """Return small pictures by the format's name."""
+    from PIL import Image  # which the environments of Blender do not have
+
     found: dict[str, tuple[bytes, ...]] = {}
     pixels = np.random.default_rng(3).integers(0, 256, (24, 32, 4), np.uint8)
     for form, mode in _PICTURES:

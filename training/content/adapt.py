@@ -22,13 +22,14 @@ import numpy as np
 import torch
 from mouthpiece import styles
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES
-from mouthpiece.files import ASSETS, write_whole
+from mouthpiece.files import ASSETS
+from mouthpiece.files.writer import write_whole
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.models.registry import find
 from safetensors.torch import load_file, save
 
 from ..command_line import exit_code, parser_of
-from ..files import write_json
+from ..files.writer import write_json
 from ..measures.markdown import table
 from ..measures.score import Metrics, mean_rows
 from ..networks import adaptation

@@ -17,7 +17,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE, hop_rms, loudness_gain
-from mouthpiece.files import replacing
+from mouthpiece.files.writer import replacing
 from mouthpiece.models.phonetic import PhoneticListener
 from numpy.typing import NDArray
 from scipy import signal

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from mouthpiece.features import FEATURE_SIZE
-from mouthpiece.files import replacing, write_whole
+from mouthpiece.files.writer import replacing, write_whole
 from mouthpiece.models.encoder import Encoder
 from mouthpiece.models.phonetic import PhoneticListener
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from ..files import write_json
+from ..files.writer import write_json
 from ..measures.score import pearson
 from ..networks.weights import half_floats
 from ..pack.clips import LABELLED

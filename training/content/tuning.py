@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from mouthpiece.features import FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_PER_FRAME, PHONETIC_SIZE
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.models.phonetic import SHORT_SAMPLES, PhoneticListener, repeated
 from mouthpiece.models.registry import find
 from mouthpiece.models.session import Session

@@ -19,7 +19,7 @@ import librosa
 import numpy as np
 import torch
 from mouthpiece.features import FEATURE_SIZE, HOP_SAMPLES, HOPS_PER_FRAME, RATE
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.speaker import VOICE_SIZE
 from numpy.typing import NDArray
 from safetensors.torch import save

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mouthpiece.features import PHONETIC_PARTS, PHONETIC_PER_FRAME, PHONETIC_SIZE
-from mouthpiece.files import replacing
+from mouthpiece.files.writer import replacing
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -31,7 +31,7 @@ from ..configuration import Configuration
 from ..content.config import ContentConfig
 from ..content.corpus import Corpus, load_corpus
 from ..content.data import Stretch
-from ..files import write_json
+from ..files.writer import write_json
 from ..pack.clips import Clip, load_split, read_index
 from ..speaker.data import NO_VOICE_PRINT
 from ..speaker.voice import VoiceNet

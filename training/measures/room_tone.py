@@ -70,7 +70,7 @@ SUFFIXES: Final = (".wav", ".flac", ".ogg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spoken:
+class KnownSpeech:
     """Speech whose pauses are known.
 
     Attributes
@@ -91,7 +91,7 @@ class Spoken:
     speech: Mask
 
 
-def with_pauses(samples: Sound) -> Spoken:
+def with_pauses(samples: Sound) -> KnownSpeech:
     """Return the speech in ``samples`` (N,) at 16 kHz with silence put in where it is quietest."""
     rms = hop_rms(samples)
     level = speech_rms(rms)
@@ -113,7 +113,7 @@ def with_pauses(samples: Sound) -> Spoken:
     spoken = np.pad(spoken, (0, count * FRAME_SAMPLES - len(spoken))).reshape(count, FRAME_SAMPLES).any(axis=1)
     loudness = lowpass(rest.frame_decibels(hop_rms(joined), count), 6.0, FRAME_RATE)
     speech = (loudness > 20 * np.log10(max(level, 1e-9)) - SOFT) & (level > 0)
-    return Spoken(joined, level, ~hold_near(spoken, AWAY, FRAME_RATE), speech)
+    return KnownSpeech(joined, level, ~hold_near(spoken, AWAY, FRAME_RATE), speech)
 
 
 def faded(samples: Sound) -> Sound:
@@ -215,14 +215,14 @@ ROOMS: Final[Mapping[str, Callable[[int, np.random.Generator, Sequence[Sound]], 
 }
 
 
-def in_room(spoken: Spoken, room: Sound, below: float) -> Sound:
+def in_room(spoken: KnownSpeech, room: Sound, below: float) -> Sound:
     """Return the speech with ``room`` (N,) under it, ``below`` decibels under the speech in its louder parts."""
     size = float(np.sqrt(np.mean(np.square(room, dtype=np.float64))))
     result: Sound = spoken.samples + room * np.float32(spoken.level * 10 ** (-below / 20) / max(size, 1e-12))
     return result
 
 
-def in_bytes(spoken: Spoken, rng: np.random.Generator) -> Sound:
+def in_bytes(spoken: KnownSpeech, rng: np.random.Generator) -> Sound:
     """Return the speech, its peaks at full scale, in samples of 8 bits with the noise that belongs to them."""
     loud = spoken.samples / max(float(np.abs(spoken.samples).max()), 1e-9)
     result: Sound = (np.round(loud * 127 + rng.uniform(-0.5, 0.5, (2, len(loud))).sum(axis=0)) / 128).astype(np.float32)
@@ -232,7 +232,7 @@ def in_bytes(spoken: Spoken, rng: np.random.Generator) -> Sound:
 # ------------------------------------------------------------------------------------------------ figures
 
 
-def figures(spoken: Spoken, clean: Performance, heard: Performance) -> Metrics:
+def figures(spoken: KnownSpeech, clean: Performance, heard: Performance) -> Metrics:
     """Return the columns of the table for a take ``heard`` in a room and the one without, both with their dials."""
     gap, jaw = lip_gap(heard), heard.arkit[:, ARKIT_INDEX["jawOpen"]]
     wanted = lip_gap(clean)
@@ -264,7 +264,7 @@ def voices_of(folder: Path) -> dict[str, Sound]:
 
 
 def rooms_of(
-    spoken: Spoken, others: Sequence[Sound], levels: Sequence[float], rng: np.random.Generator
+    spoken: KnownSpeech, others: Sequence[Sound], levels: Sequence[float], rng: np.random.Generator
 ) -> Iterator[tuple[str, Sound]]:
     """Yield the name and the sound of ``spoken`` in each room at each level."""
     for name, made in ROOMS.items():

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from ..files import write_json
+from ..files.writer import write_json
 
 OPSET = 18
 #: Largest difference between torch and ONNX Runtime that counts as rounding.

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES
 from numpy.typing import NDArray
 

@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, RATE
-from mouthpiece.files import replacing
+from mouthpiece.files.writer import replacing
 from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.pipeline import Options, animate
 from mouthpiece.styles import Style
 from mouthpiece.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import FRAME_RATE, FRAME_SAMPLES, RATE
-from mouthpiece.references import AV_OPTIONS, reference_at
+from mouthpiece.files.references import AV_OPTIONS, reference_at
 from numpy.typing import NDArray
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")

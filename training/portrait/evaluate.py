@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.portrait.draw.generator import Generator, load_generator, shipped_generator
 from mouthpiece.portrait.draw.render import Renderer
 from mouthpiece.portrait.find.placement import Placed
@@ -24,7 +24,7 @@ from mouthpiece.portrait.portrait import portrait_of
 from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
-from ..files import write_json
+from ..files.writer import write_json
 from ..paths import DOCS
 from .data import FaceClip
 from .measures.contact_sheets import headed, moments, stacked, write_film, write_picture

@@ -15,11 +15,11 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.portrait.draw.generator import KIND, load_generator
 
 from ..command_line import exit_code, parser_of
-from ..files import write_json
+from ..files.writer import write_json
 from ..networks.onnx_export import sidecar
 
 

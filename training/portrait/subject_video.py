@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.features import FRAME_RATE
-from mouthpiece.files import replacing, write_whole
+from mouthpiece.files.writer import replacing, write_whole
 from mouthpiece.portrait.draw.conditions import SIZE, window_of
 from mouthpiece.portrait.draw.resample import warp
 from mouthpiece.portrait.draw.warp import PictureWindow

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mouthpiece.files import replacing, write_whole
+from mouthpiece.files.writer import replacing, write_whole
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
 from ..configuration import Configuration
-from ..files import write_json
+from ..files.writer import write_json
 from ..networks.weights import half_floats, load_network
 from .data import FaceClip, Pairs, PictureAugmentation, read_split
 from .losses import GeneratorLoss, PortraitLossWeights, hinge, importance, judged_where, matched, weighted_mean

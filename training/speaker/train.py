@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from mouthpiece import styles
-from mouthpiece.files import ASSETS, write_whole
+from mouthpiece.files import ASSETS
+from mouthpiece.files.writer import write_whole
 from mouthpiece.models.registry import find
 from mouthpiece.motion.head import AXES, BANDS, HEAD_RATE, RHYTHM_SIZE, strengths
 from numpy.typing import NDArray

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 
 from ..command_line import exit_code, parser_of
 from ..content.config import ContentConfig

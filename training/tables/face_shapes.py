@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mouthpiece.files import replacing
+from mouthpiece.files.writer import replacing
 from mouthpiece.portrait.find.networks import IBUG_68
 from mouthpiece.topology import (
     ARKIT_INDEX,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from mouthpiece.files import replacing
+from mouthpiece.files.writer import replacing
 from mouthpiece.topology import INNER_LIPS, JAW, LIPS, MIRROR
 from numpy.typing import NDArray
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from mouthpiece.audio import Audio
 from mouthpiece.features import FRAME_RATE, RATE, hop_rms
-from mouthpiece.files import replacing
+from mouthpiece.files.writer import replacing
 from mouthpiece.motion.chart.visemes import CONTEXT, VISEMES, viseme_weights
 from mouthpiece.motion.measures import MEASURES, mouth_measures
 from mouthpiece.motion.rest import speech_activity

@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mouthpiece.errors import RigError
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 from mouthpiece.phrases import counted
 
 from ... import compat, exports

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import bpy
 from mouthpiece.errors import UnreadableError
-from mouthpiece.readers.json_text import parsed_json, row_of, rows_of, text_in, whole_in
+from mouthpiece.files.json_text import parsed_json, row_of, rows_of, text_in, whole_in
 
 from ...keys import notes
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import bpy
 from mouthpiece.errors import UnreadableError
-from mouthpiece.files import write_whole
-from mouthpiece.readers.json_text import quoted, read_json
+from mouthpiece.files.json_text import quoted, read_json
+from mouthpiece.files.writer import write_whole
 
 from . import fill
 from . import settings as chart_settings

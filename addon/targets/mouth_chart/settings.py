@@ -17,7 +17,7 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import MouthpieceError, UnreadableError
-from mouthpiece.readers.json_text import parsed_json
+from mouthpiece.files.json_text import parsed_json
 
 from .setup import MouthEntry, Setup, refused
 

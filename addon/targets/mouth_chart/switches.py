@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import bpy
-from mouthpiece.places import names_in
+from mouthpiece.files.places import names_in
 
 from .. import find_object
 from ..shape_keys.target import editable_keys

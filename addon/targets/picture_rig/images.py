@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mouthpiece.errors import PictureError
-from mouthpiece.places import is_file, is_folder
+from mouthpiece.files.places import is_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,10 +26,7 @@ LONGEST: Final = 16_384
 def load(path: str) -> bpy.types.Image:
     """Return the image at a path, loading it if it is not loaded yet; raises PictureError if it cannot be read."""
     full = Path(bpy.path.abspath(path))
-    if is_folder(full):
-        raise PictureError(f"'{full}' is a folder. Choose a picture in it.")
-    if not is_file(full):
-        raise PictureError(f"There is no picture at '{full}'. Check the path.")
+    check_file(full)
     known = set(bpy.data.images)
     try:
         image = bpy.data.images.load(str(full), check_existing=True)
@@ -42,6 +39,25 @@ def load(path: str) -> bpy.types.Image:
             bpy.data.images.remove(image)
         raise
     return image
+
+
+def check_file(path: Path) -> None:
+    """Raise PictureError if a file is not of a kind of pictures that Blender reads, before Blender sees it.
+
+    Blender asks all its libraries about a file, FFmpeg among them, which opens other files that a playlist names.
+    """
+    from mouthpiece.files.places import is_there
+    from mouthpiece.portrait.headers import is_file, kind_of, picture_kind
+
+    if is_folder(path):
+        raise PictureError(f"'{path}' is a folder. Choose a picture in it.")
+    if not is_there(path):
+        raise PictureError(f"There is no picture at '{path}'. Check the path.")
+    if not is_file(path):
+        raise PictureError(f"'{path}' is a pipe or device. Choose a picture.")
+    if not picture_kind(path, "Blender"):
+        unknown = "is not a picture Blender can read. Use PNG, JPEG, WebP or TIFF"
+        raise PictureError(f"'{path}' cannot be read: it {kind_of(path, 'Blender') or unknown}.")
 
 
 def check(image: bpy.types.Image) -> None:
@@ -71,9 +87,11 @@ def pixels(image: bpy.types.Image, longest: int = _LOOKED_AT) -> tuple[NDArray[n
     factor = max(1.0, max(image.size) / longest)
     if factor == 1.0:
         return _read(image), 1.0
+    if max(image.size) > WHOLE and not image.is_dirty and (image.filepath or image.packed_file):
+        image.buffers_free()  # the copy decodes the file by itself; Blender does so again when the image is shown
     small = image.copy()
     try:
-        small.scale(max(1, round(image.size[0] / factor)), max(1, round(image.size[1] / factor)))
+        small.scale(*(max(1, round(side / factor)) for side in small.size))
         return _read(small), factor
     finally:
         bpy.data.images.remove(small)
@@ -128,10 +146,18 @@ def _levels(values: NDArray[np.float32], is_linear: bool) -> NDArray[np.uint8]:
 
 
 def remarks(image: bpy.types.Image) -> list[str]:
-    """Return remarks on what Blender ignores in an image's file: that it is rotated, animated or truncated."""
+    """Return remarks on what Blender ignores in an image's file (turned, animated, cut off), and on its size."""
     from mouthpiece.portrait.headers import remarks_on_file
 
-    return remarks_on_file(Path(bpy.path.abspath(image.filepath))) if image.filepath else []
+    said = remarks_on_file(Path(bpy.path.abspath(image.filepath))) if image.filepath else []
+    wide, high = image.size
+    if max(wide, high) > WHOLE:
+        held = wide * high * 4 * (4 if image.is_float else 1) / 1e9
+        said.append(
+            f"The picture has {wide} x {high} pixels, all of which Blender holds in memory ({held:.1f} GB). Scale it "
+            f"to {WHOLE:,} a side or less if that is too much: frames have 3,840 at most."
+        )
+    return said
 
 
 def over_white(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:

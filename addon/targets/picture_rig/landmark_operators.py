@@ -12,7 +12,7 @@ from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 from mouthpiece.errors import PictureError, RigError
-from mouthpiece.files import write_whole
+from mouthpiece.files.writer import write_whole
 
 from ... import compat, exports
 from ...reports import reports_errors

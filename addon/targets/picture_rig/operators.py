@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from bpy.utils import register_classes_factory
 from bpy_extras.io_utils import ImportHelper
 from mouthpiece.errors import MouthpieceError, PictureError
-from mouthpiece.places import is_folder
+from mouthpiece.files.places import is_folder
 
 from ... import stage
 from ...reports import reports_errors

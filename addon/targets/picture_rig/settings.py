@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, PointerProperty, StringProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import PictureError, UnreadableError
-from mouthpiece.readers.json_text import parsed_json
+from mouthpiece.files.json_text import parsed_json
 
 from ... import previews
 from . import images

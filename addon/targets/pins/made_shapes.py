@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from mouthpiece.errors import RigError
-from mouthpiece.readers.shipped_files import shipped_arrays
+from mouthpiece.files.shipped_files import shipped_arrays
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh

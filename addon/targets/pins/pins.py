@@ -17,8 +17,8 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, IntProperty, PointerProperty
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError, UnreadableError
-from mouthpiece.files import write_whole
-from mouthpiece.readers.json_text import number_in, read_json, row_of, rows_of, whole_in
+from mouthpiece.files.json_text import number_in, read_json, row_of, rows_of, whole_in
+from mouthpiece.files.writer import write_whole
 from numpy.typing import NDArray
 
 from ..shape_keys import keyed_mesh

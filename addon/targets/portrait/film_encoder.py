@@ -50,6 +50,7 @@ class Film:
     """A film to be: files of its frames in order, its soundtrack (WAV; empty for none), place, size and rate.
 
     ``background`` (sRGB, 0..1) shows where frames are see-through; ``quality`` is a constant rate factor, 0 best to 51.
+    ``place`` is where the film is moved to afterwards, for messages.
     """
 
     frames: tuple[str, ...]
@@ -61,6 +62,7 @@ class Film:
     fps_base: float
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     quality: int = 16
+    place: str = ""
 
 
 def can_encode() -> bool:
@@ -248,6 +250,5 @@ def _check(film: Film, said: str) -> None:
 def _failed(film: Film, reason: str) -> Exception:
     from mouthpiece.errors import PictureError
 
-    return PictureError(
-        f"The film '{film.path}' could not be encoded: {reason}. Its frames are in '{Path(film.frames[0]).parent}'."
-    )
+    what = f"The film '{film.place or film.path}' could not be encoded: {reason}."
+    return PictureError(f"{what} Its frames are in '{Path(film.frames[0]).parent}'.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mouthpiece.errors import RigError, UnreadableError
-from mouthpiece.readers.json_text import parsed_json, rows_of, text_in, whole_in
+from mouthpiece.files.json_text import parsed_json, rows_of, text_in, whole_in
 
 from ...bake import interludes
 from ...bake.layers import LayeredTake

@@ -9,7 +9,7 @@ from typing import Any, Final
 import bpy
 from bpy.app.handlers import persistent
 from mouthpiece.errors import MouthpieceError, PictureError
-from mouthpiece.places import is_file
+from mouthpiece.files.places import is_file
 
 from ... import compat, previews
 from ..picture_rig import settings as picture_settings

@@ -48,7 +48,7 @@ class Asked:
     def wait(self) -> None:
         """Wait for the film; raise what went wrong, also if nobody begins: the rendering was stopped just then."""
         if not self._begun.wait(_PATIENCE):
-            raise PictureError(f"The film '{self.film.path}' was not encoded: the rendering was stopped.")
+            raise PictureError(f"The film '{self.film.place}' was not encoded: the rendering was stopped.")
         self._done.wait()
         if self._error is not None:
             raise self._error
@@ -120,7 +120,7 @@ class Rendering:
         red, green, blue = (level / 255 for level in self.job.background)
         film = Film(
             tuple(map(str, asked.files)), str(track) if self.sounds else "", str(asked.place), *asked.size, self.fps,
-            self.fps_base, (red, green, blue), self.job.quality,
+            self.fps_base, (red, green, blue), self.job.quality, str(asked.film),
         )  # fmt: skip
         if film_encoder.is_blender(self.blender):
             for share in film_encoder.apart(film, self.blender):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 from mouthpiece.errors import MouthpieceError, PictureError, RigError
-from mouthpiece.places import is_file, is_folder
+from mouthpiece.files.places import is_file, is_folder
 
 from ... import jobs, preferences
 from ...keys import kept_takes

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PlaceError
+from ..files.places import collisions, in_words, is_folder, refuse_inputs
 from ..phrases import counted
-from ..places import collisions, in_words, is_folder, refuse_inputs
 from .dial import add_dial_arguments, dials_of
 from .report import DONE, FAILED, Reporter, reporter, shown
 
@@ -76,7 +76,7 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
 
 def channel_asked(options: argparse.Namespace) -> str:
     """Return the channel chosen by the arguments of :func:`add_motion_arguments`, automatic by default."""
-    from ..mixdown import AUTOMATIC
+    from ..sounds.mixdown import AUTOMATIC
 
     return options.channel or AUTOMATIC
 
@@ -190,7 +190,7 @@ def _animate_one(
 
 
 def _channel(text: str) -> str:
-    from ..mixdown import choice
+    from ..sounds.mixdown import choice
 
     try:
         return choice(text)

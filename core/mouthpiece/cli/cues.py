@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, TakeError
+from ..files.places import is_there, refuse_inputs
 from ..phrases import counted
-from ..places import is_there, refuse_inputs
 from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, TakeError
-from ..places import refuse_inputs
+from ..files.places import refuse_inputs
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from ..errors import MouthpieceError, TakeError
-from ..files import replacing
+from ..files.places import is_folder, is_there, refuse_inputs
+from ..files.writer import replacing
 from ..performance import Performance
 from ..phrases import counted
-from ..places import is_folder, is_there, refuse_inputs
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
 from .report import DONE, FAILED, reporter, shown
 

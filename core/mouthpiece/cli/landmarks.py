@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MouthpieceError, PictureError
-from ..files import write_whole
-from ..places import is_there, refuse_inputs
+from ..files.places import is_there, refuse_inputs
+from ..files.writer import write_whole
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ class FaceBox(argparse.Action):
     """The argument ``--box``: left, top, right and bottom of a face, in pixels."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
     ) -> None:
         """Keep the four numbers, or end with exit code 2 and what is wrong with them."""
         try:
@@ -75,8 +79,8 @@ class FaceBox(argparse.Action):
             parser.error(f"--box {' '.join(values)}: give four numbers of pixels: left, top, right, bottom")
         if right - left < 1 or bottom - top < 1:
             parser.error(
-                f"--box {' '.join(values)} encloses nothing: give left, top, right, bottom, the right edge greater than "
-                "the left one, and the bottom than the top"
+                f"--box {' '.join(values)} encloses nothing: give left, top, right, bottom, the right edge beyond the "
+                "left one, and the bottom below the top"
             )
         setattr(namespace, self.dest, [left, top, right, bottom])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import PlaceError
-from ..places import in_words
+from ..files.places import in_words
 from .animate import add_animate_command
 from .cues import add_cues_command
 from .dial import add_dial_command

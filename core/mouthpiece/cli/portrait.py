@@ -26,6 +26,8 @@ _RATES: Final = {
     "59.94": Fraction(60000, 1001),
     "119.88": Fraction(120000, 1001),
 }
+#: Most characters of a frame rate.
+_LONGEST_RATE: Final = 40
 EPILOG: Final = """\
 examples:
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: I am the person in this picture"
@@ -101,7 +103,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--keep-frames", type=Path, metavar="FOLDER", help="keep a film's frames too; a film stopped half-way goes on"
     )
     group.add_argument("--quality", type=_quality, default=16, metavar="N", help="of a film: 1 best to 51 (default 16)")
-    group.add_argument("--force", action="store_true", help="replace files that exist, and frames of other inputs")
+    group.add_argument("--force", action="store_true", help="replace a film, and frames of other inputs")
 
 
 def _add_responsibility(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +156,8 @@ def add_portrait_command(commands: Any) -> argparse.ArgumentParser:
 def frame_rate(text: str) -> Fraction:
     """Return the frame rate an argument names, exactly; 1 to 240."""
     try:
-        rate = _RATES.get(text) or Fraction(text)
+        # an exponent would be worked out to its last digit
+        rate = _RATES.get(text) or Fraction(text if len(text) < _LONGEST_RATE and "e" not in text.lower() else "0")
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 1 <= rate <= 240 or rate.denominator > 100_000:

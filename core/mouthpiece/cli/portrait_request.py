@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from ..audio import SoundFile
 from ..errors import AudioError, PictureError
-from ..mixdown import AUTOMATIC, choice
+from ..files.places import is_folder, refuse_inputs
 from ..motion.dials import dialled
 from ..performance import Performance
 from ..phrases import counted
 from ..pipeline import Options, Progress, steps, survey
-from ..places import is_folder, refuse_inputs
 from ..portrait import begun_before
 from ..portrait.consent import Consent
 from ..portrait.draw.flatness import LEFT_OUT, is_flat
@@ -44,6 +43,7 @@ from ..provenance import facts as provenance
 from ..provenance.certificates import Identity
 from ..provenance.credentials import Seal
 from ..provenance.sequences import Numbering
+from ..sounds.mixdown import AUTOMATIC, choice
 from .animate import channel_asked, style_asked
 from .dial import dials_of
 from .landmarks import face_request
@@ -277,7 +277,7 @@ def _rendered(job: PortraitJob, options: argparse.Namespace, teller: Reporter) -
 def _encode(film: FilmToEncode, job: PortraitJob, options: argparse.Namespace, teller: Reporter) -> None:
     asked = FilmOptions(job.motion.fps, job.quality, job.background, provenance.NOTICE)
     sound = None if options.audio is None else SoundFile(options.audio)
-    with closing(write_film(film.place, film.images, film.size, asked, sound)) as written:
+    with closing(write_film(film.place, film.images, film.size, asked, sound, film.film)) as written:
         for count in written:
             told = film.progress(count / film.count, "Encoding the film" if film.files else "Rendering")
             teller.progress(str(options.image), told.fraction, told.message)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError
+from ..files.places import in_words, is_folder
 from ..phrases import counted, listed
-from ..places import in_words, is_folder
 from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, UnreadableError
 from ..files import ASSETS
-from ..readers.json_text import read_json
+from ..files.json_text import read_json
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import OnnxSession, read_network
 from .signatures import SIGNATURES, CheckedSession, Shape, check_description, check_file, how_to_mend

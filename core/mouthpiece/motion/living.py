@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..features import FRAME_RATE
 from ..files import ASSETS
-from ..readers.shipped_files import damaged, shipped_json
+from ..files.shipped_files import damaged, shipped_json
 from . import eyes
 from .prosody import STATES
 from .shapes import alone, weights_of

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..features import FRAME_RATE, HOPS_PER_FRAME, SILENCE_RMS, speech_rms
 from ..topology import ARKIT_INDEX, ARKIT_MOUTH, MOUTH_AND_JAW
-from .smooth import hold_near, lowpass, ramped
+from .smooth import hold_near, lowpass, ramped, running_least, running_mean
 
 Array = NDArray[np.float32]
 
@@ -38,7 +38,7 @@ _ROOM_RISE_DB: Final = 4.0
 _MOST_RISE_DB: Final = 20.0
 _RISE_SECONDS: Final = 0.2
 #: Decibels that a room must be under the speech's loudness: one that is louder may be speech without a pause.
-_ROOM_DROP_DB: Final = 12.0
+_ROOM_DROP_DB: Final = 14.0
 #: Decibels above the room that nothing exceeds in a sound in which nobody speaks, its ends left out. Whoever speaks in
 #: noise 6 dB louder than the voice exceeds it.
 _STEADY_DB: Final = 1.5
@@ -96,7 +96,8 @@ def mouth_gate(rms: Array, bands: Array) -> Array:
     speech = 20 * np.log10(level)
     loudness = frame_decibels(rms, frames)
     heard = loudness > max(speech - _SILENCE_DROP_DB, 20 * np.log10(SILENCE_RMS))
-    rise = _average(np.clip(bands - _room(bands, heard), 0, _MOST_RISE_DB), _RISE_SECONDS).mean(axis=1)
+    above = np.clip(bands - _room(bands, heard), 0, _MOST_RISE_DB).mean(axis=1)
+    rise = running_mean(above, _RISE_SECONDS, FRAME_RATE)
     edge = round(_RISE_SECONDS * FRAME_RATE)
     if heard.all() and frames >= _ROOM_MEMORY * FRAME_RATE and rise[edge:-edge].max() < _STEADY_DB:
         return np.zeros(frames, np.float32)
@@ -111,28 +112,18 @@ def _room(levels: Array, heard: NDArray[np.bool_]) -> Array:
     so a room that grows louder is known from then on, and one that grows quieter until then. Frames that are not
     ``heard`` (T,) are left out; where there are no others, the room is minus infinity.
     """
-    from scipy import ndimage
-
     count = len(levels)
     width = min(count, round(_ROOM_MEMORY * FRAME_RATE))
     half = min(round(_ROOM_STRETCH * FRAME_RATE) // 2, (width - 1) // 2)
-    calm = np.where(heard[:, None], _average(levels, _ROOM_STRETCH), np.inf)
+    calm = np.where(heard[:, None], running_mean(levels, _ROOM_STRETCH, FRAME_RATE), np.inf)
     # The filter looks around a frame; each stretch wanted lies before or after its frame, and all of it in the sound.
     size = width - 2 * half
-    quietest = ndimage.minimum_filter1d(calm, size, axis=0, mode="nearest")
+    quietest = running_least(calm, size)
     quietest[np.isinf(quietest)] = -np.inf
     frames, first = np.arange(count), half + size // 2
     before, after = (np.clip(frames + shift, first, first + count - width) for shift in (first - width + 1, first))
     room: Array = np.maximum(quietest[before], quietest[after])
     return room
-
-
-def _average(track: Array, seconds: float) -> Array:
-    """Return the running mean over ``seconds`` of ``track`` (T, B) at 25 Hz."""
-    from scipy import ndimage
-
-    mean: Array = ndimage.uniform_filter1d(track, max(1, round(seconds * FRAME_RATE)), axis=0, mode="nearest")
-    return mean
 
 
 def rest_mouth(offsets: Array, arkit: Array, gate: Array) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import ASSETS
-from ..readers.shipped_files import shipped_arrays
+from ..files.shipped_files import shipped_arrays
 from ..topology import ARKIT_INDEX, ARKIT_NAMES
 from . import closures
 

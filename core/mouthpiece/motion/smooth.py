@@ -45,3 +45,19 @@ def ramped(mask: NDArray[np.bool_], seconds: float, fps: float) -> Array:
     kernel = np.hanning(width + 2)[1:-1]
     soft: Array = ndimage.convolve1d(mask.astype(np.float32), kernel / kernel.sum(), mode="nearest")
     return soft
+
+
+def running_mean(track: Array, seconds: float, fps: float) -> Array:
+    """Return the mean over ``seconds`` around each frame of ``track`` (T, ...); its ends continue."""
+    from scipy import ndimage
+
+    mean: Array = ndimage.uniform_filter1d(track, max(1, round(seconds * fps)), axis=0, mode="nearest")
+    return mean
+
+
+def running_least(track: Array, count: int) -> Array:
+    """Return the least of the ``count`` frames of ``track`` (T, ...) that begin ``count // 2`` before each frame."""
+    from scipy import ndimage
+
+    least: Array = ndimage.minimum_filter1d(track, count, axis=0, mode="nearest")
+    return least

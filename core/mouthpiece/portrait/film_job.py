@@ -17,11 +17,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drafts import draft_folder
 from ..errors import PictureError
-from ..files import move_whole, refuse_protected
+from ..files.drafts import draft_folder
+from ..files.places import is_folder, refuse_inputs
+from ..files.writer import move_whole, refuse_protected
 from ..pipeline import Progress
-from ..places import is_folder, refuse_inputs
 from ..provenance import facts as provenance
 from ..provenance import sketches
 from ..provenance.credentials import Seal
@@ -75,6 +75,8 @@ class FilmToEncode:
         The frames, in order: rendered as they are asked for, or read from ``files``, which needs Pillow.
     begun : float
         Share of the work that is done.
+    film : Path
+        Where the film is moved to afterwards, for messages.
     """
 
     place: Path
@@ -83,6 +85,7 @@ class FilmToEncode:
     files: tuple[Path, ...]
     images: Iterator[Frame]
     begun: float
+    film: Path
 
     def progress(self, share: float, message: str) -> Progress:
         """Return the progress of the whole work where ``share`` of the film is encoded."""
@@ -385,7 +388,8 @@ class PortraitJob:
                 raise _unwritten(film, error) from error
             images = lent.enter_context(closing(_read(files) if files else self._images(self._renderer())))
             beside = folder / film.name
-            yield FilmToEncode(beside, self.size, self.motion.count, files, images, _RENDERED if files else 0.0)
+            begun = _RENDERED if files else 0.0
+            yield FilmToEncode(beside, self.size, self.motion.count, files, images, begun, film)
             yield Progress(_ENCODED, "Signing the film")
             if not beside.is_file():
                 raise PictureError(f"The film '{film}' was not encoded: the rendering was stopped.")

@@ -80,7 +80,12 @@ def package() -> Any:
 
 
 def write_film(
-    path: Path, frames: Iterator[Frame], size: tuple[int, int], options: FilmOptions, sound: Sound | None = None
+    path: Path,
+    frames: Iterator[Frame],
+    size: tuple[int, int],
+    options: FilmOptions,
+    sound: Sound | None = None,
+    place: Path | None = None,
 ) -> Generator[int, None, None]:
     """Write a film (MP4, H.264 and AAC, made to be played while it loads), yielding how many frames are in it so far.
 
@@ -96,6 +101,8 @@ def write_film(
         Their width and height in pixels. Odd sides, which films do not have, get one more row or column like the last.
     sound
         What is heard; its first sample is heard with the first frame, and none after the last frame.
+    place
+        Where the film is moved to afterwards, for messages.
 
     Raises
     ------
@@ -116,7 +123,9 @@ def write_film(
         done = True
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise PictureError(f"The film cannot be written to '{path}': {reason}. Choose another place.") from error
+        raise PictureError(
+            f"The film cannot be written to '{place or path}': {reason}. Choose another place."
+        ) from error
     finally:
         if not done:
             if film is not None:

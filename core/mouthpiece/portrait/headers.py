@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from ..places import is_there
-from ..references import reference_in
+from ..files.places import is_there
+from ..files.references import reference_in
 
 #: Bytes of a file that are looked at: metadata stands before the picture.
 _LOOKED_AT: Final = 1 << 20
@@ -202,6 +202,8 @@ def _beginning(path: Path) -> bytes:
 
 def remarks_on_file(path: Path) -> list[str]:
     """Return what should be known of a picture file that Blender does not tell; none if it cannot be read."""
+    if not is_file(path):
+        return []
     try:
         with path.open("rb") as file:
             head = file.read(_LOOKED_AT)

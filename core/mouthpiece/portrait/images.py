@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
-from ..places import is_folder, is_there
+from ..files.places import is_folder, is_there
 from . import headers
 
 #: Longest side, in pixels, of a picture that is read: what graphics cards take as a texture.
@@ -112,7 +112,9 @@ def read_still(path: Path, longest: int | None = None, whole: int = 0) -> Still:
         raise PictureError(f"'{path}' {words}.") from error
     except PictureError:
         raise
-    except (*_DAMAGED, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"'{path}' has too many pixels; at most {LONGEST} a side are read. Scale it.") from error
+    except _DAMAGED as error:
         raise PictureError(f"The picture '{path}' cannot be read ({error}). It may be damaged.") from error
     except MemoryError as error:
         raise PictureError(f"There is not enough memory for the picture '{path}'. Scale it.") from error
@@ -223,8 +225,8 @@ def _frames_said(path: Path, opened: Any) -> tuple[str, ...]:
     if count <= 1:
         return ()
     pages = "pages" if opened.format == "TIFF" else "frames"
-    said = str(count) if count < headers.MANY else f"{headers.MANY} {pages} or more"
-    return (f"It has {said if count >= headers.MANY else f'{count} {pages}'}; the first is used.",)
+    more = " or more" if opened.format in ("GIF", "TIFF") and count >= headers.MANY else ""
+    return (f"It has {count} {pages}{more}; the first is used.",)
 
 
 def _bands(opened: Any, factor: int) -> Iterator[tuple[int, Any]]:

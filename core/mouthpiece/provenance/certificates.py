@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import PictureError
-from ..files import replacing
+from ..files.writer import replacing
 from .files import small_file
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drafts import draft_file
 from ..errors import PictureError
-from ..files import replacing
+from ..files.drafts import draft_file
+from ..files.writer import replacing
 from . import records
 from .certificates import Identity, require_cryptography
 from .facts import CERTIFIED, SELF_SIGNED, UNSIGNED, VOCABULARY, Facts
@@ -44,7 +44,7 @@ _MEDIA: Final = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
-#: How a certificate begins in DER: a sequence whose length has two bytes.
+#: How a certificate begins in DER: a sequence whose length has two bytes; in it another, of what is certified.
 _CERTIFICATE: Final = b"\x30\x82"
 #: Most digits of a certificate's serial number, which has 20 bytes at most.
 _LONGEST_SERIAL: Final = 50
@@ -268,7 +268,8 @@ def signer_certificate(content: bytes, serial: str) -> str:
     while place >= 0:
         end = place + 4 + int.from_bytes(content[place + 2 : place + 4], "big")
         # its number comes first in it, behind the version
-        if bytes([2, len(wanted)]) + wanted in content[place : place + 60]:
+        is_outer = content[place + 4 : place + 5] == _CERTIFICATE[:1]
+        if is_outer and bytes([2, len(wanted)]) + wanted in content[place : place + 60]:
             found.add(hashlib.sha256(content[place:end]).digest())
         place = content.find(_CERTIFICATE, place + 1)
     if len(found) == 1:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import PictureError, UnreadableError
+from ..files.json_text import parsed_json
 from ..portrait.consent import Consent
-from ..readers.json_text import parsed_json
 from .files import opened
 
 #: Layout of the record this version writes and reads.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -57,11 +56,13 @@ def small_file(path: Path, most: int) -> bytes:
     """
     try:
         number = os.open(path, os.O_RDONLY | _AT_ONCE | getattr(os, "O_BINARY", 0))
-        with open(number, "rb", buffering=0):
+        try:
             mode = os.fstat(number).st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
                 raise OSError(None, "it is a folder" if stat.S_ISDIR(mode) else "it is no ordinary file")
-            content = b"".join(_pieces(number, most + 1, is_pipe=stat.S_ISFIFO(mode)))
+            content = b"".join(_pieces(number, most + 1))
+        finally:
+            os.close(number)
     except (OSError, ValueError) as error:
         raise PictureError(_unreadable(path, error)) from error
     if len(content) > most:
@@ -69,15 +70,15 @@ def small_file(path: Path, most: int) -> bytes:
     return content
 
 
-def _pieces(number: int, most: int, is_pipe: bool) -> Iterator[bytes]:
+def _pieces(number: int, most: int) -> Iterator[bytes]:
     """Yield at most ``most`` bytes of an opened file; OSError if a pipe is silent for too long."""
     end = monotonic() + _SILENCE
     while most:
-        if is_pipe and sys.platform != "win32" and not select.select([number], [], [], max(0.0, end - monotonic()))[0]:
-            raise OSError(None, "nothing comes out of it")
         try:
             piece = os.read(number, min(most, BLOCK))
-        except BlockingIOError:
+        except BlockingIOError:  # a pipe into which somebody has yet to write
+            if not select.select([number], [], [], max(0.0, end - monotonic()))[0]:
+                raise OSError(None, "nothing comes out of it") from None
             continue
         if not piece:
             return

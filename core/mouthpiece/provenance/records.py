@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Final
 
 from ..errors import PictureError
-from ..files import replacing
+from ..files.writer import replacing
 from . import mp4, png
 from .facts import Facts
 from .files import opened
@@ -96,6 +96,16 @@ def credentials_of(path: Path) -> bytes:
 
 
 def is_content_of(path: Path, facts: Facts) -> bool:
-    """Return whether a file's pictures and sound are those the record was made for."""
-    digest: str = container_of(path).content_digest(path)
-    return bool(facts.content_sha256) and digest == facts.content_sha256
+    """Return whether a file's pictures and sound are those the record was made for, and a picture's check sums right.
+
+    Raises
+    ------
+    PictureError
+        If it is no such file, or cut off.
+    """
+    if container_of(path) is mp4:
+        digest, is_intact = mp4.content_digest(path), True
+    else:
+        content = png.read_through(path)
+        digest, is_intact = content.digest, content.is_intact
+    return bool(facts.content_sha256) and digest == facts.content_sha256 and is_intact

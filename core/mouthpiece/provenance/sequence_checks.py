@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import MouthpieceError, PictureError
+from ..files.places import in_words
 from ..phrases import counted, listed
-from ..places import in_words
 from . import png
 from .facts import Facts
 from .sequences import differences

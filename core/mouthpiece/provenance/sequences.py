@@ -18,10 +18,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drafts import sweep
 from ..errors import PictureError, UnreadableError
-from ..files import write_whole
-from ..readers.json_text import parsed_json
+from ..files.drafts import sweep
+from ..files.json_text import parsed_json
+from ..files.writer import write_whole
 from . import png, records, sketches
 from .credentials import Seal
 from .facts import FINDERS, UNSIGNED, Facts

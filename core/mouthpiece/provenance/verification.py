@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import PictureError, UnreadableError
-from ..readers.json_text import parsed_json, row_of
+from ..files.json_text import parsed_json, row_of
 from . import credentials, records
 from .certificates import SELF_MADE
 from .facts import COMPOSITE, GENERATED, UNSIGNED, VOCABULARY, Facts

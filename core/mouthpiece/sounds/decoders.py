@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioError
+from ..files.references import AV_OPTIONS
 from . import flac, headers, mpeg, ogg
 from .splice import ByteSpan, Splice
 
@@ -21,11 +22,6 @@ Array = NDArray[np.float32]
 _SECONDS, _NUMBERS = 10, 8_000_000
 #: Coding of MP3 in WAV files.
 _MP3_IN_WAV: Final = 0x55
-#: Formats PyAV is asked for. What is a list of other files, or reaches the network, is not among them.
-_FORMATS: Final = (
-    "3dostr,aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,loas,matroska,webm,mka,mlp,"
-    "mov,mp4,m4a,3gp,3g2,mj2,mpc,mpc8,mpeg,mpegts,mxf,ogg,oma,qcp,rm,sox,tak,truehd,tta,voc,w64,wav,wv,xwma"
-)
 #: Of these, files that say where in them which second is.
 _INDEXED: Final = ("mov", "matroska")
 #: Seconds decoded before a stretch and dropped.
@@ -234,9 +230,8 @@ class _Av:
             self._begin = 0.0 if frame.pts is None else float(frame.pts * frame.time_base)
 
     def _open(self, stack: ExitStack) -> tuple[Any, Any]:
-        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         place = f"file:{os.path.abspath(self._path)}"  # noqa: PTH100  # resolve() follows links
-        container = stack.enter_context(self._av.open(place, options=options, metadata_errors="replace"))
+        container = stack.enter_context(self._av.open(place, options=dict(AV_OPTIONS), metadata_errors="replace"))
         if not container.streams.audio:
             raise _RefusedError("It holds no sound.")
         return container, container.streams.audio[0]

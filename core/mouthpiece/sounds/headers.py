@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from ..errors import AudioError
+from ..files.references import LOOKED_AT, reference_in
 from . import flac
 from .splice import ByteSpan
 
@@ -23,8 +24,6 @@ _CHUNKS: Final = 10_000
 _BEHIND, _LEAST = 1 << 16, 4096
 #: Bytes by which a header may announce too much: programs count chunks or padding in, and nobody hears it.
 _SLACK: Final = 64
-#: Beginnings of files that are lists of other files, which decoders would open, over the network too.
-_LISTS: Final = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<ASX", b"<asx", b"v=0\n", b"v=0\r")
 _W64_RIFF: Final = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA: Final = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
@@ -92,13 +91,13 @@ def check_file(path: Path) -> None:
     Raises
     ------
     AudioError
-        If ``path`` is missing, a folder or a device, empty, unreadable, a list of other files, or cut off before the
+        If ``path`` is missing, a folder or a device, empty, unreadable, names other files, or is cut off before the
         end that its header announces.
     """
     _check_kind(path)
     try:
         with open(path, "rb") as stream:
-            head = stream.read(64)
+            head = stream.read(LOOKED_AT)
             size = stream.seek(0, os.SEEK_END)
             told = _extent(stream, size)
             is_empty = told is not None and _is_empty(stream, told)
@@ -109,8 +108,8 @@ def check_file(path: Path) -> None:
         raise AudioError(f"'{path}' is an empty file. Export the sound again.")
     if is_empty:
         raise AudioError(f"'{path}' is empty: it holds no samples. Export the sound again.")
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_LISTS):
-        raise AudioError(f"'{path}' is a list of other files and not a sound. Choose the sound itself.")
+    if words := reference_in(head):
+        raise AudioError(f"'{path}' {words}, not a sound. Choose the sound itself.")
     if told is not None and told.is_cut_off:
         raise AudioError(
             f"'{path}' is cut off: {told.stop:,} bytes are announced, {told.size:,} are there. Export or copy it again."

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ...errors import MouthpieceError, UnreadableError
 from ...files import ASSETS
-from ...readers.json_text import read_json
-from ...readers.shipped_files import shipped_json
+from ...files.json_text import read_json
+from ...files.shipped_files import shipped_json
 from .visemes import VISEMES, reading
 
 Array = NDArray[np.float32]

@@ -11,7 +11,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from ...errors import TakeError
-from ...files import write_whole
+from ...files.writer import write_whole
 from .cues import CueTrack
 
 #: Least and greatest frame rate that Moho and Papagayo read.

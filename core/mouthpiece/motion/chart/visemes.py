@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ...curves import sample
 from ...files import ASSETS
+from ...files.shipped_files import damaged, shipped_arrays
 from ...performance import Performance
-from ...readers.shipped_files import damaged, shipped_arrays
 from ..closures import contact
 from ..measures import MEASURES, mouth_measures
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PictureError, UnreadableError
-from ...readers.json_text import read_json
+from ...files.json_text import read_json
 from ...retarget.picture.anatomy import FACE
 from ...topology import LANDMARK_COUNT, LEFT_EYE, LIPS, MIRROR, RIGHT_EYE
 from .face import Face

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ...errors import RigError, UnreadableError
 from ...files import ASSETS
-from ...readers.json_text import parsed_json, quoted, read_json
-from ...readers.shipped_files import shipped_json
+from ...files.json_text import parsed_json, quoted, read_json
+from ...files.shipped_files import shipped_json
 from .controls import CONTROLS, is_number, layer_of
 
 _FILE: Final = ASSETS / "bone_profiles.json"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...curves import Curves, FrameGrid, sample
 from ...files import ASSETS
-from ...readers.shipped_files import shipped_arrays
+from ...files.shipped_files import shipped_arrays
 from ...topology import ARKIT_INDEX, INNER_LIPS, LIPS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files import ASSETS
-from ...readers.shipped_files import shipped_json
+from ...files.shipped_files import shipped_json
 from .facing import FRONTS
 
 Floats = NDArray[np.float64]

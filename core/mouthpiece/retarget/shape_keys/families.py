@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ...errors import RigError, UnreadableError
 from ...files import ASSETS
-from ...readers.json_text import parsed_json, read_json
+from ...files.json_text import parsed_json, read_json
 from . import drivers, formulas
 
 FOLDER: Final = ASSETS / "profiles"

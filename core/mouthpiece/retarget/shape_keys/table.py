@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import RigError, UnreadableError
-from ...files import write_whole
-from ...readers.json_text import quoted, read_json
+from ...files.json_text import quoted, read_json
+from ...files.writer import write_whole
 from ...topology import ARKIT_NAMES
 from . import drivers, formulas
 

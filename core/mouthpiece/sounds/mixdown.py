@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import AudioError
+from ..errors import AudioError
 
 Array = NDArray[np.float32]
 

@@ -47,7 +47,9 @@ _WITHIN: Final = (
 AV_OPTIONS: Final = {
     "protocol_whitelist": "file",
     "format_whitelist": (
-        "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,flac,mp3,wav,w64,aac,aiff,au,caf,amr,ac3,eac3,wv,ape"
+        "3dostr,3g2,3gp,aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,"
+        "flac,flv,iff,loas,m4a,matroska,mj2,mka,mlp,mov,mp3,mp4,mpc,mpc8,mpeg,mpegts,"
+        "mpegvideo,mxf,ogg,oma,qcp,rm,sox,tak,truehd,tta,voc,w64,wav,webm,wv,xwma"
     ),
 }
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import PlaceError
 from .drafts import draft_file
-from .errors import PlaceError
 
 #: What tells files apart: device and number on it, or the path without links where a file system has no numbers.
 _Mark = tuple[int, int] | str

@@ -1,4 +1,4 @@
-"""The folder of the package's own files, and the writing of files whole or not at all."""
+"""Writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from .drafts import draft_file
-
-#: Folder of the networks with their sidecars, the tables and the rig families that come with the package.
-ASSETS: Final = Path(__file__).resolve().parent / "assets"
 
 
 @contextmanager
