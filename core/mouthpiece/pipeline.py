@@ -52,6 +52,10 @@ _CLIPPED_SHARE: Final = 0.002
 _EVERYWHERE: Final = "from end to end"
 
 
+#: Seeds lie below this: takes and records keep whole numbers of 64 bits.
+SEEDS: Final = 10**18
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Settings of :func:`animate`.
@@ -61,7 +65,7 @@ class Options:
     fps : float
         Frames per second of the take. The networks work at 25; other rates are interpolated.
     seed : int
-        Seed of the random head motion, blinks and gaze. The same seed gives the same take.
+        Seed of the random head motion, blinks and gaze, at most 18 digits. The same seed gives the same take.
     style : Style, optional
         The style; None takes the speaker's own from the sound.
     """
@@ -80,8 +84,8 @@ class Options:
         """
         if not FPS_LIMITS[0] <= self.fps <= FPS_LIMITS[1]:
             raise MouthpieceError(f"A take cannot have {self.fps} frames per second. Choose between 1 and 240.")
-        if self.seed < 0:
-            raise MouthpieceError(f"The seed is {self.seed}. Choose a whole number from 0 up.")
+        if not 0 <= self.seed < SEEDS:
+            raise MouthpieceError(f"The seed is {self.seed:.6g}. Choose a whole number from 0 up, of 18 digits at most.")
 
 
 @dataclass(frozen=True, slots=True)
