@@ -85,7 +85,7 @@ class Options:
         if not FPS_LIMITS[0] <= self.fps <= FPS_LIMITS[1]:
             raise MouthpieceError(f"A take cannot have {self.fps} frames per second. Choose between 1 and 240.")
         if not 0 <= self.seed < SEEDS:
-            raise MouthpieceError(f"The seed is {self.seed:.6g}. Choose a whole number from 0 up, of 18 digits at most.")
+            raise MouthpieceError(f"The seed is {self.seed:.6g}. Choose a whole number of at most 18 digits.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def _check_against(genuine: set[bytes]) -> Callable[[Path], object]:
 
 
 def _played(source: Path | io.BytesIO) -> list[tuple[str, float, bytes]]:
-    """Return what a player shows and plays: the kind, moment and content of all frames and blocks, one stream's first."""
+    """Return what a player shows and plays: kind, moment and content of all frames and blocks, one stream's first."""
     import av
 
     found = []
