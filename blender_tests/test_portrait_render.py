@@ -304,7 +304,7 @@ def test_a_failed_film_leaves_its_frames_and_no_film(tmp_path, line, monkeypatch
 
 
 def test_kept_frames_stay_whatever_is_rendered_after_them(tmp_path, line):
-    """Frames to be taken away are nowhere near those that an earlier run kept, of which one may be missing or broken."""
+    """Frames to be taken away are nowhere near those that an earlier run kept, where one may be missing or broken."""
     obj = portraits.portrait(output=str(tmp_path / "out.mp4"), keep_frames=True)
     portraits.speak(line, start=1)
     assert render() == {"FINISHED"}
