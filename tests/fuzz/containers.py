@@ -96,7 +96,7 @@ def _change(rng: Random, row: list[_Box], index: int, samples: Sequence[bytes]) 
         row[index] = rng.choice([boxes[at] for boxes, at in other])
     else:  # a box in itself, many times
         for _ in range(rng.choice((1, 5, 200))):
-            box = _Box(box.name, b"", [box], bytes(_NESTS.get(box.name, 0)))
+            box = _Box(box.name, box.packed(), [], bytes(_NESTS.get(box.name, 0)))
         row[index] = box
 
 

@@ -36,7 +36,7 @@ _SOUNDS = (
 #: Formats of pictures that are read, each with a mode.
 _PICTURES = (
     ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGBA"),
-    ("TIFF", "RGB"), ("TIFF", "L"), ("GIF", "P"), ("BMP", "RGB"),
+    ("TIFF", "RGB"), ("TIFF", "L"), ("GIF", "P"), ("BMP", "RGB"), ("TGA", "RGBA"), ("TGA", "P"),
 )  # fmt: skip
 FACTS = Facts(
     Consent("I am the person shown", "own", "Ada"),
