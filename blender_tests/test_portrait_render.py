@@ -296,11 +296,27 @@ def test_a_failed_film_leaves_its_frames_and_no_film(tmp_path, line, monkeypatch
     monkeypatch.setattr(film_encoder, "encode", fail)
     with pytest.raises(RuntimeError, match=r"could not be encoded: no encoder. Its frames are in"):
         render()
-    assert len(stamps(tmp_path / "out_frames")) == 10 and not (tmp_path / "out.mp4").exists()
+    assert len(stamps(tmp_path / "out_unfinished")) == 10 and not (tmp_path / "out.mp4").exists()
     monkeypatch.undo()
-    there = stamps(tmp_path / "out_frames")
+    there = stamps(tmp_path / "out_unfinished")
     monkeypatch.setattr(Frames, "remove", lambda self: None)
-    assert render() == {"FINISHED"} and stamps(tmp_path / "out_frames") == there
+    assert render() == {"FINISHED"} and stamps(tmp_path / "out_unfinished") == there
+
+
+def test_kept_frames_stay_whatever_is_rendered_after_them(tmp_path, line):
+    """Frames to be taken away are nowhere near those that an earlier run kept, of which one may be missing or broken."""
+    obj = portraits.portrait(output=str(tmp_path / "out.mp4"), keep_frames=True)
+    portraits.speak(line, start=1)
+    assert render() == {"FINISHED"}
+    kept = tmp_path / "out_frames"
+    (kept / "astronaut_0003.png").unlink()
+    there = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept.iterdir()}
+    obj.mouthpiece_portrait.keep_frames = False
+    assert render(replace=True) == {"FINISHED"}
+    assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept.iterdir()} == there
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".npz") == ["out.mp4", "out_frames"]
+    (tmp_path / "out.mp4").unlink()
+    assert render() == {"FINISHED"} and len(stamps(kept)) == 9  # nothing is in the way
 
 
 def test_what_is_rendered_is_placed_and_placed_anew(tmp_path):

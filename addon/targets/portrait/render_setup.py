@@ -168,6 +168,8 @@ def rendering_of(
     picture = _picture(obj)
     seal, said = seal_of(picture.file, wish.signer or Signer(*preferences.signer(bpy.context)))
     job = _job(obj, (consent, motion, picture, seal, output), wish, sounds)
+    if job.output.keeps_frames and not output.keeps_frames and output.frames is not None:
+        remarks.append(f"Frames that version 0.4.0 began are gone on with, and stay: '{output.frames.folder}'.")
     if output.film is not None and min(job.size) < film_encoder.LEAST:
         raise PictureError(
             "Films of {} x {} pixels cannot be written: Blender's have {} on a side at least. Render it larger, or as "
@@ -192,6 +194,7 @@ def _motion(obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int
 
 
 def _output(obj: bpy.types.Object, place: Output, first: int, wish: RenderWish) -> PortraitOutput:
+    """Return where a portrait goes: its frames are those that stay, also where they are to be taken away."""
     from mouthpiece.portrait.film_job import PortraitOutput
 
     frames = replace(wish.frames or place.frames, first=first_number(first))
@@ -255,8 +258,17 @@ def _job(
         inputs=_files_read(obj, sounds),
     )
     if begun_before.is_of_scene(output):
-        return begun_before.scene_job(job, playback.portrait_of(obj, longest))
-    return job
+        job = begun_before.scene_job(job, playback.portrait_of(obj, longest))
+    if job.recorded is not None:  # whether the frames were to be kept was not noted: they are
+        return replace(job, output=replace(output, keeps_frames=True))
+    return job if output.keeps_frames else replace(job, output=_unfinished(output))
+
+
+def _unfinished(output: PortraitOutput) -> PortraitOutput:
+    """Return an output whose frames are taken away once their film is there, in a folder where none are kept."""
+    assert output.film is not None and output.frames is not None
+    folder = output.film.with_name(f"{output.film.stem}_unfinished")
+    return replace(output, frames=replace(output.frames, folder=folder))
 
 
 def _files_read(obj: bpy.types.Object, sounds: tuple[soundtrack.TrackSound, ...]) -> tuple[Path, ...]:

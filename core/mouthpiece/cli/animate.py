@@ -101,7 +101,7 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     from ..pipeline import style_of
 
     reader = getattr(options, "open_sound", None) or SoundFile
-    return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
+    return replace(style_of(reader(options.style_from), options.models), name=f"from {shown(options.style_from.name)}")
 
 
 def files_read(options: argparse.Namespace) -> list[Path]:
@@ -204,6 +204,6 @@ def _whole(text: str) -> int:
         value = int(text)
     except ValueError:
         value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 up")
+    if not 0 <= value < 10**18:  # as pipeline.SEEDS, which takes long to import
+        raise argparse.ArgumentTypeError(f"'{text[:40]}' is not a whole number from 0 up, of 18 digits at most")
     return value
