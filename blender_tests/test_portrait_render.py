@@ -183,7 +183,7 @@ def test_other_frames_are_not_replaced_unasked(tmp_path, line):
     folder.mkdir()
     (folder / "astronaut_0003.png").write_text("mine")
     (folder / "notes.txt").write_text("mine too")
-    with pytest.raises(RuntimeError, match=r"1 files that are not frames of this portrait .*astronaut_0003.png"):
+    with pytest.raises(RuntimeError, match=r"one file that is not a frame of this portrait .*astronaut_0003.png"):
         render()
     assert (folder / "astronaut_0003.png").read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == ["astronaut_0003.png", "notes.txt"]
@@ -194,7 +194,7 @@ def test_other_frames_are_not_replaced_unasked(tmp_path, line):
     assert render() == {"FINISHED"} and len(stamps(folder)) == 10
     obj.mouthpiece.jaw = 0.3  # other frames
     there = stamps(folder)
-    with pytest.raises(RuntimeError, match="not frames of this portrait"):
+    with pytest.raises(RuntimeError, match="of this portrait and these options"):
         render()
     assert stamps(folder) == there
     assert render(replace=True) == {"FINISHED"}
@@ -345,6 +345,43 @@ def test_what_is_rendered_is_placed_and_placed_anew(tmp_path):
     assert (user.frame_start, user.frame_duration, user.frame_offset) == (11, 12, 10)
     settings.shown = "STILL"
     assert node.image == obj.mouthpiece_picture.image
+
+
+@pytest.mark.parametrize("kind", ["missing", "a playlist", "a pipe", "another sound"])
+def test_a_packed_sound_is_heard_whatever_lies_where_it_was(tmp_path, kind):
+    obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True, longest=64)
+    obj.mouthpiece_portrait.repair = "NONE"
+    scene, path = bpy.context.scene, scenes.murmur(tmp_path / "line.wav", 0.4)
+    packed = bpy.data.sounds.load(str(path))
+    packed.pack()
+    scene.render.fps, scene.mouthpiece.source, scene.mouthpiece.sound = 24, "SOUND", packed
+    assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
+    path.unlink()
+    os.mkfifo(tmp_path / "pipe.wav")
+    if kind == "a playlist":
+        path.write_text("ffconcat version 1.0\nfile 'pipe.wav'\n")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "another sound":
+        scenes.click(path, 0.1, 1.0)
+    for _ in range(2):
+        assert render() == {"FINISHED"}
+        strip = portraits.strips()["line"]
+        assert strip.sound == packed and list(bpy.data.sounds) == [packed] and len(portraits.strips()) == 2
+        assert compat.strip_times(strip)[:2] == pytest.approx((1, 11), abs=1)
+
+
+def test_a_sound_that_became_a_playlist_is_not_put_into_the_sequencer(tmp_path):
+    portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True, longest=64, repair="NONE")
+    path = scenes.murmur(tmp_path / "line.wav", 0.4)
+    portraits.speak(path)
+    strips = bpy.context.scene.sequence_editor
+    for strip in compat.all_strips(bpy.context.scene):
+        compat.strips_of(strips).remove(strip)
+    os.mkfifo(tmp_path / "pipe.wav")
+    path.write_text("ffconcat version 1.0\nfile 'pipe.wav'\n")
+    assert render() == {"FINISHED"} and list(portraits.strips()) == ["astronaut"]
+    assert "list of files" in bpy.context.window_manager.mouthpiece.remarks
 
 
 def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):

@@ -416,3 +416,9 @@ def test_tensors_that_claim_more_than_they_hold_are_refused():
     huge = field(1, 2**31) + tensor("w", np.zeros(4, np.float32))
     with pytest.raises(ModelError, match="The network 'lie' cannot be loaded"):
         OnnxSession(model([node("Add", ["x", "w"], ["y"])], LINE, {"y": None}, {"w": huge}), "lie")
+
+
+def test_a_network_without_its_description_is_told_as_that(tmp_path):
+    (tmp_path / "content.onnx").write_bytes(b"network")
+    with pytest.raises(ModelError, match=r"content.onnx' has no description beside it. Copy 'content.onnx.json' there"):
+        registry.read_sidecar(tmp_path / "content.onnx.json")

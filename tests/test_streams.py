@@ -159,6 +159,27 @@ def test_ctrl_c_while_modules_are_loaded(monkeypatch):
     signal.signal(signal.SIGINT, before)
 
 
+@POSIX
+def test_ctrl_c_is_not_swallowed_by_a_module_that_is_being_loaded(tmp_path):
+    (tmp_path / "greedy.py").write_text(
+        "import os, signal, sys, types\n"
+        "class Parser:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'mouthpiece.cli.parser':\n"
+        "            try:\n"
+        "                os.kill(os.getpid(), signal.SIGINT)\n"
+        "            except BaseException:\n"
+        "                pass\n"
+        "sys.meta_path.insert(0, Parser())\n"
+        "sys.argv = ['mouthpiece', '--version']\n"
+        "from mouthpiece.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(CORE)}
+    done = subprocess.run([sys.executable, str(tmp_path / "greedy.py")], capture_output=True, env=environment)
+    assert done.returncode == 130 and not done.stdout and not done.stderr
+
+
 def test_ctrl_c_in_a_command_is_said(monkeypatch, capsys, take):
     from mouthpiece.cli import inspect
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, PlaceError
 from ..files.places import collisions, in_words, is_folder, refuse_inputs
 from ..phrases import counted
+from .cues import rate
 from .dial import add_dial_arguments, dials_of
 from .report import DONE, FAILED, Reporter, reporter, shown
 
@@ -36,7 +37,7 @@ def add_animate_command(commands: Any, open_sound: Callable[..., Source] | None 
     parser.add_argument(
         "-o", "--output", type=Path, metavar="PATH", help="the take, or, for several sounds, a folder (default: beside)"
     )
-    parser.add_argument("--fps", type=float, default=25.0, metavar="F", help="frames per second (default 25)")
+    parser.add_argument("--fps", type=rate, default=25.0, metavar="F", help="frames per second, 1 to 240 (default 25)")
     parser.add_argument("--force", action="store_true", help="replace files that are not takes")
     add_motion_arguments(parser)
     add_dial_arguments(parser)

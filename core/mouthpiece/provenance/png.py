@@ -192,7 +192,9 @@ def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
     Raises
     ------
     PictureError
-        If ``source`` is no PNG file, or cut off, or ``target`` cannot be written.
+        If ``source`` is no PNG file, or cut off.
+    OSError
+        If ``target`` cannot be written.
     """
     with opened(source) as stream, created(target) as out:
         out.write(SIGNATURE)
