@@ -206,3 +206,12 @@ def test_quiet_silences_progress_only():
     teller.warning("a", "careful")
     teller.error("a", "broken")
     assert stream.getvalue() == "warning: a: careful\nerror: a: broken\n"
+
+
+@pytest.mark.parametrize("place", ["/", ".", ""])
+def test_a_path_without_a_name_is_told(take, capsys, place):
+    adjusted = ["adjust", str(take), "-o", place]
+    placed = ["portrait", "--image", str(take), "--take", str(take), "--generator", place, "-o", "x.mp4"]
+    for words in (adjusted, ["landmarks", place], [*placed, "--consent", "own: I am the person in this picture"]):
+        assert core_cli.run(words) == 1, words
+        assert capsys.readouterr().err.startswith("error: ")

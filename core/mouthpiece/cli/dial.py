@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import MouthpieceError, TakeError
+from ..errors import MouthpieceError, PlaceError, TakeError
 from ..files.places import refuse_inputs
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
@@ -129,6 +129,8 @@ def run_dial(options: argparse.Namespace) -> int:
             return BAD_ARGUMENTS
         place = options.output or options.take
         if options.output is not None:
+            if not place.name:
+                raise PlaceError(f"'{place}' is no name of a file. Name the take to be written.")
             place = place if place.suffix.lower() == ".npz" else place.with_name(place.name + ".npz")
         if options.apply:
             refuse_inputs([place], [options.take])  # the motion as heard would be lost

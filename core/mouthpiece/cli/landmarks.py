@@ -139,6 +139,8 @@ def _written(options: argparse.Namespace) -> tuple[Path, Sighting]:
     from ..portrait.find.placement import as_json
     from ..portrait.find.search import sight
 
+    if not options.picture.name:
+        raise PictureError(f"'{options.picture}' is a folder and cannot be read as a picture. Name a file in it.")
     place = options.output or options.picture.with_suffix(".json")
     refuse_inputs([place], [options.picture])
     if is_there(place) and not options.force:

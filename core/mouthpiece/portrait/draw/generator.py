@@ -114,7 +114,7 @@ def load_generator(path: Path, threads: int = 1) -> Generator:
         raise ModelError(f"'{path}' is no network: a generator is an .onnx file with its .onnx.json beside it.")
     if not is_file(path):
         raise ModelError(f"There is no network '{path}'. Check the path.")
-    if not is_file(path.with_name(path.name + ".json")):
+    if not is_file(path.parent / f"{path.name}.json"):
         raise ModelError(
             f"The generator '{path}' has no description '{path.name}.json' beside it. Write one: "
             f"python -m training.portrait.sidecar '{path.name}'"
