@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from bpy.app.handlers import persistent
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Settings = Any
 
 
+#: Greatest number that a property of a scene holds.
+_MOST: Final = 2**31 - 1
+
+
 def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
     """Poll callback: return whether an object may be chosen."""
     return obj.type == "ARMATURE"
@@ -34,7 +38,7 @@ def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
 
 def _asked(self: Any, name: str) -> None:
     """Note that a script set ``name`` later than all that was set before."""
-    setattr(self, name, 1 + max(self.head_asked, self.strength_asked, self.seed_asked))
+    setattr(self, name, min(_MOST, 1 + max(self.head_asked, self.strength_asked, self.seed_asked)))
 
 
 def _head_asked(self: Any, _context: bpy.types.Context) -> None:

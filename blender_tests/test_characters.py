@@ -327,6 +327,14 @@ def test_what_a_script_sets_in_the_scene_is_taken_up_by_whom_it_animates(tmp_pat
     assert a.mouthpiece_head.turns == "NONE"
 
 
+def test_counters_of_what_scripts_asked_for_have_an_end(capfd):
+    """Blender would print a traceback at every setting."""
+    settings = bpy.context.scene.mouthpiece
+    settings.head_asked = 2**31 - 1
+    settings.strength = 0.5
+    assert settings.strength_asked == 2**31 - 1 and "Traceback" not in capfd.readouterr().err
+
+
 def as_saved_by_040(a, rig):
     """Undo what only this version stores, with the head in the scene's settings as 0.4.0 had it."""
     for obj in bpy.data.objects:

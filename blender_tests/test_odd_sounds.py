@@ -61,6 +61,15 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
     assert contents.of_file(str(path)) == "" and not contents.are_same(str(path), str(tmp_path / "other.wav"))
 
 
+@pytest.mark.parametrize("list_of", ["ffconcat version 1.0\nfile 'pipe.wav'\n", "#EXTM3U\npipe.wav\n"])
+def test_a_panel_opens_nothing_that_a_playlist_names(tmp_path, list_of):
+    """At every redraw: Blender would wait for the pipe for ever."""
+    os.mkfifo(tmp_path / "pipe.wav")
+    path = tmp_path / "line.wav"
+    path.write_text(list_of)
+    assert recordings.channels_in(str(path)) == 0
+
+
 def test_values_that_are_no_numbers_are_told(tmp_path):
     import soundfile
 

@@ -304,7 +304,7 @@ def test_a_failed_film_leaves_its_frames_and_no_film(tmp_path, line, monkeypatch
 
 
 def test_kept_frames_stay_whatever_is_rendered_after_them(tmp_path, line):
-    """Frames to be taken away are nowhere near those that an earlier run kept, of which one may be missing or broken."""
+    """Frames to be taken away are nowhere near those that an earlier run kept, where one may be missing or broken."""
     obj = portraits.portrait(output=str(tmp_path / "out.mp4"), keep_frames=True)
     portraits.speak(line, start=1)
     assert render() == {"FINISHED"}
@@ -345,6 +345,43 @@ def test_what_is_rendered_is_placed_and_placed_anew(tmp_path):
     assert (user.frame_start, user.frame_duration, user.frame_offset) == (11, 12, 10)
     settings.shown = "STILL"
     assert node.image == obj.mouthpiece_picture.image
+
+
+@pytest.mark.parametrize("kind", ["missing", "a playlist", "a pipe", "another sound"])
+def test_a_packed_sound_is_heard_whatever_lies_where_it_was(tmp_path, kind):
+    obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True, longest=64)
+    obj.mouthpiece_portrait.repair = "NONE"
+    scene, path = bpy.context.scene, scenes.murmur(tmp_path / "line.wav", 0.4)
+    packed = bpy.data.sounds.load(str(path))
+    packed.pack()
+    scene.render.fps, scene.mouthpiece.source, scene.mouthpiece.sound = 24, "SOUND", packed
+    assert bpy.ops.mouthpiece.animate() == {"FINISHED"}
+    path.unlink()
+    os.mkfifo(tmp_path / "pipe.wav")
+    if kind == "a playlist":
+        path.write_text("ffconcat version 1.0\nfile 'pipe.wav'\n")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "another sound":
+        scenes.click(path, 0.1, 1.0)
+    for _ in range(2):
+        assert render() == {"FINISHED"}
+        strip = portraits.strips()["line"]
+        assert strip.sound == packed and list(bpy.data.sounds) == [packed] and len(portraits.strips()) == 2
+        assert compat.strip_times(strip)[:2] == pytest.approx((1, 11), abs=1)
+
+
+def test_a_sound_that_became_a_playlist_is_not_put_into_the_sequencer(tmp_path):
+    portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True, longest=64, repair="NONE")
+    path = scenes.murmur(tmp_path / "line.wav", 0.4)
+    portraits.speak(path)
+    strips = bpy.context.scene.sequence_editor
+    for strip in compat.all_strips(bpy.context.scene):
+        compat.strips_of(strips).remove(strip)
+    os.mkfifo(tmp_path / "pipe.wav")
+    path.write_text("ffconcat version 1.0\nfile 'pipe.wav'\n")
+    assert render() == {"FINISHED"} and list(portraits.strips()) == ["astronaut"]
+    assert "list of files" in bpy.context.window_manager.mouthpiece.remarks
 
 
 def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):

@@ -196,3 +196,16 @@ def test_pictures_in_place_of_a_film_have_frames_below_zero_too(scene, voice, tm
     assert bake(voice, tmp_path / "film.mp4", "--start", "-5") == 0
     assert len(list((tmp_path / "film").iterdir())) == COUNT
     assert "cannot write video" in capsys.readouterr().err
+
+
+def test_pictures_instead_of_a_film_replace_nothing_unasked(scene, voice, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(compat, "use_video_output", lambda settings: False)
+    mine = tmp_path / "out" / "frame_0001.png"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    assert bake(voice, tmp_path / "out.mp4") == 1 and "Choose another place" in capsys.readouterr().err
+    assert mine.read_text() == "mine" and [path.name for path in mine.parent.iterdir()] == [mine.name]
+    mine.unlink()
+    assert bake(voice, tmp_path / "out.mp4") == 0 and mine.read_bytes()[:4] == b"\x89PNG"
+    assert bake(voice, tmp_path / "out.mp4") == 1
+    assert bake(voice, tmp_path / "out.mp4", "--force") == 0

@@ -248,6 +248,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if options.render is not None:
         blend_files.check(options.render, options.force, [*read, *blend_files.opened()])
         preview_video.check(bpy.context.scene)
+        preview_video.check_pictures(options.render, options.force)
 
 
 def files_read(options: argparse.Namespace) -> list[Any]:

@@ -17,6 +17,7 @@ import bpy
 import numpy as np
 from mouthpiece.errors import MouthpieceError, RigError
 from mouthpiece.files.drafts import draft_folder
+from mouthpiece.files.places import is_folder, is_there
 from mouthpiece.files.writer import move_whole
 from mouthpiece.phrases import counted
 
@@ -63,6 +64,17 @@ def check(scene: bpy.types.Scene) -> None:
     raise RigError(
         f"{where} {frame.width} x {frame.height} pixels, and a film has {least} to {most:,} on a side. {cure}, or "
         "leave out --render."
+    )
+
+
+def check_pictures(path: Path, force: bool) -> None:
+    """Raise RigError if there is something already where pictures go instead of a film, unless ``force``."""
+    folder = path.absolute().with_suffix("")
+    if force or film_encoder.can_encode() or not is_there(folder) or (is_folder(folder) and not any(folder.iterdir())):
+        return
+    raise RigError(
+        f"This Blender cannot write video, and '{folder}', where its pictures would be, exists. Choose another place, "
+        "or replace pictures of the same names with --force."
     )
 
 

@@ -180,6 +180,10 @@ class StreamedSound:
 
 def channel_count(path: str) -> int:
     """Return how many channels a sound file has by its header; 0 if that cannot be read."""
+    from mouthpiece.files.references import reference_at
+
+    if reference_at(path):  # Blender would open what it names, and wait for a pipe
+        return 0
     if not compat.has_aud():
         try:
             return StreamedSound(path, channel=MEAN).mixdown.count

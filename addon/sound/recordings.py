@@ -168,6 +168,12 @@ def from_sound(sound: bpy.types.Sound | None, scene: bpy.types.Scene, start: flo
     return Recording(f"sound:{sound.name_full}", f"'{sound.name}'", path, place, packed)
 
 
+def sound_of(recording: Recording) -> bpy.types.Sound | None:
+    """Return the Sound data-block that :func:`from_sound` made a recording of; None for others, or if it is gone."""
+    kind, _, name = recording.identity.partition(":")
+    return next((block for block in bpy.data.sounds if kind == "sound" and block.name_full == name), None)
+
+
 def opened(recording: Recording) -> AbstractContextManager[StreamedSound]:
     """Provide a recording to read, a stretch at a time. Any thread may call this: it uses no Blender data."""
     return decoder.opened(recording.path, recording.label, recording.packed, recording.content, recording.channel)

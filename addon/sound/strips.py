@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 from mouthpiece.errors import AudioError
+from mouthpiece.files.references import reference_at
 
 from .. import compat
 from . import decoder
@@ -133,6 +134,8 @@ def _natural_length(path: str, packed: bytes | None, scene: bpy.types.Scene) -> 
     with ExitStack() as lent:
         if packed is not None:
             path = str(lent.enter_context(decoder.unpacked(packed, path, path)))
+        if words := reference_at(path):  # Blender would open what it names
+            raise AudioError(f"'{path}' {words}, not a sound. Choose the sound itself.")
         with compat.scratch_scene(render.fps, render.fps_base) as scratch:
             strips = compat.strips_of(scratch.sequence_editor_create())
             return compat.strip_length(strips.new_sound("length", path, 1, 1))

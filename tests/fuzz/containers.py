@@ -279,3 +279,81 @@ def _sum(data: bytes, table: tuple[int, ...], bits: int) -> int:
     for byte in data:
         value = (value << 8 & mask) ^ table[(value >> (bits - 8)) ^ byte]
     return value
+
+
+def changed_messages(rng: Random, samples: Sequence[bytes]) -> bytes:
+    """Return a network (protocol buffers, as ONNX has them) with fields at any depth changed, left out or doubled."""
+    data = rng.choice(samples)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        data = _other_message(rng, data)
+    return data if rng.random() < 0.9 else changed_bytes(rng, [data])
+
+
+def _other_message(rng: Random, data: bytes, depth: int = 0) -> bytes:
+    """Return a message with one field of it changed, or of a message in it."""
+    fields = _fields(data)
+    if not fields:
+        return rng.choice((b"", rng.randbytes(5), changed_bytes(rng, [data])))
+    index, what = rng.randrange(len(fields)), rng.random()
+    number, kind, value = fields[index]
+    if isinstance(value, bytes) and what < 0.75 and depth < 8:
+        fields[index] = (number, kind, _other_message(rng, value, depth + 1) if _fields(value) else _text(rng, value))
+    elif what < 0.8:
+        del fields[index]
+    elif what < 0.87:
+        fields.insert(rng.randrange(len(fields) + 1), fields[index])
+    elif isinstance(value, int):
+        fields[index] = (number, kind, rng.choice(EDGES))
+    else:
+        fields[index] = rng.choice(fields)
+    return b"".join(_field(*field) for field in fields)
+
+
+def _text(rng: Random, value: bytes) -> bytes:
+    odd = (b"", b"Loop", b"If", b"Constant", b"x" * 1_000, b"\xff", b"../../etc/passwd", rng.randbytes(4), b"weights")
+    return rng.choice((*odd, value[: len(value) // 2], value * 2 if len(value) < 10_000 else value))
+
+
+def _fields(data: bytes) -> list[tuple[int, int, int | bytes]]:
+    """Return number, kind and value of the fields of a message; none if it is no message."""
+    found: list[tuple[int, int, int | bytes]] = []
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind = key & 7
+        value: int | bytes
+        if kind == 0:
+            value, at = _varint(data, at)
+        elif kind in (1, 2, 5):
+            size, at = _varint(data, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
+            value, at = data[at : at + size], at + size
+        else:
+            return []
+        if not key >> 3 or at > len(data):
+            return []
+        found.append((key >> 3, kind, value))
+    return found
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data) and shift < 70:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if not data[at - 1] & 128:
+            return value, at
+    return 0, len(data) + 1
+
+
+def _field(number: int, kind: int, value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        return _packed(number << 3 | kind) + _packed(value)
+    return _packed(number << 3 | kind) + (_packed(len(value)) if kind == 2 else b"") + value
+
+
+def _packed(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bpy
+from mouthpiece.errors import AudioError
 
 from ... import compat
 from ...sound import soundtrack, timeline
@@ -69,11 +70,15 @@ def _sounds(obj: bpy.types.Object, scene: bpy.types.Scene) -> list[str]:
     """Put the sounds of a portrait's lines into a sequencer where they are not heard already; return remarks."""
     missing = [line for line in portrait_lines.spoken(obj) if not line.sound.startswith("strip:")]
     heard, remarks = soundtrack.heard(missing, scene)
-    strips = compat.strips_of(scene.sequence_editor)
     for track in heard:
         path, origin = track.recording.path, track.recording.placement.origin
-        if timeline.strip_at(scene, path, origin) is None:
-            strip = strips.new_sound(Path(path).stem, path, timeline.free_channel(scene), round(origin))
+        if timeline.strip_at(scene, path, origin) is not None:
+            continue
+        try:
+            strip = timeline.add(scene, track.recording, path, origin)
+        except AudioError as error:
+            remarks.append(str(error))
+        else:
             strip[_MARK] = f"{obj.name}: {track.recording.identity}"
     return remarks
 

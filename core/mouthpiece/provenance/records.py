@@ -113,3 +113,14 @@ def is_content_of(path: Path, facts: Facts) -> bool:
         content = png.read_through(path)
         digest, is_intact = content.digest, content.is_intact
     return bool(facts.content_sha256) and digest == facts.content_sha256 and is_intact
+
+
+def changing_parts(path: Path) -> tuple[str, ...]:
+    """Return the names of a picture's parts for which programs may show something else than its pixels; none in films.
+
+    Raises
+    ------
+    PictureError
+        If it is no such file, or cut off.
+    """
+    return () if container_of(path) is mp4 else png.read_through(path).changing

@@ -381,7 +381,7 @@ class Frames:
             return Standing.BROKEN
         if not content.is_intact:
             return Standing.BROKEN
-        if content.digest != found.content_sha256 or content.rest:
+        if content.digest != found.content_sha256 or content.rest or content.changing:
             return Standing.OURS
         identity = self.seal.identity
         if identity is None:
