@@ -283,3 +283,13 @@ def test_the_demo_character_comes_without_a_line_if_the_sequencer_is_taken(conte
     scenes.sequencer().new_sound("Mine", voice, 1, 1)
     bpy.ops.mouthpiece.add_demo()
     assert [strip.name for strip in compat.all_strips(context.scene)] == ["Mine"]
+
+
+def test_what_the_panel_says_is_of_the_sound_that_is_chosen(ready, context, tmp_path):
+    state = context.window_manager.mouthpiece
+    state.remarks, state.remarks_of = "'other.wav' is a playlist (HLS, M3U), not a sound.", ready.name
+    context.scene.mouthpiece.filepath = str(tmp_path / "nowhere.wav")
+    fails("There is no sound at")
+    assert state.remarks.startswith("There is no sound at '") and state.remarks_of == ready.name
+    assert state.remarks.count("sound") == 1
+    state.remarks = ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
-from mouthpiece.errors import RigError
+from mouthpiece.errors import MouthpieceError, RigError
 from mouthpiece.phrases import counted
 
 from .. import compat, jobs, previews, remarks, scene_settings
@@ -81,11 +81,17 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         return self._begin(context, self._bake.steps())
 
     def _ready(self, context: bpy.types.Context) -> None:
-        """Note what is to be done, and forget what was said about the last line."""
+        """Note what is to be done, and forget what was said about the last line: the panel says why nothing can be."""
         settings, state = context.scene.mouthpiece, context.window_manager.mouthpiece
-        self._bake = scene_settings.bake_of(context)
-        self._scene, self._sequence = context.scene.name, settings.source == "FILE" and settings.sequence
+        obj = scene_settings.character(context)
         state.remarks, state.kept, state.ends = "", "", 0
+        state.remarks_of = obj.name if obj is not None else ""
+        try:
+            self._bake = scene_settings.bake_of(context)
+        except MouthpieceError as error:
+            state.remarks = str(error)
+            raise
+        self._scene, self._sequence = context.scene.name, settings.source == "FILE" and settings.sequence
         state.remarks_of = self._bake.targets[0].object_name
 
     def _result(self, context: bpy.types.Context, message: Heard) -> None:
