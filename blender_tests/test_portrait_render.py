@@ -304,7 +304,7 @@ def test_a_failed_film_leaves_its_frames_and_no_film(tmp_path, line, monkeypatch
 
 
 def test_kept_frames_stay_whatever_is_rendered_after_them(tmp_path, line):
-    """Frames to be taken away are nowhere near those that an earlier run kept: one of them may be missing, or broken."""
+    """Frames to be taken away are nowhere near those that an earlier run kept: one of them is missing."""
     obj = portraits.portrait(output=str(tmp_path / "out.mp4"), keep_frames=True)
     portraits.speak(line, start=1)
     assert render() == {"FINISHED"}
@@ -382,6 +382,33 @@ def test_a_sound_that_became_a_playlist_is_not_put_into_the_sequencer(tmp_path):
     path.write_text("ffconcat version 1.0\nfile 'pipe.wav'\n")
     assert render() == {"FINISHED"} and list(portraits.strips()) == ["astronaut"]
     assert "list of files" in bpy.context.window_manager.mouthpiece.remarks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+def test_a_folder_whose_name_is_no_text(tmp_path, line):
+    """As folders of old archives have them: Blender's sequencer knows UTF-8 only."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    obj = portraits.portrait(output=str(folder / "out.mp4"), sequencer=True, longest=64, repair="NONE")
+    portraits.speak(line)
+    with pytest.raises(RuntimeError, match="not UTF-8"):
+        render()
+    assert not list(folder.iterdir())
+    obj.mouthpiece_portrait.media, obj.mouthpiece_portrait.output = "FRAMES", str(folder / "frames")
+    assert render() == {"FINISHED"} and len(stamps(folder / "frames")) == 10
+    assert "not UTF-8" in bpy.context.window_manager.mouthpiece.remarks and not portraits.strips()
+    with pytest.raises(RuntimeError, match=r"Blender cannot open 'line.wav': its name, or that of a folder"):
+        portraits.speak(scenes.murmur(folder / "line.wav", 0.4))
+
+
+def test_a_plane_shows_no_more_frames_than_blender_has(tmp_path, line, capfd):
+    obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), plane=True, longest=64, repair="NONE")
+    portraits.speak(line)
+    assert render() == {"FINISHED"}
+    obj.mouthpiece_portrait.first, obj.mouthpiece_portrait.last = -(2**31), 2**31 - 1
+    obj.mouthpiece_portrait.shown = "STILL"
+    obj.mouthpiece_portrait.shown = "FRAMES"
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):
