@@ -36,6 +36,13 @@ def test_nothing_is_said_where_all_moves(ready):
     assert "does not move" not in text and "muted" not in text
 
 
+@pytest.mark.parametrize("start", [-6, -400])
+def test_nothing_is_said_of_frames_before_0_that_cannot_be_looked_at(ready, start):
+    assert not bpy.context.preferences.edit.use_negative_frames
+    bpy.context.scene.mouthpiece.start = start
+    assert "does not move" not in remarks(ready)
+
+
 def test_the_scene_stays_as_it_was(ready):
     other = box("Other", (3, 0, 0), keys=())
     other.location.x = 5.0

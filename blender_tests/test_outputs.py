@@ -124,8 +124,8 @@ def test_only_a_scene_goes_over_the_opened_file_and_only_when_that_is_meant(take
     shot = tmp_path / "shot.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(shot))
     before = shot.read_bytes()
-    assert bake(take, "--render", shot, "--force") == 1
-    assert "cannot be the output as well" in capsys.readouterr().err
+    assert bake(take, "--render", shot, "--force") == 2
+    assert "not the name of a film" in capsys.readouterr().err and shot.read_bytes() == before
     assert bake(take, "--output", shot) == 1 and shot.read_bytes() == before
     assert bake(take, "--output", shot, "--force") == 0 and shot.read_bytes() != before
     bpy.ops.wm.open_mainfile(filepath=str(shot))

@@ -285,7 +285,7 @@ def test_landmarks_go_through_files(rig, tmp_path):
     basis = places(rig.data.shape_keys.reference_key)
     assert places(again.data.shape_keys.reference_key) == pytest.approx(basis, abs=1e-4)
     path.write_text("{")
-    with pytest.raises(RuntimeError, match="no file of landmarks"):
+    with pytest.raises(RuntimeError, match="it is not JSON"):
         bpy.ops.mouthpiece.load_landmarks(filepath=str(path))
     refused("No file of landmarks", filepath=str(PHOTO), placement="FILE")
 

@@ -77,7 +77,7 @@ def test_frames_go_on_where_they_stopped(tmp_path, line, capsys):
     (tmp_path / "frames" / names[4]).unlink()
     assert portrait(*arguments) == 0
     assert told(capsys)["rendered"] == 1
-    assert portrait(*arguments, "--lips", "0.5") == 1 and "not frames of this portrait" in told(capsys)["error"]
+    assert portrait(*arguments, "--lips", "0.5") == 1 and "of this portrait and these options" in told(capsys)["error"]
     assert portrait(*arguments, "--lips", "0.5", "--force") == 0 and told(capsys)["rendered"] == 10
 
 

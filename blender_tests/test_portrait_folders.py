@@ -151,7 +151,10 @@ def test_a_sound_is_heard_and_sampled_alike(tmp_path, capsys):
     assert max(np.abs(one - two).max() for one, two in zip(whole, pixels(folder), strict=True)) <= 1
     for change in (("--seed", "5"), ("--lips", "1.21"), ("--strength", "1.0"), ("--smoothing", "0.5")):
         before = state(folder)
-        assert command_parser.main([*asked, *change]) == 1 and "not frames of this portrait" in told(capsys)["error"]
+        assert (
+            command_parser.main([*asked, *change]) == 1
+            and "of this portrait and these options" in told(capsys)["error"]
+        )
         assert state(folder) == before
 
 
@@ -286,7 +289,7 @@ def test_nothing_else_is_taken_for_a_frame_or_lost(tmp_path, line, capsys, damag
     there = state(folder)
     for way in (outside, inside, panel):
         assert way(line, folder) == 1
-        assert "not frames of this portrait" in told(capsys)["error"]
+        assert "of this portrait and these options" in told(capsys)["error"]
         assert state(folder) == there
     assert inside(line, folder, "--force") == 0
     assert core_cli.run(["verify", str(folder), "--allow-unsigned", "--json"]) == 0
@@ -323,7 +326,7 @@ def test_two_portraits_in_one_folder_leave_each_other_alone(tmp_path, line, caps
         assert way(other, folder / "bob_####.png", *more) == 0
         assert {name: state(folder)[name] for name in there} == there and len(state(folder)) == COUNT + 5
     there = state(folder)
-    assert way(other, folder / "ada_####.png") == 1 and "not frames of this portrait" in told(capsys)["error"]
+    assert way(other, folder / "ada_####.png") == 1 and "of this portrait and these options" in told(capsys)["error"]
     assert state(folder) == there
     (folder / "ada_0007.png").write_bytes(b"mine")
     assert way(other, folder / "ada_####.png", "--force") == 1 and "ada_0007.png" in told(capsys)["error"]
@@ -345,7 +348,7 @@ def test_frames_of_other_numbers_are_only_replaced_when_that_is_asked_for(tmp_pa
     portraits.speak(line, start=21)
     bpy.context.scene.frame_start, bpy.context.scene.frame_end = 21, 30
     obj.mouthpiece_portrait.span = "SCENE"
-    with pytest.raises(RuntimeError, match="not frames of this portrait"):
+    with pytest.raises(RuntimeError, match="of this portrait and these options"):
         bpy.ops.mouthpiece.render_portrait()
     assert state(folder) == there
     assert bpy.ops.mouthpiece.render_portrait(replace=True) == {"FINISHED"}
@@ -391,7 +394,7 @@ def test_a_picture_without_a_file_is_known_by_its_pixels(tmp_path, line, packed,
     values[: len(values) // 100] = 0.5
     image.pixels.foreach_set(values)
     image.update()
-    with pytest.raises(RuntimeError, match="not frames of this portrait"):
+    with pytest.raises(RuntimeError, match="of this portrait and these options"):
         bpy.ops.mouthpiece.render_portrait()
     assert bpy.ops.mouthpiece.render_portrait(replace=True) == {"FINISHED"}
     facts = records.read(folder / "frame_0001.png").facts

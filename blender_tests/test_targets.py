@@ -183,6 +183,10 @@ class Scribble:
         return "scribble" in owner
 
     @classmethod
+    def objection(cls, owner):
+        return ""
+
+    @classmethod
     def erase(cls, owner, undo):
         undo.callback(owner.__setitem__, "scribble", owner["scribble"])
         del owner["scribble"]

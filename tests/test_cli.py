@@ -34,6 +34,26 @@ def test_rate_and_seed_reach_the_take(wav, tmp_path):
     assert take.fps == 60 and len(take) == 60 and take.options["seed"] == 5
 
 
+@pytest.mark.parametrize("seed", ["1" + "0" * 18, "9" * 5_000, "-1", "1.5"])
+def test_a_seed_that_no_take_could_keep_is_a_bad_argument(wav, capsys, seed):
+    path = wav(tone(0.5))
+    assert core_cli.run(["animate", str(path), "--seed", seed]) == 2
+    assert "18 digits" in capsys.readouterr().err and not path.with_suffix(".npz").exists()
+
+
+def test_the_longest_seed_comes_back(wav):
+    path = wav(tone(0.5))
+    assert core_cli.run(["animate", "--quiet", str(path), "--seed", "9" * 18]) == 0
+    assert Performance.load(path.with_suffix(".npz")).options["seed"] == int("9" * 18)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names elsewhere are Unicode")
+def test_a_sound_whose_name_is_no_unicode_is_heard_and_lends_its_manner(wav, tmp_path):
+    path = wav(tone(0.5)).rename(tmp_path / "l\udcffne.wav")
+    assert core_cli.run(["animate", "--quiet", str(path), "--style-from", str(path)]) == 0
+    assert Performance.load(tmp_path / "l\udcffne.npz").options["style"]["name"] == "from l\\udcffne.wav"
+
+
 def test_one_bad_file_does_not_stop_the_rest(wav, tmp_path, capsys):
     good, bad = wav(tone(0.1), name="gut.wav"), tmp_path / "bad.wav"
     bad.write_text("words")
@@ -83,6 +103,9 @@ def test_an_unwritable_place_fails(wav, tmp_path, capsys):
         ["animate", "a.wav", "--seed", "-1"],
         ["animate", "a.wav", "--seed", "x"],
         ["animate", "a.wav", "--fps", "x"],
+        ["animate", "a.wav", "--fps", "0"],
+        ["animate", "a.wav", "--fps", "1000"],
+        ["animate", "a.wav", "--fps", "nan"],
         ["inspect"],
     ],
 )
@@ -91,9 +114,10 @@ def test_bad_arguments_exit_with_2(argv, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-def test_an_impossible_rate_fails_with_the_reason(wav, capsys):
-    assert core_cli.run(["animate", str(wav(tone(0.1))), "--fps", "0"]) == 1
-    assert "frames per second" in capsys.readouterr().err
+def test_an_impossible_rate_is_told_before_a_sound_is_heard(wav, capsys):
+    assert core_cli.run(["animate", str(wav(tone(0.1))), "--fps", "1000"]) == 2
+    said = capsys.readouterr().err
+    assert "'1000' is not a frame rate from 1 to 240" in said and "Listening" not in said
 
 
 def test_help_teaches_and_version_is_the_manifests(capsys):

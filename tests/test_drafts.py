@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mouthpiece.files import drafts
 from mouthpiece.files.drafts import draft_file, draft_folder, draft_path, sweep
-from mouthpiece.files.writer import drafts, write_whole
+from mouthpiece.files.writer import write_whole
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks: drafts go when they are a day old")
 

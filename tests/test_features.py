@@ -48,12 +48,14 @@ def test_stack_lays_out_two_phonetic_and_four_cepstral_rows():
     assert rows[1, 2 * width] == 104 and rows[1, -1] == 107
 
 
-def test_band_levels_are_those_of_the_mel_bands_in_the_rows(rng):
+@pytest.mark.parametrize("width", [features.PHONETIC_SIZE, 8])
+def test_band_levels_are_those_of_the_mel_bands_in_the_rows(rng, width):
+    """Also of a listener of one's own, which hears in vectors of another width."""
     samples = babble(2, rng)
     levels = features.log_mel(np.pad(samples, features.MARGIN_SAMPLES), 200)
-    rows = features.stack(np.ones((100, features.PHONETIC_SIZE), np.float32), cepstra(samples)[:200], 50)
+    rows = features.stack(np.ones((100, width), np.float32), cepstra(samples)[:200], 50)
     rows = np.concatenate([rows, np.ones((50, 7), np.float32)], axis=1)  # an encoder's numbers follow
-    found = features.band_levels(rows)
+    found = features.band_levels(rows, width)
     wanted = levels.reshape(50, 4, features.MEL_BANDS).mean(axis=1)
     assert found.shape == (50, features.MEL_BANDS)
     np.testing.assert_allclose(found.mean(axis=1), wanted.mean(axis=1), atol=1e-3)

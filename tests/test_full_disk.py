@@ -91,6 +91,18 @@ def test_a_signed_picture_stays(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_result_is_named_as_the_user_named_it(tmp_path, signed):
+    if signed:
+        pytest.importorskip("c2pa")
+    beside, place = tmp_path / ".mouthpiece-draft.png", tmp_path / "shot.png"
+    seal = Seal(certificates.own_identity(tmp_path / "settings") if signed else None)
+    beside.write_bytes(png.encoded(PICTURE))
+    with no_room(), pytest.raises(MouthpieceError) as told:
+        seal.put(beside, FACTS, place)
+    assert str(place) in str(told.value) and ".mouthpiece-" not in str(told.value)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
 def test_the_command_line_says_so(tmp_path, capsys):
     take = make_take().save(tmp_path / "take.npz")

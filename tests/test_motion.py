@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mouthpiece.features import MEL_BANDS, SILENCE_RMS
-from mouthpiece.motion import eyes, rest
+from mouthpiece.motion import closures, eyes, rest
 from mouthpiece.motion.smooth import hold_near, lowpass, ramped, running_least, running_mean
 from mouthpiece.topology import ARKIT_INDEX, LEFT_LID_PAIRS, LIPS, RIGHT_LID_PAIRS, UPPER_FACE
 
@@ -14,7 +14,11 @@ def speech_track(frames=500, low=0.0, high=0.1):
 
 
 def gate_of(rms, bands=None):
-    """The gate for 10 ms root mean squares, of a sound with the same level in every band if none are given."""
+    """The gate on the lips' opening for 10 ms root mean squares; every band has the same level if none are given."""
+    return gates_of(rms, bands).opening
+
+
+def gates_of(rms, bands=None):
     rms = np.asarray(rms, np.float32)
     if bands is None:
         bands = np.repeat(rest.frame_decibels(rms, len(rms) // 4)[:, None], MEL_BANDS, axis=1)
@@ -154,10 +158,67 @@ def test_a_whole_take_of_noise_and_shorter_sounds_have_gates():
         assert gate_of(np.full(4 * frames, 0.1)).shape == (frames,)
 
 
+def test_all_of_the_mouth_rests_in_silence_and_what_is_ajar_in_a_room():
+    rms = speech_track(low=0.001)
+    rms[800:1200] = 0  # certain silence from frame 200 to 300
+    gate = gates_of(rms)
+    assert (gate.motion[220:280] == 0).all() and (gate.opening[220:280] == 0).all()
+    assert (gate.motion[:200] == 1).all() and (gate.motion[300:] == 1).all()
+    assert (gate.opening[:80] == 0).all() and (gate.opening[420:] == 0).all()
+    assert (gate.opening[100:200] == 1).all() and (gate.opening <= gate.motion).all()
+
+
+def test_silence_between_words_rests_the_mouth_as_if_rooms_were_not_learned():
+    gate = gates_of(speech_track())
+    np.testing.assert_array_equal(gate.motion, gate.opening)
+
+
+def test_where_only_a_steady_noise_is_heard_all_of_the_mouth_rests(rng):
+    gate = gates_of(0.01 * (1 + 0.05 * rng.standard_normal(2000)))
+    assert not gate.motion.any() and not gate.opening.any()
+
+
+def smile_ajar(frames):
+    """A smile with parted lips and a dropped jaw: displacements (T, 68, 3), weights (T, 52)."""
+    offsets, arkit = np.zeros((frames, 68, 3), np.float32), np.zeros((frames, 52), np.float32)
+    offsets[:, [48, 60], 0], offsets[:, [54, 64], 0] = -0.05, 0.05
+    offsets[:, [48, 54, 60, 64], 1] = -0.04
+    offsets[:, [61, 62, 63, 50, 51, 52], 1] = -0.05
+    offsets[:, [65, 66, 67, 56, 57, 58], 1] = 0.04
+    offsets[:, 5:12, 1] = 0.02
+    for name in ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthUpperUpLeft", "mouthSmileLeft", "mouthPressLeft"):
+        arkit[:, ARKIT_INDEX[name]] = 0.4
+    return offsets, arkit
+
+
+def test_in_a_room_lips_meet_and_a_smile_stays():
+    offsets, arkit = smile_ajar(3)
+    before, shapes = offsets.copy(), arkit.copy()
+    rest.rest_mouth(offsets, arkit, rest.MouthGate(np.ones(3, np.float32), np.array([1, 0.5, 0], np.float32)))
+    np.testing.assert_array_equal(offsets[0], before[0])
+    np.testing.assert_array_equal(arkit[0], shapes[0])
+    np.testing.assert_allclose(closures.gaps(offsets), np.outer([0.09, 0.045, 0], np.ones(3)), atol=1e-6)
+    np.testing.assert_allclose(offsets[:, 8, 1], [0.02, 0.01, 0], atol=1e-6)
+    np.testing.assert_array_equal(offsets[:, [48, 54, 60, 64]], before[:, [48, 54, 60, 64]])
+    np.testing.assert_array_equal(offsets[..., [0, 2]], before[..., [0, 2]])
+    for name in ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthUpperUpLeft"):
+        np.testing.assert_allclose(arkit[:, ARKIT_INDEX[name]], [0.4, 0.2, 0], atol=1e-6)
+    for name in ("mouthSmileLeft", "mouthPressLeft"):
+        np.testing.assert_array_equal(arkit[:, ARKIT_INDEX[name]], shapes[:, ARKIT_INDEX[name]])
+
+
+def test_lips_that_are_pressed_together_in_a_room_stay_so():
+    offsets, arkit = smile_ajar(2)
+    offsets[:, [65, 66, 67], 1] = -0.06
+    before = offsets.copy()
+    rest.rest_mouth(offsets, arkit, rest.MouthGate(np.ones(2, np.float32), np.zeros(2, np.float32)))
+    np.testing.assert_array_equal(offsets[:, LIPS], before[:, LIPS])
+
+
 def test_a_gated_mouth_rests_and_the_rest_of_the_face_does_not(rng):
     offsets, arkit = rng.uniform(0.1, 1, (10, 68, 3)), rng.uniform(0.1, 1, (10, 52))
     before, shapes = offsets.copy(), arkit.copy()
-    rest.rest_mouth(offsets, arkit, np.zeros(10, np.float32))
+    rest.rest_mouth(offsets, arkit, rest.MouthGate(np.zeros(10, np.float32), np.zeros(10, np.float32)))
     assert not offsets[:, LIPS].any() and arkit[:, ARKIT_INDEX["jawOpen"]].max() == 0
     np.testing.assert_array_equal(offsets[:, UPPER_FACE], before[:, UPPER_FACE])
     brow = ARKIT_INDEX["browInnerUp"]

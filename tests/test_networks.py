@@ -186,6 +186,29 @@ def test_weights_in_other_files_are_found_in_graphs_inside_graphs():
             graphs.check(field(7, b"") + hidden, "mine")
 
 
+def test_weights_in_other_files_cannot_hide_behind_keys_of_more_than_32_bits(tmp_path, monkeypatch):
+    """Readers of the format cut keys to 32 bits: ONNX Runtime reads such a file as if its keys were plain."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(b"\0" * 16)
+    place, long = {"location": "weights.bin", "offset": "0", "length": "16"}, 1 << 29
+    named = b"".join(field(13 + long, field(1, key) + field(2, text)) for key, text in place.items())
+    hidden = field(1, 4) + field(2, 1) + field(8, "w") + named + field(14 + long, 1)
+    plain = model([node("Add", ["x", "w"], ["y"])], LINE, {"y": None}, {"w": outside("w", "weights.bin")})
+    in_graph = field(7, b"") + field(7 + long, field(5, outside("w", "weights.bin")))
+    for content in (_with_graph(plain, lambda graph: _in_place_of_weights(graph, hidden)), in_graph):
+        with pytest.raises(ModelError, match="not a whole ONNX file"):
+            OnnxSession(content, "mine")
+
+
+def _in_place_of_weights(graph, tensor):
+    rest = (
+        field(number, bytes(graph[first:last]) if stored == 2 else first)
+        for number, stored, first, last in graphs._fields(memoryview(graph), 0, len(graph))
+        if number != 5
+    )
+    return b"".join(rest) + field(5, tensor)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -393,3 +416,9 @@ def test_tensors_that_claim_more_than_they_hold_are_refused():
     huge = field(1, 2**31) + tensor("w", np.zeros(4, np.float32))
     with pytest.raises(ModelError, match="The network 'lie' cannot be loaded"):
         OnnxSession(model([node("Add", ["x", "w"], ["y"])], LINE, {"y": None}, {"w": huge}), "lie")
+
+
+def test_a_network_without_its_description_is_told_as_that(tmp_path):
+    (tmp_path / "content.onnx").write_bytes(b"network")
+    with pytest.raises(ModelError, match=r"content.onnx' has no description beside it. Copy 'content.onnx.json' there"):
+        registry.read_sidecar(tmp_path / "content.onnx.json")

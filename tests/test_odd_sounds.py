@@ -97,6 +97,15 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, make):
             SoundFile(path)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names elsewhere are Unicode")
+@pytest.mark.parametrize("ending", [".wav", ".mp3", ".webm"])
+def test_a_name_that_is_no_unicode_is_read_by_every_decoder(tmp_path, ending):
+    """Drives of old computers have names in other encodings."""
+    sound = next(one for one in HEARD if one.name.endswith(ending))
+    source = SoundFile(sound.write(tmp_path, encode).rename(tmp_path / f"l\udcffne{ending}"))
+    assert not is_heard(sound, left(source), source.rate)
+
+
 @pytest.mark.parametrize("name", ["no\0thing.wav", "a" * 300 + ".wav", "no/where.wav"])
 def test_names_that_cannot_be(tmp_path, name):
     with pytest.raises(AudioError):

@@ -1,10 +1,12 @@
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from mouthpiece.errors import TakeError
-from mouthpiece.performance import FORMAT, Performance, rotation_matrices
+from mouthpiece.performance import FORMAT, Performance, pack, rotation_matrices, unpack
+from mouthpiece.provenance.facts import of_take
 from mouthpiece.topology import ARKIT_NAMES, LEFT_EYE, MIRROR, RIGHT_EYE
 
 from tests.material import make_take
@@ -298,3 +300,23 @@ def test_an_unwritable_place_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TakeError, match="cannot be written"):
         make_take().save(tmp_path / "file" / "take.npz")
+
+
+@pytest.mark.parametrize("options", [{"seed": 10**40}, {"style": {"name": "from l\udcffne.wav"}}, {"x": float("nan")}])
+def test_a_take_that_could_not_be_read_back_is_not_written(tmp_path, options):
+    place = tmp_path / "take.npz"
+    take = replace(make_take(), options=options)
+    with pytest.raises(TakeError, match="could not be read back"):
+        take.save(place)
+    with pytest.raises(TakeError, match="could not be read back"):
+        pack(take)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_released_take_of_a_seed_of_many_digits_is_read_and_recorded(tmp_path):
+    """Version 0.4.0 took any whole number for a seed."""
+    take = replace(make_take(), options={"seed": 10**30, "fps": 25.0}, dials={"emotion": "happy", "intensity": 1.0})
+    kept = Performance.load(take.save(tmp_path / "take.npz"))
+    assert kept.options["seed"] == unpack(pack(kept)).options["seed"] == 10**30
+    assert len(kept.final()) == len(take)
+    assert of_take(kept.options)["seed"] == "1" + "0" * 30

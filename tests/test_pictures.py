@@ -348,7 +348,7 @@ def test_points_go_through_a_file_and_to_another_size(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "no file of landmarks"),
+        ("{", "it is not JSON"),
         ("[]", "does not hold"),
         ('{"format": 9, "size": [1, 1], "faces": []}', "newer"),
         ('{"format": 1, "size": [0, 1], "faces": [{"landmarks": []}]}', "does not hold"),

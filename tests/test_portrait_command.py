@@ -139,6 +139,7 @@ def test_a_run_that_was_stopped_goes_on_and_says_so(line, tmp_path, capsys, monk
     said = capsys.readouterr()
     count = len(list(whole.iterdir()))
     assert json.loads(said.out)["rendered"] == count - 5 and "5 of" in said.err and "already" in said.err
+    assert "the others are made" in said.err
     for name in ("frame_0001.png", "frame_0004.png"):
         assert (stopped / name).stat().st_mtime_ns == times[name]
     for path in whole.iterdir():

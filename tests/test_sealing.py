@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import zlib
@@ -351,6 +352,44 @@ def test_left_out_on_purpose_is_said_and_is_not_valid(picture, capsys):
     assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 0
     changed_pixels(picture)
     assert core_cli.run(["verify", "--allow-unsigned", str(picture)]) == 1
+
+
+ANIMATED = [
+    (b"acTL", b"\0\0\0\1" + bytes(4)),
+    (b"fcTL", bytes(4) + struct.pack(">II", 32, 24) + bytes(8) + b"\0\1\0\x0a\0\0"),
+    (b"fdAT", b"\0\0\0\1" + zlib.compress(bytes(24 * (1 + 32 * 4)))),
+]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        ANIMATED,
+        [(b"gAMA", bytes((0, 0, 3, 232)))],
+        [(b"cICP", b"\x09\x10\0\1")],
+        [(b"eXIf", b"MM\0*")],
+        [(b"ABCD", b"")],
+    ],
+    ids=lambda chunks: chunks[0][0].decode(),
+)
+def test_an_unsigned_picture_shows_its_pixels_and_nothing_else(picture, chunks):
+    """Browsers play the animation in place of the pixels that the record is of."""
+    Seal(None).put(picture, FACTS)
+    whole = picture.read_bytes()
+    added = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    picture.write_bytes(whole[:33] + b"".join(added) + whole[33:])
+    found = verified(picture)
+    assert not found.unsigned_but_whole and chunks[0][0].decode() in found.problems[0]
+
+
+def test_an_unsigned_picture_may_get_notes_of_other_programs(picture):
+    Seal(None).put(picture, FACTS)
+    whole, note = picture.read_bytes(), b"tEXtComment\0seen by Ada"
+    chunk = struct.pack(">I", len(note) - 4) + note + struct.pack(">I", zlib.crc32(note))
+    picture.write_bytes(whole[:33] + chunk + whole[33:])
+    assert verified(picture).unsigned_but_whole
 
 
 def test_without_the_package_the_error_names_it(picture, identity, monkeypatch):

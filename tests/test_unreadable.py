@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.errors import PlaceError
+from mouthpiece.files import places
 from mouthpiece.files.places import in_words, is_file, is_folder, is_there
-from mouthpiece.files.writer import places
 from mouthpiece.motion.chart import files as chart_files
 from mouthpiece.provenance import sequence_checks
 

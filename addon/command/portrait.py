@@ -66,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
         frames = _check(options)
         obj, finders, warnings = _made(options)
         warnings += _animate(obj, options, teller)
-        wish = RenderWish(options.force, _signer(options), options.quality, frames, _sound(options), finders)
+        wish = RenderWish(
+            options.force, _signer(options), options.quality, frames, _sound(options), finders, render.REMEDY
+        )
         rendering, told = render.rendering_of(obj, wish, teller)
         result |= render.render(obj, rendering, [*warnings, *told], teller)
         if options.blend is not None:

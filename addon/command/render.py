@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from mouthpiece.errors import MouthpieceError, RigError
@@ -18,6 +18,9 @@ from ..targets.portrait import placement, render_setup
 from ..targets.portrait.render import Asked, Rendering
 from ..targets.portrait.render_setup import RenderWish
 from . import blend_files
+
+#: What can be done, besides choosing another place, where files are in the way of a rendering.
+REMEDY: Final = "replace {it} with --force"
 
 if TYPE_CHECKING:
     from mouthpiece.portrait.film_job import PortraitMade
@@ -59,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
             place = Path(options.output).absolute()
             obj.mouthpiece_portrait.output = str(place)
             obj.mouthpiece_portrait.media = "VIDEO" if is_film(place) else "FRAMES"
-        rendering, told = rendering_of(obj, RenderWish(options.force), teller)
+        rendering, told = rendering_of(obj, RenderWish(options.force, remedy=REMEDY), teller)
         result |= render(obj, rendering, told, teller)
         if options.blend is not None:
             result["blend"] = str(blend_files.save(options.blend))

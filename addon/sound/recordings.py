@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import bpy
 from mouthpiece.errors import AudioError, RigError
 from mouthpiece.files.places import is_file
+from mouthpiece.sounds.headers import check_file_kind
 from mouthpiece.sounds.mixdown import AUTOMATIC, MEAN
 
 from . import contents, decoder
@@ -152,8 +153,7 @@ def from_file(path: str, scene: bpy.types.Scene, start: float) -> Recording:
     if not path.strip():
         raise AudioError("No sound file is chosen. Pick one under Sound.")
     full = full_path(path)
-    if not is_file(Path(full)):
-        raise AudioError(f"There is no sound at '{full}'. Check the path.")
+    check_file_kind(Path(full))
     # the content, not the place: projects move, and a full path is nobody else's business
     identity = f"file:{contents.of_file(full)[:_IDENTITY]}"
     return Recording(identity, f"'{Path(full).name}'", full, Placement(true_fps(scene), start).remapped(pace(scene)))

@@ -6,15 +6,13 @@ catch only that, so that programming errors stay visible.
 
 from __future__ import annotations
 
-from .phrases import as_text
-
 
 class MouthpieceError(Exception):
     """Base class of all errors this package raises on purpose. ``str(error)`` is a sentence to show."""
 
     def __str__(self) -> str:
         """Return the sentence as text: names of files that are none would end what shows it, Blender for one."""
-        return as_text(super().__str__())
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
 class AudioError(MouthpieceError):

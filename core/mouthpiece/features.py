@@ -101,10 +101,13 @@ def mfcc(samples: Array, count: int) -> Array:
     return cepstra
 
 
-def band_levels(rows: Array) -> Array:
-    """Return the levels (T, 40) in dB of the mel bands, smooth as MFCCs are, of feature vectors (T, 1844 or more)."""
-    first = PHONETIC_PER_FRAME * PHONETIC_SIZE
-    cepstra = rows[:, first:FEATURE_SIZE].reshape(-1, HOPS_PER_FRAME, MFCC_COUNT).mean(axis=1)
+def band_levels(rows: Array, phonetic: int = PHONETIC_SIZE) -> Array:
+    """Return the levels (T, 40) in dB of the mel bands, smooth as MFCCs are, of feature vectors (T, 2 P + 52 or more).
+
+    ``phonetic`` is P, the numbers of one phonetic vector.
+    """
+    first = PHONETIC_PER_FRAME * phonetic
+    cepstra = rows[:, first : first + HOPS_PER_FRAME * MFCC_COUNT].reshape(-1, HOPS_PER_FRAME, MFCC_COUNT).mean(axis=1)
     levels: Array = cepstra @ _cosines().T
     return levels
 

@@ -30,6 +30,8 @@ FORMAT: Final = 2
 FPS_LIMITS: Final = (1.0, 240.0)
 #: Largest number in a take that is read: eye distances, radians and weights come nowhere near it.
 _LARGEST: Final = 1e4
+#: Whole numbers in a take's options lie below this: version 0.4.0 took any number for a seed.
+_WIDEST_SEED: Final = 10**40
 
 Array = NDArray[np.float32]
 
@@ -195,11 +197,12 @@ class Performance:
             "dials": dict(self.dials),
             "arkit_names": list(self.arkit_names),
         }
+        text = _meta_text(meta, f"The take for '{target}'")
         arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE)}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as temporary, open(temporary, "wb") as stream:
-                np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+                np.savez_compressed(stream, meta=text, **arrays)
         except OSError as error:
             reason = error.strerror or error
             raise TakeError(f"The take cannot be written to '{target}': {reason}. Choose another place.") from error
@@ -217,7 +220,7 @@ class Performance:
         source = Path(path)
         try:
             with opened_arrays(source) as stored:
-                meta = row_of(parsed_json(stored.text("meta")))
+                meta = row_of(parsed_json(stored.text("meta"), whole=_WIDEST_SEED))
                 _check_format(meta, source)
                 layer = _STYLE if meta["format"] > 1 else ()
                 arrays: dict[str, Any] = {
@@ -244,6 +247,16 @@ def _said(meta: Mapping[str, Any], with_dials: bool) -> dict[str, Any]:
         "options": dict(row_of(meta.get("options"), "'options'")),
         "dials": dict(row_of(meta.get("dials"), "'dials'")) if with_dials else {},
     }
+
+
+def _meta_text(meta: Mapping[str, Any], what: str) -> NDArray[np.str_]:
+    """Return what a take says of itself as the array that is stored; TakeError if it could not be read back."""
+    try:
+        text = json.dumps(meta)
+        parsed_json(text, whole=_WIDEST_SEED)
+    except (UnreadableError, TypeError, ValueError) as error:
+        raise TakeError(f"{what} could not be read back: {error}. Check its options.") from error
+    return np.array(text)
 
 
 def _check_format(meta: Mapping[str, Any], source: Path) -> None:
@@ -327,6 +340,11 @@ def pack(take: Performance) -> bytes:
     Motion is rounded to steps of 1/32767 of each array's largest value (a hundred-thousandth of a weight; a few
     hundred-thousandths of an eye distance for the mouth), and stored as differences from frame to frame, which compress
     well: a minute takes about half a megabyte.
+
+    Raises
+    ------
+    TakeError
+        If :func:`unpack` would not believe it.
     """
     arrays: dict[str, Any] = {name: getattr(take, name) for name in _EXACT}
     for name in _TRACKS:
@@ -346,7 +364,7 @@ def pack(take: Performance) -> bytes:
         "dials": dict(take.dials),
     }
     stream = io.BytesIO()
-    np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+    np.savez_compressed(stream, meta=_meta_text(meta, "The take"), **arrays)
     return stream.getvalue()
 
 
@@ -391,7 +409,7 @@ def _track(stored: StoredArrays, name: str) -> NDArray[np.float32]:
 
 def _packed_meta(stored: StoredArrays) -> Mapping[str, Any]:
     """Return the JSON of a packed take."""
-    meta = row_of(parsed_json(stored.text("meta")))
+    meta = row_of(parsed_json(stored.text("meta"), whole=_WIDEST_SEED))
     if whole_in(meta, "format") > PACKED_FORMAT:
         raise TakeError("The take kept in this scene is of a newer Mouthpiece. Update it, or animate the sound again.")
     return meta

@@ -52,6 +52,10 @@ _CLIPPED_SHARE: Final = 0.002
 _EVERYWHERE: Final = "from end to end"
 
 
+#: Seeds lie below this: takes and records keep whole numbers of 64 bits.
+SEEDS: Final = 10**18
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Settings of :func:`animate`.
@@ -61,7 +65,7 @@ class Options:
     fps : float
         Frames per second of the take. The networks work at 25; other rates are interpolated.
     seed : int
-        Seed of the random head motion, blinks and gaze. The same seed gives the same take.
+        Seed of the random head motion, blinks and gaze, at most 18 digits. The same seed gives the same take.
     style : Style, optional
         The style; None takes the speaker's own from the sound.
     """
@@ -80,8 +84,8 @@ class Options:
         """
         if not FPS_LIMITS[0] <= self.fps <= FPS_LIMITS[1]:
             raise MouthpieceError(f"A take cannot have {self.fps} frames per second. Choose between 1 and 240.")
-        if self.seed < 0:
-            raise MouthpieceError(f"The seed is {self.seed}. Choose a whole number from 0 up.")
+        if not 0 <= self.seed < SEEDS:
+            raise MouthpieceError(f"The seed is {self.seed:.6g}. Choose a whole number of at most 18 digits.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +264,7 @@ def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Pr
 
     def features() -> Iterator[Array]:
         for rows in listener.features(source.blocks(), frames, loudness_gain(heard.rms)):
-            levels.append(band_levels(rows))
+            levels.append(band_levels(rows, networks.phonetic.sidecar.features))
             yield rows
 
     done = 0
@@ -477,11 +481,11 @@ def _inferred(
     styled = replace(options, style=options.style or _style(audio, heard, networks))
     first = math.ceil(start * fps - 1e-6)
     rng = np.random.default_rng(options.seed if number == _WHOLE else (options.seed, number))
-    rhythm = rhythm_of(heard, gate)
+    rhythm = rhythm_of(heard, gate.opening)
     take = perform(mouth.offsets, mouth.arkit, rhythm, heard, styled, networks, rng, first / fps - start)
     end = start + heard.samples / RATE
     last = number == _WHOLE or not chapters.is_there(number + 1, end)
-    piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0, bool(gate.any()))
+    piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0, bool(gate.opening.any()))
     work.keep(number, piece)
     return piece
 
@@ -547,7 +551,7 @@ class Rhythm:
 
 
 def rhythm_of(heard: Survey, gate: Array | None = None) -> Rhythm:
-    """Return the rhythm of a surveyed sound; nobody speaks where the mouth rests by its ``gate`` (T,), if given."""
+    """Return the rhythm of a surveyed sound; and nobody speaks where a ``gate`` (T,) is shut, if given."""
     activity, decibels = rest.speech_activity(heard.rms, heard.frames), rest.frame_decibels(heard.rms, heard.frames)
     if gate is not None:
         activity = np.minimum(activity, gate)

@@ -231,13 +231,31 @@ def changed_png(rng: Random, samples: Sequence[bytes]) -> bytes:
             chunks.insert(rng.randrange(len(chunks)), chunks[index])
         elif what < 0.8:
             del chunks[index]
-        elif what < 0.9:
+        elif what < 0.87:
             chunks[index] = (rng.choice((b"IDAT", b"iTXt", b"tEXt", b"IEND", b"caBX", b"iCCP", b"acTL", b"eXIf")), data)
+        elif what < 0.95:
+            chunks[1:1] = _shown_otherwise(rng, chunks[0][1][:8].ljust(8, b"\0"))
         else:
             rng.shuffle(chunks)
         if not chunks:
             break
     return source[:8] + b"".join(_chunk(rng, name, data) for name, data in chunks)
+
+
+def _shown_otherwise(rng: Random, size: bytes) -> list[tuple[bytes, bytes]]:
+    """Return chunks for which programs show something else than the pixels: an animation of one frame, or colours."""
+    wide, high = struct.unpack(">II", size)
+    rows = bytes(min((1 + 4 * (wide % 500)) * (high % 500), 1 << 20))
+    control = struct.pack(">I", rng.randrange(2)) + size + bytes(8) + b"\0\1\0\x0a\0\0"
+    moving = [(b"acTL", b"\0\0\0\1" + bytes(4)), (b"fcTL", control), (b"fdAT", b"\0\0\0\1" + zlib.compress(rows))]
+    colours = [
+        (b"gAMA", struct.pack(">I", 1_000)),
+        (b"cICP", b"\x09\x10\0\1"),
+        (b"sBIT", b"\1\1\1"),
+        (b"bKGD", bytes(6)),
+    ]
+    turned = (b"eXIf", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06" + bytes(6))
+    return rng.choice((moving, *([one] for one in (*colours, turned))))
 
 
 def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from mouthpiece.audio import SoundFile
 from mouthpiece.files import ASSETS
 from mouthpiece.motion.chart.charts import charts
 from mouthpiece.performance import pack
@@ -88,6 +89,30 @@ def sounds() -> dict[str, tuple[bytes, ...]]:
     return found
 
 
+#: Sounds that PyAV writes: ending, and coding.
+_FILM_SOUNDS = (("m4a", "aac"), ("mov", "pcm_s16le"), ("webm", "libopus"), ("mkv", "pcm_s16le"))
+
+
+def film_sounds(folder: Path) -> dict[str, tuple[bytes, ...]]:
+    """Return short sounds in the containers of films, by their ending; none where PyAV is not installed."""
+    try:
+        import av
+    except ImportError:
+        return {}
+    found: dict[str, tuple[bytes, ...]] = {}
+    for ending, coding in _FILM_SOUNDS:
+        path = folder / f"sound.{ending}"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream(coding, rate=48_000, layout="mono")
+            heard = av.AudioFrame.from_ndarray(tone(0.6, 48_000)[None], "fltp", "mono")
+            heard.sample_rate, heard.pts = 48_000, 0
+            change = av.AudioResampler(stream.format.name, "mono", 48_000)
+            for block in [*change.resample(heard), *change.resample(None), None]:
+                out.mux(stream.encode(block))
+        found[ending] = (path.read_bytes(),)
+    return found
+
+
 def pictures() -> dict[str, tuple[bytes, ...]]:
     """Return small pictures by the format's name."""
     from PIL import Image  # which the environments of Blender do not have
@@ -113,13 +138,18 @@ def frames(folder: Path, identity: Identity | None) -> tuple[bytes, ...]:
 
 
 def films(folder: Path, identity: Identity) -> tuple[bytes, ...]:
-    """Return a film of five frames with record, signed."""
-    place = folder / "film.mp4"
-    images: Iterator[np.ndarray] = (np.full((24, 32, 3), level, np.uint8) for level in (0, 60, 120, 180, 240))
-    for _ in write_film(place, images, (32, 24), FilmOptions(Fraction(25))):
-        pass
-    Seal(identity).put(place, FACTS)
-    return (place.read_bytes(),)
+    """Return two films of five frames with record, signed: one silent, one with sound."""
+    sound = folder / "film.wav"
+    soundfile.write(sound, tone(0.2), 16_000)
+    made = []
+    for heard in (None, SoundFile(sound)):
+        place = folder / "film.mp4"
+        images: Iterator[np.ndarray] = (np.full((24, 32, 3), level, np.uint8) for level in (0, 60, 120, 180, 240))
+        for _ in write_film(place, images, (32, 24), FilmOptions(Fraction(25)), heard):
+            pass
+        Seal(identity).put(place, FACTS)
+        made.append(place.read_bytes())
+    return tuple(made)
 
 
 def networks() -> tuple[bytes, ...]:

@@ -131,6 +131,8 @@ class RenderWish:
         What is heard in a film in place of the lines' sounds.
     finders : mapping of str to str
         Networks that found the face, and their SHA-256, for the record.
+    remedy : str
+        What can be done, besides choosing another place, where files are in the way; ``{it}`` stands for them.
     """
 
     replaces: bool = False
@@ -139,6 +141,7 @@ class RenderWish:
     frames: Numbering | None = None
     sound: recordings.Recording | None = None
     finders: Mapping[str, str] = field(default_factory=dict)
+    remedy: str = "replace what is there"
 
 
 def rendering_of(
@@ -198,7 +201,7 @@ def _output(obj: bpy.types.Object, place: Output, first: int, wish: RenderWish) 
 
     frames = replace(wish.frames or place.frames, first=first_number(first))
     keeps = obj.mouthpiece_portrait.keep_frames or place.film is None
-    return PortraitOutput(place.film, frames, keeps, wish.replaces, "replace what is there")
+    return PortraitOutput(place.film, frames, keeps, wish.replaces, wish.remedy)
 
 
 def _sounds(

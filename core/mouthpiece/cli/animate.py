@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, PlaceError
 from ..files.places import collisions, in_words, is_folder, refuse_inputs
 from ..phrases import counted
+from .cues import rate
 from .dial import add_dial_arguments, dials_of
 from .report import DONE, FAILED, Reporter, reporter, shown
 
@@ -36,7 +37,7 @@ def add_animate_command(commands: Any, open_sound: Callable[..., Source] | None 
     parser.add_argument(
         "-o", "--output", type=Path, metavar="PATH", help="the take, or, for several sounds, a folder (default: beside)"
     )
-    parser.add_argument("--fps", type=float, default=25.0, metavar="F", help="frames per second (default 25)")
+    parser.add_argument("--fps", type=rate, default=25.0, metavar="F", help="frames per second, 1 to 240 (default 25)")
     parser.add_argument("--force", action="store_true", help="replace files that are not takes")
     add_motion_arguments(parser)
     add_dial_arguments(parser)
@@ -100,7 +101,7 @@ def style_asked(options: argparse.Namespace) -> Style | None:
     from ..pipeline import style_of
 
     reader = getattr(options, "open_sound", None) or SoundFile
-    return replace(style_of(reader(options.style_from), options.models), name=f"from {options.style_from.name}")
+    return replace(style_of(reader(options.style_from), options.models), name=f"from {shown(options.style_from.name)}")
 
 
 def files_read(options: argparse.Namespace) -> list[Path]:
@@ -203,6 +204,6 @@ def _whole(text: str) -> int:
         value = int(text)
     except ValueError:
         value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 up")
+    if not 0 <= value < 10**18:  # as pipeline.SEEDS, which takes long to import
+        raise argparse.ArgumentTypeError(f"'{text[:40]}' is not a whole number from 0 up, of 18 digits at most")
     return value

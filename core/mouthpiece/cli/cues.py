@@ -52,7 +52,7 @@ def add_cues_command(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--set", dest="chart", default="rhubarb", metavar="SET", help="mouth chart (default rhubarb)")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="file to write (default: tsv, on stdout)")
     parser.add_argument("--format", choices=_FORMATS, help="its format (default: by the file's ending)")
-    parser.add_argument("--fps", type=_rate, default=24.0, metavar="F", help="frames per second (default 24)")
+    parser.add_argument("--fps", type=rate, default=24.0, metavar="F", help="frames per second (default 24)")
     parser.add_argument("--sound", default="", metavar="NAME", help="sound to be named in the file")
     parser.add_argument("--force", action="store_true", help="replace a file at PATH")
     add_timing_arguments(parser)
@@ -102,7 +102,8 @@ def _number(text: str, low: float, high: float, what: str) -> float:
     return value
 
 
-def _rate(text: str) -> float:
+def rate(text: str) -> float:
+    """Return the frame rate an argument names; argparse.ArgumentTypeError unless it is from 1 to 240."""
     return _number(text, 1, 240, "a frame rate")
 
 

@@ -262,7 +262,8 @@ def _rendered(job: PortraitJob, options: argparse.Namespace, teller: Reporter) -
         for message in work:
             if isinstance(message, FramesKept):
                 what = f"{message.kept} of {counted(message.count, 'frame')} are in '{message.folder}' already"
-                teller.warning(subject, f"{what}, made from the same: they are kept, the others are made.")
+                then = "they are kept, the others are made" if message.kept < message.count else "they are kept"
+                teller.warning(subject, f"{what}, made from the same: {then}.")
             elif isinstance(message, FilmToEncode):
                 _encode(message, job, options, teller)
             elif isinstance(message, FrameMade):

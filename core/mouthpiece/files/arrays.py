@@ -25,7 +25,7 @@ from .regular_files import opened_file, too_large
 LARGEST: Final = 1 << 30
 #: Bytes that all arrays together may have once unpacked, whatever the size of the file, and more for each byte of it. A
 #: face that stands still packs to a fiftieth; zeros, to a thousandth.
-_UNPACKED: Final = 256 << 20
+_UNPACKED: Final = 128 << 20
 _EACH: Final = 50
 #: Most arrays in a file, and most bytes of their directory.
 _MOST: Final = 256

@@ -16,7 +16,7 @@ LARGEST: Final = 16 << 20
 #: Most lists and objects inside each other. What Mouthpiece writes has fewer than ten.
 DEEPEST: Final = 64
 #: Whole numbers lie between this and its negative: others fit into no array and no property.
-_WHOLE: Final = 1 << 63
+WHOLE: Final = 1 << 63
 #: Longest piece of a value that is quoted in a message.
 _QUOTED: Final = 40
 
@@ -32,10 +32,10 @@ def read_json(path: str | os.PathLike[str], most: int = LARGEST) -> Any:
     return parsed_json(read_file(path, most), most)
 
 
-def parsed_json(text: object, most: int = LARGEST) -> Any:
+def parsed_json(text: object, most: int = LARGEST, whole: int = WHOLE) -> Any:
     """Return the value of JSON in text or UTF-8 bytes, with or without a byte order mark.
 
-    All numbers in it are finite, whole ones are within 64 bits, and all texts can be written as UTF-8 again.
+    All numbers in it are finite, whole ones are within ``whole``, and all texts can be written as UTF-8 again.
 
     Parameters
     ----------
@@ -43,6 +43,8 @@ def parsed_json(text: object, most: int = LARGEST) -> Any:
         Text or bytes. Anything else, such as a custom property that another program set to a number, is no JSON.
     most
         The size, in bytes of UTF-8, above which it is refused unread.
+    whole
+        Whole numbers lie below this and not below its negative.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def parsed_json(text: object, most: int = LARGEST) -> Any:
     except ValueError as error:  # a number of thousands of digits
         raise UnreadableError(_OUT_OF_BOUNDS) from error
     # text in UTF-8 can hold what cannot be written only as an escape
-    _check(value, "\\u" in plain)
+    _check(value, "\\u" in plain, whole)
     return value
 
 
@@ -81,7 +83,7 @@ def _refused(word: str) -> NoReturn:
     raise UnreadableError(f"it holds {word}, which is no number")
 
 
-def _check(value: Any, escaped: bool) -> None:
+def _check(value: Any, escaped: bool, whole: int) -> None:
     """Check depth and numbers of a parsed value, and its texts if any character is ``escaped``."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
@@ -95,7 +97,7 @@ def _check(value: Any, escaped: bool) -> None:
             elif kind is list:
                 deeper += one
             elif kind is float or kind is int:
-                _check_number(one)
+                _check_number(one, whole)
             elif escaped and kind is str:
                 _check_text(one)
         if not deeper:
@@ -104,9 +106,9 @@ def _check(value: Any, escaped: bool) -> None:
     raise UnreadableError(_TOO_DEEP)
 
 
-def _check_number(value: float) -> None:
-    """Check that a number is finite and within 64 bits if it is whole."""
-    if not (-_WHOLE <= value < _WHOLE if isinstance(value, int) else math.isfinite(value)):
+def _check_number(value: float, whole: int) -> None:
+    """Check that a number is finite, and within ``whole`` if it is whole."""
+    if not (-whole <= value < whole if isinstance(value, int) else math.isfinite(value)):
         raise UnreadableError(_OUT_OF_BOUNDS)
 
 
@@ -139,7 +141,7 @@ def number_in(row: Mapping[str, Any], name: str, low: float = -math.inf, high: f
     return float(value)
 
 
-def whole_in(row: Mapping[str, Any], name: str, low: int = -_WHOLE, high: int = _WHOLE - 1) -> int:
+def whole_in(row: Mapping[str, Any], name: str, low: int = -WHOLE, high: int = WHOLE - 1) -> int:
     """Return the whole number ``name`` of a JSON object; raise UnreadableError as :func:`number_in` does."""
     value = _in(row, name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:

@@ -34,6 +34,8 @@ _INSIDE: Final = {
 _ENTRIES, _PLACE = 13, 14
 #: How a field is stored: as a number, as eight bytes, with a length, as four bytes.
 _NUMBER, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5
+#: Largest number and storage of a field together.
+_LARGEST_KEY: Final = (1 << 32) - 1
 
 
 def check(content: bytes, label: str) -> None:
@@ -96,7 +98,8 @@ def _fields(view: memoryview, position: int, stop: int) -> Iterator[tuple[int, i
             position += 8 if stored == _EIGHT else 4
         else:
             raise _Malformed
-        if not number or position > stop:
+        # readers of the format keep 32 bits of a key, and would see another field in a longer one
+        if not number or key > _LARGEST_KEY or position > stop:
             raise _Malformed
         yield number, stored, first, position
 

@@ -145,6 +145,11 @@ def read_sidecar(path: Path) -> Sidecar:
     try:
         raw = read_json(path, _LARGEST)
     except UnreadableError as error:
+        if not is_file(path):
+            raise ModelError(
+                f"The network '{path.with_suffix('')}' has no description beside it. Copy '{path.name}' there as well, "
+                "or, if it came with Mouthpiece, reinstall Mouthpiece."
+            ) from error
         advice = "Write it again, or, if it came with Mouthpiece, reinstall Mouthpiece."
         raise ModelError(error.told(f"The network description '{path}'", "cannot be read", advice)) from error
     try:

@@ -41,8 +41,8 @@ _LOWER_SHARE: Final = 0.7
 #: f and v: the lower lip touches the teeth, and a slit stays open.
 _SHUT: Final = 0.02
 _OPEN: Final = 0.06
-#: Columns of the ARKit shapes that part the lips or bring them together.
-PARTING: Final = tuple(
+#: Columns of the ARKit shapes that open the mouth, with mouthClose, which is at most jawOpen.
+OPENING: Final = tuple(
     ARKIT_INDEX[name]
     for name in (
         "jawOpen",
@@ -52,6 +52,12 @@ PARTING: Final = tuple(
         "mouthLowerDownRight",
         "mouthUpperUpLeft",
         "mouthUpperUpRight",
+    )
+)
+#: Columns of those, and of the ARKit shapes that bring the lips together.
+PARTING: Final = OPENING + tuple(
+    ARKIT_INDEX[name]
+    for name in (
         "mouthPressLeft",
         "mouthPressRight",
         "mouthRollLower",

@@ -5,17 +5,22 @@ a second of the seconds before and after. Where hardly anything rises above that
 room may change, hum or rumble, as each moment has its own seconds and each band its own level; a whisper that is a few
 decibels above its room is speech. All of it depends on those seconds and on how loud the speech is, so that two
 chapters agree where they meet.
+
+In silence the whole mouth rests. Where a room is heard only what stands ajar is closed: lips meet, and smiles, pressed
+lips and other shapes of a shut mouth stay, since people smile before their line and after it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..features import FRAME_RATE, HOPS_PER_FRAME, SILENCE_RMS, speech_rms
-from ..topology import ARKIT_INDEX, ARKIT_MOUTH, MOUTH_AND_JAW
+from ..topology import ARKIT_INDEX, ARKIT_MOUTH, JAW, MOUTH_AND_JAW
+from . import closures
 from .smooth import hold_near, lowpass, ramped, running_least, running_mean
 
 Array = NDArray[np.float32]
@@ -75,12 +80,28 @@ def speech_activity(rms: Array, frames: int) -> Array:
     return activity
 
 
-def mouth_gate(rms: Array, bands: Array) -> Array:
-    """Return the factor (T,), 0 to 1, on the mouth's motion at 25 Hz that rests it where nobody speaks.
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthGate:
+    """Factors (T,), 0 to 1, on the mouth's motion at 25 Hz that rest it where nobody speaks.
 
-    It is zero only where it is certainly silent, or nothing is heard but the room, for most of a second, with soft
-    edges early enough for lips to open before the first sound. It is zero throughout if nothing but a steady sound is
-    heard.
+    Attributes
+    ----------
+    motion : (T,) float32
+        On all of it: zero where it is certainly silent.
+    opening : (T,) float32
+        On what parts the lips, at most ``motion``: zero where nobody speaks, be it silent or the room heard.
+    """
+
+    motion: Array
+    opening: Array
+
+
+def mouth_gate(rms: Array, bands: Array) -> MouthGate:
+    """Return the factors (T,) on the mouth's motion at 25 Hz that rest it where nobody speaks.
+
+    They are zero only where it is certainly silent, or nothing is heard but the room, for most of a second, with soft
+    edges early enough for lips to open before the first sound. They are zero throughout if nothing but a steady sound
+    is heard.
 
     Parameters
     ----------
@@ -91,8 +112,9 @@ def mouth_gate(rms: Array, bands: Array) -> Array:
     """
     frames = len(bands)
     level = speech_rms(rms)
+    nobody = MouthGate(np.zeros(frames, np.float32), np.zeros(frames, np.float32))
     if level <= 0:
-        return np.zeros(frames, np.float32)
+        return nobody
     speech = 20 * np.log10(level)
     loudness = frame_decibels(rms, frames)
     heard = loudness > max(speech - _SILENCE_DROP_DB, 20 * np.log10(SILENCE_RMS))
@@ -100,9 +122,12 @@ def mouth_gate(rms: Array, bands: Array) -> Array:
     rise = running_mean(above, _RISE_SECONDS, FRAME_RATE)
     edge = round(_RISE_SECONDS * FRAME_RATE)
     if heard.all() and frames >= _ROOM_MEMORY * FRAME_RATE and rise[edge:-edge].max() < _STEADY_DB:
-        return np.zeros(frames, np.float32)
+        return nobody
     room = (rise < _ROOM_RISE_DB) & (_room(loudness[:, None], heard)[:, 0] < speech - _ROOM_DROP_DB)
-    return ramped(hold_near(heard & ~room, _ANTICIPATION, FRAME_RATE), _RAMP, FRAME_RATE)
+    motion, opening = (
+        ramped(hold_near(mask, _ANTICIPATION, FRAME_RATE), _RAMP, FRAME_RATE) for mask in (heard, heard & ~room)
+    )
+    return MouthGate(motion, opening)
 
 
 def _room(levels: Array, heard: NDArray[np.bool_]) -> Array:
@@ -126,7 +151,14 @@ def _room(levels: Array, heard: NDArray[np.bool_]) -> Array:
     return room
 
 
-def rest_mouth(offsets: Array, arkit: Array, gate: Array) -> None:
-    """Scale the mouth and jaw of ``offsets`` (T, 68, 3) and ``arkit`` (T, 52) by ``gate`` (T,), in place."""
-    offsets[:, _MOUTH_POINTS] *= gate[:, None, None]
-    arkit[:, _MOUTH_COLUMNS] *= gate[:, None]
+def rest_mouth(offsets: Array, arkit: Array, gate: MouthGate) -> None:
+    """Rest the mouth and jaw of ``offsets`` (T, 68, 3), whose lips meet at 0, and ``arkit`` (T, 52), in place.
+
+    All of their motion is scaled by ``gate.motion``; how far lips are apart and the jaw is open, by ``gate.opening``.
+    """
+    offsets[:, _MOUTH_POINTS] *= gate.motion[:, None, None]
+    arkit[:, _MOUTH_COLUMNS] *= gate.motion[:, None]
+    share = np.divide(gate.opening, gate.motion, out=np.zeros_like(gate.motion), where=gate.motion > 0)
+    closures.hold(offsets, np.minimum(closures.gaps(offsets), 0), 1 - share)
+    offsets[:, JAW, 1] -= (1 - share)[:, None] * np.maximum(offsets[:, JAW, 1], 0)
+    arkit[:, closures.OPENING] *= share[:, None]

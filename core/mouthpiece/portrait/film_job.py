@@ -393,7 +393,7 @@ class PortraitJob:
             yield Progress(_ENCODED, "Signing the film")
             if not beside.is_file():
                 raise PictureError(f"The film '{film}' was not encoded: the rendering was stopped.")
-            self.seal.put(beside, facts_of(self))
+            self.seal.put(beside, facts_of(self), film)
             _put(beside, film, self.output.replaces)
 
 

@@ -116,10 +116,11 @@ class Seal:
             return UNSIGNED
         return SELF_SIGNED if self.identity.self_made else CERTIFIED
 
-    def put(self, path: Path, facts: Facts) -> Facts:
+    def put(self, path: Path, facts: Facts, place: Path | None = None) -> Facts:
         """Write the record and content credentials into a picture or film, in place; return the record as written.
 
-        The file is replaced in one step: it is either unchanged or holds everything.
+        The file is replaced in one step: it is either unchanged or holds everything. ``place`` is where it is moved to
+        afterwards, for messages.
 
         Raises
         ------
@@ -128,14 +129,15 @@ class Seal:
         """
         facts = replace(facts, signature=self.signature)
         if self.identity is None:
-            return records.record(path, facts)
+            return records.record(path, facts, place)
         try:
             with replacing(path) as signed, draft_file(signed.parent, path.suffix, 0o600) as plain:
                 whole = records.recorded(path, plain, facts)
                 with open(plain, "rb") as source, open(signed, "w+b") as target:
                     _sign(source, target, records.media_of(plain), whole, self)
         except OSError as error:
-            raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
+            what = f"'{place or path}' cannot be written: {error.strerror or error}"
+            raise PictureError(f"{what}. Choose another place.") from error
         return whole
 
     def try_out(self, facts: Facts) -> None:

@@ -219,7 +219,13 @@ def _digest(value: Any) -> str:
 
 
 def of_take(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a take's options without the name of a sound file its manner came from: files' names are not recorded."""
+    """Return a take's options without the name of a sound file its manner came from: files' names are not recorded.
+
+    A seed of more than 64 bits, as takes of version 0.4.0 may have, is a text.
+    """
+    seed = options.get("seed")
+    if isinstance(seed, int) and not 0 <= seed < _LARGEST:
+        options = {**options, "seed": str(seed)}
     style = options.get("style")
     if isinstance(style, Mapping) and str(style.get("name", "")).startswith("from "):
         return {**options, "style": {**style, "name": "from another sound"}}

@@ -96,18 +96,15 @@ def created(path: Path) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    PictureError
-        If it cannot be created or written.
+    OSError
+        If it cannot be created or written: whoever knows the name that a user gave tells it.
     """
     try:
         with open(path, "wb") as stream:
             yield stream
-    except BaseException as error:
+    except BaseException:
         with suppress(OSError):
             path.unlink()
-        if isinstance(error, OSError):
-            reason = error.strerror or error
-            raise PictureError(f"'{path}' cannot be written: {reason}. Choose another place.") from error
         raise
 
 

@@ -103,7 +103,9 @@ def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
     Raises
     ------
     PictureError
-        If ``source`` is no such film, or cut off, or ``target`` cannot be written.
+        If ``source`` is no such film, or cut off.
+    OSError
+        If ``target`` cannot be written.
     """
     with opened(source) as stream:
         found = list(boxes(stream, source))

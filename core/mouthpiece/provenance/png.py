@@ -28,6 +28,11 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _XMP: Final = b"XML:com.adobe.xmp"
 #: Chunks that hold the picture itself; all others hold data about it.
 _CONTENT: Final = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+#: Chunks for which programs show other pixels than those of the picture: other frames, other colours, a turned picture.
+#: Frames have none of them.
+_CHANGING: Final = (b"acTL", b"fcTL", b"fdAT", b"gAMA", b"cHRM", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"eXIf")
+#: Chunks that every program must know; others whose name begins with a capital may mean anything.
+_CRITICAL: Final = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 #: Chunk that holds content credentials, and the most bytes of it that are looked at.
 CREDENTIALS: Final = b"caBX"
 _MOST_CREDENTIALS: Final = 16_000_000
@@ -60,12 +65,15 @@ class PngFacts:
         Bytes behind the end of the picture, which belong to nothing.
     credentials : bytes
         Its content credentials; empty if there are none, or more than 16 MB of them.
+    changing : tuple of str
+        Names of chunks, each once, for which programs may show something else than the picture itself.
     """
 
     digest: str
     is_intact: bool
     rest: int
     credentials: bytes
+    changing: tuple[str, ...] = ()
 
 
 def read_through(path: Path) -> PngFacts:
@@ -78,8 +86,11 @@ def read_through(path: Path) -> PngFacts:
     """
     digest, is_intact = hashlib.sha256(), True
     credentials = list[bytes]()
+    changing = dict[str, None]()
     with opened(path) as stream:
         for chunk in chunks(stream, path):
+            if chunk.name in _CHANGING or (chunk.name[:1].isupper() and chunk.name not in _CRITICAL):
+                changing[chunk.name.decode("ascii", "replace")] = None
             kept, check = [], zlib.crc32(chunk.name)
             for block in span(stream, chunk.start, chunk.length):
                 check = zlib.crc32(block, check)
@@ -90,7 +101,7 @@ def read_through(path: Path) -> PngFacts:
             credentials += kept
             is_intact = is_intact and stream.read(4) == struct.pack(">I", check)
         rest = os.fstat(stream.fileno()).st_size - stream.tell()
-    return PngFacts(digest.hexdigest(), is_intact, rest, b"".join(credentials))
+    return PngFacts(digest.hexdigest(), is_intact, rest, b"".join(credentials), tuple(changing))
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -181,7 +192,9 @@ def copy_with_xmp(source: Path, target: Path, packet: bytes) -> None:
     Raises
     ------
     PictureError
-        If ``source`` is no PNG file, or cut off, or ``target`` cannot be written.
+        If ``source`` is no PNG file, or cut off.
+    OSError
+        If ``target`` cannot be written.
     """
     with opened(source) as stream, created(target) as out:
         out.write(SIGNATURE)

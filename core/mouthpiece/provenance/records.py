@@ -46,7 +46,9 @@ def recorded(source: Path, target: Path, facts: Facts) -> Facts:
     Raises
     ------
     PictureError
-        If ``source`` is no such file, or damaged, or ``target`` cannot be written.
+        If ``source`` is no such file, or damaged.
+    OSError
+        If ``target`` cannot be written.
     """
     known = container_of(source)
     whole = facts.of_content(known.content_digest(source))
@@ -54,10 +56,11 @@ def recorded(source: Path, target: Path, facts: Facts) -> Facts:
     return whole
 
 
-def record(path: Path, facts: Facts) -> Facts:
+def record(path: Path, facts: Facts, place: Path | None = None) -> Facts:
     """Write facts into a picture or film, in place; return them with the content's SHA-256.
 
-    The file is replaced in one step: it is either unchanged or holds the record.
+    The file is replaced in one step: it is either unchanged or holds the record. ``place`` is where it is moved to
+    afterwards, for messages.
 
     Raises
     ------
@@ -68,7 +71,8 @@ def record(path: Path, facts: Facts) -> Facts:
         with replacing(path) as temporary:
             return recorded(path, temporary, facts)
     except OSError as error:
-        raise PictureError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
+        what = f"'{place or path}' cannot be written: {error.strerror or error}"
+        raise PictureError(f"{what}. Choose another place.") from error
 
 
 def read(path: Path) -> Packet | None:
@@ -109,3 +113,14 @@ def is_content_of(path: Path, facts: Facts) -> bool:
         content = png.read_through(path)
         digest, is_intact = content.digest, content.is_intact
     return bool(facts.content_sha256) and digest == facts.content_sha256 and is_intact
+
+
+def changing_parts(path: Path) -> tuple[str, ...]:
+    """Return the names of a picture's parts for which programs may show something else than its pixels; none in films.
+
+    Raises
+    ------
+    PictureError
+        If it is no such file, or cut off.
+    """
+    return () if container_of(path) is mp4 else png.read_through(path).changing

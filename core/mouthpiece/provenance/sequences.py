@@ -381,7 +381,7 @@ class Frames:
             return Standing.BROKEN
         if not content.is_intact:
             return Standing.BROKEN
-        if content.digest != found.content_sha256 or content.rest:
+        if content.digest != found.content_sha256 or content.rest or content.changing:
             return Standing.OURS
         identity = self.seal.identity
         if identity is None:
@@ -419,10 +419,10 @@ class Frames:
 
     def _in_the_way(self, strange: list[Path], least: str = "") -> str:
         some = ", ".join(path.name for path in strange[:3]) + (", …" if len(strange) > 3 else "")
-        return (
-            f"In '{self.numbering.folder}' there are {least}{len(strange)} files that are not frames of this portrait "
-            f"and these options ({some})"
-        )
+        what = f"are {least}{len(strange)} files that are not frames"
+        if len(strange) == 1 and not least:
+            what = "is one file that is not a frame"
+        return f"In '{self.numbering.folder}' there {what} of this portrait and these options ({some})"
 
 
 #: What of a record must be equal besides networks, options and signature -> what it is called.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..errors import PictureError, UnreadableError
 from ..files.json_text import parsed_json, row_of
+from ..phrases import listed
 from . import credentials, records
 from .certificates import SELF_MADE
 from .facts import COMPOSITE, GENERATED, UNSIGNED, VOCABULARY, Facts
@@ -125,6 +126,9 @@ def _check_record(path: Path) -> Verified:
         problems = list(packet.problems)
         if packet.facts is not None and not records.is_content_of(path, packet.facts):
             problems.append("Pictures or sound are not those the record was made for: the file was changed since.")
+        if packet.facts is not None and packet.facts.signature == UNSIGNED:  # a signature covers all parts
+            added = records.changing_parts(path)
+            problems += [f"Programs may show something else than its pixels: it has {listed(added)}."] if added else []
         return Verified(path, packet.source_type, packet.tool, packet.facts, problems=tuple(problems))
     except PictureError as error:
         return Verified(path, problems=(str(error),))

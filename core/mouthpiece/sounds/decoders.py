@@ -94,7 +94,7 @@ class _Sndfile:
         library = _soundfile()
         try:
             if pieces is None:
-                return stack.enter_context(library.SoundFile(self._path))
+                return stack.enter_context(library.SoundFile(_handed_over(self._path, self._path, stack)))
             splice = stack.enter_context(Splice(self._path, pieces))
             return stack.enter_context(library.SoundFile(splice))
         except (library.LibsndfileError, TypeError) as error:
@@ -174,6 +174,15 @@ def _mended(path: Path, told: headers.SoundExtent) -> Sequence[bytes | ByteSpan]
     return told.mended() if headers.is_mistaken(path, told) else None
 
 
+def _handed_over(path: Path, name: Path | str, stack: ExitStack) -> Any:
+    """Return what a library is to open: ``name``, or the opened file where its name is no Unicode, as on old drives."""
+    try:
+        str(name).encode("utf-8")
+    except UnicodeEncodeError:
+        return stack.enter_context(open(path, "rb"))
+    return name
+
+
 def _check_same(rate: int, other: int) -> None:
     if rate != other:
         raise DecoderFault(f"it goes on with {other:,} samples per second after {rate:,}")
@@ -231,7 +240,8 @@ class _Av:
 
     def _open(self, stack: ExitStack) -> tuple[Any, Any]:
         place = f"file:{os.path.abspath(self._path)}"  # noqa: PTH100  # resolve() follows links
-        container = stack.enter_context(self._av.open(place, options=dict(AV_OPTIONS), metadata_errors="replace"))
+        source = _handed_over(self._path, place, stack)
+        container = stack.enter_context(self._av.open(source, options=dict(AV_OPTIONS), metadata_errors="replace"))
         if not container.streams.audio:
             raise _RefusedError("It holds no sound.")
         return container, container.streams.audio[0]

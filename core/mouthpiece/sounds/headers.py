@@ -94,7 +94,7 @@ def check_file(path: Path) -> None:
         If ``path`` is missing, a folder or a device, empty, unreadable, names other files, or is cut off before the
         end that its header announces.
     """
-    _check_kind(path)
+    check_file_kind(path)
     try:
         with open(path, "rb") as stream:
             head = stream.read(LOOKED_AT)
@@ -121,8 +121,14 @@ def check_file(path: Path) -> None:
         )
 
 
-def _check_kind(path: Path) -> None:
-    """Check that there is a file, before it is opened: a pipe would be waited for."""
+def check_file_kind(path: Path) -> None:
+    """Check that there is a file, before it is opened: a pipe would be waited for.
+
+    Raises
+    ------
+    AudioError
+        If ``path`` is missing, cannot be looked at, or is a folder, a device or a pipe.
+    """
     try:
         kind = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):
