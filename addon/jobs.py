@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import bpy
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.phrases import as_text
 
 from . import compat
 from .reports import reports_errors
@@ -227,6 +228,7 @@ class Working:
 
     def _warn(self, context: bpy.types.Context, text: str) -> None:
         """Report a warning, and add it to the remarks that the panel shows."""
+        text = as_text(text)
         self.report({"WARNING"}, text)
         context.window_manager.mouthpiece.remarks += text + "\n"
 

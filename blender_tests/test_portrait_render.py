@@ -384,6 +384,33 @@ def test_a_sound_that_became_a_playlist_is_not_put_into_the_sequencer(tmp_path):
     assert "list of files" in bpy.context.window_manager.mouthpiece.remarks
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+def test_a_folder_whose_name_is_no_text(tmp_path, line):
+    """As folders of old archives have them: Blender's sequencer knows UTF-8 only."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    obj = portraits.portrait(output=str(folder / "out.mp4"), sequencer=True, longest=64, repair="NONE")
+    portraits.speak(line)
+    with pytest.raises(RuntimeError, match="not UTF-8"):
+        render()
+    assert not list(folder.iterdir())
+    obj.mouthpiece_portrait.media, obj.mouthpiece_portrait.output = "FRAMES", str(folder / "frames")
+    assert render() == {"FINISHED"} and len(stamps(folder / "frames")) == 10
+    assert "not UTF-8" in bpy.context.window_manager.mouthpiece.remarks and not portraits.strips()
+    with pytest.raises(RuntimeError, match=r"Blender cannot open 'line.wav': its name, or that of a folder"):
+        portraits.speak(scenes.murmur(folder / "line.wav", 0.4))
+
+
+def test_a_plane_shows_no_more_frames_than_blender_has(tmp_path, line, capfd):
+    obj = portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), plane=True, longest=64, repair="NONE")
+    portraits.speak(line)
+    assert render() == {"FINISHED"}
+    obj.mouthpiece_portrait.first, obj.mouthpiece_portrait.last = -(2**31), 2**31 - 1
+    obj.mouthpiece_portrait.shown = "STILL"
+    obj.mouthpiece_portrait.shown = "FRAMES"
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_very_many_frames_are_several_strips_in_a_row(tmp_path, line, monkeypatch):
     monkeypatch.setattr(film_encoder, "MOST", 4)
     portraits.portrait(media="FRAMES", output=str(tmp_path / "frames"), sequencer=True)

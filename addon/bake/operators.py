@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import MouthpieceError, RigError
-from mouthpiece.phrases import counted
+from mouthpiece.phrases import as_text, counted
 
 from .. import compat, jobs, previews, remarks, scene_settings
 from ..characters import company
@@ -99,7 +99,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         report = self._bake.write(message)
         for warning in report.warnings:
             self._warn(context, warning)
-        self.report({"INFO"}, report.summary())
+        self.report({"INFO"}, as_text(report.summary()))
         scene, state = bpy.data.scenes.get(self._scene), context.window_manager.mouthpiece
         if scene is not None:
             state.ends, state.ends_in = report.last, scene.name

@@ -18,6 +18,7 @@ from bpy.props import (
 )
 from bpy.utils import register_classes_factory
 from mouthpiece.errors import AudioError, MouthpieceError
+from mouthpiece.phrases import as_text
 
 from .. import compat, previews, remarks
 from ..targets import kind_items
@@ -80,7 +81,7 @@ def follow(obj: bpy.types.Object, context: bpy.types.Context) -> None:
     state.remarks_of = obj.name
     try:
         done = redial.redial(obj, dials_of(settings), playhead(settings, context.scene), draft=True)
-        state.remarks = "\n".join(done.warnings)
+        state.remarks = as_text("\n".join(done.warnings))
         note_kept(context, obj, done.kept, again=True)
         previews.changed(obj)
     except MouthpieceError as error:

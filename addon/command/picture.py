@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from mouthpiece.errors import AudioError, MouthpieceError
+from mouthpiece.errors import MouthpieceError
 from mouthpiece.files.places import is_file
 
 from .. import compat
+from ..sound import strips
 from ..targets.picture_rig import builder as rig_builder
 from ..targets.picture_rig import images
 from . import bake as bake_command
@@ -105,16 +106,12 @@ def _made(options: argparse.Namespace) -> tuple[bpy.types.Object, list[str]]:
 
 def _heard(options: argparse.Namespace) -> None:
     """Put the sound into the scene's sequencer, so that the saved file plays it; a take has none."""
-    from mouthpiece.files.references import reference_at
-
     path = Path(options.audio)
     if path.suffix.lower() == ".npz" or not is_file(path):
         return  # baking reads the take, or says what is wrong with the path
-    if words := reference_at(path):  # Blender would open what it names
-        raise AudioError(f"'{path}' {words}, not a sound. Name the sound itself.")
     scene: Any = bpy.context.scene
-    strips = compat.strips_of(scene.sequence_editor_create())
-    strip = strips.new_sound(path.stem, str(path.resolve()), 1, options.start)
+    added = compat.strips_of(scene.sequence_editor_create())
+    strip = strips.new_strip(added, path.stem, str(path.resolve()), 1, options.start)
     scene.frame_start, scene.frame_end = options.start, options.start + max(1, compat.strip_length(strip)) - 1
     scene.sync_mode = "AUDIO_SYNC"
     options.strip, options.audio = strip.name, None

@@ -23,6 +23,7 @@ from mouthpiece.phrases import counted
 
 from .. import compat
 from ..sound import recordings, soundtrack, timeline
+from ..sound.strips import new_strip
 from ..targets.portrait import film_encoder
 from ..targets.portrait.film_encoder import Film
 
@@ -309,7 +310,7 @@ def _sound_strip(scene: bpy.types.Scene, recording: recordings.Recording) -> Ite
     strips = compat.strips_of(scene.sequence_editor_create())
     taken = {strip.channel for strip in compat.all_strips(scene)}
     channel = next(number for number in range(1, 200) if number not in taken)
-    strip = strips.new_sound("Mouthpiece Preview", recording.path, channel, round(begin))
+    strip = new_strip(strips, "Mouthpiece Preview", recording.path, channel, round(begin))
     try:
         yield
     finally:

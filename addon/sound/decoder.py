@@ -60,6 +60,8 @@ class StreamedSound:
         from mouthpiece.audio import check_rate
         from mouthpiece.sounds.headers import check_file
 
+        if words := unspeakable(self.path):
+            raise AudioError(f"Blender cannot open {self.label}: {words}.")
         check_file(Path(self.path))  # Blender would decode a truncated file without an error
         copies = ExitStack()
         weakref.finalize(self, copies.close)
@@ -178,11 +180,20 @@ class StreamedSound:
             ) from error
 
 
+def unspeakable(path: str) -> str:
+    """Return why Blender's decoder and sequencer cannot open a path; empty if they can."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "its name, or that of a folder it is in, is not UTF-8. Rename that"
+    return ""
+
+
 def channel_count(path: str) -> int:
     """Return how many channels a sound file has by its header; 0 if that cannot be read."""
     from mouthpiece.files.references import reference_at
 
-    if reference_at(path):  # Blender would open what it names, and wait for a pipe
+    if unspeakable(path) or reference_at(path):  # Blender would open what it names, and wait for a pipe
         return 0
     if not compat.has_aud():
         try:

@@ -75,6 +75,21 @@ def from_strip(strip: Any, scene: bpy.types.Scene, shown_in: bpy.types.Scene | N
     return Recording(f"strip:{scene.name}/{strip.name}", f"'{strip.name}'", path, place, packed, volume)
 
 
+def new_strip(strips: Any, name: str, path: str, channel: int, frame: int) -> Any:
+    """Add a strip of a sound file to a sequencer's strips and return it.
+
+    Raises AudioError if Blender cannot play the file, or would open others that it names.
+    """
+    if words := reference_at(bpy.path.abspath(path)):  # Blender would open what it names
+        raise AudioError(f"'{path}' {words}, not a sound. Choose the sound itself.")
+    if words := decoder.unspeakable(path):
+        raise AudioError(f"The sequencer cannot play '{path}': {words}.")
+    try:
+        return strips.new_sound(name, path, channel, frame)
+    except RuntimeError as error:  # some builds of Blender cannot play sounds
+        raise AudioError(f"The sequencer cannot play '{path}': {error}") from error
+
+
 def metas_of(strip: Any) -> list[Any]:
     """Return the meta strips that a strip is in, the innermost first."""
     found = []
@@ -134,8 +149,6 @@ def _natural_length(path: str, packed: bytes | None, scene: bpy.types.Scene) -> 
     with ExitStack() as lent:
         if packed is not None:
             path = str(lent.enter_context(decoder.unpacked(packed, path, path)))
-        if words := reference_at(path):  # Blender would open what it names
-            raise AudioError(f"'{path}' {words}, not a sound. Choose the sound itself.")
         with compat.scratch_scene(render.fps, render.fps_base) as scratch:
             strips = compat.strips_of(scratch.sequence_editor_create())
-            return compat.strip_length(strips.new_sound("length", path, 1, 1))
+            return compat.strip_length(new_strip(strips, "length", path, 1, 1))

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import bpy
 from mouthpiece.errors import AudioError
-from mouthpiece.files.references import reference_at
 
 from .. import compat
-from . import contents, decoder, recordings
+from . import contents, decoder, recordings, strips
 from .recordings import Recording
 
 #: Custom property of a strip that Mouthpiece added: the identity of the sound it plays.
@@ -56,19 +55,13 @@ def put(scene: bpy.types.Scene, recording: Recording) -> list[str]:
 def add(scene: bpy.types.Scene, recording: Recording, path: str, origin: float) -> Any:
     """Add a strip of a sound, at ``path`` unless it is packed, and return it.
 
-    Raises AudioError if that is no sound any more, or Blender cannot play it.
+    Raises AudioError if that is no sound any more, or the sequencer cannot play it.
     """
-    words = "" if recording.packed is not None else reference_at(recording.path)
-    if words:  # Blender would open what it names
-        raise AudioError(f"The sound is not in the sequencer: '{recording.path}' {words}.")
-    strips, name = compat.strips_of(scene.sequence_editor_create()), Path(recording.path).stem
+    added, name = compat.strips_of(scene.sequence_editor_create()), Path(recording.path).stem
     with ExitStack() as lent:
         if recording.packed is not None:
             path = str(lent.enter_context(decoder.unpacked(recording.packed, recording.path, recording.label)))
-        try:
-            strip = strips.new_sound(name, path, free_channel(scene), round(origin))
-        except RuntimeError as error:  # some builds of Blender cannot play sounds
-            raise AudioError(f"The sound is not in the sequencer: {error}") from error
+        strip = strips.new_strip(added, name, path, free_channel(scene), round(origin))
         block = recordings.sound_of(recording)
         if block is not None and strip.sound != block:
             made, strip.sound = strip.sound, block

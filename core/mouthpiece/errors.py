@@ -10,6 +10,10 @@ from __future__ import annotations
 class MouthpieceError(Exception):
     """Base class of all errors this package raises on purpose. ``str(error)`` is a sentence to show."""
 
+    def __str__(self) -> str:
+        """Return the sentence as text: names of files that are none would end what shows it, Blender for one."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
+
 
 class AudioError(MouthpieceError):
     """The sound cannot be used: it is missing, unreadable, empty or holds values that are not numbers."""

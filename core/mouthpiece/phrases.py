@@ -9,6 +9,11 @@ from typing import Final
 _MOST: Final = 4
 
 
+def as_text(words: str) -> str:
+    """Return words with bytes of a file's name that are no text as escapes."""
+    return words.encode("utf-8", "backslashreplace").decode()
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: ``1 channel``, ``2 channels``, ``1,540 keys``.
 

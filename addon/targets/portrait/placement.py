@@ -10,6 +10,7 @@ from mouthpiece.errors import AudioError
 
 from ... import compat
 from ...sound import soundtrack, timeline
+from ...sound.decoder import unspeakable
 from . import lines as portrait_lines
 from .film_encoder import add_frames
 
@@ -54,6 +55,8 @@ def sequence(obj: bpy.types.Object, scene: bpy.types.Scene, done: PortraitMade, 
         strips.remove(strip)
     remarks = _sounds(obj, scene)
     if done.path.is_dir():
+        if words := unspeakable(str(done.path)):
+            return [*remarks, f"The frames are not in the sequencer: it cannot show '{done.path}': {words}."]
         channel = channel or timeline.free_channel(scene)
         added = add_frames(strips, obj.name, tuple(map(str, done.files)), channel, first)
         for strip in added:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import bpy
 
 from ... import previews
+
+#: Greatest number of frames that Blender's images have.
+_MOST: Final = 1_048_574
 
 
 def first_number(first: int) -> int:
@@ -46,7 +49,7 @@ def refresh(obj: bpy.types.Object) -> None:
     user = node.image_user
     if image is None or settings.shown != "FRAMES":
         return
-    user.frame_start, user.frame_duration = settings.first, max(1, settings.last - settings.first + 1)
+    user.frame_start, user.frame_duration = settings.first, min(max(1, settings.last - settings.first + 1), _MOST)
     # files of a sequence are numbered like the scene's frames; the frames of a film begin with 1
     user.frame_offset = first_number(settings.first) - 1 if image.source == "SEQUENCE" else 0
     user.use_cyclic, user.use_auto_refresh = False, True

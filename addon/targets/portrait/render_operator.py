@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
-from mouthpiece.phrases import counted
+from mouthpiece.phrases import as_text, counted
 
 from ... import compat, paragraphs
 from ...jobs import Working
@@ -88,9 +88,8 @@ class MOUTHPIECE_OT_render_portrait(Working, bpy.types.Operator):
         for remark in placement.place(find_object(self._name), context, message, first, last):
             self._warn(context, remark)
         kept = f", {count - message.rendered} of them there before" if message.rendered < count else ""
-        self.report(
-            {"INFO"}, f"{counted(count, 'frame')} of {message.size[0]} x {message.size[1]}{kept}: {message.path}"
-        )
+        size = "{} x {}".format(*message.size)
+        self.report({"INFO"}, as_text(f"{counted(count, 'frame')} of {size}{kept}: {message.path}"))
         compat.redraw_images(context)
 
     def _set_up(self, context: bpy.types.Context) -> None:

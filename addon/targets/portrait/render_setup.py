@@ -15,7 +15,7 @@ from mouthpiece.files.places import is_file, is_folder
 
 from ... import jobs, preferences
 from ...keys import kept_takes
-from ...sound import recordings, soundtrack
+from ...sound import decoder, recordings, soundtrack
 from ..picture_rig import images
 from ..picture_rig import settings as picture_settings
 from . import film_encoder, playback
@@ -170,6 +170,8 @@ def rendering_of(
     job = _job(obj, (consent, motion, picture, seal, output), wish, sounds)
     if job.output.keeps_frames and not output.keeps_frames and output.frames is not None:
         remarks.append(f"Frames that version 0.4.0 began are gone on with, and stay: '{output.frames.folder}'.")
+    if output.film is not None and (words := decoder.unspeakable(str(output.film))):
+        raise PictureError(f"Blender cannot make the film '{output.film}': {words}, or choose another place.")
     if output.film is not None and min(job.size) < film_encoder.LEAST:
         raise PictureError(
             "Films of {} x {} pixels cannot be written: Blender's have {} on a side at least. Render it larger, or as "
