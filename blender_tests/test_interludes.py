@@ -160,6 +160,21 @@ def test_removing_all_lines_removes_all_interludes(say):
     assert scenes.state() == before
 
 
+def test_far_from_lines_the_face_stays_as_it_is(say, monkeypatch):
+    """A line at the end of Blender's frames does not get a million frames of rest."""
+    monkeypatch.setattr(interludes, "LONGEST", 2.0)
+    face = scenes.face()
+    say(face, "one", 201)
+    say(face, "two", 501)
+    bpy.context.scene.frame_end = 900
+    redial.redial(face, Dials())
+    keys = np.array([frame for frame, _ in scenes.values(face.data.shape_keys, JAW)])
+    assert keys.min() == 201 - 48 and keys.max() == 548 + 48
+    between = keys[(keys > 248 + 48) & (keys < 501 - 48)]
+    assert not len(between) and at(course(face.data.shape_keys, JAW, last=900), 400) < 0.05
+    assert at(course(face.data.shape_keys, BLINK, last=900), 375) < 0.5
+
+
 def test_own_keys_in_an_interlude_stay(say):
     face = scenes.face()
     key = face.data.shape_keys

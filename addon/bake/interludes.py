@@ -42,6 +42,9 @@ _TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "st
 _BESIDE: Final = 2
 #: What counts at least as the full motion of a head's turn, in radians: errors of keys are shares of it.
 _LEAST_TURN: Final = 0.15
+#: Seconds before a line, and after it, in which the face lives on at most; beyond, it stays as it is there. A line typed
+#: in at the end of Blender's frames would otherwise get a million frames of rest.
+LONGEST: Final = 1_800.0
 #: Most ends of lines that are remembered.
 _MOST_ENDS: Final = 256
 
@@ -326,7 +329,8 @@ def interludes(
 ) -> list[Interlude]:
     """Return the interludes of a character; ``spoken`` is what it says, in order of time.
 
-    They reach from the first to the last frame of its scenes, and of the frames ``within``, both included.
+    They reach from the first to the last frame of its scenes, and of the frames ``within``, both included, but no
+    further from a line than ``LONGEST`` seconds.
     """
     from mouthpiece.motion.dials import Dials
     from mouthpiece.motion.interludes import REACH
@@ -349,8 +353,20 @@ def interludes(
             continue
         dials = Dials.of(carrier.dials)
         if dials.rest > 0:
-            found.append(Interlude(first, end, before, after, near, dials, seed_of(obj)))
+            whole = Interlude(first, end, before, after, near, dials, seed_of(obj))
+            found += _near_lines(whole, ceil(LONGEST * carrier.frames().fps))
     return found
+
+
+def _near_lines(one: Interlude, most: int) -> list[Interlude]:
+    """Return an interlude, or what of it lies within ``most`` frames of the lines beside it if it is longer."""
+    after_line = replace(one, last=min(one.last, one.first + most - 1), after=None, ends=(one.ends[0], None))
+    before_line = replace(one, first=max(one.first, one.last - most + 1), before=None, ends=(None, one.ends[1]))
+    if one.before is None:
+        return [before_line]
+    if one.after is None:
+        return [after_line]
+    return [one] if one.last - one.first < 2 * most else [after_line, before_line]
 
 
 def bends_between(one: Neighbour, other: Neighbour, ends: Ends) -> dict[str, list[Bend]]:
