@@ -42,8 +42,8 @@ _TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "st
 _BESIDE: Final = 2
 #: What counts at least as the full motion of a head's turn, in radians: errors of keys are shares of it.
 _LEAST_TURN: Final = 0.15
-#: Seconds before a line, and after it, in which the face lives on at most; beyond, it stays as it is there. A line typed
-#: in at the end of Blender's frames would otherwise get a million frames of rest.
+#: Seconds before a line, and after it, in which the face lives on at most; beyond, it stays as it is there. A line
+#: typed in at the end of Blender's frames would otherwise get a million frames of rest.
 LONGEST: Final = 1_800.0
 #: Most ends of lines that are remembered.
 _MOST_ENDS: Final = 256
