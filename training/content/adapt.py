@@ -29,7 +29,7 @@ from mouthpiece.models.registry import find
 from safetensors.torch import load_file, save
 
 from ..command_line import exit_code, parser_of
-from ..files.writer import write_json
+from ..files import write_json
 from ..measures.markdown import table
 from ..measures.score import Metrics, mean_rows
 from ..networks import adaptation

@@ -24,7 +24,7 @@ from mouthpiece.topology import ARKIT_INDEX, ARKIT_MOUTH
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from ..files.writer import write_json
+from ..files import write_json
 from ..measures.score import pearson
 from ..networks.weights import half_floats
 from ..pack.clips import LABELLED

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
 from ..content.losses import gap_and_width
-from ..files.writer import write_json
+from ..files import write_json
 from ..paths import CHECKPOINTS
 from ..speaker.voice import VoiceNet
 from .networks import MEL_BANDS, Converter, load_converter, load_voice_network, voice_of

@@ -31,7 +31,7 @@ from ..configuration import Configuration
 from ..content.config import ContentConfig
 from ..content.corpus import Corpus, load_corpus
 from ..content.data import Stretch
-from ..files.writer import write_json
+from ..files import write_json
 from ..pack.clips import Clip, load_split, read_index
 from ..speaker.data import NO_VOICE_PRINT
 from ..speaker.voice import VoiceNet

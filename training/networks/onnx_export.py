@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from ..files.writer import write_json
+from ..files import write_json
 
 OPSET = 18
 #: Largest difference between torch and ONNX Runtime that counts as rounding.

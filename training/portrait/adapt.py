@@ -26,7 +26,7 @@ from mouthpiece.portrait.draw.generator import Generator, load_generator
 from torch import Tensor
 
 from ..command_line import exit_code, parser_of
-from ..files.writer import write_json
+from ..files import write_json
 from ..networks import adaptation
 from ..networks.adaptation import BLENDS, Material, blended
 from ..pack.face_tracker import FaceTracker

@@ -24,7 +24,7 @@ from mouthpiece.portrait.portrait import portrait_of
 from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
-from ..files.writer import write_json
+from ..files import write_json
 from ..paths import DOCS
 from .data import FaceClip
 from .measures.contact_sheets import headed, moments, stacked, write_film, write_picture

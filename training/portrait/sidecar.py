@@ -19,7 +19,7 @@ from mouthpiece.files.writer import write_whole
 from mouthpiece.portrait.draw.generator import KIND, load_generator
 
 from ..command_line import exit_code, parser_of
-from ..files.writer import write_json
+from ..files import write_json
 from ..networks.onnx_export import sidecar
 
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from ..command_line import exit_code, parser_of
 from ..configuration import Configuration
-from ..files.writer import write_json
+from ..files import write_json
 from ..networks.weights import half_floats, load_network
 from .data import FaceClip, Pairs, PictureAugmentation, read_split
 from .losses import GeneratorLoss, PortraitLossWeights, hinge, importance, judged_where, matched, weighted_mean

@@ -33,7 +33,7 @@ from ..content.evaluate import COLUMNS, Predicted, closed, judge, ours, systems_
 from ..content.networks import ContentNet, ContentShape
 from ..content.run import ContentRun
 from ..content.targets import canonical_face, make_targets
-from ..files.writer import write_json
+from ..files import write_json
 from ..measures.baselines import MelRidge
 from ..measures.markdown import table
 from ..measures.score import Metrics

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..command_line import exit_code, parser_of
-from ..files.writer import write_json
+from ..files import write_json
 from ..pack.clips import clip_folder, read_index
 from ..pack.geometry import AVERAGE_RIGID, rigid_points, similarity
 from ..paths import CORE_ASSETS, PACK

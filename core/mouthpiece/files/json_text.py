@@ -21,7 +21,7 @@ WHOLE: Final = 1 << 63
 _QUOTED: Final = 40
 
 
-def read_json(path: str | os.PathLike[str], most: int = LARGEST) -> Any:
+def read_json(path: str | os.PathLike[str], most: int = LARGEST, lacking: bool = False) -> Any:
     """Return what the JSON file ``path`` of at most ``most`` bytes holds; see :func:`parsed_json`.
 
     Raises
@@ -29,10 +29,10 @@ def read_json(path: str | os.PathLike[str], most: int = LARGEST) -> Any:
     UnreadableError
         If the file cannot be read, or what :func:`parsed_json` raises.
     """
-    return parsed_json(read_file(path, most), most)
+    return parsed_json(read_file(path, most), most, lacking=lacking)
 
 
-def parsed_json(text: object, most: int = LARGEST, whole: int = WHOLE) -> Any:
+def parsed_json(text: object, most: int = LARGEST, whole: int = WHOLE, lacking: bool = False) -> Any:
     """Return the value of JSON in text or UTF-8 bytes, with or without a byte order mark.
 
     All numbers in it are finite, whole ones are within ``whole``, and all texts can be written as UTF-8 again.
@@ -45,6 +45,9 @@ def parsed_json(text: object, most: int = LARGEST, whole: int = WHOLE) -> Any:
         The size, in bytes of UTF-8, above which it is refused unread.
     whole
         Whole numbers lie below this and not below its negative.
+    lacking
+        Whether ``NaN`` and ``Infinity``, which Python writes and JSON does not have, are read as null: figures that
+        were not to be had. Otherwise they are refused.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def parsed_json(text: object, most: int = LARGEST, whole: int = WHOLE) -> Any:
     except UnicodeError as error:
         raise UnreadableError("it is not text in UTF-8") from error
     try:
-        value = json.loads(plain.removeprefix("\ufeff"), parse_constant=_refused)
+        value = json.loads(plain.removeprefix("\ufeff"), parse_constant=_none if lacking else _refused)
     except RecursionError as error:
         raise UnreadableError(_TOO_DEEP) from error
     except json.JSONDecodeError as error:
@@ -77,6 +80,10 @@ def parsed_json(text: object, most: int = LARGEST, whole: int = WHOLE) -> Any:
 
 _OUT_OF_BOUNDS: Final = "it holds a number that is out of all bounds"
 _TOO_DEEP: Final = f"it is nested more than {DEEPEST} deep"
+
+
+def _none(_word: str) -> None:
+    return None
 
 
 def _refused(word: str) -> NoReturn:

@@ -143,7 +143,7 @@ def read_sidecar(path: Path) -> Sidecar:
         If it is missing, not JSON, from a newer format, lacks a field, or has one that cannot be right.
     """
     try:
-        raw = read_json(path, _LARGEST)
+        raw = read_json(path, _LARGEST, lacking=True)  # notes of a training may lack figures
     except UnreadableError as error:
         if not is_file(path):
             raise ModelError(
