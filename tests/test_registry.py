@@ -38,8 +38,8 @@ def test_the_content_network_brings_its_resting_face():
 
 def test_notes_of_a_training_may_lack_figures_and_fields_may_not(tmp_path):
     """Training wrote NaN for figures that were not to be had, up to version 0.4.0."""
-    notes = registry.find("content", place(tmp_path, "content", provenance={"r_open": float("nan"), "seed": 3})).sidecar.provenance
-    assert notes == {"r_open": None, "seed": 3}
+    folder = place(tmp_path, "content", provenance={"r_open": float("nan"), "seed": 3})
+    assert registry.find("content", folder).sidecar.provenance == {"r_open": None, "seed": 3}
     with pytest.raises(ModelError, match="rate"):
         registry.find("content", place(tmp_path, "content", rate=float("nan")))
 
