@@ -215,3 +215,12 @@ def test_a_path_without_a_name_is_told(take, capsys, place):
     for words in (adjusted, ["landmarks", place], [*placed, "--consent", "own: I am the person in this picture"]):
         assert core_cli.run(words) == 1, words
         assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("option", [["-o", ""], ["--models", " "]])
+def test_an_empty_path_is_not_the_working_folder(option, wav, tmp_path, monkeypatch, capsys):
+    sound = str(wav(tone(1.0)))
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert core_cli.run(["animate", sound, *option]) == 2
+    assert "a path is needed" in capsys.readouterr().err and sorted(tmp_path.iterdir()) == before

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import bpy
+from mouthpiece.cli.paths import named_path
 from mouthpiece.errors import MouthpieceError
 
 from .. import compat, scene_settings
@@ -41,11 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", metavar="KIND", help="what of the character plays it (default: as its own settings have it)"
     )
     scene.add_argument(
-        "--mapping", type=Path, metavar="FILE",
+        "--mapping", type=named_path, metavar="FILE",
         help="mapping (.json) saved from the panel: what drives which key or bone; it becomes the character's own",
     )  # fmt: skip
     scene.add_argument(
-        "--chart", type=Path, metavar="JSON", help="set the character's mouth chart up as this file says (target CHART)"
+        "--chart",
+        type=named_path,
+        metavar="JSON",
+        help="set the character's mouth chart up as this file says (target CHART)",
     )
     scene.add_argument("--armature", metavar="NAME", help="armature whose --bone turns with the head")
     scene.add_argument("--bone", metavar="NAME", help="head bone of --armature")
@@ -82,9 +86,11 @@ def add_keys_and_output(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited takes as well")
     out = parser.add_argument_group("output")
-    out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
     out.add_argument(
-        "--render", type=Path, metavar="VIDEO", help="render the take, with its sound, to .mp4, .mov or .mkv"
+        "--output", type=named_path, metavar="BLEND", help="save the scene here; the opened file is never saved"
+    )
+    out.add_argument(
+        "--render", type=named_path, metavar="VIDEO", help="render the take, with its sound, to .mp4, .mov or .mkv"
     )
     out.add_argument("--force", action="store_true", help="replace files that exist")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from mouthpiece.cli.paths import named_path
 from mouthpiece.errors import MouthpieceError
 
 from ..targets import find_object
@@ -29,7 +29,9 @@ def add(commands: Any) -> None:
         help="make the shapes of these parts only: mouth, eyes, brows (default: all)",
     )  # fmt: skip
     out = parser.add_argument_group("output")
-    out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
+    out.add_argument(
+        "--output", type=named_path, metavar="BLEND", help="save the scene here; the opened file is never saved"
+    )
     out.add_argument("--force", action="store_true", help="replace a file that exists")
     add_report_arguments(parser)
     parser.set_defaults(command=run)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from mouthpiece.cli.paths import named_path
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.files.places import is_file
 
@@ -32,10 +33,12 @@ def add(commands: Any) -> None:
         description="Turn an image into a picture rig, in a new scene with a camera, and animate it with a sound.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--image", required=True, type=Path, metavar="PICTURE", help="photo, painting or drawing")
+    parser.add_argument("--image", required=True, type=named_path, metavar="PICTURE", help="photo, painting or drawing")
     parser.add_argument("--audio", metavar="PATH", help="sound file, or a take (.npz); without it nothing moves yet")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--landmarks", type=Path, metavar="JSON", help="points, as written by `landmarks` or the panel")
+    where.add_argument(
+        "--landmarks", type=named_path, metavar="JSON", help="points, as written by `landmarks` or the panel"
+    )
     where.add_argument(
         "--points", metavar="X,Y", nargs=4, type=pixel,
         help="eye, eye, corner and corner of the mouth in pixels, the left of the picture first",

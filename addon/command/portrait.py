@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mouthpiece.cli.paths import named_path
 from mouthpiece.errors import MouthpieceError, PictureError
 
 from .. import preferences
@@ -43,7 +44,7 @@ def add(commands: Any) -> None:
     )
     portrait_command.add_portrait_arguments(parser)
     parser.add_argument(
-        "--blend", type=Path, metavar="BLEND", help="save the scene here, portrait, sequencer strips and all"
+        "--blend", type=named_path, metavar="BLEND", help="save the scene here, portrait, sequencer strips and all"
     )
     add_report_arguments(parser)
     parser.set_defaults(command=run, open_sound=recordings.open_file)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import bpy
+from mouthpiece.cli.paths import named_path
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.phrases import counted
 
@@ -35,7 +35,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--reset", action="store_true", help="put all amounts back first")
     parser.add_argument("--replace", action="store_true", help="change keys that were edited since as well")
     out = parser.add_argument_group("output")
-    out.add_argument("--output", type=Path, metavar="BLEND", help="save the scene here; the opened file is never saved")
+    out.add_argument(
+        "--output", type=named_path, metavar="BLEND", help="save the scene here; the opened file is never saved"
+    )
     out.add_argument("--force", action="store_true", help="replace a file that exists")
     dial.add_dial_arguments(parser)
     add_report_arguments(parser)

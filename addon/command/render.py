@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
+from mouthpiece.cli.paths import named_path
 from mouthpiece.errors import MouthpieceError, RigError
 from mouthpiece.phrases import counted
 
@@ -39,7 +40,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", metavar="PATH", help="film (.mp4, .mov), or folder of frames (default: as set in the panel)"
     )
-    parser.add_argument("--blend", type=Path, metavar="BLEND", help="save the scene here, with what was rendered")
+    parser.add_argument("--blend", type=named_path, metavar="BLEND", help="save the scene here, with what was rendered")
     parser.add_argument("--force", action="store_true", help="replace files that exist, and other frames")
     add_report_arguments(parser)
     parser.set_defaults(command=run)

@@ -13,6 +13,7 @@ from ..files.places import collisions, in_words, is_folder, refuse_inputs
 from ..phrases import counted
 from .cues import rate
 from .dial import add_dial_arguments, dials_of
+from .paths import named_path
 from .report import DONE, FAILED, Reporter, reporter, shown
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ def add_animate_command(commands: Any, open_sound: Callable[..., Source] | None 
         epilog="A take already at the place is replaced; any other file only with --force.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sounds", nargs="+", type=Path, metavar="SOUND", help="sound file (wav, flac, ogg, mp3, …)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="PATH", help="the take, or, for several sounds, a folder (default: beside)"
+        "sounds", nargs="+", type=named_path, metavar="SOUND", help="sound file (wav, flac, ogg, mp3, …)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=named_path,
+        metavar="PATH",
+        help="the take, or, for several sounds, a folder (default: beside)",
     )
     parser.add_argument("--fps", type=rate, default=25.0, metavar="F", help="frames per second, 1 to 240 (default 25)")
     parser.add_argument("--force", action="store_true", help="replace files that are not takes")
@@ -68,10 +75,13 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
         "or a style.json of an actor",
     )
     group.add_argument(
-        "--style-from", type=Path, metavar="SOUND", help="move in the manner of whoever speaks in this sound"
+        "--style-from", type=named_path, metavar="SOUND", help="move in the manner of whoever speaks in this sound"
     )
     group.add_argument(
-        "--models", type=Path, metavar="DIR", help="use the networks in DIR in place of the shipped ones of that name"
+        "--models",
+        type=named_path,
+        metavar="DIR",
+        help="use the networks in DIR in place of the shipped ones of that name",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, TakeError
 from ..files.places import is_there, refuse_inputs
 from ..phrases import counted
+from .paths import named_path
 from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def add_cues_command(commands: Any) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("take", type=Path, metavar="TAKE", help="a .npz written by animate")
+    parser.add_argument("take", type=named_path, metavar="TAKE", help="a .npz written by animate")
     parser.add_argument("--set", dest="chart", default="rhubarb", metavar="SET", help="mouth chart (default rhubarb)")
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="file to write (default: tsv, on stdout)")
+    parser.add_argument(
+        "-o", "--output", type=named_path, metavar="PATH", help="file to write (default: tsv, on stdout)"
+    )
     parser.add_argument("--format", choices=_FORMATS, help="its format (default: by the file's ending)")
     parser.add_argument("--fps", type=rate, default=24.0, metavar="F", help="frames per second (default 24)")
     parser.add_argument("--sound", default="", metavar="NAME", help="sound to be named in the file")

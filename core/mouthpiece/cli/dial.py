@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, PlaceError, TakeError
 from ..files.places import refuse_inputs
+from .paths import named_path
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ def add_dial_command(commands: Any) -> argparse.ArgumentParser:
         epilog="Without -o the take itself is adjusted: nothing in it is lost, and --reset takes that off again.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("take", type=Path, metavar="TAKE", help="a .npz written by animate")
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="write another take and leave TAKE alone")
+    parser.add_argument("take", type=named_path, metavar="TAKE", help="a .npz written by animate")
+    parser.add_argument(
+        "-o", "--output", type=named_path, metavar="PATH", help="write another take and leave TAKE alone"
+    )
     parser.add_argument("--reset", action="store_true", help="put all amounts back first")
     parser.add_argument(
         "--apply", action="store_true", help="write the motion as it is seen, for other programs; needs -o"

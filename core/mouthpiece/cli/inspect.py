@@ -15,6 +15,7 @@ from ..files.writer import replacing
 from ..performance import Performance
 from ..phrases import counted
 from ..topology import ARKIT_INDEX, INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
+from .paths import named_path
 from .report import DONE, FAILED, reporter, shown
 
 
@@ -26,8 +27,10 @@ def add_inspect_command(commands: Any) -> argparse.ArgumentParser:
         description="Show a take's length, speech, lips, blinks, head and provenance.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("take", type=Path, metavar="TAKE", help="a .npz written by animate")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves into a picture (PNG, SVG, PDF …)")
+    parser.add_argument("take", type=named_path, metavar="TAKE", help="a .npz written by animate")
+    parser.add_argument(
+        "--plot", type=named_path, metavar="PNG", help="draw the curves into a picture (PNG, SVG, PDF …)"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that exists and is no plot of ours")
     parser.set_defaults(command=run_inspect)
     return parser

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MouthpieceError, PictureError
 from ..files.places import is_there, refuse_inputs
 from ..files.writer import write_whole
+from .paths import named_path
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def add_landmarks_command(commands: Any) -> argparse.ArgumentParser:
         "the most prominent first.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="photo, painting or drawing (png, jpg, …)")
+    parser.add_argument("picture", type=named_path, metavar="PICTURE", help="photo, painting or drawing (png, jpg, …)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="JSON", help="where the points go (default: beside the picture)"
+        "-o", "--output", type=named_path, metavar="JSON", help="where the points go (default: beside the picture)"
     )
     parser.add_argument("--face", type=int, metavar="N", help="only face N, 1 for the first (default: all)")
     where = parser.add_mutually_exclusive_group()

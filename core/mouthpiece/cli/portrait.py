@@ -11,6 +11,7 @@ from ..errors import MouthpieceError
 from .animate import add_motion_arguments
 from .dial import add_dial_arguments, strength
 from .landmarks import FaceBox, pixel
+from .paths import named_path
 from .report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
 #: Endings of films.
@@ -51,8 +52,10 @@ def add_portrait_arguments(parser: argparse.ArgumentParser) -> None:
     """
     _add_picture(parser)
     sound = parser.add_argument_group("sound", "at least one of the two")
-    sound.add_argument("--audio", type=Path, metavar="SOUND", help="what is heard, and said unless there is --take")
-    sound.add_argument("--take", type=Path, metavar="TAKE", help="a .npz made by animate: how the face moves")
+    sound.add_argument(
+        "--audio", type=named_path, metavar="SOUND", help="what is heard, and said unless there is --take"
+    )
+    sound.add_argument("--take", type=named_path, metavar="TAKE", help="a .npz made by animate: how the face moves")
     _add_frames(parser)
     _add_output(parser)
     _add_responsibility(parser)
@@ -62,9 +65,11 @@ def add_portrait_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_picture(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("picture")
-    group.add_argument("--image", required=True, type=Path, metavar="PICTURE", help="photo, painting or drawing")
+    group.add_argument("--image", required=True, type=named_path, metavar="PICTURE", help="photo, painting or drawing")
     where = group.add_mutually_exclusive_group()
-    where.add_argument("--landmarks", type=Path, metavar="JSON", help="points, as written by `landmarks` or in Blender")
+    where.add_argument(
+        "--landmarks", type=named_path, metavar="JSON", help="points, as written by `landmarks` or in Blender"
+    )
     where.add_argument(
         "--points", metavar="X,Y", nargs=4, type=pixel,
         help="eye, eye, corner and corner of the mouth in pixels, the left of the picture first",
@@ -96,11 +101,14 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="PATH",
+        "-o", "--output", required=True, type=named_path, metavar="PATH",
         help="film (.mp4, .mov), or frames: a folder, or a name such as frames_####.png",
     )  # fmt: skip
     group.add_argument(
-        "--keep-frames", type=Path, metavar="FOLDER", help="keep a film's frames too; a film stopped half-way goes on"
+        "--keep-frames",
+        type=named_path,
+        metavar="FOLDER",
+        help="keep a film's frames too; a film stopped half-way goes on",
     )
     group.add_argument("--quality", type=_quality, default=16, metavar="N", help="of a film: 1 best to 51 (default 16)")
     group.add_argument("--force", action="store_true", help="replace a film, and frames of other inputs")
@@ -111,8 +119,8 @@ def _add_responsibility(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--consent", required=True, metavar="TEXT", help="why this face may be made to talk (see below)")
     group.add_argument("--consent-by", default="", metavar="NAME", help="who says so")
     group.add_argument("--mark", action="store_true", help="draw a small mark that says so into every frame")
-    group.add_argument("--certificate", type=Path, metavar="PEM", help="sign with this certificate (chain)")
-    group.add_argument("--private-key", type=Path, metavar="PEM", help="its key (default: both made here, once)")
+    group.add_argument("--certificate", type=named_path, metavar="PEM", help="sign with this certificate (chain)")
+    group.add_argument("--private-key", type=named_path, metavar="PEM", help="its key (default: both made here, once)")
     group.add_argument("--time-stamp", default="", metavar="URL", help="ask this authority for a time stamp (network)")
     group.add_argument("--no-credentials", action="store_true", help="do not sign; the record says so")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import MouthpieceError
 from ..files.places import in_words, is_folder
 from ..phrases import counted, listed
+from .paths import named_path
 from .report import DONE, FAILED, reporter, shown
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ def add_verify_command(commands: Any) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="PNG, MP4, or a folder of PNG frames")
+    parser.add_argument("files", nargs="+", type=named_path, metavar="FILE", help="PNG, MP4, or a folder of PNG frames")
     parser.add_argument(
         "--trust",
-        type=Path,
+        type=named_path,
         metavar="PEM",
         help="certificates of authorities whose signers are trusted (default: none)",
     )
