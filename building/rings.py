@@ -29,13 +29,13 @@ SHARES: dict[str, list[str]] = {
 }
 #: Seconds a job takes on one core, roughly: what takes longest begins first.
 SECONDS = {
-    "pure": 150.0,
-    "training": 110.0,
+    "pure": 250.0,
+    "training": 140.0,
     "fuzz": 65.0,
-    "bpy 4.5": 180.0,
-    "bpy 4.5 life": 70.0,
-    "bpy 5.2": 190.0,
-    "bpy 5.2 life": 30.0,
+    "bpy 4.5": 400.0,
+    "bpy 4.5 life": 160.0,
+    "bpy 5.2": 410.0,
+    "bpy 5.2 life": 85.0,
     "zip 4.5": 25.0,
     "zip 5.2": 20.0,
     "real Blender": 80.0,
