@@ -14,7 +14,7 @@ from mouthpiece import audio
 from mouthpiece.audio import SoundFile
 from mouthpiece.errors import AudioError
 from mouthpiece.pipeline import survey
-from mouthpiece.sounds import flac, mpeg, ogg
+from mouthpiece.sounds import decoders, flac, mpeg, ogg
 from mouthpiece.sounds.splice import ByteSpan, Splice
 
 from tests import odd_sounds
@@ -321,3 +321,36 @@ def test_what_is_read_beyond_a_guess_is_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(soundfile.SoundFile, "tell", lambda stream: stream.frames + 3)
     with pytest.raises(AudioError, match="no samples"):
         SoundFile(path)
+
+
+def test_eight_channels_of_aac_are_all_heard(tmp_path):
+    """Of more than seven planes PyAV counts one too many, and reads what lies behind: that ended the program."""
+    time = np.arange(48_000) / 48_000
+    levels = 0.02 * np.arange(1, 9)
+    samples = (levels[:, None] * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
+    place = tmp_path / "line.m4a"
+    with av.open(str(place), "w") as container:
+        stream = container.add_stream("aac", rate=48_000, layout="7.1")
+        stream.bit_rate = 768_000
+        frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1), format="flt", layout="7.1")
+        frame.sample_rate = 48_000
+        for part in (frame, None):
+            container.mux(stream.encode(part))
+    heard = np.concatenate(list(SoundFile(place).channels()))[8_000:40_000]
+    assert heard.shape[1] == 8
+    np.testing.assert_allclose(np.sort(np.abs(heard).max(axis=0))[1:], levels[1:], atol=0.02)
+
+
+def test_a_table_that_names_more_than_the_file_holds_is_no_endless_work(tmp_path, monkeypatch):
+    """A table can name the same bytes a million times: decoding ends at twice the size of the file."""
+    place = tmp_path / "line.m4a"
+    with av.open(str(place), "w") as container:
+        stream = container.add_stream("aac", rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        for part in (frame, None):
+            container.mux(stream.encode(part))
+    assert len(audio.load(place).samples) > 90_000
+    monkeypatch.setattr(decoders, "_LEEWAY", 200 - 2 * place.stat().st_size)
+    with pytest.raises(AudioError, match="names more than is in it"):
+        audio.load(place)

@@ -22,7 +22,11 @@ Array = NDArray[np.float32]
 _SECONDS, _NUMBERS = 10, 8_000_000
 #: Coding of MP3 in WAV files.
 _MP3_IN_WAV: Final = 0x55
-#: Of these, files that say where in them which second is.
+#: Numbers of the planar formats of samples, as FFmpeg calls them.
+_PLANAR: Final = {"u8p": "u1", "s16p": "i2", "s32p": "i4", "s64p": "i8", "fltp": "f4", "dblp": "f8"}
+#: Bytes that packets may have beyond twice the file: headers that are left out of the file.
+_LEEWAY: Final = 1 << 16
+#: Kinds of files that say where in them which second is.
 _INDEXED: Final = ("mov", "matroska")
 #: Seconds decoded before a stretch and dropped.
 _LEAD: Final = 1.0
@@ -247,8 +251,15 @@ class _Av:
         return container, container.streams.audio[0]
 
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yield decoded frames; packets that cannot be decoded are passed over, as in Blender."""
+        """Yield decoded frames; packets that cannot be decoded are passed over, as in Blender.
+
+        A table in the file may name the same bytes again and again: what is decoded is no more than twice the file.
+        """
+        left = 2 * self._path.stat().st_size + _LEEWAY
         for packet in container.demux(stream):
+            left -= packet.size
+            if left < 0:
+                raise ValueError("its table of contents names more than is in it")
             try:
                 yield from packet.decode()
             except self._av.error.InvalidDataError:
@@ -292,8 +303,16 @@ class _Av:
     def _samples(self, frame: Any) -> Array:
         """Return a frame's samples (N, C), full scale at 1."""
         _check_same(self.rate, int(frame.sample_rate))
-        data = frame.to_ndarray()
-        block = data.T if frame.format.is_planar else data.reshape(-1, len(frame.layout.channels))
+        channels = len(frame.layout.channels)
+        if frame.format.is_planar:
+            # by hand: of more than seven channels, PyAV takes what follows the last for one more
+            kind = _PLANAR[frame.format.name]
+            planes = [np.frombuffer(plane, kind, frame.samples) for plane in frame.planes[:channels]]
+            data = np.stack(planes)
+            block = data.T
+        else:
+            data = frame.to_ndarray()
+            block = data.reshape(-1, channels)
         if block.dtype.kind == "u":
             block = (block.astype(np.float32) - 128) / np.float32(128)
         elif block.dtype.kind == "i":
