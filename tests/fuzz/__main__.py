@@ -109,16 +109,24 @@ def _told(campaigns: list[Campaign], tallies: dict[str, Tally], options: argpars
         )
         for kind, numbers in tally.faults.items():
             print(f"    {len(numbers)} x {kind}\n        --only '{campaign.name}' --number {min(numbers)}")
-            if options.keep:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                place = options.keep / f"{campaign.name.replace(' ', '-')}-{min(numbers)}{campaign.ending}"
-                place.write_bytes(campaign.input(options.seed, min(numbers)))
         found += faults
     summary = f"{sum(tally.count for tally in tallies.values()):,} inputs, seed {options.seed}: {found} faults"
     print(summary)
     if options.summary:
         options.summary.write_text(summary + "\n")
+    sys.stdout.flush()
+    if options.keep:
+        _keep(campaigns, tallies, options)
     return 1 if found else 0
+
+
+def _keep(campaigns: list[Campaign], tallies: dict[str, Tally], options: argparse.Namespace) -> None:
+    """Write an input of each kind of fault into a folder; after the report, as making one may be the fault."""
+    for campaign in campaigns:
+        for number in map(min, tallies[campaign.name].faults.values()):
+            options.keep.mkdir(parents=True, exist_ok=True)
+            place = options.keep / f"{campaign.name.replace(' ', '-')}-{number}{campaign.ending}"
+            place.write_bytes(campaign.input(options.seed, number))
 
 
 if __name__ == "__main__":
