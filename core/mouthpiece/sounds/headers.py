@@ -265,8 +265,6 @@ def _w64(stream: BinaryIO, size: int) -> SoundExtent | None:
             told_samples = 0 if told in (0, 24) else told
             return SoundExtent(at + 24, 0 if unknown else at + told, size, SizeField(at + 16, "<Q", 24), told_samples)
         at += max(24, told + -told % 8)
-        if at > size:
-            return None
     return None
 
 
@@ -291,9 +289,9 @@ def _caf(stream: BinaryIO, size: int) -> SoundExtent | None:
         told = int.from_bytes(head[4:], "big", signed=True)
         if head[:4] == b"data":
             return SoundExtent(at + 16, 0 if told < 0 else at + 12 + told, size)
-        at += 12 + told
-        if told < 0 or at > size:
+        if told < 0:
             return None
+        at += 12 + told
     return None
 
 
