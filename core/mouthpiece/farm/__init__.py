@@ -1,0 +1,1 @@
+"""Jobs for render farms, written for engines that exist: Open Job Description and Flamenco."""
