@@ -134,6 +134,16 @@ def is_there(line: kept_takes.KeptLine) -> bool:
     )
 
 
+def has_lost_strip(line: kept_takes.KeptLine) -> bool:
+    """Return whether a line was animated from a strip that is no longer in its scene's sequencer.
+
+    If there is no scene of that name, nobody can tell: it may have been renamed.
+    """
+    kind, _, name = line.sound.partition(":")
+    scene = name.partition("/")[0]
+    return kind == "strip" and scene in bpy.data.scenes and not is_there(line)
+
+
 def _starts_together(one: FrameGrid, other: FrameGrid) -> bool:
     return abs(one.origin / one.fps - other.origin / other.fps) < _ALIGNED
 
