@@ -113,7 +113,8 @@ class Bake:
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
     replaced by those saved with a take. ``remarks`` are what the report shall say besides. A take that is ``known`` is
-    not inferred. ``rig`` is the fingerprint of the targets, if it is known already.
+    not inferred. ``rig`` is the fingerprint of the targets, if it is known already; ``of_cast`` is whether the cast asked
+    for the line.
     """
 
     recording: recordings.Recording
@@ -128,6 +129,7 @@ class Bake:
     remarks: tuple[str, ...] = ()
     known: Known | None = None
     rig: str = ""
+    of_cast: bool = False
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
@@ -318,6 +320,7 @@ class Bake:
             "rig": self.rig or fingerprints.rig_of(self.targets),
             "dials": fingerprints.dials_of(self.dials),
             "seconds": repr(heard.seconds),
+            **({"cast": "yes"} if self.of_cast else {}),
         }
 
 

@@ -19,15 +19,17 @@ from ..bake import claims, interlude_keys, line_identity, redial, removal
 from ..bake.bake import Bake, Heard, Report
 from ..bake.lines import dialled_lines
 from ..targets import find_object
-from .strip_lines import StripLine, Unspoken
+from .strip_lines import MUTED, UNASSIGNED, StripLine, Unspoken
 from .threads import SideBySide
 from .wishes import State, Wishes
 
 if TYPE_CHECKING:
     from mouthpiece.pipeline import Progress
 
+    from ..keys.kept_takes import KeptLine
+
 #: What became of a line.
-Outcome = Literal["made", "up to date", "failed", "missing", "cancelled", "to do"]
+Outcome = Literal["made", "up to date", "failed", "cancelled", "muted", "unassigned", "to do"]
 #: What may be done about two lines of one character that overlap.
 Overlap = Literal["REFUSE", "BLEND"]
 
@@ -107,6 +109,12 @@ class CastAnimation:
         """
         self._wishes, self._again, self._replace = wishes, again, replace_edited
         self._bakes: dict[int, Bake] = {}
+        self._scenes = {line.scene for line in (*lines, *unspoken)}
+        self._unspoken = {(one.scene, one.strip) for one in unspoken}
+        self._strips: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for line in lines:
+            speakers = self._strips.setdefault((line.scene, line.strip), {})
+            speakers.setdefault(line.character, set()).add(line.recording.identity)
         self._touched: set[str] = set()
         self.results: list[LineResult] = []
         self.remarks: list[str] = []
@@ -114,7 +122,8 @@ class CastAnimation:
         for line, problem in _without_overlaps(ordered, overlap):
             self.results.append(self._planned(len(self.results), line, problem, known or wishes.remembered))
         for one in unspoken:
-            self.results.append(LineResult(one, "failed", State("FAILED", one.reason), one.reason))
+            outcome: Outcome = "muted" if one.kind == MUTED else "unassigned" if one.kind == UNASSIGNED else "failed"
+            self.results.append(LineResult(one, outcome, State("FAILED", one.reason), one.reason))
 
     def _planned(
         self, number: int, line: StripLine, problem: str, known: Callable[[StripLine, Bake], Bake]
@@ -214,8 +223,7 @@ class CastAnimation:
                 self.remarks.append(f"{name}: {error}")
 
     def _settle(self, obj: bpy.types.Object) -> None:
-        failed = any(one.outcome in ("failed", "cancelled") for one in self.results if one.line.character == obj.name)
-        gone = [kept for kept in dialled_lines(obj) if not failed and line_identity.has_lost_strip(kept)]
+        gone = [kept for kept in dialled_lines(obj) if self._is_lost(obj, kept)]
         if not gone and obj.name not in self._touched:
             return
         with claims.alone(obj), ExitStack() as undo:
@@ -223,12 +231,21 @@ class CastAnimation:
             for kept in gone:
                 former = removal.take_off_line(obj, kept.sound, self._replace, undo)
                 tidy.append(former.tidy)
-                self.remarks.append(f"{obj.name} no longer speaks {kept.label}: its strip is gone.")
+                self.remarks.append(f"{obj.name} no longer speaks {kept.label}, which is not its line any more.")
             how = interlude_keys.How(self._replace, anew=True)
             self.remarks += redial.renew(obj, undo, how).warnings
             undo.pop_all()
             for last in tidy:
                 last()
+
+    def _is_lost(self, obj: bpy.types.Object, kept: KeptLine) -> bool:
+        """Return whether the strip of a character's line is gone, or the cast has given it to somebody else."""
+        scene, strip = line_identity.strip_of(kept)
+        if scene not in self._scenes or (scene, strip) in self._unspoken:
+            return False
+        if (scene, strip) not in self._strips:
+            return not line_identity.is_strip_there(scene, strip)
+        return "cast" in kept.made and kept.sound not in self._strips[scene, strip].get(obj.name, ())
 
     def summary(self) -> str:
         """Return in a few words how many lines were made, were up to date, and failed."""

@@ -83,7 +83,7 @@ class Wishes:
         bake = Bake(
             line.recording, voice.targets, Options(seed=seed, style=style), self._models, self._replace,
             Dials.of({**bake_settings.dials_of(obj.mouthpiece).saved(), **line.dials, **asked}), style_from,
-            obj.mouthpiece.layers == "LAYERS", round(obj.mouthpiece.reduce, 6), voice.remarks, rig=voice.rig,
+            obj.mouthpiece.layers == "LAYERS", round(obj.mouthpiece.reduce, 6), voice.remarks, rig=voice.rig, of_cast=True,
         )  # fmt: skip
         kept = voice.lines.get(line.recording.identity)
         if kept is None:
@@ -172,6 +172,8 @@ def _style(line: StripLine, obj: bpy.types.Object) -> tuple[Any, str]:
     """Return the style of a line and the sound it is taken from, as :func:`bake_settings.style_of` does."""
     from mouthpiece import styles
 
+    if line.style_from:
+        return None, line.style_from
     if not line.style:
         return bake_settings.style_of(obj.mouthpiece)
     if line.style.lower().endswith(".json"):
