@@ -1,8 +1,8 @@
 """Which lines of a character are the line that is being animated, though they were noted under another name.
 
-A line is noted under what it was chosen by: a strip, a sound data-block, or the content of a file. Files move, strips
-are renamed, and 0.4.0 noted files by their full path; the line they were is taken over, so that it is replaced and not
-doubled.
+A line is noted under what it was chosen by: a strip, a turn of one (the strip and a second of its sound), a sound
+data-block, or the content of a file. Files move, strips are renamed or split into turns, and 0.4.0 noted files by their
+full path; the line they were is taken over, so that it is replaced and not doubled.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _is_same(known: kept_takes.KeptLine, line: kept_takes.KeptLine, sha256: str)
 
 
 def _kind(line: kept_takes.KeptLine) -> str:
-    """Return by what a line's sound was chosen: ``strip``, ``sound``, ``file``, or ``take`` for a take (.npz)."""
+    """Return by what a line's sound was chosen: ``strip``, ``turn``, ``sound``, ``file``, or ``take`` for a .npz."""
     kind = line.sound.partition(":")[0]
     return "take" if kind == "file" and line.place.lower().endswith(".npz") else kind
 
@@ -121,17 +121,24 @@ def _is_content(known: kept_takes.KeptLine, line: kept_takes.KeptLine, sha256: s
 
 
 def is_there(line: kept_takes.KeptLine) -> bool:
-    """Return whether the strip or the sound data-block that a line was animated from is still there; a file is not."""
+    """Return whether what a line was animated from is still there: a strip, a turn of one, or a sound data-block.
+
+    A file is not. A strip that has been split into turns since is not there as a whole.
+    """
     kind, _, name = line.sound.partition(":")
     if kind == "sound":
         return any(block.name_full == name for block in bpy.data.sounds)
-    if kind != "strip":
+    strip_name, _, at = name.rpartition("@") if kind == "turn" else (name, "", "")
+    if kind not in ("strip", "turn"):
         return False
-    return any(
-        name == f"{scene.name}/{strip.name}" and strip.type == "SOUND"
+    strips = (
+        strip
         for scene in bpy.data.scenes
         for strip in compat.all_strips(scene)
+        if strip_name == f"{scene.name}/{strip.name}" and strip.type == "SOUND"
     )
+    begins = [[f"{turn.begin:.3f}" for turn in strip.mouthpiece.turns] for strip in strips]
+    return any(at in turns if at else not turns for turns in begins)
 
 
 def _starts_together(one: FrameGrid, other: FrameGrid) -> bool:
