@@ -128,17 +128,39 @@ def is_there(line: kept_takes.KeptLine) -> bool:
     kind, _, name = line.sound.partition(":")
     if kind == "sound":
         return any(block.name_full == name for block in bpy.data.sounds)
-    strip_name, _, at = name.rpartition("@") if kind == "turn" else (name, "", "")
+    scene, name = strip_of(line)
+    return any(_second_of(line) in begins if kind == "turn" else not begins for begins in _turns(scene, name))
+
+
+def is_strip_there(scene: str, name: str) -> bool:
+    """Return whether the sequencer of a scene has a sound strip of that name."""
+    return bool(_turns(scene, name))
+
+
+def strip_of(line: kept_takes.KeptLine) -> tuple[str, str]:
+    """Return the names of the scene and of the strip that a line was animated from; empty if it was no strip."""
+    kind, _, name = line.sound.partition(":")
     if kind not in ("strip", "turn"):
-        return False
-    strips = (
-        strip
-        for scene in bpy.data.scenes
-        for strip in compat.all_strips(scene)
-        if strip_name == f"{scene.name}/{strip.name}" and strip.type == "SOUND"
-    )
-    begins = [[f"{turn.begin:.3f}" for turn in strip.mouthpiece.turns] for strip in strips]
-    return any(at in turns if at else not turns for turns in begins)
+        return "", ""
+    name = name.removesuffix(f"@{_second_of(line)}")
+    scene, _, strip = name.partition("/")
+    for one in bpy.data.scenes:  # names of scenes may have slashes
+        if name.startswith(f"{one.name}/"):
+            scene, strip = one.name, name.removeprefix(f"{one.name}/")
+    return scene, strip
+
+
+def _second_of(line: kept_takes.KeptLine) -> str:
+    """Return the second at which a line's turn begins, as its sound has it; empty if it is no turn."""
+    return line.sound.rpartition("@")[2] if line.sound.startswith("turn:") else ""
+
+
+def _turns(scene: str, name: str) -> list[list[str]]:
+    """Return for each sound strip of that name in a scene the seconds at which its turns begin; none for no turns."""
+    found = bpy.data.scenes.get(scene)
+    strips = () if found is None else compat.all_strips(found)
+    there = [strip for strip in strips if strip.name == name and strip.type == "SOUND"]
+    return [[f"{turn.begin:.3f}" for turn in strip.mouthpiece.turns] for strip in there]
 
 
 def _starts_together(one: FrameGrid, other: FrameGrid) -> bool:
