@@ -6,7 +6,7 @@ from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
-from .cast import animate_operators as cast_animation
+from .cast import animate_operators as cast_animate_operators
 from .cast import operators as cast_operators
 from .cast import overview as cast_overview
 from .cast import panel as cast_panel
@@ -64,7 +64,7 @@ MODULES = (
     drawing_settings,
     bake_operators,
     cast_operators,
-    cast_animation,
+    cast_animate_operators,
     pivot_operators,
     shape_key_operators,
     pin_operators,
