@@ -39,6 +39,10 @@ class PlaceError(MouthpieceError):
     """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
 
 
+class LimitsError(MouthpieceError):
+    """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 
