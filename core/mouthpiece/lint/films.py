@@ -138,7 +138,6 @@ def seen_film(
     begins = reader.facts.sound_late if late is None else late
     told = told.on(len(points), round((begins or 0.0) * fps))
     courses = face_courses(points[:, :68], points[:, 68:])
-    last = len(points) - 1
     yield SeenFace(
         path.stem,
         fps,

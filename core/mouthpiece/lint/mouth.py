@@ -35,7 +35,7 @@ _HEARD: Final = 0.6
 #: Hertz up to which the lips' way in silence is counted: above it is the tracker's noise.
 _SLOW: Final = 3.3
 #: Seconds over which that way is counted, and of silence from which on an open mouth is told.
-_WAY_SECONDS, _OPEN_SECONDS = 0.6, 0.8
+_WAY_SECONDS, _OPEN_SECONDS = 0.6, 1.5
 
 _NO_SOUND: Final = "it is not known what is heard"
 _NO_MOUTH: Final = "the opening of the mouth cannot be measured"
