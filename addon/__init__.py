@@ -6,6 +6,7 @@ from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .cast import listener_operators, listener_panel
 from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
@@ -56,6 +57,7 @@ MODULES = (
     bone_mapping,
     drawing_settings,
     bake_operators,
+    listener_operators,
     pivot_operators,
     shape_key_operators,
     pin_operators,
@@ -78,6 +80,7 @@ MODULES = (
     picture_panel,
     portrait_panel,
     bake_panel,
+    listener_panel,
     pin_overlay,
     portrait_preview,
     command_parser,
