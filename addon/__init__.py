@@ -7,6 +7,7 @@ from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .cast import animate_operators as cast_animate_operators
+from .cast import listener_operators, listener_panel
 from .cast import operators as cast_operators
 from .cast import overview as cast_overview
 from .cast import panel as cast_panel
@@ -65,6 +66,7 @@ MODULES = (
     bake_operators,
     cast_operators,
     cast_animate_operators,
+    listener_operators,
     pivot_operators,
     shape_key_operators,
     pin_operators,
@@ -88,6 +90,7 @@ MODULES = (
     portrait_panel,
     bake_panel,
     cast_panel,
+    listener_panel,
     pin_overlay,
     portrait_preview,
     command_parser,

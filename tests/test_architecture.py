@@ -176,6 +176,8 @@ ADDON_LAYERS = (
         "cast.animate_operators",
         "cast.operators",
         "cast.panel",
+        "cast.listener_operators",
+        "cast.listener_panel",
         "lint.operators",
         "lint.panel",
         "bake.operators",
@@ -226,7 +228,7 @@ CROWDED = {
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
 NOUNS = {
-    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "training",
+    "building", "drawing", "facing", "lip_opening", "listening", "living", "mapping", "matching", "timing", "training",
     "tuning",
 }  # fmt: skip
 

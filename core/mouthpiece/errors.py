@@ -46,6 +46,8 @@ class CastError(MouthpieceError):
         """Note the sentence to show, and the single mistakes if there are several."""
         super().__init__(text)
         self.faults = faults or (text,)
+
+
 class LimitsError(MouthpieceError):
     """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
 
