@@ -126,7 +126,7 @@ CORE_LAYERS = {
         "audio", "errors", "features", "files", "motion", "performance", "phrases", "pipeline", "portrait",
         "portrait.find", "sounds", "topology",
     ),
-    "farm": ("cast", "errors", "files", "phrases"),
+    "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
     "cli": (
         "__version__", "audio", "cast", "errors", "farm", "files", "lint", "motion", "motion.chart", "performance",
         "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",

@@ -39,6 +39,10 @@ class PlaceError(MouthpieceError):
     """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
 
 
+class FarmError(MouthpieceError):
+    """A job for a render farm cannot be written: it would say what no engine takes, or nothing at all."""
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 

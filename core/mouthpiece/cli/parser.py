@@ -18,6 +18,7 @@ from ..files.places import in_words
 from .animate import add_animate_command
 from .cues import add_cues_command
 from .dial import add_dial_command
+from .farm import add_farm_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .portrait import add_portrait_command
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands(commands)
+    add_farm_command(commands)
     # Blender's command line has its own ``portrait``, which encodes films with Blender
     add_report_arguments(add_portrait_command(commands))
     return parser
