@@ -130,7 +130,7 @@ def run_farm(options: argparse.Namespace) -> int:
 
 def _check_places(contents: dict[Path, str], jobs: tuple[FarmJob, ...], order: Order, force: bool) -> None:
     """Refuse to write over what is read, and, unless that is wanted, over anything; raises PlaceError."""
-    read = [order.cast, *(job.blend for job in jobs), *(path for job in jobs for path in job.sounds)]
+    read = [order.cast, *(job.blend for job in jobs), *(path for job in jobs for path in job.files)]
     refuse_inputs(contents, read)
     there = [f"'{place}'" for place in contents if is_there(place)]
     if there and not force:
@@ -140,15 +140,15 @@ def _check_places(contents: dict[Path, str], jobs: tuple[FarmJob, ...], order: O
 def _warn(jobs: tuple[FarmJob, ...], teller: Reporter) -> None:
     """Tell what may fail on the farm."""
     for job in jobs:
-        missing = [f"'{path.name}'" for path in job.sounds if not is_file(path)]
+        missing = [f"'{path.name}'" for path in job.files if not is_file(path)]
         if missing:
-            teller.warning(job.name, f"Sounds are not there: {listed(missing)}. Their lines will fail.")
+            teller.warning(job.name, f"{listed(missing)} cannot be found: their lines will fail.")
         if job.baked.exists():
             teller.warning(job.name, f"The farm will replace '{job.baked}'.")
 
 
 def _openjd_files(jobs: tuple[FarmJob, ...], options: argparse.Namespace) -> dict[str, str]:
-    """Return the files of a bundle for each job by their names, in a folder for each if there are several."""
+    """Return the files of a bundle for each job by name, in a folder for each if there are several."""
     from ..farm.openjd import bundle
 
     found: dict[str, str] = {}

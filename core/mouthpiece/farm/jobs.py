@@ -79,8 +79,8 @@ class FarmJob:
         First and last frame; None if none is rendered.
     rendered : Path
         Full path of the folder of the frames.
-    sounds : tuple of Path
-        Full paths of the sounds, takes and voices that its lines name.
+    files : tuple of Path
+        Full paths of the sounds, takes, voices and subtitles that its lines are made of.
     lines_per_task, frames_per_task, pattern, format, fps
         As in :class:`Order`.
     """
@@ -93,7 +93,7 @@ class FarmJob:
     baked: Path
     frames: tuple[int, int] | None
     rendered: Path
-    sounds: tuple[Path, ...]
+    files: tuple[Path, ...]
     lines_per_task: int
     frames_per_task: int
     pattern: str
@@ -136,7 +136,7 @@ def planned(order: Order, lines: Sequence[CastLine]) -> tuple[FarmJob, ...]:
             baked=output / f"{name}.blend",
             frames=_frames(order, [lines[number - 1] for number in numbers], blend) if order.render else None,
             rendered=output / "frames" / name if len(groups) > 1 else output / "frames",
-            sounds=tuple(dict.fromkeys(_named_by([lines[number - 1] for number in numbers], order.cast))),
+            files=tuple(dict.fromkeys(_named_by([lines[number - 1] for number in numbers], order.cast))),
             lines_per_task=order.lines_per_task,
             frames_per_task=order.frames_per_task,
             pattern=order.pattern,
@@ -180,10 +180,12 @@ def _names(blends: Sequence[Path]) -> list[str]:
 
 
 def _named_by(lines: Sequence[CastLine], table: Path) -> Iterator[Path]:
-    """Yield the files that lines name: sounds, takes, and voices whose manner is a style."""
+    """Yield the files that lines name: sounds, takes, subtitles, and voices whose manner is a style."""
     for line in lines:
         if line.audio is not None:
             yield line.audio
+        if line.subtitles is not None:
+            yield line.subtitles
         voice = table.absolute().parent / line.style
         if line.style and is_file(voice):
             yield voice

@@ -54,7 +54,7 @@ def bundle(
             )
     references = {
         "assetReferences": {
-            "inputs": {"filenames": [str(path) for path in job.sounds], "directories": []},
+            "inputs": {"filenames": [str(path) for path in job.files], "directories": []},
             "outputs": {"directories": []},
             "referencedPaths": [],
         }
