@@ -51,6 +51,9 @@ def add_farm_command(commands: Any) -> argparse.ArgumentParser:
     openjd.add_argument(
         "--no-chunking", action="store_true", help="for engines without the extension TASK_CHUNKING: fixed tasks"
     )
+    openjd.add_argument(
+        "--extension", type=named_path, metavar="ZIP", help="the add-on's zip, for workers whose Blender lacks it"
+    )
     openjd.set_defaults(command=run_farm, job_files=_openjd_files)
     flamenco = engines.add_parser(
         "flamenco",
@@ -149,11 +152,15 @@ def _warn(jobs: tuple[FarmJob, ...], teller: Reporter) -> None:
 
 def _openjd_files(jobs: tuple[FarmJob, ...], options: argparse.Namespace) -> dict[str, str]:
     """Return the files of a bundle for each job by name, in a folder for each if there are several."""
-    from ..farm.openjd import bundle
+    from ..farm.openjd import Workers, bundle
 
+    extension = options.extension.absolute() if options.extension is not None else None
+    if extension is not None and not is_file(extension):
+        raise PlaceError(f"There is no file at '{extension}'. Name the add-on's zip.")
+    workers = Workers(options.blender, options.python, options.conda, extension, not options.no_chunking)
     found: dict[str, str] = {}
     for job in jobs:
-        files = bundle(job, options.blender, options.python, options.conda, not options.no_chunking)
+        files = bundle(job, workers)
         within = f"{job.name}/" if len(jobs) > 1 else ""
         found |= {within + name: text for name, text in files.items()}
     return found

@@ -7,7 +7,8 @@ and paths travel as values, which are not looked into for ``{{…}}``: any name 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +23,40 @@ _ASSETS = Path(__file__).parent.parent / "assets" / "farm"
 _CHUNKING = "TASK_CHUNKING"
 
 
-def bundle(
-    job: FarmJob, blender: str = "blender", python: str = "python", conda: str = "blender mouthpiece",
-    chunking: bool = True,
-) -> dict[str, str]:  # fmt: skip
-    """Return the files of a job bundle by name: template, values for Deadline Cloud and for openjd-cli, attachments.
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What the machines of a farm have.
 
-    Parameters
+    Attributes
     ----------
-    job
-        What to do.
-    blender, python
-        The programs on the workers: names on their path, or full paths.
-    conda
+    blender, python : str
+        The programs: names on their path, or full paths.
+    conda : str
         Packages that a queue environment of Deadline Cloud installs.
-    chunking
+    extension : Path or None
+        Full path of the add-on's zip, which is installed for the length of a session, in settings of its own; None
+        where the workers' Blender has the add-on.
+    chunking : bool
         Whether the engine has the extension TASK_CHUNKING. Without it the parts are fixed in the template, and lines
-        and frames are not parameters of the job.
+        and frames are no parameters of the job.
+    """
+
+    blender: str = "blender"
+    python: str = "python"
+    conda: str = "blender mouthpiece"
+    extension: Path | None = None
+    chunking: bool = True
+
+
+def bundle(job: FarmJob, workers: Workers) -> dict[str, str]:
+    """Return the files of a job bundle by name: template, values for Deadline Cloud and for openjd-cli, attachments.
 
     Raises
     ------
     FarmError
         If a value or a list is longer than the format lets it be.
     """
-    values = _values(job, blender, python, conda, chunking)
+    values = _values(job, workers)
     for name, value in values.items():
         if len(str(value)) > LONGEST_VALUE:
             raise FarmError(
@@ -61,16 +72,17 @@ def bundle(
     }
     entries = [{"name": name, "value": value} for name, value in values.items()]
     return {
-        "template.json": _text(template(job, chunking)),
+        "template.json": _text(template(job, workers)),
         "parameter_values.json": _text({"parameterValues": entries}),
         "asset_references.json": _text(references),
         "openjd_parameters.json": _text(values),
     }
 
 
-def template(job: FarmJob, chunking: bool = True) -> dict[str, Any]:
-    """Return the template of a job as JSON would hold it; ``chunking`` and errors as for :func:`bundle`."""
-    steps = [_animate(job, chunking), _bake(job, chunking)]
+def template(job: FarmJob, workers: Workers) -> dict[str, Any]:
+    """Return the template of a job as JSON would hold it; errors as for :func:`bundle`."""
+    chunking = workers.chunking
+    steps = [_animate(job, chunking), _bake(job, workers)]
     if job.frames is not None:
         steps.append(_render(job.frames, job, chunking))
     return {
@@ -78,7 +90,7 @@ def template(job: FarmJob, chunking: bool = True) -> dict[str, Any]:
         **({"extensions": [_CHUNKING]} if chunking else {}),
         "name": _name(f"Mouthpiece: {job.name}"),
         "description": "Takes of a cast's lines, keys in a copy of the .blend file, and its frames.",
-        "parameterDefinitions": list(_parameters(job.frames is not None, chunking)),
+        "parameterDefinitions": _parameters(job.frames is not None, workers),
         "steps": steps,
     }
 
@@ -93,7 +105,7 @@ def _name(text: str) -> str:
     return printable.replace("{{", "{ {").replace("}}", "} }")[:LONGEST_NAME]
 
 
-def _values(job: FarmJob, blender: str, python: str, conda: str, chunking: bool) -> dict[str, str | int]:
+def _values(job: FarmJob, workers: Workers) -> dict[str, str | int]:
     """Return the values of a job's parameters by name."""
     values: dict[str, str | int] = {
         "BlenderSceneFile": str(job.blend),
@@ -101,6 +113,7 @@ def _values(job: FarmJob, blender: str, python: str, conda: str, chunking: bool)
         "TakesDir": str(job.takes),
         "BakedScene": str(job.baked),
     }
+    chunking = workers.chunking
     if chunking:
         values |= {"Lines": range_text(job.lines), "LinesPerTask": job.lines_per_task}
     if job.frames is not None:
@@ -108,14 +121,17 @@ def _values(job: FarmJob, blender: str, python: str, conda: str, chunking: bool)
             first, last = job.frames
             values |= {"Frames": f"{first}-{last}", "FramesPerTask": job.frames_per_task}
         values |= {"OutputDir": str(job.rendered), "OutputPattern": job.pattern, "Format": job.format}
-    return values | {"Blender": blender, "Python": python, "CondaPackages": conda}
+    if workers.extension is not None:
+        values["Extension"] = str(workers.extension)
+    return values | {"Blender": workers.blender, "Python": workers.python, "CondaPackages": workers.conda}
 
 
 _CAST, _FRAMES, _SOFTWARE = "Cast", "Frames", "Software"
 
 
-def _parameters(render: bool, chunking: bool) -> Sequence[Mapping[str, Any]]:
+def _parameters(render: bool, workers: Workers) -> list[dict[str, Any]]:
     """Return the definitions of a job's parameters."""
+    chunking = workers.chunking
     blend = [{"label": "Blender files", "patterns": ["*.blend"]}, {"label": "All files", "patterns": ["*"]}]
     found = [
         _path("BlenderSceneFile", "FILE", "IN", "Blender scene file", _CAST,
@@ -142,6 +158,10 @@ def _parameters(render: bool, chunking: bool) -> Sequence[Mapping[str, Any]]:
             {"name": "Format", "type": "STRING", "default": "PNG", "allowedValues": list(FORMATS),
              "description": "Format of the frames.", "userInterface": formats},
         ]  # fmt: skip
+    if workers.extension is not None:
+        zips = [{"label": "Zip files", "patterns": ["*.zip"]}]
+        text = "The zip of Mouthpiece for the workers' Blender and system."
+        found.append(_path("Extension", "FILE", "IN", "Add-on", _SOFTWARE, text, zips))
     packages = "Installed by a queue environment that makes a conda environment of this parameter."
     return [
         *found,
@@ -181,16 +201,31 @@ def _animate(job: FarmJob, chunking: bool) -> dict[str, Any]:
     return {"name": "Animate", "parameterSpace": space, "script": _script("{{Param.Python}}", args)}
 
 
-def _bake(job: FarmJob, chunking: bool) -> dict[str, Any]:
+def _bake(job: FarmJob, workers: Workers) -> dict[str, Any]:
     args = [
         "--background", "{{Param.BlenderSceneFile}}", "--command", "mouthpiece", "batch", "{{Param.Cast}}",
-        "--takes", "{{Param.TakesDir}}", "--lines", "{{Param.Lines}}" if chunking else range_text(job.lines),
+        "--takes", "{{Param.TakesDir}}", "--lines", "{{Param.Lines}}" if workers.chunking else range_text(job.lines),
         "--output", "{{Param.BakedScene}}", "--resume", "--force",
     ]  # fmt: skip
     return {
         "name": "Bake",
         "dependencies": [{"dependsOn": "Animate"}],
+        **({"stepEnvironments": [_add_on()]} if workers.extension is not None else {}),
         "script": _script("{{Param.Blender}}", args),
+    }
+
+
+def _add_on() -> dict[str, Any]:
+    """Return an environment whose Blender has the add-on: settings of its own, which end with the session."""
+    args = [
+        "--background", "--command", "extension", "install-file", "--repo", "user_default", "--enable",
+        "{{Param.Extension}}",
+    ]  # fmt: skip
+    return {
+        "name": "AddOn",
+        "description": "Installs Mouthpiece for this session.",
+        "variables": {"BLENDER_USER_RESOURCES": "{{Session.WorkingDirectory}}/blender"},
+        "script": {"actions": {"onEnter": {"command": "{{Param.Blender}}", "args": args}}},
     }
 
 

@@ -30,8 +30,9 @@ const JOB_TYPE = {
           description: "Blender with the add-on enabled: a variable of the Manager, or a path" },
         { key: "python", type: "string", default: "{python}", visible: "submission",
           description: "The Python that has Mouthpiece: a variable of the Manager, or a path" },
-        { key: "overlap", type: "string", choices: ["refuse", "blend"], default: "refuse", visible: "submission",
-          description: "What to do where lines of one character overlap" },
+        { key: "overlap", type: "string", choices: ["scene", "refuse", "blend"], default: "scene",
+          visible: "submission",
+          description: "What to do where lines of one character overlap; scene: as its cast has it" },
 
         { key: "render", type: "bool", default: true, visible: "submission",
           description: "Render the frames as well" },
@@ -148,7 +149,10 @@ function authorBakeTask(settings) {
     if (settings.lines) {
         args = args.concat(["--lines", frameChunker(settings.lines, frameCount(settings.lines))[0]]);
     }
-    args = args.concat(["--output", settings.baked_path, "--overlap", settings.overlap, "--resume", "--force"]);
+    if (settings.overlap !== "scene") {
+        args = args.concat(["--overlap", settings.overlap]);
+    }
+    args = args.concat(["--output", settings.baked_path, "--resume", "--force"]);
     task.addCommand(author.Command("make-directory", { path: path.dirname(settings.baked_path) }));
     task.addCommand(author.Command("exec", { exe: settings.blender, args: args }));
     return task;
