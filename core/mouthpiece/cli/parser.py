@@ -91,7 +91,6 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands(commands)
     add_farm_command(commands)
-    # Blender's command line has its own ``portrait``, which encodes films with Blender
     # Blender's command line has its own ``portrait``, which encodes films with Blender, and its own ``batch``
     add_report_arguments(add_batch_command(commands))
     add_report_arguments(add_portrait_command(commands))

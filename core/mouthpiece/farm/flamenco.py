@@ -13,7 +13,7 @@ from .ranges import range_text
 #: The job type's name: that of its script without the ending.
 JOB_TYPE = "mouthpiece"
 #: Endings of the frames' files, by format.
-_ENDINGS = {
+ENDINGS = {
     "PNG": ".png", "JPEG": ".jpg", "OPEN_EXR": ".exr", "OPEN_EXR_MULTILAYER": ".exr", "TIFF": ".tif", "WEBP": ".webp",
 }  # fmt: skip
 
@@ -63,7 +63,7 @@ def submission(
             "chunk_size": job.frames_per_task,
             "render_output_path": str(job.rendered / job.pattern),
             "format": job.format,
-            "image_file_extension": _ENDINGS[job.format],
+            "image_file_extension": ENDINGS[job.format],
             "preview": preview,
             "fps": job.fps,
         }
