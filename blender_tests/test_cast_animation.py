@@ -1,4 +1,4 @@
-"""All lines of a cast animated at once: as if one by one, what has not changed left alone, no failure for the others."""
+"""All lines of a cast animated at once: as if one by one, what has not changed is left alone, failures stay alone."""
 
 import bpy
 import numpy as np

@@ -19,6 +19,7 @@ from .animate import add_animate_command
 from .batch import add_batch_command
 from .cues import add_cues_command
 from .dial import add_dial_command
+from .farm import add_farm_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .lint import add_lint_command
@@ -91,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands(commands)
+    add_farm_command(commands)
     # Blender's command line has its own ``portrait``, which encodes films with Blender, and its own ``batch``
     add_report_arguments(add_batch_command(commands))
     add_report_arguments(add_portrait_command(commands))
