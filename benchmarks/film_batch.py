@@ -5,7 +5,7 @@
 Python is one that has the module bpy; it makes the film (`demo/film.py`). Without --blender it also stands in for
 Blender (`demo/stand_in.py`); with it, that Blender is measured, with the extension installed in the profile that
 BLENDER_USER_RESOURCES names. Seconds are of whole processes, from their start to the saved file; memory is the most
-that one process had at a time. Results are kept in FOLDER/results.json, so that parts can be measured one after another.
+that one process had at a time. Results are kept in FOLDER/results.json: parts can be measured one after another.
 """
 
 from __future__ import annotations
