@@ -125,13 +125,26 @@ def is_there(line: kept_takes.KeptLine) -> bool:
     kind, _, name = line.sound.partition(":")
     if kind == "sound":
         return any(block.name_full == name for block in bpy.data.sounds)
-    if kind != "strip":
-        return False
-    return any(
-        name == f"{scene.name}/{strip.name}" and strip.type == "SOUND"
-        for scene in bpy.data.scenes
-        for strip in compat.all_strips(scene)
-    )
+    return kind == "strip" and is_strip_there(*strip_of(line))
+
+
+def is_strip_there(scene: str, name: str) -> bool:
+    """Return whether the sequencer of a scene has a sound strip of that name."""
+    found = bpy.data.scenes.get(scene)
+    strips = () if found is None else compat.all_strips(found)
+    return any(strip.name == name and strip.type == "SOUND" for strip in strips)
+
+
+def strip_of(line: kept_takes.KeptLine) -> tuple[str, str]:
+    """Return the names of the scene and of the strip that a line was animated from; empty if it was no strip."""
+    kind, _, name = line.sound.partition(":")
+    if kind == "turn":
+        name = name.rpartition("@")[0]
+    scene, _, strip = name.partition("/")
+    for one in bpy.data.scenes if kind in ("strip", "turn") else ():  # names of scenes may have slashes
+        if name.startswith(f"{one.name}/"):
+            scene, strip = one.name, name.removeprefix(f"{one.name}/")
+    return (scene, strip) if kind in ("strip", "turn") else ("", "")
 
 
 def _starts_together(one: FrameGrid, other: FrameGrid) -> bool:

@@ -39,6 +39,15 @@ class PlaceError(MouthpieceError):
     """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
 
 
+class CastError(MouthpieceError):
+    """A cast, or a moment in it, cannot be used. ``faults`` are the mistakes, each a sentence that says where it is."""
+
+    def __init__(self, text: str, faults: tuple[str, ...] = ()) -> None:
+        """Note the sentence to show, and the single mistakes if there are several."""
+        super().__init__(text)
+        self.faults = faults or (text,)
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 
