@@ -336,7 +336,7 @@ def timeline(play: Screenplay) -> dict[str, Any]:
         who, children, end = (line.who, [], 0) if found is None else tracks.pop(found)
         if line.first > end:
             children.append({"OTIO_SCHEMA": "Gap.1", "name": "", "source_range": _range(0, line.first - end)})
-        manner = {"channel": line.channel, "to": line.to}
+        manner = {"label": line.label, "channel": line.channel, "to": line.to}
         children.append(
             {
                 "OTIO_SCHEMA": "Clip.1",

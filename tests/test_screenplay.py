@@ -1,11 +1,10 @@
 """The made film: what its screenplay promises, and that tables, sounds and subtitles say the same."""
 
-import csv
-import json
 import wave
 
 import numpy as np
 import pytest
+from mouthpiece.cast.table import read_cast
 
 from demo import screenplay
 from demo.screenplay import FPS, RATE, VOICES
@@ -68,32 +67,19 @@ def test_files_agree(tmp_path):
             assert file.getnchannels() == (2 if "stereo" in path.name else 1) and file.getframerate() == RATE
             heard = np.frombuffer(file.readframes(file.getnframes()), "<i2")
             assert np.abs(heard).max() > 8000
-    with open(tmp_path / "cast.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    entries = json.loads((tmp_path / "cast.json").read_text())["lines"]
-    clips = _clips(json.loads((tmp_path / "cast.otio").read_text()))
-    for line, row, entry in zip(SHORT.lines, rows, entries, strict=True):
-        assert (row["label"], row["character"], row["to"]) == (line.label, line.who, line.to)
-        assert float(row["start"]) * FPS == pytest.approx(line.frame, abs=1e-3)
-        assert (entry["label"], entry["start"]) == (row["label"], float(row["start"]))
-        name = row["audio"].partition("/")[2]
-        assert lengths[name] * FPS >= line.end - 0.01
-        assert clips[line.label] == (line.who, line.first, line.end - line.begin)
+    for name in ("cast.csv", "cast.json", "cast.otio"):
+        cast = read_cast(tmp_path / name)
+        found = {line.label: line for line in cast.lines}
+        assert not cast.remarks and len(found) == len(SHORT.lines)
+        for line in SHORT.lines:
+            read = found[line.label]
+            assert (read.character, read.to, read.channel) == (line.who, line.to, line.channel)
+            assert read.audio == tmp_path / "sounds" / line.sound
+            assert read.start.frame_at(FPS) == pytest.approx(line.frame, abs=1e-3)
+            end = lengths[line.sound] if read.end is None else read.end
+            assert (read.begin * FPS, end * FPS) == pytest.approx((line.begin, line.end), abs=0.01)
     turns = [line for line in SHORT.lines if line.is_turn]
     assert (tmp_path / "turns.srt").read_text().count(" --> ") == len(turns)
-
-
-def _clips(timeline):
-    """Return track, first frame and length of each clip by its name."""
-    found = {}
-    for track in timeline["tracks"]["children"]:
-        at = 0
-        for child in track["children"]:
-            length = int(child["source_range"]["duration"]["value"])
-            if child["OTIO_SCHEMA"] == "Clip.1":
-                found[child["name"]] = (track["name"], at, length)
-            at += length
-    return found
 
 
 def test_sounds_differ_and_come_again(tmp_path):
