@@ -6,6 +6,7 @@ from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
@@ -48,6 +49,7 @@ MODULES = (
     head_settings,
     character_answers,
     released_characters,
+    cast_settings,
     shape_key_table,
     picture_settings,
     portrait_settings,

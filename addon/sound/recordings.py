@@ -34,6 +34,8 @@ _LAYOUTS = {
 }  # fmt: skip
 
 
+#: Frames by which an edge between two stretches of a sound may be off: seconds are kept as single floats.
+_SLACK: Final = 1e-3
 #: The last frame that Blender can show; the first is as far below 0. Keys are single floats, which are exact so far.
 LAST_FRAME: Final = 1_048_574
 
@@ -81,6 +83,21 @@ class Placement:
             return self
         left, right = (None if at is None else math.ceil(at * pace - 1e-6) for at in (self.left, self.right))
         return Placement(self.fps * pace, self.origin * pace, self.offset, self.speed, left, right)
+
+    def within(self, begin: float, end: float | None) -> Placement | None:
+        """Return the position with handles no further apart than two seconds of the sound; None if no frame is left.
+
+        ``end`` None is the sound's own end. Stretches that follow each other share no frame.
+        """
+        left, right = (
+            None if at is None else math.ceil(self.origin + (at - self.offset) / self.speed * self.fps - _SLACK)
+            for at in (begin, end)
+        )
+        left = max((at for at in (left, self.left) if at is not None), default=None)
+        right = min((at for at in (right, self.right) if at is not None), default=None)
+        if left is not None and right is not None and right <= left:
+            return None
+        return replace(self, left=left, right=right)
 
     @property
     def part(self) -> tuple[float, float] | None:
