@@ -1,6 +1,7 @@
 """The made film: what its screenplay promises, and that tables, sounds and subtitles say the same."""
 
 import wave
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_who_interrupts_itself(clash):
     over = 0
     for who in VOICES:
         own = [line for line in play.lines if line.who == who]
-        over += sum(after.first <= before.last for before, after in zip(own, own[1:], strict=False))
+        over += sum(after.first <= before.last for before, after in pairwise(own))
     assert over == clash
 
 
