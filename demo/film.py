@@ -106,6 +106,7 @@ def make(
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "film.blend"))
     bpy.ops.file.make_paths_relative()
     bpy.ops.wm.save_mainfile()
+    (folder / "film.blend1").unlink(missing_ok=True)
     return play
 
 
