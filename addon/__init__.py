@@ -6,6 +6,7 @@ from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .cast import animate_operators as cast_animate_operators
 from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
@@ -58,6 +59,7 @@ MODULES = (
     bone_mapping,
     drawing_settings,
     bake_operators,
+    cast_animate_operators,
     pivot_operators,
     shape_key_operators,
     pin_operators,

@@ -173,6 +173,7 @@ ADDON_LAYERS = (
     ("cast.*",),
     ("lint.*",),
     (
+        "cast.animate_operators",
         "cast.operators",
         "cast.panel",
         "lint.operators",

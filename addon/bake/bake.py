@@ -113,8 +113,8 @@ class Bake:
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
     replaced by those saved with a take. ``remarks`` are what the report shall say besides. A take that is ``known`` is
-    not inferred. ``rig`` is the fingerprint of the targets, if it is known already; ``of_cast`` is whether the cast asked
-    for the line.
+    not inferred. ``rig`` is the fingerprint of the targets, if it is known already; ``of_cast`` is whether the cast
+    asked for the line.
     """
 
     recording: recordings.Recording

@@ -2,7 +2,8 @@
 
 Kept with each line (``KeptLine.made``) by these names: ``take`` (sound, channel, seed, style and networks), ``place``
 (where on the timeline), ``rig`` (what plays it, its shape and its mapping), ``dials`` (the amounts that were asked for;
-a line may have been given others since), ``seconds`` (length of the sound, as far as it was heard) and ``cast`` (there if the cast asked for the line).
+a line may have been given others since), ``seconds`` (length of the sound, as far as it was heard) and ``cast`` (there
+if the cast asked for the line).
 """
 
 from __future__ import annotations

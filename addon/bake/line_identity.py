@@ -142,7 +142,8 @@ def strip_of(line: kept_takes.KeptLine) -> tuple[str, str]:
     kind, _, name = line.sound.partition(":")
     if kind not in ("strip", "turn"):
         return "", ""
-    name = name.removesuffix(f"@{_second_of(line)}")
+    if kind == "turn":
+        name = name.rpartition("@")[0]
     scene, _, strip = name.partition("/")
     for one in bpy.data.scenes:  # names of scenes may have slashes
         if name.startswith(f"{one.name}/"):

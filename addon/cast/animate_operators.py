@@ -86,16 +86,19 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
         state.remarks, state.remarks_of, state.kept, state.ends = "", "", "", 0
         lines, unspoken = resolved(scene, context.scene)
         names = self._strips(scene)
-        lines = [line for line in lines if names is None or line.strip in names]
-        unspoken = [one for one in unspoken if names is None or one.strip in names]
-        if not lines:
-            raise RigError(_nothing(unspoken, chosen=names is not None))
+
+        def chosen(one: StripLine | Unspoken) -> bool:
+            return names is None or one.strip in names
+
+        if not any(map(chosen, lines)):
+            raise RigError(_nothing(list(filter(chosen, unspoken)), chosen=names is not None))
         overlap = scene.mouthpiece_cast.overlap
         replace_edited = context.scene.mouthpiece.replace_edited
         self._scene = scene.name
         self._animation = CastAnimation(
             lines,
             unspoken,
+            chosen=chosen,
             wishes=Wishes(replace_edited=replace_edited, ready=True),
             overlap=overlap,
             again=self.again,

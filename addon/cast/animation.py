@@ -85,6 +85,7 @@ class CastAnimation:
         unspoken: Sequence[Unspoken] = (),
         *,
         wishes: Wishes,
+        chosen: Callable[[StripLine | Unspoken], bool] = lambda _line: True,
         overlap: Overlap = "REFUSE",
         again: bool = False,
         replace_edited: bool = False,
@@ -95,7 +96,9 @@ class CastAnimation:
         Parameters
         ----------
         lines, unspoken
-            What the cast has, as it was resolved.
+            What the cast has, as it was resolved: all of it, as lines may overlap.
+        chosen
+            Tells which of them are to be animated.
         wishes
             Makes the bakes.
         overlap
@@ -109,19 +112,21 @@ class CastAnimation:
         """
         self._wishes, self._again, self._replace = wishes, again, replace_edited
         self._bakes: dict[int, Bake] = {}
-        self._scenes = {line.scene for line in (*lines, *unspoken)}
+        self._scenes = {line.scene for line in lines} | {one.scene for one in unspoken}
         self._unspoken = {(one.scene, one.strip) for one in unspoken}
         self._strips: dict[tuple[str, str], dict[str, set[str]]] = {}
         for line in lines:
             speakers = self._strips.setdefault((line.scene, line.strip), {})
             speakers.setdefault(line.character, set()).add(line.recording.identity)
         self._touched: set[str] = set()
+        self._everybody = False
         self.results: list[LineResult] = []
         self.remarks: list[str] = []
         ordered = sorted(lines, key=lambda line: (_span(line), line.strip))
         for line, problem in _without_overlaps(ordered, overlap):
-            self.results.append(self._planned(len(self.results), line, problem, known or wishes.remembered))
-        for one in unspoken:
+            if chosen(line):
+                self.results.append(self._planned(len(self.results), line, problem, known or wishes.remembered))
+        for one in filter(chosen, unspoken):
             outcome: Outcome = "muted" if one.kind == MUTED else "unassigned" if one.kind == UNASSIGNED else "failed"
             self.results.append(LineResult(one, outcome, State("FAILED", one.reason), one.reason))
 
@@ -211,11 +216,13 @@ class CastAnimation:
             if result.outcome == "to do":
                 result.outcome, result.reason = "cancelled", "The work was stopped before."
 
-    def settle(self) -> None:
+    def settle(self, everybody: bool = False) -> None:
         """Bring up to date what depends on several lines: lines that touch, rest between them, strips that are gone.
 
-        Call it once after the last line was written, also after a failure. Remarks are added to :attr:`remarks`.
+        Call it once after the last line was written, also after a failure; for ``everybody`` where an earlier run may
+        have been stopped before it did. Remarks are added to :attr:`remarks`.
         """
+        self._everybody = everybody
         for name in dict.fromkeys(result.line.character for result in self.results if result.line.character):
             try:
                 self._settle(find_object(name))
@@ -224,7 +231,7 @@ class CastAnimation:
 
     def _settle(self, obj: bpy.types.Object) -> None:
         gone = [kept for kept in dialled_lines(obj) if self._is_lost(obj, kept)]
-        if not gone and obj.name not in self._touched:
+        if not gone and obj.name not in self._touched and not self._everybody:
             return
         with claims.alone(obj), ExitStack() as undo:
             tidy = []
@@ -232,7 +239,7 @@ class CastAnimation:
                 former = removal.take_off_line(obj, kept.sound, self._replace, undo)
                 tidy.append(former.tidy)
                 self.remarks.append(f"{obj.name} no longer speaks {kept.label}, which is not its line any more.")
-            how = interlude_keys.How(self._replace, anew=True)
+            how = interlude_keys.How(self._replace, anew=obj.name in self._touched)
             self.remarks += redial.renew(obj, undo, how).warnings
             undo.pop_all()
             for last in tidy:

@@ -105,7 +105,7 @@ class MOUTHPIECE_PG_amount(bpy.types.PropertyGroup):
     value: FloatProperty(name="Amount", description="Amount of this line alone", default=1.0, min=-5.0, max=5.0)
 
 
-class _Speech:
+class _Delivery:
     """Mixin for who speaks a strip or a part of it, how, and to whom."""
 
     character: PointerProperty(
@@ -164,7 +164,7 @@ class _Speech:
     )
 
 
-class MOUTHPIECE_PG_turn(_Speech, bpy.types.PropertyGroup):
+class MOUTHPIECE_PG_turn(_Delivery, bpy.types.PropertyGroup):
     """A part of a strip that one character speaks, in seconds of the sound; ``end`` 0 is the sound's own end."""
 
     begin: FloatProperty(
@@ -178,7 +178,7 @@ class MOUTHPIECE_PG_turn(_Speech, bpy.types.PropertyGroup):
     )
 
 
-class MOUTHPIECE_PG_strip(_Speech, bpy.types.PropertyGroup):
+class MOUTHPIECE_PG_strip(_Delivery, bpy.types.PropertyGroup):
     """What a sound strip is to the cast."""
 
     is_speech: BoolProperty(

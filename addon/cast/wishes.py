@@ -83,7 +83,8 @@ class Wishes:
         bake = Bake(
             line.recording, voice.targets, Options(seed=seed, style=style), self._models, self._replace,
             Dials.of({**bake_settings.dials_of(obj.mouthpiece).saved(), **line.dials, **asked}), style_from,
-            obj.mouthpiece.layers == "LAYERS", round(obj.mouthpiece.reduce, 6), voice.remarks, rig=voice.rig, of_cast=True,
+            obj.mouthpiece.layers == "LAYERS", round(obj.mouthpiece.reduce, 6), voice.remarks, rig=voice.rig,
+            of_cast=True,
         )  # fmt: skip
         kept = voice.lines.get(line.recording.identity)
         if kept is None:
