@@ -37,7 +37,7 @@ from demo.screenplay import FPS, RATE, Screenplay, ScriptLine
 SPEECH: Final = samples.SHARED / "speech"
 SUFFIXES: Final = (".wav", ".flac", ".ogg", ".mp3")
 #: Radius of the arc on which the characters sit, and by how many degrees each is beside the next.
-ARC: Final = (9.0, 24.0)
+ARC: Final = (10.5, 24.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def build(last: int) -> dict[str, Any]:
         _seat(part, obj, made, radians(ARC[1]) * (number - (len(PARTS) - 1) / 2))
     samples.studio()
     scene.render.resolution_x, scene.render.resolution_y = 640, 360
-    wide = samples.camera((0.0, 7.0, -0.2), 16.8, side=0.0)
+    wide = samples.camera((0.0, 8.2, -0.2), 19.5, side=0.0)
     wide.name = "Wide Camera"
     for world in [world for world in bpy.data.worlds if world.users == 0]:
         bpy.data.worlds.remove(world)
@@ -236,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=12.0, help="minutes of speech (default: 12)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clash", action="store_true", help="let a character interrupt itself once")
+    parser.add_argument("--apart", action="store_true", help="give every turn of a shared sound a strip of its own")
     parser.add_argument("--voices", type=Path, default=SPEECH, help="folder of recordings that the voices are made of")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
