@@ -199,8 +199,8 @@ def _recorded(
 def _clashing(lines: list[ScriptLine]) -> list[ScriptLine]:
     """Return the lines with one moved over an earlier one of the same character."""
     for number, line in enumerate(lines):
-        before = [one for one in lines[:number] if one.who == line.who and "line" in one.sound]
-        if before and "line" in line.sound:
+        before = [one for one in lines[:number] if one.who == line.who]
+        if before and not (line.is_turn or line.channel):
             moved = replace(line, frame=before[-1].first + (before[-1].end - before[-1].begin) // 2 - line.begin)
             return [*lines[:number], moved, *lines[number + 1 :]]
     return lines

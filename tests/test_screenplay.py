@@ -40,8 +40,9 @@ def test_how_much_is_said():
 
 
 @pytest.mark.parametrize("clash", [False, True])
-def test_who_interrupts_itself(clash):
-    play = screenplay.screenplay(60, 12.0, clash=clash)
+@pytest.mark.parametrize("count", [10, 20, 60])
+def test_who_interrupts_itself(count, clash):
+    play = screenplay.screenplay(count, count / 5, clash=clash)
     over = 0
     for who in VOICES:
         own = [line for line in play.lines if line.who == who]
