@@ -7,6 +7,10 @@ from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
 from .cast import animate_operators as cast_animate_operators
+from .cast import listener_operators, listener_panel
+from .cast import operators as cast_operators
+from .cast import overview as cast_overview
+from .cast import panel as cast_panel
 from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
@@ -51,6 +55,7 @@ MODULES = (
     character_answers,
     released_characters,
     cast_settings,
+    cast_overview,
     shape_key_table,
     picture_settings,
     portrait_settings,
@@ -59,7 +64,9 @@ MODULES = (
     bone_mapping,
     drawing_settings,
     bake_operators,
+    cast_operators,
     cast_animate_operators,
+    listener_operators,
     pivot_operators,
     shape_key_operators,
     pin_operators,
@@ -82,6 +89,8 @@ MODULES = (
     picture_panel,
     portrait_panel,
     bake_panel,
+    cast_panel,
+    listener_panel,
     pin_overlay,
     portrait_preview,
     command_parser,

@@ -108,7 +108,8 @@ class CastAnimation:
         replace_edited
             Whether keys of the user's own are replaced.
         known
-            Gives a bake a take that need not be inferred; raises MouthpieceError if there should be one and is not.
+            Gives a bake a take that need not be inferred; raises MouthpieceError if there should be one and is not. By
+            default it is the one kept with the line, if it still is the right one, but for ``again``.
         """
         self._wishes, self._again, self._replace = wishes, again, replace_edited
         self._bakes: dict[int, Bake] = {}
@@ -125,7 +126,9 @@ class CastAnimation:
         ordered = sorted(lines, key=lambda line: (_span(line), line.strip))
         for line, problem in _without_overlaps(ordered, overlap):
             if chosen(line):
-                self.results.append(self._planned(len(self.results), line, problem, known or wishes.remembered))
+                self.results.append(
+                    self._planned(len(self.results), line, problem, known or (_anew if again else wishes.remembered))
+                )
         for one in filter(chosen, unspoken):
             outcome: Outcome = "muted" if one.kind == MUTED else "unassigned" if one.kind == UNASSIGNED else "failed"
             self.results.append(LineResult(one, outcome, State("FAILED", one.reason), one.reason))
@@ -261,6 +264,10 @@ class CastAnimation:
             counts[result.outcome] = counts.get(result.outcome, 0) + 1
         words = [f"{count} {outcome}" for outcome, count in counts.items()]
         return f"{counted(len(self.results), 'line')}: {listed(words)}" if words else "No line to animate"
+
+
+def _anew(_line: StripLine, bake: Bake) -> Bake:
+    return bake
 
 
 def _span(line: StripLine) -> tuple[float, float]:

@@ -30,23 +30,31 @@ def resolved(scene: bpy.types.Scene, shown_in: bpy.types.Scene | None = None) ->
     """
     lines: list[StripLine] = []
     unspoken: list[Unspoken] = []
-    roster = Roster.of(scene)
-    for strip in spoken_strips(scene):
-        for one in _of_strip(strip, scene, shown_in, roster):
+    for _, found in by_strip(scene, shown_in):
+        for one in found:
             (lines if isinstance(one, StripLine) else unspoken).append(one)  # type: ignore[arg-type]
     lines.sort(key=lambda line: line.recording.placement.left or 0)
     return lines, unspoken
+
+
+def by_strip(
+    scene: bpy.types.Scene, shown_in: bpy.types.Scene | None = None
+) -> Iterator[tuple[str, list[StripLine | Unspoken]]]:
+    """Yield the name of each strip that may be speech and the lines it is, or why it is none; several if it has turns.
+
+    Between two of them the file may change: strips that are gone by then are left out.
+    """
+    roster = Roster.of(scene)
+    for name in [strip.name for strip in spoken_strips(scene)]:
+        strip = next((one for one in compat.all_strips(scene) if one.name == name), None)
+        if strip is not None and strip.type == "SOUND":
+            yield name, list(_of_strip(strip, scene, shown_in, roster))
 
 
 def spoken_strips(scene: bpy.types.Scene) -> list[Any]:
     """Return the sound strips of a scene that may be speech, those in meta strips too, in order of time."""
     found = [one for one in compat.all_strips(scene) if one.type == "SOUND" and one.mouthpiece.is_speech]
     return sorted(found, key=lambda strip: (compat.strip_times(strip).left, strip.channel, strip.name))
-
-
-def of_strip(strip: Any, scene: bpy.types.Scene, shown_in: bpy.types.Scene | None = None) -> list[StripLine | Unspoken]:
-    """Return the lines that one strip is, or why it is none; more than one if it has turns."""
-    return list(_of_strip(strip, scene, shown_in, Roster.of(scene)))
 
 
 def _of_strip(

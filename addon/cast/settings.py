@@ -30,8 +30,19 @@ AMOUNTS: Final[Mapping[str, str]] = {
 }
 #: How many entries the drop-down of characters has before the first member.
 _BEFORE: Final = 1
-#: Texts of the drop-down's entries: Blender keeps no copy of what a callback returns.
-_shown: list[tuple[str, str, str, str, int]] = []
+#: Entries of drop-downs by what is in them: Blender keeps no copy of the texts that a callback returns.
+_shown: dict[tuple[tuple[str, str, str, str, int], ...], list[tuple[str, str, str, str, int]]] = {}
+#: How a line stands, as the list shows it: identifier -> its name, what it means, its icon.
+STANDINGS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "NEW": ("New", "Not animated yet", "ADD"),
+    "CHANGED": ("Changed", "Sound, settings or rig are others than when it was animated", "FILE_REFRESH"),
+    "CURRENT": ("Up to Date", "Animated, and nothing has changed since", "CHECKMARK"),
+    "EDITED": ("Edited", "Animated, with changes of yours, which stay", "GREASEPENCIL"),
+    "FAILED": ("Failed", "It could not be animated", "ERROR"),
+    "UNASSIGNED": ("Unassigned", "Nobody is known to speak it", "QUESTION"),
+    "MUTED": ("Muted", "It is not heard", "MUTE_IPO_ON"),
+    "SILENT": ("No Speech", "Music or an effect", "SPEAKER"),
+}
 
 
 def _own(items: tuple[Any, ...], what: str) -> tuple[Any, ...]:
@@ -67,6 +78,36 @@ def style_of(manner: Any) -> tuple[str, str]:
     return (path, "") if manner.style == "FILE" else ("", path)
 
 
+def delivery_of(strip: Any) -> Any:
+    """Return the settings that say how a strip is spoken: its active turn's, or without turns its own."""
+    own = strip.mouthpiece
+    return own.turns[own.active_turn] if 0 <= own.active_turn < len(own.turns) else own
+
+
+def set_amount(own: Any, name: str, value: float | None) -> None:
+    """Set an amount of a strip or a turn by the name of its dial; None takes it off, as the character has it."""
+    number = own.amounts.find(name)
+    if value is None:
+        if number >= 0:
+            own.amounts.remove(number)
+        return
+    entry = own.amounts[number] if number >= 0 else own.amounts.add()
+    entry.name, entry.value = name, value
+
+
+def _kept(items: list[tuple[str, str, str, str, int]]) -> list[tuple[str, str, str, str, int]]:
+    """Return the entries of a drop-down, kept for as long as Blender may show them."""
+    return _shown.setdefault(tuple(items), items)
+
+
+def _filters(self: Any, _context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
+    """Items callback: return the entries of the filter for characters: all of them, and each."""
+    names = dict.fromkeys(member.object.name for member in self.members if member.object is not None)
+    items = [("ALL", "All Characters", "Show the lines of all characters", "COMMUNITY", 0)]
+    items += [(name, name, f"Show lines of {name} only", "OUTLINER_OB_ARMATURE", n) for n, name in enumerate(names, 1)]
+    return _kept(items)
+
+
 def _characters(self: Any, context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
     """Items callback: return the entries of the drop-down of characters: whoever the rules say, then each member."""
     members = self.id_data.mouthpiece_cast.members
@@ -77,8 +118,7 @@ def _characters(self: Any, context: bpy.types.Context) -> list[tuple[str, str, s
     ]
     if self.character is not None and not any(one.object == self.character for one in members):
         items.append(("other", self.character.name, "Speaks this strip, and is no member", "OBJECT_DATA", len(items)))
-    _shown[:] = items
-    return _shown
+    return _kept(items)
 
 
 def _chosen(self: Any) -> int:
@@ -244,8 +284,16 @@ class MOUTHPIECE_PG_cast(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )
-    filter_speaker: StringProperty(name="Character", description="Show lines of this character only")
-    filter_state: StringProperty(name="State", description="Show lines in this state only")
+    shown_speaker: EnumProperty(name="Character", description="Whose lines are listed", items=_filters)
+    shown_standing: EnumProperty(
+        name="State",
+        description="Which lines are listed",
+        items=(
+            ("ALL", "All States", "Show all lines", "FILTER", 0),
+            ("TO_DO", "To Do", "Show lines that are new or have changed", "RADIOBUT_ON", 1),
+            *((key, name, text, icon, number) for number, (key, (name, text, icon)) in enumerate(STANDINGS.items(), 2)),
+        ),
+    )
 
 
 _register_classes, _unregister_classes = register_classes_factory(

@@ -85,6 +85,10 @@ class Roster:
         found = exact or next((one for one in bpy.data.objects if one.name.casefold() == wanted), None)
         return None if found is None or is_lost(found) else self.main(found)
 
+    def title(self, obj: bpy.types.Object) -> str:
+        """Return what a character is called in the cast, or its object's name if it is no member."""
+        return next((role.title for role in self.roles if role.character == obj), str(obj.name))
+
     def names(self) -> str:
         """Return the names of all members as part of a sentence."""
         return listed([f"'{role.title}'" for role in self.roles]) if self.roles else "nobody yet"

@@ -74,6 +74,10 @@ class Placement:
         _check_frame(last, "end")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
+    def second_at(self, frame: float) -> float:
+        """Return the second of the sound that plays at a frame."""
+        return self.offset + (frame - self.origin) / self.fps * self.speed
+
     def remapped(self, pace: float) -> Placement:
         """Return the position on a scene's animation, of which ``pace`` frames are played in a frame of the timeline.
 
@@ -104,7 +108,7 @@ class Placement:
         """First and last second of the sound that lie between a strip's handles; None without handles."""
         if self.left is None or self.right is None:
             return None
-        low, high = (self.offset + (at - self.origin) / self.fps * self.speed for at in (self.left, self.right - 1))
+        low, high = (self.second_at(at) for at in (self.left, self.right - 1))
         return max(0.0, low), max(0.0, high)
 
 

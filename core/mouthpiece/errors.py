@@ -48,6 +48,10 @@ class CastError(MouthpieceError):
         self.faults = faults or (text,)
 
 
+class LimitsError(MouthpieceError):
+    """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 
