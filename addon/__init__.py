@@ -9,6 +9,9 @@ from .bake import settings as bake_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
+from .lint import health as lint_health
+from .lint import operators as lint_operators
+from .lint import panel as lint_panel
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators as bone_operators
 from .targets.bones import panel as bone_panel
@@ -55,6 +58,7 @@ MODULES = (
     chart_settings,
     bone_mapping,
     drawing_settings,
+    lint_health,
     bake_operators,
     pivot_operators,
     shape_key_operators,
@@ -69,6 +73,7 @@ MODULES = (
     landmark_operators,
     portrait_operators,
     render_operator,
+    lint_operators,
     panel,
     shape_key_panel,
     pin_panel,
@@ -78,6 +83,7 @@ MODULES = (
     picture_panel,
     portrait_panel,
     bake_panel,
+    lint_panel,
     pin_overlay,
     portrait_preview,
     command_parser,
