@@ -32,16 +32,19 @@ class Limits:
         Most milliseconds between mouth and sound, early or late.
     drift : float or None
         Most milliseconds by which mouth and sound move apart in a minute.
+    follows : float or None
+        Least correlation of the mouth's opening with that which the sound calls for.
     weak : float or None
-        Least correlation of the mouth's opening with the sound, at the lag that suits it best.
+        Least difference between open and shut while something is said, in eye distances.
     moves_in_silence : float or None
-        Most opening and shutting of the mouth while nothing is said, in eye distances.
+        Most way that the lips go while nothing is said, in eye distances per second.
     open_at_rest : float or None
-        Most opening of the mouth that stands still while nothing is said, in eye distances.
+        Most opening of the mouth while nothing is said, in eye distances.
     jump : float or None
-        Most change from one frame to the next, as a multiple of what faces do (1 is the fastest of a thousand frames).
+        Largest step from one frame to the next, as a multiple of the fastest steps of recorded faces; half of it at the
+        ends of lines.
     jitter : float or None
-        Most shaking from frame to frame, as a share of the motion.
+        Most shaking from frame to frame, as a multiple of what is left of it in recorded faces.
     clipping : float or None
         Largest share of a line's frames at which a channel lies at a limit of its own.
     frozen : float or None
@@ -56,21 +59,39 @@ class Limits:
         Most seconds for which two lines of one character lie over each other.
     """
 
-    sync: float | None = 120.0
-    drift: float | None = 60.0
-    weak: float | None = 0.15
-    moves_in_silence: float | None = 0.06
-    open_at_rest: float | None = 0.08
+    sync: float | None = 100.0
+    drift: float | None = 45.0
+    follows: float | None = 0.35
+    weak: float | None = 0.03
+    moves_in_silence: float | None = 0.3
+    open_at_rest: float | None = 0.12
     jump: float | None = 2.0
-    jitter: float | None = 0.5
+    jitter: float | None = 1.5
     clipping: float | None = 0.25
-    frozen: float | None = 4.0
-    lids: float | None = 25.0
-    gaze: float | None = 20.0
+    frozen: float | None = 3.0
+    lids: float | None = 30.0
+    gaze: float | None = 10.0
     dead: float | None = 0.0
     overlap: float | None = 0.0
 
 
+#: Unit of each limit, for people.
+UNITS: Final[Mapping[str, str]] = {
+    "sync": "ms",
+    "drift": "ms/min",
+    "follows": "",
+    "weak": "eye distances",
+    "moves_in_silence": "eye distances/s",
+    "open_at_rest": "eye distances",
+    "jump": "x",
+    "jitter": "x",
+    "clipping": "of the line",
+    "frozen": "s",
+    "lids": "s",
+    "gaze": "s",
+    "dead": "channels",
+    "overlap": "s",
+}
 #: Names of all checks, in the order in which they are told.
 CHECKS: Final = tuple(each.name for each in fields(Limits))
 
