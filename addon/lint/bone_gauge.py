@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 
 from ..targets.bones.face_frame import frame_of
@@ -58,11 +59,11 @@ class BoneGauge:
         """Note the bones' matrices relative to the bone they hang on, and that bone's in the world."""
         shown = self.rig.evaluated_get(graph)
         bones = shown.pose.bones
-        carrier = np.array(bones[self.head].matrix, np.float64) if self.head else np.eye(4)
-        rest = np.array(shown.data.bones[self.head].matrix_local, np.float64) if self.head else np.eye(4)
-        undone = rest @ np.linalg.inv(carrier)
+        carrier = bones[self.head].matrix if self.head else Matrix()
+        rest = shown.data.bones[self.head].matrix_local if self.head else Matrix()
+        undone = np.array(rest @ carrier.inverted_safe(), np.float64)
         self._rows.append(undone @ np.array([bones[name].matrix for name in self._names], np.float64))
-        self._world.append((np.array(shown.matrix_world, np.float64) @ carrier)[:3, :3])
+        self._world.append(np.array((shown.matrix_world @ carrier).to_3x3(), np.float64))
 
     def tracks(self) -> SeenTracks:
         """Return what the bones did."""

@@ -121,11 +121,14 @@ class DrawingGauge:
         """Return the drawing; the strokes are looked at anew."""
         self._layers = []
         for layer, _ in drawing_settings.parts_of(self.object):
-            drawn = drawing_frames.table(layer)
+            drawn = {f: (one.drawing, one.keyframe_type) for f, one in drawing_frames.table(layer).items()}
             if drawn:
-                own = [f for f in sorted(drawn) if drawing_frames.kind_of(layer, f) != "GENERATED"]
+                order = sorted(drawn)
+                own = [frame for frame in order if drawn[frame][1] != "GENERATED"] or order[:1]
                 matrix = planes.layer_matrix(self.object, layer)
-                self._layers.append(_LayerPoints(layer, matrix, sorted(drawn), {f: one.drawing for f, one in drawn.items()}, own or sorted(drawn)[:1]))
+                one = _LayerPoints(layer, matrix, order, {frame: drawn[frame][0] for frame in order}, own)
+                if any(self._is_near(one, frame) for frame in own):
+                    self._layers.append(one)
         return [self.object]
 
     def read(self, graph: bpy.types.Depsgraph, frame: int) -> None:
@@ -157,7 +160,7 @@ class DrawingGauge:
         lips = high[:, :3]
         if np.isfinite(lips).any(axis=1).all():
             mean = np.nanmean(lips, axis=1)
-            opening = (mean - self._least(mean)).astype(np.float32)
+            opening = np.maximum(mean - self._least(mean), 0).astype(np.float32)
         else:
             remarks.append(f"No stroke of '{name}' lies at the handles of its lips on every frame: not measured")
         corners = seen[:, :, 3:5, 0].mean(axis=1)
@@ -190,6 +193,11 @@ class DrawingGauge:
             if len(index):
                 found[0, row], found[1, row] = flat[index].min(axis=0), flat[index].max(axis=0)
         return found
+
+    def _is_near(self, one: _LayerPoints, frame: int) -> bool:
+        """Return whether the user's own drawing on a frame has points of lips or lids."""
+        plane = planes.from_numbers(self.object.mouthpiece_strokes.plane)
+        return any(len(index) for index in self._nearby(one, frame, one.drawings[frame], plane))
 
     def _nearby(self, one: _LayerPoints, source: int, drawing: Any, plane: planes.Plane) -> list[NDArray[np.int64]]:
         """Return the points of drawings like ``drawing`` that lie near each set of landmarks in the user's own drawing.

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mouthpiece.errors import MouthpieceError, RigError
-from mouthpiece.lint.findings import Finding
 from mouthpiece.lint.seen_face import SeenFace
 from mouthpiece.retarget.coverage import Coverage
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from ..sound import recordings
 from ..targets import Target, coverage_of, target_for
 from ..targets.bones.target import BonesTarget, face_armature
 from ..targets.mouth_chart.target import ChartTarget
+from ..targets.pins import solver_inputs
 from ..targets.portrait import lines as portrait_lines
 from ..targets.shape_keys.target import table_of
 from . import keyed_channels
@@ -35,6 +35,7 @@ from .heard import heard, lips_apart
 from .mesh_gauge import MeshGauge
 
 if TYPE_CHECKING:
+    from mouthpiece.lint.checks import Examination
     from mouthpiece.lint.limits import Limits
     from mouthpiece.performance import Performance
     from mouthpiece.pipeline import Progress
@@ -57,14 +58,15 @@ class MeasuredFace:
     pace: float = 1.0
     remarks: tuple[str, ...] = ()
 
-    def findings(self, limits: Limits | None = None) -> list[Finding]:
-        """Return what is wrong with it, on frames of the timeline."""
-        from mouthpiece.lint.checks import checked
+    def examined(self, limits: Limits | None = None) -> Examination:
+        """Return what the checks measured, and what is wrong, on frames of the timeline."""
+        from mouthpiece.lint.checks import examined
 
-        found = checked(self.face, limits)
+        found = examined(self.face, limits)
         if self.pace == 1.0:
             return found
-        return [replace(one, first=self._shown(one.first), last=self._shown(one.last)) for one in found]
+        moved = (replace(one, first=self._shown(one.first), last=self._shown(one.last)) for one in found.findings)
+        return replace(found, findings=tuple(moved))
 
     def _shown(self, frame: int | None) -> int | None:
         return None if frame is None else round(frame / self.pace)
@@ -202,15 +204,26 @@ def _covered(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> tup
                 found = key_coverage(table_of(obj).entries)
         return found, []
     targets: list[Target] = [own]
+    more = [_looks(obj, lines)] if kind == "SOLVED" and not own.coverage().has("gaze") else []
     with suppress(RigError):
         targets += company.targets_of(obj, 1.0)
     with suppress(RigError):
         head = heads.head_target(obj, 1.0)
         targets += [] if head is None else [head]
     try:
-        return coverage_of(targets), targets
+        return coverage_of(targets).with_company(more), targets
     except RigError:
-        return own.coverage(), [own]
+        return own.coverage().with_company(more), [own]
+
+
+def _looks(obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine]) -> Coverage:
+    """Return the keys by which eyeballs of a pinned face turn: they move no pin."""
+    try:
+        known = solver_inputs.solving_of(obj, kept_takes.motion(lines[-1]).neutral)
+    except MouthpieceError:
+        return Coverage()
+    names = (known.solver.shapes.names[key] for key in known.looks.keys)
+    return Coverage({"gaze": tuple(names)})
 
 
 def _gauge(

@@ -140,7 +140,7 @@ def after_bake(obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: 
     for seen in faces.measured([obj], scene, span, patience=_PATIENCE):
         if isinstance(seen, faces.MeasuredFace):
             try:
-                found = seen.findings()
+                found = seen.examined().findings
             except MouthpieceError:
                 return None
             keep(obj, seen, found, whole=False)

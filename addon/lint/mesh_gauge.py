@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
-from mouthpiece.errors import RigError
+from mouthpiece.errors import MouthpieceError, RigError
 from mouthpiece.motion.closures import LOWER, UPPER
 from mouthpiece.topology import (
     LEFT_EYE_OUTER, LEFT_LID_PAIRS, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS,
@@ -17,6 +17,10 @@ from mouthpiece.topology import (
 from numpy.typing import NDArray
 
 from ..targets import Target, find_object
+from ..targets.picture_rig import landmarks
+from ..targets.picture_rig import settings as picture_settings
+from ..targets.picture_rig.settings import is_rig
+from ..targets.picture_rig.target import skin_of
 from ..targets.pins import pins
 from ..targets.shape_keys import keyed_mesh, lips
 from ..targets.shape_keys.target import table_of
@@ -43,6 +47,10 @@ _WIDEST: Final = 0.3
 _SHAPERS: Final = ("mouthPucker", "mouthFunnel", "viseme.ou", "viseme.oh", "mouthUpperUpLeft", "mouthLowerDownLeft")
 #: A lid is at rest no nearer to the other than this share of the eye distance, or the eye is shut.
 _OPEN_EYE: Final = 0.02
+#: Lips that are farther apart at rest, in eye distances, are those of an open mouth.
+_AJAR: Final = 0.02
+#: How far vertices of a picture's lips are from the landmark they belong to, in eye distances.
+_LIP: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +116,8 @@ class FacePoints:
         if (marks < 0).all():
             known = recognise(mesh.rest)
             marks = marks if known is None else np.asarray(known[1])
+        if is_rig(obj):
+            marks = _picture_marks(obj, mesh)
         closing = [name for name in coverage.driven.get("lids", ()) if name in mesh.names]
         turning = [name for name in coverage.driven.get("gaze", ()) if name in mesh.names]
         pinned = len(obj.mouthpiece_pins.points) > 0
@@ -147,6 +157,30 @@ class FacePoints:
 def _has(marks: NDArray[np.int64], points: Sequence[int]) -> bool:
     """Return whether landmarks have a vertex each."""
     return bool((marks[list(points)] >= 0).all())
+
+
+def _picture_marks(obj: bpy.types.Object, mesh: keyed_mesh.KeyedMesh) -> NDArray[np.int64]:
+    """Return the vertices (68,) of a picture rig's skin that are nearest to its landmarks; -1 for all if it has none.
+
+    Where a shut mouth has lips that touch, the vertices that drop as it opens are those of the lower lip.
+    """
+    skin = skin_of(obj)
+    try:
+        flat = landmarks.placed_on(obj, picture_settings.landmarks_of(obj).landmarks[:, :2])
+    except MouthpieceError:
+        skin = None
+    if skin is None:
+        return np.full(pins.COUNT, -1)
+    vertices, apart = skin[0], np.linalg.norm(mesh.rest[skin[0]][None, :, ::2] - flat[:, None, ::2], axis=2)
+    marks = vertices[apart.argmin(axis=1)]
+    if "open" in mesh.names:
+        drop = -mesh.deltas[mesh.names.index("open")][vertices, 2]
+        reach = _LIP * float(np.linalg.norm(flat[LEFT_EYE_OUTER] - flat[RIGHT_EYE_OUTER]))
+        for points, sign in ((UPPER, 1.0), (LOWER, -1.0)):
+            for point in points:
+                near = np.where(apart[point] < max(reach, float(apart[point].min())) + 1e-9, sign * drop, np.inf)
+                marks[point] = vertices[int(near.argmin())]
+    return np.asarray(marks, np.int64)
 
 
 def _blinks(mesh: keyed_mesh.KeyedMesh, names: Sequence[str]) -> tuple[KeyProbe | None, KeyProbe | None]:
@@ -308,7 +342,10 @@ class MeshGauge:
             upper, lower = (at([pair[side] for pair in points.pairs]) for side in (0, 1))
             apart = (moved[:, upper] - moved[:, lower]) @ points.up
             resting = (rest[upper] - rest[lower]) @ points.up
-            opening = np.maximum(apart - resting, 0).mean(axis=1) / points.unit
+            # of a face that was modelled, or photographed, with its mouth open, the least opening is the mouth at rest
+            open_at_rest = resting > _AJAR * points.unit
+            shut = np.where(open_at_rest, np.minimum(resting, np.percentile(apart, 2, axis=0)), resting)
+            opening = np.maximum(apart - shut, 0).mean(axis=1) / points.unit
         elif points.opener is not None:
             value = np.maximum(points.opener.values(shift[:, at(points.opener.vertices.tolist())]), 0)
             opening = value * (_WIDEST / max(float(value.max()), 1.0))

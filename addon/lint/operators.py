@@ -68,7 +68,7 @@ class MOUTHPIECE_OT_check(Working, bpy.types.Operator):
     def _result(self, context: bpy.types.Context, message: MeasuredFace) -> None:
         """Keep what was found, and report how much that is."""
         obj = find_object(self._object)
-        found = message.findings()
+        found = message.examined().findings
         health.keep(obj, message, found, whole=True)
         for one in found:
             self.report({"WARNING"}, f"Frame {one.first}: {one.sentence} {one.remedy}")
