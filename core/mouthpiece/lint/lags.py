@@ -59,7 +59,7 @@ def lag_of(
         bend = left - 2 * top + right
         at += 0.5 * (left - right) / bend if bend < -1e-9 else 0.0
     near = np.abs(shifts) <= round(tolerance * fps)
-    return Lag(at / fps, float(fits[best]), float(np.nan_to_num(fits[near]).max()), best in (0, len(fits) - 1))
+    return Lag(float(at) / fps, float(fits[best]), float(np.nan_to_num(fits[near]).max()), best in (0, len(fits) - 1))
 
 
 def _correlation(opening: Array, expected: Array, rows: NDArray[np.intp], shift: int) -> float:

@@ -75,16 +75,35 @@ class Limits:
     overlap: float | None = 0.0
 
 
+#: Checks in which more is better: their limits are the least that is let pass.
+AT_LEAST: Final = ("follows", "weak")
+#: Checks as people call them.
+TITLES: Final[Mapping[str, str]] = {
+    "sync": "Sync",
+    "drift": "Drift",
+    "follows": "Mouth and sound",
+    "weak": "Weak mouth",
+    "moves_in_silence": "Mouth moves in silence",
+    "open_at_rest": "Mouth open at rest",
+    "jump": "Jump",
+    "jitter": "Jitter",
+    "clipping": "Clipping",
+    "frozen": "Frozen face",
+    "lids": "Lids",
+    "gaze": "Gaze",
+    "dead": "Dead channels",
+    "overlap": "Overlapping lines",
+}
 #: Unit of each limit, for people.
 UNITS: Final[Mapping[str, str]] = {
     "sync": "ms",
     "drift": "ms/min",
-    "follows": "",
+    "follows": "of 1",
     "weak": "eye distances",
     "moves_in_silence": "eye distances/s",
     "open_at_rest": "eye distances",
-    "jump": "x",
-    "jitter": "x",
+    "jump": "times",
+    "jitter": "times",
     "clipping": "of the line",
     "frozen": "s",
     "lids": "s",
