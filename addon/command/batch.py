@@ -311,7 +311,7 @@ class _Run:
         }
 
     def _number(self, one: StripLine | Unspoken) -> int:
-        """Return the number of a line, 0 if it is not asked for; of a strip that cannot be split that of its first turn."""
+        """Return the number of a line, 0 if it is not asked for; the first turn's of a strip that cannot be split."""
         exact = self._numbers.get(_place(one), 0)
         if exact or isinstance(one, StripLine):
             return exact
