@@ -18,7 +18,7 @@ from mouthpiece.phrases import counted, listed
 from ..bake.bake import Bake, Known
 from ..bake.line_identity import second_of
 from ..cast import placement
-from ..cast.animation import AllHeard, CastAnimation, LineHeard, LineResult
+from ..cast.animation import AllHeard, AllSettled, CastAnimation, LineHeard, LineResult
 from ..cast.scene_lines import resolved
 from ..cast.settings import title
 from ..cast.strip_lines import StripLine, Unspoken
@@ -221,8 +221,9 @@ class _Run:
                 self._note(result)
             self._keep(now=True)
             raise
-        self._teller.progress(file.name, 1.0, "Faces at rest and listening")
-        animation.settle(bpy.context.scene, everybody=bool(went_on))
+        for item in animation.settle(bpy.context.scene, everybody=bool(went_on)):
+            if not isinstance(item, AllSettled):
+                self._teller.progress(file.name, item.fraction, item.message)
         for remark in animation.remarks:
             self._teller.warning(file.name, remark)
         return self._save(animation, went_on == "the result")
