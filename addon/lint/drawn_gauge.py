@@ -10,6 +10,7 @@ from typing import Any, Final
 import bpy
 import numpy as np
 from mouthpiece.motion.closures import LOWER, UPPER
+from mouthpiece.motion.measures import LIP_WIDTH
 from mouthpiece.topology import (
     LEFT_EYE_OUTER, LEFT_LID_PAIRS, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS,
 )  # fmt: skip
@@ -55,7 +56,7 @@ class ChartGauge:
         order = [target.chart.names.index(entry.shape) for entry in target.setup.entries]
         return cls(
             target, tuple(found.switches), np.maximum(measured[:, _GAP] - rest[_GAP], 0)[order],
-            (measured[:, _WIDTH])[order],
+            (measured[:, _WIDTH] + LIP_WIDTH)[order],
         )  # fmt: skip
 
     def ready(self, lent: ExitStack) -> list[bpy.types.Object]:
@@ -204,7 +205,9 @@ class DrawingGauge:
 
         Lines that became shapes have each point twice: their places at rest are read from strokes of the same number.
         """
-        own = plane.flat(planes.applied(one.matrix, planes.vectors(one.drawings[source], "position").astype(np.float64)))
+        own = plane.flat(
+            planes.applied(one.matrix, planes.vectors(one.drawings[source], "position").astype(np.float64))
+        )
         sizes, now = np.diff(planes.offsets(one.drawings[source])), np.diff(planes.offsets(drawing))
         if len(sizes) != len(now):
             return [np.zeros(0, np.int64) for _ in self._SETS]

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Frames from a line beyond which nothing is looked at, in seconds: faces live no further than that.
 _BEYOND: Final = interludes.LONGEST
+#: A head that turns by less than this, in radians, stands still.
+_STIFF: Final = 0.01
 #: Frames that are evaluated between two messages of progress.
 _STRIDE: Final = 250
 
@@ -104,24 +106,19 @@ def measured(
     """
     from mouthpiece.pipeline import Progress
 
-    others = _all_sounds()
+    everybody = [line for obj in bpy.data.objects for line in dialled_lines(obj)]
     for number, obj in enumerate(objects):
         name = obj.name
-        for item in _measured(obj, scene_of(obj, scene), span, slice_seconds, patience, others):
+        for item in _measured(obj, scene_of(obj, scene), span, slice_seconds, patience, everybody):
             if isinstance(item, float):
                 yield Progress((number + item) / len(objects), f"Looking at {name}")
             else:
                 yield item
 
 
-def _all_sounds() -> frozenset[str]:
-    """Return the sounds of all lines of all characters."""
-    return frozenset(line.sound for obj in bpy.data.objects for line in dialled_lines(obj))
-
-
 def _measured(
     obj: bpy.types.Object, scene: bpy.types.Scene, span: tuple[int, int] | None, budget: float | None,
-    patience: float | None, others: frozenset[str],
+    patience: float | None, everybody: Sequence[kept_takes.KeptLine],
 ) -> Iterator[float | MeasuredFace]:  # fmt: skip
     """Yield how much is done, from 0 to 1, and last the character."""
     lines = dialled_lines(obj)
@@ -157,11 +154,13 @@ def _measured(
         tracks = gauge.tracks()
     elif _kind(obj, lines) == "PORTRAIT":
         tracks = _rendered(obj, scene, frames)
-    speech = heard(obj, lines, frames, scene, others)
+    speech = heard(obj, lines, frames, scene, everybody)
     owners = interludes.all_owners(obj, lines)
     values = gauge.values() if isinstance(gauge, MeshGauge) else {}
     with alone(obj):
         dead = keyed_channels.unmoved(obj, owners, lines, values, frames)
+        if not dead and tracks.head is not None and np.ptp(tracks.head, axis=0).max() < _STIFF:
+            dead |= keyed_channels.stiff_heads(lines, frames)
     face = SeenFace(
         obj.name, recordings.animation_fps(scene), int(frames[0]), tracks.opening, tracks.width, tracks.lids,
         tracks.gaze, tracks.head, speech.loudness, speech.speech, speech.expected, speech.lines,

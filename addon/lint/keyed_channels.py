@@ -91,6 +91,28 @@ def unmoved(
     return found
 
 
+def stiff_heads(lines: Sequence[kept_takes.KeptLine], frames: NDArray[np.int64]) -> dict[str, str]:
+    """Return the heads that lines have keys on, of a character whose head was seen to stand still all the same."""
+    found = {}
+    for line in lines:
+        for saved in line.targets:
+            head = bpy.data.objects.get(str(saved["object_name"])) if saved["kind"] == "HEAD" else None
+            if head is None:
+                continue
+            prefix = (
+                f'pose.bones["{bpy.utils.escape_identifier(str(saved["bone"]))}"].' if saved.get("bone") else "delta_"
+            )
+            turning = [
+                curve
+                for curve in _curves(head, {line.sound})
+                if curve.data_path.startswith(prefix) and "rotation" in curve.data_path and _varies(curve, frames)
+            ]
+            if turning:
+                name = str(saved.get("bone") or head.name)
+                found[name] = "the head has keys and stands still: constraints, or a track above, turn it back"
+    return found
+
+
 def _curves(owner: bpy.types.ID, sounds: Collection[str]) -> Iterator[Any]:
     """Yield the f-curves of a data-block that lines of those sounds have keys on."""
     for layer in nla.keyed_layers(owner):

@@ -150,7 +150,11 @@ class FacePoints:
         """Return the numbers (N,) of all vertices that are looked at, each once, ascending."""
         probes = [probe for probe in (self.opener, *self.blinks, *self.looks) if probe is not None]
         single = [v for pair in (*self.pairs, *(p for side in self.lids for p in side)) for v in pair]
-        parts = [self.still, np.array([*single, *(self.corners or ())], np.int64), *(probe.vertices for probe in probes)]
+        parts = [
+            self.still,
+            np.array([*single, *(self.corners or ())], np.int64),
+            *(probe.vertices for probe in probes),
+        ]
         return np.unique(np.concatenate(parts)).astype(np.int64)
 
 
@@ -224,7 +228,9 @@ def _lips(
     pairs = lip_pairs(mesh.rest.astype(np.float32), mesh.deltas[mesh.names.index(opener)], shapes)
     corners = None
     if pairs and shapes:
-        moved = np.sum([np.linalg.norm(shape, axis=1) / max(float(np.abs(shape).max()), 1e-9) for shape in shapes], axis=0)
+        moved = np.sum(
+            [np.linalg.norm(shape, axis=1) / max(float(np.abs(shape).max()), 1e-9) for shape in shapes], axis=0
+        )
         level = mesh.rest[list(pairs[0])].mean(axis=0)
         lip = np.flatnonzero(moved > 0.4 * moved.max())
         near = lip[np.abs(mesh.rest[lip, 2] - level[2]) < 0.2 * float(np.ptp(mesh.rest[lip, 0]))]
@@ -363,12 +369,19 @@ class MeshGauge:
             for look in points.looks:
                 way = look.moves.mean(axis=0)
                 flat = np.array([way @ points.across, way @ points.up])
-                gaze += look.values(shift[:, at(look.vertices.tolist())])[:, None] * flat / max(np.abs(flat).sum(), 1e-9)
+                gaze += (
+                    look.values(shift[:, at(look.vertices.tolist())])[:, None] * flat / max(np.abs(flat).sum(), 1e-9)
+                )
             gaze *= _LOOK / 2
         elif self.eyes:
             gaze = self._looking(turns)
         return SeenTracks(
-            _single(opening), _single(width), _single(lids), _single(gaze), _single(angles(turns, points)), tuple(remarks)
+            _single(opening),
+            _single(width),
+            _single(lids),
+            _single(gaze),
+            _single(angles(turns, points)),
+            tuple(remarks),
         )
 
     def values(self) -> dict[str, NDArray[np.float32]]:
