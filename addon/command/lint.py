@@ -1,4 +1,4 @@
-"""``blender -b scene.blend -c mouthpiece lint``: what is wrong with the characters of a scene, as Blender shows them."""
+"""``blender -b scene.blend -c mouthpiece lint``: what is wrong with the characters of a scene as it is seen."""
 
 from __future__ import annotations
 

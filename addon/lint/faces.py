@@ -134,24 +134,10 @@ def _measured(
     except MouthpieceError as error:
         remarks.append(str(error))
     if gauge is not None:
-        at, began = 0, perf_counter()
-        while at < len(frames):
-            begun = perf_counter()
-            with ExitStack() as lent:
-                view = lent.enter_context(evaluation(gauge.ready(lent), scene))
-                while at < len(frames):
-                    graph = view.at(int(frames[at]))
-                    assert graph is not None  # frames that cannot be shown are left out
-                    gauge.read(graph, int(frames[at]))
-                    at += 1
-                    if patience is not None and perf_counter() - began > patience:
-                        frames = frames[:at]
-                    if budget is None and at % _STRIDE == 0:
-                        yield at / len(frames)
-                    elif budget is not None and perf_counter() - begun > budget:
-                        break
-            yield at / len(frames)
-        tracks = gauge.tracks()
+        count = 0
+        for count in _read(gauge, scene, frames, budget, patience):
+            yield count / len(frames)
+        frames, tracks = frames[:count], gauge.tracks()
     elif _kind(obj, lines) == "PORTRAIT":
         tracks = _rendered(obj, scene, frames)
     speech = heard(obj, lines, frames, scene, everybody)
@@ -168,6 +154,32 @@ def _measured(
         parts_of(coverage, _kind(obj, lines)),
     )  # fmt: skip
     yield MeasuredFace(face, scene.name, pace, (*remarks, *tracks.remarks, *speech.remarks))
+
+
+def _read(
+    gauge: Gauge, scene: bpy.types.Scene, frames: NDArray[np.int64], budget: float | None, patience: float | None
+) -> Iterator[int]:
+    """Let a gauge read frames; yield how many it has read, last all, or those it has read within its ``patience``.
+
+    With a ``budget`` nothing is lent while the caller has its turn.
+    """
+    at, began = 0, perf_counter()
+    while at < len(frames):
+        begun = perf_counter()
+        with ExitStack() as lent:
+            view = lent.enter_context(evaluation(gauge.ready(lent), scene))
+            while at < len(frames):
+                graph = view.at(int(frames[at]))
+                assert graph is not None  # frames that cannot be shown are left out
+                gauge.read(graph, int(frames[at]))
+                at += 1
+                if patience is not None and perf_counter() - began > patience:
+                    frames = frames[:at]
+                if budget is None and at % _STRIDE == 0:
+                    yield at
+                elif budget is not None and perf_counter() - begun > budget:
+                    break
+        yield at
 
 
 def frames_of(

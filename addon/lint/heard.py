@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
@@ -39,7 +39,7 @@ _REMEMBERED: Final = 64
 class HeardSpeech:
     """What is heard of a character on F frames: loudness in dB and probability of speech, its lines, and remarks.
 
-    ``expected`` is how far the mouth opens in the takes of what is heard, in eye distances; NaN where that is not known.
+    ``expected`` is how far the mouth opens in takes of what is heard, in eye distances; NaN where that is unknown.
     """
 
     loudness: NDArray[np.float32]
@@ -55,8 +55,8 @@ def heard(
 ) -> HeardSpeech:  # fmt: skip
     """Return what is heard of a character's lines on frames (F,) of a scene's animation.
 
-    ``everybody`` are the lines of all characters: a strip that is one of these is no piece of another line, and the take
-    of any tells how a mouth moves in its sound.
+    ``everybody`` are the lines of all characters: a strip that is one of these is no piece of another line, and the
+    take of any tells how a mouth moves in its sound.
     """
     others = frozenset(line.sound for line in everybody)
     loudness = np.full(len(frames), SILENT)
@@ -79,8 +79,8 @@ def heard(
                     expected = np.fmax(expected, _called_for(take, one.placement, frames))
                 if one.content != line.content:
                     remarks.append(
-                        f"{line.label} plays another sound than it was animated from: animate it again, or give the strip "
-                        "its sound back"
+                        f"{line.label} plays another sound than it was animated from: animate it again, or give the "
+                        "strip its sound back"
                     )
         except (MouthpieceError, OSError) as error:
             loud, spoken = _by_take(line, frames)
@@ -209,7 +209,7 @@ def _called_for(line: kept_takes.KeptLine, place: Placement, frames: NDArray[np.
         take = kept_takes.motion(line)
     except MouthpieceError:
         return opening
-    times = place.offset + (frames - place.origin) / place.fps * place.speed - line.begin
+    times = _seconds(place, frames) - line.begin
     here = (times >= 0) & (times < take.seconds)
     here &= frames >= (place.left if place.left is not None else place.origin)
     here &= frames < (np.inf if place.right is None else place.right)
@@ -226,6 +226,11 @@ def lips_apart(take: Performance) -> Floats:
     moved = take.landmarks.astype(np.float64) - take.neutral
     gap = (moved[:, list(LOWER), 1] - moved[:, list(UPPER), 1]).mean(axis=1)
     return np.asarray(gap / unit, np.float64)
+
+
+def _seconds(place: Placement, frames: NDArray[Any]) -> Floats:
+    """Return the second of a sound that is heard at frames (F,)."""
+    return np.asarray(place.offset + (frames - place.origin) / place.fps * place.speed, np.float64)
 
 
 def _mean(values: Floats, count: int) -> Floats:

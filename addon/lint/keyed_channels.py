@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, rna_values
 from ..keys.fcurve_keys import channel_id
+from ..targets.head.target import HeadTarget
 from ..targets.picture_rig.settings import is_rig
 from ..targets.shape_keys import stillness
 from ..targets.shape_keys.target import table_of
