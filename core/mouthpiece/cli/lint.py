@@ -181,11 +181,19 @@ def _report(
                 elif isinstance(item, Warned):
                     remarks.append(item.message)
                 else:
-                    return LintReport(str(path), (examined(item, limits.of(item.character)),), remarks=tuple(remarks))
+                    examination = examined(item, limits.of(item.character).without(*_unseen(path)))
+                    return LintReport(str(path), (examination,), remarks=tuple(remarks))
     except MouthpieceError as error:
         teller.error(str(path), str(error))
         return LintReport(str(path), error=str(error), remarks=tuple(remarks))
     raise AssertionError("a file is seen or not")
+
+
+def _unseen(path: Path) -> tuple[str, ...]:
+    """Return the checks of what a take or a film does not hold."""
+    from ..lint.limits import OF_KEYS
+
+    return (*OF_KEYS, "clipping") if path.suffix.lower() in FILMS else OF_KEYS
 
 
 def _seen(path: Path, sound: Path | None, face: int) -> Iterator[Any]:

@@ -74,9 +74,16 @@ class Limits:
     dead: float | None = 0.0
     overlap: float | None = 0.0
 
+    def without(self, *checks: str) -> Limits:
+        """Return the limits with some checks left out."""
+        left_out: dict[str, Any] = dict.fromkeys(checks)
+        return replace(self, **left_out)
+
 
 #: Checks in which more is better: their limits are the least that is let pass.
 AT_LEAST: Final = ("follows", "weak")
+#: Checks of what is keyed, which a take has only in part and a film not at all.
+OF_KEYS: Final = ("dead", "overlap")
 #: Checks as people call them.
 TITLES: Final[Mapping[str, str]] = {
     "sync": "Sync",

@@ -35,8 +35,11 @@ _HEARD: Final = 0.6
 #: Hertz up to which the lips' way in silence is counted: above it is the tracker's noise.
 _SLOW: Final = 3.3
 #: Seconds over which that way is counted, and of silence from which on an open mouth is told.
-_WAY_SECONDS, _OPEN_SECONDS = 0.6, 1.5
+_WAY_SECONDS, _OPEN_SECONDS = 1.0, 1.5
+#: Width of a mouth, as a multiple of its usual one in speech, from which on it smiles: smiles show teeth.
+_SMILE: Final = 1.08
 
+_EXPLAINED: Final = "another check tells why not"
 _NO_SOUND: Final = "it is not known what is heard"
 _NO_MOUTH: Final = "the opening of the mouth cannot be measured"
 _NO_EXPECTED: Final = "it is not known how the sound moves a mouth"
@@ -120,7 +123,7 @@ def _sync(ground: Ground, line: LineSpan, last: int, speech: float, lag: Lag | N
     if ground.seen.expected is None:
         return Measure("sync", line.label, None, limit, remark=_NO_EXPECTED)
     if explained:
-        return Measure("sync", line.label, None, limit, remark="told by another check")
+        return Measure("sync", line.label, None, limit, remark=_EXPLAINED)
     enough = lag is not None and (speech >= _ENOUGH or (speech >= _LEAST and lag.correlation >= _SURE))
     if lag is None or not enough:
         return Measure("sync", line.label, None, limit, remark="too little is said")
@@ -146,7 +149,7 @@ def _follows(ground: Ground, line: LineSpan, last: int, speech: float, lag: Lag 
     if ground.seen.expected is None:
         return Measure("follows", line.label, None, limit, remark=_NO_EXPECTED)
     if explained:
-        return Measure("follows", line.label, None, limit, remark="told by another check")
+        return Measure("follows", line.label, None, limit, remark=_EXPLAINED)
     if lag is None or speech < _FOLLOWED:
         return Measure("follows", line.label, None, limit, remark="too little is said")
     value = max(lag.near, 0.0)
@@ -168,7 +171,8 @@ def _drift(ground: Ground, line: LineSpan, last: int, hardly: bool) -> Measure:
         return Measure("drift", line.label, None, limit, remark=_NO_EXPECTED)
     lags = [] if hardly else _lags(ground, line.first, last)
     if len(lags) < _WINDOWS:
-        return Measure("drift", line.label, None, limit, remark="the line is too short")
+        why = _EXPLAINED if hardly else "no line is long enough"
+        return Measure("drift", line.label, None, limit, remark=why)
     seconds, late = np.array(lags).T
     one, other = np.triu_indices(len(seconds), 1)
     slope = float(np.median((late[other] - late[one]) / (seconds[other] - seconds[one])))
@@ -216,8 +220,19 @@ def _in_silence(ground: Ground) -> Iterator[Measure]:
         yield moving
     for fault in moving.faults:
         level[fault.first : fault.last + 1] = np.nan
+    level[_smiles(ground)] = np.nan
     if limits.open_at_rest is not None:
         yield _beyond(ground, "open_at_rest", level, limits.open_at_rest)
+
+
+def _smiles(ground: Ground) -> NDArray[np.bool_]:
+    """Return where (F,) the mouth is wider than it mostly is while it speaks."""
+    width, said = ground.seen.width, ground.said
+    if width is None or said is None or not np.isfinite(width[: ground.rows][said]).any():
+        return np.zeros(ground.rows, bool)
+    usual = float(np.nanmedian(width[: ground.rows][said]))
+    smiles: NDArray[np.bool_] = np.nan_to_num(width[: ground.rows]) > _SMILE * usual
+    return smiles
 
 
 def _courses_in_silence(

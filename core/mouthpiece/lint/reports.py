@@ -186,22 +186,22 @@ def _suite(root: ET.Element, report: LintReport, examination: Examination) -> tu
         ("skipped", skipped),
     ):
         suite.set(name, str(count))
-    left = list(examination.findings)
     for measure in examination.measures:
         name = f"{measure.check}: {measure.line}" if measure.line else measure.check
-        label = f"{report.source}.{examination.character}"
-        case = ET.SubElement(
-            suite, "testcase", classname=_xml(label), name=_xml(name), time="0", file=_xml(report.source)
-        )
+        case = ET.SubElement(suite, "testcase", classname=suite.get("name", ""), name=_xml(name), time="0")
         if measure.value is None:
             ET.SubElement(case, "skipped", message=_xml(measure.remark))
         elif measure.faults:
-            sentences = [fault.sentence for fault in measure.faults]
-            own = [each for each in left if each.check == measure.check and each.sentence in sentences]
-            left = [each for each in left if each not in own]
+            sentences = list(dict.fromkeys(fault.sentence for fault in measure.faults))
             failure = ET.SubElement(case, "failure", message=_xml(" ".join(sentences)), type=measure.check)
+            own = (each for each in examination.findings if _is_of(each, measure))
             failure.text = _xml("\n".join(f"{_place(each)}: {each.sentence} {each.remedy}" for each in own))
     return len(examination.measures), failures, 0
+
+
+def _is_of(finding: Finding, measure: Measure) -> bool:
+    """Return whether a finding is one of a measure's: those of a character as a whole name the line they lie in."""
+    return finding.check == measure.check and measure.line in ("", finding.line)
 
 
 def _xml(text: str) -> str:
