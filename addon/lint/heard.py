@@ -176,12 +176,9 @@ def _on_frames(played: Sequence[Recording], frames: NDArray[np.int64]) -> tuple[
     power, speech, loudest = np.zeros(len(frames)), np.zeros(len(frames)), 0.0
     for one in played:
         place = one.placement
-        seconds = place.offset + (frames - place.origin) / place.fps * place.speed
-        low = (
-            place.offset
-            + ((place.left if place.left is not None else place.origin) - place.origin) / place.fps * place.speed
-        )
-        high = np.inf if place.right is None else place.offset + (place.right - place.origin) / place.fps * place.speed
+        seconds = _seconds(place, frames)
+        low = float(_seconds(place, np.array(place.origin if place.left is None else place.left)))
+        high = np.inf if place.right is None else float(_seconds(place, np.array(place.right)))
         begin = max(0, floor(low))
         rms, activity = _steps_of(one, begin, ceil(min(high, begin + _MOST)))
         if not len(rms):

@@ -100,9 +100,7 @@ def stiff_heads(lines: Sequence[kept_takes.KeptLine], frames: NDArray[np.int64])
             head = bpy.data.objects.get(str(saved["object_name"])) if saved["kind"] == "HEAD" else None
             if head is None:
                 continue
-            prefix = (
-                f'pose.bones["{bpy.utils.escape_identifier(str(saved["bone"]))}"].' if saved.get("bone") else "delta_"
-            )
+            (prefix,) = HeadTarget.scope(saved)
             turning = [
                 curve
                 for curve in _curves(head, {line.sound})
