@@ -126,7 +126,7 @@ CORE_LAYERS = {
         "audio", "errors", "features", "files", "motion", "performance", "phrases", "pipeline", "portrait",
         "portrait.find", "sounds", "topology",
     ),
-    "farm": ("cast", "errors", "files", "phrases"),
+    "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
     "cli": (
         "__version__", "audio", "cast", "errors", "farm", "files", "lint", "motion", "motion.chart", "performance",
         "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",
@@ -176,6 +176,8 @@ ADDON_LAYERS = (
         "cast.animate_operators",
         "cast.operators",
         "cast.panel",
+        "cast.listener_operators",
+        "cast.listener_panel",
         "lint.operators",
         "lint.panel",
         "bake.operators",
@@ -216,6 +218,7 @@ ENTRIES = 12
 CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
+    "core/mouthpiece/cli": "a file for each command, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
@@ -226,7 +229,7 @@ CROWDED = {
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
 NOUNS = {
-    "building", "drawing", "facing", "lip_opening", "living", "mapping", "matching", "timing", "training",
+    "building", "drawing", "facing", "lip_opening", "listening", "living", "mapping", "matching", "timing", "training",
     "tuning",
 }  # fmt: skip
 

@@ -35,6 +35,7 @@ ERROR = 0.01
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
 NUMBERS = (
     "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
+    "attention", "nods",
 )  # fmt: skip
 #: Items of the choices of a style, of what is heard of a sound, and of an emotion.
 STYLES = (
@@ -284,6 +285,30 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         1.0,
     )
     life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
+    attention: _amount(
+        "Attention", "How much the character looks at the others of the scene, where it knows of them; 0 for never", 1.5
+    )
+    nods: _amount("Nods", "How often and how deeply it nods in pauses of those it listens to; 0 for never")
+    listens: BoolProperty(
+        name="Listens",
+        description="Look at the other characters, and nod while they speak. Takes effect with Update Listeners",
+        default=True,
+        override=_OVERRIDE,
+    )
+    looks_at: EnumProperty(
+        name="Looks At",
+        description="Whom the character looks at. Takes effect with Update Listeners",
+        items=(
+            ("SPEAKER", "Whoever Speaks", "Who speaks, and to whom it speaks itself", 0),
+            ("OBJECT", "Object", "One object all the time, such as an empty, a camera or a character", 1),
+            ("NOBODY", "Nobody", "No one: it looks ahead, and only nods", 2),
+        ),
+        override=_OVERRIDE,
+    )
+    looks_at_object: PointerProperty(
+        name="Object", description="What the character looks at", type=bpy.types.Object, override=_OVERRIDE
+    )
+    surroundings: StringProperty(options={"HIDDEN"}, override=_OVERRIDE)
     life_seed: IntProperty(
         name="Life Seed",
         description="Seed of what the face does between lines; 0 until the character has spoken",
