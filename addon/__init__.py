@@ -6,6 +6,12 @@ from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .cast import animate_operators as cast_animate_operators
+from .cast import listener_operators, listener_panel
+from .cast import operators as cast_operators
+from .cast import overview as cast_overview
+from .cast import panel as cast_panel
+from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
@@ -48,6 +54,8 @@ MODULES = (
     head_settings,
     character_answers,
     released_characters,
+    cast_settings,
+    cast_overview,
     shape_key_table,
     picture_settings,
     portrait_settings,
@@ -56,6 +64,9 @@ MODULES = (
     bone_mapping,
     drawing_settings,
     bake_operators,
+    cast_operators,
+    cast_animate_operators,
+    listener_operators,
     pivot_operators,
     shape_key_operators,
     pin_operators,
@@ -78,6 +89,8 @@ MODULES = (
     picture_panel,
     portrait_panel,
     bake_panel,
+    cast_panel,
+    listener_panel,
     pin_overlay,
     portrait_preview,
     command_parser,

@@ -134,10 +134,11 @@ class Working:
 
     The operator calls :meth:`_wait` from ``execute`` (scripts and background mode) and :meth:`_begin` from ``invoke``,
     and overrides :meth:`_result`. ``_what`` is its name in the status bar, ``_last`` the type of the message that ends
-    the work.
+    the work, ``_slow`` the types of messages that take so long to handle that the interface gets a turn after each.
     """
 
     _what: ClassVar[str] = "Mouthpiece"
+    _slow: ClassVar[tuple[type, ...]] = ()
     _last: type
     _job: Job
     report: Any  # the operator's own
@@ -153,8 +154,9 @@ class Working:
         """Handle new messages at timer events; stop on Esc or when the panel's button was pressed."""
         if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
             self.cancel(context)
+            ended = self._left(context)
             self.report({"WARNING"}, self._stopped())
-            return {"CANCELLED"}
+            return ended
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         try:
@@ -178,7 +180,13 @@ class Working:
             deliver(message, *self._receivers(context))
             if isinstance(message, self._last):
                 return {"FINISHED"}
+            if isinstance(message, self._slow):
+                break
         return {"RUNNING_MODAL"}
+
+    def _left(self, _context: bpy.types.Context) -> set[str]:
+        """Deal with what was done before the work was stopped; return how it ended, FINISHED for an undo step."""
+        return {"CANCELLED"}
 
     def _stopped(self) -> str:
         """Return the warning to report when the work was stopped."""

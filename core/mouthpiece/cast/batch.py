@@ -76,7 +76,7 @@ class LineProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _TakeToMake:
     """A take that is to be made: of what, where, for which lines, and the amounts that were changed by hand before."""
 
     recipe: Recipe
@@ -143,7 +143,7 @@ class TakeBatch:
         """Number of lines whose takes are to be made."""
         return sum(line.state == "to do" for line in self.lines.values())
 
-    def _planned(self) -> list[list[_Wanted]]:
+    def _planned(self) -> list[list[_TakeToMake]]:
         """Return the takes that are to be made, those of one sound together; note what there is of the lines."""
         recipes = self._recipes()
         known = self._folder.by_key()
@@ -160,7 +160,7 @@ class TakeBatch:
                 self._done(number, "up to date", take.path, take.seconds, said)
         there = {folded(name): name for name in names_in(self._folder.path)}
         names = self._names()
-        groups: dict[str, list[_Wanted]] = {}
+        groups: dict[str, list[_TakeToMake]] = {}
         for numbers in wanted.values():
             mine = [number for number in numbers if number in self.lines]
             if mine:
@@ -252,7 +252,7 @@ class TakeBatch:
             self._states[path] = (state.st_mtime_ns, state.st_size)
         return self._contents[path]
 
-    def _wanted(self, first: int, numbers: list[int], recipe: Recipe, name: str) -> _Wanted | None:
+    def _wanted(self, first: int, numbers: list[int], recipe: Recipe, name: str) -> _TakeToMake | None:
         """Return the take that is to be made for lines that share it; None if it may not be, which is noted.
 
         ``first`` is the number of the line after which it is called.
@@ -276,7 +276,7 @@ class TakeBatch:
             return None
         for number in numbers:
             self._set(number, take=str(place))
-        return _Wanted(recipe, place, label, sound, numbers, before.adjusted if before else {})
+        return _TakeToMake(recipe, place, label, sound, numbers, before.adjusted if before else {})
 
     def steps(self, jobs: int = 1) -> Generator[LineProgress | BatchLine]:
         """Make what is to be made: yield progress, and every line whose state has changed.
@@ -331,7 +331,7 @@ class TakeBatch:
             for thread in threads:  # a take that is being written is written whole; what is heard is given up
                 thread.join()
 
-    def _make(self, group: list[_Wanted]) -> Iterator[LineProgress | BatchLine]:
+    def _make(self, group: list[_TakeToMake]) -> Iterator[LineProgress | BatchLine]:
         """Hear a sound, and make the takes of it that differ in their amounts only."""
         first, began = group[0], perf_counter()
         warnings: list[str] = []
@@ -366,7 +366,7 @@ class TakeBatch:
                 began = perf_counter()
                 yield self.lines[number]
 
-    def _heard(self, one: _Wanted) -> Iterator[Progress | Warned | Performance]:
+    def _heard(self, one: _TakeToMake) -> Iterator[Progress | Warned | Performance]:
         line = self._cast[one.numbers[0]]
         source = SoundFile(one.sound, one.recipe.channel)
         style = _style(line.style or self._settings.style)
@@ -379,13 +379,13 @@ class TakeBatch:
         if (state.st_mtime_ns, state.st_size) != self._states[path]:
             raise PlaceError(f"'{path}' was changed while it was heard. Run the batch again when it is whole.")
 
-    def _save(self, one: _Wanted, take: Performance) -> None:
+    def _save(self, one: _TakeToMake, take: Performance) -> None:
         amounts = {**one.recipe.dials, **one.adjusted}
         dials = Dials.of({name: value for name, value in amounts.items() if value is not None})
         made = noted(one.recipe, one.label, take.seconds)
         dialled(replace(take, options={**take.options, NOTED: made}), dials).save(one.place)
 
-    def _failed(self, group: Sequence[_Wanted], error: Exception) -> Iterator[BatchLine]:
+    def _failed(self, group: Sequence[_TakeToMake], error: Exception) -> Iterator[BatchLine]:
         said = isinstance(error, MouthpieceError)
         reason = str(error) if said else f"Something unexpected happened: {error!r}. Please report it."
         for number in (number for one in group for number in one.numbers):

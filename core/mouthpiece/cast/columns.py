@@ -276,9 +276,15 @@ _READERS: Final[Mapping[str, Callable[[Any, Path], Any]]] = {
 
 def refused(path: Path, faults: Faults) -> CastError:
     """Return the error about a table with mistakes."""
-    count = len(faults.told)
-    shown = " ".join(faults.told[:3]) + (f" And {count - 3} more." if count > 3 else "")
-    return CastError(f"'{path}' cannot be used as a cast. {shown}", tuple(faults.told))
+    told = sorted(faults.told, key=_place)
+    shown = " ".join(told[:3]) + (f" And {len(told) - 3} more." if len(told) > 3 else "")
+    return CastError(f"'{path}' cannot be used as a cast. {shown}", tuple(told))
+
+
+def _place(fault: str) -> int:
+    """Return the number of the row that a fault is about; 0 for all rows."""
+    found = re.match(r"(?:Row|Line) (\d+)", fault)
+    return int(found[1]) if found else 0
 
 
 def unreadable(path: Path, error: UnreadableError) -> CastError:
