@@ -29,7 +29,7 @@ def place(folder, *rows, name="cast.csv", **options):
     """Write a table, the first row its columns, and place it; return the remarks."""
     path = folder / name
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return placement.placed(bpy.context.scene, read_cast(path), **options)
+    return placement.placed(bpy.context.scene, read_cast(path), **options).remarks
 
 
 def seen():
@@ -292,7 +292,7 @@ def test_what_is_written_says_the_same_when_it_is_placed(folder):
     path.write_text(table_export.table_of(bpy.context.scene, folder)[0], encoding="utf-8")
     before, lines = seen(), scene_lines.resolved(bpy.context.scene)
     bpy.context.scene.frame_end = 1000
-    assert placement.placed(bpy.context.scene, read_cast(path)) == ()
+    assert placement.placed(bpy.context.scene, read_cast(path)).remarks == ()
     now = scene_lines.resolved(bpy.context.scene)
     assert now == lines
     assert [(one[0], one[3]) for one in seen()] == [(one[0], one[3]) for one in before]

@@ -129,7 +129,7 @@ def is_there(line: kept_takes.KeptLine) -> bool:
     if kind == "sound":
         return any(block.name_full == name for block in bpy.data.sounds)
     scene, name = strip_of(line)
-    return any(_second_of(line) in begins if kind == "turn" else not begins for begins in _turns(scene, name))
+    return any(second_of(line.sound) in begins if kind == "turn" else not begins for begins in _turns(scene, name))
 
 
 def is_strip_there(scene: str, name: str) -> bool:
@@ -151,9 +151,14 @@ def strip_of(line: kept_takes.KeptLine) -> tuple[str, str]:
     return scene, strip
 
 
-def _second_of(line: kept_takes.KeptLine) -> str:
-    """Return the second at which a line's turn begins, as its sound has it; empty if it is no turn."""
-    return line.sound.rpartition("@")[2] if line.sound.startswith("turn:") else ""
+def turn_second(begin: float) -> str:
+    """Return the second of the sound at which a turn begins, as the identity of its line ends with it."""
+    return f"{begin:.3f}"
+
+
+def second_of(sound: str) -> str:
+    """Return the second at which a turn begins, by its line's sound; empty if that is no turn."""
+    return sound.rpartition("@")[2] if sound.startswith("turn:") else ""
 
 
 def _turns(scene: str, name: str) -> list[list[str]]:
@@ -161,7 +166,7 @@ def _turns(scene: str, name: str) -> list[list[str]]:
     found = bpy.data.scenes.get(scene)
     strips = () if found is None else compat.all_strips(found)
     there = [strip for strip in strips if strip.name == name and strip.type == "SOUND"]
-    return [[f"{turn.begin:.3f}" for turn in strip.mouthpiece.turns] for strip in there]
+    return [[turn_second(turn.begin) for turn in strip.mouthpiece.turns] for strip in there]
 
 
 def _starts_together(one: FrameGrid, other: FrameGrid) -> bool:

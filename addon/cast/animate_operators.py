@@ -141,7 +141,7 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
     def _finish(self, context: bpy.types.Context) -> None:
         """Settle what depends on several lines, and tell what became of each."""
         animation = self._animation
-        animation.settle()
+        animation.settle(context.scene)
         failures = [one for one in animation.results if one.outcome == "failed"]
         _note(bpy.data.scenes.get(self._scene), animation)
         said = [f"{one.line.strip}: {one.reason}" for one in failures] + animation.remarks

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,9 @@ from mouthpiece.phrases import counted, listed
 from ..bake import claims, interlude_keys, line_identity, redial, removal
 from ..bake.bake import Bake, Heard, Report
 from ..bake.lines import dialled_lines
+from ..characters.family import main_object
 from ..targets import find_object
+from . import listeners
 from .strip_lines import MUTED, UNASSIGNED, StripLine, Unspoken
 from .threads import SideBySide
 from .wishes import State, Wishes
@@ -120,7 +124,8 @@ class CastAnimation:
             speakers = self._strips.setdefault((line.scene, line.strip), {})
             speakers.setdefault(line.character, set()).add(line.recording.identity)
         self._touched: set[str] = set()
-        self._everybody = False
+        self._everybody = self._changed = False
+        self._lines = list(lines)
         self.results: list[LineResult] = []
         self.remarks: list[str] = []
         ordered = sorted(lines, key=lambda line: (_span(line), line.strip))
@@ -219,11 +224,12 @@ class CastAnimation:
             if result.outcome == "to do":
                 result.outcome, result.reason = "cancelled", "The work was stopped before."
 
-    def settle(self, everybody: bool = False) -> None:
+    def settle(self, scene: bpy.types.Scene, everybody: bool = False) -> None:
         """Bring up to date what depends on several lines: lines that touch, rest between them, strips that are gone.
 
-        Call it once after the last line was written, also after a failure; for ``everybody`` where an earlier run may
-        have been stopped before it did. Remarks are added to :attr:`remarks`.
+        And those who listen look at whoever speaks. Call it once after the last line was written, also after a failure;
+        for ``everybody`` where an earlier run may have been stopped before it did. ``scene`` is the one whose frames
+        have the keys. Remarks are added to :attr:`remarks`.
         """
         self._everybody = everybody
         for name in dict.fromkeys(result.line.character for result in self.results if result.line.character):
@@ -231,11 +237,32 @@ class CastAnimation:
                 self._settle(find_object(name))
             except MouthpieceError as error:
                 self.remarks.append(f"{name}: {error}")
+        self._let_listen(scene)
+        self.remarks = list(dict.fromkeys(self.remarks))
+
+    def _let_listen(self, scene: bpy.types.Scene) -> None:
+        """Let the characters of the scene listen to each other, if who they are or who speaks to whom has changed."""
+        members = [one.object for one in scene.mouthpiece_cast.members if one.object is not None]
+        objects = [find_object(name) for name in dict.fromkeys(line.character for line in self._lines)]
+        everybody = [*objects, *(main_object(one) for one in members), *listeners.characters_in(scene)]
+        characters = sorted(dict.fromkeys(everybody), key=lambda obj: obj.name)
+        addressed = {(line.character, line.recording.identity): line.to for line in self._lines if line.to}
+        known = _digest([[obj.name, _listens(obj)] for obj in characters], sorted(addressed.items()))
+        if scene.mouthpiece_cast.listened == known and not self._changed and not self._everybody:
+            return
+        try:
+            with ExitStack() as undo:
+                self.remarks += listeners.renew(scene, characters, undo, addressed).written.warnings
+                undo.pop_all()
+            scene.mouthpiece_cast.listened = known
+        except MouthpieceError as error:
+            self.remarks.append(f"Nobody listens anew: {error}")
 
     def _settle(self, obj: bpy.types.Object) -> None:
         gone = [kept for kept in dialled_lines(obj) if self._is_lost(obj, kept)]
         if not gone and obj.name not in self._touched and not self._everybody:
             return
+        self._changed = True
         with claims.alone(obj), ExitStack() as undo:
             tidy = []
             for kept in gone:
@@ -268,6 +295,16 @@ class CastAnimation:
 
 def _anew(_line: StripLine, bake: Bake) -> Bake:
     return bake
+
+
+def _listens(obj: bpy.types.Object) -> list[str]:
+    """Return the settings by which a character listens."""
+    own = obj.mouthpiece
+    return [str(own.looks_at), own.looks_at_object.name if own.looks_at_object is not None else ""]
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values).encode(), digest_size=12).hexdigest()
 
 
 def _span(line: StripLine) -> tuple[float, float]:

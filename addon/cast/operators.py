@@ -201,7 +201,7 @@ class MOUTHPIECE_OT_load_cast(_Idle, bpy.types.Operator, ImportHelper):
         if not self.filepath.strip():
             raise CastError("No table is chosen. Choose a file.")
         cast = read_cast(Path(bpy.path.abspath(self.filepath)))
-        said = (*cast.remarks, *placement.placed(scene, cast, self.extend))
+        said = (*cast.remarks, *placement.placed(scene, cast, self.extend).remarks)
         scene.mouthpiece_cast.filepath = timeline.stored(self.filepath)
         for sentence in said:
             self.report({"WARNING"}, as_text(sentence))

@@ -20,6 +20,7 @@ from mouthpiece.phrases import counted, listed
 
 from .. import compat, scene_settings
 from ..bake import settings as bake_settings
+from ..bake.line_identity import turn_second
 from ..sound import recordings, strips, timeline
 from . import settings as cast_settings
 from .settings import AS_IS
@@ -40,6 +41,18 @@ _SLACK: Final = 1e-3
 _MOST_SEED: Final = 2**31 - 1
 #: The last channel of the sequencer.
 _LAST_CHANNEL: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of a table: ``remarks`` about it, and where its lines are.
+
+    ``rows`` holds each line by the name of its strip and the second at which its turn begins, as the identities of
+    turns have it (empty for a strip that is no turns).
+    """
+
+    remarks: tuple[str, ...] = ()
+    rows: Mapping[tuple[str, str], CastLine] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -87,8 +100,8 @@ class _Table:
         return [strip for strip in compat.all_strips(self.scene) if strip.type == "SOUND"]
 
 
-def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> tuple[str, ...]:
-    """Put the lines of a cast on a scene's timeline and return remarks about it.
+def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> Placed:
+    """Put the lines of a cast on a scene's timeline and return where they are, with remarks.
 
     Rows with a start become sound strips on their character's channel, or on a free one; rows that name a strip, or
     whose sound one strip plays, set what that strip says. Rows of one sound that begin together, and of one strip, are
@@ -117,7 +130,7 @@ def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> tuple[st
         raise CastError(_refusal(table), tuple(table.faults))
     if not ours:
         table.remarks.append(f"'{table.name}' has no line of the scene '{scene.name}'.")
-        return tuple(table.remarks)
+        return Placed(tuple(table.remarks))
     made = _made(places, table)
     before = {id(place): _noted(place.strip) for place in places}
     for place in places:
@@ -132,7 +145,11 @@ def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> tuple[st
     if made:
         table.remarks += timeline.sync(scene)
         compat.show_in_sequencers(scene)
-    return tuple(dict.fromkeys(table.remarks))
+    rows: dict[tuple[str, str], CastLine] = {}
+    for place in places:
+        for line in place.lines:
+            rows[place.strip.name, turn_second(line.begin) if len(place.lines) > 1 else ""] = line
+    return Placed(tuple(dict.fromkeys(table.remarks)), rows)
 
 
 def _is_of(line: CastLine, scene: bpy.types.Scene, table: _Table) -> bool:

@@ -11,15 +11,13 @@ from mouthpiece.errors import AudioError, MouthpieceError
 
 from .. import compat, scene_settings
 from ..bake import settings as bake_settings
+from ..bake.line_identity import turn_second
 from ..sound import recordings, strips
 from ..sound.recordings import Recording
 from . import settings as cast_settings
 from .settings import AS_IS
 from .speakers import Roster, Speaker
 from .strip_lines import FAILED, MUTED, UNASSIGNED, StripLine, Unspoken
-
-#: Digits after the point of a turn's seconds in the identity of its line.
-_DIGITS = 3
 
 
 def resolved(scene: bpy.types.Scene, shown_in: bpy.types.Scene | None = None) -> tuple[list[StripLine], list[Unspoken]]:
@@ -122,7 +120,7 @@ def cut(whole: Recording, turn: Any, strip: Any) -> Recording | None:
         return None
     name = whole.identity.partition(":")[2]
     return replace(
-        whole, identity=f"turn:{name}@{begin:.{_DIGITS}f}", label=f"'{strip.name}' from {begin:g} s", placement=place
+        whole, identity=f"turn:{name}@{turn_second(begin)}", label=f"'{strip.name}' from {begin:g} s", placement=place
     )
 
 

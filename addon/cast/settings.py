@@ -270,6 +270,9 @@ class MOUTHPIECE_PG_cast(bpy.types.PropertyGroup):
     members: CollectionProperty(type=MOUTHPIECE_PG_member, name="Members", description="Characters of the cast")
     active_member: IntProperty(name="Active Member", description="Chosen member")
     active_strip: IntProperty(name="Active Line", description="Chosen line")
+    listened: StringProperty(
+        description="Who listened to whom when listeners were renewed the last time", options={"HIDDEN"}
+    )
     overlap: EnumProperty(
         name="Overlap",
         description="What happens where two lines of one character are heard at once",
