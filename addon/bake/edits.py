@@ -60,7 +60,7 @@ def is_touched(owner: bpy.types.ID, sound: str) -> bool:
 
 
 def touched_sounds(owner: bpy.types.ID) -> set[str]:
-    """Return the sounds of all lines whose keys in ``owner`` were changed after they were baked; each curve is read once."""
+    """Return the sounds of all lines whose keys in ``owner`` were changed after they were baked."""
     found: set[str] = set()
     for layer in nla.keyed_layers(owner):
         lines, known = ledgers.read(owner, layer).lines, dict[str, BareKeys]()
