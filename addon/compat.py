@@ -92,6 +92,21 @@ def move_strip(strip: Any, start: int) -> None:
         strip.frame_start = start
 
 
+def trim_strip(strip: Any, left: int, right: int) -> None:
+    """Put a strip's handles so that ``left`` is the first frame heard and ``right`` the one after the last."""
+    if hasattr(strip, "left_handle"):
+        strip.left_handle, strip.right_handle = left, right
+    else:
+        strip.frame_final_start, strip.frame_final_end = left, right
+
+
+def strip_tab() -> dict[str, str]:
+    """Return where a strip's properties are shown: since 5.0 in the Properties editor, before that in the sidebar."""
+    if hasattr(bpy.types, "STRIP_PT_strip"):
+        return {"bl_space_type": "PROPERTIES", "bl_region_type": "WINDOW", "bl_context": "strip"}
+    return {"bl_space_type": "SEQUENCE_EDITOR", "bl_region_type": "UI", "bl_category": "Strip"}
+
+
 def new_colour_strip(strips: Any, name: str, channel: int, start: int, length: int) -> Any:
     """Add a strip of one colour and return it (since 5.0 Blender takes its length, before that its end)."""
     known = bpy.types.StripsTopLevel.bl_rna.functions["new_effect"].parameters
@@ -197,10 +212,10 @@ def scratch_scene(fps: int, fps_base: float) -> Iterator[bpy.types.Scene]:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """Make Blender redraw every 3D View with its panels."""
+    """Make Blender redraw every 3D View and sequencer with their panels."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
                 area.tag_redraw()
 
 

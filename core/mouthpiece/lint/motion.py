@@ -25,8 +25,8 @@ _NEAR: Final = 3
 _CALIBRATED: Final = 25.0
 #: Binomial weights that leave what alternates from frame to frame, and hardly anything of motion that is slower.
 _ALTERNATING: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / 16
-#: How far each course may go within a second while it counts as still.
-_STILL: Final = {"opening": 0.01, "width": 0.01, "lids": 0.05, "gaze": 0.02, "head": 0.01}
+#: How far each course may go within a second while it counts as still: a calm listener's head goes a few milliradians.
+_STILL: Final = {"opening": 0.004, "width": 0.004, "lids": 0.02, "gaze": 0.004, "head": 0.001}
 #: What moves in every second of a living face, so that without it nothing can be told.
 _ALIVE: Final = ("head", "gaze")
 _PARTS: Final = {"opening": "mouth", "width": "mouth", "head": "head"}
