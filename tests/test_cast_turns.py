@@ -136,3 +136,4 @@ def test_speakers_of_a_script():
 
 def test_long_lines_take_no_time():
     assert speakers_in("a " * 10_000 + ":" + " (" * 5_000) == ()
+    assert len(turns_of(srt((0, 1, "ANNA: " + "<v <a {\\\\" * 200_000))).turns) == 1

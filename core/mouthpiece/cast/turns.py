@@ -27,8 +27,8 @@ _COMMON: Final = 0.05
 _TIME: Final = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES: Final = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 #: ``<v Anna>``, ``<v.loud Anna>``, and other marks in a caption.
-_VOICE: Final = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
-_MARK: Final = re.compile(r"</?[a-zA-Z][^>]*>|<\d[^>]*>|\{\\[^}]*\}")
+_VOICE: Final = re.compile(r"<v(?:\.[^\s>]{0,100})?\s+([^<>]{1,200})>")
+_MARK: Final = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<\d[^<>]{0,40}>|\{\\[^{}]{0,200}\}")
 #: ``ANNA:``, ``- Anna (off):``, ``[Old Man]`` at the beginning of a line.
 _NAMED: Final = re.compile(
     r"\s*(?:[-–—•]\s*)?(?:\[([^\]\[]{1,60})\]:?|([^\W\d_][^:\[\]()<>!?]{0,59}?)\s*(?:\([^)]{0,60}\)\s*)?:(?!\d))\s*(.*)",
