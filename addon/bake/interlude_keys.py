@@ -18,8 +18,9 @@ from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten, split_id
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place, plan_removal, properties_without_effect
 from ..targets import Target, drawers
-from .interludes import Ends, Section, all_owners, driven, interludes, is_one, note_seed, pieces, targets_of
+from .interludes import Ends, Section, all_owners, driven, interludes, is_one, pieces, targets_of
 from .layers import by_place
+from .lifetime import note_seed
 
 #: Kinds of targets that ask for interludes themselves, when they are rendered.
 _ASKING: Final = ("PORTRAIT",)

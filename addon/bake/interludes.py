@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -25,13 +25,14 @@ from ..keys import kept_takes, ledgers, nla
 from ..keys.channels import Part
 from ..keys.plan import Rescued
 from ..targets import Driven, Target, owners_of
-from . import edits, rebuild
+from . import edits, eye_lines, lifetime, rebuild
 from .layers import LayeredTake, by_place
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import Dials
     from mouthpiece.motion.interludes import Bend
+    from mouthpiece.motion.listening import Regard
     from mouthpiece.performance import Performance
 
 #: What the sounds of interludes begin with in a ledger.
@@ -88,7 +89,8 @@ class Section:
 class Interlude:
     """The frames ``first`` to ``last`` between two lines, or before or after the only one.
 
-    ``seed`` is that of the character; ``dials`` are those of the line before it, or after it.
+    ``seed`` is that of the character; ``dials`` are those of the line before it, or after it. ``regard`` is where the
+    character looks, if it knows of others, in seconds of the timeline.
     """
 
     first: int
@@ -98,6 +100,7 @@ class Interlude:
     ends: tuple[End | None, End | None]
     dials: Dials
     seed: int
+    regard: Regard | None = None
 
     @property
     def carrier(self) -> kept_takes.KeptLine:
@@ -139,10 +142,19 @@ class Interlude:
                 for end, here in zip(self.ends, (number == 0, number == len(cuts) - 2), strict=True)
                 if here
             ]
-            text = json.dumps([*common, near, self.dials.rest, first, after], default=str)
+            seen = self._regard(first - _BESIDE, after + _BESIDE)
+            looks = [] if seen is None else [seen.saved()]
+            text = json.dumps([*common, near, self.dials.rest, first, after, *looks], default=str)
             name = PREFIX + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
             found.append(Section(first, after - 1, self.first, name, self))
         return found
+
+    def _regard(self, first: int, after: int, origin: float = 0.0) -> Regard | None:
+        """Return where the character looks on some frames, in seconds from frame ``origin``; None for nowhere."""
+        if self.regard is None:
+            return None
+        found = self.regard.within(first / self.fps, after / self.fps, origin / self.fps)
+        return None if found.is_idle else found
 
     def take(self, sways: bool = True) -> tuple[LayeredTake, int]:
         """Return what the face does, with some frames of the lines beside it, and the scene's frame of its first.
@@ -154,7 +166,7 @@ class Interlude:
         line = self.carrier
         still = _still(
             _Manner(line), self.first, self.last - self.first + 1, self.fps, self.seed, _silent(self.dials),
-            rebuild.is_layered(line), sways, self.before is not None,
+            rebuild.is_layered(line), sways, self.before is not None and not eye_lines.is_silent(line),
         )  # fmt: skip
         sides = _pair(self.ends, lambda end: end.whole)
         whole = _between(interlude(still.whole, *sides, self.dials.rest), *sides)
@@ -165,7 +177,7 @@ class Interlude:
             words = whole if alike else _between(interlude(still.words, *bare, self.dials.rest), *bare)
         before = self.ends[0]
         origin = self.first - (0 if before is None else len(before.whole))
-        return LayeredTake(whole, words, line.error), origin
+        return LayeredTake(whole, words, line.error, self._regard(origin, origin + len(whole), origin)), origin
 
 
 def _pair(
@@ -178,7 +190,7 @@ def _pair(
 
 def _silent(dials: Dials) -> Dials:
     """Return the dials that matter where nothing is said."""
-    return replace(dials, lips=1.0, jaw=1.0, offset=0.0, rest=1.0)
+    return replace(dials, lips=1.0, jaw=1.0, offset=0.0, rest=1.0, attention=1.0, nods=1.0)
 
 
 def _between(face: Performance, before: Performance | None, after: Performance | None) -> Performance:
@@ -245,9 +257,7 @@ class Ends:
             return None
         count = min(EDGE, piece.last - piece.first + 1)
         begin = piece.first if first else piece.last + 1 - count
-        text = json.dumps(
-            [dict(line.dials), dict(line.grid), [dict(bend) for bend in line.bends or ()]], sort_keys=True
-        )
+        text = json.dumps([dict(line.dials), dict(line.grid), eye_lines.without(line.bends or ())], sort_keys=True)
         key = (kept_takes.take_id(line), text, begin, count, rebuild.is_layered(line))
         if key not in self._known:
             try:
@@ -337,12 +347,12 @@ def interludes(
 
     if not spoken:
         return []
-    low, high = scene_frames(obj)
+    low, high = lifetime.scene_frames(obj)
     if within is not None:
         low, high = min(low, within[0]), max(high, within[1])
     last = spoken[-1]
     reach = ceil(REACH * last.line.frames().fps) if last.line is not None else 0
-    found = []
+    found, looking = [], eye_lines.regard_of(obj, spoken)
     for before, after in pairwise([None, *spoken, None]):
         first = low if before is None else before.last + 1
         end = max(high, last.last + reach) if after is None else after.first - 1
@@ -353,7 +363,7 @@ def interludes(
             continue
         dials = Dials.of(carrier.dials)
         if dials.rest > 0:
-            whole = Interlude(first, end, before, after, near, dials, seed_of(obj))
+            whole = Interlude(first, end, before, after, near, dials, lifetime.seed_of(obj), looking)
             found += _near_lines(whole, ceil(LONGEST * carrier.frames().fps))
     return found
 
@@ -391,25 +401,6 @@ def bends_between(one: Neighbour, other: Neighbour, ends: Ends) -> dict[str, lis
 def _second(grid: FrameGrid, frame: int) -> float:
     """Return the second of a take at a frame."""
     return grid.offset + (frame - grid.origin) / grid.fps * grid.speed
-
-
-def scene_frames(obj: bpy.types.Object) -> tuple[int, int]:
-    """Return the first and the last frame of the scenes a character is in; of the present one if it is in none."""
-    scenes = list(obj.users_scene) or [bpy.context.scene]
-    return min(scene.frame_start for scene in scenes), max(scene.frame_end for scene in scenes)
-
-
-def seed_of(obj: bpy.types.Object) -> int:
-    """Return the seed of a character's life: two characters never blink together, unless one is a copy of the other."""
-    noted = int(obj.mouthpiece.life_seed)
-    return noted or int.from_bytes(hashlib.blake2b(obj.name.encode(), digest_size=4).digest(), "little") // 2 + 1
-
-
-def note_seed(obj: bpy.types.Object, undo: ExitStack) -> None:
-    """Store the seed with the character, so that it lives as before when it is renamed."""
-    if not obj.mouthpiece.life_seed and obj.is_editable:
-        undo.callback(setattr, obj.mouthpiece, "life_seed", 0)
-        obj.mouthpiece.life_seed = seed_of(obj)
 
 
 def targets_of(obj: bpy.types.Object, one: Interlude, known: dict[str, Target | None]) -> list[Target]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -22,6 +23,7 @@ from ..targets import Driven, Target
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
     from mouthpiece.motion.dials import Dials
+    from mouthpiece.motion.listening import Regard
     from mouthpiece.performance import Performance
 
 Array = NDArray[np.float64]
@@ -33,12 +35,14 @@ _TINY: Final = 1e-6
 class LayeredTake:
     """A dialled take: as a ``whole``, and for layers also with the motion of its ``words`` alone (else None).
 
-    ``error`` is the largest error its keys may have, as a share of full motion; 0 for a key on every frame.
+    ``error`` is the largest error its keys may have, as a share of full motion; 0 for a key on every frame. ``regard``
+    is where it looks besides, and is added when a target is driven.
     """
 
     whole: Performance
     words: Performance | None = None
     error: float = 0.0
+    regard: Regard | None = None
 
     @classmethod
     def of(
@@ -49,34 +53,51 @@ class LayeredTake:
         error: float = 0.0,
         bends: Sequence[Mapping[str, Any]] | None = None,
     ) -> LayeredTake:
-        """Return a take, given as inferred, with ``dials`` applied and its ends bent as ``KeptLine.bends`` says."""
+        """Return a take, given as inferred, with ``dials`` applied, its ends bent and its eyes turned.
+
+        ``bends`` are those of the kept line.
+        """
         from mouthpiece.motion.dials import apply, dialled
         from mouthpiece.motion.interludes import Bend, bent
+        from mouthpiece.motion.listening import PART, Regard
         from mouthpiece.motion.speech import speech_of
 
         bare = not dials.saved() and not take.style.shape[1] and not take.style_head.any()
         whole = dialled(take, dials).final() if bare else apply(take, dials)
         words = speech_of(take, dials, whole) if layered else None
-        given = []
+        given, regard = [], None
         for saved in bends or ():
             with suppress(KeyError, TypeError, ValueError):  # a file that somebody else changed
-                given.append(Bend.of(saved))
+                if saved.get("part") == PART:
+                    regard = Regard.of(saved)
+                else:
+                    given.append(Bend.of(saved))
         if given:
             alike, whole = words is whole, bent(whole, given)
             words = whole if alike else None if words is None else bent(words, given)
-        return cls(whole, words, error)
+        return cls(whole, words, error, regard)
 
     def drive(self, target: Target, grid: FrameGrid, again: bool = False) -> Driven:
         """Return what a target plays for this take, split into layers if it has ``words``; ``again``: :func:`split`."""
-        driven = target.drive(self.whole, grid)
+        driven = target.drive(_seen(self.whole, self.regard, target.strength), grid)
         driven.parts = tuple(replace(part.measured_out(), error=self.error) for part in driven.parts)
         if self.words is None:
             return driven
-        words = driven if self.words is self.whole else target.drive(self.words, grid)
+        words = (
+            driven if self.words is self.whole else target.drive(_seen(self.words, self.regard, target.strength), grid)
+        )
         driven.parts = tuple(
             layer for one, other in zip(driven.parts, words.parts, strict=True) for layer in split(one, other, again)
         )
         return driven
+
+
+@lru_cache(maxsize=4)
+def _seen(face: Performance, regard: Regard | None, strength: float) -> Performance:
+    """Return a face that looks where it should, for a target that multiplies all motion by ``strength``."""
+    from mouthpiece.motion.listening import regarded
+
+    return face if regard is None else regarded(face, regard, 1 / max(strength, 0.25))
 
 
 def split(whole: Part, words: Part, again: bool = False) -> list[Part]:

@@ -22,7 +22,7 @@ from ..keys.drawings import Drawings
 from ..keys.fcurve_keys import BareKeys, Keys, Step, rewritten
 from ..keys.plan import Change, Plan, Rescued, check_editable, curves_by_place
 from ..targets import Driven, drawers, find_object
-from . import edits, frame_rates, interlude_keys, interludes, rebuild
+from . import edits, eye_lines, frame_rates, interlude_keys, interludes, rebuild
 from .claims import alone
 from .layers import LayeredTake
 from .lines import dialled_lines as dialled_lines
@@ -126,7 +126,8 @@ def renew(
 ) -> Written:
     """Bring up to date what depends on which lines a character speaks where: call this whenever that has changed.
 
-    Lines that touch give way to each other, and interludes are keyed before, between and after lines. ``seen`` holds
+    Lines that touch give way to each other, a character that knows of others looks at them, and interludes are keyed
+    before, between and after lines. ``seen`` holds
     takes that were dialled already, by sound. ``undo`` gets callbacks that revert everything.
     """
     from mouthpiece.motion.dials import Dials
@@ -149,13 +150,18 @@ def _other_bends(
     """Return the lines that have to give way to their neighbours otherwise than they do, each with its new bends."""
     wanted: dict[str, list[Mapping[str, Any]]] = {line.sound: [] for line in lines}
     ends = interludes.Ends({line.sound: seen[line.sound] for line in lines if line.sound in seen and not line.bends})
-    for one, other in pairwise(interludes.pieces(obj, lines)):
+    spoken = interludes.pieces(obj, lines)
+    for one, other in pairwise(spoken):
         if one.line is None or other.line is None or not (_rests(one.line) or _rests(other.line)):
             continue
         if other.first - one.last > _NEAR * one.line.frames().fps:
             continue
         for sound, found in interludes.bends_between(one, other, ends).items():
             wanted[sound] += [bend.saved() for bend in found]
+    looking = eye_lines.regard_of(obj, spoken)
+    if looking is not None:
+        for line in lines:
+            wanted[line.sound] += eye_lines.bends_of(looking, line)
     same = {line.sound: line.bends is not None and [*line.bends] == wanted[line.sound] for line in lines}
     return [(line, tuple(wanted[line.sound])) for line in lines if not same[line.sound]]
 

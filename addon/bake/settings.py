@@ -35,8 +35,10 @@ ERROR = 0.01
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
 NUMBERS = (
     "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
+    "attention", "nods",
 )  # fmt: skip
-_STYLES = (
+#: Items of the choices of a style, of what is heard of a sound, and of an emotion.
+STYLES = (
     ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
     ("NEUTRAL", "Neutral", "Nobody in particular: the average speaker"),
     ("CALM", "Calm", "Little and slow head motion, a smaller mouth"),
@@ -46,14 +48,14 @@ _STYLES = (
     ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
     ("FILE", "From File", "An actor's manner, from the file style.json that training makes"),
 )
-_CHANNELS = (
+CHANNELS = (
     ("AUTO", "Automatic", "All channels together; one of them where they cancel each other out", 0),
     ("LEFT", "Left", "The left channel, which is the first", 1),
     ("RIGHT", "Right", "The right channel, which is the second", 2),
     ("MIX", "Mix", "All channels together, come what may", 3),
     ("NUMBER", "Number", "A channel by its number: in a film with six, the third is the centre as a rule", 4),
 )
-_EMOTIONS = (
+EMOTIONS = (
     ("NEUTRAL", "Neutral", "As the words want it"),
     ("HAPPY", "Happy", "Corners of the mouth up, cheeks raised"),
     ("SAD", "Sad", "Inner brows up, corners of the mouth down, lids low"),
@@ -161,7 +163,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         name="Channel",
         description="What of a sound with several channels the character speaks: of an interview, one side. Takes "
         "effect when the sound is animated again",
-        items=_CHANNELS,
+        items=CHANNELS,
         override=_OVERRIDE,
     )
     channel_number: IntProperty(
@@ -229,7 +231,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     style: EnumProperty(
         name="Style",
         description="Manner of moving, also of the head: a change shows when the sound is animated again",
-        items=_STYLES,
+        items=STYLES,
         override=_OVERRIDE,
     )
     style_sound: StringProperty(
@@ -250,7 +252,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     emotion: EnumProperty(
         name="Emotion",
         description="Mood that bends the face; lips go on saying what they say",
-        items=_EMOTIONS,
+        items=EMOTIONS,
         override=_OVERRIDE,
         update=_dial_changed,
     )
@@ -283,6 +285,30 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         1.0,
     )
     life: _amount("Life", "Blinks, looks and small motion of the head between lines; 0 for a motionless face", 1.5)
+    attention: _amount(
+        "Attention", "How much the character looks at the others of the scene, where it knows of them; 0 for never", 1.5
+    )
+    nods: _amount("Nods", "How often and how deeply it nods in pauses of those it listens to; 0 for never")
+    listens: BoolProperty(
+        name="Listens",
+        description="Look at the other characters, and nod while they speak. Takes effect with Update Listeners",
+        default=True,
+        override=_OVERRIDE,
+    )
+    looks_at: EnumProperty(
+        name="Looks At",
+        description="Whom the character looks at. Takes effect with Update Listeners",
+        items=(
+            ("SPEAKER", "Whoever Speaks", "Who speaks, and to whom it speaks itself", 0),
+            ("OBJECT", "Object", "One object all the time, such as an empty, a camera or a character", 1),
+            ("NOBODY", "Nobody", "No one: it looks ahead, and only nods", 2),
+        ),
+        override=_OVERRIDE,
+    )
+    looks_at_object: PointerProperty(
+        name="Object", description="What the character looks at", type=bpy.types.Object, override=_OVERRIDE
+    )
+    surroundings: StringProperty(options={"HIDDEN"}, override=_OVERRIDE)
     life_seed: IntProperty(
         name="Life Seed",
         description="Seed of what the face does between lines; 0 until the character has spoken",

@@ -31,6 +31,8 @@ _LARGEST = 64 << 20
 _FRAMES = 1 << 31
 #: What the sound of a ledger line begins with that is no speech: what the face does between lines.
 INTERLUDE = "interlude:"
+#: What the sound of a line begins with on which a character says nothing: it only listens to others.
+SILENT = "silent:"
 
 
 #: What tells the channels of other characters, by data-block and channel id; the last one counts.

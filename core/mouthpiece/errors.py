@@ -48,6 +48,14 @@ class CastError(MouthpieceError):
         self.faults = faults or (text,)
 
 
+class LimitsError(MouthpieceError):
+    """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
+
+
+class FarmError(MouthpieceError):
+    """A job for a render farm cannot be written: it would say what no engine takes, or nothing at all."""
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 

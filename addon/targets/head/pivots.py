@@ -15,7 +15,7 @@ from .eye_distance import OUTER_OVER_CENTRES, moved_centre
 
 #: The joint on which a head turns, below and behind the midpoint of the lids, along the axes of a character that looks
 #: along -Y, in distances of the outer eye corners as lids give them. The head bone of the bundled head begins there.
-_NECK: Final = Vector((0.0, 1.12, -0.51))
+NECK: Final = Vector((0.0, 1.12, -0.51))
 #: The height of a head over the distance of the outer eye corners, and of a standing body over a head's.
 _HEAD_OVER_EYES: Final = 2.5
 _BODY_OVER_HEAD: Final = 7.5
@@ -75,7 +75,7 @@ def neck_of(face: bpy.types.Object) -> tuple[Vector, float] | None:
     if eyes is not None:
         left, right = (face.matrix_world @ eye for eye in eyes)
         distance = (left - right).length * OUTER_OVER_CENTRES
-        return (left + right) / 2 + turn.normalized() @ _NECK * distance, distance
+        return (left + right) / 2 + turn.normalized() @ NECK * distance, distance
     corners = np.array(face.bound_box)
     low, high = corners.min(axis=0), corners.max(axis=0)
     width, depth, height = high - low

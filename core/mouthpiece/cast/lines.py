@@ -114,6 +114,8 @@ class CastLine:
         Name of the scene in it; empty for the active one.
     label : str
         The line's name in reports, and of its take's file; made of character and sound if the table has none.
+    subtitles : Path or None
+        Full path of the subtitles that split a row into this line and others; None if it is a row of its own.
     """
 
     row: int
@@ -134,3 +136,4 @@ class CastLine:
     blend: Path | None = None
     scene: str = ""
     label: str = ""
+    subtitles: Path | None = None

@@ -17,7 +17,7 @@ from ..files.writer import write_whole
 from ..phrases import counted
 
 #: What became of a line, or, before it is looked at, will.
-Outcome = Literal["made", "up to date", "failed", "missing", "cancelled", "to do"]
+Outcome = Literal["made", "up to date", "failed", "missing", "cancelled", "skipped", "to do"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 #: Under which name a report holds the number of its format, by which it is known.
 _MARK: Final = "mouthpiece_batch"
@@ -147,6 +147,7 @@ class BatchReport:
             return
         began = perf_counter()
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.path, json.dumps(self.as_dict(), indent=1) + "\n")
         except OSError as error:
             raise PlaceError(f"The report cannot be written. {said_of(error, self.path)}") from error

@@ -169,7 +169,8 @@ def _lines(row: Row, folder: Path, read: _Read, faults: Faults) -> Iterator[Cast
     with faults.at(f"{row.where}, 'turns'"):
         if line.begin or line.end is not None:
             raise CastError("'begin' and 'end' are given as well. Leave them empty, or 'turns'")
-        found = read_turns(path_of(name_of(turns), folder), line.character, read.names)
+        subtitles = path_of(name_of(turns), folder)
+        found = read_turns(subtitles, line.character, read.names)
         read.remarks.extend(found.remarks)
         for number, turn in enumerate(found.turns, 1):
             values = {**read.of_character(turn.speaker), **row.values, "character": turn.speaker}
@@ -178,7 +179,9 @@ def _lines(row: Row, folder: Path, read: _Read, faults: Faults) -> Iterator[Cast
                 return
             label = f"{line.label}_turn{number:02d}" if line.label else ""
             said = turn.text or line.transcript
-            yield replace(one, begin=turn.begin, end=turn.end, transcript=said, label=label)
+            yield replace(
+                one, begin=turn.begin, end=turn.end, transcript=said, label=label, subtitles=subtitles.absolute()
+            )
 
 
 def _spelled(lines: Sequence[CastLine], remarks: list[str]) -> Iterator[CastLine]:

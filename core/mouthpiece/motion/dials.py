@@ -39,6 +39,8 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "offset": (-5.0, 5.0),
     "rest": (0.0, 1.0),
     "life": (0.0, 1.5),
+    "attention": (0.0, 1.5),
+    "nods": (0.0, 2.0),
 }
 
 #: Standard deviation of the smoothing Gaussian at ``smoothing`` 1, in seconds.
@@ -86,6 +88,11 @@ class Dials:
         nothing of the take itself (:mod:`mouthpiece.motion.interludes`).
     life : float
         How much blinks, looks and head live on there, 0 (motionless) to 1.5.
+    attention : float
+        How much it looks at the other characters of a scene, 0 (not at all) to 1.5
+        (:mod:`mouthpiece.motion.listening`).
+    nods : float
+        How often and how deeply it nods while they speak, 0 (never) to 2.
     """
 
     lips: float = 1.0
@@ -102,6 +109,8 @@ class Dials:
     offset: float = 0.0
     rest: float = 1.0
     life: float = 1.0
+    attention: float = 1.0
+    nods: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges.

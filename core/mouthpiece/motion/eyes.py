@@ -12,7 +12,7 @@ from ..topology import ARKIT_INDEX, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
 Array = NDArray[np.float32]
 
 #: Eye rotation, in radians, at which an eyeLook shape is fully on.
-_LOOK_FULL: Final = (0.61, 0.44)
+LOOK_FULL: Final = (0.61, 0.44)
 #: How far lids follow the eye down, as a share of a blink per radian.
 _LID_FOLLOW: Final = 0.35
 #: Where the lids meet, between upper (0) and lower (1) lid: the upper moves most.
@@ -35,7 +35,7 @@ def close_lids(landmarks: Array, blink: Array) -> None:
 
 def write_eyes(arkit: Array, blink: Array, look: Array) -> None:
     """Set the eyeBlink and eyeLook weights of ``arkit`` (T, 52) from ``blink`` and ``look`` (T, 2), in place."""
-    right, down = np.clip(look / np.array(_LOOK_FULL, np.float32), -1, 1).T
+    right, down = np.clip(look / np.array(LOOK_FULL, np.float32), -1, 1).T
     follow = np.clip(look[:, 1] * _LID_FOLLOW, 0, 1)
     weights = {
         "eyeBlinkLeft": np.maximum(blink[:, 0], follow),
