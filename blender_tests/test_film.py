@@ -161,12 +161,15 @@ def test_a_missing_sound_and_a_rig_without_a_mouth_stop_no_other(made, done, fol
 
 
 def test_a_character_interrupts_itself(addon, tmp_path):
-    film.make(tmp_path, LINES, MINUTES, clash=True, voices=tmp_path / "none")
-    code, report = batch(tmp_path / "film.blend", tmp_path / "refused.blend")
-    assert code == 1 and states(report).count("failed") == 1
-    error = next(line["error"] for line in report if line["state"] == "failed")
-    assert "overlap" in error
-    code, report = batch(tmp_path / "film.blend", tmp_path / "blended.blend", "--overlap", "blend")
+    play = film.make(tmp_path, LINES, MINUTES, clash=True, voices=tmp_path / "none")
+    pairs = ((one, other) for number, one in enumerate(play.lines) for other in play.lines[number + 1 :])
+    (both,) = (pair for pair in pairs if pair[0].who == pair[1].who and pair[1].first <= pair[0].last)
+    code, report = batch(tmp_path / "film.blend", tmp_path / "refused.blend", "--only", both[0].who)
+    assert code == 1
+    failed = [line for line in report if line["state"] == "failed"]
+    assert spoken(failed) == spoken(both[1:]) and both[0].label in failed[0]["error"]
+    given = ["--overlap", "blend", "--only", both[0].who]
+    code, report = batch(tmp_path / "film.blend", tmp_path / "blended.blend", *given)
     assert code == 0 and set(states(report)) == {"made"}
 
 
@@ -176,7 +179,7 @@ def test_a_full_disk(made, done, folder):
     bpy.ops.wm.open_mainfile(filepath=str(folder / "film.blend"))
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, size[1]))
-        code, _ = batch(folder / "film.blend", folder / "done.blend", "--force")
+        code, _ = batch(folder / "film.blend", folder / "done.blend", "--force", "--only", "Ben")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, size)
         signal.signal(signal.SIGXFSZ, ignored)
