@@ -15,6 +15,9 @@ from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
+from .lint import health as lint_health
+from .lint import operators as lint_operators
+from .lint import panel as lint_panel
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators as bone_operators
 from .targets.bones import panel as bone_panel
@@ -63,6 +66,7 @@ MODULES = (
     chart_settings,
     bone_mapping,
     drawing_settings,
+    lint_health,
     bake_operators,
     cast_operators,
     cast_animate_operators,
@@ -80,6 +84,7 @@ MODULES = (
     landmark_operators,
     portrait_operators,
     render_operator,
+    lint_operators,
     panel,
     shape_key_panel,
     pin_panel,
@@ -91,6 +96,7 @@ MODULES = (
     bake_panel,
     cast_panel,
     listener_panel,
+    lint_panel,
     pin_overlay,
     portrait_preview,
     command_parser,

@@ -83,6 +83,23 @@ class Job:
                 self._steps.close()
 
 
+class Slices:
+    """Runs a generator that uses Blender's data in the main thread, a step at each call of :meth:`messages`."""
+
+    def __init__(self, steps: Iterator[Any]) -> None:
+        """Note the generator; nothing runs yet."""
+        self._steps = steps
+
+    def messages(self) -> Iterator[Any]:
+        """Yield what the next step yields, or :class:`Finished`; what it raises is raised here."""
+        yield next(self._steps, Finished())
+
+    def cancel(self) -> None:
+        """End the generator."""
+        if isinstance(self._steps, Generator):
+            self._steps.close()
+
+
 def drain(
     steps: Iterable[Any],
     progress: Callable[[Progress], None],
@@ -135,12 +152,14 @@ class Working:
     The operator calls :meth:`_wait` from ``execute`` (scripts and background mode) and :meth:`_begin` from ``invoke``,
     and overrides :meth:`_result`. ``_what`` is its name in the status bar, ``_last`` the type of the message that ends
     the work, ``_slow`` the types of messages that take so long to handle that the interface gets a turn after each.
+    Work that uses Blender's data says that it cannot be done ``_in_thread``: it is done between events then.
     """
 
     _what: ClassVar[str] = "Mouthpiece"
     _slow: ClassVar[tuple[type, ...]] = ()
     _last: type
-    _job: Job
+    _in_thread: ClassVar[bool] = True
+    _job: Job | Slices
     report: Any  # the operator's own
     _timer: Any = None
 
@@ -220,7 +239,7 @@ class Working:
         state = context.window_manager.mouthpiece
         state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
         state.doing = type(self).__name__
-        self._job = Job(steps)
+        self._job = Job(steps) if self._in_thread else Slices(steps)
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}

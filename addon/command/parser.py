@@ -22,6 +22,7 @@ examples:
   blender -b -c mouthpiece picture --image face.png --audio line.wav --output out.blend --render out.mp4
   blender -b -c mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: this is me"
   blender -b shot.blend -c mouthpiece render --object Ada
+  blender -b shot.blend -c mouthpiece lint --format junit -o lint.xml
   blender -b -c mouthpiece animate line.wav -o take.npz
 
 exit codes: 0 done, 1 failed, 2 bad arguments
@@ -44,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     from ..sound import recordings
     from . import bake as bake_command
-    from . import batch, make_shapes, picture, portrait, redial, render
+    from . import batch, lint, make_shapes, picture, portrait, redial, render
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     picture.add(commands)
     portrait.add(commands)
     render.add(commands)
+    lint.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     core_cli.add_commands(commands, open_sound=recordings.open_file)
     return parser

@@ -24,9 +24,9 @@ def measured_eyes(ground: Ground) -> Iterator[Measure]:
 
 
 def _missing(ground: Ground, part: str, limit: float) -> Measure | None:
-    """Return the measure of a character that has nothing to blink with, or to look with; None if it has."""
+    """Return the measure of a character that has nothing to blink or look with; None if it has, or is not told."""
     parts = ground.seen.parts
-    if not parts or parts.get(part):
+    if part not in parts or parts[part]:
         return None
     seconds = ground.rows / ground.seen.fps
     said = "Nothing of the character blinks." if part == "lids" else "Nothing of the character turns its eyes."
