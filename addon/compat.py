@@ -67,15 +67,15 @@ def strip_times(strip: Any) -> StripTimes:
             int(strip.left_handle),
             int(strip.right_handle),
             strip.left_handle_offset,
-            strip.content_trim_start,
-            strip.content_trim_end,
+            getattr(strip, "content_trim_start", 0),  # only sounds and films have them
+            getattr(strip, "content_trim_end", 0),
         )
     return StripTimes(
         int(strip.frame_final_start),
         int(strip.frame_final_end),
         strip.frame_offset_start,
-        strip.animation_offset_start,
-        strip.animation_offset_end,
+        getattr(strip, "animation_offset_start", 0),
+        getattr(strip, "animation_offset_end", 0),
     )
 
 

@@ -16,8 +16,11 @@ from .overview import StripStanding
 from .settings import STANDINGS
 from .speakers import is_lost
 
-#: Unscaled pixels of a sidebar from which the list has room for words beside icons.
-_WIDE: Final = 340
+#: Unscaled pixels of a sidebar from which the list has room for words beside icons, how many such a word takes, and how
+#: many are beside the list.
+_WIDE: Final = 400
+_WORD: Final = 104
+_BESIDE: Final = 110
 #: At most so many remarks on the last run are shown; all of them are in the Info editor.
 _REMARKS: Final = 4
 _UNKNOWN: Final = StripStanding("", "")
@@ -44,6 +47,14 @@ def _titles(scene: bpy.types.Scene, standing: StripStanding) -> str:
     return ", ".join(names.get(name, name) for name in standing.speakers)
 
 
+def _draw_speaker(layout: Any, strip: Any, standing: StripStanding, more: str = "") -> None:
+    """Draw the drop-down of who speaks a strip; a pin tells what was chosen from what name, color or channel say."""
+    own = strip.mouthpiece
+    chosen = own.character is not None or len(own.turns) > 0
+    text = _titles(strip.id_data, standing) or ("Nobody" if standing.key else "…")
+    layout.prop_menu_enum(own, "speaker", text=text if chosen else text + more, icon="PINNED" if chosen else "NONE")
+
+
 class MOUTHPIECE_UL_cast_lines(bpy.types.UIList):
     """The sound strips of a sequencer, in order of time."""
 
@@ -62,23 +73,16 @@ class MOUTHPIECE_UL_cast_lines(bpy.types.UIList):
         """Draw a line: its strip's name, who speaks it, how it stands."""
         standing = _standing(strip, _standings(context))
         layout.active = standing.key not in ("MUTED", "SILENT")
-        row = layout.split(factor=0.5, align=True)
-        row.prop(strip, "name", text="", emboss=False, translate=False)
-        right = row.row(align=True)
-        own = strip.mouthpiece
-        if own.is_speech:
-            text = _titles(strip.id_data, standing)
-            ruled = own.character is None and not len(own.turns)
-            icon = "AUTO" if ruled and text else "NONE"
-            right.prop_menu_enum(own, "speaker", text=text or "Nobody", icon=icon)
+        width = context.region.width / context.preferences.system.ui_scale if context.region else 0
+        parts = layout.split(factor=1 - _WORD / (width - _BESIDE) if width >= _WIDE else 0.88, align=True)
+        left = parts.split(factor=0.55, align=True)
+        left.prop(strip, "name", text="", emboss=False, translate=False)
+        if strip.mouthpiece.is_speech:
+            _draw_speaker(left, strip, standing)
         else:
-            right.label(text="")
-        if context.region is not None and context.region.width / context.preferences.system.ui_scale >= _WIDE:
-            word = right.row()
-            word.ui_units_x = 4.2
-            word.label(text=STANDINGS[standing.key][0] if standing.key else "…", icon=_icon(standing))
-        else:
-            right.label(text="", icon=_icon(standing))
+            left.label(text="")
+        word = STANDINGS[standing.key][0] if standing.key else "…"
+        parts.label(text=word if width >= _WIDE else "", icon=_icon(standing))
 
     def draw_filter(self, context: bpy.types.Context, layout: Any) -> None:
         """Draw what is searched for."""
@@ -182,7 +186,7 @@ class _CastPanel:
             return
         row = column.row()
         name = compat.strips_name(editor)
-        row.template_list("MOUTHPIECE_UL_cast_lines", "", editor, name, cast, "active_strip", rows=6, sort_lock=True)
+        row.template_list("MOUTHPIECE_UL_cast_lines", "", editor, name, cast, "active_strip", rows=8, sort_lock=True)
         side = row.column(align=True)
         side.operator("mouthpiece.jump_to_line", text="", icon="VIEWZOOM")
         side.separator()
@@ -199,7 +203,9 @@ class _CastPanel:
         row = buttons.row(align=True)
         row.operator("mouthpiece.animate_cast", text="Selected", icon="RESTRICT_SELECT_OFF").only = "SELECTED"
         row.operator("mouthpiece.animate_cast", text="This Line", icon="LAYER_ACTIVE").only = "ACTIVE"
-        layout.row().prop(cast, "overlap", expand=True)
+        row = layout.row()
+        row.use_property_split, row.use_property_decorate = True, False
+        row.prop(cast, "overlap")
         if state.remarks_of == "":
             for remark in state.remarks.splitlines()[:_REMARKS]:
                 paragraphs.draw(layout.box(), remark, "ERROR", context)
@@ -239,18 +245,26 @@ class _LinePanel:
         if standing.key:
             text = ": ".join(filter(None, (STANDINGS[standing.key][0], standing.reason)))
             paragraphs.draw(column.box().column(), text, _icon(standing), context)
-        _draw_strip(column, strip)
+        _draw_strip(column, strip, standing)
         if strip.mouthpiece.is_speech:
             _draw_turns(column, strip)
             _draw_delivery(column, strip, context)
 
 
-def _draw_strip(layout: Any, strip: Any) -> None:
+def _draw_strip(layout: Any, strip: Any, standing: StripStanding) -> None:
     """Draw whether a strip is speech and who speaks it."""
     own = strip.mouthpiece
     layout.prop(own, "is_speech")
-    if own.is_speech:
-        layout.prop(own, "speaker", text="Otherwise" if len(own.turns) else "Character")
+    if not own.is_speech:
+        return
+    if len(own.turns):
+        layout.prop(own, "speaker", text="Otherwise")
+        return
+    row = layout.split(factor=0.4)
+    label = row.row()
+    label.alignment = "RIGHT"
+    label.label(text="Character")
+    _draw_speaker(row, strip, standing, " (by rule)" if standing.speakers else "")
 
 
 def _draw_turns(layout: Any, strip: Any) -> None:
@@ -329,10 +343,11 @@ class _MembersPanel:
             text = f"'{member.object.name}' was deleted. Choose another object, or take the member off."
             paragraphs.draw(column, text, "ERROR", context)
         column.prop(member, "object")
-        column.prop(member, "name", text="Name in Cast")
+        name = member.object.name if member.object is not None else ""
+        column.prop(member, "name", text="Name in Cast", placeholder=name)
         column.prop(member, "channel")
         column.prop(member, "color")
-        column.prop(member, "pattern")
+        column.prop(member, "pattern", placeholder=cast_settings.title(member))
 
 
 class MOUTHPIECE_PT_cast_sequencer(_CastPanel, _InSequencer, bpy.types.Panel):
@@ -393,7 +408,11 @@ class MOUTHPIECE_PT_strip(bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         editor: Any = compat.sequencer_scene(context).sequence_editor
-        _draw_strip(layout.column(), editor.active_strip)
+        strip = editor.active_strip
+        if strip.type == "META":
+            layout.prop(strip.mouthpiece, "speaker")
+        else:
+            _draw_strip(layout.column(), strip, _standing(strip, _standings(context)))
 
 
 _IN_MENU: Final = (

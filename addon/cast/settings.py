@@ -111,7 +111,7 @@ def _filters(self: Any, _context: bpy.types.Context) -> list[tuple[str, str, str
 def _characters(self: Any, context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
     """Items callback: return the entries of the drop-down of characters: whoever the rules say, then each member."""
     members = self.id_data.mouthpiece_cast.members
-    items = [("rule", "By Rule", "Whoever name, color or channel say", "AUTO", 0)]
+    items = [("rule", "By Rule", "Whoever name, color or channel say", "SORTALPHA", 0)]
     items += [
         (str(number), title(one) or "(none)", "Speaks this strip", "OUTLINER_OB_ARMATURE", number + _BEFORE)
         for number, one in enumerate(members)
