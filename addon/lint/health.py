@@ -30,8 +30,8 @@ _LARGEST: Final = 1 << 20
 _MOST: Final = 200
 _FRAMES: Final = 1 << 31
 #: After a bake so many seconds of its line are looked at, and evaluation ends after so many seconds of work.
-_LOOKED_AT: Final = 20.0
-_PATIENCE: Final = 0.4
+_LOOKED_AT: Final = 6.0
+_PATIENCE: Final = 0.15
 
 
 class MOUTHPIECE_PG_health(bpy.types.PropertyGroup):
@@ -132,7 +132,7 @@ def number_of(obj: bpy.types.Object) -> str:
 def after_bake(obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int) -> Health | None:
     """Look at a line that was just baked, on its frames ``first`` to ``last`` of the animation, and keep what is found.
 
-    It takes about a twentieth of the time of the bake: no more than its first seconds are looked at.
+    It takes a tenth of the time of the bake, or less: no more than the line's first seconds are looked at.
     """
     fps, pace = recordings.animation_fps(scene), recordings.pace(scene)
     last = min(last, first + round(_LOOKED_AT * fps))

@@ -84,7 +84,8 @@ def heard(
                     )
         except (MouthpieceError, OSError) as error:
             loud, spoken = _by_take(line, frames)
-            remarks.append(f"{line.label}: {error} Loudness is that of its take: its timing cannot be judged")
+            expected = np.fmax(expected, _called_for(line, _baked_place(line, scene), frames))
+            remarks.append(f"{line.label}: {error} It was judged by its take alone")
         loudness, speech = np.maximum(loudness, loud), np.maximum(speech, spoken)
         spans += [
             LineSpan(label, max(begin, 0), min(end, len(frames) - 1))
@@ -132,10 +133,7 @@ def _played(
         found.append(replace(heard_now, channel=line.channel or AUTOMATIC))
     if found or silent:
         return found, remarks
-    grid = line.frames()
-    place = Placement(recordings.animation_fps(scene), grid.origin, grid.offset + line.begin, grid.speed)
-    begin, end = line.second_at(grid.first), line.second_at(grid.last)
-    place = replace(place, left=grid.first, right=grid.first + ceil((end - begin) / grid.speed * place.fps) + 1)
+    place = _baked_place(line, scene)
     if line.sound.startswith("strip:"):
         remarks.append(f"No strip plays {line.label} any more: it was judged by its file, where it was animated")
     kind, _, name = line.sound.partition(":")
@@ -147,6 +145,14 @@ def _played(
     if path.lower().endswith(".npz"):
         raise AudioError("it was animated from a take, without a sound.")
     return [Recording(line.sound, line.label, path, place, channel=line.channel or AUTOMATIC)], remarks
+
+
+def _baked_place(line: kept_takes.KeptLine, scene: bpy.types.Scene) -> Placement:
+    """Return where the sound of a line lies that begins where it was animated, at the present frame rate."""
+    grid = line.frames()
+    place = Placement(recordings.animation_fps(scene), grid.origin, grid.offset + line.begin, grid.speed)
+    seconds = (line.second_at(grid.last) - line.second_at(grid.first)) / grid.speed
+    return replace(place, left=grid.first, right=grid.first + ceil(seconds * place.fps) + 1)
 
 
 def _strips(

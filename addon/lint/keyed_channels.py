@@ -11,7 +11,7 @@ from mouthpiece.errors import RigError
 from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, rna_values
-from ..keys.fcurve_keys import channel_id
+from ..keys.fcurve_keys import Keys, channel_id
 from ..targets.head.target import HeadTarget
 from ..targets.picture_rig.settings import is_rig
 from ..targets.shape_keys import stillness
@@ -123,9 +123,7 @@ def _curves(owner: bpy.types.ID, sounds: Collection[str]) -> Iterator[Any]:
 
 def _varies(curve: Any, frames: NDArray[np.int64]) -> bool:
     """Return whether the keys of a curve on some of the frames differ."""
-    co = np.zeros(2 * len(curve.keyframe_points), np.float32)
-    curve.keyframe_points.foreach_get("co", co)
-    at, height = co.reshape(-1, 2).T
+    at, height = Keys.read(curve).arrays["co"].T
     inside = height[(at >= frames[0]) & (at <= frames[-1])]
     return bool(len(inside)) and float(np.ptp(inside)) > _LEAST
 

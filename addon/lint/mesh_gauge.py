@@ -28,6 +28,7 @@ from ..targets.picture_rig.settings import is_rig
 from ..targets.picture_rig.target import skin_of
 from ..targets.pins import pins
 from ..targets.shape_keys import keyed_mesh, lips
+from ..targets.shape_keys.fingerprints import mark
 from ..targets.shape_keys.target import table_of
 from .evaluation import SeenTracks, lent_copy
 
@@ -290,6 +291,11 @@ def _still(
     return np.asarray(calm[:: max(1, len(calm) // _STILL)][:_STILL], np.int64)
 
 
+#: Points of meshes that were looked at last: finding them takes as long as evaluating two hundred frames.
+_KNOWN: Final[dict[tuple[Any, ...], FacePoints]] = {}
+_MOST: Final = 16
+
+
 @dataclass(slots=True, eq=False)
 class MeshGauge:
     """Reads the vertices of :class:`FacePoints` on each frame."""
@@ -307,7 +313,16 @@ class MeshGauge:
     def of(cls, obj: bpy.types.Object, coverage: Coverage, along: Sequence[Target] = ()) -> MeshGauge:
         """Return the gauge of a mesh whose shape keys ``coverage`` tells, with the eyeballs among those ``along``."""
         eyes = tuple(find_object(other.object_name) for other in along if other.kind == "EYEBALL")
-        return cls(obj, FacePoints.of(obj, coverage), eyes)
+        key = obj.data.shape_keys
+        names = tuple(block.name for block in key.key_blocks)
+        marks = tuple(mark(key, name) for name in names)
+        stored = tuple((pin.vertex, *pin.place) for pin in obj.mouthpiece_pins.points)
+        known = (key.session_uid, obj.mouthpiece_picture.points, names, marks, stored, repr(coverage))
+        if known not in _KNOWN:
+            if len(_KNOWN) >= _MOST:
+                _KNOWN.clear()
+            _KNOWN[known] = FacePoints.of(obj, coverage)
+        return cls(obj, _KNOWN[known], eyes)
 
     def ready(self, lent: ExitStack) -> list[bpy.types.Object]:
         """Return a copy of the mesh that has the vertices that are looked at."""
