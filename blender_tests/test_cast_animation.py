@@ -42,7 +42,7 @@ def run(jobs=1, **options):
     for item in animation.steps(jobs):
         if isinstance(item, LineHeard):
             animation.write(item)
-    animation.settle(bpy.context.scene)
+    list(animation.settle(bpy.context.scene))
     return {result.line.strip: result for result in animation.results}, animation
 
 
@@ -272,7 +272,7 @@ def test_what_was_made_before_the_work_was_stopped_stays(cast):
             animation.write(item)
             break
     animation.cancel()
-    animation.settle(bpy.context.scene)
+    list(animation.settle(bpy.context.scene))
     assert sorted(result.outcome for result in animation.results) == ["cancelled", "cancelled", "cancelled", "made"]
     assert made(run()[0]) == set(LINES) - {"Ann 1"}
 

@@ -92,8 +92,9 @@ def test_the_cast_is_known_in_every_way(made):
 
 @pytest.mark.parametrize("table", ["cast.csv", "cast.json", "cast.otio"])
 def test_a_table_on_a_bare_stage_is_the_same_film(made, table):
-    from addon.cast.placement import placed
     from mouthpiece.cast.table import read_cast
+
+    from addon.cast.placement import placed
 
     bpy.ops.wm.open_mainfile(filepath=str(made / "stage.blend"))
     assert not compat.all_strips(bpy.context.scene)

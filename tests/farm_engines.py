@@ -30,11 +30,12 @@ def openjd() -> str | None:
 
 
 def run_openjd(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run openjd-cli, with more in its environment."""
+    """Run openjd-cli, with more in its environment; what this process imports is none of its business."""
     program = openjd()
     assert program is not None
     command = [program, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=os.environ | environment)
+    settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=settings)
 
 
 def run_job(bundle: Path, *words: object, step: str = "Render") -> subprocess.CompletedProcess[str]:

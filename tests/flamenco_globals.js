@@ -64,7 +64,7 @@ class Task {
 const cut = (text) => Math.max(text.lastIndexOf("/"), text.lastIndexOf("\\"));
 const path = {
     basename: (text) => text.slice(cut(text) + 1),
-    dirname: (text) => text.slice(0, Math.max(cut(text), 0)) || ".",
+    dirname: (text) => text.slice(0, Math.max(cut(text), 0)) || (cut(text) === 0 ? "/" : "."),
     join: (...parts) => parts.join(parts[0].includes("\\") ? "\\" : "/"),
     stem: (text) => path.basename(text).replace(/\.[^.]*$/, ""),
 };

@@ -40,6 +40,11 @@ def film(tmp_path):
     return folder
 
 
+def plain(film):
+    """Move what is in a folder of an odd name into one that Flamenco takes; return that."""
+    return film.rename(film.with_name('a "q" é'))
+
+
 def farm(engine, folder, *words, blend="film.blend"):
     """Run the command on the film of a folder; its result lies in "job"."""
     named = ["--blend", str(folder / blend)] if blend else []
@@ -68,6 +73,7 @@ def test_ranges():
 
 
 def test_a_plan_has_the_frames_of_its_sounds(film, capsys):
+    film = plain(film)
     assert farm("flamenco", film, "--fps", "25") == 0
     job = json.loads((film / "job" / "job.json").read_text())
     # the last line begins at 8 s and its sound lasts 2
@@ -311,9 +317,15 @@ def test_bad_arguments(film, words, capsys):
     ],
 )
 def test_casts_that_no_job_can_be_made_of(film, engine, table, says, capsys):
+    film = plain(film)
     (film / "cast.csv").write_text(table)
     assert farm(engine, film) == 1
     assert says in capsys.readouterr().err and not (film / "job").exists()
+
+
+def test_flamenco_takes_no_braces(film, capsys):
+    assert farm("flamenco", film) == 1
+    assert "in braces as a variable" in capsys.readouterr().err and not (film / "job").exists()
 
 
 def test_sounds_that_are_not_there_are_told(film, capsys):

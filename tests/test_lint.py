@@ -9,7 +9,7 @@ from mouthpiece.lint.checks import checked, examined
 from mouthpiece.lint.lags import lag_of
 from mouthpiece.lint.limits import CHECKS, TITLES, UNITS, Limits
 from mouthpiece.lint.seen_face import LineSpan, SeenFace
-from mouthpiece.lint.takes import seen_take
+from mouthpiece.lint.sources.takes import seen_take
 from mouthpiece.motion.dials import Dials, dialled
 from mouthpiece.pipeline import Options, animate
 
@@ -266,6 +266,18 @@ def test_a_limit_that_is_none_leaves_the_check_out(face):
     assert "sync" not in {measure.check for measure in examination.measures}
     assert "sync" not in {finding.check for finding in examination.findings}
     assert names(late, Limits(sync=500.0)) == []
+
+
+def test_checks_that_are_left_out_explain_nothing(take):
+    seen = seen_take(take, "Ada", "all")
+    at = np.arange(len(take)) * 1.004
+    drifting = replace(seen, opening=np.interp(at, np.arange(len(take)), seen.opening).astype(np.float32))
+    assert names(drifting) == ["drift"]
+    values = {measure.check: measure.value for measure in examined(drifting, Limits().without("drift")).measures}
+    assert values["sync"] is not None
+    assert values["follows"] is not None
+    weak = replace(seen, opening=shifted(seen.opening, 4) * 0.1)
+    assert names(weak, Limits().without("weak")) == ["sync"]
 
 
 def test_what_is_not_known_is_not_judged(face):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 import bpy
@@ -10,9 +11,9 @@ from mouthpiece.errors import RigError
 from mouthpiece.phrases import as_text, counted
 
 from .. import compat, jobs, previews
-from ..jobs import Working
+from ..jobs import Slices, Working
 from ..reports import reports_errors
-from .animation import AllHeard, CastAnimation, LineHeard
+from .animation import AllHeard, AllSettled, CastAnimation, LineHeard
 from .scene_lines import resolved
 from .strip_lines import StripLine, Unspoken
 from .wishes import Wishes
@@ -42,8 +43,8 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
         name="Also Up to Date", description="Animate lines that are up to date as well", options={"SKIP_SAVE"}
     )
 
-    _last = AllHeard
-    _slow: ClassVar[tuple[type, ...]] = (LineHeard,)
+    _last = AllSettled
+    _slow: ClassVar[tuple[type, ...]] = (LineHeard, AllHeard)
     _animation: CastAnimation
     _scene: str
 
@@ -69,7 +70,7 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Animate and wait until it is done: for scripts and background mode."""
         self._ready(context)
-        self._wait(context, self._animation.steps())
+        self._wait(context, chain(self._animation.steps(), self._animation.settle(context.scene)))
         return {"FINISHED"}
 
     @reports_errors
@@ -116,16 +117,20 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
         return None
 
     def _result(self, context: bpy.types.Context, message: Any) -> None:
-        """Write a line that was heard; after the last one, what depends on several of them."""
+        """Write a line that was heard; after the last one, settle what depends on several, between events."""
         if isinstance(message, LineHeard):
             self._animation.write(message)
-        else:
+        elif isinstance(message, AllSettled):
             self._finish(context)
+        elif not bpy.app.background:
+            self._job = Slices(self._animation.settle(context.scene))
 
     def _left(self, context: bpy.types.Context) -> set[str]:
         """Bring what was animated before the work was stopped into order: it is one undo step."""
         self._animation.cancel()
         made = any(result.outcome == "made" for result in self._animation.results)
+        for _ in self._animation.settle(context.scene):
+            pass
         self._finish(context)
         return {"FINISHED"} if made else {"CANCELLED"}
 
@@ -139,9 +144,8 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
         raise error
 
     def _finish(self, context: bpy.types.Context) -> None:
-        """Settle what depends on several lines, and tell what became of each."""
+        """Tell what became of each line."""
         animation = self._animation
-        animation.settle(context.scene)
         failures = [one for one in animation.results if one.outcome == "failed"]
         _note(bpy.data.scenes.get(self._scene), animation)
         said = [f"{one.line.strip}: {one.reason}" for one in failures] + animation.remarks

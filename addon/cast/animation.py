@@ -74,6 +74,11 @@ class AllHeard:
     """The last message of :meth:`CastAnimation.steps`."""
 
 
+@dataclass(frozen=True, slots=True)
+class AllSettled:
+    """The last message of :meth:`CastAnimation.settle`."""
+
+
 class CastAnimation:
     """Lines that are to be animated, and what becomes of each.
 
@@ -224,21 +229,27 @@ class CastAnimation:
             if result.outcome == "to do":
                 result.outcome, result.reason = "cancelled", "The work was stopped before."
 
-    def settle(self, scene: bpy.types.Scene, everybody: bool = False) -> None:
-        """Bring up to date what depends on several lines: lines that touch, rest between them, strips that are gone.
+    def settle(self, scene: bpy.types.Scene, everybody: bool = False) -> Iterator[Progress | AllSettled]:
+        """Bring up to date what depends on several lines, step by step, and yield progress and :class:`AllSettled`.
 
-        And those who listen look at whoever speaks. Call it once after the last line was written, also after a failure;
-        for ``everybody`` where an earlier run may have been stopped before it did. ``scene`` is the one whose frames
-        have the keys. Remarks are added to :attr:`remarks`.
+        That is lines that touch, rest between lines, strips that are gone, and those who listen. Do it once after the
+        last line was written, also after a failure; for ``everybody`` where an earlier run may have been stopped before
+        it did. ``scene`` is the one whose frames have the keys. Remarks are added to :attr:`remarks`.
         """
+        from mouthpiece.pipeline import Progress
+
         self._everybody = everybody
-        for name in dict.fromkeys(result.line.character for result in self.results if result.line.character):
+        names = list(dict.fromkeys(result.line.character for result in self.results if result.line.character))
+        for done, name in enumerate(names):
+            yield Progress(done / (len(names) + 1), f"{name} rests between lines")
             try:
                 self._settle(find_object(name))
             except MouthpieceError as error:
                 self.remarks.append(f"{name}: {error}")
+        yield Progress(len(names) / (len(names) + 1), "Those who listen look at whoever speaks")
         self._let_listen(scene)
         self.remarks = list(dict.fromkeys(self.remarks))
+        yield AllSettled()
 
     def _let_listen(self, scene: bpy.types.Scene) -> None:
         """Let the characters of the scene listen to each other, if who they are or who speaks to whom has changed."""

@@ -249,13 +249,13 @@ def _surroundings(
     head = obj.mouthpiece_head.turns != "NONE" or moved.has("head")
     head, eyes = head and target.kind not in _FLAT, moved.has("gaze")
     others = tuple(turn for other, said in turns.items() if other != obj for turn in said)
-    if not (head or eyes) or not (others or own.looks_at == "OBJECT" or member.speaks):
-        return None
     if own.looks_at == "OBJECT" and own.looks_at_object is None:
         raise RigError("no object is chosen to look at. Pick one under Looks At, or choose Whoever Speaks.")
     looks_at = {"OBJECT": getattr(own.looks_at_object, "name", ""), "NOBODY": "-"}.get(own.looks_at, "")
     names = {other.name for other in turns} | {looks_at}
     seen = {name: place for name, place in places.items() if name in names}
+    if not (head or eyes) or not (others or seen):
+        return None
     in_order = tuple(sorted(others, key=lambda turn: (turn.first, turn.who)))
     return Surroundings(in_order, seen, looks_at, head, eyes, dict(addressed))
 

@@ -47,12 +47,12 @@ _LAST_CHANNEL: Final = 128
 class Placed:
     """What became of a table: ``remarks`` about it, and where its lines are.
 
-    ``rows`` holds each line by the name of its strip and the second at which its turn begins, as the identities of
-    turns have it (empty for a strip that is no turns).
+    ``rows`` holds each line by the name of its strip, the second at which its turn begins, as the identities of turns
+    have it (empty for a strip that is no turns), and the name of its character's main object.
     """
 
     remarks: tuple[str, ...] = ()
-    rows: Mapping[tuple[str, str], CastLine] = field(default_factory=dict)
+    rows: Mapping[tuple[str, str, str], CastLine] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -145,10 +145,11 @@ def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> Placed:
     if made:
         table.remarks += timeline.sync(scene)
         compat.show_in_sequencers(scene)
-    rows: dict[tuple[str, str], CastLine] = {}
+    rows: dict[tuple[str, str, str], CastLine] = {}
     for place in places:
-        for line in place.lines:
-            rows[place.strip.name, turn_second(line.begin) if len(place.lines) > 1 else ""] = line
+        for line, speaker in zip(place.lines, place.speakers, strict=True):
+            second = turn_second(line.begin) if len(place.lines) > 1 else ""
+            rows[place.strip.name, second, speaker.name] = line
     return Placed(tuple(dict.fromkeys(table.remarks)), rows)
 
 

@@ -42,12 +42,16 @@ class State(NamedTuple):
 
 @dataclass(slots=True)
 class _Voice:
-    """What is the same for all lines of a character: what plays them, and the lines it has by their sound."""
+    """What is the same for all lines of a character: what plays them, and the lines it has by their sound.
+
+    ``touched`` holds by data-block the sounds of lines whose keys were edited, as far as that was looked at.
+    """
 
     targets: tuple[Target, ...]
     remarks: tuple[str, ...]
     rig: str = ""
     lines: dict[str, kept_takes.KeptLine] = field(default_factory=dict)
+    touched: dict[bpy.types.ID, set[str]] = field(default_factory=dict)
 
 
 class Wishes:
@@ -129,8 +133,12 @@ class Wishes:
             other.append("keys")
         if other:
             return State("CHANGED", ", ".join(dict.fromkeys(other)))
-        touched = any(edits.is_touched(owner, kept.sound) for owner in edits.owners_of_line(obj, kept))
-        return State("EDITED" if touched else "CURRENT")
+        for owner in edits.owners_of_line(obj, kept):
+            if owner not in voice.touched:
+                voice.touched[owner] = edits.touched_sounds(owner)
+            if kept.sound in voice.touched[owner]:
+                return State("EDITED")
+        return State("CURRENT")
 
     def known_lines(self, line: StripLine) -> Sequence[kept_takes.KeptLine]:
         """Return the lines that the character of ``line`` has; raises MouthpieceError as :meth:`bake` does."""

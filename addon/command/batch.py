@@ -18,7 +18,7 @@ from mouthpiece.phrases import counted, listed
 from ..bake.bake import Bake, Known
 from ..bake.line_identity import second_of
 from ..cast import placement
-from ..cast.animation import AllHeard, CastAnimation, LineHeard, LineResult
+from ..cast.animation import AllHeard, AllSettled, CastAnimation, LineHeard, LineResult
 from ..cast.scene_lines import resolved
 from ..cast.settings import title
 from ..cast.strip_lines import StripLine, Unspoken
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from mouthpiece.cast.report import BatchReport
     from mouthpiece.cast.table import Cast
     from mouthpiece.cast.takes import TakeFolder
+
+
+#: Scene, strip, second of a turn (or an empty text) and main object of a line.
+_Place = tuple[str, str, str, str]
 
 
 def add(commands: Any) -> None:
@@ -200,7 +204,8 @@ class _Run:
         """Note what is to be done."""
         self._file, self._options, self._teller, self._report, self._takes = file, options, teller, report, takes
         self._unfinished: Unfinished | None = None
-        self._numbers: dict[tuple[str, str, str], int] = {}
+        self._numbers: dict[_Place, int] = {}
+        self._labels: dict[int, CastLine] = {}
         self._first = max(report.lines, default=0)
 
     def go(self) -> Path | None:
@@ -221,8 +226,9 @@ class _Run:
                 self._note(result)
             self._keep(now=True)
             raise
-        self._teller.progress(file.name, 1.0, "Faces at rest and listening")
-        animation.settle(bpy.context.scene, everybody=bool(went_on))
+        for item in animation.settle(bpy.context.scene, everybody=bool(went_on)):
+            if not isinstance(item, AllSettled):
+                self._teller.progress(file.name, item.fraction, item.message)
         for remark in animation.remarks:
             self._teller.warning(file.name, remark)
         return self._save(animation, went_on == "the result")
@@ -252,15 +258,16 @@ class _Run:
         file, options = self._file, self._options
         lines: list[StripLine] = []
         unspoken: list[Unspoken] = []
-        rows: dict[tuple[str, str, str], int] = {}
+        rows: dict[_Place, int] = {}
         for scene in self._scenes():
             if file.cast is not None:
                 placed = placement.placed(scene, file.cast, options.extend)
                 for remark in placed.remarks:
                     self._teller.warning(file.name, remark)
-                for (strip, second), line in placed.rows.items():
+                for place, line in placed.rows.items():
                     if line.label in file.numbers:
-                        rows[scene.name, strip, second] = file.numbers[line.label]
+                        rows[scene.name, *place] = file.numbers[line.label]
+                        self._labels[file.numbers[line.label]] = line
             spoken, silent = resolved(scene)
             lines += spoken
             unspoken += silent
@@ -287,7 +294,7 @@ class _Run:
                 raise CastError(f"There is no scene '{name}' in {self._file.name}. It has {there}.")
         return [bpy.data.scenes[name] for name in named]
 
-    def _own_numbers(self, lines: list[StripLine], unspoken: list[Unspoken]) -> dict[tuple[str, str, str], int]:
+    def _own_numbers(self, lines: list[StripLine], unspoken: list[Unspoken]) -> dict[_Place, int]:
         """Return the numbers of the lines of the scene's own cast that are asked for, counted in order of time."""
         options = self._options
         numbers = {_place(line): number for number, line in enumerate(lines, 1)}
@@ -323,12 +330,12 @@ class _Run:
         from mouthpiece.cast.report import BatchLine
 
         shown = {self._number(result.line) for result in animation.results}
-        for (scene, strip, second), number in self._numbers.items() if self._file.cast is not None else ():
+        for (scene, strip, second, character), number in self._numbers.items() if self._file.cast is not None else ():
             if number not in shown:
                 where = f" at second {second}" if second else ""
                 reason = f"Nothing of '{strip}'{where} is heard. Drag the strip's handles apart, or correct its row."
                 self._teller.error(strip, reason)
-                line = BatchLine(number, strip, "", "failed", strip=strip, scene=scene, error=reason)
+                line = BatchLine(number, strip, character, "failed", strip=strip, scene=scene, error=reason)
                 self._report.put(line)
 
     def _known(self, line: StripLine, bake: Bake) -> Bake:
@@ -371,12 +378,14 @@ class _Run:
         skipped = result.outcome in ("muted", "unassigned")
         state: Any = "skipped" if skipped else result.outcome
         number = self._number(line) + (self._first if self._file.cast is None else 0)
+        row = self._labels.get(number)
         self._report.put(
             BatchLine(
                 number,
-                line.strip,
-                line.character,
+                line.strip if row is None else row.label,
+                line.character if row is None else row.character,
                 state,
+                row=0 if row is None else row.row,
                 audio=line.recording.path if isinstance(line, StripLine) else "",
                 strip=line.strip,
                 blend=self._file.name,
@@ -408,6 +417,7 @@ class _Run:
         return self._unfinished.output
 
 
-def _place(one: StripLine | Unspoken) -> tuple[str, str, str]:
-    """Return scene and strip of a line, and the second at which its turn begins; empty if it is no turn."""
-    return one.scene, one.strip, second_of(one.recording.identity) if isinstance(one, StripLine) else ""
+def _place(one: StripLine | Unspoken) -> _Place:
+    """Return scene and strip of a line, the second at which its turn begins (or an empty text), and who speaks."""
+    second = second_of(one.recording.identity) if isinstance(one, StripLine) else ""
+    return one.scene, one.strip, second, one.character

@@ -1,4 +1,4 @@
-"""``blender -b scene.blend -c mouthpiece lint``: what is wrong with the characters of a scene, as Blender shows them."""
+"""``blender -b scene.blend -c mouthpiece lint``: what is wrong with the characters of a scene as it is seen."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from ..lint import faces
 from ..targets import find_object
 
 
-def add(lint: argparse.ArgumentParser) -> None:
-    """Let the core's ``lint`` check the scene where no files are named."""
+def add(commands: Any) -> None:
+    """Add ``lint`` to ``parser.add_subparsers()``: the core's, which checks the scene where no files are named."""
+    from mouthpiece.cli.lint import add_lint_command
+    from mouthpiece.cli.report import add_report_arguments
+
+    lint = add_lint_command(commands)
+    lint.description = "Check the characters of the opened scene as Blender shows them, or takes and films."
     for action in lint._actions:
         if action.dest == "inputs":
             action.nargs, action.required = "*", False
@@ -26,6 +31,7 @@ def add(lint: argparse.ArgumentParser) -> None:
     scene.add_argument(
         "--frames", type=_span, metavar="A-B", help="frames of the timeline (default: those of the scene and its lines)"
     )
+    add_report_arguments(lint)
     lint.set_defaults(command=run)
 
 
@@ -104,9 +110,3 @@ def _check_output(options: argparse.Namespace) -> None:
     refuse_inputs([options.output], [Path(name) for name in used if name])
     if is_folder(options.output):
         raise PlaceError(f"'{options.output}' is a folder. Name a file for the report.")
-
-
-def of_core(commands: Any) -> argparse.ArgumentParser:
-    """Return the parser of the core's ``lint`` among ``parser.add_subparsers()``."""
-    found: argparse.ArgumentParser = commands.choices["lint"]
-    return found

@@ -73,9 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     picture.add(commands)
     portrait.add(commands)
     render.add(commands)
+    lint.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     core_cli.add_commands(commands, open_sound=recordings.open_file)
-    lint.add(lint.of_core(commands))
     return parser
 
 

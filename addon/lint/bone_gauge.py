@@ -79,7 +79,9 @@ class BoneGauge:
         if lips:
             gaps = [(self._place(seen, b) - self._place(seen, a)) @ self._down for a, b in lips]
             rest = [float((self._resting(b) - self._resting(a)) @ self._down) for a, b in lips]
-            opening = np.mean([np.maximum(gap - own, 0) for gap, own in zip(gaps, rest, strict=True)], axis=0) / self.unit
+            opening = (
+                np.mean([np.maximum(gap - own, 0) for gap, own in zip(gaps, rest, strict=True)], axis=0) / self.unit
+            )
         elif self._has("jaw"):
             opening = np.linalg.norm(self._turn(seen, "jaw"), axis=1) * _BY_JAW
         elif self._has("lip_lower") or self._has("chin"):
@@ -89,7 +91,10 @@ class BoneGauge:
             remarks.append(f"No bone of '{self.rig.name}' is known to open the mouth: not measured")
         width = None
         if self._has("lip_corner.L") and self._has("lip_corner.R"):
-            width = np.linalg.norm(self._place(seen, "lip_corner.L") - self._place(seen, "lip_corner.R"), axis=1) / self.unit
+            width = (
+                np.linalg.norm(self._place(seen, "lip_corner.L") - self._place(seen, "lip_corner.R"), axis=1)
+                / self.unit
+            )
         return SeenTracks(
             _single(opening), _single(width), _single(self._lids(seen)), _single(self._gaze(seen)),
             _single(self._headed()), tuple(remarks),
@@ -177,7 +182,11 @@ def _carrier(rig: bpy.types.Object, names: Sequence[str]) -> str:
     if head.turns == "BONE" and head.armature == rig and head.bone in rig.data.bones:
         return str(head.bone)
     above = [[parent.name for parent in rig.data.bones[name].parent_recursive] for name in names]
-    shared = [name for name in (above[0] if above else ()) if all(name in row or name == names[i] for i, row in enumerate(above))]
+    shared = [
+        name
+        for name in (above[0] if above else ())
+        if all(name in row or name == names[i] for i, row in enumerate(above))
+    ]
     return next((name for name in shared if name not in names), "")
 
 

@@ -1,4 +1,4 @@
-"""Measures what is drawn: mouths of a chart by the shape that shows, faces of Grease Pencil by the points of strokes."""
+"""Measures what is drawn: mouths of a chart by the shape that shows, Grease Pencil faces by the points of strokes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from typing import Any, Final
 import bpy
 import numpy as np
 from mouthpiece.motion.closures import LOWER, UPPER
+from mouthpiece.motion.measures import LIP_WIDTH
 from mouthpiece.topology import (
-    LEFT_EYE_OUTER, LEFT_LID_PAIRS, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS,
+    LEFT_EYE_OUTER,
+    LEFT_LID_PAIRS,
+    MOUTH_LEFT_CORNER,
+    MOUTH_RIGHT_CORNER,
+    RIGHT_EYE_OUTER,
+    RIGHT_LID_PAIRS,
 )  # fmt: skip
 from numpy.typing import NDArray
 
@@ -31,6 +37,15 @@ _NEAR: Final = 0.1
 _GAP, _WIDTH = 0, 1
 #: An eye drawn no higher than this, in eye distances, cannot be seen to shut.
 _SLIT: Final = 0.03
+
+#: Landmarks of each measure of a drawn face: three columns of the lips, the corners, two columns of each eye's lids.
+_SETS: Final = (
+    *zip(UPPER, LOWER, strict=True),
+    (MOUTH_LEFT_CORNER,),
+    (MOUTH_RIGHT_CORNER,),
+    *LEFT_LID_PAIRS,
+    *RIGHT_LID_PAIRS,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +70,7 @@ class ChartGauge:
         order = [target.chart.names.index(entry.shape) for entry in target.setup.entries]
         return cls(
             target, tuple(found.switches), np.maximum(measured[:, _GAP] - rest[_GAP], 0)[order],
-            (measured[:, _WIDTH])[order],
+            (measured[:, _WIDTH] + LIP_WIDTH)[order],
         )  # fmt: skip
 
     def ready(self, lent: ExitStack) -> list[bpy.types.Object]:
@@ -107,11 +122,6 @@ class DrawingGauge:
     _layers: list[_LayerPoints] = field(default_factory=list)
     _rows: list[NDArray[np.float64]] = field(default_factory=list)
 
-    #: Landmarks of each measure: three columns of the lips, the corners, two columns of each eye's lids.
-    _SETS: Final = (
-        *zip(UPPER, LOWER, strict=True), (MOUTH_LEFT_CORNER,), (MOUTH_RIGHT_CORNER,), *LEFT_LID_PAIRS, *RIGHT_LID_PAIRS,
-    )  # fmt: skip
-
     @classmethod
     def of(cls, obj: bpy.types.Object) -> DrawingGauge:
         """Return the gauge of a drawn face; raises RigError if its handles cannot be used."""
@@ -134,7 +144,7 @@ class DrawingGauge:
     def read(self, graph: bpy.types.Depsgraph, frame: int) -> None:
         """Note how high each column of lips and lids is, and where the corners are."""
         shown = self.object.evaluated_get(graph).data.layers
-        low, high = np.full((len(self._SETS), 2), np.inf), np.full((len(self._SETS), 2), -np.inf)
+        low, high = np.full((len(_SETS), 2), np.inf), np.full((len(_SETS), 2), -np.inf)
         for one in self._layers:
             layer = shown.get(one.layer.name)
             at = bisect.bisect_right(one.frames, frame) - 1
@@ -188,7 +198,7 @@ class DrawingGauge:
         place = source, len(flat)
         if place not in one.sets:
             one.sets[place] = self._nearby(one, source, drawing, plane)
-        found = np.stack([np.full((len(self._SETS), 2), np.inf), np.full((len(self._SETS), 2), -np.inf)])
+        found = np.stack([np.full((len(_SETS), 2), np.inf), np.full((len(_SETS), 2), -np.inf)])
         for row, index in enumerate(one.sets[place]):
             if len(index):
                 found[0, row], found[1, row] = flat[index].min(axis=0), flat[index].max(axis=0)
@@ -204,10 +214,12 @@ class DrawingGauge:
 
         Lines that became shapes have each point twice: their places at rest are read from strokes of the same number.
         """
-        own = plane.flat(planes.applied(one.matrix, planes.vectors(one.drawings[source], "position").astype(np.float64)))
+        own = plane.flat(
+            planes.applied(one.matrix, planes.vectors(one.drawings[source], "position").astype(np.float64))
+        )
         sizes, now = np.diff(planes.offsets(one.drawings[source])), np.diff(planes.offsets(drawing))
         if len(sizes) != len(now):
-            return [np.zeros(0, np.int64) for _ in self._SETS]
+            return [np.zeros(0, np.int64) for _ in _SETS]
         parts, begin = [], 0
         for before, after in zip(sizes.tolist(), now.tolist(), strict=True):
             stroke = np.arange(begin, begin + before)
@@ -216,7 +228,7 @@ class DrawingGauge:
         rest = own[np.concatenate(parts)] if parts else own[:0]
         unit = float(np.linalg.norm(self.marks[LEFT_EYE_OUTER] - self.marks[RIGHT_EYE_OUTER])) or 1.0
         found = []
-        for landmarks in self._SETS:
+        for landmarks in _SETS:
             apart = np.linalg.norm(rest[:, None] - self.marks[list(landmarks)][None], axis=2)
             found.append(np.flatnonzero((apart < _NEAR * unit).any(axis=1)))
         return found

@@ -73,7 +73,7 @@ def evaluation(objects: Collection[bpy.types.Object], like: bpy.types.Scene) -> 
         yield FrameView(scene)
     finally:
         bpy.data.scenes.remove(scene)
-        touched = {}
+        touched: dict[bpy.types.ID, None] = {}
         for owner, path, index, value in held:
             if rna_values.get(owner, path, index) != value:
                 rna_values.put(owner, path, index, value)
@@ -137,7 +137,7 @@ def lent_copy(obj: bpy.types.Object, vertices: Sequence[int]) -> Iterator[tuple[
     copy, mesh = obj.copy(), None
     try:
         for modifier in list(copy.modifiers):
-            if modifier.type in _LOOKS or not modifier.show_viewport and not _is_driven(copy, modifier):
+            if modifier.type in _LOOKS or (not modifier.show_viewport and not _is_driven(copy, modifier)):
                 copy.modifiers.remove(modifier)
         if any(modifier.type not in _POINTWISE for modifier in copy.modifiers):
             yield copy, list(vertices)

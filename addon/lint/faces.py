@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Frames from a line beyond which nothing is looked at, in seconds: faces live no further than that.
 _BEYOND: Final = interludes.LONGEST
+#: A head that turns by less than this, in radians, stands still.
+_STIFF: Final = 0.01
 #: Frames that are evaluated between two messages of progress.
 _STRIDE: Final = 250
 
@@ -104,24 +106,19 @@ def measured(
     """
     from mouthpiece.pipeline import Progress
 
-    others = _all_sounds()
+    everybody = [line for obj in bpy.data.objects for line in dialled_lines(obj)]
     for number, obj in enumerate(objects):
         name = obj.name
-        for item in _measured(obj, scene_of(obj, scene), span, slice_seconds, patience, others):
+        for item in _measured(obj, scene_of(obj, scene), span, slice_seconds, patience, everybody):
             if isinstance(item, float):
                 yield Progress((number + item) / len(objects), f"Looking at {name}")
             else:
                 yield item
 
 
-def _all_sounds() -> frozenset[str]:
-    """Return the sounds of all lines of all characters."""
-    return frozenset(line.sound for obj in bpy.data.objects for line in dialled_lines(obj))
-
-
 def _measured(
     obj: bpy.types.Object, scene: bpy.types.Scene, span: tuple[int, int] | None, budget: float | None,
-    patience: float | None, others: frozenset[str],
+    patience: float | None, everybody: Sequence[kept_takes.KeptLine],
 ) -> Iterator[float | MeasuredFace]:  # fmt: skip
     """Yield how much is done, from 0 to 1, and last the character."""
     lines = dialled_lines(obj)
@@ -137,31 +134,19 @@ def _measured(
     except MouthpieceError as error:
         remarks.append(str(error))
     if gauge is not None:
-        at, began = 0, perf_counter()
-        while at < len(frames):
-            begun = perf_counter()
-            with ExitStack() as lent:
-                view = lent.enter_context(evaluation(gauge.ready(lent), scene))
-                while at < len(frames):
-                    graph = view.at(int(frames[at]))
-                    assert graph is not None  # frames that cannot be shown are left out
-                    gauge.read(graph, int(frames[at]))
-                    at += 1
-                    if patience is not None and perf_counter() - began > patience:
-                        frames = frames[:at]
-                    if budget is None and at % _STRIDE == 0:
-                        yield at / len(frames)
-                    elif budget is not None and perf_counter() - begun > budget:
-                        break
-            yield at / len(frames)
-        tracks = gauge.tracks()
+        count = 0
+        for count in _read(gauge, scene, frames, budget, patience):
+            yield count / len(frames)
+        frames, tracks = frames[:count], gauge.tracks()
     elif _kind(obj, lines) == "PORTRAIT":
         tracks = _rendered(obj, scene, frames)
-    speech = heard(obj, lines, frames, scene, others)
+    speech = heard(obj, lines, frames, scene, everybody)
     owners = interludes.all_owners(obj, lines)
     values = gauge.values() if isinstance(gauge, MeshGauge) else {}
     with alone(obj):
         dead = keyed_channels.unmoved(obj, owners, lines, values, frames)
+        if not dead and tracks.head is not None and np.ptp(tracks.head, axis=0).max() < _STIFF:
+            dead |= keyed_channels.stiff_heads(lines, frames)
     face = SeenFace(
         obj.name, recordings.animation_fps(scene), int(frames[0]), tracks.opening, tracks.width, tracks.lids,
         tracks.gaze, tracks.head, speech.loudness, speech.speech, speech.expected, speech.lines,
@@ -169,6 +154,32 @@ def _measured(
         parts_of(coverage, _kind(obj, lines)),
     )  # fmt: skip
     yield MeasuredFace(face, scene.name, pace, (*remarks, *tracks.remarks, *speech.remarks))
+
+
+def _read(
+    gauge: Gauge, scene: bpy.types.Scene, frames: NDArray[np.int64], budget: float | None, patience: float | None
+) -> Iterator[int]:
+    """Let a gauge read frames; yield how many it has read, last all, or those it has read within its ``patience``.
+
+    With a ``budget`` nothing is lent while the caller has its turn.
+    """
+    at, began = 0, perf_counter()
+    while at < len(frames):
+        begun = perf_counter()
+        with ExitStack() as lent:
+            view = lent.enter_context(evaluation(gauge.ready(lent), scene))
+            while at < len(frames):
+                graph = view.at(int(frames[at]))
+                assert graph is not None  # frames that cannot be shown are left out
+                gauge.read(graph, int(frames[at]))
+                at += 1
+                if patience is not None and perf_counter() - began > patience:
+                    frames = frames[:at]
+                if budget is None and at % _STRIDE == 0:
+                    yield at
+                elif budget is not None and perf_counter() - begun > budget:
+                    break
+        yield at
 
 
 def frames_of(

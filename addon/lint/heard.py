@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
@@ -39,7 +39,7 @@ _REMEMBERED: Final = 64
 class HeardSpeech:
     """What is heard of a character on F frames: loudness in dB and probability of speech, its lines, and remarks.
 
-    ``expected`` is how far the mouth opens in the takes of what is heard, in eye distances; NaN where that is not known.
+    ``expected`` is how far the mouth opens in takes of what is heard, in eye distances; NaN where that is unknown.
     """
 
     loudness: NDArray[np.float32]
@@ -51,12 +51,14 @@ class HeardSpeech:
 
 def heard(
     obj: bpy.types.Object, lines: Sequence[kept_takes.KeptLine], frames: NDArray[np.int64], scene: bpy.types.Scene,
-    others: Collection[str] = (),
+    everybody: Sequence[kept_takes.KeptLine] = (),
 ) -> HeardSpeech:  # fmt: skip
     """Return what is heard of a character's lines on frames (F,) of a scene's animation.
 
-    ``others`` are the sounds of all lines of all characters: a strip that is one of these is no piece of another line.
+    ``everybody`` are the lines of all characters: a strip that is one of these is no piece of another line, and the
+    take of any tells how a mouth moves in its sound.
     """
+    others = frozenset(line.sound for line in everybody)
     loudness = np.full(len(frames), SILENT)
     speech = np.zeros(len(frames))
     expected = np.full(len(frames), np.nan)
@@ -64,32 +66,46 @@ def heard(
     for line in sorted(lines, key=lambda one: one.frames().first):
         grid = line.frames()
         first, last = grid.first - int(frames[0]), grid.last - int(frames[0])
-        if last >= 0 and first < len(frames):
-            spans.append(LineSpan(label_of(line), max(first, 0), min(last, len(frames) - 1)))
+        pieces = [(label_of(line), first, last)]
         try:
             played, more = _played(obj, line, scene, others)
+            if len(played) > 1:
+                pieces = [(f"{label_of(line)} ({label_of(one)})", *_within(one, frames, first, last)) for one in played]
             remarks += more
             loud, spoken = _on_frames(played, frames)
             for one in played:
-                if one.content == line.content:
-                    expected = np.fmax(expected, _called_for(line, one.placement, frames))
-                else:
+                takes = [other for other in (line, *everybody) if other.content and other.content == one.content]
+                for take in takes[:1]:
+                    expected = np.fmax(expected, _called_for(take, one.placement, frames))
+                if one.content != line.content:
                     remarks.append(
-                        f"{line.label} plays another sound than it was animated from: animate it again, or give the strip "
-                        "its sound back"
+                        f"{line.label} plays another sound than it was animated from: animate it again, or give the "
+                        "strip its sound back"
                     )
         except (MouthpieceError, OSError) as error:
             loud, spoken = _by_take(line, frames)
             remarks.append(f"{line.label}: {error} Loudness is that of its take: its timing cannot be judged")
         loudness, speech = np.maximum(loudness, loud), np.maximum(speech, spoken)
+        spans += [
+            LineSpan(label, max(begin, 0), min(end, len(frames) - 1))
+            for label, begin, end in pieces
+            if end >= max(begin, 0) and begin < len(frames)
+        ]
     return HeardSpeech(
         loudness.astype(np.float32), speech.astype(np.float32), expected.astype(np.float32), tuple(spans),
         tuple(dict.fromkeys(remarks)),
     )  # fmt: skip
 
 
-def label_of(line: kept_takes.KeptLine) -> str:
-    """Return a line's name as findings have it."""
+def _within(piece: Recording, frames: NDArray[np.int64], first: int, last: int) -> tuple[int, int]:
+    """Return the rows of a line's frames, from ``first`` to ``last``, on which a piece of its sound is heard."""
+    left, right = piece.placement.left, piece.placement.right
+    begin, end = (None if at is None else at - int(frames[0]) for at in (left, right))
+    return first if begin is None else max(first, begin), last if end is None else min(last, end - 1)
+
+
+def label_of(line: kept_takes.KeptLine | Recording) -> str:
+    """Return the name of a line or sound as findings have it."""
     return line.label.strip("'")
 
 
@@ -160,15 +176,17 @@ def _on_frames(played: Sequence[Recording], frames: NDArray[np.int64]) -> tuple[
     power, speech, loudest = np.zeros(len(frames)), np.zeros(len(frames)), 0.0
     for one in played:
         place = one.placement
-        seconds = place.offset + (frames - place.origin) / place.fps * place.speed
-        low = place.offset + ((place.left if place.left is not None else place.origin) - place.origin) / place.fps * place.speed
-        high = np.inf if place.right is None else place.offset + (place.right - place.origin) / place.fps * place.speed
+        seconds = _seconds(place, frames)
+        low = float(_seconds(place, np.array(place.origin if place.left is None else place.left)))
+        high = np.inf if place.right is None else float(_seconds(place, np.array(place.right)))
         begin = max(0, floor(low))
         rms, activity = _steps_of(one, begin, ceil(min(high, begin + _MOST)))
         if not len(rms):
             continue
         squared = np.square(rms.astype(np.float64))
-        inside = squared[max(0, floor((low - begin) * _STEPS)) : max(1, ceil(min((high - begin) * _STEPS, len(squared))))]
+        inside = squared[
+            max(0, floor((low - begin) * _STEPS)) : max(1, ceil(min((high - begin) * _STEPS, len(squared))))
+        ]
         loudest = max(loudest, float(_mean(inside, _LOUDEST).max(initial=0.0)))
         at = np.rint((seconds - begin) * _STEPS).astype(np.int64)
         here = (seconds >= low) & (seconds < high) & (at >= 0) & (at < len(squared))
@@ -188,7 +206,7 @@ def _called_for(line: kept_takes.KeptLine, place: Placement, frames: NDArray[np.
         take = kept_takes.motion(line)
     except MouthpieceError:
         return opening
-    times = place.offset + (frames - place.origin) / place.fps * place.speed - line.begin
+    times = _seconds(place, frames) - line.begin
     here = (times >= 0) & (times < take.seconds)
     here &= frames >= (place.left if place.left is not None else place.origin)
     here &= frames < (np.inf if place.right is None else place.right)
@@ -205,6 +223,11 @@ def lips_apart(take: Performance) -> Floats:
     moved = take.landmarks.astype(np.float64) - take.neutral
     gap = (moved[:, list(LOWER), 1] - moved[:, list(UPPER), 1]).mean(axis=1)
     return np.asarray(gap / unit, np.float64)
+
+
+def _seconds(place: Placement, frames: NDArray[Any]) -> Floats:
+    """Return the second of a sound that is heard at frames (F,)."""
+    return np.asarray(place.offset + (frames - place.origin) / place.fps * place.speed, np.float64)
 
 
 def _mean(values: Floats, count: int) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..keys import kept_takes, ledgers, nla, rna_values
 from ..keys.fcurve_keys import channel_id
+from ..targets.head.target import HeadTarget
 from ..targets.picture_rig.settings import is_rig
 from ..targets.shape_keys import stillness
 from ..targets.shape_keys.target import table_of
@@ -88,6 +89,26 @@ def unmoved(
             found[f"{several[0]} and {len(several) - 1} more"] = why
         else:
             found |= dict.fromkeys(several, why)
+    return found
+
+
+def stiff_heads(lines: Sequence[kept_takes.KeptLine], frames: NDArray[np.int64]) -> dict[str, str]:
+    """Return the heads that lines have keys on, of a character whose head was seen to stand still all the same."""
+    found = {}
+    for line in lines:
+        for saved in line.targets:
+            head = bpy.data.objects.get(str(saved["object_name"])) if saved["kind"] == "HEAD" else None
+            if head is None:
+                continue
+            (prefix,) = HeadTarget.scope(saved)
+            turning = [
+                curve
+                for curve in _curves(head, {line.sound})
+                if curve.data_path.startswith(prefix) and "rotation" in curve.data_path and _varies(curve, frames)
+            ]
+            if turning:
+                name = str(saved.get("bone") or head.name)
+                found[name] = "the head has keys and stands still: constraints, or a track above, turn it back"
     return found
 
 

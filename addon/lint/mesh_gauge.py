@@ -1,4 +1,4 @@
-"""Measures a face of a mesh with shape keys: lips, lids and gaze by vertices, the head by those that keep their shape."""
+"""Measures a face of a mesh with shape keys: lips, lids and gaze by vertices, the head by those that are stiff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import numpy as np
 from mouthpiece.errors import MouthpieceError, RigError
 from mouthpiece.motion.closures import LOWER, UPPER
 from mouthpiece.topology import (
-    LEFT_EYE_OUTER, LEFT_LID_PAIRS, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER, RIGHT_EYE_OUTER, RIGHT_LID_PAIRS,
+    LEFT_EYE_OUTER,
+    LEFT_LID_PAIRS,
+    MOUTH_LEFT_CORNER,
+    MOUTH_RIGHT_CORNER,
+    RIGHT_EYE_OUTER,
+    RIGHT_LID_PAIRS,
 )  # fmt: skip
 from numpy.typing import NDArray
 
@@ -90,8 +95,8 @@ class FacePoints:
     """Which vertices of a mesh show what.
 
     ``pairs`` are vertices of upper and lower lip that meet, ``corners`` those of the mouth, ``lids`` pairs of vertices
-    of left and right lids, ``still`` vertices that no key moves much. ``unit`` is the distance of the outer eye corners,
-    ``across`` and ``up`` are directions of the face.
+    of left and right lids, ``still`` vertices that no key moves much. ``unit`` is the distance of the outer eye
+    corners, ``across`` and ``up`` are directions of the face.
     """
 
     rest: Floats
@@ -125,7 +130,8 @@ class FacePoints:
         looks = [KeyProbe.of(mesh, name, [other for other in closing if other not in turning]) for name in turning]
         opener, pairs, corners = _lips(obj, mesh, coverage)
         across, up = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
-        unit, lids = _unit(mesh, blinks, corners), ()
+        unit = _unit(mesh, blinks, corners)
+        lids: tuple[tuple[tuple[int, int], ...], ...] = ()
         if _has(marks, (RIGHT_EYE_OUTER, LEFT_EYE_OUTER)):
             right, left = mesh.rest[marks[[RIGHT_EYE_OUTER, LEFT_EYE_OUTER]]]
             unit, across = float(np.linalg.norm(left - right)), (left - right) / max(np.linalg.norm(left - right), 1e-9)
@@ -150,7 +156,11 @@ class FacePoints:
         """Return the numbers (N,) of all vertices that are looked at, each once, ascending."""
         probes = [probe for probe in (self.opener, *self.blinks, *self.looks) if probe is not None]
         single = [v for pair in (*self.pairs, *(p for side in self.lids for p in side)) for v in pair]
-        parts = [self.still, np.array([*single, *(self.corners or ())], np.int64), *(probe.vertices for probe in probes)]
+        parts = [
+            self.still,
+            np.array([*single, *(self.corners or ())], np.int64),
+            *(probe.vertices for probe in probes),
+        ]
         return np.unique(np.concatenate(parts)).astype(np.int64)
 
 
@@ -205,7 +215,8 @@ def _lips(
     """Return the probe of the key that opens the mouth, pairs of vertices where lips meet, and the mouth's corners."""
     from mouthpiece.retarget.shape_keys.lip_pairs import lip_pairs
 
-    opener, shapers = "", ()
+    opener = ""
+    shapers: tuple[str, ...] = ()
     with suppress(RigError):
         table = table_of(obj)
         opener = next((name for name in lips.openers(table) if name in mesh.names), "")
@@ -217,14 +228,16 @@ def _lips(
             for name in coverage.driven.get("mouth", ())
             if name in mesh.names
         }
-        opener = max(drops, key=lambda name: drops[name], default="")
+        opener = max(drops, key=drops.__getitem__, default="")
     if not opener:
         return None, (), None
     shapes = [mesh.deltas[mesh.names.index(name)] for name in shapers]
     pairs = lip_pairs(mesh.rest.astype(np.float32), mesh.deltas[mesh.names.index(opener)], shapes)
     corners = None
     if pairs and shapes:
-        moved = np.sum([np.linalg.norm(shape, axis=1) / max(float(np.abs(shape).max()), 1e-9) for shape in shapes], axis=0)
+        moved = np.sum(
+            [np.linalg.norm(shape, axis=1) / max(float(np.abs(shape).max()), 1e-9) for shape in shapes], axis=0
+        )
         level = mesh.rest[list(pairs[0])].mean(axis=0)
         lip = np.flatnonzero(moved > 0.4 * moved.max())
         near = lip[np.abs(mesh.rest[lip, 2] - level[2]) < 0.2 * float(np.ptp(mesh.rest[lip, 0]))]
@@ -363,12 +376,19 @@ class MeshGauge:
             for look in points.looks:
                 way = look.moves.mean(axis=0)
                 flat = np.array([way @ points.across, way @ points.up])
-                gaze += look.values(shift[:, at(look.vertices.tolist())])[:, None] * flat / max(np.abs(flat).sum(), 1e-9)
+                gaze += (
+                    look.values(shift[:, at(look.vertices.tolist())])[:, None] * flat / max(np.abs(flat).sum(), 1e-9)
+                )
             gaze *= _LOOK / 2
         elif self.eyes:
             gaze = self._looking(turns)
         return SeenTracks(
-            _single(opening), _single(width), _single(lids), _single(gaze), _single(angles(turns, points)), tuple(remarks)
+            _single(opening),
+            _single(width),
+            _single(lids),
+            _single(gaze),
+            _single(angles(turns, points)),
+            tuple(remarks),
         )
 
     def values(self) -> dict[str, NDArray[np.float32]]:
@@ -417,7 +437,7 @@ def _unposed(seen: Floats, rest: Floats, still: Sequence[int]) -> tuple[Floats, 
 
 
 def angles(turns: Floats, points: FacePoints) -> Floats:
-    """Return pitch, yaw and roll (F, 3), in radians, of rotations (F, 3, 3) against their first, about a face's axes."""
+    """Return pitch, yaw and roll (F, 3) in radians, about a face's axes, of rotations (F, 3, 3) against their first."""
     from mouthpiece.retarget.bones.response import rotation_vectors
 
     axes = np.stack([points.across, points.up, np.cross(points.across, points.up)], axis=1)

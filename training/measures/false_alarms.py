@@ -20,9 +20,9 @@ from mouthpiece.features import FRAME_RATE, RATE
 from mouthpiece.lint.checks import Examination, examined
 from mouthpiece.lint.limits import CHECKS, Limits
 from mouthpiece.lint.seen_face import LineSpan, SeenFace
-from mouthpiece.lint.sound import heard_in
-from mouthpiece.lint.takes import seen_take
-from mouthpiece.lint.tracked_face import face_courses
+from mouthpiece.lint.sources.sound import heard_in
+from mouthpiece.lint.sources.takes import seen_take
+from mouthpiece.lint.sources.tracked_face import face_courses
 from mouthpiece.pipeline import animate
 
 from ..command_line import exit_code, parser_of

@@ -147,6 +147,7 @@ class BatchReport:
             return
         began = perf_counter()
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.path, json.dumps(self.as_dict(), indent=1) + "\n")
         except OSError as error:
             raise PlaceError(f"The report cannot be written. {said_of(error, self.path)}") from error

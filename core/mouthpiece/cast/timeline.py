@@ -129,7 +129,7 @@ class _Reader:
             media = _media(item)
             if media is None or _kind(media) != "ExternalReference":
                 return self._leave_out("they have no file of sound")
-            if any(_changes_speed(effect) for effect in item.get("effects") or ()):
+            if any(_changes_speed(effect) for effect in rows_of(item.get("effects") or [], "'effects'")):
                 raise CastError("its speed is changed. Render the sound at the speed it is to be heard at")
             available = _range(media.get("available_range"), "available_range")
             offset = available.start if available else 0.0
@@ -156,7 +156,7 @@ class _Reader:
 
     def _turns(self, item: Mapping[str, Any], values: dict[str, Any], offset: float) -> Iterator[dict[str, Any]]:
         """Yield a clip's values, or, if its markers say who speaks, those of each such stretch of it."""
-        markers = [row_of(marker, "a marker") for marker in item.get("markers") or ()]
+        markers = [row_of(marker, "a marker") for marker in rows_of(item.get("markers") or [], "'markers'")]
         named = [(marker, said) for marker in markers if (said := self._said(marker, "marker")).get("character")]
         if not named:
             yield values

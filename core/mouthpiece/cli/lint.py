@@ -209,18 +209,18 @@ def _seen(path: Path, sound: Path | None, face: int) -> Iterator[Any]:
 
 def _seen_take(path: Path, sound: Path | None) -> Iterator[Any]:
     from ..audio import SoundFile
-    from ..lint.sound import WITHOUT_SOUND, Heard, heard
-    from ..lint.takes import seen_take
+    from ..lint.sources.sound import WITHOUT_SOUND, Hearing, heard
+    from ..lint.sources.takes import seen_take
     from ..performance import Performance
     from ..pipeline import Warned
 
     take = Performance.load(path)
-    told: Heard | None = None
+    told: Hearing | None = None
     if sound is None:
         yield Warned(WITHOUT_SOUND)
     else:
         for item in heard(SoundFile(sound), take.fps):
-            if isinstance(item, Heard):
+            if isinstance(item, Hearing):
                 told = item
             else:
                 yield item
@@ -229,7 +229,7 @@ def _seen_take(path: Path, sound: Path | None) -> Iterator[Any]:
 
 def _seen_film(path: Path, sound: Path | None, face: int) -> Iterator[Any]:
     from ..audio import SoundFile
-    from ..lint.films import seen_film
+    from ..lint.sources.films import seen_film
     from ..portrait.films import FilmReader
 
     if sound is not None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..errors import FarmError
+from ..phrases import listed
 from .jobs import FarmJob
 from .ranges import range_text
 
@@ -42,8 +43,12 @@ def submission(
     Raises
     ------
     FarmError
-        If a frame is before 0, which Flamenco cannot say.
+        If a frame is before 0, which Flamenco cannot say, or a path has braces, which it and Blender read as names.
     """
+    named = [job.cast, job.blend, job.takes, job.baked, *([job.rendered / job.pattern] if job.frames else [])]
+    braced = [f"'{path}'" for path in named if "{" in str(path) or "}" in str(path)]
+    if braced:
+        raise FarmError(f"Flamenco reads what is in braces as a variable: rename {listed(braced)}.")
     settings: dict[str, object] = {
         "blendfile": str(job.blend),
         "cast": str(job.cast),

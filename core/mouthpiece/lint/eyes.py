@@ -24,7 +24,7 @@ def measured_eyes(ground: Ground) -> Iterator[Measure]:
 
 
 def _missing(ground: Ground, part: str, limit: float) -> Measure | None:
-    """Return the measure of a character that has nothing to blink with, or to look with; None if it has or that is not told."""
+    """Return the measure of a character that has nothing to blink or look with; None if it has, or is not told."""
     parts = ground.seen.parts
     if part not in parts or parts[part]:
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,16 @@ Course = NDArray[np.float64]
 _STEPS: Final = {"opening": 0.14, "width": 0.08, "head": 0.08}
 #: What is left of recorded motion between frames, as root mean square over a second, at most: the tracker's noise.
 _SHAKES: Final = {"opening": 0.02, "width": 0.015, "head": 0.02}
+#: Share of that up to which steps are not looked at.
+_SMALL: Final = 0.2
 #: Frames on either side of a step that are looked at, and of the end of a line.
 _NEAR: Final = 3
 #: Frames a second at which those figures hold; at more, faces go less far from one frame to the next.
 _CALIBRATED: Final = 25.0
 #: Binomial weights that leave what alternates from frame to frame, and hardly anything of motion that is slower.
 _ALTERNATING: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / 16
-#: How far each course may go within a second while it counts as still.
-_STILL: Final = {"opening": 0.01, "width": 0.01, "lids": 0.05, "gaze": 0.02, "head": 0.01}
+#: How far each course may go within a second while it counts as still: a calm listener's head goes a few milliradians.
+_STILL: Final = {"opening": 0.004, "width": 0.004, "lids": 0.02, "gaze": 0.004, "head": 0.001}
 #: What moves in every second of a living face, so that without it nothing can be told.
 _ALIVE: Final = ("head", "gaze")
 _PARTS: Final = {"opening": "mouth", "width": "mouth", "head": "head"}
@@ -41,8 +43,8 @@ def measured_motion(ground: Ground) -> Iterator[Measure]:
         yield _frozen(ground, ground.limits.frozen)
 
 
-def _courses(ground: Ground, names: Iterator[str] | Any) -> dict[str, Course]:
-    """Return those courses (F, C) that were measured; of a mouth that is drawn in steps none is asked for."""
+def _courses(ground: Ground, names: Iterable[str]) -> dict[str, Course]:
+    """Return those courses (F, C) that were measured, by name."""
     found = {}
     for name in names:
         course = getattr(ground.seen, name)
@@ -51,7 +53,8 @@ def _courses(ground: Ground, names: Iterator[str] | Any) -> dict[str, Course]:
     return found
 
 
-def _smooth_ones(ground: Ground, names: Any) -> dict[str, Course]:
+def _smooth_ones(ground: Ground, names: Iterable[str]) -> dict[str, Course]:
+    """Return those courses (F, C) that were measured, without those of a mouth that is drawn in steps."""
     courses = _courses(ground, names)
     return {name: each for name, each in courses.items() if not (ground.steps and _PARTS[name] == "mouth")}
 
@@ -61,7 +64,7 @@ def _jump(ground: Ground, limit: float) -> Measure:
     if not courses or ground.rows < 2 * _NEAR:
         return Measure("jump", "", None, limit, remark=_NOTHING)
     slower = max(1.0, ground.seen.fps / _CALIBRATED)
-    sizes = {name: _steps(course) / (_STEPS[name] / slower) for name, course in courses.items()}
+    sizes = {name: _steps(course, _STEPS[name] / slower) for name, course in courses.items()}
     worst = np.max(list(sizes.values()), axis=0)
     edges = np.zeros(ground.rows, bool)
     for line in ground.spans:
@@ -80,8 +83,7 @@ def _jump(ground: Ground, limit: float) -> Measure:
                 first - 1,
                 last,
                 float(scaled[at]),
-                f"The {_PARTS[what]} jumps from one frame to the next{where}, "
-                f"{float(worst[at]):.1f} times as far as faces do.",
+                f"The {_PARTS[what]} jumps from one frame to the next{where}.",
                 "Look at the keys there: a cut, a missing key or a line that is cut off. The amount rest leads out of "
                 "lines and into them.",
             )
@@ -89,19 +91,22 @@ def _jump(ground: Ground, limit: float) -> Measure:
     return Measure("jump", "", float(scaled.max()), limit, tuple(faults))
 
 
-def _steps(course: Course) -> Course:
-    """Return how far a course (F, C) steps into each row (F,), beyond what it moves just before and after that."""
+def _steps(course: Course, fastest: float) -> Course:
+    """Return how far a course (F, C) steps into each row (F,), beyond what it moves just before and after that.
+
+    The unit is ``fastest``; steps that are small beside it are 0.
+    """
     way = np.linalg.norm(np.diff(course, axis=0), axis=1)
     beside = np.concatenate(([0.0], way, [0.0]))
     alone = np.nan_to_num(way - np.fmax(beside[:-2], beside[2:]))
     steps = np.zeros(len(course))
-    for row in np.flatnonzero(alone > 0) + 1:
+    for row in np.flatnonzero(alone > _SMALL * fastest) + 1:
         before, after = course[max(0, row - _NEAR) : row], course[row : row + _NEAR]
         if min(len(before), len(after)) < _NEAR or not (np.isfinite(before).all() and np.isfinite(after).all()):
             continue
         apart = float(np.linalg.norm(np.median(after, axis=0) - np.median(before, axis=0)))
         spread = max(float(np.ptp(before, axis=0).max()), float(np.ptp(after, axis=0).max()))
-        steps[row] = max(0.0, min(float(alone[row - 1]), apart - spread))
+        steps[row] = max(0.0, min(float(alone[row - 1]), apart - spread)) / fastest
     return steps
 
 

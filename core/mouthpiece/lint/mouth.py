@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,6 +26,8 @@ _LEAST: Final = 0.5
 _MEANT: Final = 0.5
 #: Seconds of speech from which on it is told that a mouth does not follow.
 _FOLLOWED: Final = 3.0
+#: Seconds of lag within which a mouth follows.
+_NEAR: Final = 0.12
 #: Seconds of a window in which the lag of a long line is read, from window to window, and how far it is looked for.
 _WINDOW, _STEP, _FAR = 6.0, 3.0, 1.5
 #: Windows with a lag that there must be, and milliseconds by which it must change from the first to the last.
@@ -88,6 +91,11 @@ def _of_line(ground: Ground, line: LineSpan) -> Iterator[Measure]:
         yield _follows(ground, line, last, speech, lag, hardly or bool(drift.faults) or bool(sync.faults))
 
 
+def _most(limit: float | None) -> float:
+    """Return a limit, or infinity for a check that is left out: it explains nothing to the others."""
+    return math.inf if limit is None else limit
+
+
 def _weak(ground: Ground, line: LineSpan, last: int, speech: float) -> Measure:
     assert ground.seen.opening is not None and ground.said is not None
     limit = ground.limits.weak or 0.0
@@ -114,12 +122,11 @@ def _lag(ground: Ground, line: LineSpan, last: int) -> Lag | None:
     seen = ground.seen
     if seen.opening is None or seen.expected is None:
         return None
-    tolerance = (ground.limits.sync or 0.0) / 1000
-    return lag_of(seen.opening, seen.expected, line.first, last, seen.fps, tolerance=tolerance)
+    return lag_of(seen.opening, seen.expected, line.first, last, seen.fps, tolerance=_NEAR)
 
 
 def _sync(ground: Ground, line: LineSpan, last: int, speech: float, lag: Lag | None, explained: bool) -> Measure:
-    limit = ground.limits.sync or 0.0
+    limit = _most(ground.limits.sync)
     if ground.seen.expected is None:
         return Measure("sync", line.label, None, limit, remark=_NO_EXPECTED)
     if explained:
@@ -166,7 +173,7 @@ def _follows(ground: Ground, line: LineSpan, last: int, speech: float, lag: Lag 
 
 
 def _drift(ground: Ground, line: LineSpan, last: int, hardly: bool) -> Measure:
-    seen, limit = ground.seen, ground.limits.drift or 0.0
+    seen, limit = ground.seen, _most(ground.limits.drift)
     if seen.expected is None or seen.opening is None:
         return Measure("drift", line.label, None, limit, remark=_NO_EXPECTED)
     lags = [] if hardly else _lags(ground, line.first, last)

@@ -290,13 +290,15 @@ class Regard:
 
     def track(self, name: str, times: Floats) -> Floats:
         """Return head (T, 3), eyes (T, 2) or calm (T, 1) at ``times`` (T,)."""
-        place = np.array(self.rests[list(_WIDTHS).index(name)])
-        found = np.repeat(place[None], len(times), axis=0)
-        for move in (one for one in self.moves if one.track == name):
+        places = np.array([self.rests[list(_WIDTHS).index(name)], *(m.goal for m in self.moves if m.track == name)])
+        found = np.repeat(places[:1], len(times), axis=0)
+        begun, moving = np.zeros(len(times), np.int64), np.zeros(len(times), bool)
+        for number, move in enumerate(one for one in self.moves if one.track == name):
             u = np.clip((times - move.begin) / max(move.lasts, 1e-6), 0, 1)
-            goal = np.array(move.goal)
-            found += (u * u * u * (10 - 15 * u + 6 * u * u))[:, None] * (goal - place)
-            place = goal
+            found += (u * u * u * (10 - 15 * u + 6 * u * u))[:, None] * (places[number + 1] - places[number])
+            begun += u > 0
+            moving |= (u > 0) & (u < 1)
+        found[~moving] = places[begun[~moving]]
         if name == "head":
             found[:, 1] += self._nodded(times)
         return found
@@ -735,7 +737,7 @@ class _Turning:
         """Return the moves of all looks, those of each track in order of time."""
         eyes_moves, head_moves = list[Move](), list[Move]()
         gaze, head = (0.0, 0.0), (0.0, 0.0, 0.0)
-        for look, after in zip(looks, [*[one.second for one in looks[1:]], self.end], strict=True):
+        for look, after in zip(looks, [*(one.second for one in looks[1:]), self.end], strict=False):
             rng = _rng(self.seed, _LOOK, _ms(look.second), 1)
             later, tilt = rng.uniform(*_HEAD_LATER), float(np.clip(rng.standard_normal(), -2, 2)) * _TILT
             goal, turned = self._goals(look, look.second, tilt)

@@ -5,6 +5,7 @@ Inside Blender, Blender writes them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ _FILM_RANGE: Final = 1
 
 #: Longest side in pixels at which the pictures of a film are read, and longest film, in pictures.
 _READ_SIDE: Final = 1920
-_MOST_PICTURES: Final = 1_000_000
+_MOST_PICTURES: Final = 300_000
 #: Bytes that packets may have beyond twice the file: headers that are left out of the file.
 _LEEWAY: Final = 1 << 16
 #: Frames per second that a film has, at least and at most.
@@ -237,7 +238,8 @@ class FilmReader:
 
     def _opened(self) -> Any:
         try:
-            return self._av.open(str(self._path), options=dict(AV_OPTIONS), metadata_errors="replace")
+            place = f"file:{os.path.abspath(self._path)}"  # noqa: PTH100  # resolve() follows links
+            return self._av.open(place, options=dict(AV_OPTIONS), metadata_errors="replace")
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise PictureError(f"'{self._path}' is no film that can be read: {error}. Export it as MP4.") from error
 

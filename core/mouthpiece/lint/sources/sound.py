@@ -9,16 +9,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Source
-from ..motion.closures import gaps
-from ..performance import FPS_LIMITS, Performance
-from ..pipeline import Options, Progress, Warned, steps
+from ...audio import Source
+from ...motion.closures import gaps
+from ...performance import FPS_LIMITS, Performance
+from ...pipeline import Options, Progress, Warned, steps
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class Hearing:
     """A sound as a face would move to it, frame by frame.
 
     Attributes
@@ -32,22 +32,22 @@ class Heard:
     speech: Array
     expected: Array
 
-    def on(self, frames: int, late: int = 0) -> Heard:
+    def on(self, frames: int, late: int = 0) -> Hearing:
         """Return what is heard on that many frames of a picture before which ``late`` more are to pass in silence."""
         speech, expected = np.zeros(frames, np.float32), np.full(frames, np.nan, np.float32)
         first, skipped = max(late, 0), max(-late, 0)
         count = max(0, min(frames - first, len(self.speech) - skipped))
         speech[first : first + count] = self.speech[skipped : skipped + count]
         expected[first : first + count] = self.expected[skipped : skipped + count]
-        return Heard(speech, expected)
+        return Hearing(speech, expected)
 
 
-def heard_in(take: Performance) -> Heard:
+def heard_in(take: Performance) -> Hearing:
     """Return what the networks heard when a take was made: its motion as it was inferred, without amounts."""
-    return Heard(take.activity, opening_of(take))
+    return Hearing(take.activity, opening_of(take))
 
 
-def heard(source: Source, fps: float) -> Iterator[Progress | Warned | Heard]:
+def heard(source: Source, fps: float) -> Iterator[Progress | Warned | Hearing]:
     """Yield progress and warnings while a sound is heard, and last what is heard in it at ``fps`` frames per second.
 
     Raises

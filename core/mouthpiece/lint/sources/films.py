@@ -9,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Source
-from ..errors import PictureError
-from ..pipeline import Progress, Warned
-from ..portrait.films import FilmReader
-from ..portrait.find.faces import PRESENCE, find_faces
-from ..portrait.find.networks import IBUG_68, IRISES, Crop, FaceNetworks, crop_around, face_networks
-from .seen_face import LineSpan, SeenFace
-from .sound import Heard, heard
+from ...audio import Source
+from ...errors import PictureError
+from ...pipeline import Progress, Warned
+from ...portrait.films import FilmReader
+from ...portrait.find.faces import PRESENCE, find_faces
+from ...portrait.find.networks import IBUG_68, IRISES, Crop, FaceNetworks, crop_around, face_networks
+from ..seen_face import LineSpan, SeenFace
+from .sound import Hearing, heard
 from .tracked_face import face_courses
 
 Picture = NDArray[np.uint8]
@@ -36,7 +36,7 @@ _SEEN: Final = 0.9
 _TRACKING: Final = 0.8
 
 
-class FaceTracker:
+class FaceFollower:
     """Follows one face from picture to picture."""
 
     def __init__(self, number: int = 1, networks: FaceNetworks | None = None) -> None:
@@ -126,9 +126,9 @@ def seen_film(
     thin = 2 if reader.facts.fps > _ENOUGH_FPS else 1
     fps = reader.facts.fps / thin
     points = yield from _tracked(reader, thin, fps, face)
-    told: Heard | None = None
+    told: Hearing | None = None
     for item in heard(sound, fps):
-        if isinstance(item, Heard):
+        if isinstance(item, Hearing):
             told = item
         elif isinstance(item, Progress):
             yield Progress(_TRACKING + (1 - _TRACKING) * item.fraction, item.message)
@@ -154,7 +154,7 @@ def seen_film(
 
 def _tracked(reader: FilmReader, thin: int, fps: float, face: int) -> Any:
     """Yield progress and a warning, and return landmarks and irises (F, 70, 3) on even frames; NaN without the face."""
-    tracker = FaceTracker(face)
+    tracker = FaceFollower(face)
     kept = [*IBUG_68, IRISES[0], IRISES[5]]
     rows: list[NDArray[np.float32]] = []
     times: list[float] = []

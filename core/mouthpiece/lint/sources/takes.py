@@ -6,16 +6,16 @@ from typing import Final
 
 import numpy as np
 
-from ..performance import Performance
-from ..topology import MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
-from .seen_face import LineSpan, SeenFace
-from .sound import Heard, heard_in, opening_of
+from ...performance import Performance
+from ...topology import MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
+from ..seen_face import LineSpan, SeenFace
+from .sound import Hearing, heard_in, opening_of
 
 #: A weight of ARKit lies at its limit from here on.
 _FULL: Final = 1 - 1e-4
 
 
-def seen_take(take: Performance, character: str, line: str, sound: Heard | None = None) -> SeenFace:
+def seen_take(take: Performance, character: str, line: str, sound: Hearing | None = None) -> SeenFace:
     """Return what is seen of a take, which is one line.
 
     Parameters

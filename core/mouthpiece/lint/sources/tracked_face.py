@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..motion.closures import LOWER, UPPER
-from ..portrait.find.pose import turn_of
-from ..topology import (
+from ...motion.closures import LOWER, UPPER
+from ...portrait.find.pose import turn_of
+from ...topology import (
     LEFT_EYE_INNER,
     LEFT_EYE_OUTER,
     LEFT_LID_PAIRS,
@@ -33,9 +33,9 @@ _LIDS_OPEN, _LIDS_SHUT = 0.85, 0.35
 def face_courses(landmarks: NDArray[Any], irises: NDArray[Any]) -> dict[str, Array]:
     """Return ``opening`` (F,), ``width`` (F,), ``lids`` (F, 2), ``gaze`` (F, 2) and ``head`` (F, 3) of a tracked face.
 
-    Units and signs are those of :class:`.seen_face.SeenFace`; frames in which a landmark is NaN are NaN. Lengths are
-    measured in space, so that a face that turns does not seem to move its mouth. Lids are relative to the eyes as they
-    mostly are.
+    Units and signs are those of :class:`mouthpiece.lint.seen_face.SeenFace`; frames in which a landmark is NaN are NaN.
+    Lengths are measured in space, so that a face that turns does not seem to move its mouth. Lids are relative to the
+    eyes as they mostly are.
 
     Parameters
     ----------
