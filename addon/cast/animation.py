@@ -177,7 +177,10 @@ class CastAnimation:
         else:
             found = ((number, item) for number in numbers for item in self._one(number))
         for number, item in found:
-            yield self._progress(item, number, place[number]) if isinstance(item, Progress) else item
+            if isinstance(item, Progress):
+                yield self._progress(item, number, place[number], len(numbers))
+            else:
+                yield item
         yield AllHeard()
 
     def _one(self, number: int) -> Iterator[Progress | LineHeard]:
@@ -196,10 +199,9 @@ class CastAnimation:
         except Exception as error:  # whatever is wrong with one line, the others are animated
             yield LineHeard(number, None, error, tuple(said))
 
-    def _progress(self, item: Progress, number: int, done: int) -> Progress:
+    def _progress(self, item: Progress, number: int, done: int, total: int) -> Progress:
         """Return the progress of everything from that of one line."""
         line = self.results[number].line
-        total = len(self._bakes)
         message = f"{line.strip} ({done + 1} of {total}): {item.message}"
         return replace(item, fraction=(done + item.fraction) / total, message=message)
 
