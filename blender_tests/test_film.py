@@ -18,8 +18,6 @@ from demo import film, screenplay, stand_in
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES, MINUTES = 10, 0.12
-#: Where programs of their own find the core and what it needs; not what the module bpy has put there for itself.
-PACKAGES = os.pathsep.join([str(ROOT / "core"), *(path for path in sys.path if "scripts" not in Path(path).parts)])
 
 
 def empty():
@@ -48,6 +46,12 @@ def folder(made, tmp_path):
     """Return a copy of the film, to be spoilt."""
     shutil.copytree(made, tmp_path / "film")
     return tmp_path / "film"
+
+
+def surroundings():
+    """Return the environment of commands in processes of their own: this checkout, one thread."""
+    paths = [str(ROOT / "core"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
 def play():
@@ -200,8 +204,7 @@ def test_a_place_that_cannot_be_written(made, capfd):
 def test_a_table_goes_without_a_network(made, done, tmp_path, monkeypatch):
     takes = tmp_path / "takes"
     words = [sys.executable, "-m", "mouthpiece", "batch", str(made / "cast.csv"), "-o", str(takes), "--quiet"]
-    settings = {**os.environ, "PYTHONPATH": PACKAGES, "OMP_NUM_THREADS": "1"}
-    subprocess.run(words, check=True, env=settings)
+    subprocess.run(words, check=True, env=surroundings())
     monkeypatch.delattr("mouthpiece.models.session.OnnxSession.__call__")
     code, lines = batch(made / "film.blend", tmp_path / "out.blend", "--takes", takes)
     assert code == 0 and set(states(lines)) == {"made"}
@@ -211,20 +214,19 @@ def test_a_table_goes_without_a_network(made, done, tmp_path, monkeypatch):
 def test_killed_and_resumed(made, done, tmp_path):
     """Two of the kills that blender_tests/kills.py does by the hundred, at moments when lines are written."""
     blender = stand_in.written(tmp_path / "bin")
-    settings = {**os.environ, "PYTHONPATH": PACKAGES, "OMP_NUM_THREADS": "1"}
     out = tmp_path / "done.blend"
     words = [blender, "-b", made / "film.blend", "-c", "mouthpiece", "batch", "--output", out, "--resume", "--force"]
     report = ["--report", tmp_path / "done.json"]
     whole = contents(done)
     for seconds in (4.0, 7.0):
-        process = subprocess.Popen([*map(str, [*words, *report])], env=settings, start_new_session=True)
+        process = subprocess.Popen([*map(str, [*words, *report])], env=surroundings(), start_new_session=True)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         assert not out.exists() or not differences(whole, contents(out))
-    subprocess.run([*map(str, [*words, *report])], env=settings, check=True)
+    subprocess.run([*map(str, [*words, *report])], env=surroundings(), check=True)
     assert not differences(whole, contents(out))
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".mouthpiece-")]
 

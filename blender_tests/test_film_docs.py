@@ -52,7 +52,7 @@ def test_a_command_does_what_the_page_says(folder, command):
     surroundings = {
         **os.environ,
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(
