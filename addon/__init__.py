@@ -6,10 +6,18 @@ from . import demo, guide, panel, preferences, scene_settings
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
+from .cast import animate_operators as cast_animate_operators
 from .cast import listener_operators, listener_panel
+from .cast import operators as cast_operators
+from .cast import overview as cast_overview
+from .cast import panel as cast_panel
+from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
 from .command import parser as command_parser
+from .lint import health as lint_health
+from .lint import operators as lint_operators
+from .lint import panel as lint_panel
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators as bone_operators
 from .targets.bones import panel as bone_panel
@@ -49,6 +57,8 @@ MODULES = (
     head_settings,
     character_answers,
     released_characters,
+    cast_settings,
+    cast_overview,
     shape_key_table,
     picture_settings,
     portrait_settings,
@@ -56,7 +66,10 @@ MODULES = (
     chart_settings,
     bone_mapping,
     drawing_settings,
+    lint_health,
     bake_operators,
+    cast_operators,
+    cast_animate_operators,
     listener_operators,
     pivot_operators,
     shape_key_operators,
@@ -71,6 +84,7 @@ MODULES = (
     landmark_operators,
     portrait_operators,
     render_operator,
+    lint_operators,
     panel,
     shape_key_panel,
     pin_panel,
@@ -80,7 +94,9 @@ MODULES = (
     picture_panel,
     portrait_panel,
     bake_panel,
+    cast_panel,
     listener_panel,
+    lint_panel,
     pin_overlay,
     portrait_preview,
     command_parser,

@@ -67,15 +67,15 @@ def strip_times(strip: Any) -> StripTimes:
             int(strip.left_handle),
             int(strip.right_handle),
             strip.left_handle_offset,
-            strip.content_trim_start,
-            strip.content_trim_end,
+            getattr(strip, "content_trim_start", 0),  # only sounds and films have them
+            getattr(strip, "content_trim_end", 0),
         )
     return StripTimes(
         int(strip.frame_final_start),
         int(strip.frame_final_end),
         strip.frame_offset_start,
-        strip.animation_offset_start,
-        strip.animation_offset_end,
+        getattr(strip, "animation_offset_start", 0),
+        getattr(strip, "animation_offset_end", 0),
     )
 
 
@@ -90,6 +90,21 @@ def move_strip(strip: Any, start: int) -> None:
         strip.content_start = start
     else:
         strip.frame_start = start
+
+
+def trim_strip(strip: Any, left: int, right: int) -> None:
+    """Put a strip's handles so that ``left`` is the first frame heard and ``right`` the one after the last."""
+    if hasattr(strip, "left_handle"):
+        strip.left_handle, strip.right_handle = left, right
+    else:
+        strip.frame_final_start, strip.frame_final_end = left, right
+
+
+def strip_tab() -> dict[str, str]:
+    """Return where a strip's properties are shown: since 5.0 in the Properties editor, before that in the sidebar."""
+    if hasattr(bpy.types, "STRIP_PT_strip"):
+        return {"bl_space_type": "PROPERTIES", "bl_region_type": "WINDOW", "bl_context": "strip"}
+    return {"bl_space_type": "SEQUENCE_EDITOR", "bl_region_type": "UI", "bl_category": "Strip"}
 
 
 def new_colour_strip(strips: Any, name: str, channel: int, start: int, length: int) -> Any:
@@ -197,10 +212,10 @@ def scratch_scene(fps: int, fps_base: float) -> Iterator[bpy.types.Scene]:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """Make Blender redraw every 3D View with its panels."""
+    """Make Blender redraw every 3D View and sequencer with their panels."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
                 area.tag_redraw()
 
 

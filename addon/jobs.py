@@ -83,6 +83,23 @@ class Job:
                 self._steps.close()
 
 
+class Slices:
+    """Runs a generator that uses Blender's data in the main thread, a step at each call of :meth:`messages`."""
+
+    def __init__(self, steps: Iterator[Any]) -> None:
+        """Note the generator; nothing runs yet."""
+        self._steps = steps
+
+    def messages(self) -> Iterator[Any]:
+        """Yield what the next step yields, or :class:`Finished`; what it raises is raised here."""
+        yield next(self._steps, Finished())
+
+    def cancel(self) -> None:
+        """End the generator."""
+        if isinstance(self._steps, Generator):
+            self._steps.close()
+
+
 def drain(
     steps: Iterable[Any],
     progress: Callable[[Progress], None],
@@ -134,12 +151,15 @@ class Working:
 
     The operator calls :meth:`_wait` from ``execute`` (scripts and background mode) and :meth:`_begin` from ``invoke``,
     and overrides :meth:`_result`. ``_what`` is its name in the status bar, ``_last`` the type of the message that ends
-    the work.
+    the work, ``_slow`` the types of messages that take so long to handle that the interface gets a turn after each.
+    Work that uses Blender's data says that it cannot be done ``_in_thread``: it is done between events then.
     """
 
     _what: ClassVar[str] = "Mouthpiece"
+    _slow: ClassVar[tuple[type, ...]] = ()
     _last: type
-    _job: Job
+    _in_thread: ClassVar[bool] = True
+    _job: Job | Slices
     report: Any  # the operator's own
     _timer: Any = None
 
@@ -153,8 +173,9 @@ class Working:
         """Handle new messages at timer events; stop on Esc or when the panel's button was pressed."""
         if event.type == "ESC" or context.window_manager.mouthpiece.cancelled:
             self.cancel(context)
+            ended = self._left(context)
             self.report({"WARNING"}, self._stopped())
-            return {"CANCELLED"}
+            return ended
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         try:
@@ -178,7 +199,13 @@ class Working:
             deliver(message, *self._receivers(context))
             if isinstance(message, self._last):
                 return {"FINISHED"}
+            if isinstance(message, self._slow):
+                break
         return {"RUNNING_MODAL"}
+
+    def _left(self, _context: bpy.types.Context) -> set[str]:
+        """Deal with what was done before the work was stopped; return how it ended, FINISHED for an undo step."""
+        return {"CANCELLED"}
 
     def _stopped(self) -> str:
         """Return the warning to report when the work was stopped."""
@@ -212,7 +239,7 @@ class Working:
         state = context.window_manager.mouthpiece
         state.running, state.cancelled, state.progress, state.message = True, False, 0.0, "Starting"
         state.doing = type(self).__name__
-        self._job = Job(steps)
+        self._job = Job(steps) if self._in_thread else Slices(steps)
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}

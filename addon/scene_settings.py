@@ -167,15 +167,18 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the character the user means: the main object of whatever part of it is active.
+    """Return the character the user means: the main object of whatever part of it is active (:func:`character_of`)."""
+    obj = context.active_object
+    return None if obj is None else character_of(obj)
+
+
+def character_of(obj: bpy.types.Object) -> bpy.types.Object:
+    """Return the main object of the character that ``obj`` is a part of.
 
     For handles of a drawn face it is the drawing, and for landmarks their picture. For others see
     :func:`.characters.family.main_object`.
     """
-    obj = context.active_object
     compat.allow_overrides(obj)
-    if obj is None:
-        return None
     if obj.type == "MESH":
         meant = handles.drawing_of(obj) or picture_settings.face_meant(obj)
         if meant is not None:

@@ -7,6 +7,7 @@ BLENDER_USER_RESOURCES names, it is that Blender's own command line that is kill
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -69,22 +70,28 @@ def blender(scene: Path | None, *words: object) -> list[str]:
 
 
 def read(path: Path) -> str:
-    """Return what a file holds; of a scene, the keys of its actions."""
+    """Return what a file holds; of a scene, its keys and drawings; of a batch's report, which lines it has."""
+    if path.name == "film.json":
+        try:
+            return f"a report of {sorted(line['label'] for line in json.loads(path.read_text())['lines'])}"
+        except (KeyError, ValueError) as error:
+            return f"no report: {error}"
     if path.suffix != ".blend":
         return content_of(path)
-    from addon import compat
+    from blender_tests.film_contents import contents
 
     try:
-        bpy.ops.wm.open_mainfile(filepath=str(path))
+        found = contents(path)
     except RuntimeError as error:
         return f"no scene: {error}"
-    words = []
-    for owner in (*bpy.data.objects, *bpy.data.shape_keys, *bpy.data.meshes):
-        for curve in compat.fcurves_of(owner):
-            keys = np.array([tuple(key.co) for key in curve.keyframe_points]).round(4)
-            words.append(f"{owner.name} {curve.data_path} {curve.array_index} {keys.tolist()}")
     names = sorted(obj.name for obj in bpy.data.objects)
-    return hashlib.sha256(repr((names, sorted(words))).encode()).hexdigest()
+    return hashlib.sha256(repr((names, sorted(found.items()))).encode()).hexdigest()
+
+
+def filmed(folder: Path, *more: str) -> list[str]:
+    """Return the command that animates the film."""
+    given = ["--output", folder / "out" / "film.blend", "--report", folder / "out" / "film.json"]
+    return blender(folder / "in" / "film" / "film.blend", "batch", *given, "--resume", "--force", *more)
 
 
 def commands(inputs: Path) -> list[Deed]:
@@ -95,6 +102,7 @@ def commands(inputs: Path) -> list[Deed]:
     from mouthpiece.provenance import certificates
 
     from blender_tests import portraits, scenes
+    from demo import film
 
     certificates.own_identity()
     scenes.performance(2.0, jawOpen=lambda t: 0.5 - 0.5 * np.cos(4 * t)).save(inputs / "take.npz")
@@ -116,6 +124,7 @@ def commands(inputs: Path) -> list[Deed]:
     name = obj.name
     obj.mouthpiece_portrait.mark = True
     bpy.ops.wm.save_as_mainfile(filepath=str(inputs / "marked.blend"))
+    film.make(inputs / "film", 10, 0.12, voices=inputs / "none")
 
     def over(name: str, words: Callable[..., list[str]], *other: str) -> list[Deed]:
         """Return a command for an empty place, and for one where it was run with other options before."""
@@ -169,6 +178,7 @@ def commands(inputs: Path) -> list[Deed]:
         *over("render frames", lambda f, *more: rendered(f, "out/frames", *more), "marked"),
         *over("render film", lambda f, *more: rendered(f, "out/film.mp4", *more), "marked"),
         *over("bake --render", previewed, "--strength", "0.5"),
+        *over("batch", filmed, "--only", "Ada"),
         Deed("presets, pins, charts", saved, old),
     ]
 

@@ -36,6 +36,9 @@ class Drawn:
         self.props.append(name)
         self.texts.append(text if text is not None else data.bl_rna.properties[name].name)
 
+    def prop_menu_enum(self, data: Any, name: str, text: str = "", **_: Any) -> None:
+        self.prop(data, name, text)
+
     def prop_search(self, data: Any, name: str, *_: Any, **options: Any) -> None:
         self.prop(data, name, options.get("text"))
 

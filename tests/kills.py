@@ -284,6 +284,9 @@ def commands(inputs: Path) -> list[Deed]:
     make_take(25).save(inputs / "short.npz")
     make_take(6000).save(inputs / "long.npz")
     shutil.copy(FACE, inputs / "face.jpg")
+    (inputs / "cast.csv").write_text(
+        "character,audio,style,seed,lips\nAnna,a.wav,,,\nBen,b.wav,,,1.5\nBen,a.wav,,,0.5\nCleo,a.wav,calm,,\nCleo,b.wav,,4,\n"
+    )
     certificates.own_identity()
 
     def over(name: str, words: Callable[..., list[str]], *other: str) -> list[Deed]:
@@ -317,6 +320,8 @@ def commands(inputs: Path) -> list[Deed]:
         Deed("adjust in place", adjusted, copied),
         *over("animate", lambda f, *more: mouthpiece(
             "animate", f / "in" / "a.wav", f / "in" / "b.wav", "-o", f / "out" / "takes", *more), "--seed", "5"),
+        *over("batch", lambda f, *more: mouthpiece(
+            "batch", f / "in" / "cast.csv", "-o", f / "out" / "takes", "--jobs", "2", *more), "--fps", "30"),
         *over("adjust --apply", lambda f, *more: mouthpiece(
             "adjust", f / "in" / "long.npz", "--apply", "-o", f / "out" / "seen.npz", *more), "--lips", "0.5"),
         *over("cues", lambda f, *more: mouthpiece(

@@ -126,7 +126,7 @@ CORE_LAYERS = {
         "audio", "errors", "features", "files", "motion", "performance", "phrases", "pipeline", "portrait",
         "portrait.find", "sounds", "topology",
     ),
-    "farm": ("cast", "errors", "files", "phrases"),
+    "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
     "cli": (
         "__version__", "audio", "cast", "errors", "farm", "files", "lint", "motion", "motion.chart", "performance",
         "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",
@@ -173,6 +173,7 @@ ADDON_LAYERS = (
     ("cast.*",),
     ("lint.*",),
     (
+        "cast.animate_operators",
         "cast.operators",
         "cast.panel",
         "cast.listener_operators",
@@ -217,9 +218,11 @@ ENTRIES = 12
 CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
+    "core/mouthpiece/cli": "a file for each command, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
+    "addon/cast": "a line on its way: who speaks it, how it stands, and how it is placed, animated and shown",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
     "training": "a folder for each network and study, and beside them what all programs share",

@@ -22,7 +22,7 @@ from ..keys.channels import Line, Part, Reduction, Written
 from ..keys.plan import Rescued
 from ..sound import recordings
 from ..targets import Driven, Target, coverage_of, find_object, without_mouth
-from . import checks, convert, edits, interlude_keys, line_identity, rebuild, redial, removal
+from . import checks, convert, edits, fingerprints, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
 from .layers import LayeredTake, by_place
 from .lines import unread
@@ -39,12 +39,27 @@ if TYPE_CHECKING:
 class Heard:
     """The last message of ``Bake.steps``: the inferred take, and the frames it covers.
 
-    ``begin`` is the second of the sound at which the take begins.
+    ``begin`` is the second of the sound at which the take begins, ``seconds`` the length of the sound as far as it was
+    heard.
     """
 
     performance: Performance
     grid: FrameGrid
     begin: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A take as inferred that need not be inferred again.
+
+    It begins at the second ``begin`` of a sound that is ``seconds`` long (0: as long as the take). ``take`` reads it,
+    in any thread, or raises TakeError.
+    """
+
+    take: Callable[[], Performance]
+    begin: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -97,7 +112,9 @@ class Bake:
     full motion, the bake sets the fewest keys that stay within it, else one a frame.
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
-    replaced by those saved with a take. ``remarks`` are what the report shall say besides.
+    replaced by those saved with a take. ``remarks`` are what the report shall say besides. A take that is ``known`` is
+    not inferred. ``rig`` is the fingerprint of the targets, if it is known already; ``of_cast`` is whether the cast
+    asked for the line.
     """
 
     recording: recordings.Recording
@@ -110,6 +127,9 @@ class Bake:
     layered: bool = False
     error: float = 0.0
     remarks: tuple[str, ...] = ()
+    known: Known | None = None
+    rig: str = ""
+    of_cast: bool = False
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
@@ -118,14 +138,19 @@ class Bake:
 
         if self.recording.is_take:
             take = self._dialled(Performance.load(self.recording.path))
-            yield Heard(take, self.recording.placement.grid(take.seconds))
+            yield Heard(take, self.recording.placement.grid(take.seconds), seconds=take.seconds)
             return
         place = self.recording.placement
+        if self.known is not None:
+            take, begin = replace(self.known.take(), dials={}), self.known.begin
+            seconds = self.known.seconds or take.seconds
+            yield Heard(self._dialled(take), _from_second(place.grid(seconds), begin), begin, seconds)
+            return
         with recordings.opened(self.recording) as sound:
             for item in excerpt_steps(sound, place.part, self._options(), self.models):
                 if isinstance(item, Excerpt):
                     grid = _from_second(place.grid(item.seconds), item.begin)
-                    yield Heard(self._dialled(item.performance), grid, item.begin)
+                    yield Heard(self._dialled(item.performance), grid, item.begin, item.seconds)
                 else:
                     yield item
 
@@ -145,22 +170,27 @@ class Bake:
 
         return dialled(take, Dials.of({**take.dials, **(self.dials.saved() if self.dials else {})}))
 
-    def write(self, heard: Heard) -> Report:
+    def write(self, heard: Heard, settle: bool = True) -> Report:
         """Write keys and drawings for the take and return what was done.
 
-        Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the user's own.
+        Without ``settle``, lines do not give way to the neighbours they touch, interludes stay as they are, and nothing
+        is looked at afterwards: whoever writes many lines calls :func:`addon.bake.redial.renew` once for each
+        character. Raises RigError, with the scene as it was, if a target is gone or every channel has keys of the
+        user's own.
         """
         tidy: list[Callable[[], None]] = []
         claims = Claims.of(find_object(self.targets[0].object_name))
         with claims.alone():
             with ExitStack() as undo:
-                report = self._write(heard, claims, undo, tidy)
+                report = self._write(heard, claims, undo, tidy, settle)
                 undo.pop_all()
             for last in tidy:
                 last()
         return report
 
-    def _write(self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]]) -> Report:
+    def _write(
+        self, heard: Heard, claims: Claims, undo: ExitStack, tidy: list[Callable[[], None]], settle: bool
+    ) -> Report:
         """Write as :meth:`write` does, for a character with those claims.
 
         Callbacks that revert it are added to ``undo``, and to ``tidy`` functions to call once all has succeeded.
@@ -174,7 +204,8 @@ class Bake:
         driven = [seen.drive(target, heard.grid) for target in self.targets]
         sha256 = heard.performance.audio_sha256
         owners = [part.owner for one in driven for part in one.parts]
-        line_identity.take_over(obj, owners, self.recording, self._kept_line(heard), sha256, undo)
+        kept = self._kept_line(heard)
+        line_identity.take_over(obj, owners, self.recording, kept, sha256, undo)
         claims = Claims.of(obj)  # again: lines may have been renamed
         claims.check(part for one in driven for part in one.parts)
         line = Line(self.recording.identity, heard.grid.first, heard.grid.last)
@@ -194,8 +225,11 @@ class Bake:
         rebuild.note_names(obj, self.targets)
         edited = {place for place, reason in written.left.items() if reason == remarks.EDITED}
         stays = {c.id for part in parts for c in part.channels if part.place(c) in edited}
-        self._keep_line(parts, [drawing.owner for drawing in drawings], heard, _held(obj, line, stays))
-        written.warnings += redial.renew(obj, undo, interlude_keys.How(self.replace_edited, beside=line.sound)).warnings
+        kept = replace(kept, held=_held(obj, line, stays))
+        self._keep_line(parts, [drawing.owner for drawing in drawings], kept, heard.performance)
+        if settle:
+            how = interlude_keys.How(self.replace_edited, beside=line.sound)
+            written.warnings += redial.renew(obj, undo, how).warnings
         report = Report(name, self.recording.label, [_target_entry(target) for target in self.targets])
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, self._left(driven, written)
@@ -211,7 +245,8 @@ class Bake:
             replace(part, channels=tuple(c for c in part.channels if part.place(c) not in written.left))
             for part in parts
         ]
-        tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
+        if settle:
+            tidy.append(lambda: report.warnings.extend(checks.told(obj, keyed)))
         return report
 
     def _left(self, driven: Sequence[Driven], written: Written) -> dict[str, str]:
@@ -246,11 +281,11 @@ class Bake:
         return found
 
     def _keep_line(
-        self, keyed: list[Part], drawn: list[bpy.types.ID], heard: Heard, held: Mapping[str, Mapping[str, Any]]
+        self, keyed: list[Part], drawn: list[bpy.types.ID], line: kept_takes.KeptLine, take: Performance
     ) -> None:
         """Store the line and its take where its first keys or drawings are, so that it can be dialled again.
 
-        ``held`` has what :class:`KeptLine` keeps by that name. Nothing is stored if nothing was keyed or drawn.
+        Nothing is stored if nothing was keyed or drawn.
         """
         played = [part for part in keyed if ledgers.read(part.owner, part.layer).has(self.recording.identity)]
         homes = [ledgers.home(part.owner, part.layer) for part in played] + [ledgers.Home(owner) for owner in drawn]
@@ -258,7 +293,7 @@ class Bake:
         homes.sort(key=lambda home: home.holder not in own)  # a drawn character's line is with it, not with its head
         if not homes:
             return
-        kept_takes.keep(homes[0], replace(self._kept_line(heard), held=held), heard.performance)
+        kept_takes.keep(homes[0], line, take)
 
     def _kept_line(self, heard: Heard) -> kept_takes.KeptLine:
         """Return the line as it is kept."""
@@ -274,7 +309,19 @@ class Bake:
             heard.begin,
             recordings.stored_place(sound.path),
             channel=str(heard.performance.options.get("channel", "")),
+            made=self._made(heard),
         )
+
+    def _made(self, heard: Heard) -> dict[str, str]:
+        """Return what the line is made of."""
+        return {
+            "take": fingerprints.take_of(self.recording, self.options, self.style_from, heard.performance.models),
+            "place": fingerprints.place_of(self.recording),
+            "rig": self.rig or fingerprints.rig_of(self.targets),
+            "dials": fingerprints.dials_of(self.dials),
+            "seconds": repr(heard.seconds),
+            **({"cast": "yes"} if self.of_cast else {}),
+        }
 
 
 def _held(obj: bpy.types.Object, line: Line, stays: Collection[str]) -> dict[str, Mapping[str, Any]]:

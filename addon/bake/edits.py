@@ -59,6 +59,25 @@ def is_touched(owner: bpy.types.ID, sound: str) -> bool:
     return False
 
 
+def touched_sounds(owner: bpy.types.ID) -> set[str]:
+    """Return the sounds of all lines whose keys in ``owner`` were changed after they were baked."""
+    found: set[str] = set()
+    for layer in nla.keyed_layers(owner):
+        lines, known = ledgers.read(owner, layer).lines, dict[str, BareKeys]()
+        curves = curves_by_place(owner, layer) if lines else {}
+        for line in lines:
+            for channel, number in line.channels.items() if line.sound not in found else ():
+                curve = curves.get(split_id(channel))
+                if curve is None:
+                    continue
+                if channel not in known:
+                    known[channel] = BareKeys.read(curve)
+                if known[channel].checksum(line.first, line.last) != number:
+                    found.add(line.sound)
+                    break
+    return found
+
+
 def rescue(
     found: Rescued, obj: bpy.types.Object, line: KeptLine, within: tuple[int, int] | None = None, shift: int = 0
 ) -> None:

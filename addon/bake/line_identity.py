@@ -1,8 +1,8 @@
 """Which lines of a character are the line that is being animated, though they were noted under another name.
 
-A line is noted under what it was chosen by: a strip, a sound data-block, or the content of a file. Files move, strips
-are renamed, and 0.4.0 noted files by their full path; the line they were is taken over, so that it is replaced and not
-doubled.
+A line is noted under what it was chosen by: a strip, a turn of one (the strip and a second of its sound), a sound
+data-block, or the content of a file. Files move, strips are renamed or split into turns, and 0.4.0 noted files by their
+full path; the line they were is taken over, so that it is replaced and not doubled.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _is_same(known: kept_takes.KeptLine, line: kept_takes.KeptLine, sha256: str)
 
 
 def _kind(line: kept_takes.KeptLine) -> str:
-    """Return by what a line's sound was chosen: ``strip``, ``sound``, ``file``, or ``take`` for a take (.npz)."""
+    """Return by what a line's sound was chosen: ``strip``, ``turn``, ``sound``, ``file``, or ``take`` for a .npz."""
     kind = line.sound.partition(":")[0]
     return "take" if kind == "file" and line.place.lower().endswith(".npz") else kind
 
@@ -121,17 +121,52 @@ def _is_content(known: kept_takes.KeptLine, line: kept_takes.KeptLine, sha256: s
 
 
 def is_there(line: kept_takes.KeptLine) -> bool:
-    """Return whether the strip or the sound data-block that a line was animated from is still there; a file is not."""
+    """Return whether what a line was animated from is still there: a strip, a turn of one, or a sound data-block.
+
+    A file is not. A strip that has been split into turns since is not there as a whole.
+    """
     kind, _, name = line.sound.partition(":")
     if kind == "sound":
         return any(block.name_full == name for block in bpy.data.sounds)
-    if kind != "strip":
-        return False
-    return any(
-        name == f"{scene.name}/{strip.name}" and strip.type == "SOUND"
-        for scene in bpy.data.scenes
-        for strip in compat.all_strips(scene)
-    )
+    scene, name = strip_of(line)
+    return any(second_of(line.sound) in begins if kind == "turn" else not begins for begins in _turns(scene, name))
+
+
+def is_strip_there(scene: str, name: str) -> bool:
+    """Return whether the sequencer of a scene has a sound strip of that name."""
+    return bool(_turns(scene, name))
+
+
+def strip_of(line: kept_takes.KeptLine) -> tuple[str, str]:
+    """Return the names of the scene and of the strip that a line was animated from; empty if it was no strip."""
+    kind, _, name = line.sound.partition(":")
+    if kind not in ("strip", "turn"):
+        return "", ""
+    if kind == "turn":
+        name = name.rpartition("@")[0]
+    scene, _, strip = name.partition("/")
+    for one in bpy.data.scenes:  # names of scenes may have slashes
+        if name.startswith(f"{one.name}/"):
+            scene, strip = one.name, name.removeprefix(f"{one.name}/")
+    return scene, strip
+
+
+def turn_second(begin: float) -> str:
+    """Return the second of the sound at which a turn begins, as the identity of its line ends with it."""
+    return f"{begin:.3f}"
+
+
+def second_of(sound: str) -> str:
+    """Return the second at which a turn begins, by its line's sound; empty if that is no turn."""
+    return sound.rpartition("@")[2] if sound.startswith("turn:") else ""
+
+
+def _turns(scene: str, name: str) -> list[list[str]]:
+    """Return for each sound strip of that name in a scene the seconds at which its turns begin; none for no turns."""
+    found = bpy.data.scenes.get(scene)
+    strips = () if found is None else compat.all_strips(found)
+    there = [strip for strip in strips if strip.name == name and strip.type == "SOUND"]
+    return [[turn_second(turn.begin) for turn in strip.mouthpiece.turns] for strip in there]
 
 
 def _starts_together(one: FrameGrid, other: FrameGrid) -> bool:

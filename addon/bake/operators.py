@@ -12,6 +12,7 @@ from mouthpiece.phrases import as_text, counted
 from .. import compat, jobs, previews, remarks, scene_settings
 from ..characters import company
 from ..jobs import Working
+from ..lint import health
 from ..reports import reports_errors
 from ..sound import timeline
 from ..targets import find_object
@@ -112,6 +113,8 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
                 compat.show_in_sequencers(scene)
         bake_settings.note_kept(context, find_object(report.object), report.kept, again=False)
         previews.changed(find_object(report.object))
+        if scene is not None:
+            health.after_bake(find_object(report.object), scene, report.first, report.last)
         compat.redraw(context)
 
 

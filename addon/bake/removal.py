@@ -201,6 +201,16 @@ def leave_former(
     return found
 
 
+def take_off_line(obj: bpy.types.Object, sound: str, replace_edited: bool, undo: ExitStack) -> Former:
+    """Remove one line of a character, wherever it is keyed or drawn; see :func:`leave_former`."""
+    claims = Claims.of(obj)
+    former = leave_former(claims, sound, (), replace_edited, undo)
+    for owner in claims.owners():
+        for kind in drawers(owner):
+            kind.erase(owner, undo, {sound})
+    return former
+
+
 def _is_meant(
     is_mine: Callable[[bpy.types.ID, str], bool], owner: bpy.types.ID, _line: ledgers.LedgerLine, channel: str
 ) -> bool:

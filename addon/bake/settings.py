@@ -37,7 +37,8 @@ NUMBERS = (
     "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
     "attention", "nods",
 )  # fmt: skip
-_STYLES = (
+#: Items of the choices of a style, of what is heard of a sound, and of an emotion.
+STYLES = (
     ("SPEAKER", "Speaker", "The manner of whoever speaks in the sound"),
     ("NEUTRAL", "Neutral", "Nobody in particular: the average speaker"),
     ("CALM", "Calm", "Little and slow head motion, a smaller mouth"),
@@ -47,14 +48,14 @@ _STYLES = (
     ("SOUND", "From Sound", "The manner of whoever speaks in another sound"),
     ("FILE", "From File", "An actor's manner, from the file style.json that training makes"),
 )
-_CHANNELS = (
+CHANNELS = (
     ("AUTO", "Automatic", "All channels together; one of them where they cancel each other out", 0),
     ("LEFT", "Left", "The left channel, which is the first", 1),
     ("RIGHT", "Right", "The right channel, which is the second", 2),
     ("MIX", "Mix", "All channels together, come what may", 3),
     ("NUMBER", "Number", "A channel by its number: in a film with six, the third is the centre as a rule", 4),
 )
-_EMOTIONS = (
+EMOTIONS = (
     ("NEUTRAL", "Neutral", "As the words want it"),
     ("HAPPY", "Happy", "Corners of the mouth up, cheeks raised"),
     ("SAD", "Sad", "Inner brows up, corners of the mouth down, lids low"),
@@ -162,7 +163,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         name="Channel",
         description="What of a sound with several channels the character speaks: of an interview, one side. Takes "
         "effect when the sound is animated again",
-        items=_CHANNELS,
+        items=CHANNELS,
         override=_OVERRIDE,
     )
     channel_number: IntProperty(
@@ -230,7 +231,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     style: EnumProperty(
         name="Style",
         description="Manner of moving, also of the head: a change shows when the sound is animated again",
-        items=_STYLES,
+        items=STYLES,
         override=_OVERRIDE,
     )
     style_sound: StringProperty(
@@ -251,7 +252,7 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     emotion: EnumProperty(
         name="Emotion",
         description="Mood that bends the face; lips go on saying what they say",
-        items=_EMOTIONS,
+        items=EMOTIONS,
         override=_OVERRIDE,
         update=_dial_changed,
     )

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ..sound.recordings import Recording
+
+#: Why a strip is not animated.
+MUTED: Final = "muted"
+UNASSIGNED: Final = "unassigned"
+FAILED: Final = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +20,9 @@ class StripLine:
 
     ``character`` is the name of its main object, ``scene`` and ``strip`` are the names of the scene whose sequencer has
     it and of the strip. Empty ``style`` and ``emotion``, an ``intensity`` or ``seed`` of None, and amounts that are not
-    in ``dials`` are as the character has them; ``channel`` is part of ``recording``. ``to`` is the name of the object
-    of the character that is spoken to (empty: whoever speaks before or after).
+    in ``dials`` are as the character has them; ``channel`` is part of ``recording``. ``style`` is a style's name or the
+    full path of a style.json; ``style_from`` is the full path of the sound to take it from. ``to`` is the name of the
+    object of the character that is spoken to (empty: whoever speaks before or after).
     """
 
     character: str
@@ -24,6 +30,7 @@ class StripLine:
     strip: str
     recording: Recording
     style: str = ""
+    style_from: str = ""
     emotion: str = ""
     intensity: float | None = None
     seed: int | None = None
@@ -34,9 +41,14 @@ class StripLine:
 
 @dataclass(frozen=True, slots=True)
 class Unspoken:
-    """A strip that cannot be animated as the cast has it; ``reason`` says why and what to do."""
+    """A strip that is not animated as the cast has it; ``reason`` says why and what to do.
+
+    ``kind`` is :data:`MUTED` for what is not heard and is no line therefore, :data:`UNASSIGNED` where nobody is known
+    to speak, and :data:`FAILED` for whatever is wrong. ``character`` is empty if nobody is known to speak.
+    """
 
     scene: str
     strip: str
     character: str
     reason: str
+    kind: str = FAILED

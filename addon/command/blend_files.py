@@ -70,11 +70,12 @@ def named(path: Path) -> Path:
     return full if full.suffix.lower() == ".blend" else full.with_name(full.name + ".blend")
 
 
-def save(path: Path) -> Path:
+def save(path: Path, versions: bool = True) -> Path:
     """Save the open scene as ``path`` and return the full path; the file that was opened is not changed.
 
     It appears whole or not at all. Where a file is replaced, Blender's preferences say how many versions of it stay
-    beside it (.blend1, …). Blender adapts relative paths in the scene. Raises TakeError if saving fails.
+    beside it (.blend1, …), none without ``versions``. Blender adapts relative paths in the scene. Raises TakeError if
+    saving fails.
     """
     full = named(path)
     try:
@@ -85,7 +86,8 @@ def save(path: Path) -> Path:
                 bpy.ops.wm.save_as_mainfile(filepath=str(draft), copy=True, check_existing=False)
             if not is_whole(draft):
                 raise OSError(errno.EIO, "it could not be written to its end; the disk may be full")
-            _keep_versions(place)
+            if versions:
+                _keep_versions(place)
             move_whole(draft, place)
     except (OSError, RuntimeError) as error:
         raise TakeError(f"The scene cannot be saved as '{full}': {error}. Choose another place.") from error

@@ -16,11 +16,13 @@ examples:
           --start 101 --output baked.blend --render preview.mp4
   blender -b shot.blend -c mouthpiece bake --strip "Line 7" --object Face --style calm --emotion sad \\
           --output baked.blend
+  blender -b film.blend -c mouthpiece batch cast.csv --output animated.blend --report report.json
   blender -b baked.blend -c mouthpiece update --object Face --lips 1.2 --output adjusted.blend
   blender -b head.blend -c mouthpiece make-shapes --object Head --output head-with-shapes.blend
   blender -b -c mouthpiece picture --image face.png --audio line.wav --output out.blend --render out.mp4
   blender -b -c mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: this is me"
   blender -b shot.blend -c mouthpiece render --object Ada
+  blender -b shot.blend -c mouthpiece lint --format junit -o lint.xml
   blender -b -c mouthpiece animate line.wav -o take.npz
 
 exit codes: 0 done, 1 failed, 2 bad arguments
@@ -43,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     from ..sound import recordings
     from . import bake as bake_command
-    from . import make_shapes, picture, portrait, redial, render
+    from . import batch, lint, make_shapes, picture, portrait, redial, render
 
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -66,10 +68,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_report_arguments(bake)
     bake.set_defaults(command=bake_command.run, open_sound=recordings.open_file)
     redial.add(commands)
+    batch.add(commands)
     make_shapes.add(commands)
     picture.add(commands)
     portrait.add(commands)
     render.add(commands)
+    lint.add(commands)
     # Blender decodes what it can play; the package the stand-alone command reads files with is not bundled.
     core_cli.add_commands(commands, open_sound=recordings.open_file)
     return parser

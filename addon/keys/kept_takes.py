@@ -49,7 +49,8 @@ class KeptLine:
     ends give way to neighbours it touches, each as ``Bend.saved()`` returned it, None for lines that nothing was done
     to since 0.4.0, which knew no interludes. ``held`` has the dials that channels which keep an edit were generated
     with, by channel id, where those are not the line's; ``channel`` says which channel of a sound with several was
-    heard, as takes note it, and is empty for the mean of all; ``home`` is where all of this is stored.
+    heard, as takes note it, and is empty for the mean of all; ``made`` is what it was made of, as
+    :mod:`addon.bake.fingerprints` tells (empty for lines of 0.4.0); ``home`` is where all of this is stored.
     """
 
     sound: str
@@ -65,6 +66,7 @@ class KeptLine:
     held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     home: ledgers.Home | None = field(default=None, compare=False)
     channel: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], home: ledgers.Home) -> KeptLine:
@@ -86,6 +88,7 @@ class KeptLine:
                 {channel: _dials(item) for channel, item in row_of(entry.get("held", {}), "'held'").items()},
                 home,
                 str(entry.get("channel", "")),
+                {str(name): str(value) for name, value in row_of(entry.get("made", {}), "'made'").items()},
             )
         except UnreadableError as error:
             raise ValueError(f"no line: {error}") from error
@@ -105,6 +108,7 @@ class KeptLine:
             **({} if self.bends is None else {"bends": [dict(item) for item in self.bends]}),
             **({"held": {channel: dict(item) for channel, item in self.held.items()}} if self.held else {}),
             **({"channel": self.channel} if self.channel else {}),
+            **({"made": dict(self.made)} if self.made else {}),
         }
 
     def second_at(self, frame: float) -> float:

@@ -34,6 +34,8 @@ _LAYOUTS = {
 }  # fmt: skip
 
 
+#: Frames by which an edge between two stretches of a sound may be off: seconds are kept as single floats.
+_SLACK: Final = 1e-3
 #: The last frame that Blender can show; the first is as far below 0. Keys are single floats, which are exact so far.
 LAST_FRAME: Final = 1_048_574
 
@@ -72,6 +74,10 @@ class Placement:
         _check_frame(last, "end")
         return FrameGrid(self.fps, self.origin, first, last, self.offset, self.speed)
 
+    def second_at(self, frame: float) -> float:
+        """Return the second of the sound that plays at a frame."""
+        return self.offset + (frame - self.origin) / self.fps * self.speed
+
     def remapped(self, pace: float) -> Placement:
         """Return the position on a scene's animation, of which ``pace`` frames are played in a frame of the timeline.
 
@@ -82,12 +88,27 @@ class Placement:
         left, right = (None if at is None else math.ceil(at * pace - 1e-6) for at in (self.left, self.right))
         return Placement(self.fps * pace, self.origin * pace, self.offset, self.speed, left, right)
 
+    def within(self, begin: float, end: float | None) -> Placement | None:
+        """Return the position with handles no further apart than two seconds of the sound; None if no frame is left.
+
+        ``end`` None is the sound's own end. Stretches that follow each other share no frame.
+        """
+        left, right = (
+            None if at is None else math.ceil(self.origin + (at - self.offset) / self.speed * self.fps - _SLACK)
+            for at in (begin, end)
+        )
+        left = max((at for at in (left, self.left) if at is not None), default=None)
+        right = min((at for at in (right, self.right) if at is not None), default=None)
+        if left is not None and right is not None and right <= left:
+            return None
+        return replace(self, left=left, right=right)
+
     @property
     def part(self) -> tuple[float, float] | None:
         """First and last second of the sound that lie between a strip's handles; None without handles."""
         if self.left is None or self.right is None:
             return None
-        low, high = (self.offset + (at - self.origin) / self.fps * self.speed for at in (self.left, self.right - 1))
+        low, high = (self.second_at(at) for at in (self.left, self.right - 1))
         return max(0.0, low), max(0.0, high)
 
 

@@ -51,8 +51,8 @@ def from_strip(strip: Any, scene: bpy.types.Scene, shown_in: bpy.types.Scene | N
     if strip.type != "SOUND":
         raise AudioError(f"The strip '{strip.name}' is not a sound ({strip.type.title()}). Choose a sound strip.")
     around = [strip, *metas_of(strip)]
-    for one in around:
-        _check_heard(one, strip, scene)
+    if words := unheard(strip, scene):
+        raise AudioError(words)
     if strip.sound is None:
         raise AudioError(f"The strip '{strip.name}' has lost its sound. Choose another strip.")
     path, packed = content_of(strip.sound)
@@ -98,19 +98,23 @@ def metas_of(strip: Any) -> list[Any]:
     return found
 
 
-def _check_heard(one: Any, strip: Any, scene: bpy.types.Scene) -> None:
-    """Raise AudioError if a strip, or a meta strip ``one`` around it, is muted, or silent throughout."""
-    parent = one.parent_meta()
-    channel = (scene.sequence_editor if parent is None else parent).channels[one.channel]
-    what = f"The strip '{strip.name}'" if one == strip else f"The meta strip '{one.name}' around '{strip.name}'"
-    if one.mute:
-        raise AudioError(f"{what} is muted. Unmute it, or choose another strip.")
-    if channel.mute:
-        raise AudioError(
-            f"{what} is on the muted channel '{channel.name}'. Unmute the channel, or choose another strip."
-        )
-    if one in [strip, *metas_of(strip)][:_LOUD] and _volume(one, scene) <= 0:
-        raise AudioError(f"{what} is silent: its volume is 0. Turn it up, or choose another strip.")
+def unheard(strip: Any, scene: bpy.types.Scene) -> str:
+    """Return why nothing is heard of a strip and what to do: it, or a meta strip around it, is muted or silent.
+
+    Empty if it is heard. Cheap enough for panels.
+    """
+    around = [strip, *metas_of(strip)]
+    for one in around:
+        parent = one.parent_meta()
+        what = f"The strip '{strip.name}'" if one == strip else f"The meta strip '{one.name}' around '{strip.name}'"
+        if one.mute:
+            return f"{what} is muted. Unmute it, or choose another strip."
+        channel = (scene.sequence_editor if parent is None else parent).channels[one.channel]
+        if channel.mute:
+            return f"{what} is on the muted channel '{channel.name}'. Unmute the channel, or choose another strip."
+        if one in around[:_LOUD] and _volume(one, scene) <= 0:
+            return f"{what} is silent: its volume is 0. Turn it up, or choose another strip."
+    return ""
 
 
 def _volume(strip: Any, scene: bpy.types.Scene) -> float:

@@ -23,7 +23,7 @@ SYNCED: Final = "Playback keeps in time with the sound now (Timeline > Playback 
 def strip_at(scene: bpy.types.Scene, path: str, origin: float) -> Any:
     """Return the strip that plays the sound file at ``path`` from frame ``origin`` on; None if there is none."""
     for strip in compat.all_strips(scene):
-        if strip.type == "SOUND" and strip.sound is not None and _plays(strip, path):
+        if strip.type == "SOUND" and strip.sound is not None and plays(strip, path):
             times = compat.strip_times(strip)
             if abs(times.left - times.hidden - origin) < 1:
                 return strip
@@ -41,7 +41,7 @@ def put(scene: bpy.types.Scene, recording: Recording) -> list[str]:
     origin = recording.placement.origin / recordings.pace(scene)  # sounds keep to the timeline
     if strip_at(scene, recording.path, origin) is not None:
         return []
-    mine = [s for s in compat.all_strips(scene) if s.get(_MARK) and s.type == "SOUND" and _plays(s, recording.path)]
+    mine = [s for s in compat.all_strips(scene) if s.get(_MARK) and s.type == "SOUND" and plays(s, recording.path)]
     if mine:
         compat.move_strip(mine[0], round(origin))
         return []
@@ -101,6 +101,6 @@ def beyond(scene: bpy.types.Scene, last: int) -> str:
     return f"The line runs to frame {last}, the scene only to frame {scene.frame_end}."
 
 
-def _plays(strip: Any, path: str) -> bool:
+def plays(strip: Any, path: str) -> bool:
     """Return whether a strip's sound is the file at ``path``, or one of the same content that lies elsewhere."""
     return contents.are_same(recordings.full_path(strip.sound.filepath, strip.sound.library), path)

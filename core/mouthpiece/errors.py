@@ -39,6 +39,23 @@ class PlaceError(MouthpieceError):
     """A result cannot go where it is asked for: a file there is read for it, or another result goes there."""
 
 
+class CastError(MouthpieceError):
+    """A cast, or a moment in it, cannot be used. ``faults`` are the mistakes, each a sentence that says where it is."""
+
+    def __init__(self, text: str, faults: tuple[str, ...] = ()) -> None:
+        """Note the sentence to show, and the single mistakes if there are several."""
+        super().__init__(text)
+        self.faults = faults or (text,)
+
+
+class LimitsError(MouthpieceError):
+    """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
+
+
+class FarmError(MouthpieceError):
+    """A job for a render farm cannot be written: it would say what no engine takes, or nothing at all."""
+
+
 class UnreadableError(MouthpieceError):
     """What is read is not what it is said to be. ``str(error)`` is a clause ("it is not text in UTF-8").
 

@@ -14,6 +14,9 @@ from random import Random
 import numpy as np
 import scipy.signal  # noqa: F401  # loaded once, before processes part
 from mouthpiece.audio import SoundFile
+from mouthpiece.cast.table import read_cast
+from mouthpiece.cast.takes import known_take
+from mouthpiece.cast.turns import read_turns
 from mouthpiece.cli import parser
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.files import ASSETS
@@ -66,6 +69,7 @@ def every(folder: Path) -> list[Campaign]:
     return [
         *_of_takes(folder),
         *_of_json(),
+        *_of_casts(),
         *(Campaign(f"sound {name}", f".{name.lower()}", made, _hear) for name, made in samples.sounds().items()),
         *_of_containers(folder),
         *(
@@ -88,6 +92,7 @@ def _of_takes(folder: Path) -> list[Campaign]:
     return [
         Campaign("cues of charts", ".json", charts, _command(*cues), changed_json),
         Campaign("takes", ".npz", made, _use_take, changed_arrays),
+        Campaign("takes of casts", ".npz", samples.cast_takes(folder), _know_take, changed_arrays),
         Campaign("packed takes", ".npz", samples.packed_takes(), _unpack, changed_arrays),
         Campaign("inspect", ".npz", made, _command("inspect", "{}"), changed_arrays),
         Campaign(
@@ -107,6 +112,16 @@ def _of_json() -> list[Campaign]:
     }
     made = samples.json_files()
     return [Campaign(name, ".json", made[name], read, changed_json) for name, read in readers.items()]
+
+
+def _of_casts() -> list[Campaign]:
+    made = samples.casts()
+    return [
+        Campaign("casts CSV", ".csv", made["csv"], read_cast),
+        Campaign("casts JSON", ".json", made["json"], read_cast, changed_json),
+        Campaign("casts OTIO", ".otio", made["otio"], read_cast, changed_json),
+        Campaign("subtitles", ".srt", made["srt"], read_turns),
+    ]
 
 
 def _of_containers(folder: Path) -> list[Campaign]:
@@ -138,6 +153,11 @@ def _of_records(folder: Path) -> list[Campaign]:
 def _use_take(path: Path) -> None:
     seen = Performance.load(path).final()
     cue_track(seen, named_chart("rhubarb"))
+
+
+def _know_take(path: Path) -> None:
+    if known_take(path) is None:
+        raise MouthpieceError("no take of a cast")
 
 
 def _unpack(path: Path) -> None:

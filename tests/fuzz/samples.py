@@ -55,6 +55,69 @@ def takes(folder: Path) -> tuple[bytes, ...]:
     return tuple(take.save(folder / "take.npz").read_bytes() for take in (plain, replace(plain, dials=dials)))
 
 
+def cast_takes(folder: Path) -> tuple[bytes, ...]:
+    """Return a take that says how a batch made it."""
+    said = {"content": "c", "channel": "auto", "style": "speaker", "dials": {"lips": 1.2}, "label": "L", "seconds": 2.0}
+    take = make_take(options={"seed": 3, "cast": said}, dials={"lips": 1.2, "jaw": 0.5})
+    return (take.save(folder / "take.npz").read_bytes(),)
+
+
+def casts() -> dict[str, tuple[bytes, ...]]:
+    """Return casts by their format, and subtitles under ``srt``."""
+    names = "character,audio,start,begin,end,strip,channel,style,emotion,intensity,seed,transcript,to,label,lips\n"
+    row = 'Anna,a.wav,1:02.5,1,0:02.5,a.001,left,calm,happy,0.5,7,"Well, ""hello""\nyou",Ben,A7,1.2\n'
+    csv = (names + row, "sep=;\nWho;Sound;Time\n# no line\nJürgen;ä.wav;00:01:02:03\n")
+    plain = {"character": "Anna", "audio": "a.wav", "start": "1:00", "dials": {"style": 0.5}, "seed": 3}
+    table = {
+        "characters": {"Anna": {"style": "calm"}},
+        "lines": [plain, {"character": "Ben", "strip": "s", "frame": 12}],
+    }
+    subtitles = (
+        "1\n00:00:01,000 --> 00:00:02,000\nANNA: Hello.\n\n2\n00:00:02,5 --> 00:00:04,000\n- BEN: Hi.\n- Anna: Well.\n",
+        "WEBVTT\n\nNOTE x\n\n00:01.000 --> 00:02.000 align:left\n<v.loud Anna>Hello &amp; <i>bye</i>\n",
+    )
+    return {
+        "csv": (*(text.encode() for text in csv), csv[0].encode("utf-16"), csv[1].encode("cp1252")),
+        "json": (json.dumps(table).encode(), json.dumps([plain]).encode()),
+        "otio": (json.dumps(_timeline()).encode(),),
+        "srt": tuple(text.encode() for text in subtitles),
+    }
+
+
+def _timeline() -> dict[str, object]:
+    """Return a timeline of OpenTimelineIO with all that is read of one."""
+
+    def time(value: float) -> dict[str, object]:
+        return {"OTIO_SCHEMA": "RationalTime.1", "value": value, "rate": 24}
+
+    def stretch(start: float, length: float) -> dict[str, object]:
+        return {"OTIO_SCHEMA": "TimeRange.1", "start_time": time(start), "duration": time(length)}
+
+    ours = {"mouthpiece": {"character": "Ben", "style": "calm", "lips": 1.5}}
+    sound = {
+        "OTIO_SCHEMA": "ExternalReference.1",
+        "target_url": "file:///a%20b.wav",
+        "available_range": stretch(0, 240),
+    }
+    clip = {
+        "OTIO_SCHEMA": "Clip.2",
+        "name": "c",
+        "source_range": stretch(24, 48),
+        "media_references": {"DEFAULT_MEDIA": sound},
+        "active_media_reference_key": "DEFAULT_MEDIA",
+        "metadata": ours,
+        "effects": [{"OTIO_SCHEMA": "LinearTimeWarp.1", "time_scalar": 1}],
+        "markers": [{"OTIO_SCHEMA": "Marker.2", "name": "m", "marked_range": stretch(24, 24), "metadata": ours}],
+    }
+    old = {"OTIO_SCHEMA": "Clip.1", "name": "d", "source_range": None, "media_reference": sound}
+    inner = {"OTIO_SCHEMA": "Stack.1", "source_range": stretch(6, 60), "children": [
+        {"OTIO_SCHEMA": "Track.1", "kind": "Audio", "name": "Cleo", "children": [old]}]}  # fmt: skip
+    gap = {"OTIO_SCHEMA": "Gap.1", "source_range": stretch(0, 12)}
+    fade = {"OTIO_SCHEMA": "Transition.1", "in_offset": time(3), "out_offset": time(3)}
+    track = {"OTIO_SCHEMA": "Track.1", "kind": "Audio", "name": "Anna", "children": [gap, clip, fade, old, inner]}
+    return {"OTIO_SCHEMA": "Timeline.1", "tracks": {"OTIO_SCHEMA": "Stack.1", "children": [track]}}
+
+
 def packed_takes() -> tuple[bytes, ...]:
     """Return a take as it is kept in a scene."""
     return (pack(make_take()),)

@@ -18,6 +18,7 @@ from .. import Driven, find_object
 from . import handles, ledgers, mouth_check, planes, written_lines
 from . import settings as drawing_settings
 from .drawings import Show
+from .layer_plan import own_checksums
 
 if TYPE_CHECKING:
     from mouthpiece.curves import FrameGrid
@@ -86,6 +87,13 @@ class StrokesTarget:
     def coverage(self) -> Coverage:
         """Return which parts of the face are drawn where its handles are; the mouth only if its line would open."""
         return mouth_check.looked_at(find_object(self.object_name))[0]
+
+    @classmethod
+    def form(cls, obj: bpy.types.Object) -> str:
+        """Return what of a drawn face decides how it is warped: the user's own drawings, and the handles on them."""
+        ledger = ledgers.read(obj.data)
+        own = {layer.name: own_checksums(layer, ledger) for layer in obj.data.layers}
+        return repr((own, handles.read(obj).round(4).tolist()))
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -77,7 +77,11 @@ def show(context: bpy.types.Context, rig: bpy.types.Object) -> bpy.types.Object:
 
 def _laid_out(rig: bpy.types.Object, placed: Placed) -> Any:
     """Return the positions (72, 3) of landmarks and iris points in the rig's own space."""
-    flat = np.concatenate([placed.landmarks[:, :2], _iris_points(placed)])
+    return placed_on(rig, np.concatenate([placed.landmarks[:, :2], _iris_points(placed)]))
+
+
+def placed_on(rig: bpy.types.Object, flat: Any) -> Any:
+    """Return positions (N, 3) in a rig's own space, a little before it, of points (N, 2) in pixels of its picture."""
     width, height = picture_settings.picture_of(rig).size
     longest = rig_builder.longest_of(rig)
     scale = longest / max(width, height)

@@ -7,23 +7,71 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import CastError
+
+#: How far from a whole number a rate lies whose timecode leaves labels out: 29.97 and 59.94.
+_BESIDE: float = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A moment of the timeline, as a table says it: in seconds from the timeline's zero, or as a frame of the scene.
 
     Exactly one of the two is set.
+
+    Attributes
+    ----------
+    seconds : float or None
+        Seconds.
+    frame : float or None
+        Frame of the scene.
+    frames : int or None
+        With whole ``seconds``, the last part of a timecode (``hh:mm:ss:ff``): frames beyond the second. A second of
+        timecode has as many of them as the rate, rounded up to a whole number.
+    drops : bool
+        Whether it is a drop-frame timecode (``hh:mm:ss;ff``), which leaves labels out at 29.97 and 59.94 a second.
     """
 
     seconds: float | None = None
     frame: float | None = None
+    frames: int | None = None
+    drops: bool = False
 
     def frame_at(self, fps: float) -> float:
-        """Return the frame at that many frames per second; second 0 is frame 0."""
+        """Return the frame at that many frames per second; second 0 is frame 0.
+
+        Raises
+        ------
+        CastError
+            If it is a timecode that there is not at this rate.
+        """
         if self.frame is not None:
             return self.frame
         assert self.seconds is not None  # one of the two is set
-        return self.seconds * fps
+        if self.frames is None:
+            return self.seconds * fps
+        labels = max(1, round(fps))
+        whole = int(self.seconds)
+        minutes = whole // 60
+        dropped = round(labels / 15) if self.drops and abs(fps - labels) > _BESIDE else 0
+        is_left_out = self.frames < dropped and whole % 60 == 0 and minutes % 10 != 0
+        if self.frames >= labels or is_left_out:
+            raise CastError(
+                f"There is no timecode {self.text} at {fps:g} frames per second. Write another, or a frame."
+            )
+        return float(whole * labels + self.frames - dropped * (minutes - minutes // 10))
+
+    @property
+    def text(self) -> str:
+        """The moment as a table says it: ``frame 12``, ``12.5`` or ``00:01:02:03``."""
+        if self.frame is not None:
+            return f"frame {self.frame:g}"
+        assert self.seconds is not None
+        if self.frames is None:
+            return f"{self.seconds:.6f}".rstrip("0").rstrip(".")
+        minutes, seconds = divmod(int(self.seconds), 60)
+        separator = ";" if self.drops else ":"
+        return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{separator}{self.frames:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +114,8 @@ class CastLine:
         Name of the scene in it; empty for the active one.
     label : str
         The line's name in reports, and of its take's file; made of character and sound if the table has none.
+    subtitles : Path or None
+        Full path of the subtitles that split a row into this line and others; None if it is a row of its own.
     """
 
     row: int
@@ -86,3 +136,4 @@ class CastLine:
     blend: Path | None = None
     scene: str = ""
     label: str = ""
+    subtitles: Path | None = None

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..errors import PlaceError
 from ..files.places import in_words
 from .animate import add_animate_command
+from .batch import add_batch_command
 from .cues import add_cues_command
 from .dial import add_dial_command
+from .farm import add_farm_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
+from .lint import add_lint_command
 from .portrait import add_portrait_command
 from .report import (
     DONE,
@@ -41,10 +44,12 @@ examples:
   mouthpiece animate line.wav                       writes line.npz beside it
   mouthpiece animate line.wav -o take.npz --seed 3  another head, other blinks, the same lips
   mouthpiece animate scene/*.flac -o takes          one take a file; a bad file does not stop the rest
+  mouthpiece batch cast.csv -o takes                all takes of a film: a table says who speaks which sound
   mouthpiece adjust take.npz --lips 1.2 --emotion sad   afterwards, without hearing it again
   mouthpiece cues take.npz --set rhubarb -o cues.tsv    which drawn mouth when, on twos
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: …"   a picture that talks
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture
+  mouthpiece lint take.npz --audio line.wav         what is wrong with it, and what to do about it
 
 In Blender, with the add-on enabled:
   blender -b scene.blend -c mouthpiece bake --audio line.wav --object Face --output out.blend
@@ -87,8 +92,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands(commands)
-    # Blender's command line has its own ``portrait``, which encodes films with Blender
+    add_farm_command(commands)
+    # Blender's command line has its own ``portrait``, which encodes films with Blender, and its own ``batch``
+    add_report_arguments(add_batch_command(commands))
     add_report_arguments(add_portrait_command(commands))
+    # and its own ``lint``, which checks scenes
+    add_report_arguments(add_lint_command(commands))
     return parser
 
 

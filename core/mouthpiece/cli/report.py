@@ -73,6 +73,15 @@ class Reporter:
         else:
             self._line(f"[{fraction:4.0%}] {subject}: {message}")
 
+    def step(self, done: int, total: int, subject: str, message: str) -> None:
+        """Write what came of one of several things, the ``done``-th of ``total``."""
+        if self.quiet:
+            return
+        if self.as_json:
+            self._event("progress", input=subject, done=done, total=total, message=message)
+        else:
+            self._line(f"[{done:{len(str(total))}}/{total}] {subject}: {message}")
+
     def warning(self, subject: str, message: str) -> None:
         """Write a warning, also if ``quiet``."""
         if self.as_json:

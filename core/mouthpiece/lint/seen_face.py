@@ -48,6 +48,10 @@ class SeenFace:
         it says nothing.
     speech : (F,) float32 or None
         Probability that the character speaks, from the sound.
+    expected : (F,) float32 or None
+        Opening of the mouth that the sound calls for, in the unit of ``opening``: that of a take of the sound as it was
+        inferred, without amounts. What is not known is NaN. Sync is judged by it: loudness alone tells too little, as
+        mouths shut in loud sounds and open in soft ones.
     lines : tuple of LineSpan
         Its lines in order of time.
     clipped : mapping of str to (F,) bool
@@ -69,6 +73,7 @@ class SeenFace:
     head: Array | None = None
     loudness: Array | None = None
     speech: Array | None = None
+    expected: Array | None = None
     lines: tuple[LineSpan, ...] = ()
     clipped: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     unmoved: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +122,9 @@ class Network:
     content: bytes
 
     def open(self, threads: int = 1) -> CheckedSession:
-        """Return a session running the network, which checks what the network gives.
+        """Return a session running the network, which checks what the network gives; threads may share it.
+
+        It stays open, as loading one takes longer than a short line: whoever opens the same network gets it again.
 
         Raises
         ------
@@ -129,9 +132,23 @@ class Network:
             If the file cannot be loaded, or is not what its sidecar describes.
         """
         about = self.sidecar
-        session = OnnxSession(self.content, about.name, threads)
-        check_file(about.name, about.kind, (about.inputs, about.outputs), (session.inputs, session.outputs))
-        return CheckedSession(session, about.kind, about.name, about.outputs, about.features)
+        with _guard:  # whoever needs a network that is being loaded waits for it
+            for place, (sidecar, count, known) in enumerate(_opened):
+                if count == threads and sidecar == about:
+                    _opened.append(_opened.pop(place))
+                    return known
+            session = OnnxSession(self.content, about.name, threads)
+            check_file(about.name, about.kind, (about.inputs, about.outputs), (session.inputs, session.outputs))
+            checked = CheckedSession(session, about.kind, about.name, about.outputs, about.features)
+            _opened.append((about, threads, checked))
+            del _opened[:-_KEPT]
+            return checked
+
+
+#: Networks that are open, with the number of threads of each: so many at most, the last used at the end.
+_KEPT: Final = 8
+_opened: Final[list[tuple[Sidecar, int, CheckedSession]]] = []
+_guard: Final = threading.Lock()
 
 
 def read_sidecar(path: Path) -> Sidecar:

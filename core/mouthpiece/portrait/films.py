@@ -1,7 +1,11 @@
-"""Films with sound, outside Blender: the one place of the core that knows PyAV. Inside Blender, Blender writes them."""
+"""Films with sound, outside Blender: the one place that writes them, and reads their pictures, with PyAV.
+
+Inside Blender, Blender writes them.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
+from ..files.references import AV_OPTIONS, reference_at
 
 Frame = NDArray[np.uint8]
 
@@ -24,6 +29,15 @@ _SOUND_BITS: Final = 96_000
 _BT709: Final = 1
 #: Levels from 16 to 235, as films have them.
 _FILM_RANGE: Final = 1
+
+
+#: Longest side in pixels at which the pictures of a film are read, and longest film, in pictures.
+_READ_SIDE: Final = 1920
+_MOST_PICTURES: Final = 300_000
+#: Bytes that packets may have beyond twice the file: headers that are left out of the file.
+_LEEWAY: Final = 1 << 16
+#: Frames per second that a film has, at least and at most.
+_RATES: Final = (1.0, 240.0)
 
 
 class Sound(Protocol):
@@ -132,6 +146,112 @@ def write_film(
                 film.abandon()
             with suppress(OSError):
                 path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What a film says of itself.
+
+    Attributes
+    ----------
+    fps : float
+        Frames per second, on average.
+    pictures : int or None
+        How many it says it has.
+    sound_late : float or None
+        Seconds by which its sound begins after its first picture; None if it has none.
+    """
+
+    fps: float
+    pictures: int | None
+    sound_late: float | None
+
+
+class FilmReader:
+    """The pictures of a film, one after the other, in memory that does not grow with its length."""
+
+    def __init__(self, path: Path) -> None:
+        """Look at the film.
+
+        Raises
+        ------
+        PictureError
+            If PyAV is missing, or the file cannot be read or holds no pictures.
+        """
+        try:
+            import av
+        except ImportError as error:
+            raise PictureError(
+                "Reading films needs the package PyAV: python -m pip install 'mouthpiece[files]'"
+            ) from error
+        self._av, self._path = av, path
+        if not path.is_file():
+            raise PictureError(f"There is no film at '{path}'. Check the path.")
+        if words := reference_at(path):
+            raise PictureError(f"'{path}' {words}, not a film. Choose the film itself.")
+        with self._opened() as container:
+            stream = self._stream(container)
+            rate = float(stream.average_rate or stream.guessed_rate or 0)
+            sound = next(iter(container.streams.audio), None)
+            late = None if sound is None else _begin(sound) - _begin(stream)
+            self.facts = FilmFacts(rate, int(stream.frames) or None, late)
+        if not _RATES[0] <= rate <= _RATES[1]:
+            raise PictureError(f"'{path}' says it has {rate:g} frames per second. Export the film again.")
+
+    def pictures(self) -> Iterator[tuple[float, Frame]]:
+        """Yield seconds since the first picture and each picture (H, W, 3) uint8, upright, at most 1920 pixels long.
+
+        Raises
+        ------
+        PictureError
+            If the film is damaged, so that what follows cannot be read, or far too long.
+        """
+        first: float | None = None
+        left = 2 * self._path.stat().st_size + _LEEWAY
+        with self._opened() as container:
+            stream = self._stream(container)
+            for number, frame in enumerate(self._frames(container, stream, left)):
+                if number >= _MOST_PICTURES:
+                    raise PictureError(f"'{self._path}' has more than {_MOST_PICTURES:,} pictures. Cut it into parts.")
+                seconds = number / self.facts.fps if frame.time is None else float(frame.time)
+                first = seconds if first is None else first
+                yield seconds - first, self._picture(frame)
+
+    def _frames(self, container: Any, stream: Any, left: int) -> Iterator[Any]:
+        """Yield decoded frames; packets that cannot be decoded are passed over, and no file is decoded twice."""
+        try:
+            for packet in container.demux(stream):
+                left -= packet.size
+                if left < 0:
+                    raise PictureError(f"'{self._path}' names more pictures than are in it. Export the film again.")
+                with suppress(self._av.error.InvalidDataError):
+                    yield from packet.decode()
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            raise PictureError(f"'{self._path}' is damaged: {error}. Export the film again.") from error
+
+    def _picture(self, frame: Any) -> Frame:
+        share = min(1.0, _READ_SIDE / max(frame.width, frame.height))
+        sides = {"width": max(1, round(frame.width * share)), "height": max(1, round(frame.height * share))}
+        picture: Frame = frame.to_ndarray(format="rgb24", **(sides if share < 1 else {}))
+        turns = round(getattr(frame, "rotation", 0) / 90) % 4
+        return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+    def _opened(self) -> Any:
+        try:
+            place = f"file:{os.path.abspath(self._path)}"  # noqa: PTH100  # resolve() follows links
+            return self._av.open(place, options=dict(AV_OPTIONS), metadata_errors="replace")
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            raise PictureError(f"'{self._path}' is no film that can be read: {error}. Export it as MP4.") from error
+
+    def _stream(self, container: Any) -> Any:
+        if not container.streams.video:
+            raise PictureError(f"'{self._path}' holds no pictures. Choose a film, or a take (.npz).")
+        return container.streams.video[0]
+
+
+def _begin(stream: Any) -> float:
+    """Return the second at which a stream begins."""
+    return float((stream.start_time or 0) * stream.time_base)
 
 
 class _FilmWriter:

@@ -219,10 +219,11 @@ def _digest(value: Any) -> str:
 
 
 def of_take(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a take's options without the name of a sound file its manner came from: files' names are not recorded.
+    """Return a take's options without names of files and lines (what its manner came from, its place in a cast).
 
     A seed of more than 64 bits, as takes of version 0.4.0 may have, is a text.
     """
+    options = {name: value for name, value in options.items() if name != "cast"}
     seed = options.get("seed")
     if isinstance(seed, int) and not 0 <= seed < _LARGEST:
         options = {**options, "seed": str(seed)}

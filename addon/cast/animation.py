@@ -1,0 +1,377 @@
+"""Animates the lines of a cast, one after another: what has not changed is left alone, and no failure stops the others.
+
+``steps`` may run in any thread; everything else runs in the main thread. Each line is written completely or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import bpy
+from mouthpiece.errors import MouthpieceError
+from mouthpiece.phrases import counted, listed
+
+from ..bake import claims, interlude_keys, line_identity, redial, removal
+from ..bake.bake import Bake, Heard, Report
+from ..bake.lines import dialled_lines
+from ..characters.family import main_object
+from ..targets import find_object
+from . import listeners
+from .strip_lines import MUTED, UNASSIGNED, StripLine, Unspoken
+from .threads import SideBySide
+from .wishes import State, Wishes
+
+if TYPE_CHECKING:
+    from mouthpiece.pipeline import Progress
+
+    from ..keys.kept_takes import KeptLine
+
+#: What became of a line.
+Outcome = Literal["made", "up to date", "failed", "cancelled", "muted", "unassigned", "to do"]
+#: What may be done about two lines of one character that overlap.
+Overlap = Literal["REFUSE", "BLEND"]
+
+_NEW: Final = State("NEW")
+
+
+@dataclass(slots=True)
+class LineResult:
+    """What becomes of one line: ``outcome`` and why, ``state`` before, ``report`` if it was made.
+
+    ``seconds`` is how long writing its keys took, ``warnings`` hold those of hearing and writing.
+    """
+
+    line: StripLine | Unspoken
+    outcome: Outcome
+    state: State = _NEW
+    reason: str = ""
+    report: Report | None = None
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LineHeard:
+    """A message of :meth:`CastAnimation.steps`: what is to be written for a line, or the error that stands in the way.
+
+    ``number`` is that of its result.
+    """
+
+    number: int
+    heard: Heard | None
+    error: Exception | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AllHeard:
+    """The last message of :meth:`CastAnimation.steps`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllSettled:
+    """The last message of :meth:`CastAnimation.settle`."""
+
+
+class CastAnimation:
+    """Lines that are to be animated, and what becomes of each.
+
+    Attributes
+    ----------
+    results : list of LineResult
+        One for each line, in order of time, then one for each strip that nobody can speak.
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[StripLine],
+        unspoken: Sequence[Unspoken] = (),
+        *,
+        wishes: Wishes,
+        chosen: Callable[[StripLine | Unspoken], bool] = lambda _line: True,
+        overlap: Overlap = "REFUSE",
+        again: bool = False,
+        replace_edited: bool = False,
+        known: Callable[[StripLine, Bake], Bake] | None = None,
+    ) -> None:
+        """Look at every line; nothing is changed yet.
+
+        Parameters
+        ----------
+        lines, unspoken
+            What the cast has, as it was resolved: all of it, as lines may overlap.
+        chosen
+            Tells which of them are to be animated.
+        wishes
+            Makes the bakes.
+        overlap
+            Whether two lines of one character at the same time are refused or pass into each other.
+        again
+            Whether lines that are up to date are animated all the same.
+        replace_edited
+            Whether keys of the user's own are replaced.
+        known
+            Gives a bake a take that need not be inferred; raises MouthpieceError if there should be one and is not. By
+            default it is the one kept with the line, if it still is the right one, but for ``again``.
+        """
+        self._wishes, self._again, self._replace = wishes, again, replace_edited
+        self._bakes: dict[int, Bake] = {}
+        self._scenes = {line.scene for line in lines} | {one.scene for one in unspoken}
+        self._unspoken = {(one.scene, one.strip) for one in unspoken}
+        self._strips: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for line in lines:
+            speakers = self._strips.setdefault((line.scene, line.strip), {})
+            speakers.setdefault(line.character, set()).add(line.recording.identity)
+        self._touched: set[str] = set()
+        self._everybody = self._changed = False
+        self._lines = list(lines)
+        self.results: list[LineResult] = []
+        self.remarks: list[str] = []
+        ordered = sorted(lines, key=lambda line: (_span(line), line.strip))
+        for line, problem in _without_overlaps(ordered, overlap):
+            if chosen(line):
+                self.results.append(
+                    self._planned(len(self.results), line, problem, known or (_anew if again else wishes.remembered))
+                )
+        for one in filter(chosen, unspoken):
+            outcome: Outcome = "muted" if one.kind == MUTED else "unassigned" if one.kind == UNASSIGNED else "failed"
+            self.results.append(LineResult(one, outcome, State("FAILED", one.reason), one.reason))
+
+    def _planned(
+        self, number: int, line: StripLine, problem: str, known: Callable[[StripLine, Bake], Bake]
+    ) -> LineResult:
+        if problem:
+            return LineResult(line, "failed", State("FAILED", problem), problem)
+        try:
+            bake = self._wishes.bake(line)
+            state = self._wishes.state(line, bake)
+            if state.standing in ("CURRENT", "EDITED") and not self._again:
+                return LineResult(line, "up to date", state)
+            self._bakes[number] = known(line, bake)
+        except MouthpieceError as error:
+            return LineResult(line, "failed", State("FAILED", str(error)), str(error))
+        return LineResult(line, "to do", state)
+
+    @property
+    def to_do(self) -> int:
+        """Number of lines that are to be animated."""
+        return sum(result.outcome == "to do" for result in self.results)
+
+    def steps(self, jobs: int = 1) -> Iterator[Progress | LineHeard | AllHeard]:
+        """Yield progress, for each line what is to be written, and :class:`AllHeard`; closing it stops everything.
+
+        ``jobs`` is the number of threads that listen. Lines come in the same order whatever it is.
+        """
+        from mouthpiece.pipeline import Progress
+
+        numbers = list(self._bakes)
+        place = {number: done for done, number in enumerate(numbers)}
+        if jobs > 1 and len(numbers) > 1:
+            found = SideBySide(self._one, _by_sound(numbers, self._bakes), numbers).results(jobs)
+        else:
+            found = ((number, item) for number in numbers for item in self._one(number))
+        for number, item in found:
+            yield self._progress(item, number, place[number]) if isinstance(item, Progress) else item
+        yield AllHeard()
+
+    def _one(self, number: int) -> Iterator[Progress | LineHeard]:
+        """Yield progress of one line, and last what is to be written for it."""
+        from mouthpiece.pipeline import Progress, Warned
+
+        said: list[str] = []
+        try:
+            for item in self._bakes[number].steps():
+                if isinstance(item, Warned):
+                    said.append(item.message)
+                elif isinstance(item, Progress):
+                    yield item
+                else:
+                    yield LineHeard(number, item, None, tuple(said))
+        except Exception as error:  # whatever is wrong with one line, the others are animated
+            yield LineHeard(number, None, error, tuple(said))
+
+    def _progress(self, item: Progress, number: int, done: int) -> Progress:
+        """Return the progress of everything from that of one line."""
+        line = self.results[number].line
+        total = len(self._bakes)
+        message = f"{line.strip} ({done + 1} of {total}): {item.message}"
+        return replace(item, fraction=(done + item.fraction) / total, message=message)
+
+    def write(self, message: LineHeard) -> LineResult:
+        """Write what was heard of a line and return what became of it; if it fails, all is as it was before."""
+        result, began = self.results[message.number], perf_counter()
+        result.warnings += message.warnings
+        try:
+            if message.error is not None:
+                raise message.error
+            assert message.heard is not None  # without an error there is something to write
+            result.report = self._bakes[message.number].write(message.heard, settle=False)
+            result.warnings += result.report.warnings
+            result.outcome = "made"
+            self._touched.add(result.line.character)
+        except MouthpieceError as error:
+            result.outcome, result.reason = "failed", str(error)
+        except Exception as error:  # a fault of ours in one line is told, and stops no other
+            result.outcome, result.reason = "failed", f"Something unexpected happened: {error!r}. Please report it."
+        result.seconds = perf_counter() - began
+        self._bakes.pop(message.number)
+        return result
+
+    def cancel(self) -> None:
+        """Note that what is still to do will not be done."""
+        for result in self.results:
+            if result.outcome == "to do":
+                result.outcome, result.reason = "cancelled", "The work was stopped before."
+
+    def settle(self, scene: bpy.types.Scene, everybody: bool = False) -> Iterator[Progress | AllSettled]:
+        """Bring up to date what depends on several lines, step by step, and yield progress and :class:`AllSettled`.
+
+        That is lines that touch, rest between lines, strips that are gone, and those who listen. Do it once after the
+        last line was written, also after a failure; for ``everybody`` where an earlier run may have been stopped before
+        it did. ``scene`` is the one whose frames have the keys. Remarks are added to :attr:`remarks`.
+        """
+        from mouthpiece.pipeline import Progress
+
+        self._everybody = everybody
+        names = list(dict.fromkeys(result.line.character for result in self.results if result.line.character))
+        for done, name in enumerate(names):
+            yield Progress(done / (len(names) + 1), f"{name} rests between lines")
+            try:
+                self._settle(find_object(name))
+            except MouthpieceError as error:
+                self.remarks.append(f"{name}: {error}")
+        yield Progress(len(names) / (len(names) + 1), "Those who listen look at whoever speaks")
+        self._let_listen(scene)
+        self.remarks = list(dict.fromkeys(self.remarks))
+        yield AllSettled()
+
+    def _let_listen(self, scene: bpy.types.Scene) -> None:
+        """Let the characters of the scene listen to each other, if who they are or who speaks to whom has changed."""
+        members = [one.object for one in scene.mouthpiece_cast.members if one.object is not None]
+        objects = [find_object(name) for name in dict.fromkeys(line.character for line in self._lines)]
+        everybody = [*objects, *(main_object(one) for one in members), *listeners.characters_in(scene)]
+        characters = sorted(dict.fromkeys(everybody), key=lambda obj: obj.name)
+        addressed = {(line.character, line.recording.identity): line.to for line in self._lines if line.to}
+        known = _digest([[obj.name, _listens(obj)] for obj in characters], sorted(addressed.items()))
+        if scene.mouthpiece_cast.listened == known and not self._changed and not self._everybody:
+            return
+        try:
+            with ExitStack() as undo:
+                self.remarks += listeners.renew(scene, characters, undo, addressed).written.warnings
+                undo.pop_all()
+            scene.mouthpiece_cast.listened = known
+        except MouthpieceError as error:
+            self.remarks.append(f"Nobody listens anew: {error}")
+
+    def _settle(self, obj: bpy.types.Object) -> None:
+        gone = [kept for kept in dialled_lines(obj) if self._is_lost(obj, kept)]
+        if not gone and obj.name not in self._touched and not self._everybody:
+            return
+        self._changed = True
+        with claims.alone(obj), ExitStack() as undo:
+            tidy = []
+            for kept in gone:
+                former = removal.take_off_line(obj, kept.sound, self._replace, undo)
+                tidy.append(former.tidy)
+                self.remarks.append(f"{obj.name} no longer speaks {kept.label}, which is not its line any more.")
+            how = interlude_keys.How(self._replace, anew=obj.name in self._touched)
+            self.remarks += redial.renew(obj, undo, how).warnings
+            undo.pop_all()
+            for last in tidy:
+                last()
+
+    def _is_lost(self, obj: bpy.types.Object, kept: KeptLine) -> bool:
+        """Return whether the strip of a character's line is gone, or the cast has given it to somebody else."""
+        scene, strip = line_identity.strip_of(kept)
+        if scene not in self._scenes or (scene, strip) in self._unspoken:
+            return False
+        if (scene, strip) not in self._strips:
+            return not line_identity.is_strip_there(scene, strip)
+        return "cast" in kept.made and kept.sound not in self._strips[scene, strip].get(obj.name, ())
+
+    def summary(self) -> str:
+        """Return in a few words how many lines were made, were up to date, and failed."""
+        counts: dict[str, int] = {}
+        for result in self.results:
+            counts[result.outcome] = counts.get(result.outcome, 0) + 1
+        words = [f"{count} {outcome}" for outcome, count in counts.items()]
+        return f"{counted(len(self.results), 'line')}: {listed(words)}" if words else "No line to animate"
+
+
+def _anew(_line: StripLine, bake: Bake) -> Bake:
+    return bake
+
+
+def _listens(obj: bpy.types.Object) -> list[str]:
+    """Return the settings by which a character listens."""
+    own = obj.mouthpiece
+    return [str(own.looks_at), own.looks_at_object.name if own.looks_at_object is not None else ""]
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values).encode(), digest_size=12).hexdigest()
+
+
+def _span(line: StripLine) -> tuple[float, float]:
+    """Return the frames between which a line is heard, the last excluded."""
+    place = line.recording.placement
+    left = place.origin if place.left is None else place.left
+    return left, float("inf") if place.right is None else place.right
+
+
+def _without_overlaps(lines: Sequence[StripLine], overlap: Overlap) -> Iterator[tuple[StripLine, str]]:
+    """Yield lines in order of time, each with what is wrong with it, so that no two of a character's overlap.
+
+    Where they may blend, each gives up half of what they share, and one within another takes its place there.
+    """
+    last: dict[str, StripLine] = {}
+    found: list[tuple[StripLine, str]] = []
+    for line in lines:
+        before = last.get(line.character)
+        begin, end = _span(line)
+        if before is None or begin >= _span(before)[1]:
+            found.append((line, ""))
+            last[line.character] = line
+            continue
+        if overlap == "REFUSE":
+            found.append((line, _refusal(before, line)))
+            continue
+        first, until = _span(before)
+        if end <= until:  # within the one before, which goes on after it
+            found.append((line, ""))
+            continue
+        middle = round((begin + until) / 2)
+        shorter, later = _cropped(before, first, middle), _cropped(line, middle, end)
+        found = [(shorter if one is before else one, problem) for one, problem in found]
+        found.append((later, ""))
+        last[line.character] = later
+    yield from found
+
+
+def _refusal(before: StripLine, line: StripLine) -> str:
+    begin, end = _span(line)[0], min(_span(before)[1], _span(line)[1])
+    return (
+        f"'{line.strip}' overlaps '{before.strip}', which {line.character} speaks as well, on the frames {begin:g} to "
+        f"{end - 1:g}. Move or trim one of them, or let overlaps blend."
+    )
+
+
+def _cropped(line: StripLine, left: float, right: float) -> StripLine:
+    """Return a line of which only the frames from ``left`` to ``right``, the last excluded, are heard."""
+    place = replace(line.recording.placement, left=round(left), right=round(right))
+    return replace(line, recording=replace(line.recording, placement=place))
+
+
+def _by_sound(numbers: Sequence[int], bakes: Mapping[int, Bake]) -> list[list[int]]:
+    """Return the numbers of bakes in groups that speak the same sound, in order of the first of each."""
+    groups: dict[Any, list[int]] = {}
+    for number in numbers:
+        sound = bakes[number].recording
+        groups.setdefault((sound.path, sound.channel, len(sound.packed or b"")), []).append(number)
+    return list(groups.values())

@@ -1,0 +1,1 @@
+"""Where faces are seen: takes, films, and what is heard with them."""
