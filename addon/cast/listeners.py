@@ -31,7 +31,7 @@ from ..targets import coverage_of, drawers, target_for
 from . import sightlines
 
 if TYPE_CHECKING:
-    from mouthpiece.motion.listening import Place, Surroundings, Turn
+    from mouthpiece.motion.listening import Bearing, SpeakingTurn, Surroundings
     from mouthpiece.performance import Performance
 
 #: Kinds of targets whose heads do not turn to others: they are drawn or painted from the front.
@@ -247,7 +247,7 @@ def _drop(member: _Member, silent: kept_takes.KeptLine, undo: ExitStack) -> None
 
 
 def _surroundings(
-    member: _Member, turns: Mapping[bpy.types.Object, list[Turn]], places: Mapping[str, Place],
+    member: _Member, turns: Mapping[bpy.types.Object, list[SpeakingTurn]], places: Mapping[str, Bearing],
     addressed: Mapping[str, str],
 ) -> Surroundings | None:  # fmt: skip
     """Return what a character knows of the others; None if it does not listen, or cannot show that it does."""
