@@ -14,7 +14,7 @@ from mouthpiece.motion.dials import Dials
 from mouthpiece.performance import rotation_matrices
 
 from addon import compat
-from addon.bake import eye_lines, interludes, redial, removal
+from addon.bake import eye_lines, interlude_keys, interludes, redial, removal
 from addon.bake.bake import Bake
 from addon.cast import listeners, sightlines
 from addon.keys import ledgers
@@ -68,14 +68,14 @@ def scene(context):
 def say(tmp_path, scene):
     """Return a function that lets a face speak from one frame to another."""
 
-    def bake(face, first, last, **options):
+    def bake(face, first, last, settle=True, **options):
         path = tmp_path / f"{face.name} {first}.npz"
         replace(spoken(last - first + 1), options={"line": path.stem}).save(path)
         rig = face.mouthpiece_head.armature
         targets = (target_for(face), HeadTarget.of(rig, bone="head"))
         task = Bake(recordings.from_file(str(path), scene, first), targets, **options)
         (heard,) = task.steps()
-        return task.write(heard)
+        return task.write(heard, settle=settle)
 
     return bake
 
@@ -227,6 +227,18 @@ def test_nothing_is_done_twice_and_everything_the_same(scene, cast):
         face.mouthpiece.surroundings = ""
     assert sorted(renew(scene, cast).changed) == ["Ada", "Ben", "Cat"]
     assert keys(cast) == once
+
+
+def test_what_is_not_settled_yet_is_settled_at_once(scene, cast, say):
+    renew(scene, cast)
+    say(cast["Ben"], 420, 460)
+    renew(scene, cast)
+    once = keys(cast)
+    say(cast["Ben"], 420, 460, settle=False)
+    done = renew(scene, cast, unsettled={cast["Ben"]: interlude_keys.How()})
+    assert not done.changed
+    for (*_, one), (*_, other) in zip(once, keys(cast), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_a_line_later_on_changes_nothing_before(scene, cast, say):

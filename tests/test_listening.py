@@ -10,19 +10,19 @@ import pytest
 from mouthpiece.errors import TakeError, UnreadableError
 from mouthpiece.motion import eyes, listening
 from mouthpiece.motion.dials import Dials
-from mouthpiece.motion.listening import Amount, Place, Regard, Surroundings, Turn
+from mouthpiece.motion.listening import Amount, Bearing, Regard, SpeakingTurn, Surroundings
 from mouthpiece.performance import Performance, rotation_matrices
 
 FPS = 25.0
 SEEDS = range(1, 13)
 #: Ada sits to the left of the picture of whoever is asked, Ben to its right.
-PLACES = {"Ada": Place((0.0,), (-0.6,), (0.05,)), "Ben": Place((0.0,), (0.5,), (-0.05,))}
+PLACES = {"Ada": Bearing((0.0,), (-0.6,), (0.05,)), "Ben": Bearing((0.0,), (0.5,), (-0.05,))}
 
 
 def turn(who, first, last, to="", pauses=()):
     """Return a turn with phrases between its ``pauses``, pairs of seconds."""
     cuts = [first, *(second for pause in pauses for second in pause), last]
-    return Turn(who, first, last, to, tuple(zip(cuts[::2], cuts[1::2], strict=True)))
+    return SpeakingTurn(who, first, last, to, tuple(zip(cuts[::2], cuts[1::2], strict=True)))
 
 
 #: Ada and Ben speak in turn; nobody does from second 40 to 60.
@@ -102,7 +102,7 @@ def test_eyes_go_first_and_the_head_follows_by_part():
 
 @pytest.mark.parametrize("right", [0.9, 1.6, 2.0])
 def test_no_neck_breaks(right):
-    around = Surroundings(TURNS, {"Ada": Place((0.0,), (right,), (0.9,)), "Ben": Place((0.0,), (-right,), (-0.9,))})
+    around = Surroundings(TURNS, {"Ada": Bearing((0.0,), (right,), (0.9,)), "Ben": Bearing((0.0,), (-right,), (-0.9,))})
     found = regard(around)
     seconds = times(0, 75)
     head, seen = found.track("head", seconds), found.track("eyes", seconds)
@@ -112,7 +112,7 @@ def test_no_neck_breaks(right):
 
 
 def test_who_sits_behind_is_not_looked_at():
-    around = Surroundings(TURNS, {"Ada": Place((0.0,), (2.8,), (0.0,)), "Ben": Place((0.0,), (-2.8,), (0.0,))})
+    around = Surroundings(TURNS, {"Ada": Bearing((0.0,), (2.8,), (0.0,)), "Ben": Bearing((0.0,), (-2.8,), (0.0,))})
     seen = regard(around).track("eyes", times(0, 75))
     assert np.abs(seen[:, 0]).max() <= listening.EYE_LIMITS[0]
 
@@ -221,7 +221,7 @@ def test_many_begin_their_turn_looking_away():
 
 
 def test_an_object_is_looked_at_all_the_time():
-    places = {**PLACES, "Lamp": Place((0.0,), (0.2,), (-0.3,))}
+    places = {**PLACES, "Lamp": Bearing((0.0,), (0.2,), (-0.3,))}
     found = regard(replace(AROUND, places=places, looks_at="Lamp"))
     seen = found.track("eyes", times(1, 75))
     assert (np.hypot(*(seen - (0.2, -0.3)).T) < np.radians(3)).mean() > 0.6
@@ -229,7 +229,7 @@ def test_an_object_is_looked_at_all_the_time():
 
 def test_somebody_who_walks_is_followed():
     seconds = tuple(np.arange(0.0, 76.0).tolist())
-    walk = Place(seconds, tuple(np.linspace(-0.7, 0.7, 76).tolist()), (0.0,) * 76)
+    walk = Bearing(seconds, tuple(np.linspace(-0.7, 0.7, 76).tolist()), (0.0,) * 76)
     around = Surroundings((turn("Ada", 2.0, 70.0),), {"Ada": walk})
     now = times(5, 69)
     off = np.abs(regard(around).track("eyes", now)[:, 0] - np.interp(now, seconds, walk.right))

@@ -22,7 +22,7 @@ from ..keys import kept_takes, ledgers
 from . import lifetime
 
 if TYPE_CHECKING:
-    from mouthpiece.motion.listening import Amount, Regard, Surroundings, Turn
+    from mouthpiece.motion.listening import Amount, Regard, SpeakingTurn, Surroundings
 
     from .interludes import Neighbour
 
@@ -89,7 +89,7 @@ def regard_of(obj: bpy.types.Object, spoken: Sequence[Neighbour]) -> Regard | No
 
 @lru_cache(maxsize=64)
 def _regard(
-    text: str, own: tuple[Turn, ...], amounts: tuple[Amount, ...], seed: int, span: tuple[float, float]
+    text: str, own: tuple[SpeakingTurn, ...], amounts: tuple[Amount, ...], seed: int, span: tuple[float, float]
 ) -> Regard | None:
     """Return where a character looks; None if it is nowhere."""
     from mouthpiece.motion.listening import regard
@@ -100,7 +100,7 @@ def _regard(
     return None if found.is_idle else found
 
 
-def turns_of(name: str, spoken: Sequence[Neighbour], fps: float, addressed: Mapping[str, str]) -> list[Turn]:
+def turns_of(name: str, spoken: Sequence[Neighbour], fps: float, addressed: Mapping[str, str]) -> list[SpeakingTurn]:
     """Return when a character called ``name`` speaks, and to whom by the sounds of its lines.
 
     ``fps`` is that of stretches whose take is not kept.
@@ -109,13 +109,13 @@ def turns_of(name: str, spoken: Sequence[Neighbour], fps: float, addressed: Mapp
     return [_turn_of(piece, fps, name, addressed) for piece in heard]
 
 
-def _turn_of(piece: Neighbour, fps: float, name: str, addressed: Mapping[str, str]) -> Turn:
-    from mouthpiece.motion.listening import Turn
+def _turn_of(piece: Neighbour, fps: float, name: str, addressed: Mapping[str, str]) -> SpeakingTurn:
+    from mouthpiece.motion.listening import SpeakingTurn
 
     rate = fps if piece.line is None else _fps(piece)
     first, last = piece.first / rate, (piece.last + 1) / rate
     if piece.line is None:
-        return Turn(name, first, last, "", ((first, last),))
+        return SpeakingTurn(name, first, last, "", ((first, last),))
     grid = piece.line.frames()
     phrases = []
     for begin, end in _phrases(_Kept(piece.line)):
@@ -124,7 +124,7 @@ def _turn_of(piece: Neighbour, fps: float, name: str, addressed: Mapping[str, st
         )
         if high > first and low < last:
             phrases.append((round(max(low, first), 3), round(min(high, last), 3)))
-    return Turn(name, round(first, 4), round(last, 4), addressed.get(piece.line.sound, ""), tuple(phrases))
+    return SpeakingTurn(name, round(first, 4), round(last, 4), addressed.get(piece.line.sound, ""), tuple(phrases))
 
 
 class _Kept:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import bpy
@@ -24,13 +24,14 @@ from ..bake.claims import Claims, alone
 from ..characters import company, heads
 from ..keys import kept_takes, ledgers
 from ..keys.channels import Written
+from ..keys.plan import Rescued
 from ..scene_settings import strength_of, targets_of
 from ..sound import recordings
 from ..targets import coverage_of, drawers, target_for
 from . import sightlines
 
 if TYPE_CHECKING:
-    from mouthpiece.motion.listening import Place, Surroundings, Turn
+    from mouthpiece.motion.listening import Bearing, SpeakingTurn, Surroundings
     from mouthpiece.performance import Performance
 
 #: Kinds of targets whose heads do not turn to others: they are drawn or painted from the front.
@@ -99,6 +100,7 @@ def renew(
     characters: Sequence[bpy.types.Object],
     undo: ExitStack,
     addressed: Mapping[tuple[str, str], str] | None = None,
+    unsettled: Mapping[bpy.types.Object, interlude_keys.How] | None = None,
 ) -> Renewed:
     """Let the characters of a scene look at each other, and nod while others speak; those without lines, too.
 
@@ -115,6 +117,9 @@ def renew(
     addressed
         To whom lines are spoken: name of the object spoken to, by the name of the speaker's object and the sound of its
         line (``Recording.identity``). None leaves that as it was noted before.
+    unsettled
+        Characters whose lines were written without what depends on them (``Bake.write(settle=False)``), and how that is
+        keyed: it is done here, once and not twice.
 
     Returns
     -------
@@ -137,9 +142,16 @@ def renew(
     places = sightlines.seen(scene, chosen, [obj for obj in wished if obj is not None])
     model = next((member for member in members if member.speaks), None)
     for member in members:
+        how = (unsettled or {}).get(member.obj)
+        if how is None and member.obj in parted:
+            how = interlude_keys.How()
+        around = eye_lines.noted(member.obj)
         try:
             around = _surroundings(member, turns, places[member.obj], known[member.obj])
-            _take_up(scene, member, around if any(turns.values()) else None, model, undo, done, member.obj in parted)
+        except MouthpieceError as error:
+            done.written.warnings.append(f"'{member.obj.name}' does not listen: {error}")
+        try:
+            _take_up(scene, member, around if any(turns.values()) else None, model, undo, done, how)
         except MouthpieceError as error:
             done.written.warnings.append(f"'{member.obj.name}' does not listen: {error}")
     return done
@@ -147,9 +159,9 @@ def renew(
 
 def _take_up(
     scene: bpy.types.Scene, member: _Member, around: Surroundings | None, model: _Member | None, undo: ExitStack,
-    done: Renewed, anew: bool,
+    done: Renewed, how: interlude_keys.How | None,
 ) -> None:  # fmt: skip
-    """Bring one character up to date with what it knows now; ``anew`` also if that is what it knew."""
+    """Bring one character up to date with what it knows now; with ``how`` also if that is what it knew."""
     obj, silent = member.obj, member.silent
     if silent is not None and (member.speaks or around is None):
         _drop(member, silent, undo)
@@ -157,20 +169,20 @@ def _take_up(
             eye_lines.note(obj, None, undo)
             done.removed.append(obj.name)
             return
-        member, anew = _Member.of(obj), True
+        member, how = _Member.of(obj), how or interlude_keys.How()
     with alone(obj):
-        if member.lines and around == eye_lines.noted(obj) and not anew:
+        if member.lines and around == eye_lines.noted(obj) and how is None:
             return
-        moved = redial.rescue_interludes(obj, undo)
-        eye_lines.note(obj, around, undo)
+        moved = Rescued() if how is not None and how.over else redial.rescue_interludes(obj, undo)
+        changed = eye_lines.note(obj, around, undo)
     if not member.lines:
         if around is not None and model is not None:
             _let_listen(scene, obj, model, undo, done)
         return
     with alone(obj):
-        written = redial.renew(obj, undo, interlude_keys.How(rescued=moved))
-    done.written.add(written)
-    done.changed.append(obj.name)
+        done.written.add(redial.renew(obj, undo, replace(how or interlude_keys.How(), rescued=moved)))
+    if changed or how is None:
+        done.changed.append(obj.name)
 
 
 def _let_listen(scene: bpy.types.Scene, obj: bpy.types.Object, model: _Member, undo: ExitStack, done: Renewed) -> None:
@@ -235,7 +247,7 @@ def _drop(member: _Member, silent: kept_takes.KeptLine, undo: ExitStack) -> None
 
 
 def _surroundings(
-    member: _Member, turns: Mapping[bpy.types.Object, list[Turn]], places: Mapping[str, Place],
+    member: _Member, turns: Mapping[bpy.types.Object, list[SpeakingTurn]], places: Mapping[str, Bearing],
     addressed: Mapping[str, str],
 ) -> Surroundings | None:  # fmt: skip
     """Return what a character knows of the others; None if it does not listen, or cannot show that it does."""

@@ -20,7 +20,7 @@ from ..targets.head.delta_transforms import at_rest
 from ..targets.head.joints import armature_of, head_bone
 
 if TYPE_CHECKING:
-    from mouthpiece.motion.listening import Place
+    from mouthpiece.motion.listening import Bearing
 
 #: Seconds between moments at which moving characters are looked for, and most such moments.
 _STEP: Final = 1.0
@@ -54,12 +54,12 @@ class HeadPlace:
 
 def seen(
     scene: bpy.types.Scene, characters: Sequence[bpy.types.Object], objects: Iterable[bpy.types.Object] = ()
-) -> Mapping[bpy.types.Object, Mapping[str, Place]]:
+) -> Mapping[bpy.types.Object, Mapping[str, Bearing]]:
     """Return for each character where it sees the others and some ``objects``, by their names.
 
     If any of them moves, the scene's frames are gone through once a second; the present frame is set again after.
     """
-    from mouthpiece.motion.listening import Place
+    from mouthpiece.motion.listening import Bearing
 
     beside = [other for other in dict.fromkeys(objects) if other not in characters]
     found: dict[tuple[bpy.types.Object, str], list[tuple[float, tuple[float, float]]]] = {}
@@ -72,11 +72,11 @@ def seen(
                 way = head.towards(point) if name != obj.name else None
                 if way is not None:
                     found.setdefault((obj, name), []).append((second, way))
-    places: dict[bpy.types.Object, dict[str, Place]] = {obj: {} for obj in characters}
+    places: dict[bpy.types.Object, dict[str, Bearing]] = {obj: {} for obj in characters}
     for (obj, name), ways in found.items():
         same = len({way for _, way in ways}) == 1
         rows = ways[:1] if same else _unwrapped(ways)
-        places[obj][name] = Place(
+        places[obj][name] = Bearing(
             tuple(round(second, 3) for second, _ in rows),
             tuple(round(right, 3) for _, (right, _) in rows),
             tuple(down for _, (_, down) in rows),

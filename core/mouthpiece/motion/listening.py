@@ -122,7 +122,7 @@ _NOTICE, _GLANCE, _OWN, _NOD, _PERSON, _LOOK = range(20, 26)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpeakingTurn:
     """A stretch of the timeline, in seconds, on which ``who`` speaks, to somebody or to nobody in particular.
 
     ``phrases`` are first and last seconds between which speech is heard without a pause.
@@ -142,7 +142,7 @@ class Turn:
         }  # fmt: skip
 
     @classmethod
-    def of(cls, saved: Any) -> Turn:
+    def of(cls, saved: Any) -> SpeakingTurn:
         """Return the turn that was saved; raises UnreadableError if it is malformed."""
         row = row_of(saved, "a turn")
         phrases = tuple(_pair(pair) for pair in _some(row.get("phrases"), "'phrases'"))
@@ -151,7 +151,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Bearing:
     """Where somebody is, seen from a character's head: radians to the right and down, at ``seconds`` of a timeline.
 
     One second is enough for who stays where he is. Right is that of a picture of the character, its own left.
@@ -177,7 +177,7 @@ class Place:
         return [list(self.seconds), list(self.right), list(self.down)]
 
     @classmethod
-    def of(cls, saved: Any) -> Place:
+    def of(cls, saved: Any) -> Bearing:
         """Return the place that was saved; raises UnreadableError if it is malformed."""
         columns = [_numbers(column) for column in _some(saved, "a place")]
         if len(columns) != 3 or not columns[0] or len({len(column) for column in columns}) != 1:
@@ -193,9 +193,9 @@ class Surroundings:
 
     Attributes
     ----------
-    turns : tuple of Turn
+    turns : tuple of SpeakingTurn
         When the others speak.
-    places : mapping of str to Place
+    places : mapping of str to Bearing
         Where they are, and where what it looks at is.
     looks_at : str
         Name of the place it looks at all the time; empty for whoever speaks; ``-`` for nobody.
@@ -205,8 +205,8 @@ class Surroundings:
         To whom it speaks its own lines, by their sounds, where that is known.
     """
 
-    turns: tuple[Turn, ...] = ()
-    places: Mapping[str, Place] = field(default_factory=dict)
+    turns: tuple[SpeakingTurn, ...] = ()
+    places: Mapping[str, Bearing] = field(default_factory=dict)
     looks_at: str = ""
     head: bool = True
     eyes: bool = True
@@ -229,8 +229,8 @@ class Surroundings:
         row = row_of(saved, "the surroundings")
         places, addressed = row_of(row.get("places"), "'places'"), row_of(row.get("addressed"), "'addressed'")
         return cls(
-            tuple(Turn.of(turn) for turn in _some(row.get("turns"), "'turns'")),
-            {name: Place.of(place) for name, place in places.items()},
+            tuple(SpeakingTurn.of(turn) for turn in _some(row.get("turns"), "'turns'")),
+            {name: Bearing.of(place) for name, place in places.items()},
             text_in(row, "looks_at"),
             row.get("head") is True,
             row.get("eyes") is True,
@@ -476,7 +476,7 @@ class _Glimpse:
 
 
 def regard(
-    around: Surroundings, own: Sequence[Turn], amounts: Sequence[Amount], seed: int, span: tuple[float, float]
+    around: Surroundings, own: Sequence[SpeakingTurn], amounts: Sequence[Amount], seed: int, span: tuple[float, float]
 ) -> Regard:
     """Return where a character looks, and when it nods.
 
@@ -484,7 +484,7 @@ def regard(
     ----------
     around : Surroundings
         What it knows of the others.
-    own : sequence of Turn
+    own : sequence of SpeakingTurn
         When it speaks itself, and to whom, in order of time.
     amounts : sequence of Amount
         Its dials, in order of time; the first holds before its second, too.
@@ -509,7 +509,12 @@ class _Mind:
     """Decides who is looked at, moment by moment."""
 
     def __init__(
-        self, around: Surroundings, own: Sequence[Turn], amounts: Sequence[Amount], seed: int, span: tuple[float, float]
+        self,
+        around: Surroundings,
+        own: Sequence[SpeakingTurn],
+        amounts: Sequence[Amount],
+        seed: int,
+        span: tuple[float, float],
     ) -> None:
         """Remember what is known, turns with short pauses between them as one."""
         self.around, self.amounts, self.seed, self.span = around, amounts or (Amount(0.0),), seed, span
@@ -518,8 +523,8 @@ class _Mind:
         self._queue: list[tuple[float, int, str, Any]] = []
         self._looks: list[_Glimpse] = []
         self._numbers = itertools.count()
-        self._speaks: Turn | None = None
-        self._active: list[Turn] = []
+        self._speaks: SpeakingTurn | None = None
+        self._active: list[SpeakingTurn] = []
         self._mode, self._focus = "idle", ""
 
     @cached_property
@@ -559,7 +564,7 @@ class _Mind:
     def _put(self, second: float, kind: str, item: Any) -> None:
         heapq.heappush(self._queue, (second, next(self._numbers), kind, item))
 
-    def _noticed(self, turn: Turn) -> float:
+    def _noticed(self, turn: SpeakingTurn) -> float:
         """Return when a turn of another is noticed: some tenths of a second late, or before it begins."""
         rng = _rng(self.seed, _NOTICE, _ms(turn.first))
         late, foreseen, by = rng.uniform(*_NOTICED), rng.uniform(), rng.uniform(0, _FORESEEN_BY)
@@ -578,7 +583,7 @@ class _Mind:
         if last is None or (last.name, last.aside, last.brief) != (new.name, new.aside, new.brief):
             self._looks.append(new)
 
-    def _notice(self, second: float, turn: Turn) -> None:
+    def _notice(self, second: float, turn: SpeakingTurn) -> None:
         if self.around.looks_at:
             return
         if turn.last > second:
@@ -598,7 +603,7 @@ class _Mind:
         self._mode, self._focus = "listen", name
         self._look(second, name)
 
-    def _end(self, second: float, turn: Turn) -> None:
+    def _end(self, second: float, turn: SpeakingTurn) -> None:
         if turn in self._active:
             self._active.remove(turn)
         if self._speaks is None and self._focus == turn.who and not self.around.looks_at:
@@ -612,7 +617,7 @@ class _Mind:
         else:
             self._put(second + rng.uniform(*_LULL), "lull", len(self._looks))
 
-    def _turn_to(self, second: float, turn: Turn) -> None:
+    def _turn_to(self, second: float, turn: SpeakingTurn) -> None:
         if self._speaks is None and turn in self._active:
             self._listen(second, turn.who)
 
@@ -620,7 +625,7 @@ class _Mind:
         if self._speaks is None and not self._active:
             self._mode = "idle"
 
-    def _own(self, second: float, turn: Turn) -> None:
+    def _own(self, second: float, turn: SpeakingTurn) -> None:
         self._speaks, self._mode = turn, "speak"
         self._focus = self.around.looks_at or self._partner(turn)
         rng = _rng(self.seed, _OWN, _ms(turn.first), 1)
@@ -630,7 +635,7 @@ class _Mind:
         else:
             self._look(second, self._focus)
 
-    def _partner(self, turn: Turn) -> str:
+    def _partner(self, turn: SpeakingTurn) -> str:
         """Return who is spoken to: as the cast has it, else who spoke before, or next, else the nearest ahead."""
         places = self.around.places
         if turn.to in places:
@@ -644,7 +649,7 @@ class _Mind:
             return after[0].who
         return min(self.others, key=lambda name: abs(places[name].at(turn.first)[0]), default="")
 
-    def _own_end(self, second: float, turn: Turn) -> None:
+    def _own_end(self, second: float, turn: SpeakingTurn) -> None:
         self._speaks = None
         self._mode = "listen" if self._focus else "idle"
         self._look(second, self._focus)
@@ -716,7 +721,7 @@ class _Mind:
             last, deep = begin, _between(_NOD_DEPTH, depth) * nods
             yield _rounded(begin), _rounded(each), min(fit, 1 + int(3 * wish)), _rounded(deep)
 
-    def _is_meant(self, turn: Turn) -> bool:
+    def _is_meant(self, turn: SpeakingTurn) -> bool:
         """Return whether a turn is spoken to this character: as the cast has it, else if its answer comes next."""
         if turn.to:
             return turn.to not in self.around.places
@@ -726,7 +731,7 @@ class _Mind:
 class _Turning:
     """Turns looks into moves of eyes and head."""
 
-    def __init__(self, around: Surroundings, own: Sequence[Turn], seed: int, end: float) -> None:
+    def __init__(self, around: Surroundings, own: Sequence[SpeakingTurn], seed: int, end: float) -> None:
         """Draw how much of the way this person's head goes."""
         self.around, self.own, self.seed, self.end = around, _joined(own), seed, end
         rng = _rng(seed, _PERSON)
@@ -829,9 +834,9 @@ def _blinks_with(moves: Sequence[Move], seed: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _joined(turns: Sequence[Turn]) -> list[Turn]:
+def _joined(turns: Sequence[SpeakingTurn]) -> list[SpeakingTurn]:
     """Return turns in order of time, those of one speaker with only a short pause between them as one."""
-    found: list[Turn] = []
+    found: list[SpeakingTurn] = []
     for turn in turns:
         mine = [k for k, one in enumerate(found) if (one.who, one.to) == (turn.who, turn.to)]
         if not mine or turn.first - found[mine[-1]].last >= _SAME_TURN:
