@@ -7,8 +7,9 @@ from mouthpiece import pipeline
 from mouthpiece.errors import RigError
 
 from addon import compat
+from addon.bake import eye_lines
+from addon.bake import lines as bake_lines
 from addon.bake import settings as bake_settings
-from addon.bake.lines import dialled_lines
 from addon.cast.animation import CastAnimation, LineHeard
 from addon.cast.scene_lines import resolved
 from addon.cast.wishes import Wishes
@@ -44,6 +45,11 @@ def run(jobs=1, **options):
             animation.write(item)
     list(animation.settle(bpy.context.scene))
     return {result.line.strip: result for result in animation.results}, animation
+
+
+def dialled_lines(obj):
+    """Return the lines that a character speaks: those on which it listens are none."""
+    return [line for line in bake_lines.dialled_lines(obj) if not eye_lines.is_silent(line)]
 
 
 def outcomes(results):

@@ -14,6 +14,7 @@ from addon.cast import scene_lines, speakers
 from addon.cast.strip_lines import FAILED, MUTED, UNASSIGNED
 from blender_tests import scenes
 from blender_tests.test_line_identity import animate, keys
+from blender_tests.test_sound import set_speed
 
 FPS = 25
 
@@ -417,3 +418,47 @@ def test_strips_of_other_kinds_are_left_alone(wav):
     member("Anna")
     compat.new_colour_strip(scenes.sequencer(FPS), "Anna blue", 3, 1, 50)
     assert resolved() == ([], [])
+
+
+def test_an_override_of_a_linked_character_speaks(wav, tmp_path):
+    """Its strip and its membership are those of the scene, and are saved."""
+    obj = scenes.face("Linked")
+    library = tmp_path / "library.blend"
+    bpy.data.libraries.write(str(library), {obj}, fake_user=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(str(library), link=True) as (_, into):
+        into.objects = ["Linked"]
+    bpy.context.scene.collection.objects.link(into.objects[0])
+    own = into.objects[0].override_create(remap_local_usages=True)
+    one = bpy.context.scene.mouthpiece_cast.members.add()
+    one.object, one.channel = own, 1
+    strip_of(wav, "by rule")
+    strip_of(wav, "chosen", channel=2).mouthpiece.character = own
+    strip_of(wav, "Other", channel=3)
+    scenes.face("Other")
+    member_two = bpy.context.scene.mouthpiece_cast.members.add()
+    member_two.object = bpy.data.objects["Other"]
+    before = spoken()
+    assert before == {"by rule": "Linked", "chosen": "Linked", "Other": "Other"}
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "film.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "film.blend"))
+    assert spoken() == before
+    members = bpy.context.scene.mouthpiece_cast.members
+    assert members[0].object.override_library is not None and members[0].object == own_of("chosen").character
+
+
+def own_of(name):
+    return next(strip for strip in compat.all_strips(bpy.context.scene) if strip.name == name).mouthpiece
+
+
+def test_a_retimed_strip_leaves_no_scene_behind_and_is_measured_once(wav, monkeypatch):
+    member("Anna")
+    strip = strip_of(wav, "fast")
+    set_speed(strip, 200.0)
+    before = len(bpy.data.scenes)
+    lines, rest = resolved()
+    assert len(bpy.data.scenes) == before and not rest
+    assert lines[0].recording.placement.speed == pytest.approx(2.0, abs=0.05)
+    made = []
+    monkeypatch.setattr(compat, "scratch_scene", lambda *a: made.append(a))
+    assert resolved() == (lines, rest) and not made

@@ -10,6 +10,7 @@ import sys
 import bpy
 import numpy as np
 import pytest
+from mouthpiece.cli.parser import run
 
 from blender_tests import scenes
 from tests.farm_engines import ROOT, openjd, run_job
@@ -69,16 +70,17 @@ def film(tmp_path):
 def test_openjd_run_gives_the_curves_of_the_direct_command_and_frames(film):
     python = program(film / "python", sys.executable)
     blender = program(film / "blender", sys.executable, ROOT / "blender_tests" / "module_blender.py")
-    call(
-        python, "-m", "mouthpiece", "farm", "openjd", "--cast", film / "cast.csv", "--blend", film / "film.blend",
-        "--output", film / "made", "-o", film / "job", "--python", python, "--blender", blender,
-        "--lines-per-task", 2, "--frames", "23-25", "--frames-per-task", 2, "--pattern", "f_###",
-    )  # fmt: skip
+    words = [
+        "farm", "openjd", "--cast", film / "cast.csv", "--blend", film / "film.blend", "--output", film / "made",
+        "-o", film / "job", "--python", python, "--blender", blender, "--lines-per-task", 2, "--frames", "23-24",
+        "--pattern", "f_###",
+    ]  # fmt: skip
+    assert run([str(word) for word in words]) == 0
     done = run_job(film / "job")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "openjd_progress: 100.0" in done.stdout
     frames = {path.name for path in (film / "made" / "frames").iterdir()}
-    assert frames == {"f_023.png", "f_024.png", "f_025.png"}
+    assert frames == {"f_023.png", "f_024.png"}
     call(blender, "--background", film / "film.blend", "--command", "mouthpiece", "batch", film / "cast.csv",
          "--output", film / "direct.blend")  # fmt: skip
     baked, direct = curves(film / "made" / "film.blend"), curves(film / "direct.blend")

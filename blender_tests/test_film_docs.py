@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "film.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if not kind for line in text.replace("\\\n", " ").splitlines() if line]
-#: What writes a file or folder: each must be there afterwards.
+#: What names a file or folder that is written: each must be there afterwards. A farm's --output is for the farm.
 WRITES = ("--output", "--output-dir", "--report", "-o", ">")
 
 
@@ -61,7 +61,7 @@ def test_a_command_does_what_the_page_says(folder, command):
     assert done.returncode == 0, done.stdout + done.stderr
     words = shlex.split(command)
     for switch, place in pairwise(words):
-        if switch in WRITES:
+        if switch in WRITES and not ("farm" in words and switch == "--output"):
             assert (folder / place).exists(), f"{command}\nwrote no {place}\n{done.stdout}{done.stderr}"
 
 

@@ -48,8 +48,8 @@ class Environment:
 
 
 _CORE = (*(f"{name}=={version}" for name, version in THIRD_PARTY.items()), *READS_FILES)
-BPY45 = Environment(".venv", "3.11", ("bpy==4.5.15", "numpy<2", "pytest"), _CORE)
-BPY52 = Environment(".venv-bpy52", "3.13", ("bpy==5.2.3", "pytest"), _CORE)
+BPY45 = Environment(".venv", "3.11", ("bpy==4.5.15", "numpy<2", "openjd-cli>=0.8", "pytest"), _CORE)
+BPY52 = Environment(".venv-bpy52", "3.13", ("bpy==5.2.3", "openjd-cli>=0.8", "pytest"), _CORE)
 BPY = {"4.5": BPY45, "5.2": BPY52}
 #: The tables of pyproject.toml that decide what an editable checkout's environment holds.
 _INSTALLED = ("build-system", "project")

@@ -151,7 +151,7 @@ def _seat(part: Part, obj: Any, made: Sequence[Any], angle: float) -> None:
             one.data.clip_end *= part.size
             one.data.sensor_fit, one.data.sensor_height = "VERTICAL", one.data.sensor_width
         one.matrix_world = matrix
-    obj.name = part.name
+    obj.name = obj.data.name = part.name
     if obj.parent is not None and obj.parent.type == "ARMATURE":
         obj.parent.name = f"{part.name} Rig"
 

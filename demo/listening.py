@@ -65,7 +65,7 @@ CAST: Final = (
 #: Dee says nothing.
 LINES: Final = (Said("Ada", 40, 150, 0), Said("Ben", 165, 250, 90), Said("Cat", 262, 340, 0), Said("Ada", 350, 420, 60))
 #: Moments of the strip.
-SHOWN: Final = (20, 75, 110, 158, 190, 235, 285, 330, 375, 410, 450, 490)
+SHOWN: Final = (20, 75, 158, 190, 285, 330, 375, 450)
 
 
 def build() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Subtitles with names become turns."""
 
 import pytest
-from mouthpiece.cast.turns import Turn, read_turns, speakers_in, turns_of
+from mouthpiece.cast.turns import SpokenTurn, read_turns, speakers_in, turns_of
 from mouthpiece.errors import CastError
 
 
@@ -42,7 +42,7 @@ def spoken(text, **options):
 )
 def test_names_are_found(caption, speaker, words):
     (turn,) = turns_of(srt((1, 2, caption))).turns
-    assert turn == Turn(speaker, 1.0, 2.0, words)
+    assert turn == SpokenTurn(speaker, 1.0, 2.0, words)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_known_names_come_before_any_rule_and_in_their_spelling():
 def test_captions_of_one_character_are_one_turn_unless_there_is_silence():
     text = srt((0, 1, "A: one"), (1.5, 2, "A: two"), (2, 3, "three"), (9, 10, "A: four"), (10, 11, "B: five"))
     found = turns_of(text)
-    assert found.turns[0] == Turn("A", 0.0, 3.0, "one two three")
+    assert found.turns[0] == SpokenTurn("A", 0.0, 3.0, "one two three")
     assert [turn.speaker for turn in found.turns] == ["A", "A", "B"]
     assert "1 caption without a name" in found.remarks[0]
 
@@ -98,7 +98,7 @@ def test_webvtt():
         "intro\r\n00:01.500 --> 00:02.250 position:50%\r\n<v Anna>Hello <b>you</b>\r\n\r\n"
         "01:00:00.000 --> 01:00:01.000\r\nBEN: Hi\r\n"
     )
-    assert turns_of(text).turns == (Turn("Anna", 1.5, 2.25, "Hello you"), Turn("BEN", 3600.0, 3601.0, "Hi"))
+    assert turns_of(text).turns == (SpokenTurn("Anna", 1.5, 2.25, "Hello you"), SpokenTurn("BEN", 3600.0, 3601.0, "Hi"))
 
 
 def test_whoever_is_named_speaks_what_has_no_name():
@@ -136,3 +136,4 @@ def test_speakers_of_a_script():
 
 def test_long_lines_take_no_time():
     assert speakers_in("a " * 10_000 + ":" + " (" * 5_000) == ()
+    assert len(turns_of(srt((0, 1, "ANNA: " + "<v <a {\\\\" * 200_000))).turns) == 1

@@ -44,7 +44,7 @@ _LAST_CHANNEL: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedTable:
     """What became of a table: ``remarks`` about it, and where its lines are.
 
     ``rows`` holds each line by the name of its strip, the second at which its turn begins, as the identities of turns
@@ -100,7 +100,7 @@ class _Table:
         return [strip for strip in compat.all_strips(self.scene) if strip.type == "SOUND"]
 
 
-def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> Placed:
+def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> PlacedTable:
     """Put the lines of a cast on a scene's timeline and return where they are, with remarks.
 
     Rows with a start become sound strips on their character's channel, or on a free one; rows that name a strip, or
@@ -130,7 +130,7 @@ def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> Placed:
         raise CastError(_refusal(table), tuple(table.faults))
     if not ours:
         table.remarks.append(f"'{table.name}' has no line of the scene '{scene.name}'.")
-        return Placed(tuple(table.remarks))
+        return PlacedTable(tuple(table.remarks))
     made = _made(places, table)
     before = {id(place): _noted(place.strip) for place in places}
     for place in places:
@@ -150,7 +150,7 @@ def placed(scene: bpy.types.Scene, cast: Cast, extend: bool = False) -> Placed:
         for line, speaker in zip(place.lines, place.speakers, strict=True):
             second = turn_second(line.begin) if len(place.lines) > 1 else ""
             rows[place.strip.name, second, speaker.name] = line
-    return Placed(tuple(dict.fromkeys(table.remarks)), rows)
+    return PlacedTable(tuple(dict.fromkeys(table.remarks)), rows)
 
 
 def _is_of(line: CastLine, scene: bpy.types.Scene, table: _Table) -> bool:

@@ -11,12 +11,14 @@ from mouthpiece.errors import AudioError
 from mouthpiece.files.references import reference_at
 
 from .. import compat
-from . import decoder
+from . import contents, decoder
 from .recordings import Placement, Recording, content_of, pace, true_fps
 
 #: How many levels of strips have a volume that is heard, measured in Blender's mixdown: a sound and its own meta strip
 #: (5.2), not the meta strips around that.
 _LOUD = 2
+#: Lengths of strips in frames, by content of their sound and frame rate.
+_lengths: dict[tuple[str, int, float], int] = {}
 
 
 def find_strip(scene: bpy.types.Scene, name: str = "") -> Any:
@@ -148,11 +150,15 @@ def _speed(strip: Any, times: compat.StripTimes, path: str, packed: bytes | None
 
 
 def _natural_length(path: str, packed: bytes | None, scene: bpy.types.Scene) -> int:
-    """Return how many frames long a strip of this sound is without trims and retiming."""
+    """Return how many frames long a strip of this sound is without trims and retiming; each sound is asked once."""
     render = scene.render
-    with ExitStack() as lent:
-        if packed is not None:
-            path = str(lent.enter_context(decoder.unpacked(packed, path, path)))
-        with compat.scratch_scene(render.fps, render.fps_base) as scratch:
-            strips = compat.strips_of(scratch.sequence_editor_create())
-            return compat.strip_length(new_strip(strips, "length", path, 1, 1))
+    content = contents.of_file(path) if packed is None else contents.of_bytes(packed)
+    key = (content, render.fps, render.fps_base)
+    if key not in _lengths:
+        with ExitStack() as lent:
+            if packed is not None:
+                path = str(lent.enter_context(decoder.unpacked(packed, path, path)))
+            with compat.scratch_scene(render.fps, render.fps_base) as scratch:
+                strips = compat.strips_of(scratch.sequence_editor_create())
+                _lengths[key] = compat.strip_length(new_strip(strips, "length", path, 1, 1))
+    return _lengths[key]

@@ -76,6 +76,7 @@ def recorded(clip: Clip, irises: np.ndarray[Any, Any], expected: np.ndarray[Any,
         speech=speech[:count],
         expected=expected[:count],
         lines=(LineSpan(clip.name, 0, count - 1),),
+        tracked=True,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..errors import CastError, MouthpieceError, UnreadableError
 from ..files.json_text import quoted
 from ..files.places import is_there
+from ..motion.dials import LIMITS, Dials
 from ..phrases import listed
 from . import times
 from .lines import CastLine
@@ -41,20 +42,10 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "scene": (),
     "label": ("id", "take"),
 }
-#: Amounts, as the command line calls them, and the dials that they are. Emotion and its strength are columns above.
+#: Amounts, as columns call them, and the dials that they are. Emotion and its strength are columns above.
 _AMOUNTS: Final[Mapping[str, str]] = {
-    "lips": "lips",
-    "jaw": "jaw",
-    "brows": "brows",
-    "blink": "blink",
-    "head": "head",
-    "gaze": "gaze",
-    "expression": "expression",
+    **{dial.replace("_", " "): dial for dial in LIMITS if dial not in _ALIASES},
     "style blend": "style",
-    "smoothing": "smoothing",
-    "offset": "offset",
-    "rest": "rest",
-    "life": "life",
 }
 #: Every name of a column, and the column.
 _KNOWN: Final[Mapping[str, str]] = (
@@ -229,8 +220,6 @@ def _intensity(value: Any, _folder: Path) -> float:
 
 
 def _dial(name: str, value: Any) -> dict[str, Any]:
-    from ..motion.dials import Dials
-
     given = {name: value if name == "emotion" else times.number(value)}
     Dials.of(given)
     return given

@@ -32,7 +32,7 @@ class _Range:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Spot:
     """Where a composition's second 0 lies on the timeline, the stretch of the timeline that is shown, and whose it is.
 
     ``said`` is what tracks around it say of their clips; ``is_sound`` is set within tracks of sound, ``name`` is the
@@ -60,9 +60,9 @@ def rows_in(value: Any, folder: Path, faults: Faults) -> tuple[list[Row], list[s
     kind = _kind(found)
     if kind == "SerializableCollection":
         for child in rows_of(found.get("children"), "'children'"):
-            reader.read(child, _Place())
+            reader.read(child, _Spot())
     else:
-        reader.read(found.get("tracks") if kind == "Timeline" else found, _Place())
+        reader.read(found.get("tracks") if kind == "Timeline" else found, _Spot())
     if not reader.rows and not faults.told:
         raise UnreadableError("it has no track of sound with a clip in it")
     ordered = sorted(reader.rows, key=lambda row: (row[0], row[1].where))
@@ -80,7 +80,7 @@ class _Reader:
         self.left_out: dict[str, int] = {}
         self._folder, self._faults, self._count = folder, faults, 0
 
-    def read(self, item: Any, place: _Place) -> None:
+    def read(self, item: Any, place: _Spot) -> None:
         """Read an item that begins at the second 0 of ``place``."""
         self._count += 1
         if self._count > _MOST:
@@ -100,7 +100,7 @@ class _Reader:
         elif kind not in ("Gap", "Transition"):
             self.remarks.append(f"What is called {quoted(kind)} in it is not known and was not read.")
 
-    def _composition(self, item: Mapping[str, Any], kind: str, place: _Place) -> None:
+    def _composition(self, item: Mapping[str, Any], kind: str, place: _Spot) -> None:
         said = {**place.said, **self._said(item, f"track {quoted(item.get('name') or '')}")}
         is_sound, name = place.is_sound, place.name
         if kind == "Track":
@@ -113,11 +113,11 @@ class _Reader:
             zero -= trimmed.start
         at = zero
         for child in rows_of(item.get("children"), "'children'"):
-            self.read(child, _Place(at, first, last, said, is_sound, name))
+            self.read(child, _Spot(at, first, last, said, is_sound, name))
             if kind == "Track":
                 at += _length(child)
 
-    def _clip(self, item: Mapping[str, Any], place: _Place) -> None:
+    def _clip(self, item: Mapping[str, Any], place: _Spot) -> None:
         own = self._said(item, f"clip {quoted(item.get('name') or '')}")
         said = {**place.said, **own}
         if not place.is_sound and not own.get("character"):

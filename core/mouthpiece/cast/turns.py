@@ -27,8 +27,8 @@ _COMMON: Final = 0.05
 _TIME: Final = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES: Final = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 #: ``<v Anna>``, ``<v.loud Anna>``, and other marks in a caption.
-_VOICE: Final = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
-_MARK: Final = re.compile(r"</?[a-zA-Z][^>]*>|<\d[^>]*>|\{\\[^}]*\}")
+_VOICE: Final = re.compile(r"<v(?:\.[^\s>]{0,100})?\s+([^<>]{1,200})>")
+_MARK: Final = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<\d[^<>]{0,40}>|\{\\[^{}]{0,200}\}")
 #: ``ANNA:``, ``- Anna (off):``, ``[Old Man]`` at the beginning of a line.
 _NAMED: Final = re.compile(
     r"\s*(?:[-–—•]\s*)?(?:\[([^\]\[]{1,60})\]:?|([^\W\d_][^:\[\]()<>!?]{0,59}?)\s*(?:\([^)]{0,60}\)\s*)?:(?!\d))\s*(.*)",
@@ -40,7 +40,7 @@ _WORDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpokenTurn:
     """A stretch of a sound that one character speaks: from second ``begin`` to ``end``, and what is said."""
 
     speaker: str
@@ -53,7 +53,7 @@ class Turn:
 class Turns:
     """Who speaks when, in order of time, and what to say about it to whoever wrote it."""
 
-    turns: tuple[Turn, ...]
+    turns: tuple[SpokenTurn, ...]
     remarks: tuple[str, ...] = ()
 
 
@@ -91,7 +91,7 @@ def turns_of(text: str, label: str = "The subtitles", speaker: str = "", known: 
         If it holds no captions with times, or names nobody.
     """
     spelled = {_folded(name): name for name in (*known, speaker) if name}
-    turns: list[Turn] = []
+    turns: list[SpokenTurn] = []
     remarks: list[str] = []
     unnamed = shared = 0
     last = speaker
@@ -109,7 +109,7 @@ def turns_of(text: str, label: str = "The subtitles", speaker: str = "", known: 
                     "character of those without a name."
                 )
             until = end if number + 1 == len(parts) else at + (end - begin) * max(1, len(said)) / total
-            turns.append(Turn(last, at, until, said))
+            turns.append(SpokenTurn(last, at, until, said))
             at = until
     if not turns:
         raise CastError(f"{label} {_without_times(text)}")
@@ -211,9 +211,9 @@ def _folded(name: str) -> str:
     return " ".join(name.casefold().split())
 
 
-def _merged(turns: Sequence[Turn]) -> Iterator[Turn]:
+def _merged(turns: Sequence[SpokenTurn]) -> Iterator[SpokenTurn]:
     """Yield turns, those of one character that follow closely as one."""
-    open_turn: Turn | None = None
+    open_turn: SpokenTurn | None = None
     for turn in turns:
         if open_turn is not None and turn.speaker == open_turn.speaker and turn.begin - open_turn.end <= _BREATH:
             text = f"{open_turn.text} {turn.text}".strip()
@@ -226,7 +226,7 @@ def _merged(turns: Sequence[Turn]) -> Iterator[Turn]:
         yield open_turn
 
 
-def _about(turns: Sequence[Turn], label: str, known: Sequence[str]) -> Iterator[str]:
+def _about(turns: Sequence[SpokenTurn], label: str, known: Sequence[str]) -> Iterator[str]:
     """Yield remarks about turns that overlap, silence between them, and characters that nobody knows."""
     until, who = 0.0, ""
     for turn in turns:

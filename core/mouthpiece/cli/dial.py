@@ -29,6 +29,8 @@ _ARGUMENTS: Final = (
     ("--smoothing", "smoothing", "X", "calm the motion, 0 to 1; lips that shut stay shut"),
     ("--rest", "rest", "X", "in a scene: how far the face rests before and after its lines, 0 (raw ends) to 1"),
     ("--life", "life", "X", "in a scene: blinks, looks and head between lines, 0 (motionless) to 1.5"),
+    ("--attention", "attention", "X", "in a scene: how much it looks at the other characters, 0 (never) to 1.5"),
+    ("--nods", "nods", "X", "in a scene: how often and deeply it nods while others speak, 0 (never) to 2"),
     ("--offset", "offset", "SECONDS", "let the motion come later, or earlier if below 0; -5 to 5"),
 )
 

@@ -27,6 +27,8 @@ _CALIBRATED: Final = 25.0
 _ALTERNATING: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / 16
 #: How far each course may go within a second while it counts as still: a calm listener's head goes a few milliradians.
 _STILL: Final = {"opening": 0.004, "width": 0.004, "lids": 0.02, "gaze": 0.004, "head": 0.001}
+#: The same for what a tracker saw, whose noise is no motion.
+_STILL_TRACKED: Final = {"opening": 0.015, "width": 0.015, "lids": 0.05, "gaze": 0.035, "head": 0.02}
 #: What moves in every second of a living face, so that without it nothing can be told.
 _ALIVE: Final = ("head", "gaze")
 _PARTS: Final = {"opening": "mouth", "width": "mouth", "head": "head"}
@@ -152,9 +154,9 @@ def _frozen(ground: Ground, limit: float) -> Measure:
     size = max(2, round(ground.seen.fps))
     if ground.rows <= size:
         return Measure("frozen", "", None, limit, remark="there are too few frames")
-    still = np.ones(ground.rows, bool)
+    still, reach = np.ones(ground.rows, bool), _STILL_TRACKED if ground.seen.tracked else _STILL
     for name, course in courses.items():
-        still &= _is_still(course, _STILL[name], size)
+        still &= _is_still(course, reach[name], size)
     longest, faults = 0.0, []
     for first, last in stretches(still):
         seconds = (last + 1 - first) / ground.seen.fps

@@ -61,6 +61,8 @@ class SeenFace:
     parts : mapping of str to str
         What moves each part of the face (``lips``, ``jaw``, ``lids``, ``gaze``, ``brows``, ``head``), empty if nothing
         does, as :class:`mouthpiece.retarget.coverage.Coverage` tells. Empty for takes and films.
+    tracked : bool
+        Whether the courses come from a tracker, so that even a still picture seems to move a little.
     """
 
     character: str
@@ -78,3 +80,4 @@ class SeenFace:
     clipped: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     unmoved: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
+    tracked: bool = False

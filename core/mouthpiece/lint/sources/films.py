@@ -149,6 +149,7 @@ def seen_film(
         speech=told.speech,
         expected=told.expected,
         lines=(LineSpan(path.stem, 0, len(points) - 1),),
+        tracked=True,
     )
 
 
