@@ -57,9 +57,9 @@ def _draw_known(layout: Any, context: bpy.types.Context, obj: bpy.types.Object, 
     if known.number != health.number_of(obj):
         paragraphs.draw(layout, "Lines or strips changed since: check again.", "FILE_REFRESH", context)
     for one in known.troubles[:_FINDINGS]:
-        row = layout.box().row()
-        paragraphs.draw(row, one.sentence, "NONE", context)
-        button = row.operator("mouthpiece.jump", text=str(one.frame), icon="TIME", translate=False)
+        box = layout.box().column()
+        paragraphs.draw(box, one.sentence, "DOT", context)
+        button = box.operator("mouthpiece.jump", text=f"Jump to Frame {one.frame}", icon="TIME", translate=False)
         button.frame, button.remedy = one.frame, one.remedy
     more = len(known.troubles) - _FINDINGS
     if more > 0:
