@@ -17,11 +17,10 @@ import bpy
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.phrases import counted, listed
 
-from ..bake import claims, interlude_keys, line_identity, redial, removal
+from ..bake import claims, interlude_keys, line_identity, removal
 from ..bake.bake import Bake, Heard, Report
 from ..bake.lines import dialled_lines
 from ..characters.family import main_object
-from ..targets import find_object
 from . import listeners
 from .strip_lines import MUTED, UNASSIGNED, StripLine, Unspoken
 from .threads import SideBySide
@@ -129,7 +128,6 @@ class CastAnimation:
             speakers = self._strips.setdefault((line.scene, line.strip), {})
             speakers.setdefault(line.character, set()).add(line.recording.identity)
         self._touched: set[str] = set()
-        self._everybody = self._changed = False
         self._lines = list(lines)
         self.results: list[LineResult] = []
         self.remarks: list[str] = []
@@ -240,53 +238,59 @@ class CastAnimation:
         """
         from mouthpiece.pipeline import Progress
 
-        self._everybody = everybody
-        names = list(dict.fromkeys(result.line.character for result in self.results if result.line.character))
-        for done, name in enumerate(names):
-            yield Progress(done / (len(names) + 1), f"{name} rests between lines")
-            try:
-                self._settle(find_object(name))
-            except MouthpieceError as error:
-                self.remarks.append(f"{name}: {error}")
-        yield Progress(len(names) / (len(names) + 1), "Those who listen look at whoever speaks")
-        self._let_listen(scene)
+        bare = self._take_off_lost()
+        members = [one.object for one in scene.mouthpiece_cast.members if one.object is not None]
+        spoken = [bpy.data.objects[name] for name in self._speakers if name in bpy.data.objects]
+        found = dict.fromkeys([*spoken, *map(main_object, members), *listeners.characters_in(scene)])
+        characters = sorted(found, key=lambda obj: obj.name)
+        addressed = {(line.character, line.recording.identity): line.to for line in self._lines if line.to}
+        known = _digest([[obj.name, *_listens(obj)] for obj in characters], sorted(addressed.items()))
+        unsettled = {
+            obj: interlude_keys.How(self._replace, anew=obj.name in self._touched)
+            for obj in characters
+            if everybody or obj.name in self._touched or obj in bare
+        }
+        if unsettled or scene.mouthpiece_cast.listened != known:
+            with ExitStack() as undo:
+                for done, item in enumerate(listeners.steps(scene, characters, undo, addressed, unsettled)):
+                    if isinstance(item, listeners.Renewed):
+                        self.remarks += item.written.warnings
+                    else:
+                        yield Progress(done / len(characters), f"{item} rests and listens between lines")
+                undo.pop_all()
+            scene.mouthpiece_cast.listened = known
         self.remarks = list(dict.fromkeys(self.remarks))
         yield AllSettled()
 
-    def _let_listen(self, scene: bpy.types.Scene) -> None:
-        """Let the characters of the scene listen to each other, if who they are or who speaks to whom has changed."""
-        members = [one.object for one in scene.mouthpiece_cast.members if one.object is not None]
-        objects = [find_object(name) for name in dict.fromkeys(line.character for line in self._lines)]
-        everybody = [*objects, *(main_object(one) for one in members), *listeners.characters_in(scene)]
-        characters = sorted(dict.fromkeys(everybody), key=lambda obj: obj.name)
-        addressed = {(line.character, line.recording.identity): line.to for line in self._lines if line.to}
-        known = _digest([[obj.name, _listens(obj)] for obj in characters], sorted(addressed.items()))
-        if scene.mouthpiece_cast.listened == known and not self._changed and not self._everybody:
-            return
-        try:
-            with ExitStack() as undo:
-                self.remarks += listeners.renew(scene, characters, undo, addressed).written.warnings
-                undo.pop_all()
-            scene.mouthpiece_cast.listened = known
-        except MouthpieceError as error:
-            self.remarks.append(f"Nobody listens anew: {error}")
+    @property
+    def _speakers(self) -> list[str]:
+        """Names of all characters that have a line here, or had one that could be animated."""
+        return list(dict.fromkeys([line.character for line in self._lines]))
 
-    def _settle(self, obj: bpy.types.Object) -> None:
-        gone = [kept for kept in dialled_lines(obj) if self._is_lost(obj, kept)]
-        if not gone and obj.name not in self._touched and not self._everybody:
-            return
-        self._changed = True
+    def _take_off_lost(self) -> set[bpy.types.Object]:
+        """Take off the lines of characters whose strips are gone or somebody else's; return whose they were."""
+        bare = set()
+        for name in self._speakers:
+            obj = bpy.data.objects.get(name)
+            stopped = any(r.outcome in ("failed", "cancelled") for r in self.results if r.line.character == name)
+            gone = [] if obj is None or stopped else [k for k in dialled_lines(obj) if self._is_lost(obj, k)]
+            if obj is None or not gone:
+                continue
+            try:
+                self._take_off(obj, gone)
+                bare.add(obj)
+            except MouthpieceError as error:
+                self.remarks.append(f"{name}: {error}")
+        return bare
+
+    def _take_off(self, obj: bpy.types.Object, gone: Sequence[KeptLine]) -> None:
+        """Take lines off a character: all of them, or none if one cannot be."""
         with claims.alone(obj), ExitStack() as undo:
-            tidy = []
-            for kept in gone:
-                former = removal.take_off_line(obj, kept.sound, self._replace, undo)
-                tidy.append(former.tidy)
-                self.remarks.append(f"{obj.name} no longer speaks {kept.label}, which is not its line any more.")
-            how = interlude_keys.How(self._replace, anew=obj.name in self._touched)
-            self.remarks += redial.renew(obj, undo, how).warnings
+            former = [removal.take_off_line(obj, kept.sound, self._replace, undo) for kept in gone]
             undo.pop_all()
-            for last in tidy:
-                last()
+            for one in former:
+                one.tidy()
+        self.remarks += [f"{obj.name} no longer speaks {kept.label}, which is not its line any more." for kept in gone]
 
     def _is_lost(self, obj: bpy.types.Object, kept: KeptLine) -> bool:
         """Return whether the strip of a character's line is gone, or the cast has given it to somebody else."""

@@ -8,7 +8,7 @@ it is adjusted and removed as others are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -126,6 +126,19 @@ def renew(
     Renewed
         What was done, with remarks about characters that could not be taken up.
     """
+    *_, done = steps(scene, characters, undo, addressed, unsettled)
+    assert isinstance(done, Renewed)  # the last of them
+    return done
+
+
+def steps(
+    scene: bpy.types.Scene,
+    characters: Sequence[bpy.types.Object],
+    undo: ExitStack,
+    addressed: Mapping[tuple[str, str], str] | None = None,
+    unsettled: Mapping[bpy.types.Object, interlude_keys.How] | None = None,
+) -> Iterator[str | Renewed]:
+    """Do what :func:`renew` does, yield the name of each character before it is keyed, and last what was done."""
     done = Renewed()
     bpy.context.view_layer.update()
     chosen = [obj for obj in dict.fromkeys(characters) if obj.is_editable]
@@ -142,6 +155,7 @@ def renew(
     places = sightlines.seen(scene, chosen, [obj for obj in wished if obj is not None])
     model = next((member for member in members if member.speaks), None)
     for member in members:
+        yield member.obj.name
         how = (unsettled or {}).get(member.obj)
         if how is None and member.obj in parted:
             how = interlude_keys.How()
@@ -154,7 +168,7 @@ def renew(
             _take_up(scene, member, around if any(turns.values()) else None, model, undo, done, how)
         except MouthpieceError as error:
             done.written.warnings.append(f"'{member.obj.name}' does not listen: {error}")
-    return done
+    yield done
 
 
 def _take_up(
