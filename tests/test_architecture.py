@@ -221,7 +221,6 @@ CROWDED = {
     "core/mouthpiece/cli": "a file for each command, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
-    "addon/command": "a file for each command, and what several of them share",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/cast": "a line on its way: who speaks it, how it stands, and how it is placed, animated and shown",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
