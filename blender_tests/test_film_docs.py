@@ -31,6 +31,8 @@ def folder(addon, tmp_path_factory):
     film.make(found, 10, 0.15, voices=found)
     for name in ("sc010.blend", "sc020.blend"):
         (found / name).write_bytes((found / "film.blend").read_bytes())
+    for text in (text for kind, text in BLOCKS if kind == "toml"):
+        (found / "limits.toml").write_text(text, encoding="utf-8")
     stand_in.written(found / "bin")
     own = found / "bin" / "mouthpiece"
     own.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mouthpiece "$@"\n')
