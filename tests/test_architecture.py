@@ -223,6 +223,7 @@ CROWDED = {
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/cast": "a line on its way: who speaks it, how it stands, and how it is placed, animated and shown",
+    "addon/command": "a file for each command, and what several of them share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
     "training": "a folder for each network and study, and beside them what all programs share",

@@ -12,6 +12,7 @@ from mouthpiece.phrases import as_text, counted
 
 from .. import compat, jobs, previews
 from ..jobs import Slices, Working
+from ..lint import health
 from ..reports import reports_errors
 from .animation import AllHeard, AllSettled, CastAnimation, LineHeard
 from .scene_lines import resolved
@@ -157,9 +158,11 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
         told = said[:_MOST_REMARKS] + ([f"And {counted(more, 'more remark')}: see the list."] if more > 0 else [])
         context.window_manager.mouthpiece.remarks = as_text("\n".join(told))
         self.report({"INFO"}, animation.summary())
-        for name in {one.line.character for one in animation.results if one.outcome == "made"}:
+        reports = {one.line.character: one.report for one in animation.results if one.report is not None}
+        for name, report in reports.items():
             obj = bpy.data.objects.get(name)
             if obj is not None:
+                health.after_bake(obj, context.scene, report.first, report.last)
                 previews.changed(obj)
         compat.redraw(context)
 

@@ -132,7 +132,7 @@ def number_of(obj: bpy.types.Object) -> str:
 def after_bake(obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int) -> Health | None:
     """Look at a line that was just baked, on its frames ``first`` to ``last`` of the animation, and keep what is found.
 
-    It takes a tenth of the time of the bake, or less: no more than the line's first seconds are looked at.
+    It takes a fraction of a second: no more than the line's first seconds are looked at, and fewer frames of slow rigs.
     """
     fps, pace = recordings.animation_fps(scene), recordings.pace(scene)
     last = min(last, first + round(_LOOKED_AT * fps))
