@@ -10,6 +10,7 @@ from addon import compat
 from addon.bake import eye_lines
 from addon.bake import lines as bake_lines
 from addon.bake import settings as bake_settings
+from addon.cast import overview
 from addon.cast.animation import CastAnimation, LineHeard
 from addon.cast.scene_lines import resolved
 from addon.cast.wishes import Wishes
@@ -207,12 +208,27 @@ def test_overlapping_lines_blend_where_that_is_wanted(cast):
     assert made(run(overlap="BLEND")[0]) == set()
 
 
+def test_the_list_knows_how_overlaps_are_laid(cast):
+    scene = bpy.context.scene
+    compat.move_strip(cast["Ann 2"], 30)
+    assert overview.standings(scene, scene)["Ann 2"].key == "FAILED"
+    scene.mouthpiece_cast.overlap = "BLEND"
+    run(overlap="BLEND")
+    assert {one.key for one in overview.standings(scene, scene).values()} == {"CURRENT"}
+
+
 def test_a_line_within_another_takes_its_place(cast):
     compat.move_strip(cast["Ann 2"], 14)
     cast["Ann 2"].frame_final_duration = 8
     results, _ = run(overlap="BLEND")
     assert made(results) == set(LINES)
+    before = keys_of("Ann")
     assert made(run(overlap="BLEND")[0]) == set()
+    cast["Ann 1"].mouthpiece.seed = 7  # keyed again, it would cover the line within it
+    assert made(run(overlap="BLEND")[0]) == {"Ann 1", "Ann 2"}
+    cast["Ann 1"].mouthpiece.seed = -1
+    run(overlap="BLEND")
+    assert before.keys() == keys_of("Ann").keys()
 
 
 def test_two_characters_may_speak_at_once(cast):

@@ -22,6 +22,7 @@ from ..bake.bake import Bake, Heard, Report
 from ..bake.lines import dialled_lines
 from ..characters.family import main_object
 from . import listeners
+from .overlaps import LaidLine, Overlap, without_overlaps
 from .strip_lines import MUTED, UNASSIGNED, StripLine, Unspoken
 from .threads import SideBySide
 from .wishes import State, Wishes
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 #: What became of a line.
 Outcome = Literal["made", "up to date", "failed", "cancelled", "muted", "unassigned", "to do"]
-#: What may be done about two lines of one character that overlap.
-Overlap = Literal["REFUSE", "BLEND"]
 
 _NEW: Final = State("NEW")
 
@@ -131,25 +130,29 @@ class CastAnimation:
         self._lines = list(lines)
         self.results: list[LineResult] = []
         self.remarks: list[str] = []
-        ordered = sorted(lines, key=lambda line: (_span(line), line.strip))
-        for line, problem in _without_overlaps(ordered, overlap):
-            if chosen(line):
-                self.results.append(
-                    self._planned(len(self.results), line, problem, known or (_anew if again else wishes.remembered))
-                )
+        known = known or (_anew if again else wishes.remembered)
+        numbers: dict[tuple[str, str], int] = {}
+        for laid in without_overlaps(lines, overlap):
+            character, number = laid.line.character, len(self.results)
+            numbers[character, laid.line.recording.identity] = number
+            if chosen(laid.line):
+                is_covered = numbers.get((character, laid.within), -1) in self._bakes
+                self.results.append(self._planned(number, laid, known, is_covered))
         for one in filter(chosen, unspoken):
             outcome: Outcome = "muted" if one.kind == MUTED else "unassigned" if one.kind == UNASSIGNED else "failed"
             self.results.append(LineResult(one, outcome, State("FAILED", one.reason), one.reason))
 
     def _planned(
-        self, number: int, line: StripLine, problem: str, known: Callable[[StripLine, Bake], Bake]
+        self, number: int, laid: LaidLine, known: Callable[[StripLine, Bake], Bake], is_covered: bool
     ) -> LineResult:
-        if problem:
-            return LineResult(line, "failed", State("FAILED", problem), problem)
+        """Return what is to become of a line; ``is_covered`` tells that one around it is about to be keyed over it."""
+        line = laid.line
+        if laid.problem:
+            return LineResult(line, "failed", State("FAILED", laid.problem), laid.problem)
         try:
             bake = self._wishes.bake(line)
             state = self._wishes.state(line, bake)
-            if state.standing in ("CURRENT", "EDITED") and not self._again:
+            if state.standing in ("CURRENT", "EDITED") and not (self._again or is_covered):
                 return LineResult(line, "up to date", state)
             self._bakes[number] = known(line, bake)
         except MouthpieceError as error:
@@ -322,56 +325,6 @@ def _listens(obj: bpy.types.Object) -> list[str]:
 
 def _digest(*values: Any) -> str:
     return hashlib.blake2b(json.dumps(values).encode(), digest_size=12).hexdigest()
-
-
-def _span(line: StripLine) -> tuple[float, float]:
-    """Return the frames between which a line is heard, the last excluded."""
-    place = line.recording.placement
-    left = place.origin if place.left is None else place.left
-    return left, float("inf") if place.right is None else place.right
-
-
-def _without_overlaps(lines: Sequence[StripLine], overlap: Overlap) -> Iterator[tuple[StripLine, str]]:
-    """Yield lines in order of time, each with what is wrong with it, so that no two of a character's overlap.
-
-    Where they may blend, each gives up half of what they share, and one within another takes its place there.
-    """
-    last: dict[str, StripLine] = {}
-    found: list[tuple[StripLine, str]] = []
-    for line in lines:
-        before = last.get(line.character)
-        begin, end = _span(line)
-        if before is None or begin >= _span(before)[1]:
-            found.append((line, ""))
-            last[line.character] = line
-            continue
-        if overlap == "REFUSE":
-            found.append((line, _refusal(before, line)))
-            continue
-        first, until = _span(before)
-        if end <= until:  # within the one before, which goes on after it
-            found.append((line, ""))
-            continue
-        middle = round((begin + until) / 2)
-        shorter, later = _cropped(before, first, middle), _cropped(line, middle, end)
-        found = [(shorter if one is before else one, problem) for one, problem in found]
-        found.append((later, ""))
-        last[line.character] = later
-    yield from found
-
-
-def _refusal(before: StripLine, line: StripLine) -> str:
-    begin, end = _span(line)[0], min(_span(before)[1], _span(line)[1])
-    return (
-        f"'{line.strip}' overlaps '{before.strip}', which {line.character} speaks as well, on the frames {begin:g} to "
-        f"{end - 1:g}. Move or trim one of them, or let overlaps blend."
-    )
-
-
-def _cropped(line: StripLine, left: float, right: float) -> StripLine:
-    """Return a line of which only the frames from ``left`` to ``right``, the last excluded, are heard."""
-    place = replace(line.recording.placement, left=round(left), right=round(right))
-    return replace(line, recording=replace(line.recording, placement=place))
 
 
 def _by_sound(numbers: Sequence[int], bakes: Mapping[int, Bake]) -> list[list[int]]:

@@ -16,9 +16,10 @@ from bpy.app.handlers import persistent
 from mouthpiece.errors import MouthpieceError
 
 from .. import compat
+from .overlaps import LaidLine, without_overlaps
 from .scene_lines import by_strip
 from .strip_lines import FAILED, MUTED, UNASSIGNED, StripLine, Unspoken
-from .wishes import State, Wishes
+from .wishes import Wishes
 
 #: Seconds without a change after which lines are looked at, and for how long at a time.
 _PAUSE: Final = 0.4
@@ -73,9 +74,12 @@ def _looked_at(scene: bpy.types.Scene, shown_in: bpy.types.Scene) -> Iterator[tu
         wishes = Wishes()
     except MouthpieceError as error:  # no networks
         wishes = error
-    name = scene.name
-    for strip, lines in by_strip(scene, shown_in):
-        states = [_state(line, wishes) for line in lines]
+    name, strips = scene.name, list(by_strip(scene, shown_in))
+    spoken = [line for _, lines in strips for line in lines if isinstance(line, StripLine)]
+    parted = without_overlaps(spoken, scene.mouthpiece_cast.overlap)
+    laid = {(one.line.character, one.line.recording.identity): one for one in parted}
+    for strip, lines in strips:
+        states = [_state(line, wishes, laid) for line in lines]
         speakers = tuple(dict.fromkeys(line.character for line in lines if line.character))
         if not states:  # turns, all of which lie beyond the handles
             states = [("MUTED", "None of its turns is heard: drag its handles apart.")]
@@ -84,11 +88,16 @@ def _looked_at(scene: bpy.types.Scene, shown_in: bpy.types.Scene) -> Iterator[tu
         yield strip, StripStanding("FAILED", failed, speakers) if failed else StripStanding(key, reason, speakers)
 
 
-def _state(line: StripLine | Unspoken, wishes: Wishes | MouthpieceError) -> tuple[str, str]:
+def _state(
+    line: StripLine | Unspoken, wishes: Wishes | MouthpieceError, laid: Mapping[tuple[str, str], LaidLine]
+) -> tuple[str, str]:
     """Return the key of how a line stands, and why."""
     if isinstance(line, Unspoken):
         return _KINDS[line.kind], line.reason
-    state = State("FAILED", str(wishes)) if isinstance(wishes, MouthpieceError) else wishes.state(line)
+    one = laid[line.character, line.recording.identity]
+    if isinstance(wishes, MouthpieceError) or one.problem:
+        return "FAILED", one.problem or str(wishes)
+    state = wishes.state(one.line)
     return state.standing, state.reason
 
 

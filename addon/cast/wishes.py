@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -139,14 +138,6 @@ class Wishes:
             if kept.sound in voice.touched[owner]:
                 return State("EDITED")
         return State("CURRENT")
-
-    def known_lines(self, line: StripLine) -> Sequence[kept_takes.KeptLine]:
-        """Return the lines that the character of ``line`` has; raises MouthpieceError as :meth:`bake` does."""
-        return list(self._voice(line).lines.values())
-
-    def rig(self, line: StripLine) -> str:
-        """Return the fingerprint of what plays a character's lines; raises MouthpieceError as :meth:`bake` does."""
-        return self._voice(line).rig
 
     def _take(self, bake: Bake) -> str:
         return fingerprints.take_of(bake.recording, bake.options, bake.style_from, self._networks)
