@@ -206,7 +206,8 @@ def takes(studio: Studio, jobs: int) -> Path:
     words = ["batch", str(studio.folder / "cast.csv"), "-o", str(folder), "--jobs", str(jobs), "--quiet"]
     shutil.rmtree(folder, ignore_errors=True)
     python = os.environ.get("MOUTHPIECE_PYTHON", sys.executable)
-    surroundings = {**settings(), "PYTHONPATH": str(ROOT / "core")}
+    paths = os.pathsep.join([str(ROOT / "core"), os.environ.get("PYTHONPATH", "")])
+    surroundings = {**settings(), "PYTHONPATH": paths}
     subprocess.run([python, "-m", "mouthpiece", *words], check=True, env=surroundings)
     return folder
 

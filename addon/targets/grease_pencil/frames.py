@@ -44,8 +44,8 @@ def checksum(drawing: Any) -> int:
 def form_checksum(drawing: Any) -> int:
     """Return a CRC-32 of the names and sizes of a drawing's attributes."""
     crc = 0
-    for attribute in drawing.attributes:
-        crc = zlib.crc32(f"{attribute.name} {len(attribute.data)}".encode(), crc)
+    for attribute, size in planes.sizes(drawing):
+        crc = zlib.crc32(f"{attribute.name} {size}".encode(), crc)
     return crc
 
 
@@ -194,7 +194,7 @@ def miscounted(present: Mapping[int, Any], numbers: Collection[int]) -> bool:
 
 def _form(drawing: Any) -> set[tuple[str, str, int]]:
     """Return the attributes of a drawing: name, type and number of values of each."""
-    return {(item.name, item.data_type, len(item.data)) for item in drawing.attributes}
+    return {(item.name, item.data_type, size) for item, size in planes.sizes(drawing)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,15 @@ Points = NDArray[np.float64]
 _FLAT: Final = 0.1
 #: Directions to the right and to the viewer in the front view, in the object's own axes.
 _RIGHT, _VIEWER = np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])
+#: Blender's own attributes of points, and of strokes.
+POINTS: Final = (
+    "position", "handle_left", "handle_right", "handle_type_left", "handle_type_right", "radius", "opacity",
+    "vertex_color", "delta_time", "rotation", "nurbs_weight",
+)  # fmt: skip
+STROKES: Final = (
+    "curve_type", "cyclic", "material_index", "fill_color", "fill_id", "fill_opacity", "softness", "start_cap",
+    "end_cap", "aspect_ratio", "init_time", "resolution", "nurbs_order", "knots_mode", "normal_mode", "hide_stroke",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +112,22 @@ def vectors(drawing: Any, name: str) -> NDArray[np.float32]:
     attribute = drawing.attributes.get(name)
     if attribute is None:
         return np.zeros((0, 3), np.float32)
-    values = np.zeros(3 * len(attribute.data), np.float32)
-    attribute.data.foreach_get("vector", values)
+    size = drawing.attributes.domain_size("POINT") if name in POINTS else len(attribute.data)
+    values = np.zeros(3 * size, np.float32)
+    if size:
+        attribute.data.foreach_get("vector", values)
     return values.reshape(-1, 3)
+
+
+def sizes(drawing: Any) -> list[tuple[Any, int]]:
+    """Return a drawing's attributes, each with the number of its values.
+
+    Blender looks for the owner of an attribute's data among all drawings there are, which takes longer the more there
+    are; so Blender's own attributes are not asked.
+    """
+    points, strokes = (drawing.attributes.domain_size(domain) for domain in ("POINT", "CURVE"))
+    known = dict.fromkeys(POINTS, points) | dict.fromkeys(STROKES, strokes)
+    return [(item, known[item.name] if item.name in known else len(item.data)) for item in drawing.attributes]
 
 
 def starts(drawing: Any) -> NDArray[np.int64]:
