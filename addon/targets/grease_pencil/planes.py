@@ -18,6 +18,9 @@ Points = NDArray[np.float64]
 
 #: A drawing whose depth is at most this share of its size counts as drawn in the front view.
 _FLAT: Final = 0.1
+#: Attributes that Blender makes for each point of a drawing, and for each stroke.
+_OF_POINTS: Final = frozenset(("position", "radius", "opacity", "vertex_color", "handle_left", "handle_right"))
+_OF_STROKES: Final = frozenset(("material_index", "curve_type", "cyclic", "fill_color", "fill_opacity", "fill_id"))
 #: Directions to the right and to the viewer in the front view, in the object's own axes.
 _RIGHT, _VIEWER = np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])
 
@@ -103,9 +106,27 @@ def vectors(drawing: Any, name: str) -> NDArray[np.float32]:
     attribute = drawing.attributes.get(name)
     if attribute is None:
         return np.zeros((0, 3), np.float32)
-    values = np.zeros(3 * len(attribute.data), np.float32)
+    values = np.zeros(3 * length(attribute, sizes(drawing)), np.float32)
     attribute.data.foreach_get("vector", values)
     return values.reshape(-1, 3)
+
+
+def sizes(drawing: Any) -> tuple[int, int] | None:
+    """Return how many points and strokes a drawing has; None if it has no strokes."""
+    count = len(drawing.curve_offsets) - 1
+    return (int(drawing.curve_offsets[count].value), count) if count > 0 else None
+
+
+def length(attribute: Any, sizes: tuple[int, int] | None) -> int:
+    """Return how many values an attribute of a drawing has, from how many points and strokes that has.
+
+    Blender goes through all drawings of a Grease Pencil to tell it.
+    """
+    if sizes is not None and attribute.name in _OF_POINTS:
+        return sizes[0]
+    if sizes is not None and attribute.name in _OF_STROKES:
+        return sizes[1]
+    return len(attribute.data)
 
 
 def starts(drawing: Any) -> NDArray[np.int64]:
@@ -124,8 +145,7 @@ def offsets(drawing: Any) -> NDArray[np.int64]:
 
 def has_points(drawing: Any) -> bool:
     """Return whether a drawing has any points."""
-    attribute = drawing.attributes.get("position")
-    return attribute is not None and len(attribute.data) > 0
+    return sizes(drawing) is not None and drawing.attributes.get("position") is not None
 
 
 def drawn_points(obj: bpy.types.Object, shown: Iterable[tuple[Any, Any]]) -> Points:
