@@ -135,7 +135,7 @@ def straight(values: NDArray[np.floating], error: float) -> NDArray[np.int64]:
     return np.array(sorted(chosen), np.int64)
 
 
-def _hermite(u: Array, start: Array, end: Array, leaving: Array, arriving: Array) -> Array:
+def _hermite(u: Array | float, start: Array, end: Array, leaving: Array, arriving: Array) -> Array:
     """Return the values of cubics at ``u`` (0..1), given values and slopes (per span) at their ends."""
     rise = end - start
     return start + u * (leaving + u * (3 * rise - 2 * leaving - arriving + u * (leaving + arriving - 2 * rise)))
@@ -208,44 +208,41 @@ def _rests(table: Array) -> NDArray[np.int64]:
     return found
 
 
-def _spans(table: Array, slopes: Array, must: NDArray[np.bool_], error: float) -> dict[int, NDArray[np.bool_]]:
-    """Return, for each length of span, which spans need no keys inside, by their first frame: (F - length, C)."""
+def _spans(table: Array, slopes: Array, must: NDArray[np.bool_], error: float) -> NDArray[np.bool_]:
+    """Return which spans need no keys inside, by their length as in ``_SPANS`` and their last frame: (S, F, C)."""
     count, width = table.shape
-    passed = np.cumsum(must, axis=0)
-    found = {}
-    for span in _SPANS:
-        if span >= count:
-            break
-        free: NDArray[np.bool_] = passed[span - 1 : -1] == passed[:-span]
-        first, column = np.nonzero(free)
+    lengths = [span for span in _SPANS if span < count]
+    found = np.zeros((len(lengths), count, width), bool)
+    passed, flat, tangents = np.cumsum(must, axis=0), table.ravel(), slopes.ravel()
+    for number, span in enumerate(lengths):
+        free = np.flatnonzero(passed[span - 1 : -1] == passed[:-span])
+        last = free + span * width
+        rows = [free, flat[free], flat[last], tangents[free] * span, tangents[last] * span]
         # The middle first: most spans that miss a sample miss it there.
         for inside in sorted(range(1, span), key=lambda step: abs(step - span / 2)):
+            first, *ends = rows
             if not len(first):
                 break
-            ends = table[first, column], table[first + span, column]
-            tangents = slopes[first, column] * span, slopes[first + span, column] * span
-            missed = np.abs(_hermite(inside / span, *ends, *tangents) - table[first + inside, column])
-            first, column = first[missed <= error], column[missed <= error]
-        good = np.zeros((count - span, width), bool)
-        good[first, column] = True
-        found[span] = good
+            good = np.abs(_hermite(inside / span, *ends) - flat[first + inside * width]) <= error
+            if not good.all():
+                rows = [row[good] for row in rows]
+        found[number].ravel()[rows[0] + span * width] = True
     return found
 
 
-def _shortest_way(spans: dict[int, NDArray[np.bool_]], rests: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _shortest_way(spans: NDArray[np.bool_], rests: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Return, for each frame, the frame of the key before it on the path with the fewest keys, (F, C)."""
     width = rests.shape[1]
     columns = np.arange(width)
+    lengths = np.array([1, *_SPANS[: len(spans)]])
     steps = np.zeros((count, width), np.int64)
     before = np.zeros((count, width), np.int64)
     for frame in range(1, count):
-        best, place = steps[frame - 1] + 1, np.full(width, frame - 1)
-        for span, good in spans.items():
-            if span > frame:
-                break
-            shorter = good[frame - span] & (steps[frame - span] + 1 < best)
-            best = np.where(shorter, steps[frame - span] + 1, best)
-            place[shorter] = frame - span
+        there = int(np.searchsorted(lengths, frame, side="right"))
+        ways = steps[frame - lengths[:there]] + 1
+        ways[1:][~spans[: there - 1, frame]] = count
+        choice = ways.argmin(axis=0)
+        best, place = ways[choice, columns], frame - lengths[choice]
         rest = rests[frame]
         rested = rest >= 0
         if rested.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +17,8 @@ from . import planes
 
 #: Names of the attributes that hold positions: of the points, and of the handles of Bézier curves.
 PLACES: Final = ("position", "handle_left", "handle_right")
+#: Farthest that the next frame is sought, in frames, before Blender is asked for its number.
+_FARTHEST: Final = 1 << 16
 #: Fill ids of doubled strokes begin here, so that they differ from the user's own.
 _SHAPE: Final = 1 << 20
 _TYPES: Final = {"INT": np.int32, "INT8": np.int32, "BOOLEAN": np.bool_}
@@ -24,13 +27,41 @@ _KEY: Final = {"FLOAT_VECTOR": "vector", "FLOAT2": "vector", "FLOAT_COLOR": "col
 
 
 def table(layer: Any) -> dict[int, Any]:
-    """Return a layer's frames by frame number, without those that have no drawing."""
-    return {frame.frame_number: frame for frame in layer.frames if frame.drawing is not None}
+    """Return a layer's frames by frame number, ascending, without those that have no drawing.
+
+    Blender goes through all frames of all layers to tell the number of one, or its drawing. So each number is sought
+    from the one before on, and only frames that may be without a drawing are asked for it: those without one count as
+    keyframes.
+    """
+    shown, ordered = layer.get_frame_at, list(layer.frames)
+    places = {frame.as_pointer(): index for index, frame in enumerate(ordered)}
+    found: dict[int, Any] = {}
+    number: int | None = None
+
+    def begun(at: int) -> int:
+        frame = shown(at)
+        return -1 if frame is None else places[frame.as_pointer()]
+
+    for index, frame in enumerate(ordered):
+        before, number = number, None
+        if before is not None:
+            step = 1
+            while step < _FARTHEST and begun(before + step) < index:
+                step *= 2
+            low, high = before + step // 2 + 1, before + step
+            place = low + bisect.bisect_left(range(low, high), index, key=begun)
+            if begun(place) == index and begun(place - 1) != index:
+                number = place
+        if number is None:
+            number = int(frame.frame_number)
+        if frame.keyframe_type != "KEYFRAME" or frame.drawing is not None:
+            found[number] = frame
+    return found
 
 
 def kind_of(layer: Any, number: int) -> str:
     """Return the type of the key on a frame of a layer that has a drawing."""
-    return str(next(frame.keyframe_type for frame in layer.frames if frame.frame_number == number))
+    return str(layer.get_frame_at(number).keyframe_type)
 
 
 def checksum(drawing: Any) -> int:
@@ -43,9 +74,9 @@ def checksum(drawing: Any) -> int:
 
 def form_checksum(drawing: Any) -> int:
     """Return a CRC-32 of the names and sizes of a drawing's attributes."""
-    crc = 0
-    for attribute, size in planes.sizes(drawing):
-        crc = zlib.crc32(f"{attribute.name} {size}".encode(), crc)
+    crc, sizes = 0, planes.sizes(drawing)
+    for attribute in drawing.attributes:
+        crc = zlib.crc32(f"{attribute.name} {planes.length(attribute, sizes)}".encode(), crc)
     return crc
 
 
@@ -192,9 +223,10 @@ def miscounted(present: Mapping[int, Any], numbers: Collection[int]) -> bool:
     return any(used[drawing.as_pointer()] > drawing.user_count for drawing in drawings)
 
 
-def _form(drawing: Any) -> set[tuple[str, str, int]]:
-    """Return the attributes of a drawing: name, type and number of values of each."""
-    return {(item.name, item.data_type, size) for item, size in planes.sizes(drawing)}
+def _form(drawing: Any) -> set[tuple[str, int]]:
+    """Return the attributes of a drawing: name and number of values of each."""
+    sizes = planes.sizes(drawing)
+    return {(item.name, planes.length(item, sizes)) for item in drawing.attributes}
 
 
 @dataclass(frozen=True, slots=True)

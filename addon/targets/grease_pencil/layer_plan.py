@@ -84,40 +84,41 @@ def own_drawing(layer: Any, ledger: DrawingLedger, frame: int) -> Any | None:
 
     It is what :class:`Sources` would find, but panels ask at every redraw: no drawing is looked at without need.
     """
-    places, stashed = _own_places(layer, ledger)
+    places, stashed, present = _own_places(layer, ledger)
     times = sorted(places)
     shown = bisect.bisect_right(times, frame)
     order = (*reversed(times[:shown]), *times[shown:])
-    return next((drawing for _, drawing in _own(layer, ledger, order, places, stashed)), None)
+    return next((drawing for _, drawing in _own(layer, ledger, order, places, stashed, present)), None)
 
 
 def own_checksums(layer: Any, ledger: DrawingLedger) -> list[tuple[int, int]]:
     """Return frame and checksum of each of the user's own drawings on a layer."""
-    places, stashed = _own_places(layer, ledger)
-    own = _own(layer, ledger, sorted(places), places, stashed)
+    places, stashed, present = _own_places(layer, ledger)
+    own = _own(layer, ledger, sorted(places), places, stashed, present)
     return [(time, frames.checksum(drawing)) for time, drawing in own]
 
 
-def _own_places(layer: Any, ledger: DrawingLedger) -> tuple[dict[int, int], dict[int, int]]:
+def _own_places(layer: Any, ledger: DrawingLedger) -> tuple[dict[int, int], dict[int, int], dict[int, Any]]:
     """Return where on a layer each drawing that may be the user's lies, by the frame it is for; and those moved aside.
 
-    Some repeat one after a line.
+    Some repeat one after a line. Last are all frames of the layer.
     """
-    name, present = layer.name, {one.frame_number for one in layer.frames}
+    name, present = layer.name, frames.table(layer)
     generated = ledger.frames(name)
     stashed = {time: place for time, place in ledger.aside.get(name, {}).items() if place in present}
     taken = set(stashed.values())
-    return {n: n for n in present if n not in generated and n not in taken} | stashed, stashed
+    return {n: n for n in present if n not in generated and n not in taken} | stashed, stashed, present
 
 
 def _own(
-    layer: Any, ledger: DrawingLedger, times: Iterable[int], places: Mapping[int, int], stashed: Mapping[int, int]
-) -> Iterator[tuple[int, Any]]:
+    layer: Any, ledger: DrawingLedger, times: Iterable[int], places: Mapping[int, int], stashed: Mapping[int, int],
+    present: Mapping[int, Any],
+) -> Iterator[tuple[int, Any]]:  # fmt: skip
     """Yield frame and drawing for those ``times`` whose drawing is the user's."""
-    present, ends = {one.frame_number: one for one in layer.frames}, ledger.ends.get(layer.name, {})
+    ends = ledger.ends.get(layer.name, {})
     for time in times:
         drawing = present[places[time]].drawing
-        if drawing is None or (time in ends and time not in stashed and frames.checksum(drawing) == ends[time]):
+        if time in ends and time not in stashed and frames.checksum(drawing) == ends[time]:
             continue
         yield time, drawing
 

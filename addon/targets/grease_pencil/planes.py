@@ -18,17 +18,11 @@ Points = NDArray[np.float64]
 
 #: A drawing whose depth is at most this share of its size counts as drawn in the front view.
 _FLAT: Final = 0.1
+#: Attributes that Blender makes for each point of a drawing, and for each stroke.
+_OF_POINTS: Final = frozenset(("position", "radius", "opacity", "vertex_color", "handle_left", "handle_right"))
+_OF_STROKES: Final = frozenset(("material_index", "curve_type", "cyclic", "fill_color", "fill_opacity", "fill_id"))
 #: Directions to the right and to the viewer in the front view, in the object's own axes.
 _RIGHT, _VIEWER = np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])
-#: Blender's own attributes of points, and of strokes.
-POINTS: Final = (
-    "position", "handle_left", "handle_right", "handle_type_left", "handle_type_right", "radius", "opacity",
-    "vertex_color", "delta_time", "rotation", "nurbs_weight",
-)  # fmt: skip
-STROKES: Final = (
-    "curve_type", "cyclic", "material_index", "fill_color", "fill_id", "fill_opacity", "softness", "start_cap",
-    "end_cap", "aspect_ratio", "init_time", "resolution", "nurbs_order", "knots_mode", "normal_mode", "hide_stroke",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,22 +106,27 @@ def vectors(drawing: Any, name: str) -> NDArray[np.float32]:
     attribute = drawing.attributes.get(name)
     if attribute is None:
         return np.zeros((0, 3), np.float32)
-    size = drawing.attributes.domain_size("POINT") if name in POINTS else len(attribute.data)
-    values = np.zeros(3 * size, np.float32)
-    if size:
-        attribute.data.foreach_get("vector", values)
+    values = np.zeros(3 * length(attribute, sizes(drawing)), np.float32)
+    attribute.data.foreach_get("vector", values)
     return values.reshape(-1, 3)
 
 
-def sizes(drawing: Any) -> list[tuple[Any, int]]:
-    """Return a drawing's attributes, each with the number of its values.
+def sizes(drawing: Any) -> tuple[int, int] | None:
+    """Return how many points and strokes a drawing has; None if it has no strokes."""
+    count = len(drawing.curve_offsets) - 1
+    return (int(drawing.curve_offsets[count].value), count) if count > 0 else None
 
-    Blender looks for the owner of an attribute's data among all drawings there are, which takes longer the more there
-    are; so Blender's own attributes are not asked.
+
+def length(attribute: Any, sizes: tuple[int, int] | None) -> int:
+    """Return how many values an attribute of a drawing has, from how many points and strokes that has.
+
+    Blender goes through all drawings of a Grease Pencil to tell it.
     """
-    points, strokes = (drawing.attributes.domain_size(domain) for domain in ("POINT", "CURVE"))
-    known = dict.fromkeys(POINTS, points) | dict.fromkeys(STROKES, strokes)
-    return [(item, known[item.name] if item.name in known else len(item.data)) for item in drawing.attributes]
+    if sizes is not None and attribute.name in _OF_POINTS:
+        return sizes[0]
+    if sizes is not None and attribute.name in _OF_STROKES:
+        return sizes[1]
+    return len(attribute.data)
 
 
 def starts(drawing: Any) -> NDArray[np.int64]:
@@ -146,8 +145,7 @@ def offsets(drawing: Any) -> NDArray[np.int64]:
 
 def has_points(drawing: Any) -> bool:
     """Return whether a drawing has any points."""
-    attribute = drawing.attributes.get("position")
-    return attribute is not None and len(attribute.data) > 0
+    return sizes(drawing) is not None and drawing.attributes.get("position") is not None
 
 
 def drawn_points(obj: bpy.types.Object, shown: Iterable[tuple[Any, Any]]) -> Points:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,9 +131,9 @@ def linked(data: Any) -> str:
     )
 
 
-def drawings_of(layer: Any) -> list[Any]:
-    """Return all drawings of a layer."""
-    return [frame.drawing for frame in layer.frames if frame.drawing is not None]
+def drawings_of(layer: Any) -> Iterator[Any]:
+    """Yield all drawings of a layer."""
+    return (drawing for drawing in (frame.drawing for frame in layer.frames) if drawing is not None)
 
 
 def is_locked(layer: Any) -> bool:
