@@ -375,3 +375,34 @@ def test_a_cast_of_thousands_is_read_in_a_moment(cast):
     assert len(found.lines) == 5_000
     with pytest.raises(CastError, match="more than 20,000"):
         cast("character,audio\n" + "A,a.wav\n" * 20_001)
+
+
+@pytest.mark.parametrize("seed", [123456789012345678, 10**18 - 1, 0])
+def test_a_seed_is_read_to_its_last_digit(cast, seed):
+    assert cast(f"character,audio,seed\nAnna,a.wav,{seed}\n").lines[0].seed == seed
+    assert cast(json.dumps([{"character": "Anna", "audio": "a.wav", "seed": seed}]), "cast.json").lines[0].seed == seed
+
+
+def test_thousands_of_lines_that_are_called_alike_are_numbered_at_once(cast):
+    lines = cast("character,audio\n" + "Anna,a.wav\n" * 4000).lines
+    assert [line.label for line in lines[:3]] == ["Anna_a", "Anna_a_2", "Anna_a_3"]
+    assert len({line.label for line in lines}) == 4000 and lines[-1].label == "Anna_a_4000"
+
+
+def test_a_character_that_stands_twice_is_a_mistake(cast):
+    table = {"characters": {"Anna": {"seed": 1}, "ANNA": {"seed": 2}}, "lines": [{"character": "anna", "audio": "a"}]}
+    assert faults(cast, json.dumps(table), "cast.json") == (
+        "Character 'ANNA': 'Anna' is the same character. Leave one out.",
+    )
+    del table["characters"]["ANNA"]
+    assert cast(json.dumps(table), "cast.json").lines[0].seed == 1
+
+
+def test_a_table_of_too_many_lines_is_not_read_to_its_end(cast):
+    for content, name in (("who,wav\n" + "a,b\n" * 20_001, "cast.csv"), (json.dumps([{}] * 20_001), "cast.json")):
+        with pytest.raises(CastError, match=r"has more than 20,000 lines\. Split it\.$"):
+            cast(content, name)
+
+
+def test_a_name_that_is_none_is_told_once(cast):
+    assert len(faults(cast, 'character,audio\n"Anna\nBen",a.wav\n')) == 1

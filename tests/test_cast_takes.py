@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from mouthpiece.cast.takes import TakeFolder, content_of, file_name, folded, known_take, style_key
+from mouthpiece.cast.takes import TakeFolder, content_of, file_name, file_names, folded, known_take, style_key
 from mouthpiece.errors import MouthpieceError
 
 from tests.material import make_take
@@ -120,3 +120,11 @@ def test_contents(tmp_path):
         content_of(tmp_path / "c")
     with pytest.raises(MouthpieceError, match="no ordinary file"):
         content_of(tmp_path)
+
+
+def test_many_takes_that_would_be_called_alike_get_numbers():
+    labels = [f"{'x' * 130}{number}" for number in range(3000)] + ["Anna", "ANNA", "Anna_2", "a:b", "a?b"]
+    names = file_names(labels)
+    assert len({folded(name) for name in names}) == len(labels)
+    assert names[-5:] == ["Anna.npz", "ANNA_2.npz", "Anna_2_2.npz", "a_b.npz", "a_b_2.npz"]
+    assert names[1].endswith("x_2.npz") and max(map(len, names)) <= 120

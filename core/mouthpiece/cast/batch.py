@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..audio import SoundFile
 from ..errors import MouthpieceError, PlaceError
-from ..files.places import in_words, is_there, names_in, refuse_inputs
+from ..files.places import Inputs, in_words, is_there, names_in
 from ..motion.dials import Dials, dialled
 from ..performance import Performance, check_replaceable
 from ..phrases import listed
@@ -30,6 +30,7 @@ from .takes import (
     TakeFolder,
     content_of,
     file_name,
+    file_names,
     folded,
     known_take,
     noted,
@@ -133,6 +134,7 @@ class TakeBatch:
         self.networks = networks.hashes()
         self.remarks = tuple(networks.remarks(self._settings.models))
         self.lines: dict[int, BatchLine] = {}
+        self._inputs = Inputs(dict.fromkeys(line.audio for line in cast if line.audio is not None))
         self._contents: dict[Path, str] = {}
         self._states: dict[Path, tuple[int, int]] = {}
         self._stop = threading.Event()
@@ -174,12 +176,7 @@ class TakeBatch:
 
     def _names(self) -> dict[int, str]:
         """Return the name of the file for each line's take, all different."""
-        names: dict[int, str] = {}
-        taken: set[str] = set()
-        for number, line in self._cast.items():
-            names[number] = file_name(line.label, taken)
-            taken.add(folded(names[number]))
-        return names
+        return dict(zip(self._cast, file_names(line.label for line in self._cast.values()), strict=True))
 
     def _recipes(self) -> dict[int, Recipe]:
         """Return what lines' takes are made of; note those that have none, and why."""
@@ -263,7 +260,7 @@ class TakeBatch:
         try:
             if is_there(place):
                 before = known_take(place)
-                refuse_inputs([place], [line.audio for line in self._cast.values() if line.audio is not None])
+                self._inputs.refuse(place)
                 if (before is None or before.label != label) and not self._settings.force:
                     raise PlaceError(
                         f"'{place}' is there and was not made for this line. Move it away, choose another folder, or "

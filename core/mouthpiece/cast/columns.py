@@ -58,7 +58,7 @@ SHARED: Final = frozenset({"channel", "style", "emotion", "intensity", "seed", "
 _LONGEST_NAME: Final = 200
 _LONGEST_TEXT: Final = 20_000
 _LONGEST_PATH: Final = 4_000
-#: Names of styles that are files, and of seeds: what the core takes.
+#: Seeds lie below this: 18 digits.
 _SEEDS: Final = 10**18
 
 
@@ -126,18 +126,24 @@ def line_of(row: Row, folder: Path, faults: Faults, needs_character: bool = True
     before = len(faults.told)
     fields: dict[str, Any] = {"character": "", "dials": {}}
     for column, value in row.values.items():
-        if value is not None and not (isinstance(value, str) and not value.strip()):
+        if _says(row, column):
             with faults.at(f"{row.where}, {quoted(column)}"):
                 _read(column, value, folder, fields)
     with faults.at(row.where):
-        if needs_character and not fields["character"]:
+        if needs_character and not _says(row, "character"):
             raise CastError("it names no character. Say who speaks")
-        if not fields.get("audio") and not fields.get("strip"):
+        if not _says(row, "audio") and not _says(row, "strip"):
             raise CastError("it names neither a sound nor a strip. Fill 'audio' or 'strip'")
         begin, end = fields.get("begin", 0.0), fields.get("end")
         if end is not None and end <= begin:
             raise CastError(f"it ends at {end:g} s, not after {begin:g} s where it begins")
     return CastLine(row=row.number, **fields) if len(faults.told) == before else None
+
+
+def _says(row: Row, column: str) -> bool:
+    """Return whether a row says something in a column, be it right or wrong."""
+    value = row.values.get(column)
+    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def _read(column: str, value: Any, folder: Path, fields: dict[str, Any]) -> None:
@@ -227,8 +233,10 @@ def _dial(name: str, value: Any) -> dict[str, Any]:
 
 def _seed(value: Any, _folder: Path) -> int:
     found = times.number(value)
-    whole = int(value) if isinstance(value, str) and value.strip().isdigit() else int(found)
-    if whole != found or not 0 <= whole < _SEEDS:
+    whole = int(found)
+    if isinstance(value, int) or (isinstance(value, str) and value.strip().isdigit()):
+        whole, found = int(value), 0.0  # exactly: a float has sixteen digits only
+    if found % 1 or not 0 <= whole < _SEEDS:
         raise CastError(f"{quoted(value)} is not a whole number from 0 up, of 18 digits at most")
     return whole
 

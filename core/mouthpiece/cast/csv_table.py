@@ -34,13 +34,13 @@ class _Lines:
             yield line + "\n"
 
 
-def rows_in(text: str, faults: Faults) -> tuple[list[Row], list[str]]:
+def rows_in(text: str, faults: Faults, most: int) -> tuple[list[Row], list[str]]:
     """Return the rows of a table in CSV, and remarks.
 
     Raises
     ------
     CastError
-        If it has no line that names columns.
+        If it has no line that names columns, or more than ``most`` rows.
     """
     lines = _Lines(text)
     kept = iter(lines)
@@ -65,6 +65,8 @@ def rows_in(text: str, faults: Faults) -> tuple[list[Row], list[str]]:
         number, lines.first = lines.first or lines.number, 0
         if not any(cell.strip() for cell in cells):
             continue
+        if len(rows) + len(faults.told) >= most:
+            raise CastError(f"it has more than {most:,} lines. Split it")
         with faults.at(f"Row {number}"):
             if any(cell.strip() for cell in cells[len(names) :]):
                 advice = f"Quote texts that hold {_said(separator)}"

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..errors import UnreadableError
 
-#: Byte order marks, and what follows them. The longer come first, as one begins as another does.
+#: Byte order marks, and the encoding of what follows them.
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 #: Bytes at the beginning by which UTF-16 without a mark is told: letters are every other one.
 _LOOKED_AT: Final = 200

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,9 +71,9 @@ def read_cast(path: Path) -> Cast:
     except CastError as error:
         raise CastError(f"'{path}' cannot be used as a cast: {error}.") from error
     lines: list[CastLine] = []
-    remarks = read.remarks
+    remarks, names = read.remarks, read.names
     for row in read.rows:
-        lines += _lines(row, folder, read, faults)
+        lines += _lines(row, folder, read, names, faults)
         if len(lines) > MOST_LINES:
             raise CastError(f"'{path}' has more than {MOST_LINES:,} lines. Split it.")
     if faults.told:
@@ -84,7 +85,10 @@ def read_cast(path: Path) -> Cast:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The rows of a table, remarks about it, and what characters say of all of their lines, by name."""
+    """The rows of a table, remarks about it, and what characters say of all of their lines, by name in small letters.
+
+    A character's name as it is spelled stands with what it says, under ``character``.
+    """
 
     rows: list[Row]
     remarks: list[str]
@@ -93,12 +97,13 @@ class _Read:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of characters, as the table spells them first."""
-        found = (*self.shared, *(str(row.values.get("character") or "").strip() for row in self.rows))
+        said = (str(said["character"]) for said in self.shared.values())
+        found = (*said, *(str(row.values.get("character") or "").strip() for row in self.rows))
         return tuple({name.casefold(): name for name in reversed(found) if name}.values())[::-1]
 
     def of_character(self, name: str) -> Mapping[str, Any]:
         """Return what a character says of all of its lines."""
-        return next((said for other, said in self.shared.items() if other.casefold() == name.casefold()), {})
+        return self.shared.get(name.casefold(), {})
 
 
 def _read(path: Path, folder: Path, faults: Faults) -> _Read:
@@ -109,7 +114,7 @@ def _read(path: Path, folder: Path, faults: Faults) -> _Read:
     if text.lstrip()[:1] not in ("{", "["):
         if path.suffix.lower() in (".json", ".otio"):
             parsed_json(text, LARGEST)  # which says what is wrong with it
-        rows, remarks = csv_table.rows_in(text, faults)
+        rows, remarks = csv_table.rows_in(text, faults, MOST_LINES)
         return _Read(rows, [*([remark] if remark else []), *remarks])
     value = parsed_json(text, LARGEST)
     if isinstance(value, dict) and timeline.SCHEMA in value:
@@ -127,10 +132,14 @@ def _read_json(value: Any, faults: Faults) -> _Read:
                 wrong = sorted(set(found) - SHARED)
                 if wrong:
                     raise CastError(f"'{wrong[0]}' belongs to a line, not to a character")
-                shared[name.strip()] = found
+                if found_before := shared.get(name.strip().casefold()):
+                    raise CastError(f"{quoted(found_before['character'])} is the same character. Leave one out")
+                shared[name.strip().casefold()] = {"character": name.strip(), **found}
         read.remarks.extend(unknown(name) for name in value if name not in ("lines", "characters"))
         value = value.get("lines")
-    for number, item in enumerate(rows_of(value, "'lines'"), 1):
+    if len(rows_of(value, "'lines'")) > MOST_LINES:
+        raise CastError(f"it has more than {MOST_LINES:,} lines. Split it")
+    for number, item in enumerate(value, 1):
         with faults.at(f"Line {number}"):
             said = _by_column(row_of(item), read.remarks)
             own = read.of_character(str(said.get("character") or "").strip())
@@ -154,8 +163,8 @@ def _by_column(said: Mapping[str, Any], remarks: list[str]) -> dict[str, Any]:
     return found
 
 
-def _lines(row: Row, folder: Path, read: _Read, faults: Faults) -> Iterator[CastLine]:
-    """Yield the line of a row, or those that its subtitles split it into."""
+def _lines(row: Row, folder: Path, read: _Read, names: Sequence[str], faults: Faults) -> Iterator[CastLine]:
+    """Yield the line of a row, or those that its subtitles split it into; ``names`` are those of all characters."""
     turns = row.values.get("turns")
     given = turns is not None and str(turns).strip() != ""
     line = line_of(row, folder, faults, needs_character=not given and not faults.has_columns_wrong)
@@ -170,7 +179,7 @@ def _lines(row: Row, folder: Path, read: _Read, faults: Faults) -> Iterator[Cast
         if line.begin or line.end is not None:
             raise CastError("'begin' and 'end' are given as well. Leave them empty, or 'turns'")
         subtitles = path_of(name_of(turns), folder)
-        found = read_turns(subtitles, line.character, read.names)
+        found = read_turns(subtitles, line.character, names)
         read.remarks.extend(found.remarks)
         for number, turn in enumerate(found.turns, 1):
             values = {**read.of_character(turn.speaker), **row.values, "character": turn.speaker}
@@ -202,23 +211,23 @@ def _spelled(lines: Sequence[CastLine], remarks: list[str]) -> Iterator[CastLine
             remarks.append(
                 f"{quoted(first[name])} has {counted(times, 'line')}. Did you mean {quoted(first[like[0]])}?"
             )
-    for line in lines:
-        if line.to and line.to.casefold() not in count:
-            like = difflib.get_close_matches(line.to.casefold(), count, 1, 0.75)
-            if like:
-                remarks.append(
-                    f"{quoted(line.to)} is spoken to and has no lines. Did you mean {quoted(first[like[0]])}?"
-                )
+    silent = dict.fromkeys(line.to for line in lines if line.to and line.to.casefold() not in count)
+    for name in islice(silent, _MOST_COMPARED):
+        like = difflib.get_close_matches(name.casefold(), count, 1, 0.75)
+        if like:
+            remarks.append(f"{quoted(name)} is spoken to and has no lines. Did you mean {quoted(first[like[0]])}?")
 
 
 def _labelled(lines: Iterator[CastLine]) -> Iterator[CastLine]:
     """Yield lines with labels that differ: their own, or made of character and sound."""
     taken: set[str] = set()
+    last: dict[str, int] = {}
     for line in lines:
         wanted = line.label or f"{line.character}_{line.audio.stem if line.audio else line.strip}"
-        label, number = wanted, 1
+        label, number = wanted, last.get(wanted.casefold(), 1)
         while label.casefold() in taken:
             number += 1
             label = f"{wanted}_{number}"
+        last[wanted.casefold()] = number
         taken.add(label.casefold())
         yield replace(line, label=label)

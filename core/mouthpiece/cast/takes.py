@@ -11,7 +11,7 @@ import json
 import re
 import stat
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -234,28 +234,40 @@ def _key_of_file(style: str, _changed: int) -> str:
     return hashlib.sha256(json.dumps(asdict(read(Path(style))), sort_keys=True).encode()).hexdigest()
 
 
+def file_names(labels: Iterable[str]) -> list[str]:
+    """Return the names of takes, with their ending, in order: as :func:`file_name` gives them, all different."""
+    taken: set[str] = set()
+    last: dict[str, int] = {}  # numbers up to this one are taken
+    names = []
+    for label in labels:
+        alike = folded(file_name(label))
+        name, last[alike] = _numbered(label, taken, last.get(alike, 1))
+        taken.add(folded(name))
+        names.append(name)
+    return names
+
+
 def file_name(label: str, taken: Collection[str] = ()) -> str:
     """Return the name of a line's take, with its ending: as its label, and fit for every file system.
 
     ``taken`` are names, :func:`folded`, that others have; the result is another.
     """
+    return _numbered(label, taken)[0]
+
+
+def _numbered(label: str, taken: Collection[str], first: int = 1) -> tuple[str, int]:
+    """Return a name that is not ``taken``, and its number, ``first`` or more; 1 stands for the name without one."""
     plain = _UNFIT.sub("_", unicodedata.normalize("NFC", label)).strip(" .") or "line"
     plain = "".join("_" if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in plain)
     if _DEVICES.fullmatch(plain):
         plain = f"_{plain}"
-    for ending in _endings():
+    number = first
+    while True:
+        ending = ENDING if number == 1 else f"_{number}{ENDING}"
         room = _LONGEST - len(ending.encode())
         name = f"{plain.encode()[:room].decode(errors='ignore').rstrip(' .')}{ending}"
         if folded(name) not in taken:
-            return name
-    raise AssertionError  # there is no end to endings
-
-
-def _endings() -> Iterator[str]:
-    yield ENDING
-    number = 2
-    while True:
-        yield f"_{number}{ENDING}"
+            return name, number
         number += 1
 
 

@@ -42,11 +42,23 @@ def refuse_inputs(places: Iterable[Path], read: Iterable[Path]) -> None:
     PlaceError
         If one of the places is a file that is read.
     """
-    inputs = {mark: path for path in read if (mark := _mark(path)) is not None}
-    for place in places if inputs else ():
-        mark = _mark(place)
-        if mark is not None and mark in inputs:
-            same = "" if inputs[mark] == place else f" (as '{inputs[mark]}')"
+    inputs = Inputs(read)
+    for place in places:
+        inputs.refuse(place)
+
+
+class Inputs:
+    """Files that are read, and looked at once, for many places that are asked about one by one."""
+
+    def __init__(self, read: Iterable[Path]) -> None:
+        """Look at the files; those that are not there are passed over."""
+        self._found = {mark: path for path in read if (mark := _mark(path)) is not None}
+
+    def refuse(self, place: Path) -> None:
+        """Refuse to write over one of the files, as :func:`refuse_inputs` does; raises PlaceError."""
+        mark = _mark(place) if self._found else None
+        if mark is not None and mark in self._found:
+            same = "" if self._found[mark] == place else f" (as '{self._found[mark]}')"
             raise PlaceError(
                 f"'{place}' is read for this{same}: it cannot be the output as well. Choose another place."
             )
