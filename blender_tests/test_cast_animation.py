@@ -1,5 +1,7 @@
 """All lines of a cast animated at once: as if one by one, what has not changed is left alone, failures stay alone."""
 
+from itertools import pairwise
+
 import bpy
 import numpy as np
 import pytest
@@ -229,6 +231,104 @@ def test_a_line_within_another_takes_its_place(cast):
     cast["Ann 1"].mouthpiece.seed = -1
     run(overlap="BLEND")
     assert before.keys() == keys_of("Ann").keys()
+
+
+def test_a_line_within_another_stays_when_that_one_is_made_again(cast):
+    compat.move_strip(cast["Ann 2"], 14)
+    cast["Ann 2"].frame_final_duration = 8
+    run(overlap="BLEND")
+    cast["Ann 1"].mouthpiece.seed = 7
+    assert made(run(overlap="BLEND")[0]) == {"Ann 1", "Ann 2"}
+    assert {line.label for line in dialled_lines(bpy.data.objects["Ann"])} == {"'Ann 1'", "'Ann 2'"}
+    assert made(run(overlap="BLEND")[0]) == set()
+
+
+@pytest.mark.parametrize("step", [0, 1, 5])
+def test_many_lines_at_once_share_the_time(cast, step):
+    strips = compat.strips_of(bpy.context.scene.sequence_editor)
+    path = cast["Ann 1"].sound.filepath
+    for number in range(3):
+        strips.new_sound(f"Ann more {number}", path, 5 + number, 10 + step * (number + 1))
+    results, _ = run(overlap="BLEND")
+    assert made(results) == {*LINES, "Ann more 0", "Ann more 1", "Ann more 2"}
+    spans = sorted((line.frames().first, line.frames().last) for line in dialled_lines(bpy.data.objects["Ann"]))
+    assert len(spans) == 5 and all(one[1] < other[0] for one, other in pairwise(spans)), spans
+    assert made(run(overlap="BLEND")[0]) == set()
+
+
+def test_lines_that_leave_each_other_no_frame_are_refused(cast):
+    for name in ("Ann 1", "Ann 2"):
+        compat.move_strip(cast[name], 10)
+        cast[name].frame_final_duration = 1
+    results, _ = run(overlap="BLEND")
+    assert outcomes(results)["Ann 2"] == "failed" and "no room" in results["Ann 2"].reason
+
+
+def test_two_turns_that_begin_together_are_no_two_lines(cast):
+    for _ in range(2):
+        turn = cast["Ann 2"].mouthpiece.turns.add()
+        turn.begin, turn.end = 0.2, 1.0
+    _, animation = run(overlap="BLEND")
+    assert [one.outcome for one in animation.results if one.line.strip == "Ann 2"] == ["made", "failed"]
+    _, animation = run(overlap="BLEND")
+    assert [one.outcome for one in animation.results if one.line.strip == "Ann 2"] == ["up to date", "failed"]
+
+
+def test_linked_duplicates_do_not_take_each_others_lines(cast):
+    run()
+    ann = bpy.data.objects["Ann"]
+    copy = ann.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    cast["Ann 2"].mouthpiece.character = copy
+    for _ in range(2):
+        results, _ = run()
+        assert outcomes(results)["Ann 2"] == "failed" and "Single User" in results["Ann 2"].reason
+        assert [line.label for line in dialled_lines(ann)] == ["'Ann 1'"]
+    copy.data = copy.data.copy()
+    assert made(run()[0]) == {"Ann 2"}
+    assert [line.label for line in dialled_lines(ann)] == ["'Ann 1'"]
+    assert [line.label for line in dialled_lines(copy)] == ["'Ann 2'"]
+
+
+def test_who_has_given_all_lines_away_is_silent(cast):
+    run()
+    compat.move_strip(cast["Bob 1"], 200)
+    for name in ("Ann 1", "Ann 2"):
+        cast[name].mouthpiece.character = bpy.data.objects["Bob"]
+    assert made(run()[0]) == {"Ann 1", "Ann 2", "Bob 1"}
+    assert not dialled_lines(bpy.data.objects["Ann"])
+
+
+def test_who_is_renamed_meanwhile_keeps_its_lines(cast):
+    lines, unspoken = resolved(bpy.context.scene)
+    animation = CastAnimation(lines, unspoken, wishes=Wishes(ready=True))
+    for item in animation.steps():
+        if isinstance(item, LineHeard):
+            animation.write(item)
+    bpy.data.objects["Bob"].name = "Bobby"
+    list(animation.settle(bpy.context.scene))
+    assert {line.label for line in dialled_lines(bpy.data.objects["Bobby"])} == {"'Bob 1'", "'Bob 2'"}
+
+
+def test_what_is_no_speech_any_more_is_not_spoken(cast):
+    run()
+    cast["Ann 1"].mouthpiece.is_speech = False
+    run()
+    assert [line.label for line in dialled_lines(bpy.data.objects["Ann"])] == ["'Ann 2'"]
+
+
+def test_edited_keys_are_replaced_where_that_is_wanted(cast):
+    run()
+    curve = next(
+        one for one in compat.fcurves_of(bpy.data.objects["Ann"].data.shape_keys) if "jawOpen" in one.data_path
+    )
+    key = next(key for key in curve.keyframe_points if 12 < key.co.x < 38)
+    key.co.y = 0.77
+    assert run()[0]["Ann 1"].state.standing == "EDITED"
+    bpy.context.scene.mouthpiece.replace_edited = True
+    assert bpy.ops.mouthpiece.animate_cast() == {"FINISHED"}
+    results, _ = run()
+    assert made(results) == set() and results["Ann 1"].state.standing == "CURRENT"
 
 
 def test_two_characters_may_speak_at_once(cast):

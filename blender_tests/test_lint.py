@@ -105,6 +105,12 @@ def _places(obj):
     return found.reshape(-1, 3)
 
 
+def test_who_is_disabled_in_viewports_is_seen_all_the_same(ada):
+    before = seen()[0].face.opening
+    ada.hide_viewport = True
+    assert np.ptp(before) > 0.05 and np.allclose(seen()[0].face.opening, before)
+
+
 def test_in_slices_the_same_is_seen_and_nothing_is_lent_between_them(ada):
     whole, count = seen()[0].face, len(bpy.data.objects)
     steps = []

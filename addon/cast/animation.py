@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -21,8 +21,9 @@ from ..bake import claims, interlude_keys, line_identity, removal
 from ..bake.bake import Bake, Heard, Report
 from ..bake.lines import dialled_lines
 from ..characters.family import main_object
+from ..targets import owners_of
 from . import listeners
-from .overlaps import LaidLine, Overlap, without_overlaps
+from .overlaps import Overlap, span, without_overlaps
 from .strip_lines import MUTED, UNASSIGNED, StripLine, Unspoken
 from .threads import SideBySide
 from .wishes import State, Wishes
@@ -130,29 +131,34 @@ class CastAnimation:
         self._lines = list(lines)
         self.results: list[LineResult] = []
         self.remarks: list[str] = []
-        known = known or (_anew if again else wishes.remembered)
-        numbers: dict[tuple[str, str], int] = {}
+        how = known or (_anew if again else wishes.remembered)
+        twins = _twins(dict.fromkeys(line.character for line in lines))
+        overwritten: dict[str, float] = {}
         for laid in without_overlaps(lines, overlap):
-            character, number = laid.line.character, len(self.results)
-            numbers[character, laid.line.recording.identity] = number
-            if chosen(laid.line):
-                is_covered = numbers.get((character, laid.within), -1) in self._bakes
-                self.results.append(self._planned(number, laid, known, is_covered))
+            line, (begin, end) = laid.line, span(laid.line)
+            if not chosen(line):
+                continue
+            over = begin < overwritten.get(line.character, begin)
+            problem = laid.problem or twins.get(line.character, "")
+            result = self._planned(len(self.results), line, problem, how, over)
+            self.results.append(result)
+            if result.outcome == "to do":
+                overwritten[line.character] = max(end, overwritten.get(line.character, end))
         for one in filter(chosen, unspoken):
             outcome: Outcome = "muted" if one.kind == MUTED else "unassigned" if one.kind == UNASSIGNED else "failed"
             self.results.append(LineResult(one, outcome, State("FAILED", one.reason), one.reason))
 
     def _planned(
-        self, number: int, laid: LaidLine, known: Callable[[StripLine, Bake], Bake], is_covered: bool
+        self, number: int, line: StripLine, problem: str, known: Callable[[StripLine, Bake], Bake], over: bool
     ) -> LineResult:
-        """Return what is to become of a line; ``is_covered`` tells that one around it is about to be keyed over it."""
-        line = laid.line
-        if laid.problem:
-            return LineResult(line, "failed", State("FAILED", laid.problem), laid.problem)
+        """Return what is to be done for a line; one that lies ``over`` another is done again where that one is."""
+        if problem:
+            return LineResult(line, "failed", State("FAILED", problem), problem)
         try:
             bake = self._wishes.bake(line)
             state = self._wishes.state(line, bake)
-            if state.standing in ("CURRENT", "EDITED") and not (self._again or is_covered):
+            kept = state.standing == "CURRENT" or (state.standing == "EDITED" and not self._replace)
+            if kept and not (self._again or over):
                 return LineResult(line, "up to date", state)
             self._bakes[number] = known(line, bake)
         except MouthpieceError as error:
@@ -241,7 +247,7 @@ class CastAnimation:
         """
         from mouthpiece.pipeline import Progress
 
-        bare = self._take_off_lost()
+        bare = self._take_off_lost(scene)
         members = [one.object for one in scene.mouthpiece_cast.members if one.object is not None]
         spoken = [bpy.data.objects[name] for name in self._speakers if name in bpy.data.objects]
         found = dict.fromkeys([*spoken, *map(main_object, members), *listeners.characters_in(scene)])
@@ -270,10 +276,10 @@ class CastAnimation:
         """Names of all characters that have a line here, or had one that could be animated."""
         return list(dict.fromkeys([line.character for line in self._lines]))
 
-    def _take_off_lost(self) -> set[bpy.types.Object]:
+    def _take_off_lost(self, scene: bpy.types.Scene) -> set[bpy.types.Object]:
         """Take off the lines of characters whose strips are gone or somebody else's; return whose they were."""
         bare = set()
-        for name in self._speakers:
+        for name in dict.fromkeys([*self._speakers, *(obj.name for obj in listeners.characters_in(scene))]):
             obj = bpy.data.objects.get(name)
             stopped = any(r.outcome in ("failed", "cancelled") for r in self.results if r.line.character == name)
             gone = [] if obj is None or stopped else [k for k in dialled_lines(obj) if self._is_lost(obj, k)]
@@ -296,13 +302,16 @@ class CastAnimation:
         self.remarks += [f"{obj.name} no longer speaks {kept.label}, which is not its line any more." for kept in gone]
 
     def _is_lost(self, obj: bpy.types.Object, kept: KeptLine) -> bool:
-        """Return whether the strip of a character's line is gone, or the cast has given it to somebody else."""
+        """Return whether the strip of a character's line is gone, no speech, or given to somebody else by the cast."""
         scene, strip = line_identity.strip_of(kept)
         if scene not in self._scenes or (scene, strip) in self._unspoken:
             return False
-        if (scene, strip) not in self._strips:
-            return not line_identity.is_strip_there(scene, strip)
-        return "cast" in kept.made and kept.sound not in self._strips[scene, strip].get(obj.name, ())
+        if (scene, strip) not in self._strips and not line_identity.is_strip_there(scene, strip):
+            return True
+        speakers = self._strips.get((scene, strip), {})
+        if any(name not in bpy.data.objects for name in speakers):  # renamed meanwhile, or deleted
+            return False
+        return "cast" in kept.made and kept.sound not in speakers.get(obj.name, ())
 
     def summary(self) -> str:
         """Return in a few words how many lines were made, were up to date, and failed."""
@@ -325,6 +334,26 @@ def _listens(obj: bpy.types.Object) -> list[str]:
 
 def _digest(*values: Any) -> str:
     return hashlib.blake2b(json.dumps(values).encode(), digest_size=12).hexdigest()
+
+
+def _twins(characters: Iterable[str]) -> dict[str, str]:
+    """Return what is wrong with characters whose face is another's too, as linked duplicates have it, by their names.
+
+    Of those that share one, the first by name may speak.
+    """
+    faces: dict[bpy.types.ID, str] = {}
+    found: dict[str, str] = {}
+    for name in sorted(characters):
+        obj = bpy.data.objects[name]
+        own = [owner for owner in owners_of([obj], None) if not isinstance(owner, bpy.types.Object)]
+        other = next((faces[owner] for owner in own if owner in faces), "")
+        if other:
+            found[name] = (
+                f"'{name}' has the same face as '{other}', as linked duplicates have, so one would move with the lines "
+                "of the other. Choose Object > Relations > Make Single User > Object & Data for one of them."
+            )
+        faces |= {owner: name for owner in own if owner not in faces}
+    return found
 
 
 def _by_sound(numbers: Sequence[int], bakes: Mapping[int, Bake]) -> list[list[int]]:

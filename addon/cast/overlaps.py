@@ -14,38 +14,36 @@ Overlap = Literal["REFUSE", "BLEND"]
 
 @dataclass(frozen=True, slots=True)
 class LaidLine:
-    """A line on the frames that it has to itself.
-
-    ``problem`` says why it cannot be animated, if it cannot. ``within`` is the identity of the sound of another line of
-    the character that goes on around it, and has to be keyed before it; empty if there is none.
-    """
+    """A line on the frames that it has to itself; ``problem`` says why it cannot be animated, if it cannot."""
 
     line: StripLine
     problem: str = ""
-    within: str = ""
 
 
 def without_overlaps(lines: Sequence[StripLine], overlap: Overlap) -> list[LaidLine]:
     """Return lines in order of time, so that no two of one character have the same frames.
 
     Where lines may blend, two that overlap give up half of what they share each, and one within another takes its
-    place there. Otherwise the later one is refused.
+    place there: it has to be keyed after the one around it. Otherwise the later one is refused.
     """
     found: list[LaidLine] = []
     last: dict[str, int] = {}
-    for line in sorted(lines, key=lambda line: (_span(line), line.strip)):
-        begin, end = _span(line)
+    for line in sorted(lines, key=lambda line: (span(line), line.strip)):
+        begin, end = span(line)
         before = found[last[line.character]].line if line.character in last else None
-        if before is None or begin >= _span(before)[1]:
+        if before is None or begin >= span(before)[1]:
             last[line.character] = len(found)
             found.append(LaidLine(line))
-        elif overlap == "REFUSE":
+            continue
+        first, until = span(before)
+        middle = (max(begin, first) + min(end, until)) // 2
+        if overlap == "REFUSE" or before.recording.identity == line.recording.identity:
             found.append(LaidLine(line, _refusal(before, line)))
-        elif end <= _span(before)[1]:
-            found.append(LaidLine(line, within=before.recording.identity))
+        elif first < begin and end <= until:
+            found.append(LaidLine(line))
+        elif not first < middle < end:
+            found.append(LaidLine(line, f"{_refusal(before, line)} There is no room for both to blend."))
         else:
-            first, until = _span(before)
-            middle = (begin + until) // 2
             number = last[line.character]
             found[number] = replace(found[number], line=_cropped(before, first, middle))
             last[line.character] = len(found)
@@ -53,7 +51,7 @@ def without_overlaps(lines: Sequence[StripLine], overlap: Overlap) -> list[LaidL
     return found
 
 
-def _span(line: StripLine) -> tuple[float, float]:
+def span(line: StripLine) -> tuple[float, float]:
     """Return the frames between which a line is heard, the last excluded."""
     place = line.recording.placement
     left = place.origin if place.left is None else place.left
@@ -61,7 +59,7 @@ def _span(line: StripLine) -> tuple[float, float]:
 
 
 def _refusal(before: StripLine, line: StripLine) -> str:
-    begin, end = _span(line)[0], min(_span(before)[1], _span(line)[1])
+    begin, end = span(line)[0], min(span(before)[1], span(line)[1])
     return (
         f"'{line.strip}' overlaps '{before.strip}', which {line.character} speaks as well, on the frames {begin:g} to "
         f"{end - 1:g}. Move or trim one of them, or let overlaps blend."

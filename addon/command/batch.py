@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
     facts = {"cast": str(options.cast or ""), "outputs": outputs, "failures": failures}
     try:
         files = _files(options, found)
-        report = begun_report(options, facts, [file.path for file in files if file.path is not None])
+        report = begun_report(options, facts, _read(options, files))
         takes = None if options.takes is None else TakeFolder(options.takes)
     except MouthpieceError as error:
         teller.error("", str(error))
@@ -169,10 +169,20 @@ def _files(options: argparse.Namespace, found: tuple[Cast, dict[int, CastLine]] 
         raise CastError(f"The cast has lines for {len(paths)} files, and --output names one. Give --output-dir.")
     files = [_BatchFile(path, _output(path, options), *_lines_for(path, found)) for path in paths]
     places = [(file.path or Path(file.name), file.output) for file in files if file.output is not None]
+    places += [(Path("the report"), options.report.absolute())] if options.report is not None else []
     for place, sources in collisions(places).items():
         names = listed([f"'{source}'" for source in sources])
         raise CastError(f"{names} would all be saved as '{place}'. Rename one.")
     return files
+
+
+def _read(options: argparse.Namespace, files: list[_BatchFile]) -> list[Path]:
+    """Return what is read: scenes, the table and its sounds."""
+    scenes = [file.path for file in files if file.path is not None]
+    sounds = [
+        line.audio for file in files if file.cast is not None for line in file.cast.lines if line.audio is not None
+    ]
+    return [*scenes, *([] if options.cast is None else [options.cast]), *sounds]
 
 
 def _output(path: Path | None, options: argparse.Namespace) -> Path | None:
@@ -309,13 +319,16 @@ class _Run:
         for name in options.only:
             if named.get(name.casefold(), name) not in speakers:
                 there = listed(sorted(speakers), 12) or "nobody"
-                raise CastError(f"'{name}' speaks no line in {self._file.name}: {there} does.")
+                raise CastError(f"'{name}' speaks no line in {self._file.name}. Lines are spoken by {there}.")
         only = {named.get(name.casefold(), name) for name in options.only} or speakers
-        return {
+        found = {
             _place(line): number
             for number, line in enumerate(lines, 1)
             if line.character in only and (not options.lines or any(number in some for some in options.lines))
         }
+        if not found:
+            raise CastError(f"No line in {self._file.name} is both of such a character and of such a number.")
+        return found
 
     def _number(self, one: StripLine | Unspoken) -> int:
         """Return the number of a line, 0 if it is not asked for; the first turn's of a strip that cannot be split."""
@@ -374,6 +387,8 @@ class _Run:
             self._teller.warning(line.strip, warning)
         if result.outcome == "failed":
             self._teller.error(line.strip, result.reason)
+        if result.outcome == "unassigned":
+            self._teller.warning(line.strip, result.reason)
         frames = 0 if report is None else report.last - report.first + 1
         skipped = result.outcome in ("muted", "unassigned")
         state: Any = "skipped" if skipped else result.outcome

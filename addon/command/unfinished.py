@@ -6,6 +6,7 @@ they are no longer gone on with.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -55,9 +56,10 @@ class Unfinished:
             return ""
         for path, words in ((self.output, "the result"), (self.place, "what was done")):
             if is_file(path) and not contents.are_same(str(path), bpy.data.filepath):
-                open_file(path)
-                if bpy.context.scene.get(_STAMP) == self.source:
-                    return words
+                with suppress(TakeError):  # damaged: it is begun anew
+                    open_file(path)
+                    if bpy.context.scene.get(_STAMP) == self.source:
+                        return words
         return ""
 
     def stamp(self) -> None:

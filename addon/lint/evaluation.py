@@ -135,6 +135,7 @@ def lent_copy(obj: bpy.types.Object, vertices: Sequence[int]) -> Iterator[tuple[
     modifiers that merely smooth it.
     """
     copy, mesh = obj.copy(), None
+    copy.hide_viewport = False  # what is disabled in viewports is not evaluated
     try:
         for modifier in list(copy.modifiers):
             if modifier.type in _LOOKS or (not modifier.show_viewport and not _is_driven(copy, modifier)):
