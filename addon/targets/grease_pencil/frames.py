@@ -29,9 +29,16 @@ _KEY: Final = {"FLOAT_VECTOR": "vector", "FLOAT2": "vector", "FLOAT_COLOR": "col
 def table(layer: Any) -> dict[int, Any]:
     """Return a layer's frames by frame number, ascending, without those that have no drawing.
 
-    Blender goes through all frames of all layers to tell the number of one, or its drawing. So each number is sought
-    from the one before on, and only frames that may be without a drawing are asked for it: those without one count as
-    keyframes.
+    Blender goes through all frames of all layers to tell the drawing of one. So only those are asked for it that may
+    be without one: they count as keyframes.
+    """
+    return {n: frame for n, frame in numbered(layer).items() if frame.keyframe_type != "KEYFRAME" or frame.drawing}
+
+
+def numbered(layer: Any) -> dict[int, Any]:
+    """Return all of a layer's frames by frame number, ascending.
+
+    Blender goes through all frames of all layers to tell the number of one. So each is sought from the one before on.
     """
     shown, ordered = layer.get_frame_at, list(layer.frames)
     places = {frame.as_pointer(): index for index, frame in enumerate(ordered)}
@@ -54,9 +61,14 @@ def table(layer: Any) -> dict[int, Any]:
                 number = place
         if number is None:
             number = int(frame.frame_number)
-        if frame.keyframe_type != "KEYFRAME" or frame.drawing is not None:
-            found[number] = frame
+        found[number] = frame
     return found
+
+
+def begins(layer: Any, number: int) -> bool:
+    """Return whether a drawing begins on a frame of a layer."""
+    frame, before = layer.get_frame_at(number), layer.get_frame_at(number - 1)
+    return frame is not None and (before is None or frame.as_pointer() != before.as_pointer())
 
 
 def kind_of(layer: Any, number: int) -> str:
@@ -163,28 +175,35 @@ class Snapshot:
     """Frames of a layer as they are now, so that they can be restored after they were removed."""
 
     def __init__(
-        self, layer: Any, present: Mapping[int, Any], numbers: Iterable[int], sources: Mapping[int, int]
+        self,
+        layer: Any,
+        present: set[int],
+        shown: Mapping[int, Any],
+        numbers: Iterable[int],
+        sources: Mapping[int, int],
     ) -> None:
-        """Read the frames ``numbers`` of those that are ``present`` (all of the layer's, by number).
+        """Read the frames ``numbers`` of a layer that has the frames ``present``.
+
+        If there are any ``numbers``, ``shown`` holds the drawings on all frames, by number.
 
         ``sources`` are the frames they were copied from, as far as those stay.
         """
         self._layer = layer
-        self._all = set(present)
+        self._all = present
         self._rows: list[_RemovedFrame] = []
         gone = set(numbers)
-        stays = {frame.drawing.as_pointer(): number for number, frame in present.items() if number not in gone}
+        stays = {drawing.as_pointer(): number for number, drawing in shown.items() if number not in gone}
         read: set[int] = set()
-        forms = {source: _form(present[source].drawing) for source in set(sources.values())}
+        forms = {source: _form(shown[source]) for source in set(sources.values())}
         for number in sorted(gone):
-            frame, source = present[number], sources.get(number)
-            key = frame.drawing.as_pointer()
+            frame, drawing, source = layer.get_frame_at(number), shown[number], sources.get(number)
+            key = drawing.as_pointer()
             row = _RemovedFrame(number, frame.keyframe_type, frame.select, key, stays.get(key))
             if key not in stays and key not in read:
-                if source is not None and _form(frame.drawing) == forms[source]:
-                    row.source, row.places = source, get_places(frame.drawing)
+                if source is not None and _form(drawing) == forms[source]:
+                    row.source, row.places = source, get_places(drawing)
                 else:
-                    row.content = Content.of(frame.drawing)
+                    row.content = Content.of(drawing)
             read.add(key)
             self._rows.append(row)
 
@@ -208,18 +227,18 @@ class Snapshot:
             frame.keyframe_type, frame.select = row.kind, row.selected
 
 
-def miscounted(present: Mapping[int, Any], numbers: Collection[int]) -> bool:
+def miscounted(shown: Mapping[int, Any], numbers: Collection[int]) -> bool:
     """Return whether any of the frames ``numbers`` shares a drawing whose users Blender has lost count of.
 
-    ``present`` are all frames of the layer by number.
+    ``shown`` are the drawings on all frames of the layer, by number.
 
     Removing such a frame would damage other drawings, see :func:`repeat`. Mouthpiece makes none: the user, or another
     add-on, has made them share it.
     """
     if not numbers:
         return False
-    used = Counter(frame.drawing.as_pointer() for frame in present.values())
-    drawings = (present[number].drawing for number in numbers)
+    used = Counter(drawing.as_pointer() for drawing in shown.values())
+    drawings = (shown[number] for number in numbers)
     return any(used[drawing.as_pointer()] > drawing.user_count for drawing in drawings)
 
 

@@ -49,7 +49,8 @@ class Sources:
     """The user's own drawings on a layer.
 
     ``own`` are their frames, ``places`` the frame each is on now by the frame it was drawn for: it differs for those in
-    ``stashed``, which are moved aside. ``ends`` are frames that Mouthpiece added to show a drawing of the user's again.
+    ``stashed``, which are moved aside. ``ends`` are frames that Mouthpiece added to show a drawing of the user's again,
+    with checksums.
     ``present`` are all frames of the layer by number: reading them is slow, and they are not valid any more once a
     frame is added, moved or removed.
     """
@@ -63,11 +64,18 @@ class Sources:
         others = {n for n in present if n not in generated and n not in stashed.values()}
         ends = {n: crc for n, crc in ledger.ends.get(name, {}).items() if n in others}
         # once the user has changed such a frame, it counts as the user's own
-        self.ends = {n for n, crc in ends.items() if frames.checksum(present[n].drawing) == crc}
-        self.own = sorted(others - self.ends)
+        self.ends = {n: crc for n, crc in ends.items() if frames.checksum(present[n].drawing) == crc}
+        self.own = sorted(others - self.ends.keys())
         self.places = {number: number for number in self.own} | stashed
         self.stashed = stashed
         self._times = sorted(self.places)
+
+    def outdated_ends(self) -> set[int]:
+        """Return those of ``ends`` on which a drawing of the user's is shown otherwise than it is now."""
+        sources = {end: self.at(end) for end in self.ends}
+        now = {time: frames.checksum(self.present[self.places[time]].drawing)
+               for time in set(sources.values()) if time is not None}  # fmt: skip
+        return {end for end, time in sources.items() if time is None or now[time] != self.ends[end]}
 
     def at(self, frame: int) -> int | None:
         """Return the frame for which the drawing shown at ``frame`` was drawn; None before the first."""
@@ -103,7 +111,7 @@ def _own_places(layer: Any, ledger: DrawingLedger) -> tuple[dict[int, int], dict
 
     Some repeat one after a line. Last are all frames of the layer.
     """
-    name, present = layer.name, frames.table(layer)
+    name, present = layer.name, frames.numbered(layer)
     generated = ledger.frames(name)
     stashed = {time: place for time, place in ledger.aside.get(name, {}).items() if place in present}
     taken = set(stashed.values())
@@ -118,7 +126,7 @@ def _own(
     ends = ledger.ends.get(layer.name, {})
     for time in times:
         drawing = present[places[time]].drawing
-        if time in ends and time not in stashed and frames.checksum(drawing) == ends[time]:
+        if drawing is None or (time in ends and time not in stashed and frames.checksum(drawing) == ends[time]):
             continue
         yield time, drawing
 
@@ -147,7 +155,7 @@ def plan(
     stays = {*result.edited, *result.own}
     times = sorted(f for f in wanted if first <= f <= last and f not in stays)
     step = drawings.SAME * show.puppet.face.unit / scale ** (1 / 3)
-    gone = {*result.remove, *result.aside, *result.sources.stashed.values()}
+    gone = {*result.remove, *result.aside, *result.sources.stashed.values(), *result.sources.ends}
     remaining = sorted(({*present} - gone) | ({*result.back} - {*result.aside}))
     for source, group in _by_source(times, result.sources):
         drawing = present[result.sources.places[source]].drawing
@@ -173,7 +181,10 @@ def _plan_removal(
         before = [f for f in rows if f <= last]
         if line.sound != sound and line.last > last and before and last + 1 not in present:
             result.carried[last + 1] = max(before)  # the frame with the drawing shown there is removed
-    result.remove |= result.sources.ends
+    others = (line for line in ledger.lines if line.sound != sound)
+    ends = {line.last + 1 for line in others if line.layers.get(name, {}).keys() - result.remove}
+    result.remove |= {end for end in result.sources.ends if end not in ends or first <= end <= last}
+    result.remove |= result.sources.outdated_ends()
 
 
 def _plan_own(
@@ -219,17 +230,20 @@ def carry_out(plan: LayerPlan, undo: ExitStack) -> dict[int, int]:
     revert everything.
     """
     layer = plan.layer
-    if frames.miscounted(plan.sources.present, plan.remove):
+    shown = {number: frame.drawing for number, frame in plan.sources.present.items()} if plan.remove else {}
+    if frames.miscounted(shown, plan.remove):
         raise RigError(
             f"Frames of the take on '{layer.name}' share drawings with others, and Blender has lost count of them: "
             "removing them would damage others. Save the file, open it in Blender 5.2 or later, and try again."
         )
     aside = [(k, place) for k, place in plan.aside.items() if k not in plan.back]
     move_all(layer, aside, undo)
-    present = frames.table(layer) if aside else plan.sources.present
+    moved = dict(aside)
+    present = {moved.get(number, number) for number in plan.sources.present}
+    shown = {moved.get(number, number): drawing for number, drawing in shown.items()}
     sources = {f: plan.frame_of(s) for f in plan.remove if (s := plan.sources.at(f)) is not None}
     sources = {f: place for f, place in sources.items() if place in present and place not in plan.remove}
-    undo.callback(frames.Snapshot(layer, present, plan.remove, sources).put_back)
+    undo.callback(frames.Snapshot(layer, present, shown, plan.remove, sources).put_back)
     for frame, begun in plan.carried.items():
         frames.repeat(layer, begun, frame)
     for frame in plan.remove:
@@ -289,5 +303,5 @@ def plan_off(layer: Any, ledger: DrawingLedger, sounds: set[str], warp_own: bool
     for frame, place in result.sources.stashed.items():
         if frame not in result.edited and not any(a <= frame <= b for a, b in others):
             result.back[frame] = place
-    result.remove |= result.sources.ends
+    result.remove |= result.sources.ends.keys()
     return result

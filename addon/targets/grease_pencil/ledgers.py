@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import bpy
@@ -42,6 +43,11 @@ class DrawingLedger:
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
     aside: dict[str, dict[int, int]] = field(default_factory=dict)
 
+    def copy(self) -> DrawingLedger:
+        """Return a ledger that has the same and can be changed."""
+        lines = [DrawnLine(one.sound, one.first, one.last, _copied(one.layers)) for one in self.lines]
+        return DrawingLedger(lines, _copied(self.ends), _copied(self.aside))
+
     def line(self, sound: str) -> DrawnLine | None:
         """Return the line of a sound, if there is one."""
         return next((line for line in self.lines if line.sound == sound), None)
@@ -62,10 +68,14 @@ class DrawingLedger:
         return {*self.ends, *self.aside, *(name for line in self.lines for name in line.layers)}
 
 
+def _copied(rows: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
+    return {name: dict(row) for name, row in rows.items()}
+
+
 def read(owner: bpy.types.ID) -> DrawingLedger:
     """Return the ledger of a Grease Pencil. If it is malformed, return an empty one: all drawings are the user's."""
     try:
-        return _parsed(notes.text_of(owner, PROPERTY, "{}"))
+        return _parsed(notes.text_of(owner, PROPERTY, "{}")).copy()
     except UnreadableError:
         return DrawingLedger()
 
@@ -83,8 +93,9 @@ def objection(owner: bpy.types.ID) -> str:
     return ""
 
 
+@lru_cache(maxsize=8)
 def _parsed(text: str) -> DrawingLedger:
-    """Return the ledger in a text; raises UnreadableError if it is malformed."""
+    """Return the ledger in a text, cached: do not change it. Raises UnreadableError if it is malformed."""
     stored = row_of(parsed_json(text))
     lines = []
     for entry in rows_of(stored.get("takes") if stored else [], "its lines"):
@@ -102,7 +113,10 @@ def _layers(stored: Any) -> dict[str, dict[int, int]]:
 def _pair(row: Any) -> tuple[int, int]:
     if not isinstance(row, list) or len(row) != 2:
         raise UnreadableError("a frame in it is none")
-    found = {"frame": row[0], "value": row[1]}
+    frame, value = row
+    if type(frame) is int and type(value) is int and abs(frame) <= _FRAMES and 0 <= value < 1 << 32:
+        return frame, value  # as nearly all are: there are many of them
+    found = {"frame": frame, "value": value}
     return whole_in(found, "frame", -_FRAMES, _FRAMES), whole_in(found, "value")
 
 

@@ -181,7 +181,7 @@ def _note_layer(
         else:
             other.layers[name] |= edited
     drawn.layers[name] = drawn.layers.get(name, {}) | rows
-    ledger.ends[name] = {}
+    ledger.ends[name] = {end: crc for end, crc in plan.sources.ends.items() if end not in plan.remove}
     ledger.aside[name] = {k: v for k, v in ledger.aside.get(name, {}).items() if k not in plan.back} | plan.aside
 
 
@@ -191,9 +191,10 @@ def _resume_own(owner: Any, ledger: ledgers.DrawingLedger, undo: ExitStack) -> N
         layer = owner.layers.get(name)
         if layer is None:
             continue
-        sources = layer_plan.Sources(layer, ledger)
-        ends = sorted({drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)} - sources.present.keys())
-        for frame in ends:
+        ends = {drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)}
+        missing = [frame for frame in sorted(ends) if not frames.begins(layer, frame)]
+        sources = layer_plan.Sources(layer, ledger) if missing else None
+        for frame in missing if sources is not None else ():
             source = sources.at(frame)
             if source is None:
                 continue
@@ -245,7 +246,7 @@ def erase_lines(owner: Any, sounds: Collection[str], warp_own: bool, undo: ExitS
             continue
         plan = layer_plan.plan_off(layer, ledger, set(sounds), warp_own)
         layer_plan.carry_out(plan, undo)
-        written.keys += len(plan.remove - plan.sources.ends)
+        written.keys += len(plan.remove - plan.sources.ends.keys())
         ledger.ends[name] = {}
         stashed = ledger.aside.get(name, {})
         ledger.aside[name] = {frame: place for frame, place in stashed.items() if frame not in plan.back}
