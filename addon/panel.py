@@ -146,7 +146,9 @@ def _draw_buttons(layout: Any, context: bpy.types.Context, shown: str) -> None:
     obj = scene_settings.character(context)
     settings: Any = context.scene.mouthpiece
     mine = obj is not None and state.remarks_of in ("", obj.name)
-    offered = mine and settings.bl_rna.properties["replace_edited"].name in state.remarks
+    offered = (mine or state.remarks_of == scene_settings.OF_CAST) and settings.bl_rna.properties[
+        "replace_edited"
+    ].name in state.remarks
     keyed = obj is not None and scene_settings.kind_of(obj) != "PORTRAIT"
     if keyed and (settings.replace_edited or offered):  # on, it is not to be forgotten in a closed panel
         layout.prop(settings, "replace_edited")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Greatest number that a property of a scene holds.
 _MOST: Final = 2**31 - 1
+#: Whose the remarks on a run over a whole cast are, in ``remarks_of``: no object has this name.
+OF_CAST: Final = "\n"
 
 
 def _is_armature(_self: Any, obj: bpy.types.Object) -> bool:
@@ -145,10 +147,10 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     """State of an operator that is running, and what the last ones had to say.
 
     ``doing`` is the class of the running operator: its progress is shown where its button is. ``remarks`` are about the
-    character called ``remarks_of``, or about whatever is active if that is empty. ``ends`` is the last
-    frame of the line animated last, in the scene called ``ends_in``. ``kept`` says which channels of the character
-    called ``kept_of`` did not follow, ``kept_edits`` whether edits were the reason, and ``kept_again`` whether that was
-    when lines were updated, not animated.
+    character called ``remarks_of``, about whatever is active if that is empty, or about lines of a cast
+    (:data:`OF_CAST`). ``ends`` is the last frame of the line animated last, in the scene called ``ends_in``. ``kept``
+    says which channels of the character called ``kept_of`` did not follow, ``kept_edits`` whether edits were the
+    reason, and ``kept_again`` whether that was when lines were updated, not animated.
     """
 
     running: BoolProperty()

@@ -412,6 +412,8 @@ def test_the_operator_notes_failures_with_their_strips(cast):
     compat.move_strip(cast["Ann 2"], 30)
     bpy.ops.mouthpiece.animate_cast()
     assert "overlaps" in cast["Ann 2"].mouthpiece.failed and not cast["Ann 1"].mouthpiece.failed
+    state = bpy.context.window_manager.mouthpiece
+    assert "overlaps" in state.remarks and state.remarks_of not in ("", *bpy.data.objects.keys())
     bpy.context.scene.mouthpiece_cast.overlap = "BLEND"
     bpy.ops.mouthpiece.animate_cast()
     assert not cast["Ann 2"].mouthpiece.failed

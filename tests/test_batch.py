@@ -356,3 +356,10 @@ def test_a_killed_batch_leaves_whole_files_and_a_report(film):
     assert len(after) == 12 and {n: h for n, h in before.items() if n.startswith("C")}.items() <= after.items()
     film.takes.rename(film.folder / "killed")
     assert film(*rows) == 0 and contents(film.takes) == after
+
+
+def test_a_report_with_a_file_that_failed_is_not_ok():
+    from mouthpiece.cast.report import BatchReport
+
+    assert BatchReport({"failures": []}).as_dict()["ok"]
+    assert not BatchReport({"failures": [{"blend": "a.blend", "error": "It exists."}]}).as_dict()["ok"]

@@ -10,7 +10,7 @@ from bpy.utils import register_classes_factory
 from mouthpiece.errors import RigError
 from mouthpiece.phrases import as_text, counted
 
-from .. import compat, jobs, previews
+from .. import compat, jobs, previews, scene_settings
 from ..jobs import Slices, Working
 from ..lint import health
 from ..reports import reports_errors
@@ -85,7 +85,7 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
     def _ready(self, context: bpy.types.Context) -> None:
         """Look at the lines, and forget what was said before; raises MouthpieceError if there is nothing to animate."""
         state, scene = context.window_manager.mouthpiece, compat.sequencer_scene(context)
-        state.remarks, state.remarks_of, state.kept, state.ends = "", "", "", 0
+        state.remarks, state.remarks_of, state.kept, state.ends = "", scene_settings.OF_CAST, "", 0
         lines, unspoken = resolved(scene, context.scene)
         names = self._strips(scene)
 

@@ -194,7 +194,9 @@ def _take_up(
             _let_listen(scene, obj, model, undo, done)
         return
     with alone(obj):
-        done.written.add(redial.renew(obj, undo, replace(how or interlude_keys.How(), rescued=moved)))
+        written = redial.renew(obj, undo, replace(how or interlude_keys.How(), rescued=moved))
+    written.warnings = [f"{obj.name}: {warning}" for warning in written.warnings]
+    done.written.add(written)
     if changed or how is None:
         done.changed.append(obj.name)
 

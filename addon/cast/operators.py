@@ -16,7 +16,7 @@ from mouthpiece.phrases import as_text, counted, listed
 from .. import compat, exports, jobs, scene_settings
 from ..reports import reports_errors
 from ..sound import recordings, strips, timeline
-from . import placement, table_export
+from . import overview, placement, table_export
 from . import settings as cast_settings
 from .speakers import Roster
 
@@ -130,6 +130,7 @@ class MOUTHPIECE_OT_add_members(_Idle, bpy.types.Operator):
         if others:
             self.report({"WARNING"}, f"Left out, as nothing there can speak: {listed(others)}")
         self.report({"INFO"}, f"{counted(len(added), 'character')} joined the cast")
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -149,6 +150,7 @@ class MOUTHPIECE_OT_remove_member(_Idle, bpy.types.Operator):
             return {"CANCELLED"}
         cast.members.remove(cast.active_member)
         cast.active_member = max(0, min(cast.active_member, len(cast.members) - 1))
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -174,6 +176,7 @@ class MOUTHPIECE_OT_assign_speaker(_Idle, bpy.types.Operator):
         for strip in chosen:
             strip.mouthpiece.character, strip.mouthpiece.is_speech = member.object, True
         self.report({"INFO"}, f"{cast_settings.title(member)} speaks {counted(len(chosen), 'strip')}")
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -206,6 +209,7 @@ class MOUTHPIECE_OT_load_cast(_Idle, bpy.types.Operator, ImportHelper):
         for sentence in said:
             self.report({"WARNING"}, as_text(sentence))
         self.report({"INFO"}, f"The cast has {counted(len(cast.lines), 'line')}")
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -265,6 +269,7 @@ class MOUTHPIECE_OT_split_turns(_OnLine, bpy.types.Operator):
         later.begin, later.end, turns[at].end = second, turns[at].end, second
         turns.move(len(turns) - 1, at + 1)
         strip.mouthpiece.active_turn = at + 1
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -302,6 +307,7 @@ class MOUTHPIECE_OT_remove_turn(_OnLine, bpy.types.Operator):
         if self.index < len(own.turns):
             own.turns.remove(self.index)
         own.active_turn = max(0, min(own.active_turn, len(own.turns) - 1))
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -348,6 +354,7 @@ class MOUTHPIECE_OT_split_by_subtitles(_OnLine, bpy.types.Operator, ImportHelper
         for sentence in found.remarks:
             self.report({"WARNING"}, as_text(sentence))
         self.report({"INFO"}, f"'{strip.name}' has {counted(len(turns), 'turn')}")
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -369,6 +376,7 @@ class MOUTHPIECE_OT_add_amount(_OnLine, bpy.types.Operator):
         own = cast_settings.delivery_of(active_strip(context))
         if own.amounts.find(self.name) < 0:
             cast_settings.set_amount(own, self.name, 0.0 if self.name in ("smoothing", "offset") else 1.0)
+        overview.age(context)
         return {"FINISHED"}
 
 
@@ -385,6 +393,7 @@ class MOUTHPIECE_OT_remove_amount(_OnLine, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove the amount."""
         cast_settings.set_amount(cast_settings.delivery_of(active_strip(context)), self.name, None)
+        overview.age(context)
         return {"FINISHED"}
 
 

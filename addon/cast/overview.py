@@ -146,6 +146,12 @@ def _piece(known: _SceneOverview, scene: str, shown_in: str) -> bool:
     return True
 
 
+def age(context: bpy.types.Context) -> None:
+    """Let the lines be looked at anew, after a change that Blender tells its handlers nothing of."""
+    _age()
+    compat.redraw(context)
+
+
 @persistent
 def _age(*_: Any) -> None:
     """Note that something in the file has changed, so that what is known is old."""

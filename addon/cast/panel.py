@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import bpy
 from bpy.utils import register_classes_factory
 
-from .. import compat, jobs, paragraphs
+from .. import compat, jobs, paragraphs, scene_settings
 from . import overview
 from . import settings as cast_settings
 from .animate_operators import MOUTHPIECE_OT_animate_cast
@@ -206,7 +206,7 @@ class _CastPanel:
         row = layout.row()
         row.use_property_split, row.use_property_decorate = True, False
         row.prop(cast, "overlap")
-        if state.remarks_of == "":
+        if state.remarks_of == scene_settings.OF_CAST:
             for remark in state.remarks.splitlines()[:_REMARKS]:
                 paragraphs.draw(layout.box(), remark, "ERROR", context)
 

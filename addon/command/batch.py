@@ -152,10 +152,9 @@ def run(options: argparse.Namespace) -> int:
                 failures.append({"blend": file.name, "error": str(error)})
     finally:  # however it ends, Ctrl-C included
         report.write()
-    ok = report.ok and not failures
     text = "\n".join([*(report.told() if options.dry_run else ()), report.summary(), *outputs])
-    teller.result(report.as_dict() | {"ok": ok}, text)
-    return int(DONE if ok else FAILED)
+    teller.result(report.as_dict(), text)
+    return int(DONE if report.ok else FAILED)
 
 
 def _files(options: argparse.Namespace, found: tuple[Cast, dict[int, CastLine]] | None) -> list[_BatchFile]:

@@ -106,8 +106,8 @@ class BatchReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all lines are made, or could be."""
-        return not {"failed", "missing", "cancelled"} & set(self.totals)
+        """Whether all lines are made, or could be, and nothing else (``failures`` among the facts) went wrong."""
+        return not {"failed", "missing", "cancelled"} & set(self.totals) and not self.facts.get("failures")
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""

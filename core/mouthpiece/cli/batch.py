@@ -65,7 +65,7 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--report", type=named_path, metavar="JSON", help="write what became of each line")
     group.add_argument("--dry-run", action="store_true", help="only tell what would be done, and what is missing")
     group.add_argument(
-        "--resume", action="store_true", help="go on where a run was stopped: batches always do, so it changes nothing"
+        "--resume", action="store_true", help="go on with what a stopped run left (batches without Blender always do)"
     )
 
 
