@@ -1,6 +1,7 @@
 """All lines of a cast animated at once: as if one by one, what has not changed is left alone, failures stay alone."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -13,10 +14,13 @@ from addon.bake import eye_lines
 from addon.bake import lines as bake_lines
 from addon.bake import settings as bake_settings
 from addon.cast import overview
-from addon.cast.animation import CastAnimation, LineHeard
+from addon.cast.animate_operators import MOUTHPIECE_OT_animate_cast
+from addon.cast.animation import AllHeard, AllSettled, CastAnimation, LineHeard
 from addon.cast.scene_lines import resolved
 from addon.cast.wishes import Wishes
+from addon.jobs import Working
 from blender_tests import scenes
+from blender_tests.test_jobs import Timers
 
 #: Frame at which each strip begins, whose it is, and which sound it plays.
 LINES = {"Ann 1": (10, "Ann", 0), "Ann 2": (80, "Ann", 1), "Bob 1": (50, "Bob", 2), "Bob 2": (120, "Bob", 0)}
@@ -454,3 +458,51 @@ def test_networks_that_cannot_be_used_are_told_before_anything_is_changed(cast, 
         Wishes(tmp_path / "nowhere")
     assert not isinstance(told.value, RigError)
     assert scenes.state() == before
+
+
+class Played(Working):
+    """The operator as the interface runs it, with events of our own."""
+
+    _last, _slow = AllSettled, (LineHeard, AllHeard)
+    _settles = False
+    modal = MOUTHPIECE_OT_animate_cast.modal
+    _settle, _left, _stopped = (getattr(MOUTHPIECE_OT_animate_cast, name) for name in ("_settle", "_left", "_stopped"))
+    _result, _finish = MOUTHPIECE_OT_animate_cast._result, MOUTHPIECE_OT_animate_cast._finish
+
+    def __init__(self):
+        lines, unspoken = resolved(bpy.context.scene)
+        self._animation = CastAnimation(lines, unspoken, wishes=Wishes(ready=True))
+        self._scene, self.reports = bpy.context.scene.name, []
+
+    def report(self, _kind, text):
+        self.reports.append(text)
+
+    def made(self):
+        return [one.line.strip for one in self._animation.results if one.outcome == "made"]
+
+
+def test_stopped_in_the_interface_what_was_made_is_settled_between_events(cast):
+    context = SimpleNamespace(window_manager=Timers(), window=None, workspace=None, scene=bpy.context.scene)
+    operator = Played()
+    assert operator._begin(context, operator._animation.steps()) == {"RUNNING_MODAL"}
+    timer, escape = SimpleNamespace(type="TIMER"), SimpleNamespace(type="ESC")
+    operator._job.wait(60)
+    while not operator.made():
+        assert operator.modal(context, timer) == {"RUNNING_MODAL"}
+    assert operator.modal(context, escape) == {"RUNNING_MODAL"} and operator.made() == ["Ann 1"]
+    assert operator.modal(context, escape) == {"RUNNING_MODAL"}  # it is about to end anyway
+    ended = {"RUNNING_MODAL"}
+    while ended == {"RUNNING_MODAL"}:
+        ended = operator.modal(context, timer)
+    assert ended == {"FINISHED"} and operator.made() == ["Ann 1"]  # one step to undo
+    assert not context.window_manager.running and any("Stopped" in text for text in operator.reports)
+    assert made(run()[0]) == set(LINES) - {"Ann 1"}
+
+
+def test_stopped_before_anything_was_made_nothing_is_to_be_undone(cast):
+    context = SimpleNamespace(window_manager=Timers(), window=None, workspace=None, scene=bpy.context.scene)
+    operator = Played()
+    operator._begin(context, operator._animation.steps())
+    assert operator.modal(context, SimpleNamespace(type="ESC")) == {"CANCELLED"}
+    operator._job.wait(60)
+    assert not dialled_lines(bpy.data.objects["Ann"]) and not context.window_manager.running

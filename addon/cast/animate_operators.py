@@ -48,6 +48,7 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
     _slow: ClassVar[tuple[type, ...]] = (LineHeard, AllHeard)
     _animation: CastAnimation
     _scene: str
+    _settles: bool = False
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:
@@ -96,7 +97,7 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
             raise RigError(_nothing(list(filter(chosen, unspoken)), chosen=names is not None))
         overlap = scene.mouthpiece_cast.overlap
         replace_edited = context.scene.mouthpiece.replace_edited
-        self._scene = scene.name
+        self._scene, self._settles = scene.name, False
         self._animation = CastAnimation(
             lines,
             unspoken,
@@ -124,7 +125,26 @@ class MOUTHPIECE_OT_animate_cast(Working, bpy.types.Operator):
         elif isinstance(message, AllSettled):
             self._finish(context)
         elif not bpy.app.background:
-            self._job = Slices(self._animation.settle(context.scene))
+            self._settle(context)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Go on at timer events. When stopped, what was made is settled before it ends, between events as well."""
+        state = context.window_manager.mouthpiece
+        stopped = event.type == "ESC" or state.cancelled
+        if stopped and (self._settles or any(one.outcome == "made" for one in self._animation.results)):
+            state.cancelled = False
+            if not self._settles:
+                self._job.cancel()
+                self._animation.cancel()
+                self._settle(context)
+                self.report({"WARNING"}, self._stopped())
+            return {"RUNNING_MODAL"}
+        return Working.modal(self, context, event)
+
+    def _settle(self, context: bpy.types.Context) -> None:
+        """Begin to settle what depends on several lines."""
+        self._settles = True
+        self._job = Slices(self._animation.settle(context.scene))
 
     def _left(self, context: bpy.types.Context) -> set[str]:
         """Bring what was animated before the work was stopped into order: it is one undo step."""

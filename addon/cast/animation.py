@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Outcome = Literal["made", "up to date", "failed", "cancelled", "muted", "unassigned", "to do"]
 
 _NEW: Final = State("NEW")
+#: Share of all work that lines are counted for; the rest is what lies between them.
+_LINES: Final = 0.6
 
 
 @dataclass(slots=True)
@@ -210,7 +212,7 @@ class CastAnimation:
         """Return the progress of everything from that of one line."""
         line = self.results[number].line
         message = f"{line.strip} ({done + 1} of {total}): {item.message}"
-        return replace(item, fraction=(done + item.fraction) / total, message=message)
+        return replace(item, fraction=_LINES * (done + item.fraction) / total, message=message)
 
     def write(self, message: LineHeard) -> LineResult:
         """Write what was heard of a line and return what became of it; if it fails, all is as it was before."""
@@ -265,7 +267,8 @@ class CastAnimation:
                     if isinstance(item, listeners.Renewed):
                         self.remarks += item.written.warnings
                     else:
-                        yield Progress(done / len(characters), f"{item} rests and listens between lines")
+                        share = _LINES + (1 - _LINES) * done / len(characters)
+                        yield Progress(share, f"{item} rests and listens between lines")
                 undo.pop_all()
             scene.mouthpiece_cast.listened = known
         self.remarks = list(dict.fromkeys(self.remarks))

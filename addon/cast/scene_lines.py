@@ -120,7 +120,7 @@ def cut(whole: Recording, turn: Any, strip: Any) -> Recording | None:
         return None
     name = whole.identity.partition(":")[2]
     return replace(
-        whole, identity=f"turn:{name}@{turn_second(begin)}", label=f"'{strip.name}' from {begin:g} s", placement=place
+        whole, identity=f"turn:{name}@{turn_second(begin)}", label=f"'{strip.name}' from {begin:.2f} s", placement=place
     )
 
 

@@ -193,8 +193,10 @@ def _resume_own(owner: Any, ledger: ledgers.DrawingLedger, undo: ExitStack) -> N
             continue
         ends = {drawn.last + 1 for drawn in ledger.lines if drawn.layers.get(name)}
         missing = [frame for frame in sorted(ends) if not frames.begins(layer, frame)]
-        sources = layer_plan.Sources(layer, ledger) if missing else None
-        for frame in missing if sources is not None else ():
+        if not missing:
+            continue
+        sources = layer_plan.Sources(layer, ledger)
+        for frame in missing:
             source = sources.at(frame)
             if source is None:
                 continue

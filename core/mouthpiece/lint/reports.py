@@ -111,16 +111,16 @@ def told(reports: Sequence[LintReport]) -> str:
 
 
 def _character_lines(examination: Examination) -> Iterator[str]:
-    if examination.findings:
+    unjudged = _unjudged(examination.measures)
+    if examination.findings or unjudged:
         yield f"  {examination.character}"
     for line, findings in groupby(sorted(examination.findings, key=lambda each: each.line), lambda each: each.line):
         yield f"    {line or 'between and across lines'}"
         for each in findings:
             yield f"      {_place(each)}  {each.check}: {each.sentence} [{_figures(each)}]"
             yield f"        {each.remedy}"
-    unjudged = _unjudged(examination.measures)
     if unjudged:
-        yield f"  not judged: {'; '.join(unjudged)}"
+        yield f"    not judged: {'; '.join(unjudged)}"
 
 
 def _place(finding: Finding) -> str:
