@@ -700,3 +700,20 @@ def test_target_is_found_saved_and_made_again(obj):
     assert targets.made_again(target.saved()) == target
     assert target.summary() == "Drawn face: 2 of 2 layers, on ones"
     assert StrokesTarget.owners(obj) == [obj.data]
+
+
+def test_frames_and_lengths_are_what_blender_says(obj):
+    layer, rng = obj.data.layers.new("Many"), np.random.default_rng(5)
+    steps = rng.choice([1, 1, 2, 3, 7, 20, 1000, 70_000], 60)
+    for number, kind in zip(np.cumsum(steps) - 30_000, rng.choice(["GENERATED", "KEYFRAME"], 60), strict=True):
+        layer.frames.new(int(number)).keyframe_type = str(kind)
+    bake(obj, first=2)
+    for one in obj.data.layers:
+        theirs = {frame.frame_number: frame.as_pointer() for frame in one.frames}
+        mine = {number: frame.as_pointer() for number, frame in frames.numbered(one).items()}
+        assert list(mine.items()) == sorted(theirs.items())
+        near = range(min(theirs) - 1, min(theirs) + 90) if theirs else range(3)
+        assert all(frames.begins(one, number) == (number in theirs) for number in near)
+        for drawing in (frame.drawing for frame in one.frames):
+            sizes = planes.sizes(drawing)
+            assert all(planes.length(a, sizes) == len(a.data) for a in drawing.attributes)

@@ -52,13 +52,17 @@ def numbered(layer: Any) -> dict[int, Any]:
     for index, frame in enumerate(ordered):
         before, number = number, None
         if before is not None:
-            step = 1
-            while step < _FARTHEST and begun(before + step) < index:
+            step, there = 1, begun(before + 1)
+            while step < _FARTHEST and there < index:
                 step *= 2
+                there = begun(before + step)
             low, high = before + step // 2 + 1, before + step
-            place = low + bisect.bisect_left(range(low, high), index, key=begun)
-            if begun(place) == index and begun(place - 1) != index:
-                number = place
+            if step <= 2 and there == index:  # as where every frame or every other one is drawn
+                number = high
+            else:
+                place = low + bisect.bisect_left(range(low, high), index, key=begun)
+                if begun(place) == index and begun(place - 1) != index:
+                    number = place
         if number is None:
             number = int(frame.frame_number)
         found[number] = frame
