@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from mouthpiece.cast.report import BatchLine, BatchReport
 from mouthpiece.cli import parser as core_cli
 from mouthpiece.cli.batch import line_numbers
+from mouthpiece.errors import PlaceError
 from mouthpiece.performance import Performance
 
 from tests.material import make_take, tone
@@ -363,3 +365,17 @@ def test_a_report_with_a_file_that_failed_is_not_ok():
 
     assert BatchReport({"failures": []}).as_dict()["ok"]
     assert not BatchReport({"failures": [{"blend": "a.blend", "error": "It exists."}]}).as_dict()["ok"]
+
+
+def test_a_report_that_cannot_be_written_any_more_stops_no_line(tmp_path):
+    folder = tmp_path / "reports"
+    report = BatchReport({}, folder / "report.json")
+    report.put(BatchLine(1, "one", "Ada", "made"))
+    (folder / "report.json").unlink()
+    folder.rmdir()
+    folder.write_text("in the way")
+    report._next = 0.0
+    report.put(BatchLine(2, "two", "Ada", "made"))
+    assert report.totals == {"made": 2}
+    with pytest.raises(PlaceError, match="report cannot be written"):
+        report.write()

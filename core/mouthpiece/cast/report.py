@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -93,10 +94,14 @@ class BatchReport:
     _next: float = 0.0
 
     def put(self, line: BatchLine, save: bool = True) -> None:
-        """Note what became of a line, and write the file if it has been long enough since."""
+        """Note what became of a line, and write the file if it has been long enough since.
+
+        If that fails the work goes on: it is told when the file is written at the end.
+        """
         self.lines[line.number] = line
         if save and perf_counter() >= self._next:
-            self.write()
+            with suppress(PlaceError):
+                self.write()
 
     @property
     def totals(self) -> dict[str, int]:
