@@ -356,3 +356,10 @@ def test_a_killed_batch_leaves_whole_files_and_a_report(film):
     assert len(after) == 12 and {n: h for n, h in before.items() if n.startswith("C")}.items() <= after.items()
     film.takes.rename(film.folder / "killed")
     assert film(*rows) == 0 and contents(film.takes) == after
+
+
+@pytest.mark.parametrize("name", ["takes/Anna_a.npz", "FILM.Blend"])
+def test_a_report_never_takes_the_place_of_what_is_made(film, capsys, name):
+    assert film("Anna,a.wav", words=("--report", film.folder / name, "--force")) == 1
+    assert "no name for a report" in capsys.readouterr().err
+    assert not (film.folder / name).exists() and not film.takes.exists()
