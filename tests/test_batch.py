@@ -379,3 +379,10 @@ def test_a_report_that_cannot_be_written_any_more_stops_no_line(tmp_path):
     assert report.totals == {"made": 2}
     with pytest.raises(PlaceError, match="report cannot be written"):
         report.write()
+
+
+@pytest.mark.parametrize("name", ["takes/Anna_a.npz", "FILM.Blend"])
+def test_a_report_never_takes_the_place_of_what_is_made(film, capsys, name):
+    assert film("Anna,a.wav", words=("--report", film.folder / name, "--force")) == 1
+    assert "no name for a report" in capsys.readouterr().err
+    assert not (film.folder / name).exists() and not film.takes.exists()

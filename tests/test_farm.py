@@ -14,7 +14,7 @@ import soundfile
 from mouthpiece.cast.lines import CastLine, Moment
 from mouthpiece.cli.parser import run
 from mouthpiece.errors import FarmError, PlaceError
-from mouthpiece.farm import openjd
+from mouthpiece.farm import jobs, openjd
 from mouthpiece.farm.jobs import FORMATS, Order, planned
 from mouthpiece.farm.openjd import Workers, bundle, template
 from mouthpiece.farm.ranges import range_text, runs
@@ -277,7 +277,7 @@ def test_templates_keep_the_limits_of_the_format(film):
 
 @needs_openjd
 def test_names_of_films_are_no_expressions_and_fit(film):
-    name = "{{Param.Nothing}}\x07" + "long " * 40
+    name = "{{Param.Nothing}}\x07{{{}}}" + "long " * 40
     named = film / f"{name[:120]}.blend"
     named.write_bytes(b"BLENDER")
     assert farm("openjd", film, "--frames", "1-2", blend=named.name) == 0
@@ -299,7 +299,7 @@ def test_files_that_are_there_are_not_replaced_unasked(film, capsys):
 @pytest.mark.parametrize(
     "words",
     [("--frames", "all"), ("--frames", "9-1"), ("--frames", "1-2-3"), ("--lines-per-task", "0"),
-     ("--frames-per-task", "-1"), ("--format", "GIF"), ("--fps", "0")],
+     ("--frames-per-task", "-1"), ("--format", "GIF"), ("--fps", "0"), ("--blender", ""), ("--python", " ")],
 )  # fmt: skip
 def test_bad_arguments(film, words, capsys):
     assert farm("openjd", film, *words) == 2
@@ -345,3 +345,15 @@ def test_a_job_never_lies_where_its_cast_does(film, capsys):
 def test_an_add_on_that_is_not_there_is_told(film, capsys):
     assert farm("openjd", film, "--extension", film / "gone.zip") == 1
     assert "gone.zip" in capsys.readouterr().err and not (film / "job").exists()
+
+
+def test_many_files_that_are_called_alike_have_jobs_of_their_own(film):
+    blends = [film / f"shot{number}" / "anim.blend" for number in range(1500)]
+    names = jobs._names([*blends, film / "Anim_2.blend"])
+    assert names[:3] == ["anim", "anim_2", "anim_3"] and len({name.casefold() for name in names}) == 1501
+
+
+def test_only_styles_that_are_files_travel(film):
+    (film / "calm").write_text("somebody's notes", "utf-8")
+    (job,) = of(film, [placed(1, style="calm"), placed(2, style=str(film / "anna.json"))])
+    assert film / "calm" not in job.files and film / "anna.json" in job.files

@@ -331,3 +331,20 @@ def test_lags_of_known_shifts(rng):
     assert lag_of(shifted(course, 30), course, 40, 400, FPS, reach=1.5).seconds == pytest.approx(1.2, abs=0.004)
     assert lag_of(np.zeros(500, np.float32), course, 0, 499, FPS) is None
     assert lag_of(course, course, 0, 5, FPS) is None
+
+
+def test_no_look_goes_on_where_no_face_is_seen(face):
+    nobody = np.full_like(face.gaze, np.nan)
+    assert "gaze" not in names(replace(face, gaze=nobody))
+    away = np.zeros_like(face.gaze)
+    away[200:600] = np.nan  # sixteen seconds of something else, and eight before it
+    assert not [each for each in checked(replace(face, gaze=away)) if each.check == "gaze" and each.begin < 12]
+    still = next(each for each in checked(replace(face, gaze=np.zeros_like(face.gaze))) if each.check == "gaze")
+    assert still.value == pytest.approx(len(face.gaze) / FPS)
+
+
+def test_steps_between_few_frames_a_second_are_not_judged(face):
+    slow = replace(face, fps=5.0)
+    measures = {each.check: each for each in examined(slow).measures}
+    assert measures["jump"].value is measures["jitter"].value is None
+    assert "too few frames a second" in measures["jump"].remark and measures["frozen"].value is not None

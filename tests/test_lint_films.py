@@ -11,6 +11,7 @@ from mouthpiece.errors import PictureError
 from mouthpiece.lint.checks import checked
 from mouthpiece.lint.limits import OF_KEYS, Limits
 from mouthpiece.lint.seen_face import SeenFace
+from mouthpiece.lint.sources import films
 from mouthpiece.lint.sources.films import FaceFollower, seen_film
 from mouthpiece.lint.sources.tracked_face import face_courses
 from mouthpiece.pipeline import Warned
@@ -177,3 +178,10 @@ def test_courses_of_a_face_worked_out_by_hand(rng):
     tilted = face_courses((face @ turn.T)[None], (irises[:1] @ turn.T))
     assert tilted["head"][0, 2] == pytest.approx(0.3, abs=1e-6)
     assert tilted["gaze"][0] == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_pictures_years_apart_are_refused_before_memory_is_taken():
+    rows = [np.zeros((70, 3), np.float32)] * 3
+    assert len(films._on_frames(rows, [0.0, 0.04, 60.0], 25.0)) == 1501
+    with pytest.raises(PictureError, match="hours"):
+        films._on_frames(rows, [0.0, 0.04, 1e9], 25.0)

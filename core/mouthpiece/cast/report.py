@@ -165,8 +165,10 @@ def check_report_place(path: Path, force: bool) -> None:
     Raises
     ------
     PlaceError
-        If something else is there.
+        If something else is there, or it is called as takes and .blend files are, which would be written over it.
     """
+    if path.suffix.lower() in (".npz", ".blend"):
+        raise PlaceError(f"'{path}' is no name for a report: takes and Blender files end so. Call it report.json, say.")
     if force or not is_there(path):
         return
     try:

@@ -124,7 +124,7 @@ def _read(path: Path, folder: Path, faults: Faults) -> _Read:
 
 def _read_json(value: Any, faults: Faults) -> _Read:
     """Return what is in a cast in JSON: a list of lines, or an object with ``lines`` and ``characters``."""
-    shared: dict[str, Any] = {}
+    shared: dict[str, dict[str, Any]] = {}
     read = _Read([], [], shared)
     if isinstance(value, dict):
         for name, said in row_of(value.get("characters", {}), "'characters'").items():

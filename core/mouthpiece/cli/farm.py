@@ -77,15 +77,24 @@ def _add_order_arguments(parser: argparse.ArgumentParser, blender: str, python: 
         "--output", type=named_path, required=True, metavar="DIR", help="folder for what the farm makes"
     )
     parser.add_argument("--takes", type=named_path, metavar="DIR", help="folder of the takes (default: OUTPUT/takes)")
-    parser.add_argument("--frames", type=_frame_range, metavar="A-B", help="frames to render (default: by the cast)")
+    parser.add_argument(
+        "--frames",
+        type=_frame_range,
+        metavar="A-B",
+        help="frames to render, --frames=-9-50 before 0 (default: by the cast)",
+    )
     parser.add_argument("--fps", type=rate, default=24.0, metavar="F", help="frames per second (default 24)")
     parser.add_argument("--lines-per-task", type=_counted(1), default=10, metavar="N", help="(default 10)")
     parser.add_argument("--frames-per-task", type=_counted(1), default=10, metavar="N", help="(default 10)")
     parser.add_argument("--pattern", default="######", metavar="NAME", help="frames' name (default ######)")
     parser.add_argument("--format", choices=FORMATS, default="PNG", help="frames' format (default PNG)")
     parser.add_argument("--no-render", action="store_true", help="takes and keys only")
-    parser.add_argument("--blender", default=blender, metavar="CMD", help=f"on the workers (default {blender})")
-    parser.add_argument("--python", default=python, metavar="CMD", help=f"that has Mouthpiece (default {python})")
+    parser.add_argument(
+        "--blender", type=_command, default=blender, metavar="CMD", help=f"on the workers (default {blender})"
+    )
+    parser.add_argument(
+        "--python", type=_command, default=python, metavar="CMD", help=f"that has Mouthpiece (default {python})"
+    )
     parser.add_argument(
         "-o", dest="folder", type=named_path, metavar="FOLDER", help="where to write (default: CAST's name with _farm)"
     )
@@ -146,7 +155,7 @@ def _warn(jobs: tuple[FarmJob, ...], teller: Reporter) -> None:
         missing = [f"'{path.name}'" for path in job.files if not is_file(path)]
         if missing:
             teller.warning(job.name, f"{listed(missing)} cannot be found: their lines will fail.")
-        if job.baked.exists():
+        if is_there(job.baked):
             teller.warning(job.name, f"The farm will replace '{job.baked}'.")
 
 
@@ -186,6 +195,13 @@ def _counted(least: int, most: int = 100_000) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _command(text: str) -> str:
+    """Return an argument that names a program: not an empty one, as that of a shell's variable that was never set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a program is needed, and it is empty")
+    return text
 
 
 def _frame_range(text: str) -> tuple[int, int]:

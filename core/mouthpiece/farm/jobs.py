@@ -80,7 +80,7 @@ class FarmJob:
     rendered : Path
         Full path of the folder of the frames.
     files : tuple of Path
-        Full paths of the sounds, takes, voices and subtitles that its lines are made of.
+        Full paths of the sounds, takes, subtitles and styles that its lines are made of.
     lines_per_task, frames_per_task, pattern, format, fps
         As in :class:`Order`.
     """
@@ -136,7 +136,7 @@ def planned(order: Order, lines: Sequence[CastLine]) -> tuple[FarmJob, ...]:
             baked=output / f"{name}.blend",
             frames=_frames(order, [lines[number - 1] for number in numbers], blend) if order.render else None,
             rendered=output / "frames" / name if len(groups) > 1 else output / "frames",
-            files=tuple(dict.fromkeys(_named_by([lines[number - 1] for number in numbers], order.cast))),
+            files=tuple(dict.fromkeys(_named_by([lines[number - 1] for number in numbers]))),
             lines_per_task=order.lines_per_task,
             frames_per_task=order.frames_per_task,
             pattern=order.pattern,
@@ -168,27 +168,28 @@ def _check(order: Order, lines: Sequence[CastLine]) -> None:
 
 def _names(blends: Sequence[Path]) -> list[str]:
     """Return a name for each .blend file: its own, with a number where several are called alike."""
-    names: list[str] = []
+    names: dict[str, str] = {}
+    last: dict[str, int] = {}
     for blend in blends:
         name = stem = blend.stem
-        count = 1
-        while name.casefold() in (other.casefold() for other in names):
+        count = last.get(stem.casefold(), 1)
+        while name.casefold() in names:
             count += 1
             name = f"{stem}_{count}"
-        names.append(name)
-    return names
+        last[stem.casefold()] = count
+        names[name.casefold()] = name
+    return list(names.values())
 
 
-def _named_by(lines: Sequence[CastLine], table: Path) -> Iterator[Path]:
-    """Yield the files that lines name: sounds, takes, subtitles, and voices whose manner is a style."""
+def _named_by(lines: Sequence[CastLine]) -> Iterator[Path]:
+    """Yield the files that lines name: sounds, takes, subtitles, and styles of actors."""
     for line in lines:
         if line.audio is not None:
             yield line.audio
         if line.subtitles is not None:
             yield line.subtitles
-        voice = table.absolute().parent / line.style
-        if line.style and is_file(voice):
-            yield voice
+        if line.style.lower().endswith(".json"):
+            yield Path(line.style)
 
 
 def _frames(order: Order, lines: Sequence[CastLine], blend: Path) -> tuple[int, int]:

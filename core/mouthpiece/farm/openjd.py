@@ -7,6 +7,7 @@ and paths travel as values, which are not looked into for ``{{…}}``: any name 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def _text(content: Any) -> str:
 def _name(text: str) -> str:
     """Return a job's name without what a name may not hold, or what would be looked up in it."""
     printable = "".join(sign if sign.isprintable() else " " for sign in text)
-    return printable.replace("{{", "{ {").replace("}}", "} }")[:LONGEST_NAME]
+    return re.sub(r"([{}])(?=\1)", r"\1 ", printable)[:LONGEST_NAME]
 
 
 def _values(job: FarmJob, workers: Workers) -> dict[str, str | int]:

@@ -68,14 +68,17 @@ def _gaze(ground: Ground, limit: float) -> Measure:
 
 
 def _looks(gaze: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Iterator[tuple[int, int]]:
-    """Yield the first and last row of each look: rows (F, 2) that stay together, one after the other."""
-    first, low, high = 0, np.full(2, np.inf), np.full(2, -np.inf)
-    for row, look in enumerate(gaze):
-        wider_low, wider_high = np.fmin(low, look), np.fmax(high, look)
-        if (wider_high - wider_low).max() > _ONE_LOOK:
-            yield first, row - 1
-            first, low, high = row, look, look
-        else:
-            low, high = wider_low, wider_high
-    if len(gaze):
-        yield first, len(gaze) - 1
+    """Yield the first and last row of each look: rows (F, 2) that stay together, one after the other.
+
+    Where no face is seen (NaN) it may look anywhere, so no look goes on over it.
+    """
+    for begin, end in stretches(np.asarray(np.isfinite(gaze).all(axis=1))):
+        first, low, high = begin, gaze[begin], gaze[begin]
+        for row in range(begin + 1, end + 1):
+            wider_low, wider_high = np.minimum(low, gaze[row]), np.maximum(high, gaze[row])
+            if (wider_high - wider_low).max() > _ONE_LOOK:
+                yield first, row - 1
+                first, low, high = row, gaze[row], gaze[row]
+            else:
+                low, high = wider_low, wider_high
+        yield first, end

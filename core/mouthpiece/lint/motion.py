@@ -25,6 +25,8 @@ _NEAR: Final = 3
 _CALIBRATED: Final = 25.0
 #: Binomial weights that leave what alternates from frame to frame, and hardly anything of motion that is slower.
 _ALTERNATING: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / 16
+#: Frames a second below which faces that are well step and shake from frame to frame, as words are quicker.
+_FEWEST: Final = 10.0
 #: How far each course may go within a second while it counts as still: a calm listener's head goes a few milliradians.
 _STILL: Final = {"opening": 0.004, "width": 0.004, "lids": 0.02, "gaze": 0.004, "head": 0.001}
 #: The same for what a tracker saw, whose noise is no motion.
@@ -33,6 +35,7 @@ _STILL_TRACKED: Final = {"opening": 0.015, "width": 0.015, "lids": 0.05, "gaze":
 _ALIVE: Final = ("head", "gaze")
 _PARTS: Final = {"opening": "mouth", "width": "mouth", "head": "head"}
 _NOTHING: Final = "nothing of it can be measured"
+_TOO_SLOW: Final = "there are too few frames a second"
 
 
 def measured_motion(ground: Ground) -> Iterator[Measure]:
@@ -63,8 +66,8 @@ def _smooth_ones(ground: Ground, names: Iterable[str]) -> dict[str, Course]:
 
 def _jump(ground: Ground, limit: float) -> Measure:
     courses = _smooth_ones(ground, _STEPS)
-    if not courses or ground.rows < 2 * _NEAR:
-        return Measure("jump", "", None, limit, remark=_NOTHING)
+    if not courses or ground.rows < 2 * _NEAR or ground.seen.fps < _FEWEST:
+        return Measure("jump", "", None, limit, remark=_TOO_SLOW if ground.seen.fps < _FEWEST else _NOTHING)
     slower = max(1.0, ground.seen.fps / _CALIBRATED)
     sizes = {name: _steps(course, _STEPS[name] / slower) for name, course in courses.items()}
     worst = np.max(list(sizes.values()), axis=0)
@@ -115,6 +118,8 @@ def _steps(course: Course, fastest: float) -> Course:
 def _jitter(ground: Ground, limit: float) -> Measure:
     courses = _smooth_ones(ground, _SHAKES)
     size = max(5, round(ground.seen.fps))
+    if ground.seen.fps < _FEWEST:
+        return Measure("jitter", "", None, limit, remark=_TOO_SLOW)
     if not courses or ground.rows < size + 4:
         return Measure("jitter", "", None, limit, remark="there are too few frames" if courses else _NOTHING)
     shakes = {name: _shake(course, size) / _SHAKES[name] for name, course in courses.items()}

@@ -33,6 +33,8 @@ _GROWS, _MOVES = 1.3, 0.8
 _PROBES: Final = 24
 #: Share of the pictures in which the face must be seen to be judged without a remark, and share of the work.
 _SEEN: Final = 0.9
+#: Most frames over which the pictures of a film may lie: files can say that years lie between two of them.
+_MOST_FRAMES: Final = 300_000
 _TRACKING: Final = 0.8
 
 
@@ -179,10 +181,20 @@ def _tracked(reader: FilmReader, thin: int, fps: float, face: int) -> Any:
 
 
 def _on_frames(rows: list[NDArray[np.float32]], times: list[float], fps: float) -> NDArray[np.float32]:
-    """Return rows that were seen at some seconds on even frames: films of telephones have uneven ones."""
+    """Return rows that were seen at some seconds on even frames: films of telephones have uneven ones.
+
+    Raises
+    ------
+    PictureError
+        If there are far too many frames from the first to the last.
+    """
     if not rows:
         return np.zeros((0, 70, 3), np.float32)
     seconds = np.array(times)
+    if seconds[-1] * fps >= _MOST_FRAMES:
+        raise PictureError(
+            f"The film says that its pictures lie over {seconds[-1] / 3600:,.1f} hours. Export it again, or cut it."
+        )
     frames = np.arange(max(1, round(seconds[-1] * fps) + 1)) / fps
     after = np.clip(np.searchsorted(seconds, frames), 1, max(len(seconds) - 1, 1))
     before = after - 1
