@@ -85,7 +85,8 @@ def read(path: Path) -> str:
     except RuntimeError as error:
         return f"no scene: {error}"
     names = sorted(obj.name for obj in bpy.data.objects)
-    return hashlib.sha256(repr((names, sorted(found.items()))).encode()).hexdigest()
+    numbers = {name: (np.round(found[name], 3) + 0.0).tolist() for name in sorted(found)}  # no minus zeros
+    return hashlib.sha256(repr((names, numbers)).encode()).hexdigest()
 
 
 def filmed(folder: Path, *more: str) -> list[str]:
