@@ -386,3 +386,9 @@ def test_a_report_never_takes_the_place_of_what_is_made(film, capsys, name):
     assert film("Anna,a.wav", words=("--report", film.folder / name, "--force")) == 1
     assert "no name for a report" in capsys.readouterr().err
     assert not (film.folder / name).exists() and not film.takes.exists()
+
+
+def test_what_fails_before_it_begins_is_told_as_json_too(tmp_path, capsys):
+    assert core_cli.run(["batch", str(tmp_path / "none.csv"), "-o", str(tmp_path / "takes"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False and "none.csv" in told["error"]

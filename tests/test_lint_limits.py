@@ -32,6 +32,10 @@ def test_an_empty_file_changes_nothing(toml):
     assert read_limits(toml("# nothing\n")) == CastLimits()
 
 
+def test_a_file_as_windows_saves_it_is_read(toml):
+    assert read_limits(toml("\ufeffsync = 80\r\nlids = false\r\n")).general == Limits(sync=80.0, lids=None)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -121,7 +121,7 @@ def contradiction(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> int:
     """Animate. Return 0 if all lines are as the cast wants them, 1 if one failed, 2 for options that contradict."""
     from mouthpiece.cast.takes import TakeFolder
-    from mouthpiece.cli.batch import begun_report, read_chosen
+    from mouthpiece.cli.batch import begun_report, failed, read_chosen
     from mouthpiece.cli.report import BAD_ARGUMENTS, DONE, FAILED, reporter
 
     teller = reporter(options)
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
         takes = None if options.takes is None else TakeFolder(options.takes)
     except MouthpieceError as error:
         teller.error("", str(error))
-        return int(FAILED)
+        return int(failed(teller, options, str(error)))
     try:
         for file in files:
             try:

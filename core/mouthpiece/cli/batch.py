@@ -125,7 +125,7 @@ def read_chosen(options: argparse.Namespace, teller: Reporter) -> tuple[Cast, di
     except CastError as error:
         for fault in error.faults:
             teller.error(str(options.cast), fault)
-        return FAILED
+        return failed(teller, options, str(error))
     for remark in cast.remarks:
         teller.warning(str(options.cast), remark)
     try:
@@ -184,7 +184,14 @@ def run_batch(options: argparse.Namespace) -> int:
         return _run(batch, report, options, teller)
     except MouthpieceError as error:
         teller.error("", str(error))
-        return FAILED
+        return failed(teller, options, str(error))
+
+
+def failed(teller: Reporter, options: argparse.Namespace, error: str) -> int:
+    """Return the exit code of a batch that failed before it began, having said so on stdout if that is JSON."""
+    if options.json:
+        teller.result({"ok": False, "error": error}, "Failed.")
+    return FAILED
 
 
 def _run(batch: TakeBatch, report: BatchReport, options: argparse.Namespace, teller: Reporter) -> int:

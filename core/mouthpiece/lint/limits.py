@@ -145,7 +145,7 @@ def read_limits(path: str | os.PathLike[str]) -> CastLimits:
         If the file cannot be read, is no TOML, or holds a name or value that is none; nothing of it is then used.
     """
     try:
-        text = read_file(path, _LARGEST).decode("utf-8")
+        text = read_file(path, _LARGEST).decode("utf-8-sig")
         given = tomllib.loads(text)
     except UnreadableError as error:
         raise LimitsError(error.told(f"'{path}'", "holds no limits", "Check the file.")) from error
