@@ -86,9 +86,10 @@ CORE_LAYERS = {
     "audio": ("errors", "features", "models", "sounds"),
     "chapters": ("motion", "performance"),
     "recent_takes": ("chapters",),
-    "motion": ("curves", "errors", "features", "files", "models", "performance", "topology"),
+    "phones": ("errors", "files"),
+    "motion": ("curves", "errors", "features", "files", "models", "performance", "phones", "topology"),
     # takes apply their own dials; motion.dials knows the type by name only
-    "performance": ("errors", "files", "motion", "topology"),
+    "performance": ("errors", "files", "motion", "phones", "topology"),
     "motion.chart": ("curves", "errors", "files", "motion", "performance"),
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),

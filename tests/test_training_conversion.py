@@ -302,7 +302,7 @@ def test_speakers_are_told_by_what_differs_and_not_by_what_does_not(rng):
 def test_every_figure_is_measured_and_drawn(rng, voices, tmp_path):
     torch.manual_seed(0)
     corpus = Corpus(synthetic_face(), [[]], [])
-    material = train.Speech(speech(rng, 3, 300), speech(rng, 2, 300), corpus)
+    material = train.UtteranceSets(speech(rng, 3, 300), speech(rng, 2, 300), corpus)
     result = probe.measure(Converter(TINY).eval(), voices, material, pairs=3)
     numbers = [v for part in ("MFCC", "features", "code", "conversion") for v in result[part].values()]
     assert np.isfinite(numbers).all()

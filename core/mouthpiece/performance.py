@@ -22,7 +22,8 @@ from .files.json_text import number_in, parsed_json, row_of, rows_of, text_in, w
 from .files.places import is_there
 from .files.writer import refuse_protected, replacing
 from .motion.dials import Dials, apply
-from .topology import ARKIT_NAMES, LANDMARK_COUNT
+from .phones.speech import Speech
+from .topology import ARKIT_NAMES, LANDMARK_COUNT, TONGUE_POSES
 
 #: Format 2 added the style layer and the dials; takes of format 1 have neither.
 FORMAT: Final = 2
@@ -95,6 +96,10 @@ class Performance:
         What one unit of each coefficient adds to ``arkit``.
     style_head : (T, 6) float32
         What the speaker's style adds to ``head``.
+    speech : Speech
+        Which phones and words are said, and when; nothing in takes of formats 1 and 2.
+    tongue : (T, 6) float32
+        Pose of the tongue, in the order of ``topology.TONGUE_POSES``; 0 is a tongue at rest on the floor of the mouth.
     dials : mapping of str to JSON values
         Dials for the motion (:class:`~mouthpiece.motion.dials.Dials`). The arrays are always as inferred:
         :meth:`final` returns the take with style and dials applied.
@@ -122,6 +127,8 @@ class Performance:
     style_landmarks: Array = field(default_factory=lambda: np.zeros((0, LANDMARK_COUNT, 3), np.float32))
     style_arkit: Array = field(default_factory=lambda: np.zeros((0, len(ARKIT_NAMES)), np.float32))
     style_head: Array = field(default_factory=lambda: np.zeros((0, 6), np.float32))
+    speech: Speech = field(default_factory=Speech)
+    tongue: Array = field(default_factory=lambda: np.zeros((0, len(TONGUE_POSES)), np.float32))
     dials: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,6 +152,8 @@ class Performance:
             object.__setattr__(self, "style", np.zeros((count, 0), np.float32))
         if not np.size(self.style_head):
             object.__setattr__(self, "style_head", np.zeros((count, 6), np.float32))
+        tongue = self.tongue if np.size(self.tongue) else np.zeros((count, len(TONGUE_POSES)), np.float32)
+        object.__setattr__(self, "tongue", _frozen(tongue, (count, len(TONGUE_POSES)), "tongue"))
         shapes = (count, width), (width, LANDMARK_COUNT, 3), (width, len(ARKIT_NAMES)), (count, 6)
         for name, shape in zip(_STYLE, shapes, strict=True):
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))

@@ -112,3 +112,7 @@ HEAD_CHANNELS: Final = ("pitch", "yaw", "roll", "x", "y", "z")
 
 #: Points that speech does not move: brows, nose and eyes.
 UPPER_FACE: Final = RIGHT_BROW + LEFT_BROW + NOSE + RIGHT_EYE + LEFT_EYE
+
+#: What a tongue does, -1..1: tip down or up, body (its back) down or up, back or forward; ``out`` is 0..1 past the
+#: teeth; tip curled down or back over itself, narrow or wide.
+TONGUE_POSES: Final = ("tip", "body", "forward", "out", "curl", "wide")

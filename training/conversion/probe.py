@@ -26,7 +26,7 @@ from ..files import write_json
 from ..paths import CHECKPOINTS
 from ..speaker.voice import VoiceNet
 from .networks import MEL_BANDS, Converter, load_converter, load_voice_network, voice_of
-from .train import Speech, Utterance, load_speech, unit_centres
+from .train import Utterance, UtteranceSets, load_speech, unit_centres
 
 Rows = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -184,7 +184,7 @@ def _gather(speech: Sequence[Utterance], visemes: Visemes, view: View, step: int
     return np.concatenate(rows), np.concatenate(labels)
 
 
-def viseme_probe(speech: Speech, visemes: Visemes, view: View) -> tuple[Probe, float]:
+def viseme_probe(speech: UtteranceSets, visemes: Visemes, view: View) -> tuple[Probe, float]:
     """Return a linear probe of mouth classes fitted on training speakers, and its accuracy on validation speakers."""
     probe = fit_probe(*_gather(speech.train, visemes, view, 5), decay=1e-3)
     return probe, probe.accuracy(*_gather(speech.val, visemes, view, 1))
@@ -192,7 +192,7 @@ def viseme_probe(speech: Speech, visemes: Visemes, view: View) -> tuple[Probe, f
 
 @torch.no_grad()
 def conversion(
-    net: Converter, voices: VoiceNet, speech: Speech, visemes: Visemes, pairs: int, seed: int = 0
+    net: Converter, voices: VoiceNet, speech: UtteranceSets, visemes: Visemes, pairs: int, seed: int = 0
 ) -> dict[str, float]:
     """Return figures of what changes and what stays when validation speakers' sentences are converted.
 
@@ -249,7 +249,7 @@ def _spectra(people: dict[str, list[Utterance]]) -> tuple[Rows, Labels]:
     return np.concatenate(rows), np.concatenate(labels)
 
 
-def measure(net: Converter, voices: VoiceNet, speech: Speech, pairs: int = PAIRS) -> dict[str, Any]:
+def measure(net: Converter, voices: VoiceNet, speech: UtteranceSets, pairs: int = PAIRS) -> dict[str, Any]:
     """Return all figures of the converter ``net``, by view and for conversion."""
     neutral = torch.from_numpy(speech.corpus.neutral.astype(np.float32))
     visemes = Visemes.fit(speech.train, neutral)

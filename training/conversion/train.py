@@ -152,7 +152,7 @@ def utterances(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Speech:
+class UtteranceSets:
     """What a run and its probes need: training and validation utterances, and the corpus of the content network."""
 
     train: list[Utterance]
@@ -160,7 +160,7 @@ class Speech:
     corpus: Corpus
 
 
-def load_speech(data: Path, cache: Path, net: VoiceNet, renditions: int = 1) -> Speech:
+def load_speech(data: Path, cache: Path, net: VoiceNet, renditions: int = 1) -> UtteranceSets:
     """Return the pack ``data``, without clips of which no voice print may be made; features are stored in ``cache``."""
     corpus = load_corpus(data, cache, ContentConfig(renditions=renditions))
     private = {Path(row["file"]).stem for row in read_index(data) if row["source"] in NO_VOICE_PRINT}
@@ -171,7 +171,7 @@ def load_speech(data: Path, cache: Path, net: VoiceNet, renditions: int = 1) -> 
         clips, own = [clip for clip, _ in kept], [stretch for _, stretch in kept]
         parts.append(utterances(clips, own, *speech_of(clips, net, cache)))
         log.info("%s: %d clips, %d voices", split, len(clips), len({u.person for u in parts[-1]}))
-    return Speech(parts[0], parts[1], corpus)
+    return UtteranceSets(parts[0], parts[1], corpus)
 
 
 def unit_centres(features: NDArray[np.float32], count: int, rng: np.random.Generator, rounds: int = 12) -> Tensor:

@@ -41,6 +41,8 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "life": (0.0, 1.5),
     "attention": (0.0, 1.5),
     "nods": (0.0, 2.0),
+    "articulation": (0.0, 1.5),
+    "tongue": (0.0, 2.0),
 }
 
 #: Standard deviation of the smoothing Gaussian at ``smoothing`` 1, in seconds.
@@ -93,6 +95,10 @@ class Dials:
         (:mod:`mouthpiece.motion.listening`).
     nods : float
         How often and how deeply it nods while they speak, 0 (never) to 2.
+    articulation : float
+        How far lips and jaw do what the phones ask for, 0 (only what the network moves) to 1.5.
+    tongue : float
+        Factor on the motion of the tongue, 0 to 2.
     """
 
     lips: float = 1.0
@@ -111,6 +117,8 @@ class Dials:
     life: float = 1.0
     attention: float = 1.0
     nods: float = 1.0
+    articulation: float = 1.0
+    tongue: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges.
