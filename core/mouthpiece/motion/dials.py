@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import TakeError
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
-from . import closures, emotions, eyes, mouth, timing
+from . import closures, contacts, emotions, eyes, mouth, timing
 from .smooth import lowpass
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "tongue": (0.0, 2.0),
 }
 
+#: Dials of a take to which all dials have been applied already.
+SETTLED: Final[Mapping[str, Any]] = {"articulation": 0.0}
 #: Standard deviation of the smoothing Gaussian at ``smoothing`` 1, in seconds.
 _SMOOTH_SECONDS: Final = 0.12
 _BROW_COLUMNS: Final = tuple(index for name, index in ARKIT_INDEX.items() if name.startswith("brow"))
@@ -183,7 +185,8 @@ class Motion:
 def apply(take: Performance, dials: Dials) -> Performance:
     """Return ``take`` with its style layer and ``dials`` applied; ``take.dials`` is ignored.
 
-    The result has no style layer and no dials. Memory and time are proportional to the length of the take.
+    The result has no style layer and no dials; where phones are known it has :data:`SETTLED`, so that lips and jaw are
+    not made to do what these ask for once more. Memory and time are proportional to the length of the take.
     """
     motion = Motion(
         take.fps,
@@ -196,6 +199,8 @@ def apply(take: Performance, dials: Dials) -> Performance:
         take.activity.copy(),
         closures.contact(take.landmarks),
     )
+    articulated = dials.articulation * min(dials.lips, 1.0) if len(take.speech.posteriors) else 0.0
+    own = contacts.OwnMouth.of(take.landmarks, take.neutral, take.arkit)
     eyes.open_lids(motion.offsets, motion.neutral, motion.blink)
     _add_style(motion, take, dials.style)
     _smooth(motion, dials.smoothing)
@@ -206,6 +211,8 @@ def apply(take: Performance, dials: Dials) -> Performance:
     rng = np.random.default_rng(seed if isinstance(seed, int) and seed >= 0 else 0)
     emotions.add(motion, dials.emotion, dials.intensity * dials.expression, rng)
     np.clip(motion.arkit, 0, 1, out=motion.arkit)
+    said = contacts.Said(take.speech, take.fps, take.neutral, dials.offset)
+    contacts.correct(motion.offsets, motion.arkit, own, said, articulated)
     motion.offsets += take.neutral
     eyes.close_lids(motion.offsets, motion.blink)
     eyes.write_eyes(motion.arkit, motion.blink, motion.gaze)
@@ -221,7 +228,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
         style_landmarks=np.zeros((0, 68, 3), np.float32),
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
         style_head=np.zeros((len(take), 6), np.float32),
-        dials={},
+        dials=dict(SETTLED) if len(take.speech.posteriors) else {},
     )
 
 
