@@ -119,7 +119,7 @@ def pairs_of(data: Path, split: str, models: Path | None = None) -> list[Pair]:
 
 
 def corrected(pair: Pair, shapes: ContactShapes | None = None, amount: float = 1.0) -> tuple[Floats, Floats]:
-    """Return landmarks (T, 68, 3), as displacements, and weights (T, 52) of a pair with ``shapes`` (default: shipped)."""
+    """Return landmarks (T, 68, 3), as displacements, and weights (T, 52) of a pair with contacts."""
     neutral = pair.neutral.astype(np.float32)
     offsets, arkit = pair.moved.astype(np.float32), pair.arkit.astype(np.float32)
     own = OwnMouth.of(offsets + neutral, neutral, arkit.copy())
@@ -226,7 +226,7 @@ def contacts(
             row: Metrics = {}
             for kind, gesture in (("m b p", BILABIAL), ("f v", LABIODENTAL)):
                 shut, bite, count = contacts_met(pairs, gesture, face, said, by_chance)
-                row |= {f"{kind}: shut": shut, f"{kind}: bite": bite, f"{kind}: heard": count}
+                row |= {f"{kind}: shut": shut, f"{kind}: bite": bite, f"{kind}: heard": float(count)}
             if name != "recorded" and not by_chance:
                 row |= followed(pairs, face)
             result[f"{name}, at random" if by_chance else name] = row

@@ -149,15 +149,21 @@ def strengths(speech: Speech, times: NDArray[np.floating[Any]], shapes: ContactS
     shapes = shapes or contact_shapes()
     if not len(speech.posteriors) or not len(times):
         return np.zeros((len(times), len(GESTURES)), np.float32)
-    own = np.stack(
-        [_envelope(_heard(speech, phones), *shapes.timing[at]) for at, phones in enumerate(GESTURES.values())]
-    )
-    shown = np.ones_like(own[0])
-    result = np.empty_like(own)
-    for at in reversed(range(len(own))):
-        result[at] = own[at] * shown
-        shown = shown * (1 - shapes.resistance[at] * own[at])
-    return _at_times(result.T, times)
+    heard = [_heard(speech, phones) for phones in GESTURES.values()]
+    core = [_rounded(_sureness(each)) for each in heard]
+    wide = [_envelope(each, *shapes.timing[at]) for at, each in enumerate(heard)]
+    shown = []
+    for at, own in enumerate(wide):
+        free = np.ones_like(own)
+        for other, resistance in enumerate(shapes.resistance):
+            # what sounds keeps others away that are only on their way; of two on their way the more resistant wins
+            away = core[other] * (1 - core[at])
+            if other > at:
+                away = np.maximum(core[other], wide[other] * (1 - core[at]))
+            if other != at:
+                free *= 1 - resistance * away
+        shown.append(own * free)
+    return _at_times(np.stack(shown, axis=1), times)
 
 
 def spoken(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
@@ -269,9 +275,7 @@ def _heard(speech: Speech, phones: tuple[str, ...]) -> Array:
 
 def _envelope(heard: Array, ahead: float, behind: float) -> Array:
     """Return the strength (S,) of what is heard with probability ``heard`` (S,): soft from begin to end."""
-    low, high = _HEARD
-    share = np.clip((heard - low) / (high - low), 0, 1)
-    share = share * share * (3 - 2 * share)
+    share = _sureness(heard)
     before, after = (int(np.ceil((each + _HOLD) * POSTERIOR_RATE)) for each in (ahead, behind))
     padded = np.pad(share, (after, before))
     result = np.zeros_like(share)
@@ -282,8 +286,21 @@ def _envelope(heard: Array, ahead: float, behind: float) -> Array:
         np.maximum(
             result, padded[after + step : after + step + len(share)] * (0.5 + 0.5 * np.cos(np.pi * way)), out=result
         )
+    return _rounded(result)
+
+
+def _sureness(heard: Array) -> Array:
+    """Return how strongly (S,) what is heard with probability ``heard`` (S,) shows while it sounds."""
+    low, high = _HEARD
+    share = np.clip((heard - low) / (high - low), 0, 1)
+    sure: Array = (share * share * (3 - 2 * share)).astype(np.float32)
+    return sure
+
+
+def _rounded(rows: Array) -> Array:
+    """Return ``rows`` (S,) without corners."""
     kernel = np.exp(-0.5 * (np.arange(-2, 3) / (_ROUNDING * POSTERIOR_RATE)) ** 2)
-    smooth: Array = np.convolve(np.pad(result, 2, mode="edge"), kernel / kernel.sum(), "valid").astype(np.float32)
+    smooth: Array = np.convolve(np.pad(rows, 2, mode="edge"), kernel / kernel.sum(), "valid").astype(np.float32)
     return smooth
 
 
