@@ -84,7 +84,7 @@ CORE_LAYERS = {
     "sounds": ("errors", "files"),
     "models": ("errors", "features", "files", "topology"),
     "audio": ("errors", "features", "models", "sounds"),
-    "chapters": ("motion", "performance"),
+    "chapters": ("motion", "performance", "phones"),
     "recent_takes": ("chapters",),
     "phones": ("errors", "files"),
     "motion": ("curves", "errors", "features", "files", "models", "performance", "phones", "topology"),

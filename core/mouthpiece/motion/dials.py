@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TakeError
+from ..phones.excerpts import shifted
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
 from . import closures, emotions, eyes, mouth, timing
 from .smooth import lowpass
@@ -178,6 +179,7 @@ class Motion:
     blink: Array
     activity: Array
     contact: Array
+    tongue: Array
 
 
 def apply(take: Performance, dials: Dials) -> Performance:
@@ -195,6 +197,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
         take.blink.copy(),
         take.activity.copy(),
         closures.contact(take.landmarks),
+        take.tongue.copy(),
     )
     eyes.open_lids(motion.offsets, motion.neutral, motion.blink)
     _add_style(motion, take, dials.style)
@@ -221,6 +224,8 @@ def apply(take: Performance, dials: Dials) -> Performance:
         style_landmarks=np.zeros((0, 68, 3), np.float32),
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
         style_head=np.zeros((len(take), 6), np.float32),
+        speech=shifted(take.speech, dials.offset, take.seconds) if dials.offset and take.speech else take.speech,
+        tongue=motion.tongue,
         dials={},
     )
 
