@@ -41,6 +41,7 @@ _TRACKS: Final = {
     "arkit": _FACE,
     "activity": _FACE,
     "style": _FACE,
+    "tongue": _FACE,
     "head": _HEAD,
     "style_head": _HEAD,
     "gaze": _EYES,

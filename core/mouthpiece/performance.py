@@ -21,6 +21,7 @@ from .files.arrays import StoredArrays, opened_arrays
 from .files.json_text import number_in, parsed_json, row_of, rows_of, text_in, whole_in
 from .files.places import is_there
 from .files.writer import refuse_protected, replacing
+from .motion import tongue
 from .motion.dials import Dials, apply
 from .phones import storage
 from .phones.speech import Speech
@@ -153,8 +154,8 @@ class Performance:
             object.__setattr__(self, "style", np.zeros((count, 0), np.float32))
         if not np.size(self.style_head):
             object.__setattr__(self, "style_head", np.zeros((count, 6), np.float32))
-        tongue = self.tongue if np.size(self.tongue) else np.zeros((count, len(TONGUE_POSES)), np.float32)
-        object.__setattr__(self, "tongue", _frozen(tongue, (count, len(TONGUE_POSES)), "tongue"))
+        poses = self.tongue if np.size(self.tongue) else np.zeros((count, len(TONGUE_POSES)), np.float32)
+        object.__setattr__(self, "tongue", _frozen(poses, (count, len(TONGUE_POSES)), "tongue"))
         shapes = (count, width), (width, LANDMARK_COUNT, 3), (width, len(ARKIT_NAMES)), (count, 6)
         for name, shape in zip(_STYLE, shapes, strict=True):
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
@@ -177,7 +178,7 @@ class Performance:
             If a dial is unknown or out of range.
         """
         if not self.dials and not self.style.shape[1] and not self.style_head.any():
-            return self
+            return tongue.shown(self)
         return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
