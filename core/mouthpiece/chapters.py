@@ -46,7 +46,6 @@ _TRACKS: Final = {
     "style_head": _HEAD,
     "gaze": _EYES,
     "blink": _EYES,
-    "tongue": _FACE,
 }
 
 assert REACH >= _SEARCH + _HEAD / 2 and CONTEXT > REACH and _LEAST > REACH

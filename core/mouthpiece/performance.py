@@ -318,14 +318,14 @@ def _check_believable(take: Performance, what: str) -> None:
 
 
 def with_speech(take: Performance, speech: Speech) -> Performance:
-    """Return ``take`` with ``speech`` in place of what was heard in it.
+    """Return ``take`` with ``speech`` in place of what was heard in it; the tongue moves by it.
 
     Raises
     ------
     TakeError
         If it does not fit: its times lie beyond the end, or it holds what is no phone.
     """
-    changed = replace(take, speech=speech)
+    changed = replace(take, speech=speech, tongue=tongue.curves(speech, np.arange(len(take)) / take.fps))
     _check_believable(changed, "This take")
     return changed
 

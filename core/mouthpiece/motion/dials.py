@@ -226,7 +226,6 @@ def apply(take: Performance, dials: Dials) -> Performance:
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
         style_head=np.zeros((len(take), 6), np.float32),
         speech=shifted(take.speech, dials.offset, take.seconds) if dials.offset and take.speech else take.speech,
-        tongue=motion.tongue,
         dials={},
     )
     return tongue.shown(moved)

@@ -16,10 +16,11 @@ from .excerpts import checked_order
 from .inventory import PHONE_INDEX, PHONES, SILENCE
 from .speech import POSTERIOR_RATE, Segment, Speech
 
-#: The byte of a probability of 1. Their square roots are stored: rare phones keep two digits as well.
-_FULL: Final = 255
+#: The byte of a probability of 1. Square roots are stored in so many steps: rare phones keep a digit as well, and what
+#: compresses is small.
+_FULL: Final = 100
 #: Probabilities below this are stored as none, and given back to the others.
-_LEAST: Final = 0.004
+_LEAST: Final = 0.01
 #: Most words and phones, and the longest word: ten hours of the fastest speech have fewer.
 _MOST: Final = 2_000_000
 _LONGEST: Final = 200
@@ -96,7 +97,7 @@ def _times(segments: Sequence[Segment]) -> NDArray[np.float64]:
 def _posteriors(arrays: StoredArrays, labels: Sequence[str], seconds: float) -> NDArray[np.float32]:
     """Return the posteriors (S, P) of today's phones; each row adds up to 1."""
     codes = arrays.array("posteriors", (len(labels), None), "u")
-    if codes.dtype != np.uint8 or codes.shape[1] > (seconds + 1) * POSTERIOR_RATE + 1:
+    if codes.dtype != np.uint8 or codes.max(initial=0) > _FULL or codes.shape[1] > (seconds + 1) * POSTERIOR_RATE + 1:
         raise UnreadableError("its 'posteriors' do not fit its length")
     rows = np.zeros((codes.shape[1], len(PHONES)), np.float32)
     for label, code in zip(labels, codes, strict=True):
