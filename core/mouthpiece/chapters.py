@@ -110,7 +110,8 @@ class Chapter:
     @property
     def size(self) -> int:
         """Bytes of memory."""
-        return sum(getattr(self.performance, name).nbytes for name in _TRACKS) + storage.size(self.performance.speech)
+        tracks: int = sum(getattr(self.performance, name).nbytes for name in _TRACKS)
+        return tracks + storage.size(self.performance.speech)
 
     def rows(self, name: str, first: int, stop: int) -> Array:
         """Return the array ``name`` on frames of the whole sound; its ends are repeated beyond them."""
@@ -175,7 +176,7 @@ class Joined:
         return replace(self._before.performance, **cut, speech=speech, audio_sha256=sha256 or "+".join(self._heard))
 
     def _say(self, piece: Chapter, low: int, high: int) -> None:
-        """Note that from the frame ``low`` of the whole sound on, what is said is what ``piece`` heard, up to ``high``."""
+        """Note that from the frame ``low`` of the whole sound to ``high``, what ``piece`` heard is said."""
         fps = piece.performance.fps
         self._said = [part for part in self._said if part.start < low / fps]
         if self._said:

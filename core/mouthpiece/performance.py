@@ -364,8 +364,8 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.moveaxis(np.array(rows), -1, 0)
 
 
-#: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene. Format 2 added phones, words and
-#: the tongue.
+#: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene. Format 2 added phones, words
+#: and the tongue.
 PACKED_FORMAT: Final = 2
 #: The rounded number that stands for the largest value of an array.
 _FULL: Final = 32767
@@ -387,7 +387,8 @@ def pack(take: Performance) -> bytes:
     TakeError
         If :func:`unpack` would not believe it.
     """
-    arrays: dict[str, Any] = {name: getattr(take, name) for name in _EXACT}
+    said, heard = storage.stored(take.speech)
+    arrays: dict[str, Any] = {**{name: getattr(take, name) for name in _EXACT}, **said}
     for name in _TRACKS:
         track = getattr(take, name) - take.neutral if name == "landmarks" else getattr(take, name)
         rows = track.reshape(len(take), -1)
@@ -396,7 +397,6 @@ def pack(take: Performance) -> bytes:
         # 16-bit differences may overflow, which adding them up again undoes
         arrays[name] = np.diff(steps, axis=0, prepend=np.zeros_like(steps[:1])).T
         arrays[f"{name}_scale"] = np.array(scale, np.float64)
-    said, heard = storage.stored(take.speech)
     meta = {
         "format": PACKED_FORMAT,
         "fps": take.fps,
@@ -407,7 +407,7 @@ def pack(take: Performance) -> bytes:
         "speech": heard,
     }
     stream = io.BytesIO()
-    np.savez_compressed(stream, meta=_meta_text(meta, "The take"), **arrays, **said)
+    np.savez_compressed(stream, meta=_meta_text(meta, "The take"), **arrays)
     return stream.getvalue()
 
 

@@ -101,7 +101,7 @@ def ipa(text: str, language: str) -> str:
         If the library, the language or its data are not there.
     """
     voices = _voices()
-    spoken = []
+    spoken: list[str] = []
     with _lock:
         library = _library()
         if language not in voices or library.espeak_SetVoiceByName(voices[language]) != 0:
@@ -151,8 +151,10 @@ def _path_bytes(path: Path) -> bytes:
     except UnicodeEncodeError:
         content = b""
     if not content or len(content) > _LONGEST_PATH:
-        raise TextError(f"eSpeak NG cannot read its data in '{path}': the path is too long for it, or has letters that it "
-                        "does not know. Install Mouthpiece in another folder.")  # fmt: skip
+        raise TextError(
+            f"eSpeak NG cannot read its data in '{path}': the path is too long for it, or has letters that it does not "
+            "know. Install Mouthpiece in another folder."
+        )
     return content
 
 

@@ -11,19 +11,20 @@ from .inventory import NEAREST, PHONE_INDEX, SILENCE
 _TIE: Final = "͡"
 _TIES: Final = str.maketrans({"͜": _TIE})
 #: Letters beside those of the inventory.
-_LETTERS: Final = {"ᵻ": "ɪ", "ɞ": "ø", "ɶ": "a", "ʟ": "l", "ɮ": "l", "ɺ": "ɾ", "ɧ": "ʃ", "ɾ̃": "n", "ⱱ": "v", "ᵊ": "ə"}
+_LETTERS: Final = {"ᵻ": "ɪ", "ɞ": "ø", "ɶ": "a", "ʟ": "l", "ɮ": "l", "ɺ": "ɾ", "ɧ": "ʃ", "ⱱ": "v", "ᵊ": "ə"}
 #: Diphthongs that are written otherwise than in the inventory.
 _DIPHTHONGS: Final = {
-    "ɔø": "ɔɪ", "ɔʏ": "ɔɪ", "ɔi": "ɔɪ", "oɪ": "ɔɪ", "oi": "ɔɪ", "ɔy": "ɔɪ", "əʊ": "oʊ", "ou": "oʊ", "əu": "oʊ", "ɛɪ": "eɪ",
-    "ei": "eɪ", "ɑɪ": "aɪ", "ai": "aɪ", "ɐɪ": "aɪ", "ɑi": "aɪ", "ɑʊ": "aʊ", "au": "aʊ", "ɑu": "aʊ", "æʊ": "aʊ",
+    "ɔø": "ɔɪ", "ɔʏ": "ɔɪ", "ɔi": "ɔɪ", "oɪ": "ɔɪ", "oi": "ɔɪ", "ɔy": "ɔɪ", "əʊ": "oʊ", "ou": "oʊ", "əu": "oʊ",
+    "ɛɪ": "eɪ", "ei": "eɪ", "ɑɪ": "aɪ", "ai": "aɪ", "ɐɪ": "aɪ", "ɑi": "aɪ", "ɑʊ": "aʊ", "au": "aʊ", "ɑu": "aʊ",
+    "æʊ": "aʊ",
 }  # fmt: skip
 #: ARPABET (the Carnegie Mellon dictionary), without its stress digits.
 _ARPABET: Final = {
     "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "aʊ", "AX": "ə", "AXR": "ɝ", "AY": "aɪ", "B": "b", "CH": "t͡ʃ",
-    "D": "d", "DH": "ð", "DX": "ɾ", "EH": "ɛ", "ER": "ɝ", "EY": "eɪ", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ", "IX": "ɪ",
-    "IY": "i", "JH": "d͡ʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ", "P": "p", "Q": "ʔ",
-    "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "UX": "y", "V": "v", "W": "w", "Y": "j",
-    "Z": "z", "ZH": "ʒ",
+    "D": "d", "DH": "ð", "DX": "ɾ", "EH": "ɛ", "ER": "ɝ", "EY": "eɪ", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ",
+    "IX": "ɪ", "IY": "i", "JH": "d͡ʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ",
+    "P": "p", "Q": "ʔ", "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "UX": "y", "V": "v",
+    "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
 }  # fmt: skip
 #: What aligners write where nothing is said.
 _SILENCES: Final = frozenset({"", "sil", "sp", "spn", "<eps>", "<p:>", "#", "_", "pau", "h#", "<sil>", "sil.", "noise"})
@@ -33,13 +34,17 @@ _BY_LANGUAGE: Final = {"de": {"ɜ": "ʌ"}}
 
 def phones_in_label(label: str) -> tuple[str, ...] | None:
     """Return the phones that a label of another program means; none for a silence, None if it means nothing known."""
-    plain = label.strip()
+    plain = unicodedata.normalize("NFC", label.strip()).translate(_TIES)
+    if plain in PHONE_INDEX and plain != SILENCE:
+        return (plain,)
     if plain.lower() in _SILENCES:
         return ()
     bare = plain.rstrip("0123456789")
     if bare in _ARPABET:
         return (_ARPABET[bare],)
-    return phones_of_ipa(plain) or None
+    letters = [letter for group in _groups(plain) for letter in group]
+    one = _pair(*letters) if len(letters) == 2 else None  # aligners write one sound without a tie bar
+    return (one,) if one else phones_of_ipa(plain) or None
 
 
 def phones_of_ipa(text: str, language: str = "") -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from .speech import POSTERIOR_RATE, Segment, Speech
 #: The byte of a probability of 1. Square roots are stored in so many steps: rare phones keep a digit as well, and what
 #: compresses is small.
 _FULL: Final = 100
-#: Probabilities below this are stored as none, and given back to the others.
+#: Probabilities below this are stored as none; what is missing to 1 is shared by them when it is read.
 _LEAST: Final = 0.01
 #: Most words and phones, and the longest word: ten hours of the fastest speech have fewer.
 _MOST: Final = 2_000_000
@@ -104,8 +104,9 @@ def _posteriors(arrays: StoredArrays, labels: Sequence[str], seconds: float) -> 
         if label in PHONE_INDEX:
             rows[:, PHONE_INDEX[label]] = np.square(code.astype(np.float32) / _FULL)
     totals = rows.sum(axis=1, keepdims=True)
-    rows[:, PHONE_INDEX[SILENCE]] += totals[:, 0] == 0
-    posteriors: NDArray[np.float32] = rows / np.where(totals > 0, totals, 1)
+    none = rows == 0
+    rest = np.maximum(1 - totals, 0) / np.maximum(none.sum(axis=1, keepdims=True), 1)
+    posteriors: NDArray[np.float32] = (np.where(none, rest, rows) / np.maximum(totals, 1)).astype(np.float32)
     return posteriors
 
 

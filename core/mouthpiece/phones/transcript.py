@@ -18,9 +18,9 @@ DEFAULT: Final = "en-us"
 #: Scripts, by the first words of Unicode's names of their letters, and the language taken for each.
 _SCRIPTS: Final = {
     "CYRILLIC": "ru", "GREEK": "el", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "cmn", "ARABIC": "ar",
-    "HEBREW": "he", "DEVANAGARI": "hi", "BENGALI": "bn", "THAI": "th", "GEORGIAN": "ka", "ARMENIAN": "hy", "TAMIL": "ta",
-    "TELUGU": "te", "KANNADA": "kn", "MALAYALAM": "ml", "GUJARATI": "gu", "GURMUKHI": "pa", "ETHIOPIC": "am",
-    "SINHALA": "si", "MYANMAR": "my",
+    "HEBREW": "he", "DEVANAGARI": "hi", "BENGALI": "bn", "THAI": "th", "GEORGIAN": "ka", "ARMENIAN": "hy",
+    "TAMIL": "ta", "TELUGU": "te", "KANNADA": "kn", "MALAYALAM": "ml", "GUJARATI": "gu", "GURMUKHI": "pa",
+    "ETHIOPIC": "am", "SINHALA": "si", "MYANMAR": "my",
 }  # fmt: skip
 _UKRAINIAN: Final = frozenset("іїєґІЇЄҐ")
 _KANA: Final = ("HIRAGANA", "KATAKANA")
@@ -75,7 +75,10 @@ def guessed_language(text: str) -> str:
             scripts[unicodedata.name(character, "").partition(" ")[0].partition("-")[0]] += 1
     if not scripts:
         return DEFAULT
-    if any(scripts[kana] for kana in _KANA) and scripts["CJK"] + sum(scripts[kana] for kana in _KANA) > scripts["LATIN"]:
+    if (
+        any(scripts[kana] for kana in _KANA)
+        and scripts["CJK"] + sum(scripts[kana] for kana in _KANA) > scripts["LATIN"]
+    ):
         return "ja"
     script = max(scripts, key=lambda name: scripts[name])
     if script == "CYRILLIC" and _UKRAINIAN & set(text):
