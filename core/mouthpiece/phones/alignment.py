@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -51,6 +52,8 @@ _SHOWN: Final = 6
 _LEAST_OTHER: Final = 0.25
 _BESIDE: Final = 0.1
 _LATE: Final = 0.6
+#: Seconds of the shortest phone that is left between captions.
+_SHORTEST: Final = 0.02
 #: Steps times phones up to which a text is aligned at once: about an hour of speech without times.
 _LARGEST: Final = 12_000_000_000
 #: How far posteriors lean towards the phones of words that agree.
@@ -139,13 +142,20 @@ def aligned(speech: Speech, text: str | Sequence[TimedText], language: str = "")
     if not parts:
         raise TextError("No caption of the text lies within the take. Check the times, or give the text without them.")
     words: list[_Said] = []
+    decided: list[tuple[float, float]] = []  # where the text decides what is said
     for part in parts:
         first = max(part.first, round(words[-1].stop * POSTERIOR_RATE) if words else 0)
         if first < part.stop:
-            words += _said(part, first, posteriors)
+            said = _said(part, first, posteriors)
+            if isinstance(text, str):
+                decided.append((0.0, math.inf))
+            else:
+                said = _without_ends(said)
+                decided += [(said[0].start, said[-1].stop)] if said else []
+            words += said
     agreement = _checked(words, posteriors, spoken)
     found = _disagreements(words, posteriors, isinstance(text, str))
-    return Alignment(_speech(speech, words, spoken), tuple(found), agreement)
+    return Alignment(_speech(speech, words, decided, spoken), tuple(found), agreement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +270,23 @@ def _checked(words: Sequence[_Said], posteriors: Array, spoken: Transcript) -> f
     return share
 
 
-def _speech(heard: Speech, words: Sequence[_Said], spoken: Transcript) -> Speech:
+def _without_ends(words: Sequence[_Said]) -> list[_Said]:
+    """Return words without the other speech before and after them: that may be what the next caption says."""
+    labelled = [number for number, word in enumerate(words) if word.label]
+    return list(words[labelled[0] : labelled[-1] + 1]) if labelled else []
+
+
+def _speech(
+    heard: Speech, words: Sequence[_Said], decided: Sequence[tuple[float, float]], spoken: Transcript
+) -> Speech:
     """Return what is said by the text where it agrees or nothing better is known, and as it was heard elsewhere."""
     said = [word for word in words if word.phones]
     phones = [phone for word in said for phone in word.phones]
-    covered = [(word.start, word.stop) for word in words if word.stop > word.start]
-    low, high = min((start for start, _ in covered), default=0.0), max((stop for _, stop in covered), default=0.0)
-    phones += [one for one in heard.phones if one.stop <= low or one.start >= high]  # outside the captions
+    at = 0.0
+    for start, stop in (*decided, (math.inf, math.inf)):  # and what is heard between captions
+        between = (replace(one, start=max(one.start, at), stop=min(one.stop, start)) for one in heard.phones)
+        phones += [one for one in between if one.stop - one.start >= _SHORTEST - 1e-9]
+        at = stop
     agreeing = [phone for word in said if word.agrees for phone in word.phones]
     return Speech(
         leaning(heard.posteriors, agreeing, _LEANING),
