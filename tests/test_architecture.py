@@ -94,8 +94,8 @@ CORE_LAYERS = {
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),
     "pipeline": (
-        "audio", "chapters", "curves", "errors", "features", "models", "motion", "performance", "recent_takes",
-        "speaker", "styles", "topology",
+        "audio", "chapters", "curves", "errors", "features", "models", "motion", "performance", "phones",
+        "recent_takes", "speaker", "styles", "topology",
     ),
     "key_reduction": (),
     "retarget.coverage": (),

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..phones.inventory import PHONE_INDEX, PHONES, SILENCE
-from ..phones.speech import POSTERIOR_RATE, Speech
+from ..phones.speech import Speech
+from ..phones.tracks import phone_track
 from ..topology import ARKIT_INDEX, TONGUE_POSES
 from . import closures
 from .smooth import lowpass
@@ -156,7 +157,7 @@ def curves(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
     # A pose depends on what is said within a second of it; only that much is computed.
     first = int(np.floor((moments.min() - 1.0) * _RATE))
     count = int(np.ceil((moments.max() + 1.0) * _RATE)) - first + 1
-    said = _glided(_said(speech, first, count))
+    said = _glided(phone_track(speech, np.arange(first, first + count) / _RATE + _LEAD))
     columns = np.flatnonzero(said.max(axis=0) > _LEAST)
     pull = _dominance(said[:, columns])
     pulls = pull @ RESISTANCES[columns]
@@ -166,29 +167,6 @@ def curves(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
     found = np.stack([np.interp(places, np.arange(count), column) for column in smooth.T], axis=1)
     found[:, _OUT] = np.maximum(found[:, _OUT], 0)
     return np.clip(found, -1, 1).astype(np.float32)
-
-
-def _said(speech: Speech, first: int, count: int) -> Floats:
-    """Return how much each phone is said (N, P) on ``count`` steps from the step ``first`` on, silence included."""
-    if speech.phones:
-        said = np.zeros((count, len(PHONES)))
-        for segment in speech.phones:
-            low, high = (round((second - _LEAD) * _RATE) - first for second in (segment.start, segment.stop))
-            low, high = max(low, 0), min(max(high, low + 1), count)
-            if segment.label in PHONE_INDEX and low < high:
-                said[low:high, PHONE_INDEX[segment.label]] = 0.5 + 0.5 * min(max(segment.confidence, 0.0), 1.0)
-        said[:, 0] = said[:, 1:].max(axis=1) <= 0
-        return said
-    rows = speech.posteriors.astype(np.float64)
-    at = (np.arange(first, first + count) / _RATE + _LEAD) * POSTERIOR_RATE - 0.5
-    inside = np.clip(at, 0, len(rows) - 1)
-    low = inside.astype(int)
-    share = (inside - low)[:, None]
-    said = (1 - share) * rows[low] + share * rows[np.minimum(low + 1, len(rows) - 1)]
-    beyond = (at < -0.5) | (at > len(rows) - 0.5)
-    said[beyond] = 0
-    said[beyond, 0] = 1
-    return said
 
 
 def _glided(said: Floats) -> Floats:
