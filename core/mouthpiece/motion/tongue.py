@@ -46,7 +46,7 @@ _LEAST: Final = 0.02
 #: Gap of the lips, in eye distances above rest, at which ``tongueOut`` begins to show, and from which it shows whole.
 _OUT_GAPS: Final = (0.005, 0.04)
 #: Weight of ``tongueOut`` at ``out`` 1: between the teeth, a small part of the shape that sticks a tongue out.
-_OUT_WEIGHT: Final = 0.45
+_OUT_WEIGHT: Final = 0.55
 
 #: Target of each phone: tip, body, forward, out, curl, wide (``topology.TONGUE_POSES``), and why.
 _TARGETS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] = {
@@ -71,9 +71,9 @@ _TARGETS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] =
     "ɝ": (0.20, 0.35, -0.30, 0.0, 0.65, -0.10),
     # Said with lips or glottis alone: the tongue is free.
     **dict.fromkeys(("p", "b", "m", "f", "v", "h", "ʔ"), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
-    # Between the teeth: flat, wide, its tip out.
-    "θ": (0.15, 0.00, 0.80, 0.90, 0.0, 0.50),
-    "ð": (0.15, 0.00, 0.70, 0.80, 0.0, 0.50),
+    # Between the teeth: wide, its tip out and at the edge of the upper ones.
+    "θ": (0.60, 0.00, 0.90, 0.90, 0.0, 0.50),
+    "ð": (0.60, 0.00, 0.80, 0.80, 0.0, 0.50),
     # Tip at the ridge behind the upper teeth; l lets air pass at its narrow sides, d and t are braced there.
     "t": (1.00, 0.15, 0.25, 0.0, 0.0, 0.20),
     "d": (1.00, 0.15, 0.25, 0.0, 0.0, 0.20),
