@@ -4,7 +4,7 @@ No camera sees a tongue, so no network has learnt it: what it does follows from 
 Each phone has a target (where the tongue wants to be) and a resistance (how little it lets its neighbours pull it from
 there), both for each of ``topology.TONGUE_POSES``. Neighbours overlap, as gestures do in speech: at every moment the
 pose is the mean of the targets of the phones nearby, weighted by resistance and by how near they are (dominance, after
-Cohen & Massaro 1993; the order of resistances after Recasens & Espinosa 2009). Then it is held to the speed of a tongue.
+Cohen & Massaro 1993; the order of resistances after Recasens & Espinosa 2009). Then it is held to a tongue's speed.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _HERTZ: Final = 7.0
 #: Pull of a tongue towards rest, and that of silence: small, so that any phone nearby is stronger.
 _REST: Final = 0.01
 _SILENT: Final = 0.08
+#: What a pose is less than counts as rest.
+_TINY: Final = 1e-3
 #: Less of a posterior than this counts as nothing.
 _LEAST: Final = 0.02
 #: Gap of the lips, in eye distances above rest, at which ``tongueOut`` begins to show, and from which it shows whole.
@@ -51,7 +53,7 @@ _OUT_WEIGHT: Final = 0.55
 #: Target of each phone: tip, body, forward, out, curl, wide (``topology.TONGUE_POSES``), and why.
 _TARGETS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] = {
     SILENCE: (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    # Vowels: height and frontness of the vowel chart; the tip rests behind the lower teeth; front ones spread the sides.
+    # Vowels: height and frontness of the vowel chart; the tip rests behind the lower teeth; front ones are wide.
     "i": (-0.30, 0.85, 0.80, 0.0, 0.0, 0.40),
     "y": (-0.30, 0.80, 0.65, 0.0, 0.0, 0.30),
     "ɪ": (-0.25, 0.55, 0.50, 0.0, 0.0, 0.30),
@@ -166,7 +168,9 @@ def curves(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
     places = moments * _RATE - first
     found = np.stack([np.interp(places, np.arange(count), column) for column in smooth.T], axis=1)
     found[:, _OUT] = np.maximum(found[:, _OUT], 0)
-    return np.clip(found, -1, 1).astype(np.float32)
+    found[np.abs(found) < _TINY] = 0
+    poses: Array = np.clip(found, -1, 1).astype(np.float32)
+    return poses
 
 
 def _glided(said: Floats) -> Floats:
@@ -212,7 +216,7 @@ def tongue_out(tongue: Array, landmarks: NDArray[np.floating[Any]], neutral: NDA
 
 
 def shown(face: Performance) -> Performance:
-    """Return a face whose ARKit ``tongueOut`` is that of its tongue; the face itself if it is, or if no tongue moves."""
+    """Return a face whose ARKit ``tongueOut`` is that of its tongue; itself if it is so, or if no tongue moves."""
     if not face.tongue.any():
         return face
     column, weight = ARKIT_INDEX["tongueOut"], tongue_out(face.tongue, face.landmarks, face.neutral)

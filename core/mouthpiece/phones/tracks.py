@@ -1,4 +1,4 @@
-"""How much each phone is said at any moment: from segments, which a text or a hand set right, or else from posteriors."""
+"""How much each phone is said at any moment: from segments, which a text or a hand set right, or from posteriors."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def hinge(neutral: NDArray[np.floating]) -> Floats:
 
 
 def control_points(neutral: NDArray[np.floating]) -> dict[str, Floats]:
-    """Return the place (3,) of each control with landmarks of the resting face ``neutral`` (68, 3), in that face's axes and unit."""
+    """Return the place (3,) of each control with landmarks, on the face ``neutral`` (68, 3), in its axes and unit."""
     face = np.asarray(neutral, np.float64)
     found = {name: face[list(control.points)].mean(axis=0) for name, control in CONTROLS.items() if control.points}
     for name, control in CONTROLS.items():

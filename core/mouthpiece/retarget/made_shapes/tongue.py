@@ -1,7 +1,7 @@
 """Shapes of a tongue that has none, from its own form: which way is forward and up is all that has to be known.
 
-A tongue is taken for a bar along its middle line, from root to tip. Shapes that lift or curl bend that line; others move
-or widen what is around it. The root stays where it is, as it hangs on the floor of the mouth.
+A tongue is taken for a bar along its middle line, from root to tip. Shapes that lift or curl bend that line; others
+move or widen what is around it. The root stays where it is, as it hangs on the floor of the mouth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...errors import RigError
 
 Floats = NDArray[np.float64]
 
-#: Names of the shapes, which are Audio2Face's and ARKit's; what drives them is in ``assets/profiles/audio2face_tongue.json``.
+#: Names of the shapes, which are Audio2Face's and ARKit's: ``assets/profiles/audio2face_tongue.json`` drives them.
 NAMES: Final = (
     "tongueTipUp", "tongueTipDown", "tongueUp", "tongueDown", "tongueStretch", "tongueIn", "tongueRollUp",
     "tongueRollDown", "tongueWide", "tongueNarrow", "tongueOut",
