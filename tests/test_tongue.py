@@ -18,16 +18,18 @@ from mouthpiece.motion.interludes import interlude
 from mouthpiece.motion.shapes import landmark_shapes
 from mouthpiece.motion.smooth import lowpass
 from mouthpiece.performance import Performance
-from mouthpiece.pipeline import Networks
 from mouthpiece.phones.inventory import CONSONANTS, PHONE_INDEX, PHONES, VOWELS
 from mouthpiece.phones.speech import POSTERIOR_RATE, Segment, Speech
 from mouthpiece.phones.tracks import phone_track
+from mouthpiece.pipeline import Networks
 from mouthpiece.retarget.bones.controls import face_motion
 from mouthpiece.retarget.made_shapes.tongue import NAMES, tongue_shapes
 from mouthpiece.retarget.shape_keys import drivers
 from mouthpiece.retarget.shape_keys.curves import shape_curves
 from mouthpiece.retarget.shape_keys.matching import detect
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES, TONGUE_POSES
+
+from training.measures.tongue import CLASSES, judged
 
 TIP, BODY, FORWARD, OUT, CURL, WIDE = range(6)
 #: Seconds of silence before and after what is said here.
@@ -380,3 +382,14 @@ def test_a_chart_without_a_tongue_is_left_as_it_is():
     chart = named_chart("simple")
     assert chart.licked("nn") == chart.licked("TH") == ()
     assert tongue_seen(take(said("ɑ l ɑ")), chart) == []
+
+
+def test_the_measure_counts_what_is_right_and_tells_it_from_chance():
+    speech = said("ɑ t ɑ k ɑ θ ɑ i u i")
+    times = np.arange(0, speech.phones[-1].stop + AROUND, 1 / 50)
+    moved = judged(speech.phones, tongue.curves(speech, times), 50.0)
+    assert [moved[name][:2] for name in CLASSES] == [(1, 1), (1, 1), (1, 1)]
+    assert all(moved[name][2] < 0.6 for name in CLASSES)
+    still = judged(speech.phones, np.zeros((len(times), 6), np.float32), 50.0)
+    assert all(still[name][0] == 0 and still[name][2] == 0 for name in CLASSES)
+    assert judged((), np.zeros((5, 6), np.float32), 25.0)["t d n l"] == (0, 0, 0.0)
