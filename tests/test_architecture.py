@@ -94,7 +94,7 @@ CORE_LAYERS = {
     "motion": ("curves", "errors", "features", "files", "models", "performance", "phones", "topology"),
     # takes apply their own dials; motion.dials knows the type by name only
     "performance": ("errors", "files", "motion", "phones", "topology"),
-    "motion.chart": ("curves", "errors", "files", "motion", "performance"),
+    "motion.chart": ("curves", "errors", "files", "motion", "performance", "phones"),
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),
     "pipeline": (

@@ -4,7 +4,7 @@ No camera sees a tongue, so no network has learnt it: what it does follows from 
 Each phone has a target (where the tongue wants to be) and a resistance (how little it lets its neighbours pull it from
 there), both for each of ``topology.TONGUE_POSES``. Neighbours overlap, as gestures do in speech: at every moment the
 pose is the mean of the targets of the phones nearby, weighted by resistance and by how near they are (dominance, after
-Cohen & Massaro 1993; the order of resistances after Recasens & Espinosa 2009). Then it is held to the speed of a tongue.
+Cohen & Massaro 1993; the order of resistances after Recasens & Espinosa 2009). Then it is held to a tongue's speed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..phones.inventory import PHONE_INDEX, PHONES, SILENCE
-from ..phones.speech import POSTERIOR_RATE, Speech
+from ..phones.speech import Speech
+from ..phones.tracks import phone_track
 from ..topology import ARKIT_INDEX, TONGUE_POSES
 from . import closures
 from .smooth import lowpass
@@ -40,17 +41,19 @@ _HERTZ: Final = 7.0
 #: Pull of a tongue towards rest, and that of silence: small, so that any phone nearby is stronger.
 _REST: Final = 0.01
 _SILENT: Final = 0.08
+#: What a pose is less than counts as rest.
+_TINY: Final = 1e-3
 #: Less of a posterior than this counts as nothing.
 _LEAST: Final = 0.02
 #: Gap of the lips, in eye distances above rest, at which ``tongueOut`` begins to show, and from which it shows whole.
 _OUT_GAPS: Final = (0.005, 0.04)
 #: Weight of ``tongueOut`` at ``out`` 1: between the teeth, a small part of the shape that sticks a tongue out.
-_OUT_WEIGHT: Final = 0.45
+_OUT_WEIGHT: Final = 0.55
 
 #: Target of each phone: tip, body, forward, out, curl, wide (``topology.TONGUE_POSES``), and why.
 _TARGETS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] = {
     SILENCE: (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    # Vowels: height and frontness of the vowel chart; the tip rests behind the lower teeth; front ones spread the sides.
+    # Vowels: height and frontness of the vowel chart; the tip rests behind the lower teeth; front ones are wide.
     "i": (-0.30, 0.85, 0.80, 0.0, 0.0, 0.40),
     "y": (-0.30, 0.80, 0.65, 0.0, 0.0, 0.30),
     "ɪ": (-0.25, 0.55, 0.50, 0.0, 0.0, 0.30),
@@ -70,9 +73,9 @@ _TARGETS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] =
     "ɝ": (0.20, 0.35, -0.30, 0.0, 0.65, -0.10),
     # Said with lips or glottis alone: the tongue is free.
     **dict.fromkeys(("p", "b", "m", "f", "v", "h", "ʔ"), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
-    # Between the teeth: flat, wide, its tip out.
-    "θ": (0.15, 0.00, 0.80, 0.90, 0.0, 0.50),
-    "ð": (0.15, 0.00, 0.70, 0.80, 0.0, 0.50),
+    # Between the teeth: wide, its tip out and at the edge of the upper ones.
+    "θ": (0.60, 0.00, 0.90, 0.90, 0.0, 0.50),
+    "ð": (0.60, 0.00, 0.80, 0.80, 0.0, 0.50),
     # Tip at the ridge behind the upper teeth; l lets air pass at its narrow sides, d and t are braced there.
     "t": (1.00, 0.15, 0.25, 0.0, 0.0, 0.20),
     "d": (1.00, 0.15, 0.25, 0.0, 0.0, 0.20),
@@ -156,7 +159,7 @@ def curves(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
     # A pose depends on what is said within a second of it; only that much is computed.
     first = int(np.floor((moments.min() - 1.0) * _RATE))
     count = int(np.ceil((moments.max() + 1.0) * _RATE)) - first + 1
-    said = _glided(_said(speech, first, count))
+    said = _glided(phone_track(speech, np.arange(first, first + count) / _RATE + _LEAD))
     columns = np.flatnonzero(said.max(axis=0) > _LEAST)
     pull = _dominance(said[:, columns])
     pulls = pull @ RESISTANCES[columns]
@@ -165,30 +168,9 @@ def curves(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
     places = moments * _RATE - first
     found = np.stack([np.interp(places, np.arange(count), column) for column in smooth.T], axis=1)
     found[:, _OUT] = np.maximum(found[:, _OUT], 0)
-    return np.clip(found, -1, 1).astype(np.float32)
-
-
-def _said(speech: Speech, first: int, count: int) -> Floats:
-    """Return how much each phone is said (N, P) on ``count`` steps from the step ``first`` on, silence included."""
-    if speech.phones:
-        said = np.zeros((count, len(PHONES)))
-        for segment in speech.phones:
-            low, high = (round((second - _LEAD) * _RATE) - first for second in (segment.start, segment.stop))
-            low, high = max(low, 0), min(max(high, low + 1), count)
-            if segment.label in PHONE_INDEX and low < high:
-                said[low:high, PHONE_INDEX[segment.label]] = 0.5 + 0.5 * min(max(segment.confidence, 0.0), 1.0)
-        said[:, 0] = said[:, 1:].max(axis=1) <= 0
-        return said
-    rows = speech.posteriors.astype(np.float64)
-    at = (np.arange(first, first + count) / _RATE + _LEAD) * POSTERIOR_RATE - 0.5
-    inside = np.clip(at, 0, len(rows) - 1)
-    low = inside.astype(int)
-    share = (inside - low)[:, None]
-    said = (1 - share) * rows[low] + share * rows[np.minimum(low + 1, len(rows) - 1)]
-    beyond = (at < -0.5) | (at > len(rows) - 0.5)
-    said[beyond] = 0
-    said[beyond, 0] = 1
-    return said
+    found[np.abs(found) < _TINY] = 0
+    poses: Array = np.clip(found, -1, 1).astype(np.float32)
+    return poses
 
 
 def _glided(said: Floats) -> Floats:
@@ -234,7 +216,7 @@ def tongue_out(tongue: Array, landmarks: NDArray[np.floating[Any]], neutral: NDA
 
 
 def shown(face: Performance) -> Performance:
-    """Return a face whose ARKit ``tongueOut`` is that of its tongue; the face itself if it is, or if no tongue moves."""
+    """Return a face whose ARKit ``tongueOut`` is that of its tongue; itself if it is so, or if no tongue moves."""
     if not face.tongue.any():
         return face
     column, weight = ARKIT_INDEX["tongueOut"], tongue_out(face.tongue, face.landmarks, face.neutral)
