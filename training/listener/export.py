@@ -31,7 +31,7 @@ from mouthpiece.models.session import OnnxSession
 from onnx import TensorProto, helper, numpy_helper
 
 from ..command_line import exit_code, parser_of
-from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, write_network
+from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, with_whole_numbers, write_network
 from .whisper import RUNTIME, WIDTH, HalfWhisper, read_ctranslate2
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,8 @@ def export(whisper: Path, out: Path, tuned: Path | None = None) -> Path:
     net.load(read_ctranslate2(whisper))
     if tuned:
         net.tune(tuned)
-    content = joined(with_waves(as_bytes(half_whisper_onnx(net), EXACT))).SerializeToString()
+    small = as_bytes(with_whole_numbers(half_whisper_onnx(net)), EXACT)
+    content = joined(with_waves(small)).SerializeToString()
     closeness = agreement(net, content)
     if closeness < 0.998:
         raise ValueError(f"the stored Whisper differs from the original: cosine {closeness:.4f}")
