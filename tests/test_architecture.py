@@ -82,7 +82,7 @@ CORE_LAYERS = {
     "curves": ("errors",),
     "features": (),
     "sounds": ("errors", "files"),
-    "models": ("errors", "features", "files", "topology"),
+    "models": ("errors", "features", "files", "phones", "topology"),
     "audio": ("errors", "features", "models", "sounds"),
     "chapters": ("motion", "performance"),
     "recent_takes": ("chapters",),

@@ -63,9 +63,18 @@ def test_targets_are_displacements_of_the_mouth_only(rng):
     gap = moved[:, 66, 1] - moved[:, 62, 1]
     opening = clip.blendshapes[:, 25] - 0.1
     np.testing.assert_allclose(gap, opening, atol=0.02)  # smoothing rounds the corners of the motion
-    assert target.arkit[:, 24].min() == 0  # the speaker's own rest is rest
-    assert target.arkit[:, 24].max() == pytest.approx(0.3, abs=0.02)
+    jaw = target.arkit[:, 24]  # not the tracker's guess but how far lower lip and chin have dropped
+    np.testing.assert_allclose(jaw, targets.jaw_opening(moved), atol=1e-6)
+    assert jaw.min() == pytest.approx(0, abs=0.01) and jaw.max() > 0.05  # the speaker's own rest is rest
     assert np.delete(target.arkit, 24, axis=1).max() == 0
+
+
+def test_the_jaw_opens_as_lower_lip_and_chin_drop():
+    moved = np.zeros((4, 68, 3))
+    moved[1, [56, 57, 58], 1] = 0.1
+    moved[2, [7, 8, 9], 1] = 0.1
+    moved[3, [56, 57, 58], 1] = -0.1
+    np.testing.assert_allclose(targets.jaw_opening(moved), [0, 0.13, 0.03, 0])
 
 
 def test_the_canonical_face_looks_into_the_camera(rng):

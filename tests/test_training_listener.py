@@ -2,7 +2,6 @@
 
 import librosa
 import numpy as np
-import onnx
 import pytest
 import torch
 from mouthpiece.features import PHONETIC_PARTS, RATE
@@ -12,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.training_material import ctranslate2
 from training.listener import export, whisper
+from training.networks.mel import fourier_waves
 from training.networks.onnx_export import as_bytes
 
 
@@ -100,8 +100,20 @@ def test_the_shipped_listener_hears_what_its_description_says(rng):
     network = find("phonetic")
     sound = (0.05 * rng.standard_normal(3 * RATE)).astype(np.float32)
     outputs = network.open()({"waveform": sound[None], "waveform_lengths": np.array([len(sound)], np.int64)})
-    assert list(outputs) == list(network.sidecar.outputs)
-    assert tuple(rows.shape[2] for rows in outputs.values()) == PHONETIC_PARTS
+    assert list(outputs) == list(network.sidecar.outputs) == ["whisper", "phones", "word_start"]
+    assert outputs["whisper"].shape[2:] == PHONETIC_PARTS == (network.sidecar.features,)
     assert all(abs(rows.shape[1] - 150) <= 2 and np.isfinite(rows).all() for rows in outputs.values())
-    assert network.sidecar.features == sum(PHONETIC_PARTS)
-    assert onnx.load_from_string(network.content).graph.output[0].name == "hama"
+    np.testing.assert_allclose(np.exp(outputs["phones"]).sum(axis=2), 1, atol=1e-3)
+
+
+def test_waves_that_are_computed_on_loading_are_those_that_were_stored():
+    stored = fourier_waves(400).numpy()
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["waves"], ["y"])], "waves", [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, list(stored.shape))],
+        [numpy_helper.from_array(stored, "waves")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    content = export.with_waves(model).SerializeToString()
+    assert len(content) < stored.nbytes / 50
+    np.testing.assert_allclose(OnnxSession(content, "waves")({})["y"], stored, atol=2e-6)

@@ -12,11 +12,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 pytest.importorskip("onnx")
 
-from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_SIZE, RATE
+from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_SIZE, RATE
 from mouthpiece.files import ASSETS
-from mouthpiece.models.phonetic import PhoneticListener
+from mouthpiece.models.phonetic import OVERLAP, WINDOW, PhoneticListener
 from mouthpiece.models.registry import find
 from mouthpiece.models.session import OnnxSession
+from mouthpiece.models.windows import split
 
 from tests.training_material import ctranslate2
 from training.content import export, train, tuning
@@ -31,7 +32,7 @@ from training.measures.score import synthetic_face
 from training.paths import CHECKPOINTS
 
 TINY = ContentShape(projection=8, hidden=6, layers=1, basis=4, dropout=0.0, deafness=0.0)
-WHISPER = [k * PHONETIC_SIZE + sum(PHONETIC_PARTS[:-1]) + n for k in (0, 1) for n in range(PHONETIC_PARTS[-1])]
+WHISPER = list(range(2 * PHONETIC_SIZE))
 REST = [k for k in range(FEATURE_SIZE) if k not in set(WHISPER)]
 
 
@@ -92,20 +93,40 @@ def test_a_batch_is_heard_as_the_core_would(corpus, whisper, tmp_path):
         assert np.abs(row[:count, WHISPER] - before[:count, WHISPER]).mean() > 0.1  # another Whisper than the shipped
 
 
-def test_what_is_cut_from_the_middle_is_heard_at_its_place(corpus, whisper, tmp_path):
-    run, places = run_of(corpus, whisper, tmp_path), []
-    run.whisper.hear = lambda sound, first: places.append((sound.shape[1], first)) or torch.zeros(1, 2000, 384)
-    run.batch_features(torch.zeros(2, 130, FEATURE_SIZE), corpus.val, [slice(20, 150), slice(5, 40)])
-    # a short one is heard three times over with a second between, from the start of a window
-    assert places == [(130 * FRAME_SAMPLES, 40), (3 * 35 * FRAME_SAMPLES + 2 * RATE, 0)]
+def test_what_lies_below_is_heard_once_and_as_a_whole(corpus, whisper, tmp_path):
+    run, heard, learnt = run_of(corpus, whisper, tmp_path), [], []
+    below, above = run.whisper.below, run.whisper.above
+    run.whisper.below = lambda sound, layers: heard.append((sound.shape[1], layers)) or below(sound, layers)
+    run.whisper.above = lambda hidden, layers: learnt.append((hidden.shape[1], layers)) or above(hidden, layers)
+    for _ in range(2):
+        run.batch_features(torch.zeros(2, 130, FEATURE_SIZE), corpus.val, [slice(20, 150), slice(5, 40)])
+    # a short one is heard three times over with a second between; two layers of three stay as they are
+    tripled = 3 * 40 * FRAME_SAMPLES + 2 * RATE
+    assert heard == [(150 * FRAME_SAMPLES, 2), (tripled, 2)]
+    assert learnt == 2 * [(260, 2), (tripled // 320, 2)]
 
 
-def test_the_layers_learn_and_the_front_end_does_not(corpus, whisper, tmp_path):
+def test_a_long_sound_is_heard_below_in_the_cores_windows(corpus, whisper, tmp_path, rng):
+    run = run_of(corpus, whisper, tmp_path)
+    sound = (0.1 * rng.standard_normal(40 * RATE)).astype(np.float32)
+    hidden = run._fixed_part(corpus.val[0], sound)
+    assert hidden.shape == (2000, 512)
+    (first, second) = split(1000, WINDOW, OVERLAP)
+    with torch.no_grad():
+        begins = run.whisper.below(torch.from_numpy(sound[: first.stop * FRAME_SAMPLES])[None], 2)[0].numpy()
+        ends = run.whisper.below(torch.from_numpy(sound[second.start * FRAME_SAMPLES :])[None], 2)[0].numpy()
+    half = OVERLAP // 2
+    middle = 2 * (second.start + half)
+    np.testing.assert_allclose(hidden[:middle], begins[:middle], atol=0.02, rtol=0.01)
+    np.testing.assert_allclose(hidden[middle:], ends[2 * half :], atol=0.02, rtol=0.01)
+
+
+def test_the_last_layer_learns_and_nothing_below_it(corpus, whisper, tmp_path):
     run = run_of(corpus, whisper, tmp_path)
     before = {name: value.clone() for name, value in run.whisper.state_dict().items()}
     run.learn()
     changed = {name for name, value in run.whisper.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed and all(name.startswith("layers.") for name in changed)
+    assert changed and all(name.startswith("layers.2.") for name in changed)
     shares = [group.get("share", 1.0) for group in run.optimiser.param_groups]
     rates = [group["lr"] for group in run.optimiser.param_groups]
     assert shares == [1.0, 0.1] and rates[1] == pytest.approx(0.1 * rates[0]) and rates[0] > 0

@@ -6,6 +6,7 @@ import pytest
 from mouthpiece.features import FEATURE_SIZE, FRAME_SAMPLES, PHONETIC_PARTS
 from mouthpiece.models import content, phonetic
 from mouthpiece.models.windows import Window, aggregate, gather, split
+from mouthpiece.phones.inventory import PHONE_INDEX, PHONES
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 160, 161, 1000, 12_345])
@@ -79,8 +80,37 @@ def test_features_do_not_depend_on_how_the_sound_is_cut(rng):
     whole = listen(len(samples))
     assert whole.shape == (frames, FEATURE_SIZE)
     np.testing.assert_array_equal(listen(12_345), whole)
-    once = listener.window_features(np.pad(0.5 * samples, 256), frames)
+    once, likely = listener.window_features(np.pad(0.5 * samples, 256), frames)
+    assert likely.shape == (frames, 0)  # this listener reads no phones
     np.testing.assert_allclose(whole, once, atol=1e-4)
+
+
+class Reader(FakeListener):
+    """Stands in for a listener that reads phones as well: silence where the sound is quiet, else "a"."""
+
+    def __call__(self, inputs):
+        outputs = super().__call__(inputs)
+        loud = np.clip(next(iter(outputs.values()))[0, :, 0] * 10, 1e-3, 1 - 1e-3)
+        phones = np.full((1, len(loud), len(PHONES)), -20, np.float32)
+        phones[0, :, PHONE_INDEX["a"]], phones[0, :, 0] = np.log(loud), np.log(1 - loud)
+        return outputs | {"phones": phones, "word_start": np.log(loud)[None, :, None]}
+
+
+def test_phones_are_read_on_the_same_grid_as_features(rng):
+    listener = phonetic.PhoneticListener(Reader())
+    loudness = np.repeat(rng.uniform(0, 0.09, 70 * 25), FRAME_SAMPLES)
+    samples = (loudness * rng.choice([-1, 1], len(loudness))).astype(np.float32)
+    frames = len(samples) // FRAME_SAMPLES
+    parts = list(listener.hear([samples], frames))
+    posteriors = np.concatenate([part.posteriors for part in parts])
+    starts = np.concatenate([part.word_starts for part in parts])
+    assert posteriors.shape == (2 * frames, len(PHONES)) and starts.shape == (2 * frames,)
+    np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-3)
+    expected = np.clip(10 * np.repeat(loudness[::FRAME_SAMPLES], 2), 1e-3, 1 - 1e-3)
+    np.testing.assert_allclose(posteriors[:, PHONE_INDEX["a"]], expected, atol=1e-3)
+    np.testing.assert_allclose(starts, expected, atol=1e-3)
+    features = np.concatenate(list(listener.features([samples], frames)))
+    np.testing.assert_array_equal(features, np.concatenate([part.features for part in parts]))
 
 
 def test_a_chunked_network_equals_the_network_in_one_go(rng):
@@ -101,7 +131,7 @@ def test_a_short_sound_is_heard_three_times_and_the_middle_one_used(rng):
             return super().__call__(inputs)
 
     samples = rng.uniform(0.1, 1, 12_345).astype(np.float32)
-    rows = phonetic.PhoneticListener(Recorder()).hidden(samples)
+    rows, _ = phonetic.PhoneticListener(Recorder()).hidden(samples)
     period = 39 * 320 + phonetic.PAUSE_SAMPLES
     for start in (0, period, 2 * period):
         np.testing.assert_array_equal(heard[0][start : start + 12_345], samples)
@@ -111,7 +141,7 @@ def test_a_short_sound_is_heard_three_times_and_the_middle_one_used(rng):
 
 def test_a_sound_of_some_length_is_heard_once(rng):
     samples = rng.uniform(size=phonetic.SHORT_SAMPLES).astype(np.float32)
-    rows = phonetic.PhoneticListener(FakeListener()).hidden(samples)
+    rows, _ = phonetic.PhoneticListener(FakeListener()).hidden(samples)
     assert len(rows) == phonetic.SHORT_SAMPLES // 320
 
 

@@ -31,9 +31,9 @@ MFCC_COUNT: Final = 13
 #: Power below which a mel band counts as silent. Far above librosa's default, so that the rounding noise of a silent
 #: passage is silence for the networks as well.
 POWER_FLOOR: Final = 1e-6
-#: Phonetic features per second, and numbers in a vector: two layers of hama, one of Whisper.
+#: Phonetic features per second, and numbers in a vector: one layer of Whisper.
 PHONETIC_RATE: Final = 50
-PHONETIC_PARTS: Final = (256, 256, 384)
+PHONETIC_PARTS: Final = (512,)
 PHONETIC_SIZE: Final = sum(PHONETIC_PARTS)
 PHONETIC_PER_FRAME: Final = PHONETIC_RATE // FRAME_RATE
 #: Numbers per motion frame.

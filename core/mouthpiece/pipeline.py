@@ -247,11 +247,17 @@ class MouthMotion:
         Blendshape weights of the mouth.
     bands : (T, 40) float32
         Levels of the sound's mel bands in dB, at the loudness the networks hear it at.
+    posteriors : (2 T, P) float32
+        Probability of each phone at 50 Hz, see :class:`~.models.phonetic.Heard`; P is 0 if the listener reads none.
+    word_starts : (2 T,) float32
+        Probability that a word begins there; empty if the listener does not tell.
     """
 
     offsets: Array
     arkit: Array
     bands: Array
+    posteriors: Array
+    word_starts: Array
 
 
 def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Progress | MouthMotion]:
@@ -261,12 +267,14 @@ def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Pr
     frames = heard.frames
     offsets = np.zeros((frames, 68, 3), np.float32)
     arkit = np.zeros((frames, 52), np.float32)
-    levels: list[Array] = []
+    levels, posteriors, starts = list[Array](), list[Array](), list[Array]()
 
     def features() -> Iterator[Array]:
-        for rows in listener.features(source.blocks(), frames, loudness_gain(heard.rms)):
-            levels.append(band_levels(rows, networks.phonetic.sidecar.features))
-            yield rows
+        for part in listener.hear(source.blocks(), frames, loudness_gain(heard.rms)):
+            levels.append(band_levels(part.features, networks.phonetic.sidecar.features))
+            posteriors.append(part.posteriors)
+            starts.append(part.word_starts)
+            yield part.features
 
     done = 0
     for motion in network.stream(features(), frames):
@@ -274,7 +282,7 @@ def articulate(source: Source, heard: Survey, networks: Networks) -> Iterator[Pr
         offsets[done:stop], arkit[done:stop] = motion.offsets, motion.arkit
         done = stop
         yield Progress(done / frames, "Moving the mouth")
-    yield MouthMotion(offsets, arkit, np.concatenate(levels))
+    yield MouthMotion(offsets, arkit, *(np.concatenate(parts) for parts in (levels, posteriors, starts)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,7 @@ class ContentConfig(Configuration):
         ``training.listener.encoders``); empty for none.
     tuning : learning rate of the listener as a share of the network's (see ``training.content.tuning``); 0 leaves the
         listener as it is.
+    tuned_layers : number of Whisper's last layers that learn.
     speaker_power : a speaker's chance to be drawn grows with their frames to this power.
     """
 
@@ -46,6 +47,7 @@ class ContentConfig(Configuration):
     renditions: int = 6
     encoder: str = ""
     tuning: float = 0.0
+    tuned_layers: int = 1
     speaker_power: float = 0.5
     shape: ContentShape = field(default_factory=ContentShape)
     loss: ContentLossWeights = field(default_factory=ContentLossWeights)

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 LEAST_FRAMES = 15
 _ARRAYS = ("features", "landmarks", "arkit", "weight", "samples")
 #: Part of every cache key. Change it when features or targets are computed differently.
-CACHE_VERSION = 7
+CACHE_VERSION = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ with ``--at-least`` if our r_open, every speaker counting once, is lower (every 
 clips are single words of 1.2 s).
 
 Figures besides those of ``training.measures.score``: ``LL_share`` and ``A_share`` are D_LL and D_A divided by those of
-the static row on the same clips; ``r_jaw`` is the correlation of jawOpen, and ``r_arkit`` the mean correlation of
+the static row on the same clips; ``r_jaw`` is the correlation of jawOpen with the drop of the recorded lower lip and
+chin (``targets.jaw_opening``), ``r_jaw_tracker`` with the tracker's own guess, and ``r_arkit`` the mean correlation of
 mouthClose, mouthPucker, mouthFunnel and mouthSmile (both sides), in clips where the recorded weight moves.
 
 ``--sync FILE`` adds a row for ours with the clips' sounds put in time (``training.pack.resync --split val``), since the
@@ -41,11 +42,12 @@ from ..measures.baselines import MelRidge
 from ..measures.markdown import table
 from ..measures.score import Metrics, load_track, mean_rows, pearson, score
 from ..pack.clips import Clip, load_split
+from ..pack.geometry import closed_frames, remove_pose, rigid_points
 from ..pack.prepare import retrack
 from ..pack.resync import read as read_sync
 from ..pack.resync import synced
 from ..paths import PACK
-from .targets import canonical_face, make_targets
+from .targets import canonical_face, jaw_opening, make_targets
 
 #: Frames over which recorded tracks are filtered.
 SMOOTH = 5
@@ -65,6 +67,7 @@ COLUMNS = (
     "LL_share",
     "A_share",
     "r_jaw",
+    "r_jaw_tracker",
     "r_arkit",
 )
 #: Columns about head motion, about the Mandarin curves, and about short clips.
@@ -103,7 +106,7 @@ def judge(clips: Sequence[Clip], predict: Callable[[Clip], Predicted]) -> list[M
         recorded = {"landmarks": clip.landmarks, "valid": clip.valid}
         row = score(recorded, {"landmarks": predicted.landmarks}, "transfer", SMOOTH, False)
         if predicted.arkit is not None:
-            row |= _arkit_figures(clip, predicted.arkit)
+            row |= _arkit_figures(clip, predicted.arkit) | _jaw_figure(clip, predicted)
         if predicted.posed is not None and len(clip) >= POSE_FRAMES:
             whole = score(recorded, {"landmarks": predicted.posed}, "transfer", SMOOTH, True)
             recorded_share, share = whole["pose_low_share"]
@@ -125,7 +128,21 @@ def _arkit_figures(clip: Clip, arkit: Points) -> Metrics:
 
     found = [value for value in map(r, SHAPES) if value is not None]
     jaw = r(("jawOpen",))
-    return ({"r_jaw": jaw} if jaw is not None else {}) | ({"r_arkit": float(np.mean(found))} if found else {})
+    tracked = {"r_jaw_tracker": jaw} if jaw is not None else {}
+    return tracked | ({"r_arkit": float(np.mean(found))} if found else {})
+
+
+def _jaw_figure(clip: Clip, predicted: Predicted) -> Metrics:
+    """Return ``r_jaw`` of ``clip``; none if its lower lip does not move."""
+    assert predicted.arkit is not None
+    n = min(len(clip), len(predicted.arkit))
+    track = remove_pose(clip.landmarks, clip.valid, rigid_points(predicted.landmarks[0]))
+    keep = track.held[:n]
+    rest = track.points[closed_frames(track.points, track.held)].mean(axis=0)
+    seen = jaw_opening(track.points - rest)[:n][keep]
+    if seen.std() <= MOVING:
+        return {}
+    return {"r_jaw": pearson(seen, predicted.arkit[:n][keep][:, ARKIT_INDEX["jawOpen"]])}
 
 
 def floor_rows(faces: Path) -> list[Metrics]:

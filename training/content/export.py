@@ -60,7 +60,7 @@ class ExportedContent(nn.Module):
         self.register_buffer("swap", torch.tensor([LABELLED.index(_other_side(name)) for name in LABELLED]))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 1844)."""
+        """Return landmarks (1, T, 204) and ARKit weights (1, T, 52) for ``features`` (1, T, 1076)."""
         landmarks, arkit = self.net(features)
         landmarks = self.amplitude * self._filtered(landmarks)
         arkit = self._filtered(arkit).clamp(0, 1)

@@ -115,7 +115,7 @@ class ContentNet(nn.Module):
         nn.init.constant_(self.arkit_head.bias, -2.5)  # rest is the commonest weight: about 0.08 at the start
 
     def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 1844), basis from ``landmarks`` (N, 204), and the resting face."""
+        """Set normalisation from ``features`` (N, 1076), basis from ``landmarks`` (N, 204), and the resting face."""
         self.mean.copy_(features.mean(dim=0))
         deviation = features.std(dim=0)
         # one scale for each source of phonetic numbers and one for each cepstral order keeps their relative sizes,
@@ -136,7 +136,7 @@ class ContentNet(nn.Module):
         self.neutral.copy_(neutral)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1844).
+        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1076).
 
         ``lengths`` (B,) says where padding begins; the recurrent layers do not see it.
         """

@@ -1,12 +1,11 @@
-"""Training Whisper's two layers of the listener together with the content network.
+"""Training the last layers of the listener together with the content network.
 
 Recognisers were trained to tell words apart; lips need other facts, such as how far a vowel opens and whether lips
-met. The content network's errors are therefore passed back to Whisper's layers, which learn at a share of its learning
-rate. Whisper's front end and all of hama stay fixed: hama's weights differ so much in size that a step that moves some
-of them ruins others.
+met. The content network's errors are therefore passed back to Whisper's last layers, which learn at a share of its
+learning rate. What lies below them stays fixed, and is computed once for each rendition, as the core hears it.
 
-During training Whisper hears windows cut from the renditions' sounds as it will hear whole sounds: short windows
-repeated three times, as the core does, and the others at their position in the sequence.
+During training the learning layers attend over the windows that are drawn from the renditions, not over whole sounds;
+sounds that are short enough to be heard three times over are whole in their windows, and are heard so.
 """
 
 from __future__ import annotations
@@ -20,16 +19,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from mouthpiece.features import FRAME_SAMPLES, PHONETIC_PARTS, PHONETIC_PER_FRAME, PHONETIC_SIZE
+from mouthpiece.features import FRAME_SAMPLES, PHONETIC_PER_FRAME, PHONETIC_SIZE
 from mouthpiece.files.writer import write_whole
-from mouthpiece.models.phonetic import SHORT_SAMPLES, PhoneticListener, repeated
-from mouthpiece.models.registry import find
-from mouthpiece.models.session import Session
+from mouthpiece.models.phonetic import OVERLAP, SHORT_SAMPLES, WINDOW, PhoneticListener, repeated
+from mouthpiece.models.windows import Window, split
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
-from ..listener.whisper import POSITIONS, HalfWhisper, read_ctranslate2
+from ..listener.whisper import HalfWhisper, read_ctranslate2
 from ..networks.weights import half_floats
 from .config import ContentConfig
 from .corpus import Corpus
@@ -42,22 +40,20 @@ LISTENER = "listener.safetensors"
 
 
 class TunedSession:
-    """The listener's session with Whisper's output replaced by that of a torch network that is being trained."""
+    """The listener's session with a torch network that is being trained in its place."""
 
-    def __init__(self, session: Session, whisper: HalfWhisper) -> None:
-        """Take hama's outputs from ``session`` and Whisper's from ``whisper``."""
-        self._session, self._whisper = session, whisper
+    def __init__(self, whisper: HalfWhisper) -> None:
+        """Take Whisper's output from ``whisper``; phones are not read."""
+        self._whisper = whisper
 
     @torch.no_grad()
     def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
         """Return the outputs of the listener for ``inputs`` by name."""
-        outputs = dict(self._session(inputs))
-        outputs["whisper"] = self._whisper(torch.from_numpy(inputs["waveform"])).numpy()
-        return outputs
+        return {"whisper": self._whisper(torch.from_numpy(inputs["waveform"])).numpy()}
 
 
 class TunedRun(ContentRun):
-    """A run that also trains Whisper's layers; their weights are kept as ``listener.safetensors`` in its folder."""
+    """A run that also trains Whisper's last layers, which are kept as ``listener.safetensors`` in its folder."""
 
     def __init__(self, config: ContentConfig, corpus: Corpus, out: Path, whisper: Path) -> None:
         """Make networks and optimiser; ``whisper`` is the CTranslate2 ``model.bin`` to begin with.
@@ -72,11 +68,14 @@ class TunedRun(ContentRun):
         super().__init__(config, corpus, out)
         self.whisper = HalfWhisper()
         self.whisper.load(read_ctranslate2(whisper))
+        self._fixed = len(self.whisper.layers) - config.tuned_layers
+        for part in (self.whisper.first, self.whisper.second, *self.whisper.layers[: self._fixed]):
+            part.requires_grad_(False)
         self.whisper_average = copy.deepcopy(self.whisper)
         self.optimiser.add_param_group(
-            {"params": list(self.whisper.layers.parameters()), "share": config.tuning, "lr": 0.0}
+            {"params": list(self.whisper.layers[self._fixed :].parameters()), "share": config.tuning, "lr": 0.0}
         )
-        self._session = find("phonetic", corpus.listener_folder).open()
+        self._below: dict[int, NDArray[np.float16]] = {}
 
     def start_from(self, checkpoint: Path) -> None:
         """Begin with the content network of ``checkpoint`` and the tuned layers stored in the same folder.
@@ -95,7 +94,8 @@ class TunedRun(ContentRun):
 
     def learning(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the networks that are trained, each with its running average."""
-        return [*super().learning(), (self.whisper.layers, self.whisper_average.layers)]
+        last = slice(self._fixed, None)
+        return [*super().learning(), (self.whisper.layers[last], self.whisper_average.layers[last])]
 
     def batch_features(
         self, features: torch.Tensor, sequences: Sequence[Stretch], rows: Sequence[slice]
@@ -106,28 +106,52 @@ class TunedRun(ContentRun):
     def _window_features(self, features: torch.Tensor, sequence: Stretch, row: slice) -> torch.Tensor:
         """Return the features (T, F) of the frames ``row`` of ``sequence``, with Whisper's part computed anew."""
         start, stop, _ = row.indices(len(sequence))
-        window = sequence.samples[start * FRAME_SAMPLES : stop * FRAME_SAMPLES].astype(np.float32)
         steps = PHONETIC_PER_FRAME * (stop - start)
-        # Whisper's position of the window's first step; a sound that is repeated begins at position 0
-        first = min(PHONETIC_PER_FRAME * start, POSITIONS - steps) if len(window) >= SHORT_SAMPLES else 0
-        hidden = repeated(window, lambda sound: self.whisper.hear(torch.from_numpy(sound)[None], first)[0])
+        samples = sequence.samples[: len(sequence) * FRAME_SAMPLES]
+
+        def learn(hidden: NDArray[np.float16]) -> torch.Tensor:
+            return self.whisper.above(torch.from_numpy(hidden.astype(np.float32))[None], self._fixed)[0]
+
+        if len(samples) < SHORT_SAMPLES:
+            tripled = repeated(samples.astype(np.float32), lambda sound: learn(self._fixed_part(sequence, sound)))
+            heard = tripled[PHONETIC_PER_FRAME * start : PHONETIC_PER_FRAME * stop]
+        else:
+            below = self._fixed_part(sequence, samples.astype(np.float32))
+            heard = learn(below[PHONETIC_PER_FRAME * start : PHONETIC_PER_FRAME * stop])
         padding = PHONETIC_PER_FRAME * len(features) - steps
-        heard = nn.functional.pad(hidden[:steps], (0, 0, 0, padding)).reshape(len(features), PHONETIC_PER_FRAME, -1)
-        parts = []
-        for k in range(PHONETIC_PER_FRAME):
-            others = slice(k * PHONETIC_SIZE, (k + 1) * PHONETIC_SIZE - PHONETIC_PARTS[-1])
-            parts += [features[:, others], heard[:, k]]
-        return torch.cat([*parts, features[:, PHONETIC_PER_FRAME * PHONETIC_SIZE :]], dim=1)
+        heard = nn.functional.pad(heard[:steps], (0, 0, 0, padding)).reshape(len(features), -1)
+        return torch.cat([heard, features[:, PHONETIC_PER_FRAME * PHONETIC_SIZE :]], dim=1)
+
+    @torch.no_grad()
+    def _fixed_part(self, sequence: Stretch, sound: NDArray[np.float32]) -> NDArray[np.float16]:
+        """Return the output (steps, 512) of the layers that do not learn for all of ``sound``, in windows as ever."""
+        known = self._below.get(id(sequence))
+        if known is None:
+            spans = split(len(sound), WINDOW * FRAME_SAMPLES, OVERLAP * FRAME_SAMPLES)
+            windows = [Window(s.start // FRAME_SAMPLES, -(-s.stop // FRAME_SAMPLES)) for s in spans]
+            parts = [
+                self.whisper.below(
+                    torch.from_numpy(sound[w.start * FRAME_SAMPLES : w.stop * FRAME_SAMPLES])[None], self._fixed
+                )[0].numpy()
+                for w in windows
+            ]
+            known = parts[0].astype(np.float16)
+            for part, window in zip(parts[1:], windows[1:], strict=True):
+                middle = PHONETIC_PER_FRAME * (window.start + OVERLAP // 2)
+                known = np.concatenate([known[:middle], part[middle - PHONETIC_PER_FRAME * window.start :]])
+                known = known.astype(np.float16)
+            self._below[id(sequence)] = known
+        return known
 
     def kept_listener(self) -> PhoneticListener:
         """Return the listener that the best network of the run needs."""
         whisper = copy.deepcopy(self.whisper_average)
         whisper.tune(self.out / LISTENER)
-        return PhoneticListener(TunedSession(self._session, whisper.eval()))
+        return PhoneticListener(TunedSession(whisper.eval()))
 
     def validation(self) -> Sequence[Stretch]:
         """Return the validation sequences with features of the averaged layers, computed as the core does."""
-        listener = PhoneticListener(TunedSession(self._session, self.whisper_average.eval()))
+        listener = PhoneticListener(TunedSession(self.whisper_average.eval()))
         return [
             replace(s, features=listen(s.samples.astype(np.float32), len(s), listener).astype(np.float16))
             for s in self.corpus.val
@@ -135,6 +159,8 @@ class TunedRun(ContentRun):
 
     def listener_note(self) -> dict[str, str]:
         """Write the averaged layers to the run's folder and return the checkpoint note with their hash."""
-        content = save(half_floats(self.whisper_average.layers.state_dict()))
+        state = self.whisper_average.layers.state_dict()
+        last = {name: value for name, value in state.items() if int(name.split(".")[0]) >= self._fixed}
+        content = save(half_floats(last))
         write_whole(self.out / LISTENER, content)
         return {"tuned": hashlib.sha256(content).hexdigest()}

@@ -26,7 +26,7 @@ from .networks import ContentCode, load_converter
 
 
 class CodeContentNet(ContentNet):
-    """The content network with the content code as its input: D numbers per frame instead of 1844.
+    """The content network with the content code as its input: D numbers per frame instead of 1076.
 
     There is no ``deafness``, as the code has no sources.
     """
@@ -44,7 +44,7 @@ class CodeContentNet(ContentNet):
         return self
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1844)."""
+        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1076)."""
         with torch.no_grad():
             code = self.front(features, lengths)
         return self.motion(self.project(code), lengths)

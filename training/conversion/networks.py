@@ -102,7 +102,7 @@ def mask_of(frames: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 class ContentCode(nn.Module):
-    """The encoder: features (B, T, 1844) to a code (B, T, D) of zero mean and unit variance over each sequence.
+    """The encoder: features (B, T, 1076) to a code (B, T, D) of zero mean and unit variance over each sequence.
 
     A voice is, to a first approximation, a constant offset and scale of every channel; instance normalisation after
     each convolution removes both. So a code depends on the whole sequence: half a second is too short, and a long sound
@@ -125,7 +125,7 @@ class ContentCode(nn.Module):
         self.narrow = nn.Linear(shape.encoder, shape.code)
 
     def fit_buffers(self, features: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 1844): the mean and spread of each number."""
+        """Set normalisation from ``features`` (N, 1076): the mean and spread of each number."""
         self.mean.copy_(features.mean(dim=0))
         self.scale.copy_(1 / features.std(dim=0).clamp_min(1e-3))
 
@@ -229,7 +229,7 @@ class Converter(nn.Module):
         self.units = nn.Sequential(nn.Linear(shape.code, 128), nn.GELU(), nn.Linear(128, shape.units))
 
     def fit_buffers(self, features: Tensor, mel: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 1844) and log-mel ``mel`` (N, 160)."""
+        """Set normalisation from ``features`` (N, 1076) and log-mel ``mel`` (N, 160)."""
         self.code.fit_buffers(features)
         bands = mel.reshape(-1, MEL_BANDS)
         for part in (self.decoder, self.heard):

@@ -94,7 +94,7 @@ def fit_probe(rows: Rows, labels: Labels, decay: float = 1e-3, rounds: int = 40)
 
 
 def spoken(features: NDArray[np.float16]) -> NDArray[np.bool_]:
-    """Return which frames of ``features`` (T, 1844) are speech (T,)."""
+    """Return which frames of ``features`` (T, 1076) are speech (T,)."""
     first = features[:, CEPSTRA].astype(np.float32).reshape(len(features), HOPS_PER_FRAME, MFCC_COUNT)[:, :, 0]
     loudness = first.mean(axis=1) / MEL_BANDS**0.5  # an orthonormal transform's first number is sqrt(bands) means
     return loudness > np.percentile(loudness, 95) - SPEECH_DECIBELS

@@ -94,7 +94,7 @@ class ConversionConfig(Configuration):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """Features (T, 1844), log-mel spectrogram (T, 160), d-vector (256,) and motion of a clip.
+    """Features (T, 1076), log-mel spectrogram (T, 160), d-vector (256,) and motion of a clip.
 
     ``voice`` is the mean over all clips of the person; ``landmarks`` (T, 204) and ``weight`` (T,) as in ``Stretch``.
     """
@@ -187,7 +187,7 @@ def unit_centres(features: NDArray[np.float32], count: int, rng: np.random.Gener
 
 
 def recognised(features: NDArray[np.float32] | NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return the part of features (..., 1844) that is hama's last layer (..., 512): two steps per motion frame."""
+    """Return the part of features (..., 1076) that is the recogniser's (..., 1024): two steps per motion frame."""
     steps = [
         features[..., k * PHONETIC_SIZE : k * PHONETIC_SIZE + PHONETIC_PARTS[0]] for k in range(PHONETIC_PER_FRAME)
     ]
@@ -196,7 +196,7 @@ def recognised(features: NDArray[np.float32] | NDArray[np.float16]) -> NDArray[n
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceBatch:
-    """Windows padded to one length: features (B, T, 1844), mel (B, T, 160), voice (B, 256), person, lengths (B,)."""
+    """Windows padded to one length: features (B, T, 1076), mel (B, T, 160), voice (B, 256), person, lengths (B,)."""
 
     features: Tensor
     mel: Tensor

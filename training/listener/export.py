@@ -28,10 +28,10 @@ import onnx
 import torch
 from mouthpiece.features import RATE
 from mouthpiece.models.session import OnnxSession
-from onnx import TensorProto, compose, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from ..command_line import exit_code, parser_of
-from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, write_network
+from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, with_whole_numbers, write_network
 from .whisper import RUNTIME, WIDTH, HalfWhisper, read_ctranslate2
 
 log = logging.getLogger(__name__)
@@ -50,30 +50,53 @@ def half_whisper_onnx(net: HalfWhisper) -> onnx.ModelProto:
     return onnx.load_from_string(traced(net, example, ["waveform"], ["whisper"], free, custom_opsets={RUNTIME: 1}))
 
 
-def joined(hama: onnx.ModelProto, whisper: onnx.ModelProto) -> onnx.ModelProto:
-    """Return one graph of both: ``waveform`` and ``waveform_lengths`` in; ``hama``, ``middle``, ``whisper`` out.
+def with_waves(model: onnx.ModelProto, name: str = "waves") -> onnx.ModelProto:
+    """Return ``model`` with the weight ``name``, which :func:`~..networks.mel.fourier_waves` made, computed on loading.
 
-    All outputs are (1, steps, width) at 50 Hz; their lengths may differ by a step or two.
+    Cosines need no room in a file: ONNX Runtime computes what does not depend on inputs once, when it loads a graph.
     """
-    del hama.graph.output[:]
-    for source, name in zip(HAMA_TENSORS, ("hama", "middle"), strict=True):
-        # hama computes its hidden layers in half floats; outputs are floats
-        hama.graph.node.append(helper.make_node("Transpose", [source], [name + "_rows"], perm=[0, 2, 1]))
-        hama.graph.node.append(helper.make_node("Cast", [name + "_rows"], [name], to=TensorProto.FLOAT))
-        hama.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "steps", HAMA_SIZE]))
-    _drop_unused(hama.graph)
-    whisper = compose.add_prefix(whisper, "whisper_", rename_inputs=False, rename_outputs=False)
-    graph = helper.make_graph(
-        [*hama.graph.node, *whisper.graph.node],
-        "listener",
-        list(hama.graph.input),
-        [*hama.graph.output, helper.make_tensor_value_info("whisper", TensorProto.FLOAT, [1, "steps", WIDTH])],
-        [*hama.graph.initializer, *whisper.graph.initializer],
-    )
-    opsets = {entry.domain: entry.version for entry in [*whisper.opset_import, *hama.opset_import]}
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(d, v) for d, v in opsets.items()])
-    model.ir_version = min(hama.ir_version, 10)
+    graph = model.graph
+    (stored,) = (tensor for tensor in graph.initializer if tensor.name == name)
+    waves = numpy_helper.to_array(stored)
+    size = waves.shape[-1]
+    constants = {
+        "bin": np.arange(size // 2 + 1, dtype=np.float32)[:, None],
+        "sample": np.arange(size, dtype=np.float32)[None],
+        "size": np.array(size, np.float32),
+        "turn": np.array(2 * np.pi / size, np.float32),
+        "half": np.array(0.5, np.float32),
+        "axis": np.array([1], np.int64),
+    }
+    own = {key: f"{name}_{key}" for key in constants}
+    steps = [
+        ("Mul", ("bin", "sample"), "product", {}), ("Mod", ("product", "size"), "rest", {"fmod": 1}),
+        ("Mul", ("rest", "turn"), "phase", {}), ("Cos", ("phase",), "cosine", {}), ("Sin", ("phase",), "sine", {}),
+        ("Mul", ("sample", "turn"), "place", {}), ("Cos", ("place",), "bell", {}), ("Mul", ("bell", "half"), "dip", {}),
+        ("Sub", ("half", "dip"), "window", {}), ("Mul", ("cosine", "window"), "real", {}),
+        ("Mul", ("sine", "window"), "imaginary", {}), ("Concat", ("real", "imaginary"), "rows", {"axis": 0}),
+    ]  # fmt: skip
+
+    def named(key: str) -> str:
+        return own.setdefault(key, f"{name}_{key}")
+
+    nodes = [
+        helper.make_node(op, [named(key) for key in given], [named(out)], **more) for op, given, out, more in steps
+    ]
+    nodes.append(helper.make_node("Unsqueeze", [named("rows"), named("axis")], [name]))
+    kept = [tensor for tensor in graph.initializer if tensor is not stored]
+    kept += [numpy_helper.from_array(value, own[key]) for key, value in constants.items()]
+    body = list(graph.node)
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(nodes + body)
+    onnx.checker.check_model(model)
     return model
+
+
+def joined(whisper: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the listener's graph: ``waveform`` and ``waveform_lengths`` in, ``whisper`` out."""
+    whisper.graph.input.append(helper.make_tensor_value_info("waveform_lengths", TensorProto.INT64, [1]))
+    return whisper
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
@@ -97,31 +120,26 @@ def described(content: bytes, closeness: float, tuned: str = "") -> dict[str, An
     """
     learned = f"; Whisper's layers were trained further with the content network. {SPEECH_DATA}" if tuned else ""
     provenance = {
-        "command": "python -m training.listener.export --hama asr_waveform_fp16.onnx --whisper model.bin "
+        "command": "python -m training.listener.export --whisper model.bin "
         + ("--tuned RUN/listener.safetensors " if tuned else "")
         + "--out DIR",
         **({"tuned": tuned} if tuned else {}),
-        "parts": "hama's backbone after eleven and after six blocks, two layers of Whisper's encoder",
-        "weights": "Whisper's as signed bytes with one scale per row; hama's as half floats, as published",
+        "parts": "the first three of six layers of Whisper's encoder",
+        "weights": "signed bytes with one scale per row",
         "cosine_to_floats": closeness,
     }
-    widths = {"hama": HAMA_SIZE, "middle": HAMA_SIZE, "whisper": WIDTH}
-    shapes = (
-        {"waveform": [1, "samples"], "waveform_lengths": [1]},
-        {name: [1, "steps", width] for name, width in widths.items()},
-    )
+    shapes = ({"waveform": [1, "samples"], "waveform_lengths": [1]}, {"whisper": [1, "steps", WIDTH]})
     return sidecar(
-        content, "phonetic", "3" if tuned else "2", "phonetic", shapes, 50, sum(widths.values()),
-        "Apache-2.0 (hama), MIT (Whisper tiny.en); see LICENSES/NOTICE.md",
-        "Speech recognisers as published: hama 1.3.13 (English and Korean), Whisper tiny.en (English)" + learned,
+        content, "phonetic", "5" if tuned else "4", "phonetic", shapes, 50, WIDTH,
+        "MIT (Whisper base); see LICENSES/NOTICE.md", "A speech recogniser as published: Whisper base" + learned,
         provenance,
     )  # fmt: skip
 
 
-def export(hama: Path, whisper: Path, out: Path, tuned: Path | None = None) -> Path:
+def export(whisper: Path, out: Path, tuned: Path | None = None) -> Path:
     """Write ``phonetic.onnx`` and its sidecar to ``out`` and return the path.
 
-    ``tuned`` (.safetensors) holds weights of Whisper's layers that were tuned with the content network.
+    ``tuned`` (.safetensors) holds weights of Whisper's last layers that were tuned with the content network.
 
     Raises
     ------
@@ -132,7 +150,8 @@ def export(hama: Path, whisper: Path, out: Path, tuned: Path | None = None) -> P
     net.load(read_ctranslate2(whisper))
     if tuned:
         net.tune(tuned)
-    content = joined(onnx.load(hama), as_bytes(half_whisper_onnx(net), EXACT)).SerializeToString()
+    small = as_bytes(with_whole_numbers(half_whisper_onnx(net)), EXACT)
+    content = joined(with_waves(small)).SerializeToString()
     closeness = agreement(net, content)
     if closeness < 0.998:
         raise ValueError(f"the stored Whisper differs from the original: cosine {closeness:.4f}")
@@ -161,12 +180,11 @@ def agreement(net: HalfWhisper, content: bytes, seed: int = 0) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = parser_of("training.listener.export", __doc__)
-    parser.add_argument("--hama", type=Path, required=True, help="asr_waveform_fp16.onnx of hama 1.3.13")
-    parser.add_argument("--whisper", type=Path, required=True, help="model.bin of Whisper tiny.en for CTranslate2")
+    parser.add_argument("--whisper", type=Path, required=True, help="model.bin of Whisper base for CTranslate2")
     parser.add_argument("--tuned", type=Path, help="listener.safetensors of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for phonetic.onnx and its sidecar")
     args = parser.parse_args(argv)
-    return exit_code(lambda: export(args.hama, args.whisper, args.out, args.tuned) and None, "not built")
+    return exit_code(lambda: export(args.whisper, args.out, args.tuned) and None, "not built")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from ..networks.mel import fourier_waves, mel_bands
 
 #: Domain of the operators that ONNX Runtime adds to the standard.
 RUNTIME = "com.microsoft"
-#: Whisper's layout: width, heads, mel bands, FFT and hop at 16 kHz, and how many of its layers are used.
-WIDTH, HEADS, MELS, FFT, HOP, LAYERS = 384, 6, 80, 400, 160, 2
+#: Layout of Whisper base: width, heads, mel bands, FFT and hop at 16 kHz, and how many of its six layers are used.
+WIDTH, HEADS, MELS, FFT, HOP, LAYERS = 512, 8, 80, 400, 160, 3
 #: Longest window in hidden frames (30 seconds, what Whisper was trained on).
 POSITIONS = 1500
 
@@ -66,7 +66,7 @@ def read_ctranslate2(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return the attention output (1, T, 384) of queries, keys and values (1, T, 384), with six heads."""
+    """Return the attention output (1, T, 512) of queries, keys and values (1, T, 512), with eight heads."""
     heads = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (query, key, value))
     return nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
 
@@ -76,7 +76,7 @@ class Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return the attention output (1, T, 384)."""
+        """Return the attention output (1, T, 512)."""
         return attend(query, key, value)
 
     @staticmethod
@@ -98,7 +98,7 @@ class WhisperLayer(nn.Module):
         self.widen, self.narrow = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the layer's output (1, T, 384)."""
+        """Return the layer's output (1, T, 512)."""
         taken = Attention.apply if torch.onnx.is_in_onnx_export() else attend
         x = x + self.out(taken(*self.mix(self.attention_norm(x)).chunk(3, dim=-1)))
         y: Tensor = x + self.narrow(nn.functional.gelu(self.widen(self.norm(x))))
@@ -106,11 +106,11 @@ class WhisperLayer(nn.Module):
 
 
 class HalfWhisper(nn.Module):
-    """Whisper's front end and first encoder layers (Radford et al. 2022): waveform to features (1, T, 384) at 50 Hz."""
+    """Whisper's front end and first encoder layers (Radford et al. 2022): waveform to features (1, T, 512) at 50 Hz."""
 
     waves: Tensor
     bands: Tensor
-    positions: Tensor
+    rates: Tensor
 
     def __init__(self) -> None:
         """Make the network with random weights; :meth:`load` sets them."""
@@ -118,9 +118,7 @@ class HalfWhisper(nn.Module):
         self.register_buffer("waves", fourier_waves(FFT))
         self.register_buffer("bands", mel_bands(FFT, MELS))
         rates = np.exp(-np.log(10000) / (WIDTH // 2 - 1) * np.arange(WIDTH // 2))
-        angles = np.arange(POSITIONS)[:, None] * rates
-        table = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-        self.register_buffer("positions", torch.from_numpy(table.astype(np.float32)))
+        self.register_buffer("rates", torch.from_numpy(rates.astype(np.float32)))
         self.first = nn.Conv1d(MELS, WIDTH, 3, padding=1)
         self.second = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(WhisperLayer() for _ in range(LAYERS))
@@ -139,13 +137,13 @@ class HalfWhisper(nn.Module):
                 for parameter, key in zip((module.weight, module.bias), keys, strict=True):
                     value = torch.from_numpy(variables[f"encoder/{name}/{key}"].astype(np.float32))
                     if value.shape != parameter.shape:
-                        raise ValueError(f"'{name}' has shape {tuple(value.shape)}: not Whisper tiny")
+                        raise ValueError(f"'{name}' has shape {tuple(value.shape)}: not Whisper base")
                     parameter.data.copy_(value)
             except KeyError as error:
                 raise ValueError(f"the model holds no {error}: not a Whisper") from error
 
     def tune(self, path: Path) -> None:
-        """Set the weights of the layers to those in ``path`` (.safetensors), written by a tuning run.
+        """Set the weights of the last layers to those in ``path`` (.safetensors), written by a tuning run.
 
         Raises
         ------
@@ -153,8 +151,13 @@ class HalfWhisper(nn.Module):
             If the file holds something else.
         """
         try:
-            self.layers.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError) as error:
+            found = load_file(path)
+            names = {name.split(".")[0] for name in found}
+            if not found or names != {str(k) for k in range(LAYERS - len(names), LAYERS)}:
+                raise ValueError("it holds no last layers")
+            kept = {name: value for name, value in self.layers.state_dict().items() if name.split(".")[0] not in names}
+            self.layers.load_state_dict(kept | found)
+        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             raise ValueError(f"'{path}' does not hold a tuned listener's weights ({error})") from error
 
     def _sources(self) -> list[tuple[Any, str]]:
@@ -181,14 +184,21 @@ class HalfWhisper(nn.Module):
         return (torch.maximum(level, level.amax() - 8) + 4) / 4
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Return the hidden features (1, N // 320, 384) of ``waveform`` (1, N), 0.1 to 30 seconds at 16 kHz."""
-        return self.hear(waveform, 0)
+        """Return the hidden features (1, N // 320, 512) of ``waveform`` (1, N), 0.1 to 30 seconds at 16 kHz."""
+        return self.above(self.below(waveform, 0), 0)
 
-    def hear(self, waveform: Tensor, first: int) -> Tensor:
-        """Return the same for a part of a window; ``first`` is the position of its first step in that window."""
+    def below(self, waveform: Tensor, layers: int) -> Tensor:
+        """Return what the front end and the first ``layers`` layers make of a waveform (1, N): (1, N // 320, 512)."""
         x = nn.functional.gelu(self.first(self.log_mel(waveform)))
         x = nn.functional.gelu(self.second(x)).transpose(1, 2)
-        x = x + self.positions[first : first + x.shape[1]]
-        for layer in self.layers:
+        angles = torch.arange(x.shape[1], device=x.device)[:, None] * self.rates
+        x = x + torch.cat([angles.sin(), angles.cos()], dim=-1)
+        for layer in self.layers[:layers]:
             x = layer(x)
         return x
+
+    def above(self, hidden: Tensor, layers: int) -> Tensor:
+        """Return the output (B, T, 512) of the layers after the first ``layers``, whose output is ``hidden``."""
+        for layer in self.layers[layers:]:
+            hidden = layer(hidden)
+        return hidden

@@ -1,8 +1,10 @@
 """Predicted beside recorded: ``python -m training.measures.compare --out DIR [--clips 5]``.
 
 For a few validation clips (the longest of as many speakers) writes ``NAME.png``, the curves of gap, width and jawOpen,
-and ``NAME.mp4``, the recorded landmarks beside the predicted ones, head pose removed, with the sound. Nobody can be
-recognised in either, as both show landmark displacements on one canonical face. Exit code 0 when written.
+and ``NAME.mp4``, the recorded landmarks beside the predicted ones, head pose removed, with the sound. With ``--before``
+a third face between them is moved by the networks of another folder, as those of an earlier version; its listener must
+be there too. Nobody can be recognised in either, as all show landmark displacements on one canonical face. Exit code 0
+when written.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,7 +44,9 @@ LINES = (
     (0, 16, False), (17, 21, False), (22, 26, False), (27, 30, False), (31, 35, False), (36, 41, True), (42, 47, True),
     (48, 59, True), (60, 67, True),
 )  # fmt: skip
-_PAPER, _INK, _REAL, _OURS = (250, 248, 245), (90, 90, 90), (60, 120, 40), (190, 70, 30)
+_PAPER, _INK = (250, 248, 245), (90, 90, 90)
+#: Colours of the faces' mouths, in the order they stand in.
+_RECORDED, _BEFORE, _PREDICTED = (60, 120, 40), (90, 90, 150), (190, 70, 30)
 
 
 def chosen(clips: Sequence[Clip], count: int) -> list[Clip]:
@@ -95,16 +100,25 @@ def plot(series: dict[str, tuple[Points, Points]], held: NDArray[np.bool_], titl
     figure.savefig(path, dpi=90)
 
 
-def film(recorded: Points, predicted: Points, samples: NDArray[np.float32], path: Path) -> None:
-    """Write the faces (T, 68, 3) side by side, with the sound (16 kHz), to the video at ``path``."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FilmedFace:
+    """A face (T, 68, 3) in a film, what is written above it, and the colour of its mouth."""
+
+    points: Points
+    label: str
+    colour: tuple[int, int, int]
+
+
+def film(faces: Sequence[FilmedFace], samples: NDArray[np.float32], path: Path) -> None:
+    """Write the ``faces`` side by side, with the sound (16 kHz), to the video at ``path``."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
-        video.width, video.height, video.pix_fmt = 2 * PANE, PANE, "yuv420p"
+        video.width, video.height, video.pix_fmt = len(faces) * PANE, PANE, "yuv420p"
         sound = container.add_stream("aac", rate=RATE)
         sound.layout = "mono"
-        for index, (real, ours) in enumerate(zip(recorded, predicted, strict=True)):
-            both = np.concatenate([drawn(real, _REAL, "recorded"), drawn(ours, _OURS, "predicted")], axis=1)
-            frame = av.VideoFrame.from_ndarray(both, format="rgb24")
+        for index in range(min(len(face.points) for face in faces)):
+            row = np.concatenate([drawn(face.points[index], face.colour, face.label) for face in faces], axis=1)
+            frame = av.VideoFrame.from_ndarray(row, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
             container.mux(video.encode(frame))
             piece = samples[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
@@ -115,14 +129,21 @@ def film(recorded: Points, predicted: Points, samples: NDArray[np.float32], path
         container.mux(sound.encode())
 
 
-def compare(clip: Clip, target: ClipTarget, canonical: Points, models: Path | None, out: Path, name: str) -> None:
-    """Write ``name``.png and ``name``.mp4 for ``clip`` to ``out``."""
-    take = animate(Audio(clip.samples, RATE, clip.name), models=models).final()
+def compare(
+    clip: Clip, target: ClipTarget, canonical: Points, models: Path | None, out: Path, name: str, before: Path | None
+) -> None:
+    """Write ``name``.png and ``name``.mp4 for ``clip`` to ``out``; ``before`` holds the networks of a third face."""
+    sound = Audio(clip.samples, RATE, clip.name)
+    take = animate(sound, models=models).final()
     recorded = canonical + target.landmarks.reshape(-1, 68, 3).astype(float)
     predicted = take.landmarks[: len(recorded)].astype(float)
     series = curves(recorded, predicted, target, take)
     plot(series, target.weight > 0, f"{name}: {clip.language}, {len(clip) / FRAME_RATE:.0f} s", out / f"{name}.png")
-    film(recorded, predicted, clip.samples, out / f"{name}.mp4")
+    faces = [FilmedFace(recorded, "recorded", _RECORDED), FilmedFace(predicted, "predicted", _PREDICTED)]
+    if before:
+        earlier = animate(sound, models=before).final()
+        faces.insert(1, FilmedFace(earlier.landmarks.astype(float), "before", _BEFORE))
+    film(faces, clip.samples, out / f"{name}.mp4")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,6 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and videos")
     parser.add_argument("--clips", type=int, default=5)
     parser.add_argument("--models", type=Path, help="folder with other networks than the shipped ones")
+    parser.add_argument("--before", type=Path, help="folder with networks that move a third face")
     args = parser.parse_args(argv)
 
     def work() -> None:
@@ -139,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         clips = chosen(load_split(args.data, "val"), args.clips)
         args.out.mkdir(parents=True, exist_ok=True)
         for number, (clip, target) in enumerate(zip(clips, make_targets(clips, canonical), strict=True), start=1):
-            compare(clip, target, canonical, args.models, args.out, f"clip-{number}")
+            compare(clip, target, canonical, args.models, args.out, f"clip-{number}", args.before)
             log.info("%s: %s.png, .mp4", clip.name, args.out / f"clip-{number}")
 
     return exit_code(work, "cannot compare")

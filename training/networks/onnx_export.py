@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ from mouthpiece.models.registry import SIDECAR_FORMAT
 from mouthpiece.models.session import OnnxSession
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from ..files import write_json
@@ -185,6 +188,28 @@ def as_bytes(model: onnx.ModelProto, exact: Sequence[str] = ()) -> onnx.ModelPro
     graph.node.extend(nodes + body)
     onnx.checker.check_model(model)
     return model
+
+
+def with_whole_numbers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``model`` with matrices that multiply from the right stored and multiplied as whole numbers.
+
+    Weights have 7 bits, one scale per column, so that 16-bit sums do not overflow on processors without dot products of
+    bytes and results are the same on all; what they are multiplied with is rounded to 8 bits when the network runs
+    (ONNX Runtime's dynamic quantisation). Two thirds of the time of the same products of floats.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer}
+    chosen = [n.name for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in weights]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "quantised.onnx"
+        logging.disable(logging.WARNING)  # it warns of each activation that it has no measured range for
+        try:
+            quantize_dynamic(
+                model, target, op_types_to_quantize=["MatMul"], nodes_to_quantize=chosen, per_channel=True,
+                reduce_range=True, weight_type=QuantType.QInt8,
+            )  # fmt: skip
+        finally:
+            logging.disable(logging.NOTSET)
+        return onnx.load(target)
 
 
 def _outputs(values: NDArray[Any]) -> tuple[int, ...]:

@@ -50,14 +50,14 @@ class Rival(nn.Module):
         nn.init.constant_(self.arkit_head.bias, -2.5)
 
     def fit_buffers(self, features: Tensor, landmarks: Tensor, neutral: Tensor) -> None:
-        """Set normalisation from ``features`` (N, 1844), mean face from ``landmarks`` (N, 204) and the resting face."""
+        """Set normalisation from ``features`` (N, 1076), mean face from ``landmarks`` (N, 204) and the resting face."""
         self.mean.copy_(features.mean(dim=0))
         self.scale.copy_(1 / features.std(dim=0).clamp_min(0.05))
         self.centre.copy_(landmarks.mean(dim=0))
         self.neutral.copy_(neutral)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1844)."""
+        """Return landmark displacements (B, T, 204) and ARKit weights (B, T, 51) for ``features`` (B, T, 1076)."""
         x = ((features - self.mean) * self.scale)[..., self.columns]
         if self.ahead:
             x = torch.cat([x[:, self.ahead :], x[:, -1:].expand(-1, min(self.ahead, x.shape[1]), -1)], dim=1)

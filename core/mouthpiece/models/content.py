@@ -51,7 +51,7 @@ class ContentNetwork:
         self._session = session
 
     def predict(self, features: Array) -> Articulation:
-        """Return the motion for ``features`` (T, 1844) in one go; for long sequences use :meth:`stream`."""
+        """Return the motion for ``features`` (T, 1076) in one go; for long sequences use :meth:`stream`."""
         outputs = self._session({"features": features[None]})
         offsets = np.asarray(outputs["landmarks"][0], dtype=np.float32).reshape(-1, LANDMARK_COUNT, 3)
         return Articulation(offsets, np.clip(outputs["arkit"][0], 0, 1).astype(np.float32))

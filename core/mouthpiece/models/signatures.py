@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..features import FRAME_RATE, HOPS_PER_FRAME, MFCC_COUNT, PHONETIC_PER_FRAME, PHONETIC_RATE, RATE
+from ..phones.inventory import PHONES
 from ..topology import ARKIT_NAMES, LANDMARK_COUNT
 from .session import Declared, Session
 
@@ -27,6 +28,8 @@ Shape = tuple[int | str | None, ...]
 WIDTH: Final = "features"
 #: Stands for the names of inputs or outputs that may be called anything.
 ANY: Final = "*"
+#: Outputs of a listener that are no features: what is said, as logarithms of probabilities at :data:`PHONETIC_RATE`.
+READINGS: Final[Mapping[str, Shape]] = MappingProxyType({"phones": (1, None, len(PHONES)), "word_start": (1, None, 1)})
 #: Numbers that inputs and outputs may be, as ONNX Runtime names them.
 FLOATS: Final = "tensor(float)"
 WHOLE: Final = "tensor(int64)"
@@ -51,6 +54,8 @@ class Signature:
         Whether a network may take only some of the inputs.
     rate : float or None
         What the sidecar must give as outputs per second; None for kinds where no code depends on it.
+    more : mapping of str to Shape
+        Outputs that it may give besides.
     sides : mapping of str to int
         What a word stands for in networks that do not leave that axis free.
     """
@@ -60,7 +65,12 @@ class Signature:
     whole: tuple[str, ...] = ()
     some: bool = False
     rate: float | None = None
+    more: Mapping[str, Shape] = field(default_factory=dict)
     sides: Mapping[str, int] = field(default_factory=dict)
+
+    def wanted(self, name: str) -> Shape | None:
+        """Return the shape that the output ``name`` must have; None for one that nobody asks for."""
+        return self.more.get(name) or self.outputs.get(name, self.outputs.get(ANY))
 
     def named(self, features: int) -> tuple[Mapping[str, Shape], Mapping[str, Shape]]:
         """Return inputs and outputs as a sidecar with that ``features`` must describe them."""
@@ -68,7 +78,7 @@ class Signature:
         inputs, outputs = (
             {name: tuple(known.get(axis, axis) if isinstance(axis, str) else axis for axis in shape)
              for name, shape in shapes.items()}
-            for shapes in (self.inputs, self.outputs)
+            for shapes in (self.inputs, {**self.outputs, **self.more})
         )  # fmt: skip
         return inputs, outputs
 
@@ -82,6 +92,7 @@ SIGNATURES: Final[Mapping[str, Signature]] = MappingProxyType(
             {ANY: (1, None, None)},
             whole=("waveform_lengths",),
             rate=PHONETIC_RATE,
+            more=READINGS,
         ),
         "encoder": Signature({ANY: (1, "samples")}, {ANY: (1, None, WIDTH)}, rate=PHONETIC_RATE),
         "content": Signature(
@@ -134,8 +145,9 @@ def check_description(
                 f"The network '{label}' gives '{name}' as {_words(shape)}; it must be {_words(wanted)}. "
                 f"{how_to_mend(kind)}"
             )
-    widths = [width for shape in outputs.values() for width in shape[2:] if isinstance(width, int)]
-    if kind == "phonetic" and len(widths) == len(outputs) and sum(widths) != features:
+    hidden = [shape for name, shape in outputs.items() if name not in signature.more]
+    widths = [width for shape in hidden for width in shape[2:] if isinstance(width, int)]
+    if kind == "phonetic" and len(widths) == len(hidden) and sum(widths) != features:
         raise ModelError(
             f"The network '{label}' gives vectors of {sum(widths)} numbers; its description says {features}. "
             f"{how_to_mend(kind)}"
@@ -205,8 +217,7 @@ class CheckedSession:
     def __init__(self, session: Session, kind: str, label: str, outputs: Mapping[str, Shape], features: int) -> None:
         """Check what ``session`` gives; ``outputs`` are those its sidecar describes, and all that is returned."""
         self._session, self._kind, self.label = session, kind, label
-        wanted = SIGNATURES[kind].outputs
-        shapes = {name: wanted.get(name, wanted.get(ANY)) for name in outputs}
+        shapes = {name: SIGNATURES[kind].wanted(name) for name in outputs}
         self._outputs = {
             name: tuple(features if axis == WIDTH else axis for axis in shape)
             for name, shape in shapes.items()
@@ -262,8 +273,10 @@ class CheckedSession:
                         f"The network '{self.label}' returned {rows.shape[1]} vectors in '{name}' for "
                         f"{sizes['samples']} samples, which are not {PHONETIC_RATE} a second. {how_to_mend(self._kind)}"
                     )
-        if self._kind == "phonetic" and sum(rows.shape[2] for rows in outputs.values()) != self._features:
-            width = sum(rows.shape[2] for rows in outputs.values())
+        if self._kind != "phonetic":
+            return
+        width = sum(rows.shape[2] for name, rows in outputs.items() if name not in READINGS)
+        if width != self._features:
             raise ModelError(
                 f"The network '{self.label}' returned vectors of {width} numbers; its description says "
                 f"{self._features}. {how_to_mend(self._kind)}"
