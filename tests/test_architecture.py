@@ -57,12 +57,16 @@ IMPORTERS = {
         "demo/portrait_sheet.py",
         "tests/fuzz/*",
     ),
+    "espeakng_loader": ("core/mouthpiece/phones/espeak.py",),
     "av": ("core/mouthpiece/portrait/films.py", "core/mouthpiece/sounds/decoders.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/credentials.py", "tests/*"),
     "cryptography": ("core/mouthpiece/provenance/certificates.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
-LAZY = ("av", "c2pa", "cryptography", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
+LAZY = (
+    "av", "c2pa", "cryptography", "espeakng_loader", "face_alignment", "librosa", "matplotlib",
+    "onnxruntime", "scipy", "soundfile",
+)  # fmt: skip
 #: Loaded by no `import mouthpiece`.
 HEAVY = (*LAZY, "numba", "torch")
 #: These run where the core is not: another Blender encodes a film with one file of the add-on.
@@ -84,7 +88,7 @@ CORE_LAYERS = {
     "sounds": ("errors", "files"),
     "models": ("errors", "features", "files", "phones", "topology"),
     "audio": ("errors", "features", "models", "sounds"),
-    "chapters": ("motion", "performance"),
+    "chapters": ("motion", "performance", "phones"),
     "recent_takes": ("chapters",),
     "phones": ("errors", "files"),
     "motion": ("curves", "errors", "features", "files", "models", "performance", "phones", "topology"),
@@ -121,7 +125,7 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "phrases", "portrait"),
     "cast": (
-        "audio", "errors", "files", "motion", "performance", "phrases", "pipeline", "sounds", "styles",
+        "audio", "errors", "files", "motion", "performance", "phones", "phrases", "pipeline", "sounds", "styles",
     ),
     "lint": (
         "audio", "errors", "features", "files", "motion", "performance", "phrases", "pipeline", "portrait",
@@ -130,7 +134,7 @@ CORE_LAYERS = {
     "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
     "cli": (
         "__version__", "audio", "cast", "errors", "farm", "files", "lint", "motion", "motion.chart", "performance",
-        "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",
+        "phones", "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",
         "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),

@@ -31,6 +31,8 @@ from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
 from .motion import eyes, head, living, prosody, rest, tongue
 from .performance import FPS_LIMITS, Performance
+from .phones import segmentation
+from .phones.excerpts import excerpt
 from .phones.speech import Speech
 from .recent_takes import recent
 from .speaker import voice_print
@@ -491,7 +493,9 @@ def _inferred(
     first = math.ceil(start * fps - 1e-6)
     rng = np.random.default_rng(options.seed if number == _WHOLE else (options.seed, number))
     rhythm = rhythm_of(heard, gate.opening)
-    take = perform(mouth.offsets, mouth.arkit, rhythm, heard, styled, networks, rng, first / fps - start)
+    lead = first / fps - start
+    said = excerpt(segmentation.heard(mouth.posteriors, mouth.word_starts), lead, heard.samples / RATE)
+    take = perform(mouth.offsets, mouth.arkit, rhythm, heard, styled, networks, rng, lead, said)
     end = start + heard.samples / RATE
     last = number == _WHOLE or not chapters.is_there(number + 1, end)
     piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0, bool(gate.opening.any()))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TakeError
+from ..phones.excerpts import shifted
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
 from . import closures, emotions, eyes, mouth, timing, tongue
 from .smooth import lowpass
@@ -224,6 +225,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
         style_landmarks=np.zeros((0, 68, 3), np.float32),
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
         style_head=np.zeros((len(take), 6), np.float32),
+        speech=shifted(take.speech, dials.offset, take.seconds) if dials.offset and take.speech else take.speech,
         dials={},
     )
     return tongue.shown(moved)
