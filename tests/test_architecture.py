@@ -232,6 +232,7 @@ CROWDED = {
     "addon/command": "a file for each command, and what several of them share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
+    "training/measures": "a program for each question that motion is judged by, and what they share",
     "training": "a folder for each network and study, and beside them what all programs share",
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.
