@@ -14,6 +14,7 @@ from .cast import panel as cast_panel
 from .cast import settings as cast_settings
 from .characters import answers as character_answers
 from .characters import released as released_characters
+from .characters import tongue_shapes
 from .command import parser as command_parser
 from .lint import health as lint_health
 from .lint import operators as lint_operators
@@ -68,6 +69,7 @@ MODULES = (
     drawing_settings,
     lint_health,
     bake_operators,
+    tongue_shapes,
     cast_operators,
     cast_animate_operators,
     listener_operators,

@@ -11,6 +11,7 @@ from bpy.props import BoolProperty
 from bpy.utils import register_classes_factory
 from mathutils import Vector
 from mouthpiece.files.shipped_files import shipped_arrays
+from mouthpiece.retarget.made_shapes.tongue import tongue_shapes
 from numpy.typing import NDArray
 
 from . import compat, stage
@@ -108,7 +109,25 @@ def _add_shapes(obj: bpy.types.Object, data: Any) -> None:
         block = obj.shape_key_add(name=name, from_mix=False)
         block.data.foreach_set("co", moved.ravel())
         block.value = 0.0  # since 5.0 a new key is fully on
+    _add_tongue_shapes(obj, data)
     obj.data.shape_keys.name = "Mouthpiece Head"
+
+
+def _add_tongue_shapes(obj: bpy.types.Object, data: Any) -> None:
+    """Add shape keys for what a tongue does besides ARKit's ``tongueOut``."""
+    material = data["material_names"].tolist().index("tongue")
+    faces = np.split(data["face_vertices"], np.cumsum(data["face_sizes"])[:-1])
+    tongue = np.unique(np.concatenate([faces[face] for face in np.flatnonzero(data["material_index"] == material)]))
+    rest = data["vertices"].astype(np.float64)
+    shapes = tongue_shapes(rest[tongue], np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
+    for name, moved in shapes.items():
+        if name in obj.data.shape_keys.key_blocks:
+            continue
+        places = rest.copy()
+        places[tongue] += moved
+        block = obj.shape_key_add(name=name, from_mix=False)
+        block.data.foreach_set("co", places.astype(np.float32).ravel())
+        block.value = 0.0
 
 
 def _rig(context: bpy.types.Context, neck: NDArray[np.float32], head: NDArray[np.float32]) -> bpy.types.Object:

@@ -241,6 +241,7 @@ class MOUTHPIECE_PT_also(OfKeyed, bpy.types.Panel):
             row.label(text=part.name, icon="CHECKMARK", translate=False)
             row.operator("mouthpiece.remove_also", text="", icon="X").name = part.name
         column.operator("mouthpiece.add_also", icon="ADD")
+        column.operator("mouthpiece.make_tongue_shapes", icon="SHAPEKEY_DATA")
 
 
 class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):

@@ -95,12 +95,13 @@ def test_layers_are_named_and_in_order_with_slots_of_their_own(pair):
     bake(*pair)
     key = obj.data.shape_keys
     assert [t.name for t in key.animation_data.nla_tracks] == [
-        "Mouthpiece Lips", "Mouthpiece Eyes", "Mouthpiece Expression"
+        "Mouthpiece Lips", "Mouthpiece Tongue", "Mouthpiece Eyes", "Mouthpiece Expression"
     ]  # fmt: skip
     assert [t.name for t in rig.animation_data.nla_tracks] == ["Mouthpiece Head"]
     names = {layer: nla.action_and_slot(key, layer)[0].name for layer in nla.layers_of(key)}
     assert names == {
-        "lips": "Mouthpiece Lips – Face", "eyes": "Mouthpiece Eyes – Face", "expression": "Mouthpiece Expression – Face"
+        "lips": "Mouthpiece Lips – Face", "tongue": "Mouthpiece Tongue – Face", "eyes": "Mouthpiece Eyes – Face",
+        "expression": "Mouthpiece Expression – Face",
     }  # fmt: skip
     for owner, kind in ((key, "KE"), (rig, "OB")):
         for layer in nla.layers_of(owner):
@@ -192,7 +193,7 @@ def test_two_lines_share_the_layers(pair):
     bake(obj, sound="a")
     bake(obj, sound="b", first=101, phase=1.0)
     np.testing.assert_allclose(played(obj, frames=range(1, 160)), whole, atol=2e-6)
-    assert len(obj.data.shape_keys.animation_data.nla_tracks) == 3
+    assert len(obj.data.shape_keys.animation_data.nla_tracks) == 4
 
 
 def test_a_bake_that_fails_half_way_leaves_no_layer(pair, monkeypatch):

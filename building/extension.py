@@ -17,7 +17,7 @@ from .wheels import slimmed
 
 WHEELS = ROOT / ".cache" / "wheels"
 #: Largest zip allowed, in bytes.
-ZIP_LIMIT = 90_000_000
+ZIP_LIMIT = 110_000_000
 #: Compiled packages the extension brings along; Blender has its own numpy. Seen to run with numpy 1.26 to 2.5.
 #: c2pa-python 0.38.0 is the newest that is there for every platform. cryptography's compiled part does not load without
 #: cffi's; pycparser, which cffi names, is not needed for that. Neither is slimmed: nothing large in them is unused,
@@ -26,6 +26,7 @@ THIRD_PARTY = {
     "c2pa-python": "0.38.0",
     "cffi": "2.1.1",
     "cryptography": "50.0.2",
+    "espeakng-loader": "0.2.4",
     "onnxruntime": "1.32.0",
     "scipy": "1.17.1",
 }

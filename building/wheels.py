@@ -10,10 +10,12 @@ import re
 import zipfile
 from pathlib import Path
 
-#: Package, as its wheel's name begins -> what of it is left out: tests, and what only compilers and debuggers read.
+#: Package, as its wheel's name begins -> what of it is left out: tests, what only compilers and debuggers read, and a
+#: library's copies under other names (espeakng-loader loads the one without a number).
 LEFT_OUT = {
     "scipy": re.compile(r"scipy/(.+/)?tests/.*"),
     "c2pa_python": re.compile(r"c2pa/libs/[^/]+\.(rlib|lib|pdb|d)|c2pa/build\.py|[^/]+\.dist-info/entry_points\.txt"),
+    "espeakng_loader": re.compile(r"espeakng_loader/libespeak-ng\.(so\.[\d.]+|[\d.]+\.dylib)"),
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from mouthpiece.performance import Performance
+from mouthpiece.phones.inventory import PHONE_INDEX, PHONES
 from mouthpiece.topology import ARKIT_INDEX
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -46,3 +47,18 @@ def make_take(frames=50, fps=25.0, **changes):
         "options": {"seed": 3},
     } | changes
     return Performance(**fields)
+
+
+def posteriors_of(said, sure=0.8, each=5, seed=0):
+    """Posteriors (S, P) of phones said one after the other, and the rows (K, 2) of each.
+
+    ``said`` is a text of phones with spaces between them, ``_`` for silence; each lasts ``each`` rows. The right phone
+    has the probability ``sure``, the rest is shared at random.
+    """
+    rng = np.random.default_rng(seed)
+    labels = ["" if one == "_" else one for one in said.split()]
+    rows = rng.random((len(labels) * each, len(PHONES))).astype(np.float32)
+    rows *= (1 - sure) / rows.sum(axis=1, keepdims=True)
+    rows[np.arange(len(rows)), np.repeat([PHONE_INDEX[one] for one in labels], each)] += sure
+    starts = np.arange(len(labels)) * each
+    return rows, np.stack([starts, starts + each], axis=1)

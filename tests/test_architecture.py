@@ -57,12 +57,16 @@ IMPORTERS = {
         "demo/portrait_sheet.py",
         "tests/fuzz/*",
     ),
+    "espeakng_loader": ("core/mouthpiece/phones/espeak.py",),
     "av": ("core/mouthpiece/portrait/films.py", "core/mouthpiece/sounds/decoders.py", "training/*", "tests/*"),
     "c2pa": ("core/mouthpiece/provenance/credentials.py", "tests/*"),
     "cryptography": ("core/mouthpiece/provenance/certificates.py", "tests/*"),
 }
 #: Inside the core these are imported by the function that needs them, so that nothing else pays.
-LAZY = ("av", "c2pa", "cryptography", "face_alignment", "librosa", "matplotlib", "onnxruntime", "scipy", "soundfile")
+LAZY = (
+    "av", "c2pa", "cryptography", "espeakng_loader", "face_alignment", "librosa", "matplotlib",
+    "onnxruntime", "scipy", "soundfile",
+)  # fmt: skip
 #: Loaded by no `import mouthpiece`.
 HEAVY = (*LAZY, "numba", "torch")
 #: These run where the core is not: another Blender encodes a film with one file of the add-on.
@@ -84,18 +88,18 @@ CORE_LAYERS = {
     "sounds": ("errors", "files"),
     "models": ("errors", "features", "files", "phones", "topology"),
     "audio": ("errors", "features", "models", "sounds"),
-    "chapters": ("motion", "performance"),
+    "chapters": ("motion", "performance", "phones"),
     "recent_takes": ("chapters",),
     "phones": ("errors", "files"),
     "motion": ("curves", "errors", "features", "files", "models", "performance", "phones", "topology"),
     # takes apply their own dials; motion.dials knows the type by name only
     "performance": ("errors", "files", "motion", "phones", "topology"),
-    "motion.chart": ("curves", "errors", "files", "motion", "performance"),
+    "motion.chart": ("curves", "errors", "files", "motion", "performance", "phones"),
     "speaker": ("features", "models"),
     "styles": ("errors", "files", "motion", "topology"),
     "pipeline": (
-        "audio", "chapters", "curves", "errors", "features", "models", "motion", "performance", "recent_takes",
-        "speaker", "styles", "topology",
+        "audio", "chapters", "curves", "errors", "features", "models", "motion", "performance", "phones",
+        "recent_takes", "speaker", "styles", "topology",
     ),
     "key_reduction": (),
     "retarget.coverage": (),
@@ -121,7 +125,8 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "phrases", "portrait"),
     "cast": (
-        "audio", "errors", "files", "lint", "motion", "performance", "phrases", "pipeline", "sounds", "styles",
+        "audio", "errors", "files", "lint", "motion", "performance", "phones", "phrases", "pipeline", "sounds",
+        "styles",
     ),
     "lint": (
         "audio", "errors", "features", "files", "motion", "performance", "phones", "phrases", "pipeline", "portrait",
@@ -130,7 +135,7 @@ CORE_LAYERS = {
     "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
     "cli": (
         "__version__", "audio", "cast", "errors", "farm", "files", "lint", "motion", "motion.chart", "performance",
-        "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",
+        "phones", "phrases", "pipeline", "portrait", "portrait.draw", "portrait.find", "provenance", "sounds", "styles",
         "topology",
     ),
     "__init__": ("audio", "curves", "errors", "performance", "pipeline"),
@@ -222,13 +227,14 @@ CROWDED = {
     "core/mouthpiece/cli": "a file for each command, and what they share",
     "core/mouthpiece/lint": "a module for each kind of check, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
+    "core/mouthpiece/phones": "a module each for what is heard, what a text says, where both meet, and how it is kept",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/cast": "a line on its way: who speaks it, how it stands, and how it is placed, animated and shown",
     "addon/command": "a file for each command, and what several of them share",
     "addon/targets/grease_pencil": "drawings are data of their own: read, planned, written, noted and taken back here",
     "addon/targets/portrait": "a portrait is rendered besides being animated: frames, films, preview, placement",
-    "training/measures": "a program for each thing that is measured, and the yardsticks they share",
+    "training/measures": "a program for each question that motion is judged by, and what they share",
     "training": "a folder for each network and study, and beside them what all programs share",
 }
 #: Nouns of the field among words that end in -ing; other modules ending so are gerunds, which nobody can guess.

@@ -132,7 +132,7 @@ def test_sides_are_mirrored(neutral):
 def test_every_source_has_a_layer_and_a_value(neutral):
     motion = face_motion(playing(neutral), GRID)
     for source in sources():
-        assert layer_of(source) in ("lips", "expression", "eyes")
+        assert layer_of(source) in ("lips", "tongue", "expression", "eyes")
         assert source in (motion.numbers if is_number(source) else motion.moves)
     assert layer_of("eyeBlinkLeft") == "eyes" and layer_of("browInnerUp") == "expression"
     assert layer_of("mouthSmileLeft") == layer_of("lip_corner.L:up") == "lips"

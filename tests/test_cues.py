@@ -248,6 +248,7 @@ def test_one_frame_of_a_take_is_one_mouth(spoken):
         spoken,
         **{n: getattr(spoken, n)[:1] for n in ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style")},
         style_head=spoken.style_head[:1],
+        tongue=spoken.tongue[:1],
     )
     assert len(cue_track(one, charts()["rhubarb"]).shapes) == 1
 

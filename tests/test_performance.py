@@ -251,6 +251,7 @@ def test_a_take_without_frames_is_neither_saved_nor_read(tmp_path):
         name: np.zeros((0, *tail), np.float32)
         for name, tail in {
             "landmarks": (68, 3), "arkit": (52,), "head": (6,), "gaze": (2,), "blink": (2,), "activity": (),
+            "tongue": (6,),
         }.items()
     }  # fmt: skip
     with pytest.raises(TakeError, match="no frames"):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: What the sounds of interludes begin with in a ledger.
 PREFIX: Final = ledgers.INTERLUDE
 #: Arrays of a performance that have a row for each frame.
-_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
+_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "tongue", "style", "style_head")
 #: Frames beside a section that a target sees, but that get no keys.
 _BESIDE: Final = 2
 #: What counts at least as the full motion of a head's turn, in radians: errors of keys are shares of it.

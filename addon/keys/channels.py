@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mouthpiece.curves import Curves
 
 #: The layers a channel may belong to.
-LAYERS: Final = ("lips", "expression", "eyes", "head")
+LAYERS: Final = ("lips", "tongue", "expression", "eyes", "head")
 #: Least reach of a channel: motion below it counts as none.
 _LEAST_REACH: Final = 1e-6
 

@@ -13,6 +13,7 @@ from .. import compat
 #: Labels of the layers, the lowest layer first.
 NAMES: Final[Mapping[str, str]] = {
     "lips": "Lips",
+    "tongue": "Tongue",
     "eyes": "Eyes",
     "head": "Head",
     "expression": "Expression",

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from .motion import eyes
 from .performance import Performance
+from .phones import excerpts, storage
+from .phones.excerpts import HeardPart
 
 Array = NDArray[np.float32]
 
@@ -39,6 +41,7 @@ _TRACKS: Final = {
     "arkit": _FACE,
     "activity": _FACE,
     "style": _FACE,
+    "tongue": _FACE,
     "head": _HEAD,
     "style_head": _HEAD,
     "gaze": _EYES,
@@ -107,7 +110,8 @@ class Chapter:
     @property
     def size(self) -> int:
         """Bytes of memory."""
-        return sum(getattr(self.performance, name).nbytes for name in _TRACKS)
+        tracks: int = sum(getattr(self.performance, name).nbytes for name in _TRACKS)
+        return tracks + storage.size(self.performance.speech)
 
     def rows(self, name: str, first: int, stop: int) -> Array:
         """Return the array ``name`` on frames of the whole sound; its ends are repeated beyond them."""
@@ -119,7 +123,11 @@ def part(piece: Chapter, first: int, stop: int) -> Performance:
     """Return the performance of the frames ``first`` to ``stop`` (excluded) of the whole sound, as far as there are."""
     low, high = max(first, piece.first) - piece.first, min(stop, piece.stop) - piece.first
     cut = {name: getattr(piece.performance, name)[low:high] for name in _TRACKS}
-    return replace(piece.performance, **cut)
+    speech = piece.performance.speech
+    if speech:
+        fps = piece.performance.fps
+        speech = excerpts.excerpt(speech, low / fps, min(high, len(piece.performance)) / fps)
+    return replace(piece.performance, **cut, speech=speech)
 
 
 class Joined:
@@ -131,6 +139,7 @@ class Joined:
         self._tracks: dict[str, Array] = {}
         self._before: Chapter | None = None
         self._heard: dict[str, None] = {}
+        self._said: list[HeardPart] = []
 
     def add(self, number: int, piece: Chapter) -> None:
         """Add the chapter ``number``, which follows the one added before. No more than two are in memory."""
@@ -145,6 +154,7 @@ class Joined:
             start = seam(before, piece, number)
         low = max(start, self.first)
         high = max(low, min(piece.stop, self._stop))
+        self._say(piece, low, high)
         for name, track in self._tracks.items():
             track[low - self.first : high - self.first] = piece.rows(name, low, high)
         if before is not None:
@@ -162,7 +172,16 @@ class Joined:
         """
         assert self._before is not None  # callers add at least one chapter
         cut: dict[str, Any] = {name: track[: self.count] for name, track in self._tracks.items()}
-        return replace(self._before.performance, **cut, audio_sha256=sha256 or "+".join(self._heard))
+        speech = excerpts.joined(self._said)
+        return replace(self._before.performance, **cut, speech=speech, audio_sha256=sha256 or "+".join(self._heard))
+
+    def _say(self, piece: Chapter, low: int, high: int) -> None:
+        """Note that from the frame ``low`` of the whole sound to ``high``, what ``piece`` heard is said."""
+        fps = piece.performance.fps
+        self._said = [part for part in self._said if part.start < low / fps]
+        if self._said:
+            self._said[-1] = replace(self._said[-1], stop=min(self._said[-1].stop, low / fps))
+        self._said.append(HeardPart(piece.performance.speech, piece.first / fps, low / fps, high / fps))
 
     def _pass_over(self, before: Chapter, after: Chapter, at: int) -> None:
         """Blend two chapters around the frame ``at``."""

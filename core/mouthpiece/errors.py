@@ -48,6 +48,10 @@ class CastError(MouthpieceError):
         self.faults = faults or (text,)
 
 
+class TextError(MouthpieceError):
+    """A text, or a table of phones, cannot be used: nothing in it is spoken, or it does not fit the sound."""
+
+
 class LimitsError(MouthpieceError):
     """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
 

@@ -9,7 +9,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +21,14 @@ from .files.arrays import StoredArrays, opened_arrays
 from .files.json_text import number_in, parsed_json, row_of, rows_of, text_in, whole_in
 from .files.places import is_there
 from .files.writer import refuse_protected, replacing
+from .motion import tongue
 from .motion.dials import SETTLED, Dials, apply
+from .phones import storage
 from .phones.speech import Speech
 from .topology import ARKIT_NAMES, LANDMARK_COUNT, TONGUE_POSES
 
-#: Format 2 added the style layer and the dials; takes of format 1 have neither.
-FORMAT: Final = 2
+#: Format 2 added the style layer and the dials, format 3 phones, words and the tongue; earlier takes have none of them.
+FORMAT: Final = 3
 #: Least and greatest frame rate of a take that is read or saved, frames per second.
 FPS_LIMITS: Final = (1.0, 240.0)
 #: Largest number in a take that is read: eye distances, radians and weights come nowhere near it.
@@ -152,8 +154,8 @@ class Performance:
             object.__setattr__(self, "style", np.zeros((count, 0), np.float32))
         if not np.size(self.style_head):
             object.__setattr__(self, "style_head", np.zeros((count, 6), np.float32))
-        tongue = self.tongue if np.size(self.tongue) else np.zeros((count, len(TONGUE_POSES)), np.float32)
-        object.__setattr__(self, "tongue", _frozen(tongue, (count, len(TONGUE_POSES)), "tongue"))
+        poses = self.tongue if np.size(self.tongue) else np.zeros((count, len(TONGUE_POSES)), np.float32)
+        object.__setattr__(self, "tongue", _frozen(poses, (count, len(TONGUE_POSES)), "tongue"))
         shapes = (count, width), (width, LANDMARK_COUNT, 3), (width, len(ARKIT_NAMES)), (count, 6)
         for name, shape in zip(_STYLE, shapes, strict=True):
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
@@ -177,7 +179,7 @@ class Performance:
         """
         unstyled = not self.style.shape[1] and not self.style_head.any()
         if unstyled and self.dials == (SETTLED if len(self.speech.posteriors) else {}):
-            return self
+            return tongue.shown(self)
         return apply(self, Dials.of(self.dials))
 
     def landmarks_posed(self) -> Array:
@@ -198,6 +200,7 @@ class Performance:
         """
         target = Path(path)
         _check_believable(self, f"The take for '{target}'")
+        said, heard = storage.stored(self.speech)
         meta = {
             "format": FORMAT,
             "fps": self.fps,
@@ -206,9 +209,11 @@ class Performance:
             "options": dict(self.options),
             "dials": dict(self.dials),
             "arkit_names": list(self.arkit_names),
+            "speech": heard,
         }
         text = _meta_text(meta, f"The take for '{target}'")
-        arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE)}
+        arrays = {name: getattr(self, name) for name in (*_SHAPES, "neutral", *_STYLE, "tongue")}
+        arrays |= said
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as temporary, open(temporary, "wb") as stream:
@@ -232,10 +237,11 @@ class Performance:
             with opened_arrays(source) as stored:
                 meta = row_of(parsed_json(stored.text("meta"), whole=_WIDEST_SEED))
                 _check_format(meta, source)
-                layer = _STYLE if meta["format"] > 1 else ()
+                layers = (*_STYLE[: 4 * (meta["format"] > 1)], *("tongue",) * (meta["format"] > 2))
                 arrays: dict[str, Any] = {
-                    name: stored.array(name, None, _NUMBERS) for name in (*_SHAPES, "neutral", *layer)
+                    name: stored.array(name, None, _NUMBERS) for name in (*_SHAPES, "neutral", *layers)
                 }
+                arrays["speech"] = _speech(stored, meta, len(arrays["head"]))
             names = tuple(map(str, rows_of(meta.get("arkit_names"), "'arkit_names'")))
             take = cls(**arrays, arkit_names=names, **_said(meta, with_dials=meta["format"] > 1))
         except UnreadableError as error:
@@ -245,6 +251,14 @@ class Performance:
             raise TakeError(error.told(f"'{source}'", wrong, "Animate the sound again.")) from error
         _check_believable(take, f"'{source}'")
         return take
+
+
+def _speech(stored: StoredArrays, meta: Mapping[str, Any], frames: int) -> Speech:
+    """Return what is said in a take of so many frames; nothing in one of a format before there were phones."""
+    if "speech" not in meta:
+        return Speech()
+    low, high = FPS_LIMITS
+    return storage.restored(stored, meta["speech"], frames / number_in(meta, "fps", low, high))
 
 
 def _said(meta: Mapping[str, Any], with_dials: bool) -> dict[str, Any]:
@@ -295,9 +309,26 @@ def _check_believable(take: Performance, what: str) -> None:
         )
     if not len(take):
         raise TakeError(f"{what} holds no motion: it has no frames. Animate the sound again.")
-    for name in (*_SHAPES, "neutral", *_STYLE):
+    for name in (*_SHAPES, "neutral", *_STYLE, "tongue"):
         if np.abs(getattr(take, name)).max(initial=0.0) > _LARGEST:
             raise TakeError(f"{what} holds a '{name}' that no face has. Animate the sound again.")
+    try:
+        storage.checked(take.speech, take.seconds)
+    except UnreadableError as error:
+        raise TakeError(f"{what} says what nobody can say: {error}. Animate the sound again.") from error
+
+
+def with_speech(take: Performance, speech: Speech) -> Performance:
+    """Return ``take`` with ``speech`` in place of what was heard in it; the tongue moves by it.
+
+    Raises
+    ------
+    TakeError
+        If it does not fit: its times lie beyond the end, or it holds what is no phone.
+    """
+    changed = replace(take, speech=speech, tongue=tongue.curves(speech, np.arange(len(take)) / take.fps))
+    _check_believable(changed, "This take")
+    return changed
 
 
 def check_replaceable(place: Path, force: bool) -> None:
@@ -334,14 +365,15 @@ def rotation_matrices(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.moveaxis(np.array(rows), -1, 0)
 
 
-#: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene.
-PACKED_FORMAT: Final = 1
+#: Format number of packed takes (:func:`pack`): small enough to be kept inside a scene. Format 2 added phones, words
+#: and the tongue.
+PACKED_FORMAT: Final = 2
 #: The rounded number that stands for the largest value of an array.
 _FULL: Final = 32767
 #: Arrays that are stored unrounded, as they are small: a few thousand numbers.
 _EXACT: Final = ("neutral", "style_landmarks", "style_arkit")
 #: Arrays with a row for each frame. Landmarks are stored as displacements from rest.
-_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
+_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head", "tongue")
 
 
 def pack(take: Performance) -> bytes:
@@ -356,7 +388,8 @@ def pack(take: Performance) -> bytes:
     TakeError
         If :func:`unpack` would not believe it.
     """
-    arrays: dict[str, Any] = {name: getattr(take, name) for name in _EXACT}
+    said, heard = storage.stored(take.speech)
+    arrays: dict[str, Any] = {**{name: getattr(take, name) for name in _EXACT}, **said}
     for name in _TRACKS:
         track = getattr(take, name) - take.neutral if name == "landmarks" else getattr(take, name)
         rows = track.reshape(len(take), -1)
@@ -372,6 +405,7 @@ def pack(take: Performance) -> bytes:
         "models": dict(take.models),
         "options": dict(take.options),
         "dials": dict(take.dials),
+        "speech": heard,
     }
     stream = io.BytesIO()
     np.savez_compressed(stream, meta=_meta_text(meta, "The take"), **arrays)
@@ -390,9 +424,10 @@ def unpack(content: bytes) -> Performance:
         with opened_arrays(content) as stored:
             meta = _packed_meta(stored)
             arrays: dict[str, Any] = {name: stored.array(name, None, _NUMBERS) for name in _EXACT}
-            for name in _TRACKS:
+            for name in _TRACKS[: None if whole_in(meta, "format") > 1 else -1]:
                 arrays[name] = _track(stored, name)
-        count = len(arrays["head"])
+            count = len(arrays["head"])
+            arrays["speech"] = _speech(stored, meta, count)
         if arrays["landmarks"].shape != (count, 3 * LANDMARK_COUNT) or arrays["activity"].shape != (count, 1):
             raise UnreadableError("its tracks differ in length")
         neutral = arrays["neutral"]

@@ -29,8 +29,11 @@ from .models import registry, signatures
 from .models.content import ContentNetwork
 from .models.encoder import Encoder
 from .models.phonetic import PhoneticListener
-from .motion import eyes, head, living, prosody, rest
+from .motion import eyes, head, living, prosody, rest, tongue
 from .performance import FPS_LIMITS, Performance
+from .phones import segmentation
+from .phones.excerpts import excerpt
+from .phones.speech import Speech
 from .recent_takes import recent
 from .speaker import voice_print
 from .styles import Style
@@ -490,7 +493,9 @@ def _inferred(
     first = math.ceil(start * fps - 1e-6)
     rng = np.random.default_rng(options.seed if number == _WHOLE else (options.seed, number))
     rhythm = rhythm_of(heard, gate.opening)
-    take = perform(mouth.offsets, mouth.arkit, rhythm, heard, styled, networks, rng, first / fps - start)
+    lead = first / fps - start
+    said = excerpt(segmentation.heard(mouth.posteriors, mouth.word_starts), lead, heard.samples / RATE)
+    take = perform(mouth.offsets, mouth.arkit, rhythm, heard, styled, networks, rng, lead, said)
     end = start + heard.samples / RATE
     last = number == _WHOLE or not chapters.is_there(number + 1, end)
     piece = Chapter(take, first, end, last, heard.clipped, speech_rms(heard.rms) <= 0, bool(gate.opening.any()))
@@ -576,6 +581,7 @@ def perform(
     networks: Networks,
     rng: np.random.Generator,
     lead: float = 0.0,
+    speech: Speech | None = None,
 ) -> Performance:
     """Return the take: the mouth at the wanted frame rate, with head, blinks, gaze, brows and style added.
 
@@ -597,6 +603,8 @@ def perform(
         Source of all that is random.
     lead : float
         Seconds, less than a frame, by which the first frame comes after the beginning of the sound.
+    speech
+        What is said, in seconds from the first frame, if it is known: the tongue moves by it.
     """
     activity, states = rhythm.activity, rhythm.states
     style = options.style or styles.Style()
@@ -614,6 +622,7 @@ def perform(
     landmarks = np.add(offsets, neutral, out=offsets)  # in place: a long sound's motion is in memory only once
     living.raise_brows(landmarks, arkit, living.brows(states, len(activity), fps, brows))
     layer = styles.layer(style, landmarks, arkit, activity, fps)
+    said = speech or Speech()
     eyes.close_lids(landmarks, blink)
     eyes.write_eyes(arkit, blink, look)
     return Performance(
@@ -628,6 +637,8 @@ def perform(
         style_landmarks=layer[1],
         style_arkit=layer[2],
         style_head=manner,
+        speech=said,
+        tongue=tongue.curves(said, np.arange(len(activity)) / fps),
         fps=fps,
         audio_sha256=heard.sha256,
         models=networks.hashes(),

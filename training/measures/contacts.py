@@ -31,8 +31,8 @@ from mouthpiece.motion.contacts import (
     GESTURES,
     LABIODENTAL,
     ContactShapes,
+    FaceSpeech,
     OwnMouth,
-    Said,
     correct,
 )
 from mouthpiece.phones.inventory import PHONES
@@ -123,7 +123,7 @@ def corrected(pair: Pair, shapes: ContactShapes | None = None, amount: float = 1
     neutral = pair.neutral.astype(np.float32)
     offsets, arkit = pair.moved.astype(np.float32), pair.arkit.astype(np.float32)
     own = OwnMouth.of(offsets + neutral, neutral, arkit.copy())
-    correct(offsets, arkit, own, Said(pair.speech, FRAME_RATE, neutral), amount, shapes)
+    correct(offsets, arkit, own, FaceSpeech(pair.speech, FRAME_RATE, neutral), amount, shapes)
     return offsets.astype(float), arkit.astype(float)
 
 

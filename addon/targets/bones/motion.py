@@ -11,7 +11,15 @@ import numpy as np
 from mathutils import Euler, Matrix, Vector
 from mouthpiece.phrases import counted
 from mouthpiece.retarget.bones import response
-from mouthpiece.retarget.bones.controls import CONTROLS, FaceMotion, control_points, face_motion, is_number, layer_of
+from mouthpiece.retarget.bones.controls import (
+    CONTROLS,
+    TONGUE,
+    FaceMotion,
+    control_points,
+    face_motion,
+    is_number,
+    layer_of,
+)
 from mouthpiece.retarget.bones.response import LOOKS_ALONG_MINUS_Y
 from numpy.typing import NDArray
 
@@ -194,7 +202,11 @@ def _shifts(
     carried, turned = answer.carried.at(jaw)
     follows = [link for link in links if link.channel == "LOCATION" and in_face(link)]
     places = [answer.place(*place_of(link)) for link in follows]
-    goals = [answer.resting(*place_of(link)) + wanted[link] for link in follows]
+    goals = [
+        # a tongue moves against the jaw, whatever that does; all else is where it is in the face
+        (carried[:, place] if layer_of(link.source) == TONGUE else answer.resting(*place_of(link))) + wanted[link]
+        for link, place in zip(follows, places, strict=True)
+    ]
     used = {link.bone for link in follows}
     columns = [index for index, handle in enumerate(answer.handles) if handle.bone in used]
     values = np.zeros((len(jaw), len(answer.handles)))
@@ -227,8 +239,10 @@ def _turns(
         head = stage.answer.place(link.bone, "HEAD")
         carries = turned[:, head]
         resting = carries @ (stage.answer.tails[link.bone] - stage.answer.heads[link.bone])
-        goal = stage.answer.tails[link.bone] + wanted[link]
-        towards = response.turns_towards(resting, goal - positions[:, head])
+        goal = stage.answer.tails[link.bone] + wanted[link] - positions[:, head]
+        if layer_of(link.source) == TONGUE:
+            goal = resting + wanted[link]
+        towards = response.turns_towards(resting, goal)
         found[link] = basis_turns(carries @ axes, towards, initial)
     return found
 

@@ -18,6 +18,7 @@ from . import pins
 
 if TYPE_CHECKING:
     from mouthpiece.retarget.coverage import Coverage
+    from mouthpiece.retarget.shape_keys.table import Entry
     from mouthpiece.retarget.solve.eyes import Looks
     from mouthpiece.retarget.solve.solver import Solver
     from mouthpiece.retarget.solve.unpinned_parts import Sight
@@ -104,12 +105,12 @@ def _solving(question: _Question) -> Solving:
     face = PinnedFace(places(mesh.rest, pins.Pins(vertices)))
     deltas = np.full((len(mesh.names), pins.COUNT, 3), np.nan)
     deltas[:, kept] = mesh.deltas[:, vertices[kept]]
-    named = known_names(mesh.names)
+    named, tongues = known_names(mesh.names), {entry.key for entry in tongue_entries(mesh.names)}
     sight = _sight(question, face.points)
     unseen = np.array([sight.unseen(delta) for delta in mesh.deltas])
     low, high = (np.array([row[k] for row in question.keys]) for k in range(2))
     for k, (name, row) in enumerate(zip(mesh.names, question.keys, strict=True)):
-        if row[2] or named.get(name, "").startswith(BY_NAME):
+        if row[2] or name in tongues or named.get(name, "").startswith(BY_NAME):
             unseen[k] = 1.0  # not to be solved for
     made = {name: row[3] for name, row in zip(mesh.names, question.keys, strict=True) if row[3]}
     shapes = Shapes(mesh.names, deltas, low, high, unseen, named, made, opposed(mesh.deltas))
@@ -135,7 +136,8 @@ def coverage_of(obj: bpy.types.Object) -> Coverage:
     rest = _pinned(key.reference_key, vertices)
     moves = [_pinned(block, vertices) - _pinned(block.relative_key, vertices) for block in blocks]
     deltas = np.array(moves).reshape(-1, *rest.shape)
-    found = pin_coverage(rest, asked[-1], deltas, known_names(asked[-1]))
+    tongue = {entry.key: "tongueOut" for entry in tongue_entries(asked[-1])}
+    found = pin_coverage(rest, asked[-1], deltas, known_names(asked[-1]) | tongue)
     if found.has("mouth"):  # one without a mouth is being mended: it is looked at anew each time
         _SPEAKING[asked] = found
         while len(_SPEAKING) > _REMEMBERED:
@@ -163,6 +165,14 @@ def _sight(question: _Question, points: NDArray[np.float64]) -> Sight:
         np.isnan(eyes), np.stack([[points[36], points[36] + across], [points[45] - across, points[45]]]), eyes
     )
     return Sight.of(mesh.rest, question.arrays.edges, vertices[vertices >= 0], eyes)
+
+
+def tongue_entries(names: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Return what drives the keys of a tongue, by their names: they move no pins."""
+    try:
+        return tuple(entry for entry in detected(names).driven if entry.layer == "tongue")
+    except RigError:
+        return ()
 
 
 def known_names(names: tuple[str, ...]) -> dict[str, str]:

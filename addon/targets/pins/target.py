@@ -86,14 +86,15 @@ class SolvedTarget:
         solver, named = known.solver, known.named
         arkit = performance.arkit.astype(np.float64) * self.strength
         wanted = solver.wanted(performance, self.strength).displacements
-        looks = _by_name(solver, named, arkit) | _by_eyeballs(known, performance.gaze * self.strength)
+        tongue = _of_tongue(solver, performance, self.strength)
+        looks = tongue | _by_name(solver, named, arkit) | _by_eyeballs(known, performance.gaze * self.strength)
         if looks:
             wanted = wanted - np.tensordot(np.stack(list(looks.values()), axis=1), _seen(solver, looks), axes=1)
         solution = solver.solve(wanted, performance.fps, arkit)
         _remember(obj, solution)
         tracks = dict(zip(solution.names, solution.weights.T, strict=True)) | looks
         curves = _curves(key, tracks, solver.combined, performance.fps, grid)
-        layers = {**solver.layers(), **{name: "lips" if named.get(name) == "tongueOut" else "eyes" for name in looks}}
+        layers = {**solver.layers(), **{name: "tongue" if name in tongue else "eyes" for name in looks}}
         channels = tuple(
             Channel(name, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', layer=layers[name])
             for name in curves.names
@@ -236,6 +237,22 @@ def _by_name(solver: Solver, named: Mapping[str, str], arkit: NDArray[np.float64
         if shape.startswith(solver_inputs.BY_NAME) and name not in solver.shapes.made:
             low, high = solver.shapes.low[k], solver.shapes.high[k]
             found[name] = np.clip(arkit[:, ARKIT_INDEX[shape]], low, high)
+    return found
+
+
+def _of_tongue(solver: Solver, performance: Performance, strength: float) -> dict[str, NDArray[np.float64]]:
+    """Return the values (T,) of the keys of a tongue, which are driven by name as well."""
+    from mouthpiece.retarget.shape_keys import drivers
+
+    entries = solver_inputs.tongue_entries(solver.shapes.names)
+    index = {name: k for k, name in enumerate(solver.shapes.names)}
+    names = {name for entry in entries for name in entry.parsed().names}
+    tracks = drivers.tracks(performance, np.arange(len(performance)) / performance.fps, names) if names else {}
+    found = {}
+    for entry in entries:
+        if entry.key not in solver.shapes.made:
+            k = index[entry.key]
+            found[entry.key] = np.clip(entry.value(tracks, strength), solver.shapes.low[k], solver.shapes.high[k])
     return found
 
 

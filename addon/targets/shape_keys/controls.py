@@ -349,7 +349,7 @@ def played(part: Part, found: KeyControls) -> ControlParts:
             continue
         track = course.track(wanted)
         own = [layers[name] for name in course.names]
-        layer = next((layer for layer in ("lips", "eyes", "expression") if layer in own), own[0])
+        layer = next((layer for layer in ("lips", "tongue", "eyes", "expression") if layer in own), own[0])
         label = place.label[0].upper() + place.label[1:]
         by_owner.setdefault(place.owner, []).append((Channel(label, place.path, place.index, layer), track))
         result.remarks += _shortfall(place, course, track, wanted)

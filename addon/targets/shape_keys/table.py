@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
 _LAYERS: Final = (
     ("lips", "Lips", "Mouth and jaw"),
+    ("tongue", "Tongue", "Tip and back of the tongue"),
     ("expression", "Expression", "Brows, cheeks, nose and moods"),
     ("eyes", "Eyes", "Blinks, looks and lids"),
     ("head", "Head", "Whatever goes with the head"),

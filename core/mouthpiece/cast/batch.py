@@ -12,17 +12,19 @@ from time import perf_counter
 from typing import Any, Final
 
 from ..audio import SoundFile
-from ..errors import MouthpieceError, PlaceError
+from ..errors import MouthpieceError, PlaceError, TextError
 from ..files.places import Inputs, in_words, is_there, names_in
 from ..lint.sources.takes import contacts_of
 from ..motion.dials import Dials, dialled
 from ..performance import Performance, check_replaceable
-from ..phrases import listed
+from ..phones.alignment import TimedText
+from ..phrases import counted, listed
 from ..pipeline import Networks, Options, Progress, Warned, steps
 from ..sounds.mixdown import AUTOMATIC
 from ..styles import SPEAKER, Style, named, read
 from .lines import CastLine
 from .report import BatchLine
+from .spoken_text import SpokenText, with_text
 from .takes import (
     ENDING,
     NOTED,
@@ -36,10 +38,14 @@ from .takes import (
     known_take,
     noted,
     style_key,
+    text_key,
 )
 
 #: Seconds after which the next message is looked for again, so that Ctrl-C is not waited with.
 _TICK: Final = 0.2
+#: Where a line ends that goes on to the end of its sound, in seconds, and most disagreements that are told of it.
+_OPEN: Final = 1e6
+_TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class TakeSettings:
         Folder with networks of one's own.
     force : bool
         Whether files are replaced that are not takes of these lines.
+    language : str
+        Language of the lines' transcripts, as a BCP 47 tag; empty to guess by their letters.
     """
 
     fps: float = 25.0
@@ -66,6 +74,7 @@ class TakeSettings:
     channel: str = AUTOMATIC
     models: Path | None = None
     force: bool = False
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +250,15 @@ class TakeBatch:
             self._settings.fps,
             self.networks,
             Dials.of(dials).saved(),
+            text_key(self._text(line.audio), self._settings.language),
         )
+
+    def _text(self, sound: Path) -> SpokenText:
+        """Return what the cast says is spoken in a sound, by whichever lines; an empty text if it does not tell."""
+        lines = [line for line in self._cast.values() if line.audio == sound and line.transcript]
+        if not any(line.begin or line.end is not None for line in lines):
+            return "\n".join(dict.fromkeys(line.transcript for line in lines))
+        return tuple(TimedText(line.begin, _OPEN if line.end is None else line.end, line.transcript) for line in lines)
 
     def _content(self, path: Path) -> str:
         if path not in self._contents:
@@ -350,6 +367,8 @@ class TakeBatch:
         except Exception as error:  # whatever is wrong with one sound, the others are heard
             yield from self._failed(group, error)
             return
+        take, told = self._with_text(first.sound, take)
+        warnings += told
         for one in group:
             try:
                 with in_words(one.place):
@@ -371,6 +390,22 @@ class TakeBatch:
         for item in steps(source, Options(one.recipe.fps, one.recipe.seed, style), self._settings.models):
             if not isinstance(item, Warned) or item.message not in self.remarks:
                 yield item
+
+    def _with_text(self, sound: Path, take: Performance) -> tuple[Performance, list[str]]:
+        """Return a take with what the cast says is spoken, and what is to be told of that.
+
+        A take whose listener hears no phones, or whose transcript does not fit, stays as it is.
+        """
+        text = self._text(sound)
+        if not text or not take.speech:
+            return take, []
+        try:
+            changed, found = with_text(take, text, self._settings.language)
+        except TextError as error:
+            return take, [f"Its transcript was not used. {error}"]
+        told = [one.told() for one in found.disagreements[:_TOLD]]
+        more = len(found.disagreements) - len(told)
+        return changed, [*told, *([f"Sound and transcript disagree in {counted(more, 'more place')}."] if more else [])]
 
     def _check_unchanged(self, path: Path) -> None:
         state = path.stat()

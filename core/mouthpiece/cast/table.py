@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import CastError, UnreadableError
+from ..files.encodings import decoded
 from ..files.json_text import parsed_json, quoted, row_of, rows_of
 from ..files.regular_files import read_file
 from ..phrases import counted
 from . import csv_table, timeline
 from .columns import SHARED, Faults, Row, column_of, line_of, name_of, path_of, refused, unknown, unreadable
-from .encodings import decoded
 from .lines import CastLine, Moment
 from .turns import read_turns
 

@@ -57,6 +57,8 @@ class Recipe:
         SHA-256 of each network by name.
     dials : mapping
         Amounts that are not at default, by name, as the cast has them.
+    text : str
+        A hash of what the cast says is spoken in the sound, and its language; empty if it does not tell.
     """
 
     content: str
@@ -66,6 +68,7 @@ class Recipe:
     fps: float
     networks: Mapping[str, str]
     dials: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
 
     @property
     def heard(self) -> str:
@@ -77,7 +80,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """A text that is equal for equal takes."""
-        return json.dumps([self.heard, dict(self.dials)], sort_keys=True)
+        return json.dumps([self.heard, dict(self.dials), self.text], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ def known_take(path: Path) -> KnownTake | None:
             number_in(meta, "fps"),
             {name: text_in(networks, name) for name in networks},
             dict(row_of(noted.get("dials"), "'dials'")),
+            text_in(noted, "text") if "text" in noted else "",
         )
         dials = dict(row_of(meta.get("dials"), "'dials'"))
         return KnownTake(path, recipe, text_in(noted, "label"), number_in(noted, "seconds", 0.0), dials)
@@ -191,6 +195,7 @@ def noted(recipe: Recipe, label: str, seconds: float) -> dict[str, Any]:
         "dials": dict(recipe.dials),
         "label": label,
         "seconds": round(seconds, 3),
+        **({"text": recipe.text} if recipe.text else {}),
     }
 
 
@@ -225,6 +230,11 @@ def style_key(style: str) -> str:
     if not style.lower().endswith(".json"):
         return style or "speaker"
     return _key_of_file(style, Path(style).stat().st_mtime_ns if Path(style).is_file() else 0)
+
+
+def text_key(text: object, language: str) -> str:
+    """Return a hash of what is spoken, and its language; empty if ``text`` is."""
+    return hashlib.sha256(repr((text, language)).encode()).hexdigest()[:16] if text else ""
 
 
 @lru_cache(maxsize=64)

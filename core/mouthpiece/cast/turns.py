@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import CastError, UnreadableError
+from ..files.encodings import decoded
 from ..files.json_text import quoted
 from ..files.regular_files import read_file
+from ..phones.alignment import TimedText
 from ..phrases import counted, listed
-from .encodings import decoded
 
 #: Largest file of subtitles, in bytes, and most of its captions.
 LARGEST: Final = 8 << 20
@@ -121,6 +122,22 @@ def turns_of(text: str, label: str = "The subtitles", speaker: str = "", known: 
         )
     merged = tuple(_merged(turns))
     return Turns(merged, (*remarks, *_about(merged, label, known)))
+
+
+def captions_of(text: str, label: str = "The subtitles") -> tuple[TimedText, ...]:
+    """Return what the captions of subtitles say, in order of time, without marks and names of who says it.
+
+    Raises
+    ------
+    CastError
+        If times in it cannot be read.
+    """
+    found = []
+    for begin, end, lines in sorted(_captions(text, label), key=lambda caption: caption[0]):
+        said = " ".join(said for _, said in _parts(lines, {}) if said)
+        if said:
+            found.append(TimedText(begin, end, said))
+    return tuple(found)
 
 
 def speakers_in(text: str) -> tuple[str, ...]:

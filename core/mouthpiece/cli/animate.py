@@ -15,6 +15,7 @@ from .cues import rate
 from .dial import add_dial_arguments, dials_of
 from .paths import named_path
 from .report import DONE, FAILED, Reporter, reporter, shown
+from .spoken import add_text_arguments, text_asked, text_file, with_text_asked
 
 if TYPE_CHECKING:
     from ..audio import Source
@@ -47,6 +48,7 @@ def add_animate_command(commands: Any, open_sound: Callable[..., Source] | None 
     parser.add_argument("--fps", type=rate, default=25.0, metavar="F", help="frames per second, 1 to 240 (default 25)")
     parser.add_argument("--force", action="store_true", help="replace files that are not takes")
     add_motion_arguments(parser)
+    add_text_arguments(parser, several=True)
     add_dial_arguments(parser)
     parser.set_defaults(command=run_animate, open_sound=open_sound)
     return parser
@@ -115,9 +117,10 @@ def style_asked(options: argparse.Namespace) -> Style | None:
 
 
 def files_read(options: argparse.Namespace) -> list[Path]:
-    """Return the files that ``animate`` reads: sounds, and what the style is from."""
+    """Return the files that ``animate`` reads: sounds, the text, and what the style is from."""
+    text = text_file(options)
     style = [Path(options.style)] if options.style else []  # most often a name, and then no file
-    return [*options.sounds, *style, *([options.style_from] if options.style_from else [])]
+    return [*options.sounds, *([text] if text else []), *style, *([options.style_from] if options.style_from else [])]
 
 
 def run_animate(options: argparse.Namespace) -> int:
@@ -146,7 +149,8 @@ def run_animate(options: argparse.Namespace) -> int:
             teller.error(str(sound), str(error))
             results.append({"input": str(sound), "ok": False, "error": str(error)})
     good = [result for result in results if result["ok"]]
-    lines = [f"{shown(r['output'])}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in good]
+    made = [result for result in results if "output" in result]  # those whose text does not fit as well
+    lines = [f"{shown(r['output'])}  {r['seconds']:.2f} s of motion in {r['wall_seconds']:.2f} s" for r in made]
     if len(results) > len(good):
         lines.append(f"{len(results) - len(good)} of {counted(len(results), 'sound')} failed")
     ok = len(good) == len(results)
@@ -174,6 +178,7 @@ def _animate_one(
     from ..pipeline import Options, Progress, Warned, steps
 
     check_replaceable(place, options.force)
+    text = text_asked(options, sound, len(options.sounds) == 1)
     began = perf_counter()
     warnings: list[str] = []
     take: Performance | None = None
@@ -187,16 +192,22 @@ def _animate_one(
         else:
             take = dialled(item, dials_of(options))
     assert take is not None
+    report, wrong = dict[str, Any](), ""
+    if text is not None:
+        take, report, wrong = with_text_asked(take, text, options, str(sound), teller)
     written = take.save(place)
+    if wrong:
+        teller.error(str(sound), f"{wrong} The take is made without the text.")
     return {
         "input": str(sound),
-        "ok": True,
+        "ok": not wrong,
         "output": str(written),
         "seconds": take.seconds,
         "frames": len(take),
         "fps": take.fps,
         "wall_seconds": round(perf_counter() - began, 3),
         "warnings": warnings,
+        **report,
     }
 
 

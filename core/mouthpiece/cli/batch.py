@@ -50,6 +50,12 @@ def add_batch_command(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="replace files that were not made for these lines")
     add_batch_arguments(parser)
     add_motion_arguments(parser)
+    parser.add_argument(
+        "--language",
+        metavar="TAG",
+        default="",
+        help="language of the transcripts, such as de (default: by their letters)",
+    )
     parser.set_defaults(command=run_batch)
     return parser
 
@@ -174,7 +180,8 @@ def run_batch(options: argparse.Namespace) -> int:
             raise PlaceError(f"'{options.output}' is a file. Name a folder for the takes.")
         style, channel = options.style or "speaker", channel_asked(options)
         style_asked(options)  # which says what is wrong with it
-        settings = TakeSettings(options.fps, options.seed, style, channel, options.models, options.force)
+        chosen_so = options.fps, options.seed, style, channel, options.models, options.force, options.language
+        settings = TakeSettings(*chosen_so)
         batch = TakeBatch(cast.lines, options.output, settings, lines)
         read = [options.cast, *(line.audio for line in cast.lines if line.audio is not None)]
         facts = {"cast": str(options.cast), "output": str(options.output), "networks": batch.networks}

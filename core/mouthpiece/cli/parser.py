@@ -23,6 +23,7 @@ from .farm import add_farm_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .lint import add_lint_command
+from .phones import add_phones_command
 from .portrait import add_portrait_command
 from .report import (
     DONE,
@@ -47,6 +48,7 @@ examples:
   mouthpiece batch cast.csv -o takes                all takes of a film: a table says who speaks which sound
   mouthpiece adjust take.npz --lips 1.2 --emotion sad   afterwards, without hearing it again
   mouthpiece cues take.npz --set rhubarb -o cues.tsv    which drawn mouth when, on twos
+  mouthpiece phones take.npz -o line.TextGrid       what is said when, for Praat
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: …"   a picture that talks
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture
   mouthpiece lint take.npz --audio line.wav         what is wrong with it, and what to do about it
@@ -59,13 +61,14 @@ exit codes: 0 all done, 1 something failed, 2 bad arguments, 130 stopped by Ctrl
 
 
 def add_commands(commands: Any, open_sound: Callable[..., Source] | None = None) -> None:
-    """Add ``animate``, ``dial``, ``cues``, ``landmarks``, ``verify`` and ``inspect`` to ``parser.add_subparsers()``.
+    """Add to ``parser.add_subparsers()`` the commands that Blender's own ``mouthpiece`` command has as well.
 
     ``open_sound`` reads a sound file in place of this package's own reader (Blender decodes sounds itself).
     """
     add_report_arguments(add_animate_command(commands, open_sound))
     add_report_arguments(add_dial_command(commands))
     add_report_arguments(add_cues_command(commands))
+    add_report_arguments(add_phones_command(commands))
     add_report_arguments(add_landmarks_command(commands))
     add_report_arguments(add_verify_command(commands))
     add_report_arguments(add_inspect_command(commands))

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TakeError
+from ..phones.excerpts import shifted
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
-from . import closures, contacts, emotions, eyes, mouth, timing
+from . import closures, contacts, emotions, eyes, mouth, timing, tongue
 from .smooth import lowpass
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Dials:
     articulation : float
         How far lips and jaw do what the phones ask for, 0 (only what the network moves) to 1.5.
     tongue : float
-        Factor on the motion of the tongue, 0 to 2.
+        Factor on the motion of the tongue, 0 to 2. ``smoothing`` leaves it alone, as its contacts are short.
     """
 
     lips: float = 1.0
@@ -180,6 +181,7 @@ class Motion:
     blink: Array
     activity: Array
     contact: Array
+    tongue: Array
 
 
 def apply(take: Performance, dials: Dials) -> Performance:
@@ -198,6 +200,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
         take.blink.copy(),
         take.activity.copy(),
         closures.contact(take.landmarks),
+        take.tongue.copy(),
     )
     articulated = dials.articulation * min(dials.lips, 1.0) if len(take.speech.posteriors) else 0.0
     own = contacts.OwnMouth.of(take.landmarks, take.neutral, take.arkit)
@@ -211,12 +214,12 @@ def apply(take: Performance, dials: Dials) -> Performance:
     rng = np.random.default_rng(seed if isinstance(seed, int) and seed >= 0 else 0)
     emotions.add(motion, dials.emotion, dials.intensity * dials.expression, rng)
     np.clip(motion.arkit, 0, 1, out=motion.arkit)
-    said = contacts.Said(take.speech, take.fps, take.neutral, dials.offset)
+    said = contacts.FaceSpeech(take.speech, take.fps, take.neutral, dials.offset)
     contacts.correct(motion.offsets, motion.arkit, own, said, articulated)
     motion.offsets += take.neutral
     eyes.close_lids(motion.offsets, motion.blink)
     eyes.write_eyes(motion.arkit, motion.blink, motion.gaze)
-    return replace(
+    moved = replace(
         take,
         landmarks=motion.offsets,
         arkit=motion.arkit,
@@ -224,12 +227,15 @@ def apply(take: Performance, dials: Dials) -> Performance:
         gaze=motion.gaze,
         blink=motion.blink,
         activity=motion.activity,
+        tongue=motion.tongue,
         style=np.zeros((len(take), 0), np.float32),
         style_landmarks=np.zeros((0, 68, 3), np.float32),
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
         style_head=np.zeros((len(take), 6), np.float32),
+        speech=shifted(take.speech, dials.offset, take.seconds) if dials.offset and take.speech else take.speech,
         dials=dict(SETTLED) if len(take.speech.posteriors) else {},
     )
+    return tongue.shown(moved)
 
 
 def _add_style(motion: Motion, take: Performance, amount: float) -> None:
@@ -281,6 +287,7 @@ def _amounts(motion: Motion, dials: Dials) -> None:
     motion.arkit[:, _EXPRESSION_COLUMNS] *= dials.expression
     motion.offsets[:, _EYES_AND_NOSE] *= dials.expression
     motion.blink = np.clip(motion.blink * dials.blink, 0, 1)
+    motion.tongue = np.clip(motion.tongue * np.float32(dials.tongue), -1, 1)
     # The part of the gaze that makes up for the head's turn is scaled with the head; the rest by the gaze dial.
     looks = motion.gaze - eyes.steadying(motion.head)
     motion.head *= dials.head

@@ -45,6 +45,7 @@ class _Pace:
 
 _PACES: Final[Mapping[str, _Pace]] = {
     "mouth": _Pace(0.2, 0.15),
+    "tongue": _Pace(0.2, 0.12),
     "lids": _Pace(0.25, 0.15, 0.5),
     "upper": _Pace(0.7, 0.5),
     "head": _Pace(1.0, 1.0, 0.15),
@@ -127,6 +128,7 @@ def _parts(face: Performance) -> dict[str, Floats]:
         "mouth": np.concatenate([shifts[:, _MOUTH].reshape(count, -1), arkit[:, _MOUTH_COLUMNS]], axis=1),
         "upper": np.concatenate([shifts[:, _UPPER].reshape(count, -1), arkit[:, _UPPER_COLUMNS]], axis=1),
         "lids": face.blink.astype(np.float64),
+        "tongue": face.tongue.astype(np.float64),
         "head": face.head.astype(np.float64),
         "looks": (face.gaze - eyes.steadying(face.head)).astype(np.float64),
     }
@@ -147,7 +149,8 @@ def _whole(face: Performance, parts: Mapping[str, Floats]) -> Performance:
     landmarks = (offsets + face.neutral).astype(np.float32)
     eyes.close_lids(landmarks, blink)
     eyes.write_eyes(arkit, blink, gaze)
-    return replace(face, landmarks=landmarks, arkit=arkit, head=head, gaze=gaze, blink=blink)
+    tongue = np.clip(parts["tongue"], -1, 1).astype(np.float32)
+    return replace(face, landmarks=landmarks, arkit=arkit, head=head, gaze=gaze, blink=blink, tongue=tongue)
 
 
 def _straight(course: Floats, end: _Edge | None, begin: _Edge | None) -> Floats:
@@ -333,6 +336,6 @@ def bent(face: Performance, given: Iterable[Bend]) -> Performance:
 
 def _rows(face: Performance, rows: NDArray[np.int64]) -> Performance:
     """Return the frames ``rows`` of a final performance."""
-    names: Sequence[str] = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "style", "style_head")
+    names: Sequence[str] = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "tongue", "style", "style_head")
     chosen: dict[str, Any] = {name: getattr(face, name)[rows] for name in names}
     return replace(face, **chosen)

@@ -30,7 +30,7 @@ def shift(motion: Motion, seconds: float) -> None:
     shut = motion.blink[nearest]
     for point in range(motion.offsets.shape[1]):
         motion.offsets[:, point] = _moved(motion.offsets[:, point], motion.fps, times)
-    for name in ("arkit", "head", "gaze", "blink", "activity"):
+    for name in ("arkit", "head", "gaze", "blink", "activity", "tongue"):
         setattr(motion, name, _moved(getattr(motion, name), motion.fps, times))
     motion.contact = motion.contact[nearest]
     closures.hold(motion.offsets, apart, motion.contact)

@@ -16,7 +16,7 @@ from ..errors import PictureError
 from ..performance import Performance, pack, unpack
 
 #: Arrays of a take that are read, and those the strength is a factor on; landmarks as displacements from rest.
-_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity")
+_TRACKS: Final = ("landmarks", "arkit", "head", "gaze", "blink", "activity", "tongue")
 _STRENGTHENED: Final = ("landmarks", "arkit", "head", "gaze", "blink")
 #: Arrays that decide how a face stands in a frame.
 _POSE: Final = ("arkit", "head", "gaze", "blink")

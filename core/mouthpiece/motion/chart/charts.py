@@ -28,6 +28,9 @@ _OWN: Final = 0.75
 
 _FILE: Final = ASSETS / "charts.json"
 _SIL, _PP, _FF = 0, 1, 2
+#: Visemes with the tongue at the teeth, and how well a shape drawn for nothing else must show one of them.
+_LICKED: Final = {"TH", "DD", "nn"}
+_SEEN: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,13 @@ class MouthChart:
     def bitten(self) -> tuple[int, ...]:
         """Indices of the shapes with the lower lip at the teeth; may be empty."""
         return self._of(_FF)
+
+    def licked(self, viseme: str) -> tuple[int, ...]:
+        """Return the indices of the shapes with the tongue at the teeth that show ``viseme`` (nn or TH) best."""
+        alone = [set(shape.visemes) <= _LICKED for shape in self.shapes]
+        values = np.where(alone, self.affinities()[:, VISEMES.index(viseme)], 0)
+        best = float(values.max(initial=0.0))
+        return tuple(int(index) for index in np.flatnonzero(values >= best)) if best >= _SEEN else ()
 
     def _of(self, viseme: int) -> tuple[int, ...]:
         return tuple(int(i) for i in np.flatnonzero(self.affinities()[:, viseme] >= _OWN))

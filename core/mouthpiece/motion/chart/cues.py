@@ -10,6 +10,7 @@ never left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 from ...curves import sample
 from ...errors import MouthpieceError
 from ...performance import Performance
+from ...phones.inventory import PHONE_INDEX
+from ...phones.tracks import phone_track
+from ..closures import contact
 from ..measures import MEASURES
 from .charts import MouthChart
 from .visemes import VISEMES, reading, viseme_weights
@@ -41,6 +45,12 @@ _JUMPING: Final = 1.2
 #: Cost of not showing lips that meet, and of not showing a lip at the teeth.
 _MUST: Final = 1000.0
 _SHOULD: Final = 2.0
+#: Phones at which the tongue is seen, by the viseme that shapes with it are drawn for; how surely they must be heard,
+#: how closely lips may meet, and the cost of not showing it: lips at the teeth come first.
+_TONGUE: Final[Mapping[str, tuple[str, ...]]] = {"nn": ("l",), "TH": ("θ", "ð")}
+_HEARD: Final = 0.5
+_APART: Final = 0.5
+_TONGUE_SHOULD: Final = 1.5
 #: Share of a cell in which lips must meet for the whole cell to show a shut mouth.
 _COVERED: Final = 0.6
 _UNIT: Final = 0.04
@@ -130,7 +140,7 @@ class CueTrack:
 
 
 class Met(NamedTuple):
-    """A stretch (seconds) in which lips meet or a lip is at the teeth, the shapes for it, and the cost of others."""
+    """A stretch (seconds) in which lips meet, or lip or tongue are at the teeth; the shapes for it; cost of others."""
 
     start: float
     stop: float
@@ -167,7 +177,7 @@ def choose(
     moved = weights if strength == 1 else viseme_weights(_scaled(performance, strength))
     costs = _cell_costs(moved, performance.fps, chart, starts, timing)
     begins = starts + timing.lead
-    for met in closures(weights, performance.fps, chart):
+    for met in (*closures(weights, performance.fps, chart), *tongue_seen(performance, chart)):
         _require(costs, met, starts, begins, timing.cell)
     return cheapest(costs, change_costs(chart), timing.cells)
 
@@ -231,6 +241,22 @@ def closures(weights: Array, fps: float, chart: MouthChart) -> list[Met]:
         edges = np.flatnonzero(np.diff(np.r_[False, shown, False].astype(np.int8))) if shapes else np.zeros(0, int)
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             found.append(Met((begin - 0.5) / fps, (end - 0.5) / fps, shapes, cost))
+    return found
+
+
+def tongue_seen(performance: Performance, chart: MouthChart) -> list[Met]:
+    """Return where the tongue is seen, at l and th said with lips apart, if a shape is drawn for that alone."""
+    found: list[Met] = []
+    apart = contact(performance.landmarks) < _APART if performance.speech else np.zeros(0, bool)
+    if not apart.any():
+        return found
+    said = phone_track(performance.speech, np.arange(len(performance)) / performance.fps)
+    for viseme, phones in _TONGUE.items():
+        shapes = chart.licked(viseme)
+        heard = said[:, [PHONE_INDEX[phone] for phone in phones]].sum(axis=1) >= _HEARD
+        edges = np.flatnonzero(np.diff(np.r_[False, heard & apart, False].astype(np.int8))) if shapes else ()
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            found.append(Met((begin - 0.5) / performance.fps, (end - 0.5) / performance.fps, shapes, _TONGUE_SHOULD))
     return found
 
 

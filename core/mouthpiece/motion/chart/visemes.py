@@ -8,6 +8,7 @@ rest. Lips that meet while someone speaks are always ``PP``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from ...curves import sample
 from ...files import ASSETS
 from ...files.shipped_files import damaged, shipped_arrays
 from ...performance import Performance
+from ...phones.inventory import PHONE_INDEX, PHONES
+from ...phones.tracks import phone_track
 from ..closures import contact
 from ..measures import MEASURES, mouth_measures
 
@@ -25,6 +28,27 @@ Array = NDArray[np.float32]
 
 #: The visemes of Oculus' lip sync, in its order.
 VISEMES: Final = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
+#: The phones said with each viseme; those of two count half for each.
+_PHONES: Final[Mapping[str, tuple[str, ...]]] = {
+    "sil": ("",),
+    "PP": ("p", "b", "m"),
+    "FF": ("f", "v"),
+    "TH": ("θ", "ð"),
+    "DD": ("t", "d", "ɾ"),
+    "kk": ("k", "ɡ", "ŋ", "x", "ʁ", "h", "ʔ"),
+    "CH": ("ʃ", "ʒ", "t͡ʃ", "d͡ʒ"),
+    "SS": ("s", "z", "t͡s"),
+    "nn": ("n", "l", "ɲ"),
+    "RR": ("ɹ", "r", "ɝ"),
+    "aa": ("a", "ɑ", "æ", "ʌ", "aɪ", "aʊ"),
+    "E": ("e", "ɛ", "ə", "eɪ", "ø"),
+    "ih": ("i", "ɪ", "j", "aɪ", "ɯ", "eɪ"),
+    "oh": ("o", "ɔ", "oʊ", "ɔɪ"),
+    "ou": ("u", "ʊ", "w", "y", "aʊ", "oʊ"),
+}
+#: How far phones are trusted over the lips in telling visemes, 0 to 1, and seconds over which they are blurred.
+_TRUST: Final = 0.85
+_BLUR: Final = 0.03
 #: Moments, in seconds around a frame, whose mouths are used to judge the frame's viseme.
 CONTEXT: Final = (-0.08, -0.04, 0.0, 0.04, 0.08)
 
@@ -114,6 +138,8 @@ def viseme_weights(performance: Performance) -> Array:
     touch = contact(performance.landmarks)
     speaks = speaking(performance.activity, performance.fps) & ~_long(touch > 0.5, _LONGEST * performance.fps)
     chances = log_chances(measures, performance.fps)
+    if performance.speech:
+        chances = _heard(chances, performance)
     chances[:, _SIL] = np.where(speaks, np.minimum(chances[:, _SIL], -2.0), 0.0)
     weights = _mixture(measures, chances, performance.fps)
     return _closed(weights, chances, touch, speaks)
@@ -130,6 +156,31 @@ def log_chances(measures: Array, fps: float) -> Array:
     scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
     chances: Array = np.maximum(scores, _UNLIKELY).astype(np.float32)
     return chances
+
+
+def _heard(chances: Array, performance: Performance) -> Array:
+    """Return the logarithms of ``chances`` (T, 15) where phones are heard as well: mostly those of the phones.
+
+    Lips show hardly or not at all what the tongue does for t, k, n, l, r, s and θ; the phones say it.
+    """
+    times = np.arange(len(chances)) / performance.fps
+    width = _BLUR / 2
+    said = sum(phone_track(performance.speech, times + moment) for moment in (-width, 0.0, width)) / 3
+    told = said @ _of_phones()
+    mixed = (1 - _TRUST) * np.exp(chances) + _TRUST * told / np.maximum(told.sum(axis=1, keepdims=True), 1e-6)
+    logs: Array = np.maximum(np.log(np.maximum(mixed, 1e-9)), _UNLIKELY).astype(np.float32)
+    return logs
+
+
+@cache
+def _of_phones() -> NDArray[np.float64]:
+    """Return how much each phone (P) is said with each viseme: (P, 15)."""
+    table = np.zeros((len(PHONES), len(VISEMES)))
+    for viseme, phones in _PHONES.items():
+        for phone in phones:
+            table[PHONE_INDEX[phone], VISEMES.index(viseme)] = 1
+    shares: NDArray[np.float64] = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    return shares
 
 
 def speaking(activity: Array, fps: float) -> NDArray[np.bool_]:

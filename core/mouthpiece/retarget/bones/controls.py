@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from ...curves import FrameGrid, sample
 from ...performance import Performance
-from ...topology import ARKIT_INDEX, ARKIT_NAMES, LEFT_EYE, MIRROR, RIGHT_EYE
+from ...topology import ARKIT_INDEX, ARKIT_NAMES, LEFT_EYE, MIRROR, RIGHT_EYE, TONGUE_POSES
 
 Floats = NDArray[np.float64]
 
 LIPS: Final = "lips"
+TONGUE: Final = "tongue"
 EXPRESSION: Final = "expression"
 EYES: Final = "eyes"
 
@@ -49,9 +50,10 @@ class Control:
     name : str
         Name of the control; ends in ``.L`` or ``.R`` if there is one on each side.
     layer : str
-        ``"lips"``, ``"expression"`` or ``"eyes"``.
+        ``"lips"``, ``"tongue"``, ``"expression"`` or ``"eyes"``.
     points : tuple of int
-        Landmarks whose mean is the control's place; sideways motion and depth are the mean of all of them.
+        Landmarks whose mean is the control's place; sideways motion and depth are the mean of all of them. The tongue's
+        controls have none: they move against the jaw, from wherever a rig has them.
     heights : tuple of int
         Landmarks whose mean gives its vertical motion: the inner lips, so that lips that meet in the take meet on the
         rig.
@@ -100,6 +102,13 @@ CONTROLS: Final[Mapping[str, Control]] = {
         *_pair("lid_lower", EYES, (46, 47)),
         *_pair("eye", EYES, LEFT_EYE, turns=True),
         Control("eyes", EYES, RIGHT_EYE + LEFT_EYE, turns=True),
+        Control("tongue_tip", TONGUE, ()),
+        Control("tongue_middle", TONGUE, ()),
+        Control("tongue_back", TONGUE, ()),
+        Control("tongue_shift", TONGUE, ()),
+        Control("tongue_base", TONGUE, (), turns=True),
+        Control("tongue_blade", TONGUE, (), turns=True),
+        Control("tongue_point", TONGUE, (), turns=True),
     ]
 }
 
@@ -109,7 +118,8 @@ DIRECTIONS: Final[Mapping[str, tuple[float, float, float]]] = {
     "up": (0.0, -1.0, 0.0),
     "forward": (0.0, 0.0, -1.0),
 }
-#: Other single numbers: radians of the jaw and the eyes, eye distances between the lips, lids 0 to 1.
+#: Other single numbers: radians of the jaw and the eyes, eye distances between the lips, lids 0 to 1, poses of the
+#: tongue -1 to 1.
 _AMOUNTS: Final[Mapping[str, str]] = {
     "jaw_angle": LIPS,
     "mouth_open": LIPS,
@@ -117,7 +127,24 @@ _AMOUNTS: Final[Mapping[str, str]] = {
     "gaze_up": EYES,
     "blink.L": EYES,
     "blink.R": EYES,
+    **{f"tongue.{pose}": TONGUE for pose in TONGUE_POSES},
 }
+#: How far each pose at 1 moves tip, middle and back of the tongue against the jaw: eye distances up, and forward.
+_TONGUE_MOVES: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = {
+    "tongue_tip": {"tip": (0.14, 0.0), "body": (0.02, 0.0), "forward": (0.0, 0.08), "out": (0.0, 0.14),
+                   "curl": (0.06, -0.10)},
+    "tongue_middle": {"tip": (0.05, 0.0), "body": (0.10, 0.0), "forward": (0.0, 0.08), "out": (0.0, 0.09)},
+    "tongue_back": {"body": (0.09, 0.0), "forward": (-0.02, 0.07), "out": (0.0, 0.04)},
+    "tongue_shift": {"forward": (0.0, 0.08), "out": (0.02, 0.14)},
+}  # fmt: skip
+#: How far each pose at 1 turns the joints of a chain of bones from the root of the tongue to its tip: radians upwards.
+_TONGUE_TURNS: Final[Mapping[str, Mapping[str, float]]] = {
+    "tongue_base": {"body": 0.40, "tip": 0.05},
+    "tongue_blade": {"body": -0.30, "tip": 0.25, "curl": 0.15},
+    "tongue_point": {"body": -0.10, "tip": 0.45, "curl": 0.70, "out": -0.15},
+}
+#: Share of a tip that goes down: the floor of the mouth is near.
+_TIP_DOWN: Final = 0.4
 _EXPRESSIVE: Final = ("brow", "nose", "cheekSquint")
 
 
@@ -171,9 +198,9 @@ def hinge(neutral: NDArray[np.floating]) -> Floats:
 
 
 def control_points(neutral: NDArray[np.floating]) -> dict[str, Floats]:
-    """Return the place (3,) of each control of the resting face ``neutral`` (68, 3), in that face's axes and unit."""
+    """Return the place (3,) of each control with landmarks, on the face ``neutral`` (68, 3), in its axes and unit."""
     face = np.asarray(neutral, np.float64)
-    found = {name: face[list(control.points)].mean(axis=0) for name, control in CONTROLS.items()}
+    found = {name: face[list(control.points)].mean(axis=0) for name, control in CONTROLS.items() if control.points}
     for name, control in CONTROLS.items():
         if control.heights:
             found[name][1] = face[list(control.heights), 1].mean()
@@ -208,7 +235,9 @@ def face_motion(performance: Performance, grid: FrameGrid, strength: float = 1.0
     weights = sample(performance.arkit, performance.fps, grid.times) * strength
     gaze = sample(performance.gaze, performance.fps, grid.times) * strength
     blink = sample(performance.blink, performance.fps, grid.times)
-    moves = {name: _mean_move(moved, control) for name, control in CONTROLS.items()}
+    moves = {name: _mean_move(moved, control) for name, control in CONTROLS.items() if control.points}
+    poses = _tongue(performance, grid, strength)
+    moves |= _tongue_moves(poses)
     moves |= {f"cheek.{side}": _cheek(weights, side) for side in "LR"}
     moves["jaw_forward"] = np.zeros((len(moved), 3))
     moves["jaw_forward"][:, 2] = -_FORWARD_FULL * weights[:, ARKIT_INDEX["jawForward"]]
@@ -220,7 +249,44 @@ def face_motion(performance: Performance, grid: FrameGrid, strength: float = 1.0
     }
     numbers |= {"jaw_angle": jaw[:, 0], "mouth_open": moved[:, 66, 1] - moved[:, 62, 1]}
     numbers |= {"gaze_left": gaze[:, 0], "gaze_up": -gaze[:, 1], "blink.L": blink[:, 0], "blink.R": blink[:, 1]}
-    return FaceMotion(moves, {"jaw": jaw, "eye.L": look, "eye.R": look, "eyes": look}, numbers)
+    numbers |= {f"tongue.{pose}": track for pose, track in poses.items()}
+    return FaceMotion(moves, {"jaw": jaw, "eye.L": look, "eye.R": look, "eyes": look, **_tongue_turns(poses)}, numbers)
+
+
+def _tongue(performance: Performance, grid: FrameGrid, strength: float) -> dict[str, Floats]:
+    """Return the tongue's poses (F,) by name."""
+    poses = np.clip(sample(performance.tongue, performance.fps, grid.times) * strength, -1, 1)
+    return {name: poses[:, column].astype(np.float64) for column, name in enumerate(TONGUE_POSES)}
+
+
+def _tongue_moves(poses: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the displacements (F, 3) of the tongue's controls against the jaw, in eye distances."""
+    found = {}
+    for name, told in _TONGUE_MOVES.items():
+        move = np.zeros((len(poses["tip"]), 3))
+        for pose, (up, forward) in told.items():
+            track = _lessened(poses, pose)
+            move[:, 1] -= up * track
+            move[:, 2] -= forward * track
+        found[name] = move
+    return found | {name: np.zeros((len(poses["tip"]), 3)) for name in _TONGUE_TURNS}
+
+
+def _tongue_turns(poses: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the rotation vectors (F, 3) of the tongue's joints in radians; negative about x lifts what is in front."""
+    found = {}
+    for name, told in _TONGUE_TURNS.items():
+        turn = np.zeros((len(poses["tip"]), 3))
+        for pose, angle in told.items():
+            turn[:, 0] -= angle * _lessened(poses, pose)
+        found[name] = turn
+    return found
+
+
+def _lessened(poses: Mapping[str, Floats], pose: str) -> Floats:
+    """Return a pose (F,); of a tip that goes down only a part."""
+    track = poses[pose]
+    return np.where(track < 0, _TIP_DOWN * track, track) if pose == "tip" else track
 
 
 def _mean_move(moved: Floats, control: Control) -> Floats:

@@ -12,7 +12,7 @@ from ...curves import sample
 from ...motion import closures, shapes
 from ...motion.chart.visemes import VISEMES, viseme_weights
 from ...performance import Performance
-from ...topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS
+from ...topology import ARKIT_INDEX, ARKIT_NAMES, HEAD_CHANNELS, TONGUE_POSES
 
 Array = NDArray[np.float64]
 
@@ -24,6 +24,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "ARKit": ARKIT_NAMES,
     "Visemes": tuple(f"viseme.{name}" for name in VISEMES),
     "Eyes": ("blink.left", "blink.right", "gaze.left", "gaze.right", "gaze.up", "gaze.down"),
+    "Tongue": tuple(f"tongue.{name}" for name in TONGUE_POSES),
     "Head": tuple(f"head.{name}" for name in HEAD_CHANNELS),
     "Speech": ("opening", "speaking"),
 }
@@ -35,11 +36,27 @@ NOTES: Final[Mapping[str, str]] = {
     "speaking": "Whether someone speaks, 0 to 1",
     "gaze.left": "Look towards the character's left, 0 to 1",
     "gaze.right": "Look towards the character's right, 0 to 1",
+    "tongue.tip": "Tip of the tongue, -1 down to 1 up",
+    "tongue.body": "Back of the tongue, -1 down to 1 up",
+    "tongue.forward": "Whole tongue, -1 back to 1 forward",
+    "tongue.out": "Tongue between the teeth, 0 to 1",
+    "tongue.curl": "Tip of the tongue, -1 curled down to 1 curled back",
+    "tongue.wide": "Width of the tongue, -1 narrow to 1 wide",
     "head.pitch": "Head's nod in radians",
     "head.yaw": "Head's turn in radians",
     "head.roll": "Head's tilt in radians",
 }
 
+#: What each viseme tells of the tongue, where no phones are known.
+_TOLD: Final[Mapping[str, Mapping[str, float]]] = {
+    "TH": {"out": 1.0},
+    "DD": {"tip": 1.0},
+    "nn": {"tip": 1.0},
+    "kk": {"body": 1.0},
+    "SS": {"wide": -1.0},
+    "RR": {"curl": 1.0},
+    "aa": {"body": -0.5},
+}
 #: Gap of the lips, in eye distances, in each viseme said clearly: about the medians of the supplied networks' takes. 0
 #: for visemes whose lips meet or rest, which are not scaled.
 VISEME_GAPS: Final[Mapping[str, float]] = {
@@ -75,6 +92,9 @@ def tracks(performance: Performance, times: NDArray[np.floating], names: Collect
     if any(name.startswith("viseme.") for name in wanted):
         visemes = sample(amounts(performance), performance.fps, times)
         found |= {f"viseme.{name}": visemes[:, column] for column, name in enumerate(VISEMES)}
+    if any(name.startswith("tongue.") for name in wanted):
+        poses = sample(tongue_poses(performance), performance.fps, times)
+        found |= {f"tongue.{name}": poses[:, column] for column, name in enumerate(TONGUE_POSES)}
     if any(name.startswith("head.") for name in wanted):
         head = sample(performance.head, performance.fps, times)
         found |= {f"head.{name}": head[:, column] for column, name in enumerate(HEAD_CHANNELS)}
@@ -97,6 +117,18 @@ def amounts(performance: Performance) -> Array:
     expected = weights @ gaps
     share = np.clip(lip_gap(performance) / np.maximum(expected, 1e-3), *_AMOUNT)
     return np.where(gaps > 0, np.minimum(weights * share[:, None], 1), weights)
+
+
+def tongue_poses(performance: Performance) -> Array:
+    """Return the pose of the tongue, (T, 6); of a take made before phones were heard, what its visemes tell of it."""
+    if performance.speech or performance.tongue.any():
+        return performance.tongue.astype(np.float64)
+    weights = amounts(performance)
+    poses = np.zeros((len(performance), len(TONGUE_POSES)))
+    for viseme, told in _TOLD.items():
+        for pose, amount in told.items():
+            poses[:, TONGUE_POSES.index(pose)] += amount * weights[:, VISEMES.index(viseme)]
+    return np.clip(poses, -1, 1)
 
 
 def _eyes(performance: Performance, times: NDArray[np.floating]) -> dict[str, Array]:

@@ -22,6 +22,7 @@ FORMAT: Final = 1
 #: Region of the face -> the layer of its keys. Only one family drives a region; other families' keys there stay unused.
 LAYERS: Final[Mapping[str, str]] = {
     "mouth": "lips",
+    "tongue": "tongue",
     "corners": "expression",
     "blink": "eyes",
     "look": "eyes",

@@ -255,7 +255,10 @@ def _played(
         played = set(one.keys) | {covered for name in one.keys for covered in _covered(one.family, name)}
         regions = {one.family.region(name) for name in one.keys}
         for whole in one.family.whole:
-            asked = one.family.name == "arkit" and whole.region not in _regions(players, one)
+            others = _regions(players, one)
+            asked = one.family.name == "arkit" and whole.region not in others
+            # A tongue comes with a mouth: faces whose mouth is of another family are not asked for it.
+            asked = asked and not (whole.region == "tongue" and "mouth" in others)
             if whole.name not in played and (asked or whole.region in regions):
                 missing[whole.name] = _stand_in(whole.name, one, found, formulas)
     return formulas, missing

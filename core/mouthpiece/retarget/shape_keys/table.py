@@ -20,7 +20,7 @@ FORMAT: Final = 1
 _KIND: Final = "mouthpiece shape-key mapping"
 #: Most of what a gain or an offset may be.
 _MOST: Final = 1e6
-LAYERS: Final = ("lips", "expression", "eyes", "head")
+LAYERS: Final = ("lips", "tongue", "expression", "eyes", "head")
 
 
 @dataclass(frozen=True, slots=True)
