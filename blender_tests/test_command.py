@@ -97,7 +97,7 @@ def test_layers_and_fewer_keys(face, voice, capsys):
     bpy.context.scene.mouthpiece.source, bpy.context.scene.mouthpiece.filepath = "FILE", voice
     assert bpy.ops.mouthpiece.animate() == {"FINISHED"}  # as the character has it now
     assert not bpy.context.window_manager.mouthpiece.remarks
-    assert len(face.data.shape_keys.animation_data.nla_tracks) == 3
+    assert len(face.data.shape_keys.animation_data.nla_tracks) == 4
 
 
 def test_a_strip_is_baked_where_it_lies(face, voice):

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...motion.tongue import raised
 from ...performance import Performance, rotation_matrices
 from ...retarget.picture.face import PictureFace
 from ...retarget.picture.follow import moving
@@ -29,7 +30,7 @@ from ...retarget.picture.keys import (
 from ...retarget.picture.mouth_modes import LOOK, TIED, brows_of, lids_of
 from ...retarget.solve.proportions import CHIN_SLIDES, LIP_PAIRS, transferred
 from ...retarget.warp.head_turn import MOST
-from ...topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID, TONGUE_POSES
+from ...topology import JAW, LANDMARK_COUNT, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, RIGID
 from .take_samples import read_at
 
 Points = NDArray[np.float64]
@@ -38,9 +39,7 @@ Points = NDArray[np.float64]
 _CHIN: Final = 1.5 / CHIN_SLIDES
 #: How far lids shut, of all the way: where lashes lie on the white of a lower lid, an edge without a gap is jagged.
 _SHUT: Final = 0.92
-#: Share of a raised back of the tongue that is seen, as it is far behind; of a raised tip, what its sides and its root
-#: take part in; how far below the teeth it lies at rest, in its widths.
-_BACK: Final = 0.55
+#: What sides and root of a tongue take part in as its tip rises; how far below the teeth it rests, in its widths.
 _SIDES, _ROOT = 0.35, 0.5
 _UNDER: Final = 0.07
 #: Outer points that go with each pair of inner ones.
@@ -230,13 +229,6 @@ class Puppet:
     def _outward(self, points: Points) -> Points:
         result: Points = points @ self.face.axes.T + self.face.origin
         return result
-
-
-def raised(tongue: Points) -> Points:
-    """Return how far a tongue with these poses (T, 6) is seen raised (T,), 0..1: its tip, or less of it its back."""
-    tip, body, out = (tongue[:, TONGUE_POSES.index(name)] for name in ("tip", "body", "out"))
-    seen: Points = np.clip(np.max([tip, _BACK * body, out], axis=0), 0, 1)
-    return seen
 
 
 def _rise(points: Points) -> tuple[float, Points]:
