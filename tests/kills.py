@@ -28,6 +28,7 @@ from mouthpiece.errors import MouthpieceError
 from mouthpiece.provenance import certificates, records
 from mouthpiece.provenance.verification import verified
 
+from tests.fuzz.samples import textgrids
 from tests.material import make_take, tone
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -283,6 +284,7 @@ def commands(inputs: Path) -> list[Deed]:
         soundfile.write(inputs / f"{name}.wav", tone(0.6) + 0.02 * rng.normal(size=9600), 16_000)
     make_take(25).save(inputs / "short.npz")
     make_take(6000).save(inputs / "long.npz")
+    (inputs / "line.TextGrid").write_bytes(textgrids()[0])
     shutil.copy(FACE, inputs / "face.jpg")
     (inputs / "cast.csv").write_text(
         "character,audio,style,seed,lips\nAnna,a.wav,,,\nBen,b.wav,,,1.5\nBen,a.wav,,,0.5\nCleo,a.wav,calm,,\nCleo,b.wav,,4,\n"
@@ -326,6 +328,9 @@ def commands(inputs: Path) -> list[Deed]:
             "adjust", f / "in" / "long.npz", "--apply", "-o", f / "out" / "seen.npz", *more), "--lips", "0.5"),
         *over("cues", lambda f, *more: mouthpiece(
             "cues", f / "in" / "long.npz", "-o", f / "out" / "cues.xml", "--force", *more), "--on", "1"),
+        *over("phones", lambda f, *more: mouthpiece(
+            "phones", f / "in" / "long.npz", "--from", f / "in" / "line.TextGrid", "-o", f / "out" / "said.npz",
+            "--force", *more), "--quiet"),
         *over("landmarks", lambda f, *more: mouthpiece(
             "landmarks", f / "in" / "face.jpg", "--box", "100", "40", "220", "180", "--force",
             "-o", f / "out" / "points.json", *more), "--face", "1"),

@@ -227,6 +227,7 @@ CROWDED = {
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/cli": "a file for each command, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
+    "core/mouthpiece/phones": "a module each for what is heard, what a text says, where both meet, and how it is kept",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",
     "addon/bake": "one module for each thing that can happen to a line, and what they share",
     "addon/cast": "a line on its way: who speaks it, how it stands, and how it is placed, animated and shown",

@@ -14,6 +14,7 @@ from random import Random
 import numpy as np
 import scipy.signal  # noqa: F401  # loaded once, before processes part
 from mouthpiece.audio import SoundFile
+from mouthpiece.cast.spoken_text import read_spoken_text
 from mouthpiece.cast.table import read_cast
 from mouthpiece.cast.takes import known_take
 from mouthpiece.cast.turns import read_turns
@@ -24,6 +25,7 @@ from mouthpiece.models import registry
 from mouthpiece.motion.chart.charts import named_chart, read_chart
 from mouthpiece.motion.chart.cues import cue_track
 from mouthpiece.performance import Performance, unpack
+from mouthpiece.phones import textgrids
 from mouthpiece.portrait import headers
 from mouthpiece.portrait.find.placement import read_points
 from mouthpiece.portrait.images import read_still
@@ -60,6 +62,7 @@ _WORDS = (
     "tsv", "json", "xml", "--fps", "--seed", "--style", "--json", "--quiet", "--force", "--apply", "--reset", "-o",
     "--", "-h", "--version", "0", "1", "-1", "1e999", "nan", "inf", "9" * 400, "", "\0", "\ud800", "../x", "x" * 300,
     "/dev/zero", "/proc/self/mem", "/", "out", "adjust", "dial", "cues", "inspect", "verify", "animate", "landmarks",
+    "phones", "--from", "--text", "--language",
 )  # fmt: skip
 
 
@@ -121,6 +124,8 @@ def _of_casts() -> list[Campaign]:
         Campaign("casts JSON", ".json", made["json"], read_cast, changed_json),
         Campaign("casts OTIO", ".otio", made["otio"], read_cast, changed_json),
         Campaign("subtitles", ".srt", made["srt"], read_turns),
+        Campaign("texts", ".srt", made["srt"], read_spoken_text),
+        Campaign("TextGrids", ".TextGrid", samples.textgrids(), textgrids.read),
     ]
 
 

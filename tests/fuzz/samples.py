@@ -14,7 +14,10 @@ import soundfile
 from mouthpiece.audio import SoundFile
 from mouthpiece.files import ASSETS
 from mouthpiece.motion.chart.charts import charts
-from mouthpiece.performance import pack
+from mouthpiece.performance import Performance, pack, with_speech
+from mouthpiece.phones import segmentation
+from mouthpiece.phones.speech import Segment, Speech
+from mouthpiece.phones.textgrids import text_of
 from mouthpiece.portrait.consent import Consent
 from mouthpiece.portrait.films import FilmOptions, write_film
 from mouthpiece.portrait.find.placement import as_json, placed_in_box
@@ -25,7 +28,7 @@ from mouthpiece.retarget.bones.mapping import Link, to_json
 from mouthpiece.retarget.shape_keys import table
 from mouthpiece.styles import MANNER
 
-from tests.material import make_take, tone
+from tests.material import make_take, posteriors_of, tone
 
 #: Formats of sound that libsndfile writes, each with an encoding.
 _SOUNDS = (
@@ -48,9 +51,16 @@ FACTS = Facts(
 )
 
 
+def speaking() -> Performance:
+    """Return a take in which something is said."""
+    rows, _ = posteriors_of("_ h ɛ l oʊ _ _ w ɝ l d _")
+    starts = np.zeros(len(rows))
+    return with_speech(make_take(), replace(segmentation.heard(rows, starts), text="Hello world", language="en-us"))
+
+
 def takes(folder: Path) -> tuple[bytes, ...]:
     """Return two takes: one as it was heard, one with dials."""
-    plain = make_take()
+    plain = speaking()
     dials = {"lips": 1.2, "emotion": "happy", "intensity": 0.5, "offset": 0.2}
     return tuple(take.save(folder / "take.npz").read_bytes() for take in (plain, replace(plain, dials=dials)))
 
@@ -82,6 +92,16 @@ def casts() -> dict[str, tuple[bytes, ...]]:
         "otio": (json.dumps(_timeline()).encode(),),
         "srt": tuple(text.encode() for text in subtitles),
     }
+
+
+def textgrids() -> tuple[bytes, ...]:
+    """Return TextGrids: long, short, and in another encoding."""
+    phones = (Segment("h", 0.1, 0.2, 1.0), Segment("aɪ", 0.2, 0.5, 1.0))
+    speech = Speech(phones=phones, words=(Segment('"hi"', 0.1, 0.5, 1.0),))
+    plain = text_of(speech, 1.0)
+    short = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n1\n<exists>\n1\n"IntervalTier"\n"a - phones"\n'
+    short += '0\n1\n2\n0\n0.5\n"AA1"\n0.5\n1\n"sil"\n'
+    return plain.encode(), short.encode(), plain.encode("utf-16")
 
 
 def _timeline() -> dict[str, object]:
@@ -120,7 +140,7 @@ def _timeline() -> dict[str, object]:
 
 def packed_takes() -> tuple[bytes, ...]:
     """Return a take as it is kept in a scene."""
-    return (pack(make_take()),)
+    return (pack(speaking()),)
 
 
 def json_files() -> dict[str, tuple[bytes, ...]]:

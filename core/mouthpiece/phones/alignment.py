@@ -138,7 +138,9 @@ def aligned(speech: Speech, text: str | Sequence[TimedText], language: str = "")
         )
     whole = text if isinstance(text, str) else "\n".join(part.text for part in text)
     spoken = transcript(whole, language)
-    parts = [_Part(spoken, 0, len(posteriors))] if isinstance(text, str) else _captions(text, spoken.language, speech)
+    parts = [_TextPart(spoken, 0, len(posteriors))]
+    if not isinstance(text, str):
+        parts = _captions(text, spoken.language, speech)
     if not parts:
         raise TextError("No caption of the text lies within the take. Check the times, or give the text without them.")
     words: list[_Said] = []
@@ -159,7 +161,7 @@ def aligned(speech: Speech, text: str | Sequence[TimedText], language: str = "")
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _TextPart:
     """A text that is looked for from the row ``first`` to the row ``stop``."""
 
     spoken: Transcript
@@ -186,7 +188,7 @@ class _Said:
         return bool(self.label and self.phones and self.agreement >= _AGREES)
 
 
-def _captions(captions: Sequence[TimedText], language: str, speech: Speech) -> list[_Part]:
+def _captions(captions: Sequence[TimedText], language: str, speech: Speech) -> list[_TextPart]:
     """Return the captions that lie within the take and say something, in order of time."""
     parts = []
     for caption in sorted(captions, key=lambda one: one.begin):
@@ -194,13 +196,13 @@ def _captions(captions: Sequence[TimedText], language: str, speech: Speech) -> l
         stop = min(len(speech.posteriors), int((caption.end + _LATE) * POSTERIOR_RATE) + 1)
         if stop > first and caption.text.strip():
             try:
-                parts.append(_Part(transcript(caption.text, language), first, stop))
+                parts.append(_TextPart(transcript(caption.text, language), first, stop))
             except TextError:  # a caption of notes alone
                 continue
     return parts
 
 
-def _said(part: _Part, first: int, posteriors: Array) -> list[_Said]:
+def _said(part: _TextPart, first: int, posteriors: Array) -> list[_Said]:
     """Return the words of a part, and other speech, in the rows from ``first`` to the part's end."""
     rows = posteriors[first : part.stop].astype(np.float64)
     words = part.spoken.words

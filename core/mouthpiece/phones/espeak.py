@@ -36,7 +36,7 @@ _ALIASES: Final = {"zh": "cmn", "no": "nb", "iw": "he", "in": "id", "tl": "fil",
 _lock = threading.Lock()
 
 
-class _Voice(ctypes.Structure):
+class _ListedVoice(ctypes.Structure):
     """``espeak_VOICE``: what is said of a voice; ``languages`` holds priority bytes and names in turn."""
 
     _fields_ = (
@@ -136,7 +136,7 @@ def _library() -> Any:
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     library.espeak_TextToPhonemes.argtypes = (ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int)
     library.espeak_SetVoiceByName.argtypes = (ctypes.c_char_p,)
-    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_ListedVoice))
     library.espeak_ListVoices.argtypes = (ctypes.c_void_p,)
     library.espeak_Initialize.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
     if library.espeak_Initialize(_SYNCHRONOUS, 0, _path_bytes(data), _KEEP_RUNNING) <= 0:
