@@ -118,12 +118,14 @@ CORE_LAYERS = {
     ),
     "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology"),
+    "retarget.drawing": (
+        "curves", "errors", "motion", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
+    ),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
-        "curves", "errors", "files", "models", "performance", "portrait", "retarget.picture", "retarget.solve",
-        "retarget.warp", "spans", "topology",
+        "curves", "errors", "files", "models", "motion", "performance", "portrait", "retarget.picture",
+        "retarget.solve", "retarget.warp", "spans", "topology",
     ),
     "portrait": (
         "curves", "errors", "files", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",
