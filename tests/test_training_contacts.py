@@ -8,8 +8,6 @@ from mouthpiece.motion import closures, contacts
 from mouthpiece.motion.contacts import BILABIAL, GESTURES, LABIODENTAL, contact_shapes
 from mouthpiece.topology import MIRROR
 
-pytest.importorskip("torch")  # the environment of training
-
 from tests.test_contacts import middles, resting_face, take_at
 from training.measures.contacts import Pair, contacts_met, corrected, followed, heard_at, met
 from training.tables.contact_shapes import biting, fit, save
