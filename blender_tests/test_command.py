@@ -161,6 +161,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(face, voice
 def test_the_cores_own_commands_are_there(voice, tmp_path, capsys):
     place = tmp_path / "take.npz"
     assert command_parser.main(["animate", voice, "-o", str(place)]) == 0
+    assert command_parser.main(["phones", str(place), "--quiet"]) == 0
     assert command_parser.main(["inspect", str(place), "--json"]) == 0
     assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["frames"] == 20
 
