@@ -167,9 +167,10 @@ def test_makehumans_chain_of_bones_lifts_its_tip():
         if name.endswith(".L"):
             ends = [Vector(end) * Vector((-1, 1, 1)) for end in (head, tail)]
             bones[name[:-1] + "R"] = (*ends, -0.9, parent.replace(".L", ".R"), False)
+    joints = ((-0.107, 0.626), (-0.069, 0.669), (-0.098, 0.673), (-0.118, 0.673), (-0.126, 0.668), (-0.134, 0.664))
     for number in range(5):
-        ends = [(0.0, -0.07 - 0.012 * step, 0.66) for step in (number, number + 1)]
-        bones[f"tongue{number:02d}"] = (*ends, 0.0, f"tongue{number - 1:02d}" if number else "jaw", number > 0)
+        ends = [(0.0, *joint) for joint in joints[number : number + 2]]
+        bones[f"tongue{number:02d}"] = (*ends, np.pi, f"tongue{number - 1:02d}" if number else "jaw", False)
     rig = face_rigs.make(bones)
     target = BonesTarget.of(rig)
     assert target.profile == "MakeHuman / MPFB"
@@ -178,7 +179,7 @@ def test_makehumans_chain_of_bones_lifts_its_tip():
         driven = play(target, amount)
         assert driven.warnings == []
         ends[amount] = {phone: head_of(rig, "tongue04", phone, "tail") for phone in "tkθ"}
-        ends[amount]["body"] = head_of(rig, "tongue01", "k", "tail")
+        ends[amount]["body"] = head_of(rig, "tongue02", "k")
     assert ends[1.0]["t"][2] - ends[0.0]["t"][2] > 0.006
     assert ends[1.0]["θ"][1] - ends[0.0]["θ"][1] < -0.005
     assert ends[1.0]["body"][2] - ends[0.0]["body"][2] > 0.003
