@@ -22,13 +22,13 @@ class HeadShape(Configuration):
     ----------
     width : channels between the layers.
     reach : steps that each convolution spans.
-    dilations : distance of the steps of each convolution, one after the other.
+    layers : number of convolutions; the first spans neighbouring steps, the k-th every k-th.
     dropout : share of channels dropped in training.
     """
 
     width: int = 192
     reach: int = 5
-    dilations: tuple[int, ...] = (1, 2, 3)
+    layers: int = 3
     dropout: float = 0.2
 
 
@@ -47,7 +47,7 @@ class PhoneHead(nn.Module):
         self.project = nn.Linear(HIDDEN, shape.width)
         self.layers = nn.ModuleList(
             nn.Conv1d(shape.width, shape.width, shape.reach, padding=d * (shape.reach // 2), dilation=d)
-            for d in shape.dilations
+            for d in range(1, shape.layers + 1)
         )
         self.dropout = nn.Dropout(shape.dropout)
         self.phones = nn.Linear(shape.width, len(PHONES))
