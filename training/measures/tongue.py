@@ -87,7 +87,7 @@ def _print(takes: Sequence[Path], others: Sequence[Path]) -> None:
             sums[name] += met, count, chance * count
     if not any(count for _, count, _ in sums.values()):
         raise ValueError(
-            "none of these phones is known to be said in the takes: make them with a listener that hears any"
+            "none of these phones is known to be said: make takes with a listener that hears them"
         )
     print("| phones | said | right | by chance |\n|---|---|---|---|")
     for name, (met, count, chance) in sums.items():
