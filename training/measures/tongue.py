@@ -86,9 +86,7 @@ def _print(takes: Sequence[Path], others: Sequence[Path]) -> None:
         for name, (met, count, chance) in judged(said, take.tongue, take.fps).items():
             sums[name] += met, count, chance * count
     if not any(count for _, count, _ in sums.values()):
-        raise ValueError(
-            "none of these phones is known to be said: make takes with a listener that hears them"
-        )
+        raise ValueError("none of these phones is known to be said: make takes with a listener that hears them")
     print("| phones | said | right | by chance |\n|---|---|---|---|")
     for name, (met, count, chance) in sums.items():
         shares = f"{met / count:.2f} | {chance / count:.2f}" if count else "- | -"
