@@ -31,7 +31,7 @@ from mouthpiece.retarget.shape_keys.curves import shape_curves
 from mouthpiece.retarget.shape_keys.matching import detect
 from mouthpiece.topology import ARKIT_INDEX, ARKIT_NAMES, TONGUE_POSES
 
-from training.measures.tongue import CLASSES, judged
+from training.measures.tongue import CLASSES, judged, main
 
 TIP, BODY, FORWARD, OUT, CURL, WIDE = range(6)
 #: Seconds of silence before and after what is said here.
@@ -386,7 +386,7 @@ def test_a_chart_without_a_tongue_is_left_as_it_is():
     assert tongue_seen(take(said("ɑ l ɑ")), chart) == []
 
 
-def test_the_measure_counts_what_is_right_and_tells_it_from_chance():
+def test_the_measure_counts_what_is_right_and_tells_it_from_chance(tmp_path, capsys):
     speech = said("ɑ t ɑ k ɑ θ ɑ i u i")
     times = np.arange(0, speech.phones[-1].stop + AROUND, 1 / 50)
     moved = judged(speech.phones, tongue.curves(speech, times), 50.0)
@@ -394,6 +394,10 @@ def test_the_measure_counts_what_is_right_and_tells_it_from_chance():
     assert all(moved[name][2] < 0.6 for name in CLASSES)
     still = judged(speech.phones, np.zeros((len(times), 6), np.float32), 50.0)
     assert all(still[name][0] == 0 and still[name][2] == 0 for name in CLASSES)
+    quiet = take(Speech(phones=(Segment("m", 0.1, 0.5, 1.0),))).save(tmp_path / "quiet.npz")
+    assert main([str(quiet)]) == 1 and not capsys.readouterr().out
+    assert main([str(take(speech).save(tmp_path / "said.npz"))]) == 0
+    assert "| t d n l | 1 | 1.00 |" in capsys.readouterr().out
     assert judged((), np.zeros((5, 6), np.float32), 25.0)["t d n l"] == (0, 0, 0.0)
 
 

@@ -85,9 +85,12 @@ def _print(takes: Sequence[Path], others: Sequence[Path]) -> None:
         take, said = Performance.load(path).final(), Performance.load(other).speech.phones
         for name, (met, count, chance) in judged(said, take.tongue, take.fps).items():
             sums[name] += met, count, chance * count
+    if not any(count for _, count, _ in sums.values()):
+        raise ValueError("none of these phones is known to be said: make takes with a listener that hears them")
     print("| phones | said | right | by chance |\n|---|---|---|---|")
     for name, (met, count, chance) in sums.items():
-        print(f"| {name} | {count:.0f} | {met / max(count, 1):.2f} | {chance / max(count, 1):.2f} |")
+        shares = f"{met / count:.2f} | {chance / count:.2f}" if count else "- | -"
+        print(f"| {name} | {count:.0f} | {shares} |")
 
 
 if __name__ == "__main__":
