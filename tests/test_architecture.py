@@ -125,10 +125,10 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "phrases", "portrait"),
     "cast": (
-        "audio", "errors", "files", "motion", "performance", "phones", "phrases", "pipeline", "sounds", "styles",
+        "audio", "errors", "files", "lint", "motion", "performance", "phones", "phrases", "pipeline", "sounds", "styles",
     ),
     "lint": (
-        "audio", "errors", "features", "files", "motion", "performance", "phrases", "pipeline", "portrait",
+        "audio", "errors", "features", "files", "motion", "performance", "phones", "phrases", "pipeline", "portrait",
         "portrait.find", "sounds", "topology",
     ),
     "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
@@ -224,6 +224,7 @@ CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/cli": "a file for each command, and what they share",
+    "core/mouthpiece/lint": "a module for each kind of check, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "core/mouthpiece/phones": "a module each for what is heard, what a text says, where both meet, and how it is kept",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .channels import measured_channels
+from .contacts import measured_contacts
 from .eyes import measured_eyes
 from .findings import Finding
 from .limits import CHECKS, Limits
@@ -28,7 +29,13 @@ class Examination:
 def examined(seen: SeenFace, limits: Limits | None = None) -> Examination:
     """Return what was measured of a character and what is beyond ``limits`` (default: :class:`Limits`)."""
     ground = ground_of(seen, limits or Limits())
-    found = chain(measured_mouth(ground), measured_motion(ground), measured_eyes(ground), measured_channels(ground))
+    found = chain(
+        measured_mouth(ground),
+        measured_motion(ground),
+        measured_eyes(ground),
+        measured_channels(ground),
+        measured_contacts(ground),
+    )
     measures = sorted(found, key=lambda each: CHECKS.index(each.check))
     findings = [finding for measure in measures for finding in _findings(ground, measure)]
     findings.sort(key=lambda each: (each.begin, CHECKS.index(each.check)))

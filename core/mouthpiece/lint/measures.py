@@ -54,6 +54,8 @@ class Measure:
         Where it is beyond the limit.
     remark : str
         Why it could not be judged.
+    counts : tuple of int, or None
+        How many contacts are met and missed; None in checks that count none.
     """
 
     check: str
@@ -62,6 +64,7 @@ class Measure:
     limit: float
     faults: tuple[Fault, ...] = ()
     remark: str = ""
+    counts: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
