@@ -125,7 +125,8 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "phrases", "portrait"),
     "cast": (
-        "audio", "errors", "files", "lint", "motion", "performance", "phones", "phrases", "pipeline", "sounds", "styles",
+        "audio", "errors", "files", "lint", "motion", "performance", "phones", "phrases", "pipeline", "sounds",
+        "styles",
     ),
     "lint": (
         "audio", "errors", "features", "files", "motion", "performance", "phones", "phrases", "pipeline", "portrait",
