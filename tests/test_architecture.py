@@ -27,7 +27,13 @@ IMPORTERS = {
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
     "onnx": ("training/*", "tests/*"),
-    "onnxruntime": ("core/mouthpiece/models/session.py", "tests/*", "blender_tests/*"),
+    # the core's sessions alone run networks; training also has its tools for storing weights
+    "onnxruntime": (
+        "core/mouthpiece/models/session.py",
+        "training/networks/onnx_export.py",
+        "tests/*",
+        "blender_tests/*",
+    ),
     "librosa": ("training/*", "tests/*"),
     "soundfile": (
         "core/mouthpiece/sounds/decoders.py",
@@ -112,12 +118,14 @@ CORE_LAYERS = {
     ),
     "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology"),
+    "retarget.drawing": (
+        "curves", "errors", "motion", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
+    ),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
-        "curves", "errors", "files", "models", "performance", "portrait", "retarget.picture", "retarget.solve",
-        "retarget.warp", "spans", "topology",
+        "curves", "errors", "files", "models", "motion", "performance", "portrait", "retarget.picture",
+        "retarget.solve", "retarget.warp", "spans", "topology",
     ),
     "portrait": (
         "curves", "errors", "files", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",

@@ -267,12 +267,11 @@ def test_rounding_narrows_a_smile(talk):
     assert width(smile.final())[frame] < width(plain.final())[frame]
 
 
-def test_mouths_read_as_f_rather_than_as_p(talk):
-    shown, plain = viseme_weights(talk.final()), viseme_weights(dialled(talk, Dials(articulation=0)).final())
-    frame = middles(talk, "f")[0]
-    assert shown[frame, VISEMES.index("PP")] < 0.7 * plain[frame, VISEMES.index("PP")]
-    frame = middles(talk, "p")[0]
-    assert VISEMES[int(shown[frame].argmax())] == "PP"
+def test_mouths_read_as_f_and_as_p(talk):
+    weights = viseme_weights(talk.final())
+    for phone, viseme in (("f", "FF"), ("p", "PP")):
+        frame = middles(talk, phone)[0]
+        assert VISEMES[int(weights[frame].argmax())] == viseme
 
 
 def test_long_takes_are_corrected_in_parts_alike(talk, monkeypatch):

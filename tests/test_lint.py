@@ -31,7 +31,7 @@ def face(take, speech):
     period, length = speech.seconds + PAUSE, round(speech.seconds * FPS)
     firsts = [round(number * period * FPS) for number in range(4)]
     lines = tuple(LineSpan(f"line {number}", first, first + length - 1) for number, first in enumerate(firsts, 1))
-    return replace(seen, start=101, lines=lines)
+    return replace(seen, start=101, lines=lines, phones=())  # contacts have their own tests
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_by_offset(spoken):
 
 @pytest.mark.parametrize("speed", [0.01, -0.005])
 def test_a_take_that_runs_away_from_its_sound(take, speed):
-    seen = seen_take(take, "Ada", "all")
+    seen = replace(seen_take(take, "Ada", "all"), phones=())
     at = np.arange(len(take)) * (1 + speed)
     opening = np.interp(at, np.arange(len(take)), seen.opening).astype(np.float32)
     (finding,) = only(replace(seen, opening=opening), "drift")

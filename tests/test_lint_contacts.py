@@ -151,3 +151,17 @@ def test_a_take_is_seen_with_its_red_and_phones():
     seen = seen_take(take_at(25.0), "Ada", "one")
     assert seen.red.shape == seen.opening.shape
     assert [one.label for one in seen.phones if one.label in "pbfv"] == ["f", "p", "v", "b", "v"]
+
+
+def test_a_line_that_is_late_is_not_also_told_to_miss_its_contacts():
+    take = take_at(25.0)
+    seen = seen_take(take, "Ada", "one")
+    late = replace(seen, opening=np.roll(seen.opening, 8), expected=seen.opening, phones=seen.phones * 2)
+    examination = examined(late, Limits(bilabials=0.0))
+    assert {one.check for one in examination.findings} & {"sync", "follows"}
+    assert not [one for one in examination.findings if one.check == "bilabials"]
+    measure = next(one for one in examination.measures if one.check == "bilabials")
+    assert measure.remark
+    assert measure.counts[1] > 0
+    alone = examined(late, Limits(bilabials=0.0).without("sync", "follows", "drift", "weak"))
+    assert [one for one in alone.findings if one.check == "bilabials"]

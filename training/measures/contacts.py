@@ -31,8 +31,8 @@ from mouthpiece.motion.contacts import (
     GESTURES,
     LABIODENTAL,
     ContactShapes,
+    FaceSpeech,
     OwnMouth,
-    Said,
     correct,
 )
 from mouthpiece.phones.inventory import PHONES
@@ -123,7 +123,7 @@ def corrected(pair: Pair, shapes: ContactShapes | None = None, amount: float = 1
     neutral = pair.neutral.astype(np.float32)
     offsets, arkit = pair.moved.astype(np.float32), pair.arkit.astype(np.float32)
     own = OwnMouth.of(offsets + neutral, neutral, arkit.copy())
-    correct(offsets, arkit, own, Said(pair.speech, FRAME_RATE, neutral), amount, shapes)
+    correct(offsets, arkit, own, FaceSpeech(pair.speech, FRAME_RATE, neutral), amount, shapes)
     return offsets.astype(float), arkit.astype(float)
 
 
@@ -169,8 +169,11 @@ def contacts_met(
     face: Callable[[Pair], Floats],
     said: Mapping[str, Sequence[tuple[str, float]]] | None = None,
     at_random: bool = False,
+    pooled: bool = False,
 ) -> tuple[float, float, int]:
     """Return the share of phones of ``gesture`` at which faces are shut and bite, every speaker once, and how many.
+
+    ``pooled`` counts every phone once instead.
 
     ``face`` gives a pair's displacements; ``said`` the phones and seconds of each clip, by default those heard;
     ``at_random`` looks at moments drawn at random, as many in each clip with such a phone.
@@ -181,12 +184,13 @@ def contacts_met(
         frames = frames_of(pair, gesture, None if said is None else said.get(pair.name, ()))
         if not len(frames):
             continue
+        owner = "" if pooled else pair.speaker
         shown = face(pair) + pair.neutral
         if at_random:
             chance = met(shown, rng.integers(0, len(shown), _RANDOM)).mean(0)
-            rows[pair.speaker].append(np.tile(chance, (len(frames), 1)))
+            rows[owner].append(np.tile(chance, (len(frames), 1)))
         else:
-            rows[pair.speaker].append(met(shown, frames))
+            rows[owner].append(met(shown, frames))
     if not rows:
         return 0.0, 0.0, 0
     shut, bite = np.mean([np.concatenate(own).mean(0) for own in rows.values()], axis=0)

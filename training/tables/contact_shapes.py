@@ -23,6 +23,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def bounded(pairs: Sequence[Pair], shapes: ContactShapes) -> ContactShapes:
 
 def bite_as_recorded(pairs: Sequence[Pair], shapes: ContactShapes) -> ContactShapes:
     """Return ``shapes`` with the least gap and the most red at f and v."""
-    recorded = contacts_met(pairs, LABIODENTAL, lambda pair: pair.recorded)[0]
+    recorded = contacts_met(pairs, LABIODENTAL, lambda pair: pair.recorded, pooled=True)[0]
     most = shapes.gap[LABIODENTAL, :, 1]
 
     def with_gap(value: float) -> ContactShapes:
@@ -184,11 +185,15 @@ def bite_as_recorded(pairs: Sequence[Pair], shapes: ContactShapes) -> ContactSha
     low, high = 0.0, 0.5 * float(most[1])
     for _ in range(STEPS):
         trial = with_gap(0.5 * (low + high))
-        shut = contacts_met(pairs, LABIODENTAL, lambda pair, t=trial: corrected(pair, t)[0])[0]  # type: ignore[misc]
+        shut = contacts_met(pairs, LABIODENTAL, partial(_shown, trial), pooled=True)[0]
         low, high = (0.5 * (low + high), high) if shut > recorded else (low, 0.5 * (low + high))
     red = shapes.red.copy()
     red[LABIODENTAL] = biting(pairs)[0]
     return replace(with_gap(high), red=red)
+
+
+def _shown(shapes: ContactShapes, pair: Pair) -> Floats:
+    return corrected(pair, shapes)[0]
 
 
 def biting(pairs: Sequence[Pair]) -> tuple[float, float, float]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..phones.inventory import CLASSES
-from .measures import Fault, Ground, Measure
+from .measures import EXPLAINED, Fault, Ground, Measure
 from .seen_face import HeardPhone, LineSpan
 
 #: Seconds around the middle of a phone in which its contact counts.
@@ -32,10 +33,11 @@ _REMEDIES: Final = {
 }
 
 
-def measured_contacts(ground: Ground) -> Iterator[Measure]:
+def measured_contacts(ground: Ground, explained: Collection[str] = ()) -> Iterator[Measure]:
     """Yield how many contacts each line misses, as a share of those its phones ask for; each that is missed is a fault.
 
-    Faults are told if the share is beyond the limit, as recorded faces miss some as well.
+    Faults are told if the share is beyond the limit, as recorded faces miss some as well, and not on the lines
+    ``explained``, of which another check tells why the mouth is not where it should be.
     """
     for line in ground.spans:
         last = min(line.last, ground.rows - 1)
@@ -45,7 +47,9 @@ def measured_contacts(ground: Ground) -> Iterator[Measure]:
                 said = [
                     one for one in ground.seen.phones if one.label in CLASSES[kind] and line.first <= one.row <= last
                 ]
-                yield _measure(ground, line, last, check, limit, said)
+                measure = _measure(ground, line, last, check, limit, said)
+                told = measure.faults and line.label in explained
+                yield replace(measure, value=None, faults=(), remark=EXPLAINED) if told else measure
 
 
 def _measure(ground: Ground, line: LineSpan, last: int, check: str, limit: float, said: list[HeardPhone]) -> Measure:

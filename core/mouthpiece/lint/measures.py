@@ -16,6 +16,8 @@ from .seen_face import LineSpan, SeenFace
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+#: Why something was not judged of which another check has found the cause.
+EXPLAINED: Final = "another check tells why not"
 #: Probability from which on somebody speaks; loudness, in dB below a line's loudest, where only that is known.
 _SPOKEN: Final = 0.3
 _SPOKEN_DB: Final = -30.0

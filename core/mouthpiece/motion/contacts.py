@@ -175,7 +175,7 @@ def spoken(speech: Speech, times: NDArray[np.floating[Any]]) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class FaceSpeech:
     """What is said on a face: phones, frame rate, the face at rest (68, 3), and seconds by which it moves late."""
 
     speech: Speech
@@ -216,7 +216,7 @@ class OwnMouth:
 
 
 def correct(
-    offsets: Array, arkit: Array, own: OwnMouth, said: Said, amount: float, shapes: ContactShapes | None = None
+    offsets: Array, arkit: Array, own: OwnMouth, said: FaceSpeech, amount: float, shapes: ContactShapes | None = None
 ) -> None:
     """Make lips and jaw do what the phones ask for: ``offsets`` (T, 68, 3) and ``arkit`` (T, 52) change in place.
 

@@ -214,7 +214,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
     rng = np.random.default_rng(seed if isinstance(seed, int) and seed >= 0 else 0)
     emotions.add(motion, dials.emotion, dials.intensity * dials.expression, rng)
     np.clip(motion.arkit, 0, 1, out=motion.arkit)
-    said = contacts.Said(take.speech, take.fps, take.neutral, dials.offset)
+    said = contacts.FaceSpeech(take.speech, take.fps, take.neutral, dials.offset)
     contacts.correct(motion.offsets, motion.arkit, own, said, articulated)
     motion.offsets += take.neutral
     eyes.close_lids(motion.offsets, motion.blink)
