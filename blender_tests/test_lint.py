@@ -306,3 +306,15 @@ def test_contacts_are_kept_with_a_check(ada, context, monkeypatch):
     del old["contacts"]  # as 0.4.0 kept it
     ada.mouthpiece_health.report = json.dumps(old)
     assert health.read(ada).contacts == ""
+
+
+def test_contacts_of_a_line_are_those_of_its_take_as_it_plays(ada, monkeypatch):
+    line = faces.dialled_lines(ada)[0]
+    take = kept_takes.motion(line)
+    said = tuple(Segment("m", at, at + 0.06, 1.0) for at in (0.2, 0.4, 0.6, 0.8))
+    monkeypatch.setattr(kept_takes, "motion", lambda _: replace(take, speech=Speech(phones=said)))
+    counts = faces.contacts_kept(ada, line.sound)
+    assert sum(counts["bilabials"].values()) == 4 and "labiodentals" not in counts
+    assert faces.contacts_kept(ada, "strip:Scene/gone") == {}
+    monkeypatch.setattr(kept_takes, "motion", lambda _: replace(take, speech=Speech()))
+    assert faces.contacts_kept(ada, line.sound) == {}

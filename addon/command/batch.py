@@ -23,7 +23,9 @@ from ..cast.scene_lines import resolved
 from ..cast.settings import title
 from ..cast.strip_lines import StripLine, Unspoken
 from ..cast.wishes import Wishes
+from ..lint import faces
 from ..sound.recordings import animation_fps
+from ..targets import find_object
 from . import blend_files
 from .unfinished import Unfinished, open_file, source_of
 
@@ -408,6 +410,7 @@ class _Run:
                 seconds=round(frames / animation_fps(bpy.data.scenes[line.scene]), 3),
                 wall_seconds=round(result.seconds, 3),
                 warnings=tuple(result.warnings),
+                contacts=_contacts(result),
             )
         )
 
@@ -429,6 +432,13 @@ class _Run:
             blend_files.save(self._unfinished.output)
         self._unfinished.remove()
         return self._unfinished.output
+
+
+def _contacts(result: LineResult) -> dict[str, dict[str, int]]:
+    """Return how many contacts of its lips a line that was made meets and misses; empty if none are known."""
+    if result.outcome != "made" or not isinstance(result.line, StripLine):
+        return {}
+    return faces.contacts_kept(find_object(result.line.character), result.line.recording.identity)
 
 
 def _place(one: StripLine | Unspoken) -> _Place:

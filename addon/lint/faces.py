@@ -118,6 +118,24 @@ def measured(
                 yield item
 
 
+def contacts_kept(obj: bpy.types.Object, sound: str) -> dict[str, dict[str, int]]:
+    """Return how many contacts of lips the line of a character with that ``sound`` meets and misses, by its take.
+
+    The take is looked at as it plays, amounts included, in a moment: no frame is evaluated. Empty if there is no such
+    line, or its take knows no phones. See :func:`mouthpiece.lint.contacts.counted_contacts`.
+    """
+    from mouthpiece.lint.sources.takes import contacts_of
+    from mouthpiece.motion.dials import Dials, dialled
+
+    line = next((one for one in dialled_lines(obj) if one.sound == sound), None)
+    if line is None:
+        return {}
+    try:
+        return contacts_of(dialled(kept_takes.motion(line), Dials.of(line.dials)))
+    except MouthpieceError:  # a take that is gone is told by those who need it
+        return {}
+
+
 def _measured(
     obj: bpy.types.Object, scene: bpy.types.Scene, span: tuple[int, int] | None, budget: float | None,
     patience: float | None, everybody: Sequence[kept_takes.KeptLine],
