@@ -19,6 +19,7 @@ from .command import parser as command_parser
 from .lint import health as lint_health
 from .lint import operators as lint_operators
 from .lint import panel as lint_panel
+from .sound import text_operators
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators as bone_operators
 from .targets.bones import panel as bone_panel
@@ -69,6 +70,7 @@ MODULES = (
     drawing_settings,
     lint_health,
     bake_operators,
+    text_operators,
     tongue_shapes,
     cast_operators,
     cast_animate_operators,
