@@ -1,17 +1,13 @@
-"""Build the phonetic listener: ``python -m training.listener.export --hama FILE --whisper FILE --out DIR``.
+"""Build the phonetic listener: ``python -m training.listener.export --whisper FILE --head FILE --out DIR``.
 
-Two speech recognisers are cut and joined into one graph, waveform in, hidden features at 50 Hz out:
+The listener is the front end and the first three of six encoder layers of *Whisper base* (multilingual, weights MIT,
+read from a CTranslate2 ``model.bin``): waveform in, hidden features at 50 Hz out. The other layers turn sounds into
+words, which lips do not need: with each of them lips are read less well. A small network on top (``training.phones``)
+reads phones in the same features.
 
-* **hama** (1.3.13, Apache-2.0): the end and the middle of its convolutional backbone. Its attention layers were tried
-  and left out: they add nothing for lips, cost as much as the rest, and fit English better than other languages;
-* **Whisper tiny.en** (weights MIT, read from a CTranslate2 ``model.bin``): the output of two of its four encoder
-  layers. The others turn sounds into words, which lips do not need, and cost as much again.
-
-``--tuned RUN/listener.safetensors`` takes Whisper's layers as ``training.content.train`` tuned them together with a
-content network, which then works with no other listener.
-
-On unseen speakers the lips' opening correlates .05 better than with hama's last layer alone. Whisper's weights are
-stored as bytes with one scale per row and made floats again when the graph is loaded. Exit code 0 when written.
+``--tuned RUN/listener.safetensors`` takes Whisper's last layers as ``training.content.train`` tuned them together with
+a content network, which then works with no other listener. Matrices are stored as bytes and multiplied as whole
+numbers. Exit code 0 when written.
 """
 
 from __future__ import annotations
@@ -28,10 +24,13 @@ import onnx
 import torch
 from mouthpiece.features import RATE
 from mouthpiece.models.session import OnnxSession
-from onnx import TensorProto, helper, numpy_helper
+from mouthpiece.models.signatures import READINGS
+from onnx import TensorProto, compose, helper, numpy_helper
 
 from ..command_line import exit_code, parser_of
 from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, with_whole_numbers, write_network
+from ..phones.networks import PhoneHead
+from ..phones.reading import load_head
 from .whisper import RUNTIME, WIDTH, HalfWhisper, read_ctranslate2
 
 log = logging.getLogger(__name__)
@@ -93,53 +92,59 @@ def with_waves(model: onnx.ModelProto, name: str = "waves") -> onnx.ModelProto:
     return model
 
 
-def joined(whisper: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the listener's graph: ``waveform`` and ``waveform_lengths`` in, ``whisper`` out."""
+def head_onnx(head: PhoneHead) -> onnx.ModelProto:
+    """Return a phone head as an ONNX graph from ``hidden`` to ``phones`` and ``word_start``, weights as bytes."""
+    free = {name: {1: "steps"} for name in ("hidden", *READINGS)}
+    example = (torch.zeros(1, 50, WIDTH),)
+    return as_bytes(onnx.load_from_string(traced(head, example, ["hidden"], list(READINGS), free)))
+
+
+def joined(whisper: onnx.ModelProto, head: onnx.ModelProto | None) -> onnx.ModelProto:
+    """Return the listener's graph: ``waveform``, ``waveform_lengths`` in; ``whisper``, and what ``head`` reads, out."""
+    if head:
+        whisper.ir_version = head.ir_version = max(whisper.ir_version, head.ir_version)
+        head = compose.add_prefix(head, "head_", rename_inputs=False, rename_outputs=False)
+        outputs = ["whisper", *READINGS]
+        whisper = compose.merge_models(whisper, head, [("whisper", "hidden")], outputs=outputs)
     whisper.graph.input.append(helper.make_tensor_value_info("waveform_lengths", TensorProto.INT64, [1]))
     return whisper
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Remove the nodes and weights on which no output of ``graph`` depends."""
-    wanted, kept = {output.name for output in graph.output}, []
-    for node in reversed(graph.node):
-        if wanted & set(node.output):
-            kept.append(node)
-            wanted |= set(node.input)
-            wanted |= {name for sub in node.attribute if sub.HasField("g") for n in sub.g.node for name in n.input}
-    weights = [tensor for tensor in graph.initializer if tensor.name in wanted]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(reversed(kept))
-    graph.initializer.extend(weights)
-
-
-def described(content: bytes, closeness: float, tuned: str = "") -> dict[str, Any]:
+def described(content: bytes, closeness: float, tuned: str = "", read: str = "") -> dict[str, Any]:
     """Return the sidecar of the listener.
 
-    ``closeness`` is what :func:`agreement` returns, ``tuned`` the hash of the tuned weights, or empty.
+    ``closeness`` is what :func:`agreement` returns; ``tuned`` and ``read`` are the hashes of tuned weights and of the
+    phone head, or empty.
     """
     learned = f"; Whisper's layers were trained further with the content network. {SPEECH_DATA}" if tuned else ""
     provenance = {
         "command": "python -m training.listener.export --whisper model.bin "
         + ("--tuned RUN/listener.safetensors " if tuned else "")
+        + ("--head phones.safetensors " if read else "")
         + "--out DIR",
         **({"tuned": tuned} if tuned else {}),
-        "parts": "the first three of six layers of Whisper's encoder",
-        "weights": "signed bytes with one scale per row",
+        **({"head": read} if read else {}),
+        "parts": "the first three of six layers of Whisper's encoder" + (", a phone head" if read else ""),
+        "weights": "signed bytes with one scale per row; products of Whisper's layers in whole numbers",
         "cosine_to_floats": closeness,
     }
-    shapes = ({"waveform": [1, "samples"], "waveform_lengths": [1]}, {"whisper": [1, "steps", WIDTH]})
+    widths = {"whisper": WIDTH} | ({name: int(shape[2] or 0) for name, shape in READINGS.items()} if read else {})
+    shapes = (
+        {"waveform": [1, "samples"], "waveform_lengths": [1]},
+        {name: [1, "steps", width] for name, width in widths.items()},
+    )
     return sidecar(
         content, "phonetic", "5" if tuned else "4", "phonetic", shapes, 50, WIDTH,
-        "MIT (Whisper base); see LICENSES/NOTICE.md", "A speech recogniser as published: Whisper base" + learned,
-        provenance,
+        "MIT (Whisper base); GPL-3.0-or-later (what reads phones); see LICENSES/NOTICE.md",
+        "A speech recogniser as published: Whisper base" + learned, provenance,
     )  # fmt: skip
 
 
-def export(whisper: Path, out: Path, tuned: Path | None = None) -> Path:
+def export(whisper: Path, out: Path, tuned: Path | None = None, head: Path | None = None) -> Path:
     """Write ``phonetic.onnx`` and its sidecar to ``out`` and return the path.
 
-    ``tuned`` (.safetensors) holds weights of Whisper's last layers that were tuned with the content network.
+    ``tuned`` (.safetensors) holds weights of Whisper's last layers that were tuned with the content network, ``head``
+    the weights of what reads phones in their output; without it no phones are read.
 
     Raises
     ------
@@ -151,12 +156,13 @@ def export(whisper: Path, out: Path, tuned: Path | None = None) -> Path:
     if tuned:
         net.tune(tuned)
     small = as_bytes(with_whole_numbers(half_whisper_onnx(net)), EXACT)
-    content = joined(with_waves(small)).SerializeToString()
+    reader = head_onnx(load_head(head)) if head else None
+    content = joined(with_waves(small), reader).SerializeToString()
     closeness = agreement(net, content)
     if closeness < 0.998:
         raise ValueError(f"the stored Whisper differs from the original: cosine {closeness:.4f}")
-    tuned_hash = hashlib.sha256(tuned.read_bytes()).hexdigest() if tuned else ""
-    path = write_network(out / "phonetic.onnx", content, described(content, round(closeness, 5), tuned_hash))
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() if file else "" for file in (tuned, head)]
+    path = write_network(out / "phonetic.onnx", content, described(content, round(closeness, 5), *hashes))
     log.info("%s: %.1f MB, cosine to the original %.5f", path, len(content) / 1e6, closeness)
     return path
 
@@ -183,8 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--whisper", type=Path, required=True, help="model.bin of Whisper base for CTranslate2")
     parser.add_argument("--tuned", type=Path, help="listener.safetensors of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for phonetic.onnx and its sidecar")
+    parser.add_argument("--head", type=Path, help="phones.safetensors of training.phones.train, to read phones as well")
     args = parser.parse_args(argv)
-    return exit_code(lambda: export(args.whisper, args.out, args.tuned) and None, "not built")
+    return exit_code(lambda: export(args.whisper, args.out, args.tuned, args.head) and None, "not built")
 
 
 if __name__ == "__main__":
