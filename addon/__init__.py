@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import demo, guide, panel, preferences, scene_settings
+from .bake import file_operators
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
@@ -19,7 +20,6 @@ from .command import parser as command_parser
 from .lint import health as lint_health
 from .lint import operators as lint_operators
 from .lint import panel as lint_panel
-from .sound import text_operators
 from .targets.bones import mapping as bone_mapping
 from .targets.bones import operators as bone_operators
 from .targets.bones import panel as bone_panel
@@ -70,7 +70,7 @@ MODULES = (
     drawing_settings,
     lint_health,
     bake_operators,
-    text_operators,
+    file_operators,
     tongue_shapes,
     cast_operators,
     cast_animate_operators,

@@ -294,7 +294,7 @@ def bake_of(context: bpy.types.Context) -> Bake:
     return Bake(
         spoken_by(obj, recording(context)),
         driven if head is None else (*driven, head),
-        Options(seed=obj.mouthpiece.seed, style=style),
+        Options(seed=obj.mouthpiece.seed, style=style, actor=bake_settings.actor_of(obj.mouthpiece)),
         bake_settings.models_of(obj.mouthpiece),
         replace_edited=settings.replace_edited,
         dials=bake_settings.dials_of(obj.mouthpiece),

@@ -16,7 +16,7 @@ from addon.bake import settings as bake_settings
 from addon.cast.scene_lines import resolved
 from addon.cast.wishes import Wishes
 from addon.keys import kept_takes
-from addon.sound.spoken_texts import LineText, Spoken, read_text, with_text
+from addon.sound.spoken_texts import LineText, SpokenTake, read_text, with_text
 from blender_tests import scenes
 from blender_tests.test_cast_animation import cast as cast  # two characters, four strips
 from blender_tests.test_cast_animation import dialled_lines, run
@@ -114,7 +114,7 @@ def test_a_strip_has_a_text_of_its_own(addon, context, tmp_path):
 def test_a_piece_of_a_sound_has_the_text_of_the_piece(said):
     take = make_take(75, speech=said)
     *_, last = with_text(take, LineText("young man"), 10.0, (12.05, 13.0))
-    assert isinstance(last, Spoken) and last.fit is not None and not last.fit.disagreements
+    assert isinstance(last, SpokenTake) and last.fit is not None and not last.fit.disagreements
     assert [word.label for word in last.take.speech.words] == ["young", "man"]
     captions = (TimedText(10.0, 11.5, "before"), TimedText(12.1, 12.9, "young man"))
     assert within(captions, 10.0, 3.0, (12.0, 13.0)) == (

@@ -21,7 +21,7 @@ from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction, Written
 from ..keys.plan import Rescued
 from ..sound import recordings
-from ..sound.spoken_texts import LineText, Spoken, TextFit, with_text
+from ..sound.spoken_texts import LineText, SpokenTake, TextFit, with_text
 from ..targets import Driven, Target, coverage_of, find_object, without_mouth
 from . import checks, convert, edits, fingerprints, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
@@ -144,7 +144,7 @@ class Bake:
                 yield item  # a known take that has a text has this one, or it would not be known
                 continue
             for said in with_text(item.performance, self.text, item.begin, part):
-                yield replace(item, performance=said.take, fit=said.fit) if isinstance(said, Spoken) else said
+                yield replace(item, performance=said.take, fit=said.fit) if isinstance(said, SpokenTake) else said
 
     def _heard(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last what was heard, without the text."""

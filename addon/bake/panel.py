@@ -51,6 +51,10 @@ class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
         if settings.style == "FILE":
             column.prop(settings, "style_file")
         column.prop(settings, "style_blend", slider=True)
+        column.prop(settings, "actor")
+        row = column.row(align=True)
+        row.operator("mouthpiece.fit_actor", icon="FILE_TICK")
+        row.operator("mouthpiece.fit_actor_to_keys", text="", icon="RESTRICT_SELECT_OFF")
         column.separator()
         column.prop(settings, "emotion")
         row = column.row()

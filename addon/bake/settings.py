@@ -17,6 +17,7 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
+from mouthpiece.actors.actor import Actor, read_actor
 from mouthpiece.errors import AudioError, ModelError, MouthpieceError
 from mouthpiece.files.places import is_folder
 from mouthpiece.phrases import as_text
@@ -249,6 +250,14 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         options=_RELATIVE,
         override=_OVERRIDE,
     )
+    actor: StringProperty(
+        name="Actor",
+        description="File with an actor's way of moving mouth, head and brows, as Fit to Actor writes it; empty for "
+        "none. Takes effect when the sound is animated again",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
+    )
     networks: StringProperty(
         name="Networks",
         description="Folder with networks that this character is animated with, such as those adapted to its actor; "
@@ -414,6 +423,13 @@ def models_of(settings: Any) -> Path | None:
             "folder. Choose it again under Options, or leave it empty for those that come with Mouthpiece."
         )
     return folder
+
+
+def actor_of(settings: Any) -> Actor | None:
+    """Return the actor that a character moves as; None if none is chosen. Raises ActorError if its file is none."""
+    if not settings.actor.strip():
+        return None
+    return read_actor(Path(bpy.path.abspath(settings.actor.strip())))
 
 
 def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:

@@ -23,6 +23,7 @@ from ..targets import Target, find_object
 from .strip_lines import StripLine
 
 if TYPE_CHECKING:
+    from mouthpiece.actors.actor import Actor
     from mouthpiece.motion.dials import Dials
     from mouthpiece.performance import Performance
 
@@ -53,6 +54,7 @@ class _Voice:
     remarks: tuple[str, ...]
     models: Path | None
     networks: Mapping[str, str]
+    actor: Actor | None = None
     rig: str = ""
     lines: dict[str, kept_takes.KeptLine] = field(default_factory=dict)
     touched: dict[bpy.types.ID, set[str]] = field(default_factory=dict)
@@ -89,8 +91,9 @@ class Wishes:
         seed = obj.mouthpiece.seed if line.seed is None else line.seed
         asked: dict[str, Any] = {"emotion": line.emotion} if line.emotion else {}
         asked |= {"intensity": line.intensity} if line.intensity is not None else {}
+        options = Options(seed=seed, style=style, actor=voice.actor)
         bake = Bake(
-            line.recording, voice.targets, Options(seed=seed, style=style), voice.models, self._replace,
+            line.recording, voice.targets, options, voice.models, self._replace,
             Dials.of({**bake_settings.dials_of(obj.mouthpiece).saved(), **line.dials, **asked}), style_from,
             obj.mouthpiece.layers == "LAYERS", round(obj.mouthpiece.reduce, 6), voice.remarks, rig=voice.rig,
             of_cast=True, text=_text(line),
@@ -176,7 +179,8 @@ class Wishes:
         if models not in self._networks:
             self._networks[models] = fingerprints.networks_of(models)
         networks, rig = self._networks[models], fingerprints.rig_of(targets)
-        return _Voice(targets, tuple(company.standing(obj)), models, networks, rig, lines)
+        actor = bake_settings.actor_of(obj.mouthpiece)
+        return _Voice(targets, tuple(company.standing(obj)), models, networks, actor, rig, lines)
 
 
 def _text(line: StripLine) -> LineText:

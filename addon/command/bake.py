@@ -147,7 +147,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     Raises MouthpieceError if anything is missing or wrong.
     """
     from mouthpiece.cli import dial
-    from mouthpiece.cli.animate import style_asked
+    from mouthpiece.cli.animate import actor_asked, style_asked
     from mouthpiece.pipeline import Options
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
@@ -177,7 +177,8 @@ def bake_of(options: argparse.Namespace) -> Bake:
     # options that are not given come from the character's own settings
     style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (style_asked(options), "")
     turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
-    asked = Options(seed=obj.mouthpiece.seed, style=style)
+    actor = bake_settings.actor_of(obj.mouthpiece) if options.actor is None else actor_asked(options)
+    asked = Options(seed=obj.mouthpiece.seed, style=style, actor=actor)
     targets = driven if head is None else (*driven, head)
     layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)
     error = round(obj.mouthpiece.reduce, 6) if options.reduce is None else options.reduce

@@ -52,7 +52,7 @@ class TextFit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spoken:
+class SpokenTake:
     """The last message of :func:`with_text`: the take with its text, and how that fits; as it was and None if not."""
 
     take: Performance
@@ -61,7 +61,7 @@ class Spoken:
 
 def with_text(
     take: Performance, line: LineText, begin: float = 0.0, part: tuple[float, float] | None = None
-) -> Iterator[Warned | Spoken]:
+) -> Iterator[Warned | SpokenTake]:
     """Yield warnings and last the take with the words of its line in their time.
 
     Parameters
@@ -79,20 +79,20 @@ def with_text(
     from mouthpiece.pipeline import Warned
 
     if not line:
-        yield Spoken(take, None)
+        yield SpokenTake(take, None)
         return
     try:
         said = spoken_text.within(spoken_text.spoken_text(line.text), begin, take.seconds, part)
         changed, found = spoken_text.with_text(take, said, line.language.strip())
     except MouthpieceError as error:  # whatever is wrong with the text, the line is animated
         yield Warned(f"The line is animated without its text. {error}")
-        yield Spoken(take, None)
+        yield SpokenTake(take, None)
         return
     told = tuple(one.told() for one in found.disagreements)
     yield from map(Warned, told[:_TOLD])
     if len(told) > _TOLD:
         yield Warned(f"Sound and text disagree in {counted(len(told) - _TOLD, 'more place')}.")
-    yield Spoken(changed, TextFit(found.speech.language, len(found.speech.words), round(found.agreement, 3), told))
+    yield SpokenTake(changed, TextFit(found.speech.language, len(found.speech.words), round(found.agreement, 3), told))
 
 
 def read_text(path: Path) -> str:
