@@ -163,7 +163,7 @@ def test_recordings_that_cannot_be_fitted(tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     with pytest.raises(ActorError, match="no recording that can be read"):
         read_capture(tmp_path / "film.mp4", take.neutral)
-    with pytest.raises(ActorError, match="gone.csv.*cannot be read"):
+    with pytest.raises(ActorError, match=r"gone\.csv.*cannot be read"):
         read_capture(tmp_path / "gone.csv", take.neutral)
 
 
