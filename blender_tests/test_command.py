@@ -92,12 +92,12 @@ def test_layers_and_fewer_keys(face, voice, capsys):
     assert bake(voice, "--layers", "--reduce", 0.02, "--json") == 0
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert 0 < report["reduction"]["error"] <= 0.02 and report["reduction"]["keys"] == report["keys"] < 52 * 20
-    assert nla.layers_of(face.data.shape_keys) == ["lips", "eyes", "expression"]
+    assert nla.layers_of(face.data.shape_keys) == ["lips", "tongue", "eyes", "expression"]
     assert face.mouthpiece.layers == "LAYERS"
     bpy.context.scene.mouthpiece.source, bpy.context.scene.mouthpiece.filepath = "FILE", voice
     assert bpy.ops.mouthpiece.animate() == {"FINISHED"}  # as the character has it now
     assert not bpy.context.window_manager.mouthpiece.remarks
-    assert len(face.data.shape_keys.animation_data.nla_tracks) == 3
+    assert len(face.data.shape_keys.animation_data.nla_tracks) == 4
 
 
 def test_a_strip_is_baked_where_it_lies(face, voice):
@@ -161,6 +161,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(face, voice
 def test_the_cores_own_commands_are_there(voice, tmp_path, capsys):
     place = tmp_path / "take.npz"
     assert command_parser.main(["animate", voice, "-o", str(place)]) == 0
+    assert command_parser.main(["phones", str(place), "--quiet"]) == 0
     assert command_parser.main(["inspect", str(place), "--json"]) == 0
     assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["frames"] == 20
 

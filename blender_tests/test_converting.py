@@ -36,7 +36,7 @@ def test_edits_of_one_action_are_kept_as_a_layer(pair, context):
     assert bpy.ops.mouthpiece.keep_edits() == {"FINISHED"}
     key = obj.data.shape_keys
     assert key.animation_data.action is None and obj.mouthpiece.layers == "LAYERS"
-    assert nla.layers_of(key) == ["lips", "eyes", "expression", "edits"] and nla.layers_of(rig) == ["head"]
+    assert nla.layers_of(key) == ["lips", "tongue", "eyes", "expression", "edits"] and nla.layers_of(rig) == ["head"]
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)
     assert not bake(*pair).kept
     np.testing.assert_allclose(played(*pair), seen, atol=1e-3)

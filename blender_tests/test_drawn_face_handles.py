@@ -324,7 +324,7 @@ def test_buttons_say_why_they_cannot(context):
     ("name", "part"),
     [
         ("Lines", "FACE"), ("Hair Front", "HEAD"), ("left_ear", "HEAD"), ("Teeth", "UPPER"), ("Lower teeth", "LOWER"),
-        ("Tongue", "LOWER"), ("Background", "OUT"), ("Body", "OUT"), ("Beard", "FACE"), ("Chairs", "FACE"),
+        ("Tongue", "TONGUE"), ("Background", "OUT"), ("Body", "OUT"), ("Beard", "FACE"), ("Chairs", "FACE"),
     ],
 )  # fmt: skip
 def test_a_layers_name_tells_its_part(name, part):

@@ -172,7 +172,7 @@ def test_dialling_layers_is_baking_them_afresh(pair):
     obj, rig = pair
     plain = Dials(style=0.0)
     bake(*pair, dials=plain)
-    assert nla.layers_of(obj.data.shape_keys) == ["lips", "eyes", "expression"]
+    assert nla.layers_of(obj.data.shape_keys) == ["lips", "tongue", "eyes", "expression"]
     redial.redial(obj, FELT)
     dialled = played(*pair)
     removal.remove([obj.data.shape_keys, rig])

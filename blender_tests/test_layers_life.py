@@ -90,7 +90,7 @@ def test_renamed_actions_tracks_objects_and_keys_are_known_again(pair):
     before = played(*pair)
     assert not bake(*pair).kept
     np.testing.assert_allclose(played(*pair), before, atol=1e-6)
-    assert len(key.animation_data.nla_tracks) == 3 and len(bpy.data.actions) == 4
+    assert len(key.animation_data.nla_tracks) == 4 and len(bpy.data.actions) == 5
     assert not redial.redial(obj, Dials(lips=0.5)).kept
     key.key_blocks["jaw_open"].name = "jawOpen"
     obj.name, rig.name = names
@@ -157,7 +157,7 @@ def test_an_overridden_character_has_layers_that_are_saved(tmp_path):
     bpy.ops.wm.open_mainfile(filepath=shot)
     obj = targets.find_object("Face")
     np.testing.assert_allclose(played(obj), seen, atol=1e-6)
-    assert not bake(obj).kept and len(obj.data.shape_keys.animation_data.nla_tracks) == 3
+    assert not bake(obj).kept and len(obj.data.shape_keys.animation_data.nla_tracks) == 4
     removal.remove([obj.data.shape_keys])
     assert not len(obj.data.shape_keys.animation_data.nla_tracks if obj.data.shape_keys.animation_data else ())
 

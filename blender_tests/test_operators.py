@@ -265,7 +265,7 @@ def test_the_demo_character_is_ready_to_speak(context):
     assert bpy.ops.mouthpiece.add_demo() == {"FINISHED"}
     obj = context.active_object
     blocks = obj.data.shape_keys.key_blocks
-    assert len(blocks) == 53 and all(block.value == 0.0 for block in blocks)
+    assert len(blocks) == 63 and all(block.value == 0.0 for block in blocks)
     assert context.scene.camera is not None
     assert disabled_reason(context) == ""
     rig = obj.mouthpiece_head.armature

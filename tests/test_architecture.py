@@ -27,7 +27,13 @@ IMPORTERS = {
     "training": ("training/*", "tests/*"),
     "torch": ("training/*", "tests/test_training*"),
     "onnx": ("training/*", "tests/*"),
-    "onnxruntime": ("core/mouthpiece/models/session.py", "tests/*", "blender_tests/*"),
+    # the core's sessions alone run networks; training also has its tools for storing weights
+    "onnxruntime": (
+        "core/mouthpiece/models/session.py",
+        "training/networks/onnx_export.py",
+        "tests/*",
+        "blender_tests/*",
+    ),
     "librosa": ("training/*", "tests/*"),
     "soundfile": (
         "core/mouthpiece/sounds/decoders.py",
@@ -113,12 +119,14 @@ CORE_LAYERS = {
     ),
     "retarget.controls": ("errors",),
     "retarget.bones": ("curves", "errors", "files", "performance", "retarget.coverage", "topology"),
-    "retarget.drawing": ("curves", "errors", "performance", "retarget.coverage", "retarget.warp", "spans", "topology"),
+    "retarget.drawing": (
+        "curves", "errors", "motion", "performance", "retarget.coverage", "retarget.warp", "spans", "topology",
+    ),
     "retarget.picture": ("curves", "errors", "files", "performance", "retarget.warp", "topology"),
     "portrait.find": ("errors", "files", "models", "portrait", "portrait.draw", "retarget.picture", "topology"),
     "portrait.draw": (
-        "curves", "errors", "files", "models", "performance", "portrait", "retarget.picture", "retarget.solve",
-        "retarget.warp", "spans", "topology",
+        "curves", "errors", "files", "models", "motion", "performance", "portrait", "retarget.picture",
+        "retarget.solve", "retarget.warp", "spans", "topology",
     ),
     "portrait": (
         "curves", "errors", "files", "performance", "pipeline", "portrait.draw", "portrait.find", "provenance",
@@ -126,10 +134,11 @@ CORE_LAYERS = {
     ),
     "provenance": ("__version__", "errors", "files", "phrases", "portrait"),
     "cast": (
-        "audio", "errors", "files", "motion", "performance", "phones", "phrases", "pipeline", "sounds", "styles",
+        "audio", "errors", "files", "lint", "motion", "performance", "phones", "phrases", "pipeline", "sounds",
+        "styles",
     ),
     "lint": (
-        "audio", "errors", "features", "files", "motion", "performance", "phrases", "pipeline", "portrait",
+        "audio", "errors", "features", "files", "motion", "performance", "phones", "phrases", "pipeline", "portrait",
         "portrait.find", "sounds", "topology",
     ),
     "farm": ("audio", "cast", "errors", "files", "performance", "phrases"),
@@ -226,6 +235,7 @@ CROWDED = {
     "addon": "the folders of the add-on, and beside them what all of them share",
     "core/mouthpiece": "the public front: one module for each thing users of the package import, beside its folders",
     "core/mouthpiece/cli": "a file for each command, and what they share",
+    "core/mouthpiece/lint": "a module for each kind of check, and what they share",
     "core/mouthpiece/motion": "one module for each thing a face does beyond its words; they share one shape",
     "core/mouthpiece/phones": "a module each for what is heard, what a text says, where both meet, and how it is kept",
     "core/mouthpiece/provenance": "records and signatures, written, read and checked in two kinds of files and folders",

@@ -31,7 +31,7 @@ def face(take, speech):
     period, length = speech.seconds + PAUSE, round(speech.seconds * FPS)
     firsts = [round(number * period * FPS) for number in range(4)]
     lines = tuple(LineSpan(f"line {number}", first, first + length - 1) for number, first in enumerate(firsts, 1))
-    return replace(seen, start=101, lines=lines)
+    return replace(seen, start=101, lines=lines, phones=())  # contacts have their own tests
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_by_offset(spoken):
 
 @pytest.mark.parametrize("speed", [0.01, -0.005])
 def test_a_take_that_runs_away_from_its_sound(take, speed):
-    seen = seen_take(take, "Ada", "all")
+    seen = replace(seen_take(take, "Ada", "all"), phones=())
     at = np.arange(len(take)) * (1 + speed)
     opening = np.interp(at, np.arange(len(take)), seen.opening).astype(np.float32)
     (finding,) = only(replace(seen, opening=opening), "drift")
@@ -283,7 +283,8 @@ def test_checks_that_are_left_out_explain_nothing(take):
 def test_what_is_not_known_is_not_judged(face):
     without = examined(replace(face, expected=None, speech=None))
     unjudged = {measure.check for measure in without.measures if measure.value is None}
-    assert unjudged == {"sync", "drift", "follows", "weak", "moves_in_silence", "open_at_rest"}
+    of_sound = {"sync", "drift", "follows", "weak", "moves_in_silence", "open_at_rest"}
+    assert unjudged == of_sound | {"bilabials", "labiodentals"}
     assert all(measure.remark for measure in without.measures if measure.value is None)
     assert not without.findings
 

@@ -124,6 +124,12 @@ def test_captions_are_found_near_their_times():
     assert len(found.speech.phones) == 2 * len(SAID.replace("_", "").split())
 
 
+def test_a_text_too_long_for_one_piece_is_told(speech, monkeypatch):
+    monkeypatch.setattr("mouthpiece.phones.alignment._LARGEST", 1_000)
+    with pytest.raises(TextError, match="subtitles"):
+        aligned(speech, TEXT)
+
+
 def test_captions_outside_the_take_are_told(speech):
     with pytest.raises(TextError, match="No caption"):
         aligned(speech, (TimedText(60.0, 70.0, TEXT),))

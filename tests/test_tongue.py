@@ -23,6 +23,8 @@ from mouthpiece.phones.speech import POSTERIOR_RATE, Segment, Speech
 from mouthpiece.phones.tracks import phone_track
 from mouthpiece.pipeline import Networks
 from mouthpiece.retarget.bones.controls import face_motion
+from mouthpiece.retarget.drawing.face import DrawnFace, follow, template
+from mouthpiece.retarget.drawing.strokes import Bound, DrawnPuppet, FacePart
 from mouthpiece.retarget.made_shapes.tongue import NAMES, tongue_shapes
 from mouthpiece.retarget.shape_keys import drivers
 from mouthpiece.retarget.shape_keys.curves import shape_curves
@@ -393,3 +395,28 @@ def test_the_measure_counts_what_is_right_and_tells_it_from_chance():
     still = judged(speech.phones, np.zeros((len(times), 6), np.float32), 50.0)
     assert all(still[name][0] == 0 and still[name][2] == 0 for name in CLASSES)
     assert judged((), np.zeros((5, 6), np.float32), 25.0)["t d n l"] == (0, 0, 0.0)
+
+
+def test_portraits_and_drawings_raise_what_is_seen_of_it():
+    poses = np.zeros((5, 6))
+    poses[1, TIP], poses[2, BODY], poses[3, OUT], poses[4, [TIP, BODY]] = 1, 1, 0.9, -1
+    seen = tongue.raised(poses)
+    assert seen[0] == seen[4] == 0 and seen[1] == 1 and 0 < seen[2] < 1 and seen[3] > 0.8
+
+
+def test_a_drawn_tongue_goes_with_the_jaw_and_rises_from_there():
+    speech = said("ɑ t ɑ")
+    spoken, times = take(speech), np.array([0.0, (speech.phones[1].start + speech.phones[1].stop) / 2])
+    face = DrawnFace.of(template(neutral_face(), np.zeros(2), np.ones(2)), neutral_face())
+    motion = follow(face, spoken, times)
+    down = face.axes[:, 1]
+    assert motion.tongue[0] @ down == pytest.approx(motion.jaw[0] @ down)
+    assert motion.tongue[1] @ down < motion.jaw[1] @ down - 0.03 * face.unit
+    row = np.array([[0.48, 0.4], [0.52, 0.4]])
+    middle = face.landmarks[[62, 66]].mean(axis=0)
+    moved = {
+        part: Bound.of(DrawnPuppet.of(face), row - row.mean(axis=0) + middle, np.array([0]), part).moved(motion)
+        for part in (FacePart.TONGUE, FacePart.LOWER)
+    }
+    assert (moved[FacePart.TONGUE][1] @ down).mean() < (moved[FacePart.LOWER][1] @ down).mean()
+    np.testing.assert_allclose(moved[FacePart.TONGUE][0], moved[FacePart.LOWER][0])

@@ -22,7 +22,7 @@ from .files.json_text import number_in, parsed_json, row_of, rows_of, text_in, w
 from .files.places import is_there
 from .files.writer import refuse_protected, replacing
 from .motion import tongue
-from .motion.dials import Dials, apply
+from .motion.dials import SETTLED, Dials, apply
 from .phones import storage
 from .phones.speech import Speech
 from .topology import ARKIT_NAMES, LANDMARK_COUNT, TONGUE_POSES
@@ -170,14 +170,15 @@ class Performance:
         return len(self) / self.fps
 
     def final(self) -> Performance:
-        """Return the take with style layer and dials applied; the result has neither.
+        """Return the take with style layer and dials applied; the result has neither, and is its own :meth:`final`.
 
         Raises
         ------
         MouthpieceError
             If a dial is unknown or out of range.
         """
-        if not self.dials and not self.style.shape[1] and not self.style_head.any():
+        unstyled = not self.style.shape[1] and not self.style_head.any()
+        if unstyled and self.dials == (SETTLED if len(self.speech.posteriors) else {}):
             return tongue.shown(self)
         return apply(self, Dials.of(self.dials))
 

@@ -255,7 +255,7 @@ class MouthMotion:
     bands : (T, 40) float32
         Levels of the sound's mel bands in dB, at the loudness the networks hear it at.
     posteriors : (2 T, P) float32
-        Probability of each phone at 50 Hz, see :class:`~.models.phonetic.Heard`; P is 0 if the listener reads none.
+        Probability of each phone at 50 Hz (:class:`~.models.phonetic.HeardSound`); P is 0 if the listener reads none.
     word_starts : (2 T,) float32
         Probability that a word begins there; empty if the listener does not tell.
     """

@@ -30,7 +30,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from ..command_line import exit_code, parser_of
 from ..networks.onnx_export import SPEECH_DATA, as_bytes, sidecar, traced, with_whole_numbers, write_network
 from ..phones.networks import PhoneHead
-from ..phones.reading import load_head
+from ..phones.readers import load_head
 from .whisper import RUNTIME, WIDTH, HalfWhisper, read_ctranslate2
 
 log = logging.getLogger(__name__)

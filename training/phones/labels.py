@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.features import RATE
 from mouthpiece.files.writer import replacing
+from mouthpiece.models.session import OnnxSession
 from mouthpiece.phones.alignment import aligned
 from mouthpiece.phones.inventory import PHONE_INDEX, PHONES, SILENCE
 from mouthpiece.phones.ipa import phones_of_ipa
@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from ..command_line import exit_code, parser_of
 from ..pack.clips import Clip, load_split
-from .reading import HeadReader, load_head
+from .readers import HeadReader, load_head
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,7 @@ class Hama:
 
     def __init__(self, network: Path, vocabulary: Path) -> None:
         """Open the network, with the list of its tokens (``decoder`` of a JSON file)."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+        self._session = OnnxSession(network.read_bytes(), "hama")
         tokens = json.loads(vocabulary.read_text(encoding="utf-8"))["decoder"]
         found = [phones_of_ipa(token) for token in tokens]
         self._columns = [(k, PHONE_INDEX[phones[0]]) for k, phones in enumerate(found) if len(phones) == 1]
@@ -87,7 +85,7 @@ class Hama:
         for start in range(0, len(samples), longest):
             part = samples[start : start + longest]
             given = {"waveform": part[None], "waveform_lengths": np.array([len(part)])}
-            likely.append(np.exp(np.asarray(self._session.run(["log_probs"], given)[0][0], np.float32)))
+            likely.append(np.exp(np.asarray(self._session(given)["log_probs"][0], np.float32)))
         tokens = np.concatenate(likely)
         peaks = np.zeros((len(tokens), len(PHONES)), np.float32)
         for token, phone in self._columns:

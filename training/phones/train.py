@@ -32,7 +32,7 @@ from ..networks.weights import half_floats
 from ..pack.clips import Clip, load_split
 from .labels import ClipLabels, read
 from .networks import HeadShape, PhoneHead
-from .reading import hidden_steps
+from .readers import hidden_steps
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ def looked_at(obj: bpy.types.Object) -> tuple[Coverage, float]:
     if asked not in _KNOWN:
         strokes = face_finder.flat_strokes(obj, planes.from_numbers(chosen.plane), frame)
         face = DrawnFace.of(landmarks, face_finder.neutral(), chosen.mouth.lower())
-        inside = [n for n, part in parts.items() if part in (FacePart.UPPER, FacePart.LOWER)]
+        inside = [n for n, part in parts.items() if part in (FacePart.UPPER, FacePart.LOWER, FacePart.TONGUE)]
         _KNOWN[asked] = drawn_coverage(face, strokes, list(parts.values()), inside, chosen.head)
         while len(_KNOWN) > _REMEMBERED:
             del _KNOWN[next(iter(_KNOWN))]

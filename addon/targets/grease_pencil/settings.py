@@ -26,14 +26,16 @@ _PARTS: Final = (
     ("FACE", "Face", "Goes with the face: lips, lids, brows, jaw; pupils are found between the lids", "MONKEY", 0),
     ("HEAD", "Head Only", "Goes with the head as a whole: hair, ears, hats", "OUTLINER_OB_ARMATURE", 1),
     ("UPPER", "Upper Teeth", "Inside the mouth, with the skull; covered by the lips", "TRIA_DOWN", 2),
-    ("LOWER", "Lower Teeth, Tongue", "Inside the mouth, with the jaw; covered by the lips", "TRIA_UP", 3),
+    ("LOWER", "Lower Teeth", "Inside the mouth, with the jaw; covered by the lips", "TRIA_UP", 3),
+    ("TONGUE", "Tongue", "Inside the mouth, with the jaw, and up at t, n, l and th", "SORT_DESC", 7),
     ("PUPIL_RIGHT", "Right Pupil", "Goes with the character's right eye, covered by its lids", "HIDE_OFF", 4),
     ("PUPIL_LEFT", "Left Pupil", "Goes with the character's left eye, covered by its lids", "HIDE_OFF", 5),
     ("OUT", "Leave Out", "Gets no drawings", "X", 6),
 )
 #: Patterns in layer names, and the part of the face they suggest.
 _WORDS: Final = (
-    (r"teeth.*(low|bot|down)|(low|bot|down).*teeth|tongue", "LOWER"),
+    (r"tongue", "TONGUE"),
+    (r"teeth.*(low|bot|down)|(low|bot|down).*teeth", "LOWER"),
     (r"teeth|tooth|palate", "UPPER"),
     (r"\b(hair|ears?|hat|cap|helmet|horns?)\b", "HEAD"),
     (r"\b(body|torso|neck|shoulders?|shirt|clothes|back ?ground|bg)\b", "OUT"),

@@ -69,10 +69,9 @@ class PortraitTarget:
 
     def coverage(self) -> Coverage:
         """Return that the whole face moves, as its frames are rendered."""
-        from mouthpiece.retarget.coverage import Coverage
+        from mouthpiece.retarget.coverage import PARTS, Coverage
 
-        parts = ("mouth", "lids", "gaze", "brows", "head", "teeth")
-        return Coverage(dict.fromkeys(parts, ("rendered frames",)), {"tongue": "portraits do not show it"})
+        return Coverage(dict.fromkeys(PARTS, ("rendered frames",)))
 
     @classmethod
     def owners(cls, obj: bpy.types.Object) -> list[bpy.types.ID]:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from mouthpiece.retarget.shape_keys.table import ShapeMap
 
 _OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
+#: Their numbers are stored in files.
 _LAYERS: Final = (
-    ("lips", "Lips", "Mouth and jaw"),
-    ("tongue", "Tongue", "Tip and back of the tongue"),
-    ("expression", "Expression", "Brows, cheeks, nose and moods"),
-    ("eyes", "Eyes", "Blinks, looks and lids"),
-    ("head", "Head", "Whatever goes with the head"),
+    ("lips", "Lips", "Mouth and jaw", 0),
+    ("tongue", "Tongue", "Tip and back of the tongue", 4),
+    ("expression", "Expression", "Brows, cheeks, nose and moods", 1),
+    ("eyes", "Eyes", "Blinks, looks and lids", 2),
+    ("head", "Head", "Whatever goes with the head", 3),
 )
 
 #: Not empty while the program changes a table: update callbacks then do nothing.

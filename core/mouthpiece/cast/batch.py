@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..audio import SoundFile
 from ..errors import MouthpieceError, PlaceError, TextError
 from ..files.places import Inputs, in_words, is_there, names_in
+from ..lint.sources.takes import contacts_of
 from ..motion.dials import Dials, dialled
 from ..performance import Performance, check_replaceable
 from ..phones.alignment import TimedText
@@ -371,14 +372,14 @@ class TakeBatch:
         for one in group:
             try:
                 with in_words(one.place):
-                    self._save(one, take)
+                    contacts = contacts_of(self._save(one, take))
             except Exception as error:
                 yield from self._failed([one], error)
                 continue
             kept = (_kept(one.adjusted),) if one.adjusted else ()
             for number in one.numbers:
                 self._done(number, "made", one.place, take.seconds, (*warnings, *kept))
-                self._set(number, wall_seconds=round(perf_counter() - began, 3))
+                self._set(number, wall_seconds=round(perf_counter() - began, 3), contacts=contacts)
                 began = perf_counter()
                 yield self.lines[number]
 
@@ -411,11 +412,14 @@ class TakeBatch:
         if (state.st_mtime_ns, state.st_size) != self._states[path]:
             raise PlaceError(f"'{path}' was changed while it was heard. Run the batch again when it is whole.")
 
-    def _save(self, one: _TakeToMake, take: Performance) -> None:
+    def _save(self, one: _TakeToMake, take: Performance) -> Performance:
+        """Save the take of a line and return it."""
         amounts = {**one.recipe.dials, **one.adjusted}
         dials = Dials.of({name: value for name, value in amounts.items() if value is not None})
         made = noted(one.recipe, one.label, take.seconds)
-        dialled(replace(take, options={**take.options, NOTED: made}), dials).save(one.place)
+        saved = dialled(replace(take, options={**take.options, NOTED: made}), dials)
+        saved.save(one.place)
+        return saved
 
     def _failed(self, group: Sequence[_TakeToMake], error: Exception) -> Iterator[BatchLine]:
         said = isinstance(error, MouthpieceError)

@@ -55,6 +55,9 @@ class BatchLine:
         Seconds it took; those of a sound that lines share stand with the first of them.
     warnings : tuple of str
         What to say about a line that was made nevertheless.
+    contacts : mapping of str to mapping of str to int
+        How many contacts of its lips are ``met`` and ``missed``: ``bilabials`` (m b p) and ``labiodentals`` (f v).
+        Empty if that is not known, as of takes in which no phones are.
     """
 
     number: int
@@ -71,6 +74,7 @@ class BatchLine:
     seconds: float = 0.0
     wall_seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    contacts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

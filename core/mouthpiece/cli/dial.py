@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _ARGUMENTS: Final = (
     ("--lips", "lips", "X", "how much the lips move, 0 to 2 (as heard: 1)"),
     ("--jaw", "jaw", "X", "how far the jaw opens, 0 to 2"),
+    ("--articulation", "articulation", "X", "how far lips do what phones ask for, 0 to 1.5; 0: as inferred"),
+    ("--tongue", "tongue", "X", "how far the tongue moves, 0 to 2"),
     ("--brows", "brows", "X", "how much the brows move, 0 to 2"),
     ("--blink", "blink", "X", "how far the lids close, 0 (never) to 2"),
     ("--head", "head", "X", "how much the head moves, 0 to 2"),

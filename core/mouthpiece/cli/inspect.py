@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,6 +112,9 @@ def summarise(take: Performance) -> dict[str, Any]:
         "fps": take.fps,
         "frames": len(take),
         "speech_share": round(float((take.activity > 0.5).mean()), 3),
+        "words": len(given.speech.words),
+        "phones": len(given.speech.phones),
+        "language": given.speech.language,
         "lip_gap_mean": round(float(gap.mean()), 4),
         "lip_gap_max": round(float(gap.max()), 4),
         "jaw_open_max": round(float(take.arkit[:, ARKIT_INDEX["jawOpen"]].max()), 3),
@@ -121,6 +125,14 @@ def summarise(take: Performance) -> dict[str, Any]:
         "options": dict(take.options),
         "dials": dict(given.dials),
     }
+
+
+def _said(facts: Mapping[str, Any]) -> str:
+    """Return how much is known of what is said."""
+    if not facts["phones"]:
+        return "unknown"
+    language = f", a text in {facts['language']}" if facts["language"] else ""
+    return f"{counted(facts['words'], 'word')}, {counted(facts['phones'], 'phone')}{language}"
 
 
 def describe(take: Performance) -> str:
@@ -134,6 +146,7 @@ def describe(take: Performance) -> str:
         [
             f"length     {facts['seconds']:.2f} s, {counted(facts['frames'], 'frame')} at {facts['fps']:g} per second",
             f"speech     {facts['speech_share']:.0%} of the time",
+            f"said       {_said(facts)}",
             f"lips       {facts['lip_gap_mean']:.3f} eye distances apart, {facts['lip_gap_max']:.3f} at most",
             f"jawOpen    {facts['jaw_open_max']:.2f} at most",
             f"blinks     {facts['blinks']}",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from .channels import measured_channels
+from .contacts import measured_contacts
 from .eyes import measured_eyes
 from .findings import Finding
 from .limits import CHECKS, Limits
@@ -14,6 +16,9 @@ from .measures import Fault, Ground, Measure, ground_of, line_at
 from .motion import measured_motion
 from .mouth import measured_mouth
 from .seen_face import SeenFace
+
+#: Checks of a line that explain why its lips are not where its phones ask for.
+_EXPLAINING: Final = ("weak", "drift", "sync", "follows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,15 @@ class Examination:
 def examined(seen: SeenFace, limits: Limits | None = None) -> Examination:
     """Return what was measured of a character and what is beyond ``limits`` (default: :class:`Limits`)."""
     ground = ground_of(seen, limits or Limits())
-    found = chain(measured_mouth(ground), measured_motion(ground), measured_eyes(ground), measured_channels(ground))
+    mouth = list(measured_mouth(ground))
+    explained = {measure.line for measure in mouth if measure.faults and measure.check in _EXPLAINING}
+    found = chain(
+        mouth,
+        measured_motion(ground),
+        measured_eyes(ground),
+        measured_channels(ground),
+        measured_contacts(ground, explained),
+    )
     measures = sorted(found, key=lambda each: CHECKS.index(each.check))
     findings = [finding for measure in measures for finding in _findings(ground, measure)]
     findings.sort(key=lambda each: (each.begin, CHECKS.index(each.check)))

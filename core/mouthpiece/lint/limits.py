@@ -57,6 +57,10 @@ class Limits:
         Most keyed channels that move nothing.
     overlap : float or None
         Most seconds for which two lines of one character lie over each other.
+    bilabials : float or None
+        Most of a line's m b p at which the lips do not meet, as a share.
+    labiodentals : float or None
+        Most of a line's f v at which the lower lip is not at the teeth, as a share.
     """
 
     sync: float | None = 100.0
@@ -73,6 +77,8 @@ class Limits:
     gaze: float | None = 10.0
     dead: float | None = 0.0
     overlap: float | None = 0.0
+    bilabials: float | None = 0.5
+    labiodentals: float | None = 0.75
 
     def without(self, *checks: str) -> Limits:
         """Return the limits with some checks left out."""
@@ -100,6 +106,8 @@ TITLES: Final[Mapping[str, str]] = {
     "gaze": "Gaze",
     "dead": "Dead channels",
     "overlap": "Overlapping lines",
+    "bilabials": "Lips at m b p",
+    "labiodentals": "Lip at f v",
 }
 #: Unit of each limit, for people.
 UNITS: Final[Mapping[str, str]] = {
@@ -117,6 +125,8 @@ UNITS: Final[Mapping[str, str]] = {
     "gaze": "s",
     "dead": "channels",
     "overlap": "s",
+    "bilabials": "of them missed",
+    "labiodentals": "of them missed",
 }
 #: Names of all checks, in the order in which they are told.
 CHECKS: Final = tuple(each.name for each in fields(Limits))

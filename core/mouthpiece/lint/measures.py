@@ -16,6 +16,8 @@ from .seen_face import LineSpan, SeenFace
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+#: Why something was not judged of which another check has found the cause.
+EXPLAINED: Final = "another check tells why not"
 #: Probability from which on somebody speaks; loudness, in dB below a line's loudest, where only that is known.
 _SPOKEN: Final = 0.3
 _SPOKEN_DB: Final = -30.0
@@ -54,6 +56,8 @@ class Measure:
         Where it is beyond the limit.
     remark : str
         Why it could not be judged.
+    counts : tuple of int, or None
+        How many contacts are met and missed; None in checks that count none.
     """
 
     check: str
@@ -62,6 +66,7 @@ class Measure:
     limit: float
     faults: tuple[Fault, ...] = ()
     remark: str = ""
+    counts: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

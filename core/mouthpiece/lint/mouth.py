@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..motion.smooth import lowpass
 from ..phrases import counted
 from .lags import Lag, lag_of
-from .measures import Fault, Ground, Measure, joined, stretches
+from .measures import EXPLAINED, Fault, Ground, Measure, joined, stretches
 from .seen_face import LineSpan
 
 Array = NDArray[np.float32]
@@ -42,7 +42,6 @@ _WAY_SECONDS, _OPEN_SECONDS = 1.0, 1.5
 #: Width of a mouth, as a multiple of its usual one in speech, from which on it smiles: smiles show teeth.
 _SMILE: Final = 1.08
 
-_EXPLAINED: Final = "another check tells why not"
 _NO_SOUND: Final = "it is not known what is heard"
 _NO_MOUTH: Final = "the opening of the mouth cannot be measured"
 _NO_EXPECTED: Final = "it is not known how the sound moves a mouth"
@@ -130,7 +129,7 @@ def _sync(ground: Ground, line: LineSpan, last: int, speech: float, lag: Lag | N
     if ground.seen.expected is None:
         return Measure("sync", line.label, None, limit, remark=_NO_EXPECTED)
     if explained:
-        return Measure("sync", line.label, None, limit, remark=_EXPLAINED)
+        return Measure("sync", line.label, None, limit, remark=EXPLAINED)
     enough = lag is not None and (speech >= _ENOUGH or (speech >= _LEAST and lag.correlation >= _SURE))
     if lag is None or not enough:
         return Measure("sync", line.label, None, limit, remark="too little is said")
@@ -156,7 +155,7 @@ def _follows(ground: Ground, line: LineSpan, last: int, speech: float, lag: Lag 
     if ground.seen.expected is None:
         return Measure("follows", line.label, None, limit, remark=_NO_EXPECTED)
     if explained:
-        return Measure("follows", line.label, None, limit, remark=_EXPLAINED)
+        return Measure("follows", line.label, None, limit, remark=EXPLAINED)
     if lag is None or speech < _FOLLOWED:
         return Measure("follows", line.label, None, limit, remark="too little is said")
     value = max(lag.near, 0.0)
@@ -178,7 +177,7 @@ def _drift(ground: Ground, line: LineSpan, last: int, hardly: bool) -> Measure:
         return Measure("drift", line.label, None, limit, remark=_NO_EXPECTED)
     lags = [] if hardly else _lags(ground, line.first, last)
     if len(lags) < _WINDOWS:
-        why = _EXPLAINED if hardly else "no line is long enough"
+        why = EXPLAINED if hardly else "no line is long enough"
         return Measure("drift", line.label, None, limit, remark=why)
     seconds, late = np.array(lags).T
     one, other = np.triu_indices(len(seconds), 1)

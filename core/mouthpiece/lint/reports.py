@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..phrases import as_text, counted, listed
 from .checks import Examination
+from .contacts import counted_contacts, told_contacts
 from .findings import Finding
 from .limits import AT_LEAST, CHECKS, TITLES, UNITS
 from .measures import Measure
@@ -87,7 +88,7 @@ def _measure_dict(measure: Measure) -> dict[str, Any]:
         "unit": UNITS[measure.check],
         "ok": not measure.faults,
         "remark": measure.remark,
-    }
+    } | ({} if measure.counts is None else {"met": measure.counts[0], "missed": measure.counts[1]})
 
 
 def as_json(reports: Sequence[LintReport]) -> str:
@@ -111,14 +112,16 @@ def told(reports: Sequence[LintReport]) -> str:
 
 
 def _character_lines(examination: Examination) -> Iterator[str]:
-    unjudged = _unjudged(examination.measures)
-    if examination.findings or unjudged:
+    unjudged, contacts = _unjudged(examination.measures), told_contacts(counted_contacts(examination.measures))
+    if examination.findings or unjudged or contacts:
         yield f"  {examination.character}"
     for line, findings in groupby(sorted(examination.findings, key=lambda each: each.line), lambda each: each.line):
         yield f"    {line or 'between and across lines'}"
         for each in findings:
             yield f"      {_place(each)}  {each.check}: {each.sentence} [{_figures(each)}]"
             yield f"        {each.remedy}"
+    if contacts:
+        yield f"    contacts: {contacts}"
     if unjudged:
         yield f"    not judged: {'; '.join(unjudged)}"
 

@@ -20,6 +20,14 @@ class LineSpan:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class HeardPhone:
+    """A phone that a character says: one of :data:`mouthpiece.phones.inventory.PHONES`, and the row of its middle."""
+
+    label: str
+    row: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFace:
     """One character over F frames; what was not measured, or cannot be on this rig, is None.
@@ -37,6 +45,11 @@ class SeenFace:
         measurable lips as a share of the mouth's own largest opening times 0.3.
     width : (F,) float32 or None
         Distance of the mouth's corners, in the same unit.
+    red : (F,) float32 or None
+        Height of the lower lip's red in its middle, from its inner to its outer border (landmarks 66 to 57), in the
+        same unit.
+    phones : tuple of HeardPhone
+        What it says, in order of time; empty if that is not known.
     lids : (F, 2) float32 or None
         Closure of left and right lid, 0 open to 1 shut.
     gaze : (F, 2) float32 or None
@@ -81,3 +94,5 @@ class SeenFace:
     unmoved: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     tracked: bool = False
+    red: Array | None = None
+    phones: tuple[HeardPhone, ...] = ()

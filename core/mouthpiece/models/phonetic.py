@@ -74,7 +74,7 @@ def repeated(samples: Array, run: Callable[[Array], R]) -> R:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class HeardSound:
     """What a listener makes of a stretch of sound.
 
     Attributes
@@ -139,7 +139,7 @@ class PhoneticListener:
         encoded = fit(repeated(inner, self._encoder.hidden), frames * PHONETIC_PER_FRAME)
         return np.concatenate([rows, encoded.reshape(frames, -1)], axis=1), likely
 
-    def hear(self, blocks: Iterable[Array], frames: int, gain: float = 1.0) -> Iterator[Heard]:
+    def hear(self, blocks: Iterable[Array], frames: int, gain: float = 1.0) -> Iterator[HeardSound]:
         """Yield what is heard in a whole sound, some frames at a time, ``frames`` in all.
 
         ``blocks`` are consecutive 16 kHz samples of any length; ``gain`` multiplies them. It holds one window in
@@ -161,7 +161,7 @@ class PhoneticListener:
         for joined in aggregate(pieces(), windows, BORDER, FADE):
             likely = joined[:, width:].reshape(len(joined) * PHONETIC_PER_FRAME, -1)
             phones, starts = likely[:, : len(PHONES)], likely[:, len(PHONES) :].ravel()
-            yield Heard(joined[:, :width], phones, starts)
+            yield HeardSound(joined[:, :width], phones, starts)
 
     def features(self, blocks: Iterable[Array], frames: int, gain: float = 1.0) -> Iterator[Array]:
         """Yield the features of a whole sound, (t, 1076) at a time; arguments as for :meth:`hear`."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import TakeError
 from ..phones.excerpts import shifted
 from ..topology import ARKIT_INDEX, ARKIT_NAMES, JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE, RIGHT_BROW, RIGHT_EYE
-from . import closures, emotions, eyes, mouth, timing, tongue
+from . import closures, contacts, emotions, eyes, mouth, timing, tongue
 from .smooth import lowpass
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "tongue": (0.0, 2.0),
 }
 
+#: Dials of a take to which all dials have been applied already.
+SETTLED: Final[Mapping[str, Any]] = {"articulation": 0.0}
 #: Standard deviation of the smoothing Gaussian at ``smoothing`` 1, in seconds.
 _SMOOTH_SECONDS: Final = 0.12
 _BROW_COLUMNS: Final = tuple(index for name, index in ARKIT_INDEX.items() if name.startswith("brow"))
@@ -185,7 +187,8 @@ class Motion:
 def apply(take: Performance, dials: Dials) -> Performance:
     """Return ``take`` with its style layer and ``dials`` applied; ``take.dials`` is ignored.
 
-    The result has no style layer and no dials. Memory and time are proportional to the length of the take.
+    The result has no style layer and no dials; where phones are known it has :data:`SETTLED`, so that lips and jaw are
+    not made to do what these ask for once more. Memory and time are proportional to the length of the take.
     """
     motion = Motion(
         take.fps,
@@ -199,6 +202,8 @@ def apply(take: Performance, dials: Dials) -> Performance:
         closures.contact(take.landmarks),
         take.tongue.copy(),
     )
+    articulated = dials.articulation * min(dials.lips, 1.0) if len(take.speech.posteriors) else 0.0
+    own = contacts.OwnMouth.of(take.landmarks, take.neutral, take.arkit)
     eyes.open_lids(motion.offsets, motion.neutral, motion.blink)
     _add_style(motion, take, dials.style)
     _smooth(motion, dials.smoothing)
@@ -209,6 +214,8 @@ def apply(take: Performance, dials: Dials) -> Performance:
     rng = np.random.default_rng(seed if isinstance(seed, int) and seed >= 0 else 0)
     emotions.add(motion, dials.emotion, dials.intensity * dials.expression, rng)
     np.clip(motion.arkit, 0, 1, out=motion.arkit)
+    said = contacts.FaceSpeech(take.speech, take.fps, take.neutral, dials.offset)
+    contacts.correct(motion.offsets, motion.arkit, own, said, articulated)
     motion.offsets += take.neutral
     eyes.close_lids(motion.offsets, motion.blink)
     eyes.write_eyes(motion.arkit, motion.blink, motion.gaze)
@@ -226,7 +233,7 @@ def apply(take: Performance, dials: Dials) -> Performance:
         style_arkit=np.zeros((0, len(ARKIT_NAMES)), np.float32),
         style_head=np.zeros((len(take), 6), np.float32),
         speech=shifted(take.speech, dials.offset, take.seconds) if dials.offset and take.speech else take.speech,
-        dials={},
+        dials=dict(SETTLED) if len(take.speech.posteriors) else {},
     )
     return tongue.shown(moved)
 

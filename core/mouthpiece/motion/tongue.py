@@ -49,6 +49,8 @@ _LEAST: Final = 0.02
 _OUT_GAPS: Final = (0.005, 0.04)
 #: Weight of ``tongueOut`` at ``out`` 1: between the teeth, a small part of the shape that sticks a tongue out.
 _OUT_WEIGHT: Final = 0.55
+#: Share of a raised back of the tongue that is seen from in front.
+_BACK: Final = 0.55
 
 #: Target of each phone: tip, body, forward, out, curl, wide (``topology.TONGUE_POSES``), and why.
 _TARGETS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] = {
@@ -213,6 +215,16 @@ def tongue_out(tongue: Array, landmarks: NDArray[np.floating[Any]], neutral: NDA
     room = np.clip((apart - low) / (high - low), 0, 1)
     weight: Array = (_OUT_WEIGHT * room * tongue[:, _OUT]).astype(np.float32)
     return weight
+
+
+def raised(poses: NDArray[np.floating[Any]]) -> Floats:
+    """Return how far tongues with these ``poses`` (T, 6) are seen raised in a flat mouth (T,), 0..1.
+
+    The tip counts whole, also between the teeth; of the back only a part is seen.
+    """
+    tip, body, out = (poses[:, TONGUE_POSES.index(name)] for name in ("tip", "body", "out"))
+    seen: Floats = np.clip(np.max([tip, _BACK * body, out], axis=0), 0, 1).astype(np.float64)
+    return seen
 
 
 def shown(face: Performance) -> Performance:

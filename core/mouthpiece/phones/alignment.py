@@ -54,8 +54,8 @@ _BESIDE: Final = 0.1
 _LATE: Final = 0.6
 #: Seconds of the shortest phone that is left between captions.
 _SHORTEST: Final = 0.02
-#: Steps times phones up to which a text is aligned at once: about an hour of speech without times.
-_LARGEST: Final = 12_000_000_000
+#: Steps times phones up to which a text is aligned at once: half an hour of speech without times, in two minutes.
+_LARGEST: Final = 1_800_000_000
 #: How far posteriors lean towards the phones of words that agree.
 _LEANING: Final = 0.7
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -145,8 +145,3 @@ def checked(speech: Speech, seconds: float) -> Speech:
     if any(phone.label not in PHONE_INDEX or phone.label == SILENCE for phone in speech.phones):
         raise UnreadableError("a phone in it is none that is told apart")
     return speech
-
-
-def facts(speech: Speech) -> Mapping[str, int]:
-    """Return how many phones and words there are, for what is printed."""
-    return {"phones": len(speech.phones), "words": len(speech.words)}

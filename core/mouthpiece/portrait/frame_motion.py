@@ -83,7 +83,8 @@ class FrameMotion:
     def sha256(self) -> str:
         """Return the SHA-256 of the motion."""
         moved = self.performance
-        return hash_of(moved.landmarks, moved.arkit, moved.head, moved.gaze, moved.blink)
+        tongue = (moved.tongue,) if moved.tongue.any() else ()  # earlier versions had none
+        return hash_of(moved.landmarks, moved.arkit, moved.head, moved.gaze, moved.blink, *tongue)
 
     def poses(self) -> NDArray[np.float32]:
         """Return all numbers that decide how the face stands, a row a frame (F, N), F being those of the performance.
@@ -93,7 +94,8 @@ class FrameMotion:
         moved = self.performance
         shifts = (moved.landmarks - moved.neutral).reshape(len(moved), -1)
         rest = np.broadcast_to(moved.neutral.ravel(), shifts.shape)
-        return np.concatenate([shifts, rest, *(getattr(moved, name) for name in _POSE)], axis=1)
+        names = (*_POSE, "tongue") if moved.tongue.any() else _POSE
+        return np.concatenate([shifts, rest, *(getattr(moved, name) for name in names)], axis=1)
 
 
 def rate_of(fps: Fraction | None, take: Performance | None) -> Fraction:

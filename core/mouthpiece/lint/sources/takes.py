@@ -7,12 +7,18 @@ from typing import Final
 import numpy as np
 
 from ...performance import Performance
-from ...topology import MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
+from ...topology import INNER_LIP_BOTTOM, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
+from ..checks import examined
+from ..contacts import counted_contacts
+from ..limits import CHECKS, Limits
 from ..seen_face import LineSpan, SeenFace
+from .phones import phones_said
 from .sound import Hearing, heard_in, opening_of
 
 #: A weight of ARKit lies at its limit from here on.
 _FULL: Final = 1 - 1e-4
+#: Inner and outer border of the lower lip's red.
+_RED: Final = (INNER_LIP_BOTTOM, 57)
 
 
 def seen_take(take: Performance, character: str, line: str, sound: Hearing | None = None) -> SeenFace:
@@ -47,5 +53,21 @@ def seen_take(take: Performance, character: str, line: str, sound: Hearing | Non
         speech=told.speech,
         expected=told.expected,
         lines=(LineSpan(line, 0, frames - 1),),
+        red=(final.landmarks[:, _RED[1], 1] - final.landmarks[:, _RED[0], 1]).astype(np.float32),
+        phones=phones_said(final.speech, take.fps, frames),
         clipped={name: full[:, column] for column, name in enumerate(final.arkit_names) if full[:, column].any()},
     )
+
+
+def contacts_of(take: Performance) -> dict[str, dict[str, int]]:
+    """Return how many contacts of lips a take meets and misses, by the names of the checks; empty if none are known.
+
+    Raises
+    ------
+    MouthpieceError
+        If its amounts are none.
+    """
+    if not take.speech:
+        return {}
+    nothing: dict[str, None] = dict.fromkeys(set(CHECKS) - {"bilabials", "labiodentals"})
+    return counted_contacts(examined(seen_take(take, "", ""), Limits().without(*nothing)).measures)

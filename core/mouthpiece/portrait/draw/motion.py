@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...motion.tongue import raised
 from ...performance import Performance, rotation_matrices
 from ...retarget.picture.face import PictureFace
 from ...retarget.picture.follow import moving
@@ -38,6 +39,9 @@ Points = NDArray[np.float64]
 _CHIN: Final = 1.5 / CHIN_SLIDES
 #: How far lids shut, of all the way: where lashes lie on the white of a lower lid, an edge without a gap is jagged.
 _SHUT: Final = 0.92
+#: What sides and root of a tongue take part in as its tip rises; how far below the teeth it rests, in its widths.
+_SIDES, _ROOT = 0.35, 0.5
+_UNDER: Final = 0.07
 #: Outer points that go with each pair of inner ones.
 _ABOVE, _BELOW = ((49, 50), (51,), (52, 53)), ((59, 58), (57,), (56, 55))
 #: Points that tell how a tracked head stands.
@@ -62,6 +66,8 @@ class Poses:
         Closure of the person's right eye and left beyond what the offsets do, 1 is shut; below 0 wide.
     gaze : (T, 2, 2)
         How far the irises have moved in the eyes, the person's right first, in eye distances.
+    tongue : (T,)
+        How far the tongue is raised, from where the jaw takes it (0) to the upper teeth (1).
     """
 
     offsets: Points
@@ -70,6 +76,7 @@ class Poses:
     shift: Points
     lids: Points
     gaze: Points
+    tongue: Points
 
     def __len__(self) -> int:
         """Return the number of moments."""
@@ -117,6 +124,8 @@ class Puppet:
             part = slice(start, start + len(layer.points))
             if layer.name in ("lower_teeth", "tongue"):
                 self._jaw[part] = -layer.follow @ self.shut
+            if layer.name == "tongue":
+                self._tongue, self._below, self._rises = part, *_rise(layer.points)
             start = part.stop
         self._near = np.zeros((2, len(self.rig.points)))
         for index, eye in enumerate(self._eyes):
@@ -156,6 +165,7 @@ class Puppet:
             TIED * head * moments.head[:, 3:5],
             np.minimum(lids_of(moments.arkit, moments.blink)[:, ::-1], _SHUT),
             np.clip(moments.gaze / LOOK, -1, 1)[:, None] * self.looks,
+            raised(moments.tongue * strength),
         )
 
     @staticmethod
@@ -177,8 +187,9 @@ class Puppet:
         depth = (seen[..., 2:] - seen[:, [36, 39, 42, 45], 2].mean(axis=1)[:, None, None]) / face.unit
         scale, rotation, shift = stance(self.shape, np.concatenate([flat, depth], axis=2), self._pivot)
         head = Poses(
-            np.zeros((count, LANDMARK_COUNT, 2)), rotation, scale, shift, np.zeros((count, 2)), np.zeros((count, 2, 2))
-        )
+            np.zeros((count, LANDMARK_COUNT, 2)), rotation, scale, shift, np.zeros((count, 2)), np.zeros((count, 2, 2)),
+            np.zeros(count),
+        )  # fmt: skip
         left = flat - self._headed(self.shape[:, :2], self.shape[:, 2], np.ones(LANDMARK_COUNT), head)
         turn = scale[:, None, None] * rotation[:, :2, :2]
         offsets = _turned_back(turn, left)
@@ -189,7 +200,7 @@ class Puppet:
             depths = np.array([self.shape[list(eye), 2].mean() for eye in (RIGHT_EYE, LEFT_EYE)])
             off = wanted - self._headed(centres, depths, np.ones(2), head)
             gaze = _turned_back(turn, off)
-        return Poses(offsets, rotation, scale, shift, np.zeros((count, 2)), gaze)
+        return Poses(offsets, rotation, scale, shift, np.zeros((count, 2)), gaze, np.zeros(count))
 
     def _headed(self, points: Points, depth: Points, belongs: Points, poses: Poses) -> Points:
         """Return ``points`` (P, 2) of given depth where the head takes them, (T, P, 2), as far as they belong to it."""
@@ -206,6 +217,10 @@ class Puppet:
         for eye in (0, 1):
             own += np.maximum(poses.lids[:, eye], -0.5)[:, None, None] * self._lids[eye]
             own += self._near[eye][:, None] * poses.gaze[:, eye][:, None]
+        if poses.tongue.any():
+            # up by as much as the jaw takes it down, and by what it lies below the teeth at rest
+            fallen = np.maximum(own[:, self._tongue, 1], 0) + self._below
+            own[:, self._tongue, 1] -= poses.tongue[:, None] * self._rises * fallen
         vertices = self._headed(self.rig.points, self._depth, self._belongs, poses) + own @ turn
         shape = self.shape
         landmarks = self._headed(shape[:, :2], shape[:, 2], np.ones(LANDMARK_COUNT), poses) + poses.offsets @ turn
@@ -214,6 +229,18 @@ class Puppet:
     def _outward(self, points: Points) -> Points:
         result: Points = points @ self.face.axes.T + self.face.origin
         return result
+
+
+def _rise(points: Points) -> tuple[float, Points]:
+    """Return how far a painted tongue lies below the teeth, and how much of a rise each of its points (V, 2) shares.
+
+    The first half of its points are its upper edge, whose middle is the tip.
+    """
+    half = len(points) // 2
+    across = np.linspace(-1, 1, half)
+    shares = 1 - _SIDES * across**2
+    width = float(np.ptp(points[:, 0]))
+    return _UNDER * width, np.concatenate([shares, _ROOT * shares])
 
 
 def _turned_back(turn: Points, moved: Points) -> Points:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Moments:
     head: Values
     gaze: Values
     blink: Values
+    tongue: Values
 
 
 def read_at(performance: Performance, times: NDArray[np.floating[Any]]) -> Moments:
@@ -36,5 +37,5 @@ def read_at(performance: Performance, times: NDArray[np.floating[Any]]) -> Momen
     first = int(np.clip(np.floor(times[0] * fps) - 2, 0, count - 1))
     last = int(np.clip(np.ceil(times[-1] * fps) + 3, first + 1, count))
     moments = np.asarray(times, np.float64) - first / fps
-    tracks = (performance.landmarks, performance.arkit, performance.head, performance.gaze, performance.blink)
+    tracks = (getattr(performance, field.name) for field in fields(Moments))
     return Moments(*(sample(track[first:last], fps, moments) for track in tracks))

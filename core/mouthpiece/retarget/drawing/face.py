@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...curves import sample
 from ...errors import RigError
+from ...motion.tongue import raised
 from ...performance import Performance, rotation_matrices
 from ...topology import (
     JAW,
@@ -151,6 +152,8 @@ class DrawnMotion:
         Shifts of the person's right and left pupil.
     jaw : (F, 2) float64
         Shift of the lower jaw.
+    tongue : (F, 2) float64
+        Shift of the tongue, which goes with the jaw and rises from there.
     head : (F, 6) float64
         As ``Performance.head``, but without shifts: a drawing stays in its place.
     """
@@ -158,11 +161,13 @@ class DrawnMotion:
     landmarks: Points
     pupils: Points
     jaw: Points
+    tongue: Points
     head: Points
 
     def at(self, frames: NDArray[np.integer[Any]]) -> DrawnMotion:
         """Return the motion on some of its frames."""
-        return DrawnMotion(self.landmarks[frames], self.pupils[frames], self.jaw[frames], self.head[frames])
+        tracks = (self.landmarks, self.pupils, self.jaw, self.tongue, self.head)
+        return DrawnMotion(*(track[frames] for track in tracks))
 
 
 def follow(
@@ -187,9 +192,15 @@ def follow(
     jaw = 1.3 * offsets[:, 8] @ face.axes.T
     head = sample(take.head, take.fps, times) * strength
     head[:, 3:] = 0
-    return DrawnMotion(moved, pupils, jaw, head)
+    up = raised(sample(take.tongue, take.fps, times) * strength)[:, None]
+    drop = np.maximum(jaw @ face.axes[:, 1], 0)[:, None]
+    tongue = jaw - up * (_RISE * drop + _LEAST_RISE * face.unit) * face.axes[:, 1]
+    return DrawnMotion(moved, pupils, jaw, tongue, head)
 
 
+#: How far a tongue rises that is up: as a share of how far the jaw has taken it down, and at least, in eye distances.
+_RISE: Final = 0.6
+_LEAST_RISE: Final = 0.04
 #: A landmark of each eye (the person's right, left), and its corners.
 _EYES: Final = ((36, 36, 39), (42, 42, 45))
 

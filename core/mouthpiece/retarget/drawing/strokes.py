@@ -7,7 +7,7 @@ its layer or its place decides. Points of some parts are kept between lids or li
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -35,14 +35,21 @@ class FacePart(IntEnum):
     FACE = 0  #: moves with the landmarks; pupils on such a layer are found by their place
     HEAD = 1  #: moves with the head as a whole: hair, ears, hats
     UPPER = 2  #: inside the mouth, moves with the skull: upper teeth, palate
-    LOWER = 3  #: inside the mouth, moves with the jaw: lower teeth, tongue
+    LOWER = 3  #: inside the mouth, moves with the jaw: lower teeth
     PUPIL_RIGHT = 4  #: moves with the gaze of the person's right eye, behind its lids
     PUPIL_LEFT = 5
     STILL = 6  #: does not move
+    TONGUE = 7  #: inside the mouth, moves with the jaw and rises as phones ask for it
 
 
 #: Upper and lower line of the lips or lids that cover a part, from one corner to the other, as in :mod:`.rims`.
-_COVERS: Final = {FacePart.UPPER: MOUTH, FacePart.LOWER: MOUTH, FacePart.PUPIL_RIGHT: RIGHT, FacePart.PUPIL_LEFT: LEFT}
+_COVERS: Final = {
+    FacePart.UPPER: MOUTH,
+    FacePart.LOWER: MOUTH,
+    FacePart.TONGUE: MOUTH,
+    FacePart.PUPIL_RIGHT: RIGHT,
+    FacePart.PUPIL_LEFT: LEFT,
+}
 _EYES: Final = ((FacePart.PUPIL_RIGHT, RIGHT_EYE), (FacePart.PUPIL_LEFT, LEFT_EYE))
 #: Greatest width of a pupil, in widths of its eye, and least share of its points that lie between the lids.
 _PUPIL_WIDTH, _PUPIL_SHARE = 0.8, 0.7
@@ -85,7 +92,7 @@ class DrawnPuppet:
         closed = rims.carried(self.face.landmarks, met(motion.landmarks, self.face.landmarks))
         checked = self.triangles[~np.isin(self.triangles, rims.LIDS).all(axis=1)]
         done = repaired(checked, self.vertices, closed, _DOT * self.face.unit**2)
-        return DrawnMotion(done.moved[:, : closed.shape[1]], motion.pupils, motion.jaw, motion.head), done
+        return replace(motion, landmarks=done.moved[:, : closed.shape[1]]), done
 
 
 @lru_cache(maxsize=16)
@@ -201,7 +208,8 @@ class Bound:
         """Return the ``chosen`` points (F, C, 2), which move as one and are covered by lids or lips."""
         frame = self.puppet.face.axes
         eye = {FacePart.PUPIL_RIGHT: 0, FacePart.PUPIL_LEFT: 1}.get(part)
-        shift = motion.jaw * (part == FacePart.LOWER) if eye is None else motion.pupils[:, eye]
+        inside = {FacePart.LOWER: motion.jaw, FacePart.TONGUE: motion.tongue}
+        shift = inside.get(part, np.zeros_like(motion.jaw)) if eye is None else motion.pupils[:, eye]
         landmarks = self.puppet.face.landmarks
         rest, now = rims.filled(landmarks) @ frame, rims.carried(landmarks, motion.landmarks) @ frame
         cover = _Cover(_COVERS[part], rest, now)
