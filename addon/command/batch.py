@@ -75,7 +75,12 @@ def add(commands: Any) -> None:
         "--takes", type=named_path, metavar="DIR",
         help="use the takes that batch made here without Blender; no network runs",
     )  # fmt: skip
-    keys.add_argument("--models", type=named_path, metavar="DIR", help="use the networks in DIR")
+    keys.add_argument(
+        "--models",
+        type=named_path,
+        metavar="DIR",
+        help="use the networks in DIR for characters without networks of their own",
+    )
     keys.add_argument("--again", action="store_true", help="animate lines that are up to date as well")
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited keys as well")
     keys.add_argument("--extend", action="store_true", help="let scenes end with the last line of the table")

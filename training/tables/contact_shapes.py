@@ -46,7 +46,7 @@ RESISTANCE = {
     "bilabial": 1.0, "labiodental": 0.95, "postalveolar": 0.8, "sibilant": 0.6, "dental": 0.4, "rounded": 0.4,
 }  # fmt: skip
 TIMING = {
-    "bilabial": (0.08, 0.06), "labiodental": (0.08, 0.08), "postalveolar": (0.1, 0.08), "sibilant": (0.08, 0.06),
+    "bilabial": (0.08, 0.06), "labiodental": (0.06, 0.04), "postalveolar": (0.1, 0.08), "sibilant": (0.08, 0.06),
     "dental": (0.08, 0.06), "rounded": (0.14, 0.1),
 }  # fmt: skip
 RIDGE = 0.002
@@ -161,7 +161,7 @@ def bounded(pairs: Sequence[Pair], shapes: ContactShapes) -> ContactShapes:
         elif name == "labiodental":
             gap[at, :, 1] = np.quantile(apart, 0.85, axis=0)
         elif name == "dental":
-            gap[at, :, 0] = np.quantile(apart, 0.15, axis=0)
+            gap[at, :, 0] = np.quantile(apart, 0.3, axis=0)
         elif name in ("sibilant", "postalveolar"):
             gap[at, :, 1] = np.quantile(apart, 0.9, axis=0)
         if name in ("rounded", "postalveolar"):

@@ -327,6 +327,8 @@ def _hold(points: Array, neutral: Array, share: Array, at: int, shapes: ContactS
     rest = closures.gaps(neutral[None])[0]
     gap = closures.gaps(points) + rest
     low, high = shapes.gap[at].T
+    if at != LABIODENTAL:  # which is the one that the network does not do by itself
+        low = np.minimum(low, own.gap)
     closures.hold(points, np.clip(gap, low, np.maximum(high, own.gap)) - rest, share)
     wide = neutral[MOUTH_LEFT_CORNER, 0] - neutral[MOUTH_RIGHT_CORNER, 0]
     width = wide + points[:, MOUTH_LEFT_CORNER, 0] - points[:, MOUTH_RIGHT_CORNER, 0]
