@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from mouthpiece.actors.actor import Actor
 from mouthpiece.actors.captures import Capture
 from mouthpiece.actors.fit import fitted
 from mouthpiece.audio import Audio
+from mouthpiece.errors import ActorError
 from mouthpiece.features import FRAME_RATE, RATE
 from mouthpiece.models.registry import find
 from mouthpiece.pipeline import Options, animate
@@ -92,11 +93,18 @@ def recorded(clips: Sequence[Clip], neutral: Points) -> list[Capture]:
     return captures
 
 
-def actor_of(clips: Sequence[Clip], models: Path | None) -> Actor:
-    """Return the actor fitted to clips, with the networks in ``models`` (None: the shipped ones)."""
+def actor_of(clips: Sequence[Clip], models: Path | None) -> Actor | None:
+    """Return the actor fitted to clips, with the networks in ``models`` (None: the shipped ones).
+
+    None if somebody speaks for too short a time in them: that actor moves as shipped.
+    """
     neutral = find("content").sidecar.neutral_face().astype(float)
     takes = [animate(Audio(clip.samples, RATE, clip.name), Options(style=Style()), models) for clip in clips]
-    return fitted(list(zip(recorded(clips, neutral), takes, strict=True)), clips[0].speaker).actor
+    try:
+        return fitted(list(zip(recorded(clips, neutral), takes, strict=True)), clips[0].speaker).actor
+    except ActorError as error:
+        log.warning("%s: not fitted. %s", clips[0].speaker, error)
+        return None
 
 
 def predictor(models: Path | None, style: Style | None, actor: Actor | None) -> Callable[[Clip], Predicted]:
@@ -174,8 +182,23 @@ def study(data: Path, out: Path, light: bool, only: Sequence[str], steps: int | 
         }
         means[name] = mean_rows(list(actors.values())) | errors
         by_actor |= {f"{speaker}, {name}": row for speaker, row in actors.items()}
-    tables = table(means, f"{len(actors)} actors", COLUMNS), table(dict(sorted(by_actor.items())), "actor", COLUMNS)
+    tables = (
+        _gains(rows),
+        table(means, f"{len(actors)} actors", COLUMNS),
+        table(dict(sorted(by_actor.items())), "actor", COLUMNS),
+    )
     return "\n\n".join(tables)
+
+
+def _gains(rows: Mapping[str, Sequence[Metrics]]) -> str:
+    """Return in a line for each way how much ``r_open`` gains beside the shipped networks, every actor once."""
+    shipped = grouped(rows["shipped"], "speaker")
+    lines = []
+    for name, own in rows.items():
+        if name != "shipped":
+            gains = [row["r_open"] - shipped[speaker]["r_open"] for speaker, row in grouped(own, "speaker").items()]
+            lines.append(f"r_open, {name}: {np.mean(gains):+.3f} (actors {min(gains):+.3f} to {max(gains):+.3f})")
+    return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
