@@ -302,6 +302,7 @@ def test_contacts_are_kept_with_a_check(ada, context, monkeypatch):
     health.keep(ada, one, one.examined(), whole=True)
     known = health.read(ada)
     assert known.contacts.startswith("m b p: ") and known.contacts.endswith(" missed")
+    assert f"Lips: {known.contacts}" in layout.drawn("MOUTHPIECE_PT_health", context).text
     old = json.loads(ada.mouthpiece_health.report)
     del old["contacts"]  # as 0.4.0 kept it
     ada.mouthpiece_health.report = json.dumps(old)
