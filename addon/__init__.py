@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import demo, guide, panel, preferences, scene_settings
+from .bake import file_operators
 from .bake import operators as bake_operators
 from .bake import panel as bake_panel
 from .bake import settings as bake_settings
@@ -69,6 +70,7 @@ MODULES = (
     drawing_settings,
     lint_health,
     bake_operators,
+    file_operators,
     tongue_shapes,
     cast_operators,
     cast_animate_operators,

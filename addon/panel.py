@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import bpy
 from bpy.utils import register_classes_factory
-from mouthpiece.errors import RigError
+from mouthpiece.errors import AudioError, RigError
 
 from . import compat, guide, jobs, paragraphs, scene_settings
 from .bake import removal
@@ -54,6 +54,7 @@ class MOUTHPIECE_PT_speech(bpy.types.Panel):
         column.enabled = not running
         _draw_sound(column, settings, context)
         _draw_channel(column, context)
+        _draw_text(column, settings, context)
         shown = _draw_character(column, context)
         _draw_buttons(layout, context, shown)
 
@@ -83,6 +84,23 @@ def _draw_channel(layout: Any, context: bpy.types.Context) -> None:
     layout.prop(obj.mouthpiece, "channel")
     if obj.mouthpiece.channel == "NUMBER":
         layout.prop(obj.mouthpiece, "channel_number")
+
+
+def _draw_text(layout: Any, settings: Any, context: bpy.types.Context) -> None:
+    """Draw what is said in the chosen sound, and how it fitted when the line was animated."""
+    try:
+        holder, name = scene_settings.text_field(context)
+    except AudioError:  # no strip is chosen: the button says so
+        return
+    row = layout.row(align=True)
+    row.prop(holder, name, text="Text")
+    row.operator("mouthpiece.read_text", text="", icon="FILE_TEXT")
+    if not getattr(holder, name).strip():
+        return
+    layout.prop(settings, "language")
+    state, obj = context.window_manager.mouthpiece, scene_settings.character(context)
+    if state.fit and obj is not None and state.remarks_of in ("", obj.name):
+        paragraphs.draw(layout, state.fit, "CHECKMARK", context)
 
 
 def _draw_character(layout: Any, context: bpy.types.Context) -> str:
@@ -255,6 +273,7 @@ class MOUTHPIECE_PT_options(OfCharacter, bpy.types.Panel):
         column, settings = self.column(context)
         column.prop(settings, "strength", slider=True)
         column.prop(settings, "seed")
+        column.prop(settings, "networks")
         if scene_settings.kind_of(scene_settings.character(context)) != "PORTRAIT":  # which has no keys
             column.prop(context.scene.mouthpiece, "replace_edited")
 

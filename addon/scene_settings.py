@@ -16,6 +16,7 @@ from .bake import settings as bake_settings
 from .bake.bake import Bake
 from .characters import company, family, heads
 from .sound import recordings, strips
+from .sound.spoken_texts import LineText
 from .targets import Target, coverage_of, owners_of, target_for, without_mouth
 from .targets.grease_pencil import handles
 from .targets.head import settings as head_settings
@@ -89,6 +90,16 @@ class MOUTHPIECE_PG_settings(bpy.types.PropertyGroup):
         default=True,
     )
     start: IntProperty(name="Start Frame", description="Frame at which the sound begins", default=1)
+    text: StringProperty(
+        name="Text",
+        description="What is said, so that words and sounds are known exactly: words, or subtitles with their times. "
+        "Empty if it is to be heard",
+    )
+    language: StringProperty(
+        name="Language",
+        description="Language of texts, such as de or pt-br; empty for the one that their letters tell, else American "
+        "English",
+    )
     head: EnumProperty(
         name="Head",
         description="What turns with the head",
@@ -150,7 +161,8 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     character called ``remarks_of``, about whatever is active if that is empty, or about lines of a cast
     (:data:`OF_CAST`). ``ends`` is the last frame of the line animated last, in the scene called ``ends_in``. ``kept``
     says which channels of the character called ``kept_of`` did not follow, ``kept_edits`` whether edits were the
-    reason, and ``kept_again`` whether that was when lines were updated, not animated.
+    reason, and ``kept_again`` whether that was when lines were updated, not animated. ``fit`` says how the text of
+    the line animated last fits.
     """
 
     running: BoolProperty()
@@ -166,6 +178,7 @@ class MOUTHPIECE_PG_job(bpy.types.PropertyGroup):
     kept_of: StringProperty()
     kept_edits: BoolProperty()
     kept_again: BoolProperty()
+    fit: StringProperty()
 
 
 def character(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -233,6 +246,23 @@ def channels(context: bpy.types.Context) -> int:
     return recordings.channels_of(sound)
 
 
+def text_field(context: bpy.types.Context) -> tuple[Any, str]:
+    """Return the settings that hold what is said in the chosen sound, and the name of the property.
+
+    A strip has its own, which the cast uses as well. Raises AudioError if no strip is chosen. Cheap enough for panels.
+    """
+    settings = context.scene.mouthpiece
+    if settings.source != "STRIP":
+        return settings, "text"
+    return strips.find_strip(compat.sequencer_scene(context), settings.strip).mouthpiece, "transcript"
+
+
+def text_of(context: bpy.types.Context) -> LineText:
+    """Return what is said in the chosen sound; raises AudioError as :func:`text_field` does."""
+    holder, name = text_field(context)
+    return LineText(getattr(holder, name).strip(), context.scene.mouthpiece.language.strip())
+
+
 def sequenced(context: bpy.types.Context) -> recordings.Recording:
     """Return the sound of the chosen strip, placed on the frames of the active scene.
 
@@ -264,13 +294,15 @@ def bake_of(context: bpy.types.Context) -> Bake:
     return Bake(
         spoken_by(obj, recording(context)),
         driven if head is None else (*driven, head),
-        Options(seed=obj.mouthpiece.seed, style=style),
+        Options(seed=obj.mouthpiece.seed, style=style, actor=bake_settings.actor_of(obj.mouthpiece)),
+        bake_settings.models_of(obj.mouthpiece),
         replace_edited=settings.replace_edited,
         dials=bake_settings.dials_of(obj.mouthpiece),
         style_from=style_from,
         layered=obj.mouthpiece.layers == "LAYERS",
         error=round(obj.mouthpiece.reduce, 6),
         remarks=tuple(company.standing(obj)),
+        text=text_of(context),
     )
 
 
@@ -324,7 +356,7 @@ def _forget_job(*_: Any) -> None:
     """Clear the state of an operator that was running when the file just opened was saved, and old remarks."""
     for manager in bpy.data.window_managers:
         state = manager.mouthpiece
-        state.running, state.remarks, state.kept, state.ends = False, "", "", 0
+        state.running, state.remarks, state.kept, state.ends, state.fit = False, "", "", 0, ""
 
 
 _register_classes, _unregister_classes = register_classes_factory((MOUTHPIECE_PG_settings, MOUTHPIECE_PG_job))

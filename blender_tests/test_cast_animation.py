@@ -121,7 +121,7 @@ def test_only_lines_of_another_sound_are_made_again(cast, tmp_path):
     scenes.murmur(tmp_path / "0.wav", 1.1)
     results, _ = run()
     assert made(results) == {"Ann 1", "Bob 2"}
-    assert results["Ann 1"].state == ("CHANGED", "sound or style")
+    assert results["Ann 1"].state == ("CHANGED", "sound, text or style")
 
 
 def test_only_lines_of_a_character_with_other_amounts_are_made_again(cast):

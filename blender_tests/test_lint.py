@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import bpy
 import numpy as np
 import pytest
+from mouthpiece.lint.contacts import counted_contacts
+from mouthpiece.phones.speech import Segment, Speech
 
 from addon import scene_settings
 from addon.command import parser
+from addon.keys import kept_takes
 from addon.lint import evaluation, faces, health
 from blender_tests import layout, life, scenes
 
@@ -263,3 +267,55 @@ def test_who_has_no_line_cannot_be_checked(addon, context):
     assert scene_settings.character(context) is not None
     assert not bpy.ops.mouthpiece.check.poll()
     assert not layout.drawn("MOUTHPIECE_PT_health", context).texts
+
+
+def test_lips_are_judged_by_the_phones_of_the_take_on_the_mesh_that_is_seen(ada, monkeypatch):
+    line = faces.dialled_lines(ada)[0]
+    take = kept_takes.motion(line)
+    sounds = ("m", "f", "b", "v", "p", "f", "m", "v", "b", "f", "p", "v")
+    middles = np.linspace(0.2, take.seconds - 0.2, len(sounds))
+    said = tuple(Segment(label, at - 0.03, at + 0.03, 1.0) for label, at in zip(sounds, middles, strict=True))
+    monkeypatch.setattr(kept_takes, "motion", lambda _: replace(take, speech=Speech(phones=said)))
+    (one,) = seen()
+    face, fps, grid = one.face, one.face.fps, line.frames()
+    assert [phone.label for phone in face.phones] == list(sounds)
+    rows = [grid.origin + (at - grid.offset + line.begin) * fps - face.start for at in middles]
+    assert np.allclose([phone.row for phone in face.phones], rows, atol=0.51)
+    assert face.red.shape == face.opening.shape and 0.02 < np.median(face.red) < 0.2
+    counts = counted_contacts(one.examined().measures)
+    assert {check: sum(row.values()) for check, row in counts.items()} == {"bilabials": 6, "labiodentals": 6}
+    for name in ("jawOpen", "mouthClose"):  # a jaw that hangs open all the time misses every contact
+        block = ada.data.shape_keys.key_blocks[name]
+        block.driver_add("value").driver.expression = "0.9" if name == "jawOpen" else "0"
+    (open_face,) = seen()
+    counts = counted_contacts(open_face.examined().measures)
+    assert counts["bilabials"] == {"met": 0, "missed": 6} and counts["labiodentals"]["missed"] == 6
+    told = [finding for finding in open_face.examined().findings if finding.check == "bilabials"]
+    assert len(told) == 6 and abs(told[0].first - (grid.origin + 0.2 * fps)) < 5
+
+
+def test_contacts_are_kept_with_a_check(ada, context, monkeypatch):
+    take = kept_takes.motion(faces.dialled_lines(ada)[0])
+    said = tuple(Segment("m", at, at + 0.06, 1.0) for at in (0.2, 0.4, 0.6, 0.8))
+    monkeypatch.setattr(kept_takes, "motion", lambda _: replace(take, speech=Speech(phones=said)))
+    (one,) = seen()
+    health.keep(ada, one, one.examined(), whole=True)
+    known = health.read(ada)
+    assert known.contacts.startswith("m b p: ") and known.contacts.endswith(" missed")
+    assert f"Lips: {known.contacts}" in layout.drawn("MOUTHPIECE_PT_health", context).text
+    old = json.loads(ada.mouthpiece_health.report)
+    del old["contacts"]  # as 0.4.0 kept it
+    ada.mouthpiece_health.report = json.dumps(old)
+    assert health.read(ada).contacts == ""
+
+
+def test_contacts_of_a_line_are_those_of_its_take_as_it_plays(ada, monkeypatch):
+    line = faces.dialled_lines(ada)[0]
+    take = kept_takes.motion(line)
+    said = tuple(Segment("m", at, at + 0.06, 1.0) for at in (0.2, 0.4, 0.6, 0.8))
+    monkeypatch.setattr(kept_takes, "motion", lambda _: replace(take, speech=Speech(phones=said)))
+    counts = faces.contacts_kept(ada, line.sound)
+    assert sum(counts["bilabials"].values()) == 4 and "labiodentals" not in counts
+    assert faces.contacts_kept(ada, "strip:Scene/gone") == {}
+    monkeypatch.setattr(kept_takes, "motion", lambda _: replace(take, speech=Speech()))
+    assert faces.contacts_kept(ada, line.sound) == {}

@@ -131,3 +131,17 @@ def test_a_style_file_that_is_none_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(MouthpieceError, match="is not a style"):
         styles.read(path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "figures", "best"),
+    [
+        (3.0, {0.0: 0.80, 0.5: 0.83, 1.0: 0.84}, 0.5),  # a few seconds do not tell these apart
+        (60.0, {0.0: 0.80, 0.5: 0.83, 1.0: 0.84}, 1.0),
+        (3.0, {0.0: 0.80, 0.5: 0.80, 1.0: 0.79}, 0.0),  # nothing is gained
+        (60.0, {0.0: 0.80, 0.25: 0.82, 0.75: 0.82}, 0.25),  # of equals the one nearest to the shipped weights
+        (12.0, {0.0: 0.80}, 0.0),
+    ],
+)
+def test_the_less_there_is_to_choose_by_the_nearer_is_the_blend_to_the_middle(seconds, figures, best):
+    assert adapt.chosen_blend(figures, seconds) == best

@@ -21,6 +21,7 @@ from ..keys import kept_takes, ledgers, writer
 from ..keys.channels import Line, Part, Reduction, Written
 from ..keys.plan import Rescued
 from ..sound import recordings
+from ..sound.spoken_texts import LineText, SpokenTake, TextFit, with_text
 from ..targets import Driven, Target, coverage_of, find_object, without_mouth
 from . import checks, convert, edits, fingerprints, interlude_keys, line_identity, rebuild, redial, removal
 from .claims import Claims
@@ -40,13 +41,14 @@ class Heard:
     """The last message of ``Bake.steps``: the inferred take, and the frames it covers.
 
     ``begin`` is the second of the sound at which the take begins, ``seconds`` the length of the sound as far as it was
-    heard.
+    heard. ``fit`` says how the line's text fits the sound, if it has one that could be used.
     """
 
     performance: Performance
     grid: FrameGrid
     begin: float = 0.0
     seconds: float = 0.0
+    fit: TextFit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Report:
     ``targets`` has a dict for each target, the character first: object, kind, and a summary. ``coverage`` says which
     parts of the face move, by what, and why not the others. ``clamped`` holds the number of clamped frames and ``kept``
     the reason why a channel was left as it was, each by channel name. ``channel`` is which one of a sound with several
-    was heard; empty for the mean of all.
+    was heard; empty for the mean of all. ``fit`` says how the line's text fits the sound, if it has one that could be
+    used.
     """
 
     object: str
@@ -85,6 +88,7 @@ class Report:
     reduction: Reduction | None = None
     coverage: Coverage | None = None
     channel: str = ""
+    fit: TextFit | None = None
 
     def summary(self) -> str:
         """Return one line of text for the user."""
@@ -113,8 +117,8 @@ class Bake:
 
     The style is that of ``options``, or that of the speaker in the sound at ``style_from``. Dials at their defaults are
     replaced by those saved with a take. ``remarks`` are what the report shall say besides. A take that is ``known`` is
-    not inferred. ``rig`` is the fingerprint of the targets, if it is known already; ``of_cast`` is whether the cast
-    asked for the line.
+    not inferred. ``text`` is what is said, if that is known. ``rig`` is the fingerprint of the targets, if it
+    is known already; ``of_cast`` is whether the cast asked for the line.
     """
 
     recording: recordings.Recording
@@ -130,9 +134,20 @@ class Bake:
     known: Known | None = None
     rig: str = ""
     of_cast: bool = False
+    text: LineText = field(default_factory=LineText)
 
     def steps(self) -> Iterator[Progress | Warned | Heard]:
         """Yield progress and warnings, and last a :class:`Heard`. Reads and changes nothing in Blender."""
+        part = self.recording.placement.part
+        for item in self._heard():
+            if not isinstance(item, Heard) or not self.text or (self.known and item.performance.speech.text):
+                yield item  # a known take that has a text has this one, or it would not be known
+                continue
+            for said in with_text(item.performance, self.text, item.begin, part):
+                yield replace(item, performance=said.take, fit=said.fit) if isinstance(said, SpokenTake) else said
+
+    def _heard(self) -> Iterator[Progress | Warned | Heard]:
+        """Yield progress and warnings, and last what was heard, without the text."""
         from mouthpiece.performance import Performance
         from mouthpiece.pipeline import Excerpt, excerpt_steps
 
@@ -234,6 +249,7 @@ class Bake:
         report.first, report.last = line.first, line.last
         report.keys, report.channels, report.kept = written.keys, written.channels, self._left(driven, written)
         report.reduction, report.coverage = written.reduction, coverage
+        report.fit = heard.fit
         report.channel = str(heard.performance.options.get("channel", ""))
         mouthless = "" if self.targets[0].kind == "HEAD" else without_mouth(self.targets[0])
         report.warnings += [mouthless] if mouthless else []
@@ -315,7 +331,9 @@ class Bake:
     def _made(self, heard: Heard) -> dict[str, str]:
         """Return what the line is made of."""
         return {
-            "take": fingerprints.take_of(self.recording, self.options, self.style_from, heard.performance.models),
+            "take": fingerprints.take_of(
+                self.recording, self.options, self.style_from, heard.performance.models, self.text
+            ),
             "place": fingerprints.place_of(self.recording),
             "rig": self.rig or fingerprints.rig_of(self.targets),
             "dials": fingerprints.dials_of(self.dials),

@@ -1,6 +1,7 @@
 """What a line was made of, as short texts: if none of them differs, animating it again would give the same keys.
 
-Kept with each line (``KeptLine.made``) by these names: ``take`` (sound, channel, seed, style and networks), ``place``
+Kept with each line (``KeptLine.made``) by these names: ``take`` (sound, channel, seed, style, actor,
+networks and text), ``place``
 (where on the timeline), ``rig`` (what plays it, its shape and its mapping), ``dials`` (the amounts that were asked for;
 a line may have been given others since), ``seconds`` (length of the sound, as far as it was heard) and ``cast`` (there
 if the cast asked for the line).
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mouthpiece.pipeline import Options
 
     from ..sound.recordings import Recording
+    from ..sound.spoken_texts import LineText
 
 #: Settings of an object that say how it is driven.
 _SETTINGS: Final = ("names", "pins", "bones", "chart", "strokes", "picture")
@@ -44,16 +46,24 @@ def networks_of(models: Path | None) -> dict[str, str]:
     return Networks.find(models).hashes()
 
 
-def take_of(sound: Recording, options: Options | None, style_from: str, networks: Mapping[str, str]) -> str:
-    """Return the fingerprint of a take that ``networks`` make, given as hashes by name."""
+def take_of(
+    sound: Recording,
+    options: Options | None,
+    style_from: str,
+    networks: Mapping[str, str],
+    text: LineText | None = None,
+) -> str:
+    """Return the fingerprint of a take that ``networks`` make, given as hashes by name, for a line with that text."""
     from mouthpiece.pipeline import Options
 
+    said: list[Any] = [text.text, text.language] if text else []
     if sound.is_take:
-        return _digest([sound.content])
+        return _digest([sound.content, *said])
     asked = options or Options()
     style = contents.of_file(style_from) if style_from else None if asked.style is None else asdict(asked.style)
+    said += [asdict(asked.actor)] if asked.actor is not None else []
     heard = [sound.content, "" if sound.channel == AUTOMATIC else sound.channel]
-    return _digest([_METHOD, *heard, asked.fps, asked.seed, style, dict(networks)])
+    return _digest([_METHOD, *heard, asked.fps, asked.seed, style, dict(networks), *said])
 
 
 def place_of(sound: Recording) -> str:

@@ -85,7 +85,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         """Note what is to be done, and forget what was said about the last line: the panel says why nothing can be."""
         settings, state = context.scene.mouthpiece, context.window_manager.mouthpiece
         obj = scene_settings.character(context)
-        state.remarks, state.kept, state.ends = "", "", 0
+        state.remarks, state.kept, state.ends, state.fit = "", "", 0, ""
         state.remarks_of = obj.name if obj is not None else ""
         try:
             self._bake = scene_settings.bake_of(context)
@@ -104,6 +104,7 @@ class MOUTHPIECE_OT_animate(Working, bpy.types.Operator):
         scene, state = bpy.data.scenes.get(self._scene), context.window_manager.mouthpiece
         if scene is not None:
             state.ends, state.ends_in = report.last, scene.name
+            state.fit = "" if report.fit is None else report.fit.summary()
             ends = timeline.beyond(scene, report.last)
             if ends:
                 self.report({"WARNING"}, ends)

@@ -13,7 +13,7 @@ from ..sub_panels import SubPanel
 from . import redial
 
 #: Amount -> the part of the face it is about, where a character may lack it.
-_PARTS: Final = {"brows": "brows", "blink": "lids", "gaze": "gaze", "head": "head"}
+_PARTS: Final = {"tongue": "tongue", "brows": "brows", "blink": "lids", "gaze": "gaze", "head": "head"}
 
 
 class OfCharacter(SubPanel):
@@ -51,6 +51,10 @@ class MOUTHPIECE_PT_style(OfCharacter, bpy.types.Panel):
         if settings.style == "FILE":
             column.prop(settings, "style_file")
         column.prop(settings, "style_blend", slider=True)
+        column.prop(settings, "actor")
+        row = column.row(align=True)
+        row.operator("mouthpiece.fit_actor", icon="FILE_TICK")
+        row.operator("mouthpiece.fit_actor_to_keys", text="", icon="RESTRICT_SELECT_OFF")
         column.separator()
         column.prop(settings, "emotion")
         row = column.row()
@@ -69,7 +73,7 @@ class MOUTHPIECE_PT_dials(OfCharacter, bpy.types.Panel):
         column, settings = self.column(context)
         amounts = column.column(align=True)
         lacking = _lacking(context)
-        for name in ("lips", "jaw", "brows", "blink", "gaze", "expression", "head"):
+        for name in ("lips", "jaw", "articulation", "tongue", "brows", "blink", "gaze", "expression", "head"):
             if name not in lacking:
                 amounts.prop(settings, name, slider=True)
         column.prop(settings, "smoothing", slider=True)

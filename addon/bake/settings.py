@@ -17,7 +17,9 @@ from bpy.props import (
     StringProperty,
 )
 from bpy.utils import register_classes_factory
-from mouthpiece.errors import AudioError, MouthpieceError
+from mouthpiece.actors.actor import Actor, read_actor
+from mouthpiece.errors import AudioError, ModelError, MouthpieceError
+from mouthpiece.files.places import is_folder
 from mouthpiece.phrases import as_text
 
 from .. import compat, previews, remarks
@@ -35,7 +37,7 @@ ERROR = 0.01
 #: Names of the dials that are properties of the same name in :class:`mouthpiece.motion.dials.Dials`.
 NUMBERS = (
     "lips", "jaw", "brows", "blink", "head", "gaze", "expression", "intensity", "smoothing", "offset", "rest", "life",
-    "attention", "nods",
+    "attention", "nods", "articulation", "tongue",
 )  # fmt: skip
 #: Items of the choices of a style, of what is heard of a sound, and of an emotion.
 STYLES = (
@@ -248,6 +250,22 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
         options=_RELATIVE,
         override=_OVERRIDE,
     )
+    actor: StringProperty(
+        name="Actor",
+        description="File with an actor's way of moving mouth, head and brows, as Fit to Actor writes it; empty for "
+        "none. Takes effect when the sound is animated again",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
+    )
+    networks: StringProperty(
+        name="Networks",
+        description="Folder with networks that this character is animated with, such as those adapted to its actor; "
+        "empty for those that come with Mouthpiece. Takes effect when the sound is animated again",
+        subtype="DIR_PATH",
+        options=_RELATIVE,
+        override=_OVERRIDE,
+    )
     style_blend: _amount("Style Blend", "How much of the style: 0 none, 1 as it is, above 1 more of it", 1.5)
     emotion: EnumProperty(
         name="Emotion",
@@ -259,6 +277,13 @@ class MOUTHPIECE_PG_dials(bpy.types.PropertyGroup):
     intensity: _amount("Intensity", "Strength of the emotion", 1.0)
     lips: _amount("Lips", "How much the lips move; shut lips stay shut")
     jaw: _amount("Jaw", "How far the jaw opens")
+    articulation: _amount(
+        "Articulation",
+        "How far lips and jaw do what the sounds of speech ask for: f and v bite, m b p close, s narrows the jaw; "
+        "0 for what the network moves alone",
+        1.5,
+    )
+    tongue: _amount("Tongue", "How much the tongue moves")
     brows: _amount("Brows", "How much the brows move")
     blink: _amount("Blinks", "How far the lids close; 0 for never")
     head: _amount("Head", "How much the head moves")
@@ -379,6 +404,32 @@ def style_of(settings: Any) -> tuple[Any, str]:
     if not settings.style_sound.strip():
         raise AudioError("No sound is chosen to take the style from. Pick one under Style, or choose another style.")
     return None, bpy.path.abspath(settings.style_sound)
+
+
+def models_of(settings: Any) -> Path | None:
+    """Return the folder of the networks that a character is animated with; None for those that ship.
+
+    Raises
+    ------
+    ModelError
+        If there is no such folder.
+    """
+    if not settings.networks.strip():
+        return None
+    folder = Path(bpy.path.abspath(settings.networks.strip()))
+    if not is_folder(folder):
+        raise ModelError(
+            f"'{settings.id_data.name}' is to be animated with the networks in '{folder}', and there is no such "
+            "folder. Choose it again under Options, or leave it empty for those that come with Mouthpiece."
+        )
+    return folder
+
+
+def actor_of(settings: Any) -> Actor | None:
+    """Return the actor that a character moves as; None if none is chosen. Raises ActorError if its file is none."""
+    if not settings.actor.strip():
+        return None
+    return read_actor(Path(bpy.path.abspath(settings.actor.strip())))
 
 
 def playhead(settings: Any, scene: bpy.types.Scene) -> int | None:

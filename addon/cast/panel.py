@@ -307,6 +307,8 @@ def _draw_delivery(layout: Any, strip: Any, context: bpy.types.Context) -> None:
         column.prop(own, "channel_number")
     column.prop(own, "seed")
     column.prop(own, "transcript")
+    if own.transcript.strip():
+        column.prop(strip.id_data.mouthpiece, "language")
     for entry in own.amounts:
         row = column.row(align=True)
         row.prop(entry, "value", text=cast_settings.AMOUNTS.get(entry.name, entry.name))

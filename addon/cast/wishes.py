@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,17 +18,19 @@ from ..bake.bake import Bake, Known
 from ..bake.lines import dialled_lines
 from ..characters import company, heads
 from ..keys import kept_takes
+from ..sound.spoken_texts import LineText
 from ..targets import Target, find_object
 from .strip_lines import StripLine
 
 if TYPE_CHECKING:
+    from mouthpiece.actors.actor import Actor
     from mouthpiece.motion.dials import Dials
     from mouthpiece.performance import Performance
 
 #: How a line stands: never animated, animated otherwise than it would be now, as it would be, with edits besides.
 Standing = Literal["NEW", "CHANGED", "CURRENT", "EDITED", "FAILED"]
 #: What differs, by the name of a fingerprint, in an animator's words.
-_DIFFERS: Final = {"take": "sound or style", "place": "place", "rig": "rig", "dials": "amounts"}
+_DIFFERS: Final = {"take": "sound, text or style", "place": "place", "rig": "rig", "dials": "amounts"}
 #: Seconds by which the ends of takes may be off: less than a frame.
 _NEAR: Final = 0.03
 
@@ -43,11 +46,15 @@ class State(NamedTuple):
 class _Voice:
     """What is the same for all lines of a character: what plays them, and the lines it has by their sound.
 
+    ``models`` is the folder of its networks, None for those that ship, and ``networks`` holds their hashes by name.
     ``touched`` holds by data-block the sounds of lines whose keys were edited, as far as that was looked at.
     """
 
     targets: tuple[Target, ...]
     remarks: tuple[str, ...]
+    models: Path | None
+    networks: Mapping[str, str]
+    actor: Actor | None = None
     rig: str = ""
     lines: dict[str, kept_takes.KeptLine] = field(default_factory=dict)
     touched: dict[bpy.types.ID, set[str]] = field(default_factory=dict)
@@ -59,11 +66,12 @@ class Wishes:
     def __init__(self, models: Path | None = None, replace_edited: bool = False, ready: bool = False) -> None:
         """Find the networks in ``models``, or those that ship; raises MouthpieceError if they cannot be used.
 
+        Characters with networks of their own are animated with those.
         With ``ready`` characters are made ready to be animated: what scripts chose for them is taken up, and the parts
         that play along are put on their lists. Without, nothing in the file is changed.
         """
         self._models, self._replace, self._ready = models, replace_edited, ready
-        self._networks = fingerprints.networks_of(models)
+        self._networks = {models: fingerprints.networks_of(models)}
         self._voices: dict[str, _Voice | MouthpieceError] = {}
 
     def bake(self, line: StripLine) -> Bake:
@@ -83,11 +91,12 @@ class Wishes:
         seed = obj.mouthpiece.seed if line.seed is None else line.seed
         asked: dict[str, Any] = {"emotion": line.emotion} if line.emotion else {}
         asked |= {"intensity": line.intensity} if line.intensity is not None else {}
+        options = Options(seed=seed, style=style, actor=voice.actor)
         bake = Bake(
-            line.recording, voice.targets, Options(seed=seed, style=style), self._models, self._replace,
+            line.recording, voice.targets, options, voice.models, self._replace,
             Dials.of({**bake_settings.dials_of(obj.mouthpiece).saved(), **line.dials, **asked}), style_from,
             obj.mouthpiece.layers == "LAYERS", round(obj.mouthpiece.reduce, 6), voice.remarks, rig=voice.rig,
-            of_cast=True,
+            of_cast=True, text=_text(line),
         )  # fmt: skip
         kept = voice.lines.get(line.recording.identity)
         if kept is None:
@@ -102,7 +111,7 @@ class Wishes:
     def remembered(self, line: StripLine, bake: Bake) -> Bake:
         """Return a line's bake with the take that is kept with it, if it still is the one: then no network runs."""
         kept = self._voice(line).lines.get(line.recording.identity)
-        if kept is None or kept.made.get("take") != self._take(bake):
+        if kept is None or kept.made.get("take") != self._take(line, bake):
             return bake
         return replace(bake, known=_known(kept, bake))
 
@@ -121,7 +130,7 @@ class Wishes:
             return State("NEW")
         asked: Dials | None = bake.dials
         now = {
-            "take": self._take(bake),
+            "take": self._take(line, bake),
             "place": fingerprints.place_of(bake.recording),
             "rig": voice.rig,
         }
@@ -139,8 +148,9 @@ class Wishes:
                 return State("EDITED")
         return State("CURRENT")
 
-    def _take(self, bake: Bake) -> str:
-        return fingerprints.take_of(bake.recording, bake.options, bake.style_from, self._networks)
+    def _take(self, line: StripLine, bake: Bake) -> str:
+        networks = self._voice(line).networks
+        return fingerprints.take_of(bake.recording, bake.options, bake.style_from, networks, bake.text)
 
     def _voice(self, line: StripLine) -> _Voice:
         if line.character not in self._voices:
@@ -165,7 +175,18 @@ class Wishes:
         head = heads.head_target(obj, strength)
         targets = driven if head is None else (*driven, head)
         lines = {kept.sound: kept for kept in dialled_lines(obj)}
-        return _Voice(targets, tuple(company.standing(obj)), fingerprints.rig_of(targets), lines)
+        models = bake_settings.models_of(obj.mouthpiece) or self._models
+        if models not in self._networks:
+            self._networks[models] = fingerprints.networks_of(models)
+        networks, rig = self._networks[models], fingerprints.rig_of(targets)
+        actor = bake_settings.actor_of(obj.mouthpiece)
+        return _Voice(targets, tuple(company.standing(obj)), models, networks, actor, rig, lines)
+
+
+def _text(line: StripLine) -> LineText:
+    """Return what is said in a line, in the language of its scene's texts."""
+    scene = bpy.data.scenes.get(line.scene)
+    return LineText(line.transcript.strip(), "" if scene is None else scene.mouthpiece.language.strip())
 
 
 def _style(line: StripLine, obj: bpy.types.Object) -> tuple[Any, str]:

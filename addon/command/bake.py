@@ -18,6 +18,7 @@ from ..bake.bake import Bake, Report
 from ..characters import company, heads
 from ..jobs import drain
 from ..sound import recordings, strips, timeline
+from ..sound.spoken_texts import LineText, read_text
 from ..targets import find_object
 from ..targets.bones import mapping as bone_mapping
 from ..targets.head.eye_distance import measured_eye_distance
@@ -30,9 +31,12 @@ from . import blend_files, preview_video
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for sound, character, keys and output."""
+    from mouthpiece.cli.spoken import add_text_arguments
+
     heard = parser.add_argument_group("sound").add_mutually_exclusive_group(required=True)
     heard.add_argument("--audio", metavar="PATH", help="sound file, or a take (.npz) made by animate")
     heard.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, placed as it is heard")
+    add_text_arguments(parser)
     scene = parser.add_argument_group("character")
     scene.add_argument(
         "--object", required=True, action="append", metavar="NAME",
@@ -143,7 +147,7 @@ def bake_of(options: argparse.Namespace) -> Bake:
     Raises MouthpieceError if anything is missing or wrong.
     """
     from mouthpiece.cli import dial
-    from mouthpiece.cli.animate import style_asked
+    from mouthpiece.cli.animate import actor_asked, style_asked
     from mouthpiece.pipeline import Options
 
     scene, obj = bpy.context.scene, find_object(options.object[0])
@@ -173,13 +177,28 @@ def bake_of(options: argparse.Namespace) -> Bake:
     # options that are not given come from the character's own settings
     style, style_from = bake_settings.style_of(obj.mouthpiece) if _no_style(options) else (style_asked(options), "")
     turned = dial.dials_of(options, bake_settings.dials_of(obj.mouthpiece).saved())
-    asked = Options(seed=obj.mouthpiece.seed, style=style)
+    actor = bake_settings.actor_of(obj.mouthpiece) if options.actor is None else actor_asked(options)
+    asked = Options(seed=obj.mouthpiece.seed, style=style, actor=actor)
     targets = driven if head is None else (*driven, head)
     layered = obj.mouthpiece.layers == "LAYERS" if options.layers is None else bool(options.layers)
     error = round(obj.mouthpiece.reduce, 6) if options.reduce is None else options.reduce
     obj.mouthpiece.layers, obj.mouthpiece.reduce = "LAYERS" if layered else "ONE", error
     remarks = tuple(company.standing(obj))
-    return Bake(heard, targets, asked, options.models, options.replace, turned, style_from, layered, error, remarks)
+    models = options.models or bake_settings.models_of(obj.mouthpiece)
+    said = _text(options, scene)
+    return Bake(heard, targets, asked, models, options.replace, turned, style_from, layered, error, remarks, text=said)
+
+
+def _text(options: argparse.Namespace, scene: bpy.types.Scene) -> LineText:
+    """Return what is said: what the options give, or else the transcript of the strip."""
+    from mouthpiece.cli.spoken import text_file
+
+    language = options.language or scene.mouthpiece.language.strip()
+    if options.text is None:
+        strip = strips.find_strip(scene, options.strip) if options.strip else None
+        return LineText("" if strip is None else strip.mouthpiece.transcript.strip(), language)
+    place = text_file(options)
+    return LineText(options.text if place is None else read_text(place), language)
 
 
 def _map(obj: bpy.types.Object, path: Path) -> None:

@@ -23,7 +23,9 @@ from ..cast.scene_lines import resolved
 from ..cast.settings import title
 from ..cast.strip_lines import StripLine, Unspoken
 from ..cast.wishes import Wishes
+from ..lint import faces
 from ..sound.recordings import animation_fps
+from ..targets import find_object
 from . import blend_files
 from .unfinished import Unfinished, open_file, source_of
 
@@ -73,7 +75,12 @@ def add(commands: Any) -> None:
         "--takes", type=named_path, metavar="DIR",
         help="use the takes that batch made here without Blender; no network runs",
     )  # fmt: skip
-    keys.add_argument("--models", type=named_path, metavar="DIR", help="use the networks in DIR")
+    keys.add_argument(
+        "--models",
+        type=named_path,
+        metavar="DIR",
+        help="use the networks in DIR for characters without networks of their own",
+    )
     keys.add_argument("--again", action="store_true", help="animate lines that are up to date as well")
     keys.add_argument("--replace", action="store_true", help="replace keys of your own and edited keys as well")
     keys.add_argument("--extend", action="store_true", help="let scenes end with the last line of the table")
@@ -408,6 +415,7 @@ class _Run:
                 seconds=round(frames / animation_fps(bpy.data.scenes[line.scene]), 3),
                 wall_seconds=round(result.seconds, 3),
                 warnings=tuple(result.warnings),
+                contacts=_contacts(result),
             )
         )
 
@@ -429,6 +437,13 @@ class _Run:
             blend_files.save(self._unfinished.output)
         self._unfinished.remove()
         return self._unfinished.output
+
+
+def _contacts(result: LineResult) -> dict[str, dict[str, int]]:
+    """Return how many contacts of its lips a line that was made meets and misses; empty if none are known."""
+    if result.outcome != "made" or not isinstance(result.line, StripLine):
+        return {}
+    return faces.contacts_kept(find_object(result.line.character), result.line.recording.identity)
 
 
 def _place(one: StripLine | Unspoken) -> _Place:

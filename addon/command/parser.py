@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the grammar: ``bake``, and the core's own commands."""
     from mouthpiece.cli import dial
     from mouthpiece.cli import parser as core_cli
-    from mouthpiece.cli.animate import add_motion_arguments
+    from mouthpiece.cli.animate import add_actor_argument, add_motion_arguments
     from mouthpiece.cli.report import add_report_arguments
 
     from ..sound import recordings
@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bake_command.add_arguments(bake)
     add_motion_arguments(bake)
+    add_actor_argument(bake)
     dial.add_dial_arguments(bake)
     add_report_arguments(bake)
     bake.set_defaults(command=bake_command.run, open_sound=recordings.open_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +13,8 @@ import numpy as np
 from mouthpiece.motion.closures import LOWER, UPPER
 from mouthpiece.motion.measures import LIP_WIDTH
 from mouthpiece.topology import (
+    INNER_LIP_BOTTOM,
+    INNER_LIP_TOP,
     LEFT_EYE_OUTER,
     LEFT_LID_PAIRS,
     MOUTH_LEFT_CORNER,
@@ -38,14 +41,22 @@ _GAP, _WIDTH = 0, 1
 #: An eye drawn no higher than this, in eye distances, cannot be seen to shut.
 _SLIT: Final = 0.03
 
-#: Landmarks of each measure of a drawn face: three columns of the lips, the corners, two columns of each eye's lids.
+#: Outer border of the lower lip's red in its middle.
+_LIP_BOTTOM: Final = 57
+#: Landmarks of each measure of a drawn face: three columns of the lips, the corners, two columns of each eye's lids,
+#: and the inner and the outer border of the lower lip.
 _SETS: Final = (
     *zip(UPPER, LOWER, strict=True),
     (MOUTH_LEFT_CORNER,),
     (MOUTH_RIGHT_CORNER,),
     *LEFT_LID_PAIRS,
     *RIGHT_LID_PAIRS,
+    (INNER_LIP_BOTTOM,),
+    (_LIP_BOTTOM,),
 )
+#: Rows of these two, and the landmarks a point of them must not be nearer to.
+_INNER, _OUTER = len(_SETS) - 2, len(_SETS) - 1
+_BESIDE: Final = {_INNER: (_LIP_BOTTOM,), _OUTER: (INNER_LIP_TOP, INNER_LIP_BOTTOM)}
 
 
 @dataclass(slots=True, eq=False)
@@ -176,13 +187,16 @@ class DrawingGauge:
         corners = seen[:, :, 3:5, 0].mean(axis=1)
         if np.isfinite(corners).all():
             width = (np.abs(corners[:, 0] - corners[:, 1]) / unit).astype(np.float32)
-        eyes = high[:, 5:].reshape(len(high), 2, 2)
+        red = (seen[:, 0, _INNER, 1] - seen[:, 0, _OUTER, 1]) / unit
+        eyes = high[:, 5:9].reshape(len(high), 2, 2)
         if np.isfinite(eyes).any(axis=2).all():
             wide = np.nanmean(eyes, axis=2)
             usual = np.percentile(wide, 80, axis=0)
             if (usual > _SLIT).all():
                 lids = np.clip(1 - wide / usual, 0, 1).astype(np.float32)
-        return SeenTracks(opening, width, lids, remarks=tuple(remarks))
+        return SeenTracks(
+            opening, width, lids, remarks=tuple(remarks), red=red.astype(np.float32) if np.isfinite(red).all() else None
+        )
 
     @staticmethod
     def _least(values: NDArray[np.float64]) -> float:
@@ -203,6 +217,10 @@ class DrawingGauge:
             if len(index):
                 found[0, row], found[1, row] = flat[index].min(axis=0), flat[index].max(axis=0)
         return found
+
+    def _apart(self, points: NDArray[np.float64], landmarks: Sequence[int]) -> NDArray[np.float64]:
+        """Return how far points (N, 2) are from the handles of L landmarks, (N, L)."""
+        return np.asarray(np.linalg.norm(points[:, None] - self.marks[list(landmarks)][None], axis=2), np.float64)
 
     def _is_near(self, one: _LayerPoints, frame: int) -> bool:
         """Return whether the user's own drawing on a frame has points of lips or lids."""
@@ -228,7 +246,10 @@ class DrawingGauge:
         rest = own[np.concatenate(parts)] if parts else own[:0]
         unit = float(np.linalg.norm(self.marks[LEFT_EYE_OUTER] - self.marks[RIGHT_EYE_OUTER])) or 1.0
         found = []
-        for landmarks in _SETS:
-            apart = np.linalg.norm(rest[:, None] - self.marks[list(landmarks)][None], axis=2)
-            found.append(np.flatnonzero((apart < _NEAR * unit).any(axis=1)))
+        for row, landmarks in enumerate(_SETS):
+            apart = self._apart(rest, landmarks)
+            near = (apart < _NEAR * unit).any(axis=1)
+            if row in _BESIDE:
+                near &= apart.min(axis=1) < self._apart(rest, _BESIDE[row]).min(axis=1)
+            found.append(np.flatnonzero(near))
         return found

@@ -40,6 +40,7 @@ class SeenTracks:
     gaze: NDArray[np.float32] | None = None
     head: NDArray[np.float32] | None = None
     remarks: tuple[str, ...] = ()
+    red: NDArray[np.float32] | None = None
 
 
 class Gauge(Protocol):

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _BEYOND: Final = interludes.LONGEST
 #: A head that turns by less than this, in radians, stands still.
 _STIFF: Final = 0.01
+#: Outer border of the lower lip's red in its middle.
+_LIP_BOTTOM: Final = 57
 #: Frames that are evaluated between two messages of progress.
 _STRIDE: Final = 250
 
@@ -116,6 +118,24 @@ def measured(
                 yield item
 
 
+def contacts_kept(obj: bpy.types.Object, sound: str) -> dict[str, dict[str, int]]:
+    """Return how many contacts of lips the line of a character with that ``sound`` meets and misses, by its take.
+
+    The take is looked at as it plays, amounts included, in a moment: no frame is evaluated. Empty if there is no such
+    line, or its take knows no phones. See :func:`mouthpiece.lint.contacts.counted_contacts`.
+    """
+    from mouthpiece.lint.sources.takes import contacts_of
+    from mouthpiece.motion.dials import Dials, dialled
+
+    line = next((one for one in dialled_lines(obj) if one.sound == sound), None)
+    if line is None:
+        return {}
+    try:
+        return contacts_of(dialled(kept_takes.motion(line), Dials.of(line.dials)))
+    except MouthpieceError:  # a take that is gone is told by those who need it
+        return {}
+
+
 def _measured(
     obj: bpy.types.Object, scene: bpy.types.Scene, span: tuple[int, int] | None, budget: float | None,
     patience: float | None, everybody: Sequence[kept_takes.KeptLine],
@@ -151,7 +171,7 @@ def _measured(
         obj.name, recordings.animation_fps(scene), int(frames[0]), tracks.opening, tracks.width, tracks.lids,
         tracks.gaze, tracks.head, speech.loudness, speech.speech, speech.expected, speech.lines,
         keyed_channels.clipped(obj, values, coverage.driven.get("mouth", ())) if values else {}, dead,
-        parts_of(coverage, _kind(obj, lines)),
+        parts_of(coverage, _kind(obj, lines)), red=tracks.red, phones=speech.phones,
     )  # fmt: skip
     yield MeasuredFace(face, scene.name, pace, (*remarks, *tracks.remarks, *speech.remarks))
 
@@ -269,7 +289,13 @@ def _rendered(obj: bpy.types.Object, scene: bpy.types.Scene, frames: NDArray[np.
 
 def _as_tracks(take: Performance, name: str) -> SeenTracks:
     """Return the motion of a performance as what is measured."""
-    from mouthpiece.topology import LEFT_EYE_OUTER, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER, RIGHT_EYE_OUTER
+    from mouthpiece.topology import (
+        INNER_LIP_BOTTOM,
+        LEFT_EYE_OUTER,
+        MOUTH_LEFT_CORNER,
+        MOUTH_RIGHT_CORNER,
+        RIGHT_EYE_OUTER,
+    )
 
     face = take.landmarks.astype(np.float64)
     unit = float(np.linalg.norm(take.neutral[LEFT_EYE_OUTER] - take.neutral[RIGHT_EYE_OUTER])) or 1.0
@@ -277,6 +303,7 @@ def _as_tracks(take: Performance, name: str) -> SeenTracks:
     return SeenTracks(
         np.maximum(lips_apart(take), 0).astype(np.float32), (width / unit).astype(np.float32), take.blink, take.gaze,
         take.head[:, :3], (f"'{name}' is a portrait: its takes were judged, not its frames",),
+        (face[:, _LIP_BOTTOM, 1] - face[:, INNER_LIP_BOTTOM, 1]).astype(np.float32) / unit,
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +19,7 @@ from ..sound import recordings
 from . import faces
 
 if TYPE_CHECKING:
-    from mouthpiece.lint.findings import Finding
+    from mouthpiece.lint.checks import Examination
 
     from .faces import MeasuredFace
 
@@ -54,7 +53,8 @@ class Health:
     """What the last check of a character found.
 
     ``first`` and ``last`` are the frames that were looked at, ``whole`` is whether these were all of the character's.
-    ``number`` tells its lines, and where they are heard, from others.
+    ``number`` tells its lines, and where they are heard, from others. ``contacts`` says how many contacts of the lips
+    are met and missed; empty if none is known.
     """
 
     troubles: tuple[Trouble, ...]
@@ -63,6 +63,7 @@ class Health:
     whole: bool
     number: str
     remarks: tuple[str, ...] = ()
+    contacts: str = ""
 
     def summary(self) -> str:
         """Return in a line what was looked at, and how much was found."""
@@ -89,13 +90,16 @@ def read(obj: bpy.types.Object) -> Health | None:
             bool(row.get("whole")),
             text_in(row, "number"),
             tuple(str(item) for item in rows_of(row.get("remarks"))),
+            text_in(row, "contacts") if "contacts" in row else "",
         )
     except UnreadableError:
         return None
 
 
-def keep(obj: bpy.types.Object, seen: MeasuredFace, findings: Sequence[Finding], whole: bool) -> None:
+def keep(obj: bpy.types.Object, seen: MeasuredFace, found: Examination, whole: bool) -> None:
     """Keep what a check of a character found; an object that may not be edited keeps nothing."""
+    from mouthpiece.lint.contacts import counted_contacts, told_contacts
+
     if not obj.is_editable:
         return
     compat.allow_overrides(obj)
@@ -105,13 +109,14 @@ def keep(obj: bpy.types.Object, seen: MeasuredFace, findings: Sequence[Finding],
     report = {
         "findings": [
             {"frame": one.first if one.first is not None else begin, "sentence": one.sentence, "remedy": one.remedy}
-            for one in findings[:_MOST]
+            for one in found.findings[:_MOST]
         ],
         "first": round(begin / seen.pace),
         "last": round((begin + max(count - 1, 0)) / seen.pace),
         "whole": whole,
         "number": number_of(obj),
         "remarks": list(seen.remarks),
+        "contacts": told_contacts(counted_contacts(found.measures)),
     }
     obj.mouthpiece_health.report = json.dumps(report)
 
@@ -140,7 +145,7 @@ def after_bake(obj: bpy.types.Object, scene: bpy.types.Scene, first: int, last: 
     for seen in faces.measured([obj], scene, span, patience=_PATIENCE):
         if isinstance(seen, faces.MeasuredFace):
             try:
-                found = seen.examined().findings
+                found = seen.examined()
             except MouthpieceError:
                 return None
             keep(obj, seen, found, whole=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 import numpy as np
 from mouthpiece.errors import AudioError, MouthpieceError
-from mouthpiece.lint.seen_face import LineSpan
+from mouthpiece.lint.seen_face import HeardPhone, LineSpan
 from mouthpiece.sounds.mixdown import AUTOMATIC
 from numpy.typing import NDArray
 
@@ -40,6 +40,7 @@ class HeardSpeech:
     """What is heard of a character on F frames: loudness in dB and probability of speech, its lines, and remarks.
 
     ``expected`` is how far the mouth opens in takes of what is heard, in eye distances; NaN where that is unknown.
+    ``phones`` are those that such takes say, in order of time.
     """
 
     loudness: NDArray[np.float32]
@@ -47,6 +48,7 @@ class HeardSpeech:
     expected: NDArray[np.float32]
     lines: tuple[LineSpan, ...]
     remarks: tuple[str, ...] = ()
+    phones: tuple[HeardPhone, ...] = ()
 
 
 def heard(
@@ -62,7 +64,7 @@ def heard(
     loudness = np.full(len(frames), SILENT)
     speech = np.zeros(len(frames))
     expected = np.full(len(frames), np.nan)
-    spans, remarks = [], []
+    spans, remarks, phones = [], [], list[HeardPhone]()
     for line in sorted(lines, key=lambda one: one.frames().first):
         grid = line.frames()
         first, last = grid.first - int(frames[0]), grid.last - int(frames[0])
@@ -77,6 +79,7 @@ def heard(
                 takes = [other for other in (line, *everybody) if other.content and other.content == one.content]
                 for take in takes[:1]:
                     expected = np.fmax(expected, _called_for(take, one.placement, frames))
+                    phones += _said(take, one.placement, frames)
                 if one.content != line.content:
                     remarks.append(
                         f"{line.label} plays another sound than it was animated from: animate it again, or give the "
@@ -85,6 +88,7 @@ def heard(
         except (MouthpieceError, OSError) as error:
             loud, spoken = _by_take(line, frames)
             expected = np.fmax(expected, _called_for(line, _baked_place(line, scene), frames))
+            phones += _said(line, _baked_place(line, scene), frames)
             remarks.append(f"{line.label}: {error} It was judged by its take alone")
         loudness, speech = np.maximum(loudness, loud), np.maximum(speech, spoken)
         spans += [
@@ -94,7 +98,7 @@ def heard(
         ]
     return HeardSpeech(
         loudness.astype(np.float32), speech.astype(np.float32), expected.astype(np.float32), tuple(spans),
-        tuple(dict.fromkeys(remarks)),
+        tuple(dict.fromkeys(remarks)), tuple(sorted(phones, key=lambda one: one.row)),
     )  # fmt: skip
 
 
@@ -218,6 +222,24 @@ def _called_for(line: kept_takes.KeptLine, place: Placement, frames: NDArray[np.
     here &= frames < (np.inf if place.right is None else place.right)
     opening[here] = np.maximum(sample(lips_apart(take), take.fps, times[here]), 0)
     return opening
+
+
+def _said(line: kept_takes.KeptLine, place: Placement, frames: NDArray[np.int64]) -> list[HeardPhone]:
+    """Return the phones that a line's take says where its sound is heard; none if its take knows none, or is gone."""
+    from mouthpiece.lint.sources.phones import phones_said
+
+    if not len(frames):
+        return []
+    try:
+        take = kept_takes.motion(line)
+    except MouthpieceError:
+        return []
+    per_second = place.fps / place.speed
+    begin = place.origin + (line.begin - place.offset) * per_second - int(frames[0])
+    said = phones_said(take.speech, per_second, len(frames), begin)
+    low = (place.origin if place.left is None else place.left) - int(frames[0])
+    high = len(frames) if place.right is None else place.right - int(frames[0])
+    return [one for one in said if low <= one.row < high]
 
 
 def lips_apart(take: Performance) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 from mouthpiece.errors import MouthpieceError, RigError
 from mouthpiece.motion.closures import LOWER, UPPER
 from mouthpiece.topology import (
+    INNER_LIP_BOTTOM,
     LEFT_EYE_OUTER,
     LEFT_LID_PAIRS,
     MOUTH_LEFT_CORNER,
@@ -55,6 +56,8 @@ _SHAPERS: Final = ("mouthPucker", "mouthFunnel", "viseme.ou", "viseme.oh", "mout
 _OPEN_EYE: Final = 0.02
 #: Lips that are farther apart at rest, in eye distances, are those of an open mouth.
 _AJAR: Final = 0.02
+#: Inner and outer border of the lower lip's red in its middle.
+_RED: Final = (INNER_LIP_BOTTOM, 57)
 #: How far vertices of a picture's lips are from the landmark they belong to, in eye distances.
 _LIP: Final = 0.03
 
@@ -96,8 +99,9 @@ class FacePoints:
     """Which vertices of a mesh show what.
 
     ``pairs`` are vertices of upper and lower lip that meet, ``corners`` those of the mouth, ``lids`` pairs of vertices
-    of left and right lids, ``still`` vertices that no key moves much. ``unit`` is the distance of the outer eye
-    corners, ``across`` and ``up`` are directions of the face.
+    of left and right lids, ``red`` the inner and the outer border of the lower lip's red, ``still`` vertices that no
+    key moves much. ``unit`` is the distance of the outer eye corners, ``across`` and ``up`` are directions of the
+    face.
     """
 
     rest: Floats
@@ -111,6 +115,7 @@ class FacePoints:
     opener: KeyProbe | None = None
     blinks: tuple[KeyProbe | None, KeyProbe | None] = (None, None)
     looks: tuple[KeyProbe, ...] = ()
+    red: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, obj: bpy.types.Object, coverage: Coverage) -> FacePoints:
@@ -141,6 +146,7 @@ class FacePoints:
             pairs = tuple(zip(marks[list(UPPER)].tolist(), marks[list(LOWER)].tolist(), strict=True))
         if _has(marks, (MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER)):
             corners = int(marks[MOUTH_LEFT_CORNER]), int(marks[MOUTH_RIGHT_CORNER])
+        red = (int(marks[_RED[0]]), int(marks[_RED[1]])) if _has(marks, _RED) else None
         if pairs:
             middle = mesh.rest[[v for pair in pairs for v in pair]].mean(axis=0)
             if _has(marks, (RIGHT_EYE_OUTER, LEFT_EYE_OUTER)):
@@ -150,7 +156,7 @@ class FacePoints:
         still = _still(mesh, pairs, opener, unit)
         return cls(
             mesh.rest, unit, still, across, up, pairs, corners, lids, opener, blinks,
-            tuple(look for look in looks if look is not None),
+            tuple(look for look in looks if look is not None), None if red is None or red[0] == red[1] else red,
         )  # fmt: skip
 
     def vertices(self) -> NDArray[np.int64]:
@@ -159,7 +165,7 @@ class FacePoints:
         single = [v for pair in (*self.pairs, *(p for side in self.lids for p in side)) for v in pair]
         parts = [
             self.still,
-            np.array([*single, *(self.corners or ())], np.int64),
+            np.array([*single, *(self.corners or ()), *(self.red or ())], np.int64),
             *(probe.vertices for probe in probes),
         ]
         return np.unique(np.concatenate(parts)).astype(np.int64)
@@ -384,6 +390,10 @@ class MeshGauge:
         if points.corners is not None:
             left, right = at(points.corners)
             width = np.linalg.norm(moved[:, left] - moved[:, right], axis=1) / points.unit
+        red = None
+        if points.red is not None:
+            inner, outer = at(points.red)
+            red = (moved[:, inner] - moved[:, outer]) @ points.up / points.unit
         lids = self._lids(moved, shift, at)
         gaze = None
         if points.looks:
@@ -404,6 +414,7 @@ class MeshGauge:
             _single(gaze),
             _single(angles(turns, points)),
             tuple(remarks),
+            _single(red),
         )
 
     def values(self) -> dict[str, NDArray[np.float32]]:

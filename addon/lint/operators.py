@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 from bpy.utils import register_classes_factory
+from mouthpiece.lint.contacts import counted_contacts, told_contacts
 from mouthpiece.phrases import counted
 
 from .. import compat, jobs, scene_settings
@@ -68,13 +69,16 @@ class MOUTHPIECE_OT_check(Working, bpy.types.Operator):
     def _result(self, context: bpy.types.Context, message: MeasuredFace) -> None:
         """Keep what was found, and report how much that is."""
         obj = find_object(self._object)
-        found = message.examined().findings
+        found = message.examined()
         health.keep(obj, message, found, whole=True)
-        for one in found:
+        for one in found.findings:
             self.report({"WARNING"}, f"Frame {one.first}: {one.sentence} {one.remedy}")
         for remark in message.remarks:
             self.report({"INFO"}, remark)
-        self.report({"INFO"}, f"{obj.name}: {counted(len(found), 'finding')}")
+        lips = told_contacts(counted_contacts(found.measures))
+        if lips:
+            self.report({"INFO"}, f"{obj.name}: contacts of the lips: {lips}")
+        self.report({"INFO"}, f"{obj.name}: {counted(len(found.findings), 'finding')}")
         compat.redraw(context)
 
 

@@ -54,6 +54,8 @@ class MOUTHPIECE_PT_health(OfCharacter, bpy.types.Panel):
 def _draw_known(layout: Any, context: bpy.types.Context, obj: bpy.types.Object, known: health.Health) -> None:
     """Draw the last check."""
     layout.label(text=known.summary(), icon="ERROR" if known.troubles else "CHECKMARK", translate=False)
+    if known.contacts:
+        paragraphs.draw(layout, f"Lips: {known.contacts}", "NONE", context)
     if known.number != health.number_of(obj):
         paragraphs.draw(layout, "Lines or strips changed since: check again.", "FILE_REFRESH", context)
     for one in known.troubles[:_FINDINGS]:

@@ -52,6 +52,10 @@ class TextError(MouthpieceError):
     """A text, or a table of phones, cannot be used: nothing in it is spoken, or it does not fit the sound."""
 
 
+class ActorError(MouthpieceError):
+    """A recording of an actor, or the file fitted to one, cannot be used."""
+
+
 class LimitsError(MouthpieceError):
     """A file of limits cannot be used: it is missing, no TOML, or names a check that there is none of."""
 

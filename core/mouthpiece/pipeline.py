@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import chapters, styles
+from .actors import actor as actors
+from .actors.actor import Actor
 from .audio import Audio, Source
 from .chapters import Chapter
 from .curves import sample
@@ -70,12 +72,15 @@ class Options:
     seed : int
         Seed of the random head motion, blinks and gaze, at most 18 digits. The same seed gives the same take.
     style : Style, optional
-        The style; None takes the speaker's own from the sound.
+        The style; None takes the speaker's own from the sound, or that of the actor if there is one.
+    actor : Actor, optional
+        Whose mouth moves, and whose head and brows unless there is a style; None for the average speaker's.
     """
 
     fps: float = float(FRAME_RATE)
     seed: int = 0
     style: Style | None = None
+    actor: Actor | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -489,7 +494,8 @@ def _inferred(
     yield Progress(low + 0.92 * (high - low), "Bringing the face to life")
     gate = rest.mouth_gate(heard.rms, mouth.bands)
     rest.rest_mouth(mouth.offsets, mouth.arkit, gate)
-    styled = replace(options, style=options.style or _style(audio, heard, networks))
+    own = None if options.actor is None else options.actor.style
+    styled = replace(options, style=options.style or own or _style(audio, heard, networks))
     first = math.ceil(start * fps - 1e-6)
     rng = np.random.default_rng(options.seed if number == _WHOLE else (options.seed, number))
     rhythm = rhythm_of(heard, gate.opening)
@@ -619,6 +625,8 @@ def perform(
     blink = living.blinks(states, len(activity), fps, lids)
     look = living.gaze(states, turned, fps, looks)
     neutral = networks.content.sidecar.neutral_face()
+    if options.actor is not None:
+        actors.play(options.actor, offsets, arkit)
     landmarks = np.add(offsets, neutral, out=offsets)  # in place: a long sound's motion is in memory only once
     living.raise_brows(landmarks, arkit, living.brows(states, len(activity), fps, brows))
     layer = styles.layer(style, landmarks, arkit, activity, fps)
@@ -642,7 +650,7 @@ def perform(
         fps=fps,
         audio_sha256=heard.sha256,
         models=networks.hashes(),
-        options=asdict(options) | _MADE,
+        options={name: value for name, value in asdict(options).items() if name != "actor" or value} | _MADE,
     )
 
 

@@ -112,7 +112,8 @@ class ContentRun:
         self.net = make(config.shape)
         clean = corpus.train[0]
         features = np.concatenate([s.features[::3] for s in clean]).astype(np.float32)
-        landmarks = np.concatenate([s.landmarks[::7][s.weight[::7] > 0] for s in clean]).astype(np.float32)
+        every = 7 if sum(int((s.weight[::7] > 0).sum()) for s in clean) >= 2 * config.shape.basis else 1
+        landmarks = np.concatenate([s.landmarks[::every][s.weight[::every] > 0] for s in clean]).astype(np.float32)
         neutral = torch.from_numpy(corpus.neutral.astype(np.float32))
         self.net.fit_buffers(torch.from_numpy(features), torch.from_numpy(landmarks), neutral)
         self.average = copy.deepcopy(self.net)

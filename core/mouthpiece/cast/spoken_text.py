@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from . import turns
 
 #: Endings of files that hold what is said.
 ENDINGS: Final = (".txt", ".srt", ".vtt")
+#: Seconds by which a part may be shorter than a take and still is all of it.
+_NEAR: Final = 0.05
 #: A text, or its parts with their times.
 SpokenText = str | tuple[TimedText, ...]
 
@@ -69,6 +72,31 @@ def with_text(take: Performance, text: SpokenText, language: str = "") -> tuple[
     """
     found = aligned(take.speech, text, language)
     return with_speech(take, found.speech), found
+
+
+def within(text: SpokenText, begin: float, seconds: float, part: tuple[float, float] | None = None) -> SpokenText:
+    """Return ``text`` for a take of ``seconds`` that begins at second ``begin`` of the sound whose text it is.
+
+    With ``part``, seconds of the sound, words without times are said in it alone, and captions outside it are left out.
+
+    Raises
+    ------
+    TextError
+        If no caption is left.
+    """
+    low, high = (begin, begin + seconds) if part is None else part
+    if isinstance(text, str):
+        if part is None or (low <= begin + _NEAR and high >= begin + seconds - _NEAR):
+            return text
+        return (TimedText(max(low - begin, 0.0), high - begin, text),)
+    captions = tuple(
+        replace(one, begin=one.begin - begin, end=one.end - begin) for one in text if one.begin < high and one.end > low
+    )
+    if not captions:
+        raise TextError(
+            f"No caption of the text lies between {low:.2f} s and {high:.2f} s of the sound, where it is heard."
+        )
+    return captions
 
 
 def text_beside(sound: Path, folder: Path) -> Path:

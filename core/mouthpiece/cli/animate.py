@@ -18,6 +18,7 @@ from .report import DONE, FAILED, Reporter, reporter, shown
 from .spoken import add_text_arguments, text_asked, text_file, with_text_asked
 
 if TYPE_CHECKING:
+    from ..actors.actor import Actor
     from ..audio import Source
     from ..styles import Style
 
@@ -48,6 +49,7 @@ def add_animate_command(commands: Any, open_sound: Callable[..., Source] | None 
     parser.add_argument("--fps", type=rate, default=25.0, metavar="F", help="frames per second, 1 to 240 (default 25)")
     parser.add_argument("--force", action="store_true", help="replace files that are not takes")
     add_motion_arguments(parser)
+    add_actor_argument(parser)
     add_text_arguments(parser, several=True)
     add_dial_arguments(parser)
     parser.set_defaults(command=run_animate, open_sound=open_sound)
@@ -87,11 +89,30 @@ def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_actor_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that says as which actor a face moves."""
+    parser.add_argument(
+        "--actor",
+        type=named_path,
+        metavar="FILE",
+        help="move as an actor does: a file that 'mouthpiece fit' wrote",
+    )
+
+
 def channel_asked(options: argparse.Namespace) -> str:
     """Return the channel chosen by the arguments of :func:`add_motion_arguments`, automatic by default."""
     from ..sounds.mixdown import AUTOMATIC
 
     return options.channel or AUTOMATIC
+
+
+def actor_asked(options: argparse.Namespace) -> Actor | None:
+    """Return the actor chosen by :func:`add_actor_argument`, if one is; raises ActorError if the file is none."""
+    if options.actor is None:
+        return None
+    from ..actors.actor import read_actor
+
+    return read_actor(options.actor)
 
 
 def style_asked(options: argparse.Namespace) -> Style | None:
@@ -117,10 +138,17 @@ def style_asked(options: argparse.Namespace) -> Style | None:
 
 
 def files_read(options: argparse.Namespace) -> list[Path]:
-    """Return the files that ``animate`` reads: sounds, the text, and what the style is from."""
+    """Return the files that ``animate`` reads: sounds, the actor, the text, and what the style is from."""
     text = text_file(options)
     style = [Path(options.style)] if options.style else []  # most often a name, and then no file
-    return [*options.sounds, *([text] if text else []), *style, *([options.style_from] if options.style_from else [])]
+    actor = [options.actor] if options.actor else []
+    return [
+        *options.sounds,
+        *actor,
+        *([text] if text else []),
+        *style,
+        *([options.style_from] if options.style_from else []),
+    ]
 
 
 def run_animate(options: argparse.Namespace) -> int:
@@ -129,7 +157,7 @@ def run_animate(options: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     try:
         with in_words(options.style_from or Path(str(options.style))):
-            style = style_asked(options)
+            style, actor = style_asked(options), actor_asked(options)
     except MouthpieceError as error:
         teller.error(str(options.style_from or options.style), str(error))
         return FAILED
@@ -144,7 +172,7 @@ def run_animate(options: argparse.Namespace) -> int:
                 raise PlaceError(f"{names} would all be written to '{place}'. Animate them one by one, each with -o.")
             refuse_inputs([place], files_read(options))
             with in_words(sound):
-                results.append(_animate_one(sound, place, options, style, teller))
+                results.append(_animate_one(sound, place, options, (style, actor), teller))
         except MouthpieceError as error:
             teller.error(str(sound), str(error))
             results.append({"input": str(sound), "ok": False, "error": str(error)})
@@ -168,7 +196,7 @@ def _places(sounds: Sequence[Path], output: Path | None) -> list[Path | None]:
 
 
 def _animate_one(
-    sound: Path, place: Path, options: argparse.Namespace, style: Style | None, teller: Reporter
+    sound: Path, place: Path, options: argparse.Namespace, manner: tuple[Style | None, Actor | None], teller: Reporter
 ) -> dict[str, Any]:
     from time import perf_counter
 
@@ -183,7 +211,7 @@ def _animate_one(
     warnings: list[str] = []
     take: Performance | None = None
     source = (options.open_sound or SoundFile)(sound, channel_asked(options))
-    for item in steps(source, Options(options.fps, options.seed, style), options.models):
+    for item in steps(source, Options(options.fps, options.seed, *manner), options.models):
         if isinstance(item, Progress):
             teller.progress(str(sound), item.fraction, item.message)
         elif isinstance(item, Warned):

@@ -20,6 +20,7 @@ from .batch import add_batch_command
 from .cues import add_cues_command
 from .dial import add_dial_command
 from .farm import add_farm_command
+from .fit import add_fit_command
 from .inspect import add_inspect_command
 from .landmarks import add_landmarks_command
 from .lint import add_lint_command
@@ -48,6 +49,7 @@ examples:
   mouthpiece batch cast.csv -o takes                all takes of a film: a table says who speaks which sound
   mouthpiece adjust take.npz --lips 1.2 --emotion sad   afterwards, without hearing it again
   mouthpiece cues take.npz --set rhubarb -o cues.tsv    which drawn mouth when, on twos
+  mouthpiece fit anna.csv --sound anna.wav -o anna.json   an actor's way of moving, for --actor
   mouthpiece phones take.npz -o line.TextGrid       what is said when, for Praat
   mouthpiece portrait --image face.png --audio line.wav -o out.mp4 --consent "own: …"   a picture that talks
   mouthpiece inspect take.npz --plot take.png       what is in it, and its curves as a picture
@@ -69,6 +71,7 @@ def add_commands(commands: Any, open_sound: Callable[..., Source] | None = None)
     add_report_arguments(add_dial_command(commands))
     add_report_arguments(add_cues_command(commands))
     add_report_arguments(add_phones_command(commands))
+    add_report_arguments(add_fit_command(commands, open_sound))
     add_report_arguments(add_landmarks_command(commands))
     add_report_arguments(add_verify_command(commands))
     add_report_arguments(add_inspect_command(commands))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import MouthpieceError
-from .animate import add_motion_arguments
+from .animate import add_actor_argument, add_motion_arguments
 from .dial import add_dial_arguments, strength
 from .landmarks import FaceBox, pixel
 from .paths import named_path
@@ -60,6 +60,7 @@ def add_portrait_arguments(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
     _add_responsibility(parser)
     add_motion_arguments(parser)
+    add_actor_argument(parser)
     add_dial_arguments(parser)
 
 

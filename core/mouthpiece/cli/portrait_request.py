@@ -44,7 +44,7 @@ from ..provenance.certificates import Identity
 from ..provenance.credentials import Seal
 from ..provenance.sequences import Numbering
 from ..sounds.mixdown import AUTOMATIC, choice
-from .animate import channel_asked, style_asked
+from .animate import actor_asked, channel_asked, style_asked
 from .dial import dials_of
 from .landmarks import face_request
 from .report import Reporter, shown
@@ -205,7 +205,7 @@ def _take(options: argparse.Namespace, output: PortraitOutput, teller: Reporter)
         return take, warnings
     usual = Options().fps
     rate = begun_before.rate_before(output, options.fps or Fraction(usual), usual)
-    asked = Options(rate, options.seed, style_asked(options))
+    asked = Options(rate, options.seed, style_asked(options), actor_asked(options))
     heard: Performance | None = None
     for item in steps(SoundFile(options.audio, channel_asked(options)), asked, options.models):
         if isinstance(item, Progress):

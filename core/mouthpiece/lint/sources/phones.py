@@ -14,7 +14,7 @@ from ..seen_face import HeardPhone
 _HEARD: Final = 0.5
 
 
-def phones_said(speech: Speech, fps: float, rows: int, first: int = 0) -> tuple[HeardPhone, ...]:
+def phones_said(speech: Speech, fps: float, rows: int, first: float = 0.0) -> tuple[HeardPhone, ...]:
     """Return the phones of ``speech`` whose middles lie on the ``rows`` of a seen face, in order of time.
 
     Its segments count if there are any; else stretches in which one phone is likelier than all others together.
@@ -28,13 +28,13 @@ def phones_said(speech: Speech, fps: float, rows: int, first: int = 0) -> tuple[
     rows
         Number of rows.
     first
-        Row at which the speech begins.
+        Row at which the speech begins; it may lie before the first, or between two.
     """
     if speech.phones:
         middles = [(each.label, (each.start + each.stop) / 2) for each in speech.phones]
     else:
         middles = _heard(speech)
-    placed = [HeardPhone(label, first + round(seconds * fps)) for label, seconds in middles]
+    placed = [HeardPhone(label, round(first + seconds * fps)) for label, seconds in middles]
     return tuple(one for one in placed if 0 <= one.row < rows)
 
 
