@@ -84,18 +84,6 @@ def test_every_gate_of_a_recurrent_layer_has_a_scale_of_its_own(rng):
     assert (np.abs(found - weight) <= 0.5001 * step).all() and not np.array_equal(found, weight)
 
 
-def test_what_nothing_depends_on_is_left_out():
-    graph = helper.make_graph(
-        [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Add", ["x", "w"], ["z"])],
-        "two",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
-        [numpy_helper.from_array(np.ones(2, np.float32), "w")],
-    )
-    export._drop_unused(graph)
-    assert [node.op_type for node in graph.node] == ["Relu"] and not graph.initializer
-
-
 def test_the_shipped_listener_hears_what_its_description_says(rng):
     network = find("phonetic")
     sound = (0.05 * rng.standard_normal(3 * RATE)).astype(np.float32)

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="where features are kept between runs (default: OUT/cache)")
     parser.add_argument("--sync", type=Path, help="table of late sounds, made by training.pack.resync")
     parser.add_argument("--listener", type=Path, help="folder with another phonetic.onnx to begin with")
-    parser.add_argument("--whisper", type=Path, help="model.bin of Whisper tiny.en, for a run that tunes the listener")
+    parser.add_argument("--whisper", type=Path, help="model.bin of Whisper base, for a run that tunes the listener")
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     parser.add_argument("--threads", type=int, default=1)

@@ -35,9 +35,6 @@ from .whisper import RUNTIME, WIDTH, HalfWhisper, read_ctranslate2
 
 log = logging.getLogger(__name__)
 
-#: Tensors of hama's graph that the listener outputs (after eleven and after six of its blocks), and their width.
-HAMA_TENSORS = tuple(f"/acoustic_model/backbone/backbone.{block}/Add_output_0" for block in (10, 5))
-HAMA_SIZE = 256
 #: Weights that stay floats: the spectral front end, because a logarithm follows.
 EXACT = ("waves", "bands")
 
