@@ -1,8 +1,9 @@
 """What is said in each fiftieth of a second of a pack's clips: ``python -m training.phones.labels --data PACK …``.
 
-A text is aligned with what a phone recogniser hears (``--hama``, a published network that emits a phone at a moment but
-not for how long) or, once there is one, with what the head itself hears (``--head``), by the core's own aligner. What
-no text covers, or a text that does not fit, is labelled with what is heard, at a lower weight. GRID's sentences are
+English texts are aligned by PocketSphinx (``training.phones.sphinx``), which knows how long phones last. Without
+``--head`` only those clips are labelled. With it, what that head hears labels all others: texts in other languages, and
+English ones that PocketSphinx cannot follow, by the core's own aligner; what no text covers, or a text that does not
+fit, as it is heard, at a lower weight. GRID's sentences are
 found by its grammar (Cooke et al., JASA 120, 2006). Writes an ``.npz`` with labels (S,), word beginnings (S,) and
 weights (S,) for each clip. Exit code 0 when written.
 """
@@ -20,12 +21,9 @@ from typing import Any
 
 import numpy as np
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.features import RATE
 from mouthpiece.files.writer import replacing
-from mouthpiece.models.session import OnnxSession
 from mouthpiece.phones.alignment import aligned
 from mouthpiece.phones.inventory import PHONE_INDEX, PHONES, SILENCE
-from mouthpiece.phones.ipa import phones_of_ipa
 from mouthpiece.phones.lattice import WordLattice, best_way
 from mouthpiece.phones.segmentation import heard
 from mouthpiece.phones.speech import POSTERIOR_RATE, Segment, Speech
@@ -36,12 +34,10 @@ from numpy.typing import NDArray
 from ..command_line import exit_code, parser_of
 from ..pack.clips import Clip, load_split
 from .readers import HeadReader, load_head
+from .sphinx import Sphinx, speech_by_sphinx
 
 log = logging.getLogger(__name__)
 
-#: Standard deviation in steps by which a peak of hama's is spread, share of the loudest level below which nothing is
-#: said, and steps around it that must be quiet as well.
-SPREAD, QUIET, QUIET_STEPS = 1.6, 0.03, 5
 #: Weights of frames whose phone only a recogniser heard, and of a text's phones that it heard badly.
 ONLY_HEARD, DOUBTED = 0.3, 0.3
 #: Confidence of a phone from which it counts fully.
@@ -68,46 +64,6 @@ class ClipLabels:
     weight: Array
 
 
-class Hama:
-    """Frame-level posteriors from the peaks of the published recogniser hama."""
-
-    def __init__(self, network: Path, vocabulary: Path) -> None:
-        """Open the network, with the list of its tokens (``decoder`` of a JSON file)."""
-        self._session = OnnxSession(network.read_bytes(), "hama")
-        tokens = json.loads(vocabulary.read_text(encoding="utf-8"))["decoder"]
-        found = [phones_of_ipa(token) for token in tokens]
-        self._columns = [(k, PHONE_INDEX[phones[0]]) for k, phones in enumerate(found) if len(phones) == 1]
-
-    def __call__(self, samples: Array) -> Array:
-        """Return the posteriors (S, P) of ``samples`` (N,)."""
-        steps, longest = len(samples) * POSTERIOR_RATE // RATE, 28 * RATE
-        likely = []
-        for start in range(0, len(samples), longest):
-            part = samples[start : start + longest]
-            given = {"waveform": part[None], "waveform_lengths": np.array([len(part)])}
-            likely.append(np.exp(np.asarray(self._session(given)["log_probs"][0], np.float32)))
-        tokens = np.concatenate(likely)
-        peaks = np.zeros((len(tokens), len(PHONES)), np.float32)
-        for token, phone in self._columns:
-            peaks[:, phone] += tokens[:, token]
-        bell = np.exp(-0.5 * (np.arange(-6, 7) / SPREAD) ** 2)
-        rows = np.stack([np.convolve(column, bell, "same") for column in peaks.T], axis=1)
-        rows[:, 0] = 0.02 + 2 * _is_quiet(samples, len(rows))
-        rows += 1e-4
-        rows = rows[:steps] if len(rows) >= steps else np.pad(rows, ((0, steps - len(rows)), (0, 0)), "edge")
-        posteriors: Array = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
-        return posteriors
-
-
-def _is_quiet(samples: Array, steps: int) -> NDArray[np.bool_]:
-    """Return where (steps,) nothing is said, as far as loudness tells."""
-    size = RATE // POSTERIOR_RATE
-    rows = np.pad(samples, (0, max(0, steps * size - len(samples))))[: steps * size].reshape(steps, size)
-    level = np.sqrt((rows.astype(np.float64) ** 2).mean(axis=1))
-    loud = level > QUIET * np.percentile(level, 95)
-    return np.convolve(loud, np.ones(QUIET_STEPS), "same") == 0
-
-
 def grid_speech(posteriors: Array) -> Speech:
     """Return the sentence of GRID's grammar that fits best, with its phones and words."""
     slots = [[one.pronunciations for one in transcript(" , ".join(words), "en-gb").words] for words in GRID]
@@ -131,7 +87,7 @@ def grid_speech(posteriors: Array) -> Speech:
 
 
 def speech_of(posteriors: Array, name: str, text: Mapping[str, str] | None) -> tuple[Speech, bool]:
-    """Return what is said in a clip, and whether a text says so."""
+    """Return what is heard in a clip with posteriors (S, P), and whether a text says so."""
     if name.startswith("grid-"):
         return grid_speech(posteriors), True
     found = heard(posteriors)
@@ -159,16 +115,27 @@ def labels_of(speech: Speech, said: bool) -> ClipLabels:
     return ClipLabels(phones, starts, weight)
 
 
-def label(clips: Sequence[Clip], texts: Mapping[str, Any], reader: Reader) -> dict[str, ClipLabels]:
-    """Return the labels of each of ``clips`` by name; ``texts`` are those of ``training.phones.transcribe``."""
-    found, told = {}, 0
+def label(
+    clips: Sequence[Clip], texts: Mapping[str, Any], sphinx: Sphinx, reader: Reader | None
+) -> dict[str, ClipLabels]:
+    """Return the labels of ``clips`` by name; without a ``reader`` only of those that PocketSphinx can follow.
+
+    ``texts`` are those of ``training.phones.transcribe``.
+    """
+    found, followed, told = {}, 0, 0
     for number, clip in enumerate(clips):
-        speech, said = speech_of(reader(clip.samples), clip.name, texts.get(clip.name))
-        found[clip.name] = labels_of(speech, said)
-        told += said
+        text = texts.get(clip.name)
+        speech = speech_by_sphinx(sphinx, clip.samples, text["text"]) if text and text["language"] == "en" else None
+        said = speech is not None
+        followed += said
+        if speech is None and reader:
+            speech, said = speech_of(reader(clip.samples), clip.name, text)
+        if speech is not None:
+            found[clip.name] = labels_of(speech, said)
+            told += said
         if number % 100 == 0:
             log.info("%d of %d clips, %d with a text that fits", number, len(clips), told)
-    log.info("%d clips, %d with a text that fits", len(clips), told)
+    log.info("%d clips labelled, %d by a text, %d of these by PocketSphinx", len(found), told, followed)
     return found
 
 
@@ -197,22 +164,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = parser_of("training.phones.labels", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="training pack made by training.pack.prepare")
     parser.add_argument("--texts", type=Path, required=True, help="what training.phones.transcribe wrote")
-    parser.add_argument("--hama", type=Path, help="network of hama 1.3.13 with its outputs")
-    parser.add_argument("--vocabulary", type=Path, help="its list of tokens (g2p_vocab.json)")
-    parser.add_argument("--head", type=Path, help="checkpoint of a phone head, instead of hama")
+    parser.add_argument("--head", type=Path, help="checkpoint of a phone head, for what PocketSphinx cannot follow")
     parser.add_argument("--listener", type=Path, help="folder with the phonetic.onnx that the head hears with")
     parser.add_argument("--out", type=Path, required=True, help="the labels, .npz")
     args = parser.parse_args(argv)
 
     def work() -> None:
-        if args.head:
-            reader: Reader = HeadReader(load_head(args.head), args.listener)
-        elif args.hama and args.vocabulary:
-            reader = Hama(args.hama, args.vocabulary)
-        else:
-            raise ValueError("name who hears: --hama with --vocabulary, or --head")
+        reader = HeadReader(load_head(args.head), args.listener) if args.head else None
         texts = json.loads(args.texts.read_text(encoding="utf-8"))
-        write(label([c for split in ("train", "val") for c in load_split(args.data, split)], texts, reader), args.out)
+        clips = [clip for split in ("train", "val") for clip in load_split(args.data, split)]
+        write(label(clips, texts, Sphinx(), reader), args.out)
 
     return exit_code(work, "not labelled")
 

@@ -84,7 +84,7 @@ def labelled(
     clips: Sequence[Clip], labels: dict[str, ClipLabels], listener: PhoneticListener, config: HeadConfig, cache: Path,
     stamp: str, renditions: int,
 ) -> list[LabelledSound]:  # fmt: skip
-    """Return all renditions of ``clips`` with their labels; features are kept in the folder ``cache``."""
+    """Return all renditions of those ``clips`` that have labels; features are kept in the folder ``cache``."""
     targets = make_targets(clips, canonical_face(clips))
     found = []
     for k in range(renditions):
@@ -92,7 +92,9 @@ def labelled(
         for clip, stretch in zip(
             clips, cached_rendition(cache, clips, targets, listener, how, config.seed + k, stamp), strict=True
         ):
-            own = labels[clip.name]
+            own = labels.get(clip.name)
+            if own is None:
+                continue
             count = min(len(own.phones), 2 * len(stretch))
             hidden = hidden_steps(stretch.features)[:count].astype(np.float16)
             cut = ClipLabels(own.phones[:count], own.word_starts[:count], own.weight[:count])
