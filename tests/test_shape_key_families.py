@@ -192,6 +192,11 @@ def test_a_side_is_no_end_that_is_stripped():
     assert detect(["mouthSmile_L", "cheekPuff_L", "browDown_L", "eyeBlink_L"]).both == {}
 
 
+def test_a_tongue_of_its_own_is_told_beside_the_face():
+    table = detect([*ARKIT_NAMES, "tongueTipUp", "tongueRollUp", "tongueWide"])
+    assert table.summary() == "52 of 52 ARKit shapes matched, with Audio2Face tongue 55 shape keys"
+
+
 def test_tongue_and_teeth_on_the_same_mesh_go_along():
     names = [*ARKIT_NAMES[:51], "tongue_jawOpen", "teeth_jawOpen", "tongue_tongueOut", "jawOpen_smile"]
     assert ARKIT_NAMES[51] == "tongueOut"

@@ -119,8 +119,10 @@ class ShapeMap:
         plural = "shape key" if count == 1 else "shape keys"
         if not self.families:
             return f"{count} {plural} driven by the table{self._told()}"
-        if self.families == ("ARKit",):
+        if self.families[0] == "ARKit":
             text = f"{len(ARKIT_NAMES) - len(self.missing)} of {len(ARKIT_NAMES)} ARKit shapes matched"
+            if len(self.families) > 1:
+                text = f"{text}, with {' + '.join(self.families[1:])} {count} {plural}"
         else:
             text = f"{' + '.join(self.families)}: {count} {plural} matched"
         absent = {name: by for name, by in self.missing.items() if by or name not in self.still}
