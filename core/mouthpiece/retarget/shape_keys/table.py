@@ -120,7 +120,8 @@ class ShapeMap:
         if not self.families:
             return f"{count} {plural} driven by the table{self._told()}"
         if self.families[0] == "ARKit":
-            text = f"{len(ARKIT_NAMES) - len(self.missing)} of {len(ARKIT_NAMES)} ARKit shapes matched"
+            there = sum(name not in self.missing for name in ARKIT_NAMES)
+            text = f"{there} of {len(ARKIT_NAMES)} ARKit shapes matched"
             if len(self.families) > 1:
                 text = f"{text}, with {' + '.join(self.families[1:])} {count} {plural}"
         else:
