@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 #: Probabilities below this count as this: one bad frame may not decide over a path.
 FLOOR: Final = 1e-4
 #: What a change of phone costs, in nats: phones last a tenth of a second, not a frame.
-_CHANGE: Final = 1.0
+_CHANGE: Final = 0.5
 
 
 def log_posteriors(posteriors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
