@@ -42,9 +42,9 @@ _VOWELS: Final = PHONES[1:23]
 #: What a step of other speech costs more than the phone that is heard most there, in nats.
 _OTHER: Final = 1.0
 #: Agreement of a word's phones with what is heard, 0..1, below which it is told.
-_AGREES: Final = 0.2
+_AGREES: Final = 0.25
 #: Share of the text, or of what is said, that must agree, in phones: less is another text.
-_FITS: Final = 0.4
+_FITS: Final = 0.6
 #: Most words that are named of those that follow each other unheard.
 _SHOWN: Final = 6
 #: Seconds of other speech from which it is told, within which it belongs to a word, and by which captions may be
