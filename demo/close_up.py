@@ -67,10 +67,9 @@ def bake(obj: Any, take: Path) -> None:
 
 
 def still(second: float, path: Path) -> sheets.Picture:
-    """Render what is seen at a second of the line, between frames as well."""
-    frame, rest = divmod(1 + second * FPS, 1.0)
+    """Render the frame that is seen at a second of the line."""
     scene = bpy.context.scene
-    scene.frame_set(int(frame), subframe=rest)
+    scene.frame_set(1 + int(second * FPS + 1e-6))
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
     return sheets.read(path)

@@ -64,6 +64,8 @@ PLAYING: dict[str, tuple[tuple[str, ...], ...]] = {
 #: Most jawOpen of a sibilant: OpenFaceFX' rule.
 JAW_CAP = 0.35
 STEPS = 9
+#: Quantile of the moved faces' mouthUpperUp at f and v that is taken: of those who show the teeth that the lip is at.
+TEETH = 0.9
 Floats = NDArray[np.float64]
 
 
@@ -263,7 +265,7 @@ def with_weights(pairs: Sequence[Pair], shapes: ContactShapes) -> ContactShapes:
             shut = np.concatenate([contact(pair.moved + pair.neutral)[keep] > 0.9 for pair, keep in shown])
             weights[at, PARTING, 1] = np.quantile(own[shut][:, PARTING], 0.9, axis=0)
         elif name == "labiodental":
-            pose = bite(pairs, float(own[:, [ARKIT_INDEX[each] for each in _UPPER_UP]].mean()))
+            pose = bite(pairs, float(np.quantile(own[:, [ARKIT_INDEX[each] for each in _UPPER_UP]], TEETH)))
             weights[at, PARTING] = pose[list(PARTING), None]
         elif name == "sibilant":
             weights[at, ARKIT_INDEX["jawOpen"], 1] = min(

@@ -28,8 +28,19 @@ from ..files import ASSETS
 from ..files.shipped_files import damaged, shipped_arrays
 from ..phones.inventory import PHONES, SILENCE
 from ..phones.speech import POSTERIOR_RATE, Speech
-from ..topology import ARKIT_NAMES, JAW, LANDMARK_COUNT, LIPS, MOUTH_LEFT_CORNER, MOUTH_RIGHT_CORNER
+from ..topology import (
+    ARKIT_INDEX,
+    ARKIT_NAMES,
+    INNER_LIP_BOTTOM,
+    INNER_LIP_TOP,
+    JAW,
+    LANDMARK_COUNT,
+    LIPS,
+    MOUTH_LEFT_CORNER,
+    MOUTH_RIGHT_CORNER,
+)
 from . import closures
+from .shapes import landmark_shapes
 
 Array = NDArray[np.float32]
 
@@ -56,6 +67,11 @@ _HOLD: Final = 0.02
 _AT_ONCE: Final = 4096
 _CHIN: Final = 8
 _RED: Final = (66, 57)
+_INNER: Final = (INNER_LIP_TOP, INNER_LIP_BOTTOM)
+#: Gap in eye distances below which lips that m b p are heard of nearly meet.
+_NEARLY: Final = 0.04
+#: How far lips that meet are pressed together, in eye distances: rigs' lips differ by less than that from the head's.
+_PRESSED: Final = 0.004
 #: Outer points of the lower lip and how far they follow its middle; of the upper lip.
 _LOWER_OUTER: Final = {55: 0.5, 56: 1.0, 57: 1.0, 58: 1.0, 59: 0.5}
 _UPPER_OUTER: Final = {49: 0.5, 50: 1.0, 51: 1.0, 52: 1.0, 53: 0.5}
@@ -265,6 +281,26 @@ def _correct(
         if at != LABIODENTAL:
             low, high = np.minimum(low, own.arkit), np.maximum(high, own.arkit)
         weights += held[:, at, None] * (np.clip(weights, low, high) - weights)
+    _shut(weights, held[:, BILABIAL], closures.gaps(points)[:, 1])
+
+
+def _meeting(gap: Array) -> Array:
+    """Return gaps (T, 3) of lips that meet where they nearly did; wide ones stay as they are."""
+    share = np.clip(gap / _NEARLY, 0, 1)
+    met: Array = gap * share * share * (3 - 2 * share)
+    return met
+
+
+def _shut(weights: Array, share: Array, gap: Array) -> None:
+    """Bring lips that ``weights`` (T, 52) move as near to each other as the landmarks' are, by ``share`` (T,), in place.
+
+    ``gap`` (T,) is that of the landmarks. What mouthClose does is measured on the demo head; its meaning, that it shuts
+    lips which the jaw has parted, is ARKit's.
+    """
+    apart = landmark_shapes()[:, _INNER, 1] @ np.array([-1, 1], np.float32)
+    close = ARKIT_INDEX["mouthClose"]
+    beyond = np.maximum(weights @ apart - np.maximum(gap, 0) + _PRESSED, 0)
+    weights[:, close] = np.minimum(weights[:, close] + share * beyond / -apart[close], 1)
 
 
 def _heard(speech: Speech, phones: tuple[str, ...]) -> Array:
@@ -329,7 +365,8 @@ def _hold(points: Array, neutral: Array, share: Array, at: int, shapes: ContactS
     low, high = shapes.gap[at].T
     if at != LABIODENTAL:  # which is the one that the network does not do by itself
         low = np.minimum(low, own.gap)
-    closures.hold(points, np.clip(gap, low, np.maximum(high, own.gap)) - rest, share)
+    most = np.maximum(high, _meeting(own.gap) if at == BILABIAL else own.gap)
+    closures.hold(points, np.clip(gap, np.minimum(low, most), most) - rest, share)
     wide = neutral[MOUTH_LEFT_CORNER, 0] - neutral[MOUTH_RIGHT_CORNER, 0]
     width = wide + points[:, MOUTH_LEFT_CORNER, 0] - points[:, MOUTH_RIGHT_CORNER, 0]
     most = np.maximum(shapes.width[at], own.width)
