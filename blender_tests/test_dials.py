@@ -320,7 +320,7 @@ def test_styles_move_the_head_and_not_the_words(ready, another, context):
     assert found["CALM"][1][channel].std() < found["NEUTRAL"][1][channel].std() < found["ENERGETIC"][1][channel].std()
     jaw = ("Key", scenes.shape_path("jawOpen"), 0)
     for face, _ in found.values():
-        assert np.corrcoef(face[jaw], found["NEUTRAL"][0][jaw])[0, 1] > 0.95
+        assert np.corrcoef(face[jaw], found["NEUTRAL"][0][jaw])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize(("sound", "words"), [("", "style"), ("/none.wav", "none.wav")])

@@ -23,9 +23,10 @@ from .new_scene import scene_for
 def add(commands: Any) -> None:
     """Add the ``picture`` command to ``parser.add_subparsers()``."""
     from mouthpiece.cli import dial
-    from mouthpiece.cli.animate import add_motion_arguments
+    from mouthpiece.cli.animate import add_actor_argument, add_motion_arguments
     from mouthpiece.cli.landmarks import FaceBox, pixel
     from mouthpiece.cli.report import add_report_arguments
+    from mouthpiece.cli.spoken import add_text_arguments
 
     parser = commands.add_parser(
         "picture",
@@ -48,6 +49,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--fps", type=int, metavar="N", help="frame rate of the scene (default: as opened)")
     bake_command.add_keys_and_output(parser)
     add_motion_arguments(parser)
+    add_actor_argument(parser)
+    add_text_arguments(parser)
     dial.add_dial_arguments(parser)
     add_report_arguments(parser)
     # what `bake` has besides, and a picture rig no use for, is as it is when nobody names it

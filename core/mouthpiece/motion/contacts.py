@@ -292,7 +292,7 @@ def _meeting(gap: Array) -> Array:
 
 
 def _shut(weights: Array, share: Array, gap: Array) -> None:
-    """Bring lips that ``weights`` (T, 52) move as near to each other as the landmarks' are, by ``share`` (T,), in place.
+    """Bring lips that ``weights`` (T, 52) move as near to each other as landmarks, by ``share`` (T,), in place.
 
     ``gap`` (T,) is that of the landmarks. What mouthClose does is measured on the demo head; its meaning, that it shuts
     lips which the jaw has parted, is ARKit's.

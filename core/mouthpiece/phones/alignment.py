@@ -44,7 +44,7 @@ _OTHER: Final = 1.0
 #: Agreement of a word's phones with what is heard, 0..1, below which it is told.
 _AGREES: Final = 0.25
 #: Share of the text, or of what is said, that must agree, in phones: less is another text.
-_FITS: Final = 0.6
+_FITS: Final = 0.55
 #: Most words that are named of those that follow each other unheard.
 _SHOWN: Final = 6
 #: Seconds of other speech from which it is told, within which it belongs to a word, and by which captions may be

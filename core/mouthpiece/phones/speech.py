@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .inventory import PHONES
+from .posteriors import as_kept
 
 #: Posteriors a second.
 POSTERIOR_RATE: Final = 50
@@ -42,7 +43,8 @@ class Speech:
     ----------
     posteriors : (S, P) float32
         Probability of each of :data:`~.inventory.PHONES` at :data:`POSTERIOR_RATE`; row ``k`` is centred at
-        ``(k + 0.5) / 50`` seconds of the take. No rows: the take was made before phones were heard, and none is known.
+        ``(k + 0.5) / 50`` seconds of the take. They are as exact as takes keep them (:mod:`.posteriors`). No rows: the
+        take was made before phones were heard, and none is known.
     phones, words : tuple of Segment
         In order, not overlapping.
     text : str
@@ -57,9 +59,21 @@ class Speech:
     text: str = ""
     language: str = ""
 
+    def __post_init__(self) -> None:
+        """Make all as exact as takes keep it, so that a take that was saved does what it did before."""
+        object.__setattr__(self, "posteriors", as_kept(self.posteriors))
+        for name in ("phones", "words"):
+            object.__setattr__(self, name, tuple(_as_kept(segment) for segment in getattr(self, name)))
+
     def __bool__(self) -> bool:
         """Return whether anything is known of what is said."""
         return bool(len(self.posteriors) or self.phones)
+
+
+def _as_kept(segment: Segment) -> Segment:
+    """Return a segment whose times are whole tenths of a millisecond, and its confidence whole hundredths."""
+    times = round(segment.start, 4), round(segment.stop, 4)
+    return Segment(segment.label, *times, round(segment.confidence, 2))
 
 
 def resampled(speech: Speech, times: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -14,13 +14,9 @@ from ..files.arrays import StoredArrays
 from ..files.json_text import quoted, row_of, rows_of, text_in
 from .excerpts import checked_order
 from .inventory import PHONE_INDEX, PHONES, SILENCE
+from .posteriors import FULL, coded, decoded
 from .speech import POSTERIOR_RATE, Segment, Speech
 
-#: The byte of a probability of 1. Square roots are stored in so many steps: rare phones keep a digit as well, and what
-#: compresses is small.
-_FULL: Final = 100
-#: Probabilities below this are stored as none; what is missing to 1 is shared by them when it is read.
-_LEAST: Final = 0.01
 #: Most words and phones, and the longest word: ten hours of the fastest speech have fewer.
 _MOST: Final = 2_000_000
 _LONGEST: Final = 200
@@ -34,9 +30,8 @@ def stored(speech: Speech) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the arrays of what is said, and what of it is JSON, both empty if nothing is known."""
     if not speech:
         return {}, {}
-    kept = np.where(speech.posteriors < _LEAST, 0, speech.posteriors)
     arrays: dict[str, NDArray[Any]] = {
-        "posteriors": np.round(np.sqrt(np.clip(kept, 0, 1)) * _FULL).astype(np.uint8).T,
+        "posteriors": coded(speech.posteriors).T,
         "phone_labels": np.array([PHONE_INDEX[one.label] for one in speech.phones], np.uint8),
         "phone_times": _times(speech.phones),
         "word_times": _times(speech.words),
@@ -89,25 +84,21 @@ def size(speech: Speech) -> int:
 
 
 def _times(segments: Sequence[Segment]) -> NDArray[np.float64]:
-    """Return start, stop and confidence (K, 3), times rounded to a tenth of a millisecond."""
-    rows = [(round(one.start, 4), round(one.stop, 4), round(one.confidence, 2)) for one in segments]
+    """Return start, stop and confidence (K, 3)."""
+    rows = [(one.start, one.stop, one.confidence) for one in segments]
     return np.array(rows, np.float64).reshape(-1, _COLUMNS)
 
 
 def _posteriors(arrays: StoredArrays, labels: Sequence[str], seconds: float) -> NDArray[np.float32]:
-    """Return the posteriors (S, P) of today's phones; each row adds up to 1."""
+    """Return the posteriors (S, P) of today's phones."""
     codes = arrays.array("posteriors", (len(labels), None), "u")
-    if codes.dtype != np.uint8 or codes.max(initial=0) > _FULL or codes.shape[1] > (seconds + 1) * POSTERIOR_RATE + 1:
+    if codes.dtype != np.uint8 or codes.max(initial=0) > FULL or codes.shape[1] > (seconds + 1) * POSTERIOR_RATE + 1:
         raise UnreadableError("its 'posteriors' do not fit its length")
-    rows = np.zeros((codes.shape[1], len(PHONES)), np.float32)
+    rows = np.zeros((codes.shape[1], len(PHONES)), np.uint8)
     for label, code in zip(labels, codes, strict=True):
         if label in PHONE_INDEX:
-            rows[:, PHONE_INDEX[label]] = np.square(code.astype(np.float32) / _FULL)
-    totals = rows.sum(axis=1, keepdims=True)
-    none = rows == 0
-    rest = np.maximum(1 - totals, 0) / np.maximum(none.sum(axis=1, keepdims=True), 1)
-    posteriors: NDArray[np.float32] = (np.where(none, rest, rows) / np.maximum(totals, 1)).astype(np.float32)
-    return posteriors
+            rows[:, PHONE_INDEX[label]] = code
+    return decoded(rows)
 
 
 def _segments(labels: Sequence[str], arrays: StoredArrays, name: str, seconds: float) -> list[Segment]:
