@@ -9,6 +9,7 @@ from mouthpiece.motion import closures, contacts, emotions
 from mouthpiece.motion.chart.visemes import VISEMES, viseme_weights
 from mouthpiece.motion.contacts import BILABIAL, GESTURES, LABIODENTAL, contact_shapes, strengths
 from mouthpiece.motion.dials import SETTLED, Dials, apply, dialled
+from mouthpiece.motion.shapes import landmark_shapes
 from mouthpiece.performance import Performance
 from mouthpiece.phones.inventory import PHONE_INDEX, PHONES
 from mouthpiece.phones.speech import Speech
@@ -118,6 +119,19 @@ def test_f_and_v_bite_and_are_not_shut(talk):
 def test_p_and_b_stay_shut(talk):
     for frame in middles(talk, "p", "b"):
         assert gap_of(talk.final())[frame] < 0.02
+
+
+def test_lips_that_nearly_meet_at_p_meet_and_the_weights_with_them(talk):
+    ajar = np.array(talk.landmarks)
+    ajar[:, :, 1] += 0.015 * (closures.lower_followers() @ np.ones(3))  # a network's p that stays ajar
+    arkit = np.array(talk.arkit)
+    arkit[:, ARKIT_INDEX["jawOpen"]] = np.maximum(arkit[:, ARKIT_INDEX["jawOpen"]], 0.04)
+    shown = replace(talk, landmarks=ajar, arkit=arkit).final()
+    shapes = landmark_shapes()
+    for frame in middles(talk, "p", "b"):
+        assert 0.014 < closures.gaps(ajar)[frame, 1] and gap_of(shown)[frame] < 0.006
+        by_weights = np.tensordot(shown.arkit[frame], shapes[:, 66, 1] - shapes[:, 62, 1], 1)
+        assert by_weights < 0.004 and shown.arkit[frame, ARKIT_INDEX["mouthClose"]] > 0.005
 
 
 def test_a_v_after_b_waits_until_the_lips_have_met(talk):

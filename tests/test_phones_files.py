@@ -143,6 +143,24 @@ def test_phones_of_another_inventory_are_matched_by_name(take, tmp_path):
     assert_alike(Performance.load(path).speech, take.speech)
 
 
+def test_speech_is_as_exact_before_it_is_saved_as_after(tmp_path, take, rng):
+    rows = rng.dirichlet(np.full(len(PHONES), 0.05), 2 * len(take)).astype(np.float32)
+    said = Speech(rows, (Segment("m", 0.1000049, 0.2, 0.123456),), (Segment("ma", 0.1, 0.3, 1 / 3),))
+    assert np.abs(said.posteriors - rows).max() < 0.025 and said.posteriors.sum(axis=1).max() <= 1.00001
+    assert said.phones == (Segment("m", 0.1, 0.2, 0.12),)
+    back = Performance.load(with_speech(take, said).save(tmp_path / "said.npz")).speech
+    np.testing.assert_array_equal(back.posteriors, said.posteriors)
+    assert (back.phones, back.words) == (said.phones, said.words)
+    np.testing.assert_array_equal(Speech(back.posteriors).posteriors, back.posteriors)
+
+
+@pytest.mark.parametrize("row", [np.full(54, 1 / 54), np.eye(54)[3], np.full(54, 0.9), np.zeros(54)])
+def test_rows_of_any_kind_stay_as_they_are_once_kept(row):
+    once = Speech(np.array([row], np.float32)).posteriors
+    np.testing.assert_array_equal(Speech(once).posteriors, once)
+    assert once.min() >= 0 and once.sum() <= 1.00001
+
+
 def test_speech_that_does_not_fit_is_refused(take):
     for wrong in (
         Speech(np.zeros((9_000, len(PHONES)), np.float32)),

@@ -18,6 +18,7 @@ _LARGEST_REST: Final = 0.99 * _LEAST
 def coded(posteriors: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return the bytes (S, P) of posteriors (S, P): the probabilities of a row add up to 1 at most."""
     kept = np.where(posteriors < _LEAST, 0, np.clip(posteriors, 0, 1))
+    kept = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
     codes = np.round(np.sqrt(kept) * FULL).astype(np.int64)
     while True:
         over = np.flatnonzero(np.square(codes).sum(axis=1) > FULL**2)
