@@ -23,7 +23,8 @@ def coded(posteriors: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     while True:
         over = np.flatnonzero(np.square(codes).sum(axis=1) > FULL**2)
         if not len(over):
-            return codes.astype(np.uint8)
+            found: NDArray[np.uint8] = codes.astype(np.uint8)
+            return found
         codes[over, codes[over].argmax(axis=1)] -= 1
 
 
