@@ -479,7 +479,7 @@ def test_of_keys_that_undo_each_other_one_at_most_is_on_and_none_jumps(vroid, ne
     assert np.minimum(before["JawOut"], before["JawIn"]).max() > 0.1
     for one, other in (("JawOut", "JawIn"), ("Fcl_MTH_Up", "Fcl_MTH_Down")):
         assert np.minimum(track[one], track[other]).max() < 1e-9
-        assert max(np.abs(np.diff(track[name])).max() for name in (one, other)) < 0.35
+        assert max(np.abs(np.diff(track[name])).max() for name in (one, other)) < 0.5
     opened = gaps(landmarks(solver, solution))[:, 1]
     assert np.corrcoef(opened, gaps(spoken.landmarks)[:, 1])[0, 1] > 0.99
     assert np.sqrt((solution.error**2).mean()) < 1.15 * np.sqrt((loose.error**2).mean())

@@ -1,6 +1,7 @@
 """Voice prints, head motion and styles."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,7 +194,7 @@ def line(speech):
 def test_a_style_moves_the_face_and_leaves_the_lips_what_they_say(line):
     plain, loud = (animate(line, Options(style=style)) for style in (Style(), Style("x", 0.7, 0.3, 0.3, 0.25, 0.5)))
     np.testing.assert_array_equal(plain.landmarks, loud.landmarks)  # it lies beside the motion, in its own layer
-    a, b = plain.final(), loud.final()
+    a, b = (replace(take, dials={"articulation": 0.0}).final() for take in (plain, loud))  # contacts have their limits
     shut, opened = gap_of(a) <= 1e-4, gap_of(a) > 0.05
     assert opened.any()
     np.testing.assert_allclose(gap_of(b)[opened], np.exp(0.3) * gap_of(a)[opened], rtol=0.02, atol=4e-3)
