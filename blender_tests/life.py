@@ -58,9 +58,13 @@ class Seen:
     values: list[tuple[float, ...]]
     points: dict[str, np.ndarray]
 
-    def like(self, other: Seen, tolerance: float = 2e-5) -> bool:
-        """Return whether the same is seen; names may differ, their order not."""
-        if len(self.points) != len(other.points) or not rows_alike(self.values, other.values, tolerance):
+    def like(self, other: Seen, tolerance: float = 2e-5, of_values: float | None = None) -> bool:
+        """Return whether the same is seen; names may differ, their order not.
+
+        ``tolerance`` is that of points, ``of_values`` that of the numbers that move them, if it is another.
+        """
+        numbers = tolerance if of_values is None else of_values
+        if len(self.points) != len(other.points) or not rows_alike(self.values, other.values, numbers):
             return False
         pairs = zip(self.points.values(), other.points.values(), strict=True)
         return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=tolerance) for a, b in pairs)
@@ -76,7 +80,14 @@ def rows_alike(mine: list[tuple[float, ...]], others: list[tuple[float, ...]], t
     """Return whether the same rows of numbers are in both, in whatever order."""
     if len(mine) != len(others):
         return False
-    return not mine or np.allclose(sorted(mine), sorted(others), rtol=1e-4, atol=tolerance)
+    left = np.array(others)
+    for row in mine:
+        apart = np.abs(left - np.array(row)).max(axis=1)
+        nearest = int(apart.argmin())
+        if not np.allclose(row, left[nearest], rtol=1e-4, atol=tolerance):
+            return False
+        left = np.delete(left, nearest, axis=0)
+    return True
 
 
 @cache

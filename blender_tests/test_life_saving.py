@@ -54,7 +54,8 @@ def test_it_can_be_dialled(character, tmp_path):
     assert not life.seen(obj).like(character.playing)
     obj.mouthpiece.lips = 1.0
     assert bpy.ops.mouthpiece.redial() == {"FINISHED"}
-    assert life.seen(obj).like(character.playing, tolerance=1e-3), "kept motion is rounded a little"
+    # kept motion is rounded a little, and few keys with an error of .01 may then be others
+    assert life.seen(obj).like(character.playing, tolerance=1e-3, of_values=0.025)
 
 
 def test_packing_everything_and_moving_the_file_changes_nothing(character, tmp_path):
