@@ -108,7 +108,7 @@ def test_packages_are_those_of_the_zip(report):
 
 def test_a_bake_succeeds_from_end_to_end(report):
     assert report["bake"] == 0
-    assert len(report["keys"]) == 52 and min(report["keys"]) > 100
+    assert len(report["keys"]) == 62 and min(report["keys"]) > 100
     assert (report["folder"] / "out.blend").stat().st_size > 100_000
 
 
