@@ -222,3 +222,11 @@ def test_a_take_of_a_sound_moves_as_the_actor_does():
     assert plain.options.get("actor") is None and anna.options["actor"]["name"] == "Anna"
     np.testing.assert_allclose(anna.landmarks, moved(plain, ANNA).landmarks, atol=2e-3)
     assert isinstance(anna, Performance) and np.array_equal(anna.head, plain.head)
+
+
+def test_a_file_that_is_no_actor_is_named_when_a_sound_is_animated(tmp_path, capsys):
+    damaged = tmp_path / "anna.json"
+    damaged.write_text('{"format": 1', encoding="utf-8")
+    assert core_cli.run(["animate", str(tmp_path / "line.wav"), "--actor", str(damaged)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {damaged}: ") and "no actor" in told

@@ -163,6 +163,18 @@ def test_letters_that_a_language_lacks_have_no_pronunciation():
         transcript("你好", "en-us")
 
 
+@pytest.mark.parametrize(
+    "text", ["<b>Ask</b> not", "<v Anna>Ask not</v>", "<font color='red'>Ask <i>not</i></font>", "<c.x>Ask not</c>"]
+)
+def test_markup_is_not_said(text):
+    """A <b> that is read as a word has the lips shut where nobody says a b."""
+    assert transcript(text).words == transcript("Ask not").words
+
+
+def test_signs_of_comparison_are_no_markup():
+    assert [word.label for word in transcript("a < b and c > d").words] == ["a", "b", "and", "c", "d"]
+
+
 def test_threads_spell_at_once():
     """The library has one voice for the whole process: nobody may get another's."""
     texts = [f"general {number}" for number in range(40)]

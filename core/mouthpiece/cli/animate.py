@@ -155,11 +155,15 @@ def run_animate(options: argparse.Namespace) -> int:
     """Animate every sound, also if an earlier one failed. Return 0 if all succeeded, else 1."""
     teller = reporter(options)
     results: list[dict[str, Any]] = []
+    asked = str(options.style_from or options.style or "")  # whose fault it is, if anything is wrong
     try:
-        with in_words(options.style_from or Path(str(options.style))):
-            style, actor = style_asked(options), actor_asked(options)
+        with in_words(Path(asked)):
+            style = style_asked(options)
+        asked = str(options.actor or "")
+        with in_words(Path(asked)):
+            actor = actor_asked(options)
     except MouthpieceError as error:
-        teller.error(str(options.style_from or options.style), str(error))
+        teller.error(asked, str(error))
         return FAILED
     places = _places(options.sounds, options.output)
     shared = collisions([(a, b) for a, b in zip(options.sounds, places, strict=True) if b is not None])

@@ -30,6 +30,8 @@ _IDEOGRAPHS: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ff
 _TOKEN: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
 #: Where a clause ends, after a token.
 _CLAUSE: Final = re.compile(r"[.,;:!?…。、，！？；：)\]\"”»]+$")
+#: Markup, as subtitles and web pages have it: nobody says it.
+_MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 #: Longest word, in characters, and most phones of one.
 _LONGEST: Final = 80
 _MOST_PHONES: Final = 120
@@ -92,7 +94,7 @@ def transcript(text: str, language: str = "") -> Transcript:
     Parameters
     ----------
     text
-        What is said, in ordinary spelling; numbers and signs are read out.
+        What is said, in ordinary spelling; numbers and signs are read out, markup such as <i> is not.
     language
         A BCP 47 tag; empty to guess by the letters (:func:`guessed_language`).
 
@@ -104,7 +106,7 @@ def transcript(text: str, language: str = "") -> Transcript:
     if len(text) > LONGEST_TEXT:
         raise TextError(f"The text has more than {LONGEST_TEXT:,} characters. Give the part that is spoken.")
     tongue = espeak.known_language(language or guessed_language(text))
-    tokens = [token for token in _TOKEN.findall(text) if _is_spoken(token)]
+    tokens = [token for token in _TOKEN.findall(_MARKUP.sub("", text)) if _is_spoken(token)]
     if not tokens:
         raise TextError("The text is empty: no word is in it. Give what is said, or leave the text out.")
     words: list[TextWord] = []
