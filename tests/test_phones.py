@@ -111,6 +111,8 @@ def test_a_german_ending_is_a_vowel():
 def test_labels_of_aligners_are_read():
     assert phones_in_label("AA1") == ("ɑ",) and phones_in_label("ZH") == ("ʒ",)
     assert phones_in_label("tʃ") == phones_in_label("t͡ʃ") == ("t͡ʃ",) and phones_in_label("əʊ") == ("oʊ",)
+    assert phones_in_label("Q&9") is phones_in_label("m?") is phones_in_label("[b]") is None  # a slip, not a phone
+    assert phones_in_label("ˈba.ta") == ("b", "a", "t", "a")
     assert phones_in_label("st") == ("s", "t") and phones_in_label("tʰ") == ("t",)
     assert phones_in_label("sil") == phones_in_label("") == ()
     assert phones_in_label("?!") is None

@@ -122,6 +122,7 @@ def test_captions_are_found_near_their_times():
     assert labels(found.speech.words)[-2:] == ["young", "man"]
     assert found.speech.words[-2].start == pytest.approx(later + 2.2)
     assert len(found.speech.phones) == 2 * len(SAID.replace("_", "").split())
+    assert [one.told() for one in found.disagreements if one.start > 80] == ["'no' is not heard at 90.00 s."]
 
 
 def test_a_text_too_long_for_one_piece_is_told(speech, monkeypatch):

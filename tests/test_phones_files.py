@@ -397,3 +397,13 @@ def test_a_text_is_aligned_afterwards(tmp_path, take, capsys):
 
 def test_phones_of_a_word_lie_in_it(hello):
     assert [phone.label for phone in phones_of(hello.words[0], hello.phones)] == ["h", "ɛ", "l", "oʊ"]
+
+
+def test_a_textgrid_of_a_longer_take_is_told(tmp_path, take, capsys):
+    longer = Speech(
+        take.speech.posteriors, (Segment("m", 0.1, 0.2, 1.0), Segment("a", take.seconds + 2, take.seconds + 3, 1))
+    )
+    grid, path = textgrids.write(longer, take.seconds + 3, tmp_path / "x.TextGrid"), take.save(tmp_path / "take.npz")
+    assert core_cli.run(["phones", str(path), "--from", str(grid)]) == 0
+    assert "what is beyond is left out" in capsys.readouterr().err
+    assert [phone.label for phone in Performance.load(path).speech.phones] == ["m"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MouthpieceError, TakeError
 from ..files.places import is_there, refuse_inputs
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..performance import Performance
     from ..phones.speech import Segment
 
+#: Seconds by which a TextGrid may be longer than its take without being told: takes end with a whole frame.
+_SLACK: Final = 0.1
 _EPILOG = """\
 examples:
   mouthpiece phones take.npz                            words and phones with their times
@@ -119,6 +121,13 @@ def _corrected(take: Performance, options: argparse.Namespace, teller: Reporter)
         found = textgrids.read(options.source)
         phones = take.speech.phones if found.phones is None else found.phones
         words = take.speech.words if found.words is None else found.words
+        last = max((one.stop for one in (*phones, *words)), default=0.0)
+        if last > take.seconds + _SLACK:
+            teller.warning(
+                str(options.source),
+                f"It goes on to {last:.2f} s, the take to {take.seconds:.2f} s: what is beyond is left out. "
+                "Check that it is the TextGrid of this take.",
+            )
         return with_speech(take, corrected(take.speech, phones, words, take.seconds)), {"from": str(options.source)}
     text = text_asked(options)
     if text is None:

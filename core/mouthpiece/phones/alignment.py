@@ -156,7 +156,9 @@ def aligned(speech: Speech, text: str | Sequence[TimedText], language: str = "")
                 decided += [(said[0].start, said[-1].stop)] if said else []
             words += said
     agreement = _checked(words, posteriors, spoken)
-    found = _disagreements(words, posteriors, isinstance(text, str))
+    found = [*_disagreements(words, posteriors, isinstance(text, str))]
+    if not isinstance(text, str):
+        found += _beyond(text, len(posteriors) / POSTERIOR_RATE)
     return Alignment(_speech(speech, words, decided, spoken), tuple(found), agreement)
 
 
@@ -200,6 +202,14 @@ def _captions(captions: Sequence[TimedText], language: str, speech: Speech) -> l
             except TextError:  # a caption of notes alone
                 continue
     return parts
+
+
+def _beyond(captions: Sequence[TimedText], seconds: float) -> Iterator[Disagreement]:
+    """Yield the captions that begin when a take of ``seconds`` is over, as not heard."""
+    for caption in captions:
+        if caption.begin - _LATE >= seconds and caption.text.strip():
+            words = [_Said(word, seconds, seconds, (), 0.0, 0) for word in caption.text.split()]
+            yield Disagreement(_shortened(words), caption.begin, caption.begin, "")
 
 
 def _said(part: _TextPart, first: int, posteriors: Array) -> list[_Said]:

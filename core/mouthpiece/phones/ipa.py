@@ -28,6 +28,9 @@ _ARPABET: Final = {
 }  # fmt: skip
 #: What aligners write where nothing is said.
 _SILENCES: Final = frozenset({"", "sil", "sp", "spn", "<eps>", "<p:>", "#", "_", "pau", "h#", "<sil>", "sil.", "noise"})
+#: Kinds of characters that write no sound, and those among them that labels have beside letters.
+_NO_SOUND: Final = frozenset({"Po", "Pd", "Ps", "Pe", "Sm", "Sc", "So", "Cc"})
+_MARKS: Final = frozenset(".'’:|-")
 #: Letters that end in -r in German are a vowel that English lacks.
 _BY_LANGUAGE: Final = {"de": {"ɜ": "ʌ"}}
 
@@ -39,6 +42,8 @@ def phones_in_label(label: str) -> tuple[str, ...] | None:
         return (plain,)
     if plain.lower() in _SILENCES:
         return ()
+    if any(unicodedata.category(one) in _NO_SOUND and one not in _MARKS for one in plain):
+        return None
     bare = plain.rstrip("0123456789")
     if bare in _ARPABET:
         return (_ARPABET[bare],)
