@@ -7,8 +7,8 @@ only, and sounds with their text beside them (``--speech``). Two figures for eac
   of phones of the aligned text. Phones that English does not tell apart safely count as one, as is usual (Lee and Hon,
   IEEE Trans. ASSP 37, 1989): the vowels of *cot* and *caught*, of *but* and *about*, and the flap as t.
 * **boundaries within 40 ms**: of phones that both name alike, the share whose beginning in the alignment of the text
-  lies within 40 ms of where PocketSphinx, which shares nothing with the listener, aligns it (package ``pocketsphinx``;
-  without it this column is left out).
+  lies within 40 ms of where PocketSphinx aligns it (package ``pocketsphinx``; without it this column is left out). The
+  head learned from such alignments too, of other people's clips.
 
 Exit code 0 when measured, 1 with ``--at-most`` if the phone
 error over all is greater.
