@@ -14,7 +14,7 @@ import math
 from collections.abc import Generator, Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,6 @@ from .phones.speech import Speech
 from .recent_takes import recent
 from .speaker import voice_print
 from .styles import Style
-
-if TYPE_CHECKING:
-    pass
-
 
 Array = NDArray[np.float32]
 

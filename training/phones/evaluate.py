@@ -10,8 +10,7 @@ only, and sounds with their text beside them (``--speech``). Two figures for eac
   lies within 40 ms of where PocketSphinx aligns it (package ``pocketsphinx``; without it this column is left out). The
   head learned from such alignments too, of other people's clips.
 
-Exit code 0 when measured, 1 with ``--at-most`` if the phone
-error over all is greater.
+Exit code 0 when measured, 1 with ``--at-most`` if the phone error over all is greater.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The phonetic listener, which turns 16 kHz sound into hidden features of a speech recogniser, and reads phones.
 
 The network (the first half of Whisper's encoder, and a head that reads phones, in one graph) attends over its whole
-input, so what it gives depends on where a window begins and ends. It is therefore *defined* here as
-that of cross-faded windows on a fixed grid: one window for up to 16 seconds, else the fewest equal ones, always the
-same for a given length. Training uses the same windows.
+input, so what it gives depends on where a window begins and ends. It is therefore *defined* here as that of
+cross-faded windows on a fixed grid: one window for up to 16 seconds, else the fewest equal ones, always the same for a
+given length. Training uses the same windows.
 """
 
 from __future__ import annotations
