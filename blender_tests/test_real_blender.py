@@ -75,7 +75,7 @@ def test_a_bake_exits_with_0_and_reports(blender, shot, line):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(next(text for text in done.stdout.splitlines() if text.startswith("{")))
-    assert report["ok"] and "52 of 52 ARKit shapes matched, with Audio2Face tongue" in report["targets"][0]["summary"]
+    assert report["ok"] and "52 of 52 ARKit shapes matched, 62 shape keys with" in report["targets"][0]["summary"]
     assert out.is_file()
     curves = "bpy.data.actions[0].layers[0].strips[0].channelbags[0].fcurves"
     within = f"{report['first']} <= key.co.x <= {report['last']} for curve in {curves} for key in curve.keyframe_points"

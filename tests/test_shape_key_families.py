@@ -194,7 +194,7 @@ def test_a_side_is_no_end_that_is_stripped():
 
 def test_a_tongue_of_its_own_is_told_beside_the_face():
     table = detect([*ARKIT_NAMES, "tongueTipUp", "tongueRollUp", "tongueWide"])
-    assert table.summary().startswith("52 of 52 ARKit shapes matched, with Audio2Face tongue 55 shape keys, missing: ")
+    assert table.summary().startswith("52 of 52 ARKit shapes matched, 55 shape keys with Audio2Face tongue, missing: ")
 
 
 def test_tongue_and_teeth_on_the_same_mesh_go_along():

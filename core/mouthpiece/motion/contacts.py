@@ -365,8 +365,8 @@ def _hold(points: Array, neutral: Array, share: Array, at: int, shapes: ContactS
     low, high = shapes.gap[at].T
     if at != LABIODENTAL:  # which is the one that the network does not do by itself
         low = np.minimum(low, own.gap)
-    most = np.maximum(high, _meeting(own.gap) if at == BILABIAL else own.gap)
-    closures.hold(points, np.clip(gap, np.minimum(low, most), most) - rest, share)
+    widest = np.maximum(high, _meeting(own.gap) if at == BILABIAL else own.gap)
+    closures.hold(points, np.clip(gap, np.minimum(low, widest), widest) - rest, share)
     wide = neutral[MOUTH_LEFT_CORNER, 0] - neutral[MOUTH_RIGHT_CORNER, 0]
     width = wide + points[:, MOUTH_LEFT_CORNER, 0] - points[:, MOUTH_RIGHT_CORNER, 0]
     most = np.maximum(shapes.width[at], own.width)

@@ -123,7 +123,7 @@ class ShapeMap:
             there = sum(name not in self.missing for name in ARKIT_NAMES)
             text = f"{there} of {len(ARKIT_NAMES)} ARKit shapes matched"
             if len(self.families) > 1:
-                text = f"{text}, with {' + '.join(self.families[1:])} {count} {plural}"
+                text = f"{text}, {count} {plural} with {' + '.join(self.families[1:])}"
         else:
             text = f"{' + '.join(self.families)}: {count} {plural} matched"
         absent = {name: by for name, by in self.missing.items() if by or name not in self.still}
