@@ -1,5 +1,7 @@
 """The phone head's labels, training and yardstick, on made-up sounds."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -141,3 +143,12 @@ def test_a_head_gives_probabilities(rng):
     np.testing.assert_allclose(phones.exp().sum(dim=-1).detach(), 1, atol=1e-5)
     silence = ClipLabels(np.zeros(9, int), np.zeros(9, bool), np.ones(9))
     assert accuracy(head, [LabelledSound("ann", np.zeros((9, 512), np.float16), silence)]) == 0
+
+
+def test_labelling_without_pocketsphinx_says_what_to_install(tmp_path, monkeypatch, capsys, caplog):
+    (tmp_path / "texts.json").write_text("{}")
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    monkeypatch.setattr(phone_labels, "load_split", lambda data, split: [])
+    words = ["--data", str(tmp_path), "--texts", str(tmp_path / "texts.json"), "--out", str(tmp_path / "labels.npz")]
+    assert phone_labels.main(words) == 1 and not (tmp_path / "labels.npz").exists()
+    assert "install the package 'pocketsphinx'" in capsys.readouterr().err + caplog.text

@@ -173,7 +173,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         reader = HeadReader(load_head(args.head), args.listener) if args.head else None
         texts = json.loads(args.texts.read_text(encoding="utf-8"))
         clips = [clip for split in ("train", "val") for clip in load_split(args.data, split)]
-        write(label(clips, texts, Sphinx(), reader), args.out)
+        try:
+            sphinx = Sphinx()
+        except ImportError as error:
+            raise ValueError("PocketSphinx aligns English texts: install the package 'pocketsphinx'") from error
+        write(label(clips, texts, sphinx, reader), args.out)
 
     return exit_code(work, "not labelled")
 

@@ -40,7 +40,13 @@ class Sphinx:
     """PocketSphinx's alignment of English texts."""
 
     def __init__(self) -> None:
-        """Open its English model; ImportError without the package ``pocketsphinx``."""
+        """Open its English model.
+
+        Raises
+        ------
+        ImportError
+            If the package ``pocketsphinx`` is not installed.
+        """
         from pocketsphinx import Decoder  # only this class needs it
 
         self._decoder = Decoder(lm=None, loglevel="FATAL")

@@ -202,6 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             labelled(load_split(args.data, split), labels, listener, config, cache, network.sidecar.sha256, copies)
             for split, copies in (("train", config.renditions), ("val", 1))
         ]
+        if not all(sets):
+            raise ValueError(f"'{args.labels}' labels no clip of the pack to learn from, or none to validate with")
         log.info("best: %.3f of the frames right", train(config, *sets, args.out))
 
     return exit_code(work, "training stopped")
