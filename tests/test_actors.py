@@ -34,7 +34,7 @@ def spoken(seconds=20.0, seed=1, hertz=4.0):
     base = make_take(count)
     offsets = np.tensordot(weights, landmark_shapes(), axes=1).astype(np.float32)
     return replace(
-        base, landmarks=base.neutral + offsets, arkit=weights, activity=np.ones(count, np.float32), style=None or
+        base, landmarks=base.neutral + offsets, arkit=weights, activity=np.ones(count, np.float32), style=
         np.zeros((count, 0), np.float32), dials={},
     )  # fmt: skip
 
